@@ -1,0 +1,41 @@
+"""Check-in: a beacon or tag was at a station. Tags are pseudonyms; names never leave the cloud.
+
+Observed parameters per station: ``tags_seen`` count, ``adverts`` count.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from vigil_schemas.types import Model, UtcDatetime
+
+TagId = Annotated[
+    str,
+    Field(
+        pattern=r"^(ibeacon:[0-9a-f]{32}:\d{1,5}:\d{1,5}|eddystone-uid:[0-9a-f]{20}:[0-9a-f]{12}|epc:[0-9a-f]{8,124})$"
+    ),
+]
+"""``ibeacon:{uuid hex}:{major}:{minor}``, ``eddystone-uid:{namespace}:{instance}`` or ``epc:{hex}``."""
+
+
+class CheckinVisit(Model):
+    """``city.vigil.checkin.visit.v1``: sightings of one tag at one station, merged.
+
+    Sent at arrival and again at departure under the same ``visit_id``.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.checkin.visit.v1"
+
+    visit_id: Annotated[str, Field(min_length=8, max_length=64)]
+    phase: Literal["arrived", "departed"]
+    tag: TagId
+    carrier: Literal["ble", "uhf"]
+    arrived: UtcDatetime
+    last_seen: UtcDatetime
+    sightings: Annotated[int, Field(ge=1)]
+    rssi_max_dbm: Annotated[float, Field(ge=-130, le=20)] | None = None
+    """Strongest sighting so far, dBm."""
+    antenna: Annotated[int, Field(ge=0, le=255)] | None = None
+    """UHF antenna port of the strongest sighting."""

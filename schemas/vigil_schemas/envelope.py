@@ -1,0 +1,209 @@
+"""The envelope of every message: a CloudEvents 1.0 event in JSON.
+
+Extensions used: ``sequence`` (per source, gapless from 1, sixteen digits so that
+text order is number order) and ``clockquality``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.errors import InvalidMessage
+from vigil_schemas.gateway import (
+    CommandResult,
+    DeviceHealth,
+    GatewayBirth,
+    GatewayDeath,
+    GatewayHealth,
+    ObservationLoss,
+)
+from vigil_schemas.noise import NoiseExceedance
+from vigil_schemas.senml import Pack, SenmlRecord
+from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.topics import MAX_MESSAGE_BYTES, parse
+from vigil_schemas.types import ClockQuality, Domain, Lane, Model, UtcDatetime
+from vigil_schemas.water import WaterExcursion
+
+SCHEMA_BASE: Final = "https://vigil.example/schemas/"
+SEQUENCE_DIGITS: Final = 16
+CLOUD_SOURCE: Final = "/cloud"
+
+PAYLOADS: Final[dict[str, type[Model]]] = {
+    model.TYPE: model
+    for model in (
+        NoiseExceedance,
+        WaterExcursion,
+        CheckinVisit,
+        SmokeAlarm,
+        GatewayBirth,
+        GatewayDeath,
+        GatewayHealth,
+        DeviceHealth,
+        ObservationLoss,
+        CommandResult,
+        Receipt,
+        Command,
+        Configuration,
+    )
+}
+"""Every event type whose data is one model."""
+
+
+def observation_type(domain: Domain) -> str:
+    """The event type of a domain's observations; its data is a SenML pack."""
+    return f"city.vigil.{domain.value}.observation.v1"
+
+
+OBSERVATION_TYPES: Final = {observation_type(domain): domain for domain in Domain}
+
+
+def schema_url(event_type: str) -> str:
+    """Where the JSON Schema of this type's data is published."""
+    return f"{SCHEMA_BASE}{event_type}.json"
+
+
+class Source(NamedTuple):
+    """``/{gateway}/{lane}/{epoch}``: whose sequence numbers these are.
+
+    The epoch is drawn when an outbox is made, so that a replaced disk, whose
+    numbers begin at 1 again, is not taken for a repetition.
+    """
+
+    gateway: str
+    lane: str
+    epoch: str
+
+    def __str__(self) -> str:
+        return f"/{self.gateway}/{self.lane}/{self.epoch}"
+
+    @classmethod
+    def parse(cls, text: str) -> Source:
+        """Raises ``ValueError`` where the text is not a source of a gateway."""
+        parts = text.split("/")
+        if len(parts) != 4 or parts[0]:
+            raise ValueError(f"source {text!r} is not /gateway/lane/epoch")
+        return cls(*parts[1:])
+
+
+class Envelope(BaseModel):
+    """CloudEvents attributes; ``data`` is kept as parsed JSON until its type is known."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    source: Annotated[str, Field(min_length=2, max_length=160)]
+    type: Annotated[str, Field(min_length=8, max_length=80)]
+    subject: Annotated[str, Field(min_length=1, max_length=64)]
+    time: UtcDatetime
+    sequence: Annotated[str, Field(pattern=r"^\d{16}$")] | None = None
+    clockquality: ClockQuality = ClockQuality.UNSYNCHRONISED
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: Annotated[str, Field(max_length=200)]
+    data: Any
+
+    @property
+    def number(self) -> int | None:
+        """``sequence`` as a number."""
+        return None if self.sequence is None else int(self.sequence)
+
+
+class Message(NamedTuple):
+    """A decoded message: the envelope and its typed data."""
+
+    envelope: Envelope
+    data: Model | list[SenmlRecord]
+
+
+_PACK: Final[TypeAdapter[list[SenmlRecord]]] = TypeAdapter(Pack)
+
+
+def encode(
+    *,
+    id: str,  # CloudEvents' own word
+    source: str,
+    type: str,
+    subject: str,
+    time: UtcDatetime,
+    data: Model | list[SenmlRecord],
+    sequence: int | None = None,
+    clock_quality: ClockQuality = ClockQuality.SYNCHRONISED,
+) -> bytes:
+    """One message as UTF-8 JSON. Raises ``ValueError`` for a type unknown to the contract."""
+    if type not in PAYLOADS and type not in OBSERVATION_TYPES:
+        raise ValueError(f"type {type!r} is not part of the contract")
+    if isinstance(data, list):
+        body: Any = _PACK.dump_python(data, mode="json", exclude_none=True, exclude_defaults=False)
+    else:
+        body = data.model_dump(mode="json", exclude_none=True)
+    envelope = Envelope(
+        id=id,
+        source=source,
+        type=type,
+        subject=subject,
+        time=time,
+        sequence=None if sequence is None else f"{sequence:0{SEQUENCE_DIGITS}d}",
+        clockquality=clock_quality,
+        dataschema=schema_url(type),
+        data=body,
+    )
+    return envelope.model_dump_json(exclude_none=True).encode()
+
+
+def decode_envelope(payload: bytes) -> Envelope:
+    """The envelope alone. Raises ``InvalidMessage`` (malformed-json, oversized, wrong-schema)."""
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise InvalidMessage(
+            "oversized", f"message of {len(payload)} bytes; the limit is {MAX_MESSAGE_BYTES}"
+        )
+    try:
+        return Envelope.model_validate_json(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        reason = "malformed-json" if first["type"] == "json_invalid" else "wrong-schema"
+        where = ".".join(str(part) for part in first["loc"]) or "message"
+        raise InvalidMessage(reason, f"{where}: {first['msg']}") from error
+
+
+def decode_data(envelope: Envelope) -> Model | list[SenmlRecord]:
+    """The typed data. Raises ``InvalidMessage`` (unknown-type, wrong-schema)."""
+    try:
+        if envelope.type in OBSERVATION_TYPES:
+            return _PACK.validate_python(envelope.data)
+        model = PAYLOADS.get(envelope.type)
+        if model is None:
+            raise InvalidMessage("unknown-type", f"type {envelope.type!r} is not in the contract")
+        return model.model_validate(envelope.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in ("data", *first["loc"]))
+        raise InvalidMessage("wrong-schema", f"{where}: {first['msg']}") from error
+
+
+def decode(payload: bytes) -> Message:
+    """A whole message. Raises ``InvalidMessage``."""
+    envelope = decode_envelope(payload)
+    return Message(envelope, decode_data(envelope))
+
+
+def check_addressed(topic_name: str, envelope: Envelope) -> Source:
+    """That a message from a gateway came on its own branch and lane.
+
+    Raises ``InvalidMessage`` (wrong-gateway, wrong-lane, wrong-schema).
+    """
+    topic = parse(topic_name)
+    try:
+        source = Source.parse(envelope.source)
+    except ValueError as error:
+        raise InvalidMessage("wrong-schema", f"source: {error}") from error
+    if topic is None or topic.gateway != source.gateway:
+        raise InvalidMessage("wrong-gateway", f"{envelope.source} came on {topic_name}")
+    if topic.channel != source.lane:
+        raise InvalidMessage("wrong-lane", f"{envelope.source} came on {topic_name}")
+    if topic.channel in set(Lane) and envelope.sequence is None:
+        raise InvalidMessage("wrong-schema", "sequence: a message on a lane needs one")
+    return source

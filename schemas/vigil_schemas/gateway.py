@@ -1,0 +1,119 @@
+"""What a gateway says of itself and of its devices: birth, death, health, loss."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from vigil_schemas.types import ClockQuality, DeviceId, Domain, Lane, Model, UtcDatetime
+
+SourceState = Literal["starting", "ok", "degraded", "failed", "stopped"]
+
+
+class DeviceDescription(Model):
+    """One device as its gateway's configuration describes it."""
+
+    device: DeviceId
+    domain: Domain
+    driver: Annotated[str, Field(max_length=40)]
+    """How it is read: ``sounddevice``, ``modbus-tcp``, ``ble``, ``llrp``, ``zigbee2mqtt`` …"""
+    name: Annotated[str, Field(max_length=120)] = ""
+    name_zh: Annotated[str, Field(max_length=120)] = ""
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+    parameters: list[str] = Field(default_factory=list)
+
+
+class GatewayBirth(Model):
+    """``city.vigil.gateway.birth.v1``, retained on ``status``: who is here, and what with."""
+
+    TYPE: ClassVar[str] = "city.vigil.gateway.birth.v1"
+
+    session: Annotated[int, Field(ge=1)]
+    """Counts the connections of this outbox; a death counts only for the same session."""
+    started: UtcDatetime
+    software: Annotated[str, Field(max_length=80)]
+    epoch: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Ed25519, raw, hexadecimal: what its evidence is sealed with."""
+    devices: list[DeviceDescription]
+
+
+class GatewayDeath(Model):
+    """``city.vigil.gateway.death.v1``: last will, or a clean goodbye."""
+
+    TYPE: ClassVar[str] = "city.vigil.gateway.death.v1"
+
+    session: Annotated[int, Field(ge=1)]
+    clean: bool
+
+
+class SourceHealth(Model):
+    """How one source of a gateway is doing."""
+
+    device: DeviceId
+    state: SourceState
+    since: UtcDatetime
+    code: Annotated[str, Field(max_length=60)] | None = None
+    """Stable error code while not ``ok``."""
+    message: Annotated[str, Field(max_length=400)] | None = None
+    restarts: Annotated[int, Field(ge=0)] = 0
+    counters: dict[str, int] = Field(default_factory=dict)
+    """Frames dropped, bad frames by error code, overflows …"""
+
+
+class LaneDepth(Model):
+    """What waits in one lane of the outbox."""
+
+    lane: Lane
+    rows: Annotated[int, Field(ge=0)]
+    oldest: UtcDatetime | None = None
+    lost: Annotated[int, Field(ge=0)] = 0
+    """Rows thinned out since the outbox was made."""
+
+
+class GatewayHealth(Model):
+    """``city.vigil.gateway.health.v1``: once a minute."""
+
+    TYPE: ClassVar[str] = "city.vigil.gateway.health.v1"
+
+    uptime_s: Annotated[float, Field(ge=0)]
+    resident_bytes: Annotated[int, Field(ge=0)]
+    cpu_percent: Annotated[float, Field(ge=0)]
+    """Of one core, since the last report."""
+    disk_free_bytes: Annotated[int, Field(ge=0)]
+    clock_quality: ClockQuality
+    outbox: list[LaneDepth]
+    evidence_waiting: Annotated[int, Field(ge=0)] = 0
+    sources: list[SourceHealth]
+    counters: dict[str, int] = Field(default_factory=dict)
+
+
+class DeviceHealth(SourceHealth):
+    """``city.vigil.device.health.v1``: a source changed state (sent at once, on the event lane)."""
+
+    TYPE: ClassVar[str] = "city.vigil.device.health.v1"
+
+
+class ObservationLoss(Model):
+    """``city.vigil.gateway.loss.v1``: the outbox was full and observations were thinned."""
+
+    TYPE: ClassVar[str] = "city.vigil.gateway.loss.v1"
+
+    first_sequence: Annotated[int, Field(ge=1)]
+    last_sequence: Annotated[int, Field(ge=1)]
+    rows: Annotated[int, Field(ge=1)]
+    oldest: UtcDatetime
+    newest: UtcDatetime
+
+
+class CommandResult(Model):
+    """``city.vigil.command.result.v1``: what became of a command or a configuration."""
+
+    TYPE: ClassVar[str] = "city.vigil.command.result.v1"
+
+    command_id: Annotated[str, Field(min_length=8, max_length=64)]
+    accepted: bool
+    code: Annotated[str, Field(max_length=60)] = "ok"
+    message: Annotated[str, Field(max_length=400)] = ""

@@ -1,0 +1,52 @@
+"""Noise: levels observed at an intersection, and a vehicle's exceedance of the limit.
+
+Observed parameters (unit dB re 20 µPa): ``LAeq``, ``LAFmax``, ``LCeq``, ``LZeq`` per second.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from vigil_schemas.evidence import EvidenceReference
+from vigil_schemas.types import Decibel, Model, UtcDatetime
+
+
+class LevelCurve(Model):
+    """A level sampled at a steady interval, for the picture people look at."""
+
+    start: UtcDatetime
+    interval_s: Annotated[float, Field(gt=0, le=1)]
+    LAF: Annotated[list[Decibel], Field(min_length=1, max_length=4000)]
+    """A-weighted, Fast, dB re 20 µPa, one value per interval."""
+
+
+class NoiseExceedance(Model):
+    """``city.vigil.noise.exceedance.v1``: a passage was louder than the threshold."""
+
+    TYPE: ClassVar[str] = "city.vigil.noise.exceedance.v1"
+
+    exceedance_id: Annotated[str, Field(min_length=8, max_length=64)]
+    started: UtcDatetime
+    """When LAF first rose above the threshold."""
+    ended: UtcDatetime
+    threshold_db: Decibel
+    LAFmax: Decibel
+    LAFmax_time: UtcDatetime
+    LAE: Decibel
+    """Sound exposure level of the passage (IEC 61672-1 3.12)."""
+    background_db: Decibel | None = None
+    """LAF exceeded 90 % of the time before the passage."""
+    overload: bool = False
+    """The input clipped: the level is a lower bound and no fine may rest on it."""
+    calibrated: bool = False
+    """A sensitivity has been set for this microphone; without it levels are not evidence."""
+    level_curve: LevelCurve | None = None
+    evidence: EvidenceReference | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> NoiseExceedance:
+        if self.ended < self.started:
+            raise ValueError("ended lies before started")
+        return self

@@ -1,0 +1,87 @@
+"""Words and scalar types that every message shares."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+
+class Domain(StrEnum):
+    """The four sensing domains; the same word names the rooms in all four packages."""
+
+    NOISE = "noise"
+    WATER = "water"
+    CHECKIN = "checkin"
+    SMOKE = "smoke"
+
+
+class Lane(StrEnum):
+    """Outbox lanes, most urgent first. The lane is also the topic's last level."""
+
+    ALARM = "alarm"
+    EVENT = "event"
+    OBSERVATION = "observation"
+
+    @property
+    def priority(self) -> int:
+        """0 is sent first."""
+        return _LANE_PRIORITY[self]
+
+
+_LANE_PRIORITY = {Lane.ALARM: 0, Lane.EVENT: 1, Lane.OBSERVATION: 2}
+
+
+class ClockQuality(StrEnum):
+    """How far a device's time stamp can be trusted."""
+
+    SYNCHRONISED = "synchronised"
+    HOLDOVER = "holdover"
+    UNSYNCHRONISED = "unsynchronised"
+
+
+class QartodFlag(IntEnum):
+    """Quality flags of QARTOD (IOOS), as carried in a SenML record's ``qf``."""
+
+    GOOD = 1
+    NOT_EVALUATED = 2
+    SUSPECT = 3
+    FAIL = 4
+    MISSING = 9
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def isoformat_utc(value: datetime) -> str:
+    """RFC 3339 in UTC with a ``Z``; microseconds only where there are any."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+UtcDatetime = Annotated[
+    AwareDatetime,
+    AfterValidator(_to_utc),
+    PlainSerializer(isoformat_utc, return_type=str, when_used="json"),
+]
+"""An aware time stamp, held in UTC. A naive one is refused."""
+
+GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+"""Names a gateway; also its MQTT user name and the common name of its certificate."""
+
+DeviceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""Names a device, unique in the city."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Decibel = Annotated[float, Field(ge=-40.0, le=220.0, allow_inf_nan=False)]
+"""A sound level in dB re 20 µPa."""
+
+
+class Model(BaseModel):
+    """Base of every message part: frozen, and closed against unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )

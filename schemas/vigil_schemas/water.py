@@ -1,0 +1,36 @@
+"""Water: what a sonde observes, and an excursion out of its bounds.
+
+Observed parameters and units: ``temperature`` Cel, ``specific_conductance`` S/m,
+``pH`` pH, ``dissolved_oxygen`` kg/m3, ``turbidity_FNU`` (no unit), ``orp`` mV, ``level`` m.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from vigil_schemas.types import Model, QartodFlag, UtcDatetime
+
+
+class WaterExcursion(Model):
+    """``city.vigil.water.excursion.v1``: one parameter left its bounds, or came back.
+
+    The same ``excursion_id`` names the onset and the end, so that a repeat is known for one.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.water.excursion.v1"
+
+    excursion_id: Annotated[str, Field(min_length=8, max_length=64)]
+    phase: Literal["onset", "end"]
+    parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,47}$")]
+    unit: str | None = None
+    kind: Literal["above", "below", "rate"]
+    """Which bound was crossed: a high or low limit, or the rate of change."""
+    limit: float
+    """The bound, in ``unit`` (per second for ``rate``)."""
+    value: float
+    """At the onset the reading that crossed; at the end the most extreme one."""
+    flag: QartodFlag
+    started: UtcDatetime
+    ended: UtcDatetime | None = None
