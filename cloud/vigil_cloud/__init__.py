@@ -1,0 +1,1 @@
+"""The cloud service: ingest, stores, decisions, alerts, and the screens people act on."""

@@ -1,0 +1,1 @@
+"""A simulated city that drives devices over their real protocols."""

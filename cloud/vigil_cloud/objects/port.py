@@ -1,0 +1,41 @@
+"""The object port: evidence and other large things, kept by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from vigil_schemas.errors import VigilError
+
+
+class ObjectMissing(VigilError):
+    """No object has this name."""
+
+    code: ClassVar[str] = "object-missing"
+
+
+class ObjectsUnavailable(VigilError):
+    """The store cannot be reached for now."""
+
+    code: ClassVar[str] = "objects-unavailable"
+
+
+class Objects(Protocol):
+    """Names are relative paths of lower-case letters, digits, ``-``, ``_``, ``.`` and ``/``.
+    An object appears whole or not at all; a put that returned is durable."""
+
+    def put(self, name: str, path: Path) -> None:
+        """Store a file's contents. Raises ``ObjectsUnavailable``."""
+
+    def size(self, name: str) -> int:
+        """Bytes. Raises ``ObjectMissing``, ``ObjectsUnavailable``."""
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Stream a range. Raises ``ObjectMissing``, ``ObjectsUnavailable``."""
+
+    def delete(self, name: str) -> None:
+        """Absent already is no error."""
+
+    def ping(self) -> None:
+        """Raises ``ObjectsUnavailable`` where a put would fail now."""

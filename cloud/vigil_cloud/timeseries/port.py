@@ -1,0 +1,77 @@
+"""The time-series port: what Vigil asks of a store of readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar, NamedTuple, Protocol
+
+from vigil_schemas.errors import VigilError
+
+
+class TimeSeriesUnavailable(VigilError):
+    """The store cannot be reached or refuses for now; the same call may succeed later."""
+
+    code: ClassVar[str] = "timeseries-unavailable"
+
+
+class TimeSeriesRejected(VigilError):
+    """The store will never take these points; sending them again is useless."""
+
+    code: ClassVar[str] = "timeseries-rejected"
+
+
+class Series(NamedTuple):
+    """The full set of tags: two points are the same point when these and the time agree."""
+
+    domain: str
+    gateway: str
+    device: str
+    parameter: str
+
+
+class Point(NamedTuple):
+    """One reading. ``value`` is ``None`` for a missing one (its flag then says 9)."""
+
+    series: Series
+    time_us: int
+    value: float | None
+    flag: int
+
+
+class Sample(NamedTuple):
+    """One reading, or the mean of one window, read back."""
+
+    time: datetime
+    value: float | None
+    flag: int
+
+
+class TimeSeries(Protocol):
+    """Promises: writing a point twice leaves one, the last write winning; a write that
+    returned is durable; a failed write raises and may have stored a part (write it again).
+    All methods may be called from any thread."""
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Raises ``TimeSeriesUnavailable`` or ``TimeSeriesRejected``."""
+
+    def read(
+        self, series: Series, start: datetime, stop: datetime, *, window_s: float | None = None
+    ) -> list[Sample]:
+        """Readings in ``[start, stop)`` in time order; with ``window_s`` the mean per window
+        (values with flag 4 or 9 left out, the worst remaining flag kept, stamped with the window's start)."""
+
+    def series(self, device: str) -> list[Series]:
+        """Every series that the device has ever written."""
+
+    def latest(self, device: str) -> dict[str, Sample]:
+        """The newest reading of each parameter of a device."""
+
+    def count(self, series: Series, start: datetime, stop: datetime) -> int:
+        """How many points lie in ``[start, stop)``."""
+
+    def ping(self) -> None:
+        """Raises ``TimeSeriesUnavailable`` where a write would fail now."""
+
+    def close(self) -> None:
+        """Release connections; no call may follow."""

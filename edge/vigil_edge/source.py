@@ -1,0 +1,124 @@
+"""The seam between a domain's pipeline and the agent that runs it.
+
+A pipeline reads its device, decides what matters, and hands facts to its
+``Room``. It runs until it is cancelled; when its device fails it raises a
+``SourceError`` and the agent starts it anew after a growing pause. It never
+touches the network towards the cloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vigil_schemas.errors import VigilError
+from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.gateway import DeviceDescription, SourceState
+from vigil_schemas.senml import SenmlRecord
+from vigil_schemas.types import DeviceId, Domain, Lane, Model
+
+
+class SourceError(VigilError):
+    """A device could not be read. Subclasses set ``code``; the agent restarts the pipeline."""
+
+    code: ClassVar[str] = "source-failed"
+
+    def __init__(self, device: str, message: str) -> None:
+        super().__init__(message)
+        self.device = device
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One fact on its way to the cloud, before it has a sequence number.
+
+    ``id`` is given where the same fact could be derived twice (a re-read of a
+    logger after a crash): the cloud takes one of each id.
+    """
+
+    lane: Lane
+    type: str
+    subject: str
+    time: datetime
+    data: Model | list[SenmlRecord]
+    id: str | None = None
+
+
+class Room(Protocol):
+    """What the agent lends to one pipeline. All of it belongs to that pipeline's device."""
+
+    @property
+    def gateway(self) -> str:
+        """This gateway's id."""
+
+    @property
+    def directory(self) -> Path:
+        """A folder of the device's own, on the gateway's disk, for buffers and evidence."""
+
+    def now(self) -> datetime:
+        """Aware UTC wall clock."""
+
+    def monotonic(self) -> float:
+        """Seconds, for durations."""
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Put facts and the pipeline's own state into the outbox, in one durable transaction.
+
+        Returns once they are on disk: from then on they will reach the cloud.
+        Raises ``OutboxFull`` only for alarms and events that really found no room.
+        """
+
+    def state(self, key: str) -> bytes | None:
+        """What ``accept`` last kept under this key, also across restarts."""
+
+    async def deposit(self, manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
+        """Seal files into an evidence zip and queue its upload; returns its digest and size.
+
+        ``manifest.files`` names every file; ``files`` maps those names to paths, which
+        may be deleted afterwards. The queue survives a crash.
+        """
+
+    def count(self, counter: str, by: int = 1) -> None:
+        """Add to a counter shown in health, such as ``frames-dropped`` or an error code."""
+
+    def report(self, state: SourceState, code: str | None = None, message: str | None = None) -> None:
+        """Say how the source is doing; a change of state or code becomes a health event."""
+
+
+class Pipeline(Protocol):
+    """One device's way from protocol to facts."""
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ``SourceError`` when the device cannot be read."""
+
+
+class DeviceSettings(BaseModel):
+    """What every device section of ``gateway.toml`` has; each domain adds its own keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: DeviceId
+    name: Annotated[str, Field(max_length=120)] = ""
+    name_zh: Annotated[str, Field(max_length=120)] = ""
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+
+    def described(self, domain: Domain, driver: str, parameters: list[str]) -> DeviceDescription:
+        """The birth message's entry for this device."""
+        return DeviceDescription(
+            device=self.device,
+            domain=domain,
+            driver=driver,
+            name=self.name,
+            name_zh=self.name_zh,
+            latitude=self.latitude,
+            longitude=self.longitude,
+            parameters=parameters,
+        )
