@@ -1,0 +1,67 @@
+# Vigil: everything a newcomer, a developer and CI runs. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WEB := cloud/web
+STATIC := cloud/vigil_cloud/static/index.html
+ASYNCAPI := tests/schemas/asyncapi
+ARGS ?=
+
+.PHONY: help setup demo test check bench faults schemas format clean
+.DEFAULT_GOAL := help
+
+help: ## What there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready $(STATIC) ## Virtual environment and built web pages
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vigil: Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 2; }
+	@test -x $(BIN)/python || { echo "vigil: making the virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "vigil: installing Python packages (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(WEB)/node_modules/.ready: $(WEB)/package.json $(WEB)/package-lock.json
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "vigil: Node 20 or newer is needed" >&2; exit 2; }
+	@echo "vigil: installing web packages (about half a minute the first time)"
+	@cd $(WEB) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(STATIC): $(WEB)/node_modules/.ready $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(WEB)/*.html $(WEB)/*.ts)
+	@echo "vigil: building the web pages"
+	@cd $(WEB) && npm run --silent build
+	@test -f $@ && touch $@
+
+$(ASYNCAPI)/node_modules/.ready: $(ASYNCAPI)/package.json $(ASYNCAPI)/package-lock.json
+	@echo "vigil: installing the AsyncAPI parser"
+	@cd $(ASYNCAPI) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run it as a test
+	@$(BIN)/vigil-sim demo $(ARGS)
+
+test: setup $(ASYNCAPI)/node_modules/.ready ## All tests; what needs a missing system package is skipped with its name
+	@echo "vigil: running the tests"
+	@$(BIN)/python -m pytest $(ARGS) && cd $(WEB) && npm run --silent test && echo "vigil: all tests passed"
+
+check: setup ## Style, types, walls, drift
+	@.ci/check
+
+bench: setup ## Every figure that the project claims, printed as `name: value`
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+faults: setup ## The long no-loss run: 100,000 readings, everything killed at least ten times
+	@VIGIL_FULL=1 $(BIN)/python -m pytest tests/faults -s $(ARGS)
+
+schemas: $(VENV)/.ready ## Export JSON Schema, AsyncAPI, OpenAPI and the web client's types from the models
+	@$(BIN)/python -m vigil_schemas.export
+	@cd $(WEB) && npm run --silent generate
+
+format: setup ## Put Python and web sources into the house format
+	@$(BIN)/ruff check --fix schemas edge cloud firmware-sim tests; $(BIN)/ruff format schemas edge cloud firmware-sim tests
+	@cd $(WEB) && npm run --silent format
+
+clean: ## Remove everything that was built
+	rm -rf $(VENV) $(WEB)/node_modules $(ASYNCAPI)/node_modules cloud/vigil_cloud/static .mypy_cache .ruff_cache .pytest_cache
