@@ -1,0 +1,175 @@
+"""The cloud's settings: read once, at the entrance, from ``VIGIL_*`` variables and a TOML file.
+
+A variable wins over the file. Secrets that everyone knows are refused unless
+``demo`` is on: a city must not run on the keys of its documentation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from vigil_schemas.errors import VigilError
+
+DEMO_SECRET: Final = "vigil-demo-secret-known-to-everyone-do-not-use"
+SECRET_CHARACTERS: Final = 32
+_WORN_OUT: Final = frozenset(
+    {DEMO_SECRET, "changeme", "change-me", "secret", "password", "admin", "vigil", "vigil-demo"}
+)
+"""Secrets that stand in documentation or that people type first."""
+
+
+class ConfigurationError(VigilError):
+    """The settings cannot be used; the message names each mistake and its key."""
+
+    code: ClassVar[str] = "configuration"
+
+
+class SmtpSettings(BaseModel):
+    """How e-mail leaves; empty ``host`` means that none is sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = ""
+    port: int = 587
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str = "vigil@localhost"
+    security: Literal["starttls", "tls", "none"] = "starttls"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator decides. Frozen: nothing below the entrance changes it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VIGIL_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    data_dir: Path = Path("var/cloud")
+    """Embedded stores live here; also the default place of the database and the objects."""
+    demo: bool = False
+    """Known secrets are accepted and any gateway may enrol. Never on a public address."""
+    secret_key: SecretStr = SecretStr("")
+    """Signs sessions and keys column encryption; at least 32 characters."""
+    public_url: str = ""
+    """The address people open, for links in notifications."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8400
+
+    database_url: str = ""
+    """SQLAlchemy address; empty is SQLite in ``data_dir``; ``postgresql+psycopg://…``."""
+
+    timeseries: Literal["sqlite", "influxdb"] = "sqlite"
+    influx_url: str = "http://127.0.0.1:8086"
+    influx_org: str = "vigil"
+    influx_bucket: str = "vigil"
+    influx_token: SecretStr = SecretStr("")
+
+    objects_url: str = ""
+    """``file:///folder`` (default: in ``data_dir``) or ``s3://bucket``."""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_access_key: str = ""
+    s3_secret_key: SecretStr = SecretStr("")
+
+    broker_url: str = "embedded"
+    """``embedded``, ``mqtt://host:port`` or ``mqtts://host:port``."""
+    broker_listen: str = "127.0.0.1:1883"
+    """Where the embedded broker listens."""
+    broker_ca_file: Path | None = None
+    broker_certificate_file: Path | None = None
+    broker_key_file: Path | None = None
+    broker_username: str = ""
+    broker_password: SecretStr = SecretStr("")
+    shared_group: str = ""
+    """Several ingest processes that name the same group share the messages."""
+
+    open_enrolment: bool = False
+    """Take messages of gateways that nobody has added."""
+    stale_after_days: Annotated[float, Field(gt=0)] = 400.0
+    future_after_s: Annotated[float, Field(gt=0)] = 600.0
+    offline_after_s: Annotated[float, Field(gt=0)] = 180.0
+    """A gateway unheard of for this long is offline: three health intervals."""
+
+    notify_urls: list[str] = Field(default_factory=list)
+    """Apprise addresses told of every alert, beside what accounts subscribe to."""
+    smtp: SmtpSettings = Field(default_factory=SmtpSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def enrolment_open(self) -> bool:
+        """Whether a gateway unknown to the gateways table may introduce itself."""
+        return self.demo or self.open_enrolment
+
+    @property
+    def database(self) -> str:
+        """The database's address with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'vigil.sqlite3'}"
+
+    @property
+    def secret(self) -> str:
+        """The secret key; in the demo the one that everyone knows."""
+        return self.secret_key.get_secret_value() or DEMO_SECRET
+
+    @model_validator(mode="after")
+    def _refuse_known_secrets(self) -> Self:
+        if self.demo:
+            return self
+        secret = self.secret_key.get_secret_value()
+        if secret in _WORN_OUT or len(secret) < SECRET_CHARACTERS:
+            raise ValueError(
+                f"secret_key: set VIGIL_SECRET_KEY to at least {SECRET_CHARACTERS} random characters"
+                " (for example from `openssl rand -hex 32`); without it only demo=true starts"
+            )
+        for name in ("influx_token", "s3_secret_key", "broker_password"):
+            if getattr(self, name).get_secret_value() in _WORN_OUT:
+                raise ValueError(f"{name}: this secret stands in documentation; make your own")
+        return self
+
+
+def load(config: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from overrides, environment and file, in that order of weight.
+
+    Raises ``ConfigurationError`` that names every mistake with its key.
+    """
+    if config is not None and not config.is_file():
+        raise ConfigurationError(f"{config}: no such file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    try:
+        return FromFile(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_mistakes(error))) from None
+    except ValueError as error:  # TOML that does not parse
+        raise ConfigurationError(f"{config}: {error}") from None
+
+
+def _mistakes(error: ValidationError) -> list[str]:
+    found = []
+    for detail in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in detail["loc"])
+        text = detail["msg"].removeprefix("Value error, ")
+        found.append(f"{key}: {text}" if key else text)
+    return found

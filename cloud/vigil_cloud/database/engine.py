@@ -1,0 +1,81 @@
+"""Engines and sessions for SQLite and PostgreSQL, set so that both promise the same.
+
+SQLite: WAL, every commit synced (a receipt says "stored for good"), foreign keys
+enforced, and writers take their lock at the beginning, so that two of them wait for
+each other instead of failing in the middle.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 5
+
+
+def build_engine(url: str) -> Engine:
+    """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``; no connection is made yet."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        if address.database and address.database != ":memory:":
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            address, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+        )
+        _set_up_sqlite(engine)
+        return engine
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    return create_engine(
+        address,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=10,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+    )
+
+
+def build_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Sessions whose objects stay readable after a commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def lock_for_writing(session: Session) -> None:
+    """Begin the session's transaction as a writer.
+
+    On SQLite a transaction that reads first and writes later fails with "database
+    is locked" when another wrote in between; taking the lock first makes it wait.
+    PostgreSQL needs nothing here: rows are locked where they are read.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection(execution_options={"vigil_begin": "IMMEDIATE"})
+
+
+def ping(engine: Engine) -> None:
+    """Raises an SQLAlchemy error where the database does not answer."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _set_up_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # The driver must not open transactions by itself: BEGIN is sent below.
+        connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3's own attribute
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        mode = connection.get_execution_options().get("vigil_begin", "")
+        connection.exec_driver_sql(f"BEGIN {mode}")

@@ -1,0 +1,83 @@
+"""Fixtures that every test may ask for: servers once per session, everything else per test."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import servers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("VIGIL_FULL"):
+        return
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.skip(reason="long form: run with VIGIL_FULL=1"))
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Mosquitto]:
+    """One broker for the session: take a gateway id of your own, retained messages stay."""
+    server = servers.mosquitto(tmp_path_factory.mktemp("mosquitto"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Influx]:
+    """One InfluxDB for the session: take device ids of your own."""
+    server = servers.influxd(tmp_path_factory.mktemp("influxd"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
+    """One S3 server for the session."""
+    server = servers.versitygw(tmp_path_factory.mktemp("versitygw"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Postgres]:
+    """One PostgreSQL for the session; ``postgres.create(name)`` gives a fresh database."""
+    server = servers.postgres(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def toxiproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Toxiproxy]:
+    """One Toxiproxy for the session: take proxy names of your own."""
+    server = servers.toxiproxy(tmp_path_factory.mktemp("toxiproxy"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def pulseaudio(tmp_path: Path) -> Iterator[servers.PulseAudio]:
+    server = servers.pulseaudio(tmp_path / "pulse")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def dbus(tmp_path: Path) -> Iterator[servers.DBus]:
+    server = servers.dbus(tmp_path / "dbus")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'vigil.sqlite3'}"
+    server: servers.Postgres = request.getfixturevalue("postgres")
+    return server.create(f"t{uuid.uuid4().hex[:16]}")
