@@ -1,0 +1,142 @@
+"""What can go wrong with a simulated device: a pure description, and when it strikes.
+
+A scenario lists faults per device. A device asks its ``Faults`` at the places
+where reality would hurt: before it answers, when it stamps a time, when it
+measures. Windows are in seconds of the scenario's timetable; chance is drawn
+from a seeded generator, so one seed gives one night.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+from typing import Any, ClassVar, Self
+
+from vigil_schemas.errors import VigilError
+
+
+class ScenarioFaultError(VigilError):
+    """A fault in a scenario cannot be understood."""
+
+    code: ClassVar[str] = "scenario-fault"
+
+
+class FaultKind(StrEnum):
+    """The kinds that every device understands in its own way."""
+
+    DROP = "drop"
+    """An answer, advert, report or message is not sent."""
+    DRIFT = "drift"
+    """A value creeps away: ``magnitude`` units per second since the window began."""
+    REBOOT = "reboot"
+    """The device is away for the whole window; connections break at its beginning."""
+    CLOCK_SKEW = "clock_skew"
+    """The device's clock is ``magnitude`` seconds ahead (negative: behind)."""
+    CORRUPT_FRAME = "corrupt_frame"
+    """A frame is sent broken; ``style`` says how, else the device picks one by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. ``start_s`` ≤ t < ``stop_s`` in seconds of the timetable."""
+
+    kind: FaultKind
+    start_s: float = 0.0
+    stop_s: float = inf
+    probability: float = 1.0
+    """Chance per occasion (drop, corrupt_frame)."""
+    magnitude: float = 0.0
+    """Units per second (drift), seconds (clock_skew), or the delay in seconds of a late frame."""
+    parameter: str | None = None
+    """Which value drifts; every value where absent."""
+    style: str | None = None
+    """How a frame is broken; the device's documentation lists its styles."""
+
+    def __post_init__(self) -> None:
+        if not self.start_s <= self.stop_s:
+            raise ScenarioFaultError(f"{self.kind}: start_s {self.start_s} is after its stop_s")
+        if not 0.0 <= self.probability <= 1.0:
+            raise ScenarioFaultError(f"{self.kind}: probability must lie between 0 and 1")
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any]) -> Self:
+        """From a scenario's table. Raises ``ScenarioFaultError`` naming the wrong key."""
+        unknown = set(table) - {
+            *("kind", "start_s", "stop_s", "probability", "magnitude", "parameter", "style")
+        }
+        if unknown:
+            raise ScenarioFaultError(f"a fault has no key {sorted(unknown)[0]!r}")
+        try:
+            kind = FaultKind(table["kind"])
+        except (KeyError, ValueError):
+            kinds = ", ".join(FaultKind)
+            raise ScenarioFaultError(f"a fault needs a kind, one of: {kinds}") from None
+        try:
+            numbers = {
+                key: float(table[key])
+                for key in ("start_s", "stop_s", "probability", "magnitude")
+                if key in table
+            }
+        except (TypeError, ValueError):
+            raise ScenarioFaultError(f"{kind}: times and magnitudes are numbers") from None
+        words = {key: str(table[key]) for key in ("parameter", "style") if key in table}
+        return cls(kind, **numbers, **words)  # type: ignore[arg-type]  # keys are checked above
+
+    def covers(self, t: float) -> bool:
+        """Whether the timetable's second ``t`` lies in this fault's window."""
+        return self.start_s <= t < self.stop_s
+
+
+class Faults:
+    """The faults of one device, asked at each occasion."""
+
+    def __init__(self, faults: Iterable[Fault] = (), seed: int | str = 0) -> None:
+        self._faults: list[Fault] = list(faults)
+        self.random = random.Random(f"faults/{seed}")
+        """For the broken bytes themselves; seeded."""
+
+    @classmethod
+    def parse(cls, tables: Iterable[Mapping[str, Any]], seed: int | str = 0) -> Self:
+        """From a scenario's array of tables."""
+        return cls([Fault.parse(table) for table in tables], seed)
+
+    def add(self, fault: Fault) -> None:
+        """From now on this fault can strike too."""
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """End every fault."""
+        self._faults.clear()
+
+    def drops(self, t: float) -> bool:
+        """Whether this frame, advert or message is lost."""
+        return any(self._strikes(fault) for fault in self._active(FaultKind.DROP, t))
+
+    def drift(self, t: float, parameter: str) -> float:
+        """What is added to a value at ``t``, in the value's unit."""
+        return sum(
+            fault.magnitude * (t - fault.start_s)
+            for fault in self._active(FaultKind.DRIFT, t)
+            if fault.parameter in (None, parameter)
+        )
+
+    def rebooting(self, t: float) -> bool:
+        """Whether the device is away."""
+        return any(True for _ in self._active(FaultKind.REBOOT, t))
+
+    def skew(self, t: float) -> float:
+        """Seconds that the device's clock is ahead."""
+        return sum(fault.magnitude for fault in self._active(FaultKind.CLOCK_SKEW, t))
+
+    def corruption(self, t: float) -> Fault | None:
+        """The fault that breaks this frame, if one strikes."""
+        return next((f for f in self._active(FaultKind.CORRUPT_FRAME, t) if self._strikes(f)), None)
+
+    def _active(self, kind: FaultKind, t: float) -> Iterable[Fault]:
+        return (fault for fault in self._faults if fault.kind is kind and fault.covers(t))
+
+    def _strikes(self, fault: Fault) -> bool:
+        return fault.probability >= 1.0 or self.random.random() < fault.probability
