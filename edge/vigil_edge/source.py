@@ -78,7 +78,9 @@ class Room(Protocol):
     def state(self, key: str) -> bytes | None:
         """What ``accept`` last kept under this key, also across restarts."""
 
-    async def deposit(self, manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
+    async def deposit(
+        self, manifest: EvidenceManifest, files: Mapping[str, Path]
+    ) -> EvidenceReference:
         """Seal files into an evidence zip and queue its upload; returns its digest and size.
 
         ``manifest.files`` names every file; ``files`` maps those names to paths, which
@@ -88,7 +90,9 @@ class Room(Protocol):
     def count(self, counter: str, by: int = 1) -> None:
         """Add to a counter shown in health, such as ``frames-dropped`` or an error code."""
 
-    def report(self, state: SourceState, code: str | None = None, message: str | None = None) -> None:
+    def report(
+        self, state: SourceState, code: str | None = None, message: str | None = None
+    ) -> None:
         """Say how the source is doing; a change of state or code becomes a health event."""
 
 

@@ -1,0 +1,96 @@
+"""``vigil-edge``: run the agent, check its configuration, and play a domain's pipeline over files.
+
+Results go to standard output, one JSON object a line; everything else to standard
+error. Exit 0, or 2 where the input or the configuration cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from vigil_edge.config import Config, ConfigError, load, summary
+from vigil_schemas.errors import VigilError
+from vigil_schemas.types import Domain
+
+_ABOUT = {
+    Domain.NOISE: "levels and triggers from recordings",
+    Domain.WATER: "quality control over recorded water readings",
+    Domain.CHECKIN: "decode beacon adverts and LLRP messages",
+    Domain.SMOKE: "decode smoke alarm payloads",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(words).parse_args(words)
+    try:
+        return cast(int, args.run(args))
+    except ConfigError as error:
+        _print_mistakes(error)
+        return 2
+    except VigilError as error:
+        print(f"vigil-edge: {error.code}: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; point stdout elsewhere for the exit's flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"vigil-edge: input-unreadable: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(words: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vigil-edge", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the gateway's agent until SIGTERM")
+    run.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
+    run.add_argument("--log-format", choices=["json", "console"], help="default: by terminal")
+    run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
+    run.set_defaults(run=_run)
+    check = commands.add_parser("check", help="name every mistake in a configuration")
+    check.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
+    check.set_defaults(run=_check)
+    for domain in Domain:
+        domain_parser = commands.add_parser(domain.value, help=_ABOUT[domain])
+        if words[:1] == [domain.value]:
+            # Only now: a domain's tools bring scipy and the like with them.
+            module = importlib.import_module(f"vigil_edge.{domain.value}.cli")
+            module.add_commands(domain_parser)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from vigil_edge.agent import run  # not needed by `check` and the file tools
+    from vigil_edge.log import configure
+
+    config = load(args.config)
+    configure(args.log_format, args.log_level)
+    return run(config)
+
+
+def _check(args: argparse.Namespace) -> int:
+    config: Config = load(args.config)
+    for line in summary(config):
+        print(json.dumps(line, ensure_ascii=False))
+    return 0
+
+
+def _print_mistakes(error: ConfigError) -> None:
+    for mistake in error.mistakes:
+        where = f"{mistake.key}: " if mistake.key else ""
+        print(f"{error.file}:{mistake.line}: {where}{mistake.message}", file=sys.stderr)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
