@@ -1,0 +1,133 @@
+"""Watching a night from the outside, as a person at the console would."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx
+
+from vigil_sim.demo.accounts import PASSWORD
+from vigil_sim.demo.processes import DemoFailed
+
+DOMAINS: Final = ("noise", "water", "checkin", "smoke")
+_MOMENT: Final = {
+    "noise": "LAFmax_time",
+    "water": "started",
+    "checkin": "arrived",
+    "smoke": "since",
+}
+"""Which field of an event says when it happened at the device."""
+
+
+@dataclass
+class Arrived:
+    """The first alert of a domain, and how long after the moment at the device it was here."""
+
+    alert: dict[str, Any]
+    seconds: float
+
+
+@dataclass
+class Night:
+    """What has been seen so far."""
+
+    arrived: dict[str, Arrived] = field(default_factory=dict)
+    """First alert per domain."""
+
+
+class Console:
+    """A signed-in reader of the HTTP API."""
+
+    def __init__(self, url: str, username: str) -> None:
+        self.url = url
+        self._http = httpx.Client(base_url=f"{url}/api/v1", timeout=15)
+        answer = self._http.post("/session", json={"username": username, "password": PASSWORD})
+        if not answer.is_success:
+            raise DemoFailed(f"signing in as {username} was refused: {answer.text}")
+
+    def get(self, path: str) -> Any:
+        """One resource as JSON. Raises ``DemoFailed`` with the problem's text."""
+        answer = self._http.get(path)
+        if not answer.is_success:
+            raise DemoFailed(f"GET {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def download(self, path: str) -> bytes:
+        """One file."""
+        answer = self._http.get(path)
+        answer.raise_for_status()
+        return answer.content
+
+    def alerts(self) -> Iterator[dict[str, Any]]:
+        """Every alert as the live stream tells it; ends when the connection does."""
+        with self._http.stream("GET", "/stream", timeout=None) as stream:
+            kind = ""
+            for line in stream.iter_lines():
+                if line.startswith("event:"):
+                    kind = line.removeprefix("event:").strip()
+                elif line.startswith("data:") and kind == "alert":
+                    yield json.loads(line.removeprefix("data:"))
+
+    def online(self) -> set[str]:
+        """Gateways that the cloud believes to be there."""
+        return {
+            entry["gateway"]
+            for entry in self.get("/gateways")["gateways"]
+            if entry["state"] in ("online", "ok")
+        }
+
+
+def device_moment(alert: dict[str, Any]) -> datetime:
+    """When it happened at the device, by the device's own account."""
+    text = alert["detail"].get(_MOMENT[alert["domain"]]) or alert["event_time"]
+    return datetime.fromisoformat(text)
+
+
+def watch(console: Console, night: Night, tell: Callable[[Arrived], None]) -> threading.Thread:
+    """Follow the live stream in the background, telling each domain's first alert."""
+
+    def follow() -> None:
+        while len(night.arrived) < len(DOMAINS):
+            try:
+                for alert in console.alerts():
+                    domain = alert["domain"]
+                    if domain in night.arrived or alert["severity"] == "minor":
+                        continue  # a test button or a weak battery is not the event of the night
+                    lag = (datetime.now(UTC) - device_moment(alert)).total_seconds()
+                    night.arrived[domain] = Arrived(alert, lag)
+                    tell(night.arrived[domain])
+            except httpx.HTTPError:
+                time.sleep(0.5)  # the stream resumes; what was missed is sent again
+
+    thread = threading.Thread(target=follow, name="console", daemon=True)
+    thread.start()
+    return thread
+
+
+def checked_evidence(console: Console, alert_id: str, deadline: float) -> list[str]:
+    """Download every file of an alert's evidence and compare digests; returns their roles.
+
+    Raises ``DemoFailed`` where it has not arrived by ``deadline`` (monotonic) or differs.
+    """
+    while True:
+        alert = console.get(f"/alerts/{alert_id}")
+        evidence = alert["evidence"]
+        if evidence["state"] == "stored":
+            break
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the evidence of alert {alert_id} is still {evidence['state']}")
+        time.sleep(0.3)
+    for entry in evidence["files"]:
+        body = console.download(f"/evidence/{evidence['sha256']}/{entry['name']}")
+        if "sha256" in entry and hashlib.sha256(body).hexdigest() != entry["sha256"]:
+            raise DemoFailed(f"{entry['name']} of alert {alert_id} is not what was sealed")
+        if not body:
+            raise DemoFailed(f"{entry['name']} of alert {alert_id} is empty")
+    return sorted({entry["role"] for entry in evidence["files"]})
