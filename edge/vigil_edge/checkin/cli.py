@@ -1,0 +1,62 @@
+"""``vigil-edge checkin``: the station's own decoders, over payloads and recordings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from vigil_edge.checkin import advertisement, llrp_codec
+from vigil_edge.checkin.errors import NotHexadecimal, UnreadableFile
+
+
+def add_commands(domain_parser: argparse.ArgumentParser) -> None:
+    """Register ``decode`` and ``decode-llrp``."""
+    commands = domain_parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
+    decode = commands.add_parser(
+        "decode", help="decode BLE advertisement payloads given in hexadecimal"
+    )
+    decode.add_argument("payload", nargs="+", metavar="HEX", help="AD structures, as broadcast")
+    decode.set_defaults(run=_decode)
+    llrp = commands.add_parser("decode-llrp", help="decode a recording of LLRP messages")
+    llrp.add_argument("file", type=Path, metavar="FILE")
+    llrp.add_argument(
+        "--body",
+        metavar="NAME",
+        help="FILE is the body of one message of this name, without the 10-byte header",
+    )
+    llrp.set_defaults(run=_decode_llrp)
+
+
+def _decode(args: argparse.Namespace) -> int:
+    payloads = [_hexadecimal(text) for text in args.payload]
+    for payload in payloads:
+        beacon = advertisement.decode(payload)
+        print(json.dumps({"kind": "unknown"} if beacon is None else beacon.as_json()))
+    return 0
+
+
+def _hexadecimal(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.strip().removeprefix("0x"))
+    except ValueError as error:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise NotHexadecimal(
+            f"{shown!r} is not a payload: give an even number of hexadecimal digits"
+        ) from error
+
+
+def _decode_llrp(args: argparse.Namespace) -> int:
+    try:
+        data = args.file.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(f"{args.file}: {error.strerror or error}") from error
+    if args.body is not None:
+        kind = llrp_codec.message_type(args.body)
+        print(json.dumps(llrp_codec.as_json(llrp_codec.Frame(kind, 0, data))))
+        return 0
+    if not data:
+        raise UnreadableFile(f"{args.file}: the file is empty; it should hold LLRP messages")
+    for message in llrp_codec.frames(data):
+        print(json.dumps(llrp_codec.as_json(message)))
+    return 0

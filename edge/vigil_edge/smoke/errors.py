@@ -1,0 +1,45 @@
+"""What can be wrong with smoke alarms, their broker, or what they sent."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vigil_edge.source import SourceError
+from vigil_schemas.errors import VigilError
+
+
+class PayloadMalformed(VigilError):
+    """A device's payload is not JSON, or not a JSON object."""
+
+    code: ClassVar[str] = "smoke-payload-malformed"
+
+
+class PayloadWrongType(VigilError):
+    """A field of a device's payload has a type or value that it cannot have.
+
+    ``fields`` names them.
+    """
+
+    code: ClassVar[str] = "smoke-payload-wrong-type"
+
+    def __init__(self, message: str, fields: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
+class BrokerUnreachable(SourceError):
+    """No connection to the broker that the alarms are on."""
+
+    code: ClassVar[str] = "broker-unreachable"
+
+
+class BrokerRefused(SourceError):
+    """The broker refused the connection or the subscription."""
+
+    code: ClassVar[str] = "broker-refused"
+
+
+class BrokerLost(SourceError):
+    """The connection to the broker broke."""
+
+    code: ClassVar[str] = "broker-lost"
