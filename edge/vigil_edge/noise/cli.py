@@ -1,0 +1,90 @@
+"""``vigil-edge noise …``: the noise pipeline over recordings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+from vigil_edge.noise.errors import NoiseOptionError
+
+
+def add_commands(domain_parser: argparse.ArgumentParser) -> None:
+    """Register ``replay`` under ``vigil-edge noise``."""
+    commands = domain_parser.add_subparsers(dest="noise_command", required=True)
+    replay = commands.add_parser(
+        "replay",
+        help="measure a recording: one JSON object a line",
+        description="Measure a recording as the live pipeline would. Without a calibration the "
+        "recorder's own full-scale note is used; without that, one unit is taken for 1 Pa.",
+    )
+    replay.add_argument("file", help="a WAV file, or headerless samples with --raw")
+    # Values are read by hand, so that a bad one is told in one line like every other error.
+    replay.add_argument(
+        "--full-scale-peak-db", metavar="D", help="peak level of digital full scale, dB re 20 µPa"
+    )
+    replay.add_argument(
+        "--pascal-per-unit", metavar="P", help="pascal of one unit; integers: of full scale"
+    )
+    replay.add_argument("--raw", metavar="FORMAT", help="encoding:rate:channels, as s32le:48000:1")
+    replay.add_argument("--threshold-db", metavar="L", default="86", help="dB(A), default 86")
+    replay.add_argument("--channel", metavar="N", default="0", help="counted from 0, default 0")
+    replay.set_defaults(run=run_replay)
+
+
+def run_replay(arguments: argparse.Namespace) -> int:
+    """Print the records of one recording. Raises ``VigilError`` for what cannot be read."""
+    # The meter needs scipy; a command line that only shows its help does not.
+    from vigil_edge.noise.levels import pascal_per_unit
+    from vigil_edge.noise.pcm import PcmFormat
+    from vigil_edge.noise.replay import replay
+    from vigil_edge.noise.wav import open_wav, raw_file
+    from vigil_edge.noise.weighting import CLASS_1_RATE_HZ
+
+    full_scale = _number(arguments.full_scale_peak_db, "--full-scale-peak-db")
+    pascal = _number(arguments.pascal_per_unit, "--pascal-per-unit")
+    threshold_db = _number(arguments.threshold_db, "--threshold-db")
+    if full_scale is not None and pascal is not None:
+        raise NoiseOptionError("give --full-scale-peak-db or --pascal-per-unit, not both")
+    if pascal is not None and pascal <= 0:
+        raise NoiseOptionError(f"--pascal-per-unit {pascal:g} must be above 0")
+    if not str(arguments.channel).isdecimal():
+        raise NoiseOptionError(f"--channel {arguments.channel!r} is no channel number")
+    path = Path(arguments.file)
+    layout = PcmFormat.parse(arguments.raw) if arguments.raw is not None else None
+    recording = raw_file(path, layout) if layout is not None else open_wav(path)
+    notices = list(recording.notices)
+    if full_scale is None and pascal is None:
+        full_scale = recording.full_scale_peak_db
+        notices.append(
+            f"calibration from the recording: full scale is {full_scale:g} dB peak"
+            if full_scale is not None
+            else "no calibration given: levels take one unit for 1 Pa and are not sound levels"
+        )
+    if recording.format.rate_hz < CLASS_1_RATE_HZ:
+        notices.append(f"{recording.format.rate_hz} Hz does not hold the whole band of class 1")
+    if pascal is None:
+        pascal = 1.0 if full_scale is None else pascal_per_unit(full_scale)
+    # Nothing is printed of a recording that turns out to be bad half way.
+    records = list(replay(recording, int(arguments.channel), pascal, threshold_db or 0.0))
+    for notice in notices:
+        print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
+    for record in records:
+        print(json.dumps(record))
+    return 0
+
+
+def _number(text: str | None, option: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise NoiseOptionError(f"{option} {text!r} is not a number")
+    if option.endswith("-db") and abs(value) > 400:
+        raise NoiseOptionError(f"{option} {text} dB is outside anything physical")
+    return value

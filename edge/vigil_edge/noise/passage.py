@@ -1,0 +1,154 @@
+"""Finds passages: stretches in which the Fast level stood above a threshold."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from vigil_edge.noise.levels import Slices, level_db, mean_square_pa2
+from vigil_edge.noise.pcm import SLICES_PER_SECOND
+
+HYSTERESIS_DB: Final = 3.0
+HOLD_S: Final = 1.0
+"""How long the level must stay down before a passage counts as over. The sound exposure
+reaches this far beyond the threshold on both sides, so that LAE holds the whole passage."""
+LONGEST_S: Final = 60.0
+BACKGROUND_S: Final = 30.0
+_LEAST_BACKGROUND: Final = 2 * SLICES_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One passage; samples are counted from the start of the stream."""
+
+    started_sample: int
+    """LAF first rose above the threshold."""
+    ended_sample: int
+    """LAF last stood above the threshold less the hysteresis."""
+    LAFmax: float
+    LAFmax_sample: int
+    LAE: float
+    background_db: float | None
+    """LAF exceeded 90 % of the time before (LAF90); None where too little was heard before."""
+    overload: bool
+
+
+@dataclass(slots=True)
+class _Open:
+    started_sample: int
+    last_above: int
+    background_db: float | None
+    exposure_pa2: float
+    """Pa² · samples."""
+    overload: bool
+    peak_pa2: float = 0.0
+    peak_sample: int = 0
+
+
+@dataclass(slots=True)
+class PassageDetector:
+    """Feed it every slice in order."""
+
+    rate_hz: int
+    threshold_db: float
+    hysteresis_db: float = HYSTERESIS_DB
+    _before: deque[tuple[float, float, bool]] = field(init=False)
+    """Of each slice before: A exposure, LAF at its end, overload."""
+    _open: _Open | None = field(init=False, default=None)
+    _blocked: bool = field(init=False, default=False)
+    """A passage was cut for its length; the next begins once the level has been down."""
+
+    def __post_init__(self) -> None:
+        self._before = deque(maxlen=int((BACKGROUND_S + HOLD_S) * SLICES_PER_SECOND))
+
+    @property
+    def open_since(self) -> int | None:
+        """Sample at which the passage in progress began, if there is one."""
+        return self._open.started_sample if self._open else None
+
+    def feed(self, slices: Slices) -> Iterator[Passage]:
+        """The passages that are over by the end of these slices."""
+        for index in range(len(slices)):
+            passage = self._slice(slices, index)
+            if passage is not None:
+                yield passage
+
+    def flush(self) -> Passage | None:
+        """The passage still in progress at the end of a recording."""
+        current, self._open = self._open, None
+        return self._closed(current) if current else None
+
+    def _slice(self, slices: Slices, index: int) -> Passage | None:
+        fast = slices.LAF[index]
+        start = slices.first_sample + index * slices.samples
+        loudest = float(slices.LAF_max[index])
+        exposure = float(slices.squares_A[index])
+        overload = bool(slices.overload[index])
+        release = mean_square_pa2(self.threshold_db - self.hysteresis_db)
+        above = np.flatnonzero(fast > release) if loudest > release else None
+        passage = None
+        if self._open is None and not self._blocked:
+            self._maybe_begin(slices, index, start)
+        if self._open is not None:
+            self._extend(self._open, slices, index, start)
+            if above is not None and len(above):
+                self._open.last_above = start + int(above[-1])
+            passage = self._maybe_end(self._open, start + slices.samples)
+        if self._blocked and fast[-1] <= release:
+            self._blocked = False
+        self._before.append((exposure, float(fast[-1]), overload))
+        return passage
+
+    def _maybe_begin(self, slices: Slices, index: int, start: int) -> None:
+        threshold = mean_square_pa2(self.threshold_db)
+        if slices.LAF_max[index] <= threshold:
+            return
+        crossing = start + int(np.argmax(slices.LAF[index] > threshold))
+        near = list(self._before)[-int(HOLD_S * SLICES_PER_SECOND) :]
+        self._open = _Open(
+            started_sample=crossing,
+            last_above=crossing,
+            background_db=self._background(),
+            exposure_pa2=math.fsum(exposure for exposure, _, _ in near),
+            overload=any(overload for _, _, overload in near),
+        )
+
+    def _background(self) -> float | None:
+        heard = [fast for _, fast, _ in self._before][: -int(HOLD_S * SLICES_PER_SECOND)]
+        if len(heard) < _LEAST_BACKGROUND:
+            return None
+        return level_db(float(np.quantile(heard, 0.1)))
+
+    @staticmethod
+    def _extend(current: _Open, slices: Slices, index: int, start: int) -> None:
+        current.exposure_pa2 += float(slices.squares_A[index])
+        current.overload |= bool(slices.overload[index])
+        if slices.LAF_max[index] > current.peak_pa2:
+            current.peak_pa2 = float(slices.LAF_max[index])
+            current.peak_sample = start + int(np.argmax(slices.LAF[index]))
+
+    def _maybe_end(self, current: _Open, now_sample: int) -> Passage | None:
+        quiet = now_sample - current.last_above >= HOLD_S * self.rate_hz
+        too_long = now_sample - current.started_sample >= LONGEST_S * self.rate_hz
+        if not (quiet or too_long):
+            return None
+        self._open = None
+        self._blocked = not quiet
+        return self._closed(current)
+
+    def _closed(self, current: _Open) -> Passage:
+        return Passage(
+            started_sample=current.started_sample,
+            ended_sample=max(current.last_above, current.peak_sample),
+            LAFmax=level_db(current.peak_pa2),
+            LAFmax_sample=current.peak_sample,
+            # Sound exposure level refers to one second (3.12).
+            LAE=level_db(current.exposure_pa2 / self.rate_hz),
+            background_db=current.background_db,
+            overload=current.overload,
+        )

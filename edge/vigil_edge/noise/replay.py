@@ -1,0 +1,115 @@
+"""A recording through the very meter and detector that run live."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from vigil_edge.noise.errors import AudioNotFinite, NoiseOptionError
+from vigil_edge.noise.levels import Levels, Meter, Seconds, Slices
+from vigil_edge.noise.passage import Passage, PassageDetector
+from vigil_edge.noise.pcm import channel_units
+from vigil_edge.noise.wav import WavFile
+from vigil_edge.noise.weighting import PRIME_S, Samples
+
+BLOCK_S: Final = 1.0
+CLIPPING_AT: Final = 0.999
+"""Of full scale: an integer converter that has reached this has clipped."""
+
+Record = dict[str, Any]
+"""One line of output."""
+
+
+def replay(
+    recording: WavFile, channel: int, pascal: float, threshold_db: float
+) -> Iterator[Record]:
+    """Records of kind ``second``, ``trigger`` and, last, ``total``; ``t`` in s from the start.
+
+    ``pascal`` is the pressure of one unit (integers: of full scale). Raises
+    ``NoiseOptionError`` for a channel that is not there, ``AudioNotFinite`` for NaN.
+    """
+    if not 0 <= channel < recording.format.channels:
+        raise NoiseOptionError(
+            f"channel {channel} is not there; {recording.path.name} has channels 0 to "
+            f"{recording.format.channels - 1}"
+        )
+    rate_hz = recording.format.rate_hz
+    # Floats may hold pascal directly; 1.0 is nothing special to them.
+    clipping = None if recording.format.is_float else CLIPPING_AT
+    meter = Meter(rate_hz, pascal, clipping)
+    blocks = _units(recording, channel)
+    first = next(blocks)
+    meter.prime(first[: int(PRIME_S * rate_hz)])
+    seconds = Seconds(rate_hz)
+    detector = PassageDetector(rate_hz, threshold_db)
+
+    def measured(slices: Slices | None) -> Iterator[Record]:
+        if slices is not None:
+            yield from (_second(levels, rate_hz) for levels in seconds.feed(slices))
+            yield from (_trigger(passage, rate_hz) for passage in detector.feed(slices))
+
+    for units in itertools.chain([first], blocks):
+        yield from measured(meter.feed(units))
+    yield from measured(meter.flush())
+    passage = detector.flush()
+    if passage is not None:
+        yield _trigger(passage, rate_hz)
+    yield _total(seconds.total.levels, rate_hz)
+
+
+def _units(recording: WavFile, channel: int) -> Iterator[Samples]:
+    at = 0
+    for frames in recording.blocks(int(BLOCK_S * recording.format.rate_hz)):
+        units = channel_units(frames, channel)
+        if not np.isfinite(units).all():
+            bad = at + int(np.argmin(np.isfinite(units)))
+            raise AudioNotFinite(
+                f"{recording.path.name}: sample {bad} is NaN or infinite; repair the recording"
+            )
+        at += len(units)
+        yield units
+
+
+def _second(levels: Levels, rate_hz: int) -> Record:
+    return _marked(
+        {
+            "kind": "second",
+            "t": round(levels.first_sample / rate_hz, 6),
+            "LAeq": round(levels.LAeq, 3),
+            "LAFmax": round(levels.LAFmax, 3),
+        },
+        levels.overload,
+    )
+
+
+def _trigger(passage: Passage, rate_hz: int) -> Record:
+    return _marked(
+        {
+            "kind": "trigger",
+            "t": round(passage.started_sample / rate_hz, 6),
+            "LAFmax": round(passage.LAFmax, 3),
+            "LAE": round(passage.LAE, 3),
+        },
+        passage.overload,
+    )
+
+
+def _total(levels: Levels, rate_hz: int) -> Record:
+    return _marked(
+        {
+            "kind": "total",
+            "duration": round(levels.samples / rate_hz, 6),
+            "LAeq": round(levels.LAeq, 3),
+            "LAFmax": round(levels.LAFmax, 3),
+            "LCeq": round(levels.LCeq, 3),
+            "LZeq": round(levels.LZeq, 3),
+        },
+        levels.overload,
+    )
+
+
+def _marked(record: Record, overload: bool) -> Record:
+    return record | {"overload": True} if overload else record

@@ -1,0 +1,202 @@
+"""WAV files (RIFF and RF64) as blocks of frames, read chunk by chunk.
+
+Made for recordings as they come out of loggers: broadcast extension and padding
+chunks, odd sizes, WAVE_FORMAT_EXTENSIBLE, and headers of recorders that lost power
+before they could write the length.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from vigil_edge.noise.errors import (
+    AudioEmpty,
+    AudioTruncated,
+    AudioUnreadable,
+    AudioUnsupported,
+)
+from vigil_edge.noise.pcm import Encoding, Frames, PcmFormat
+
+UNKNOWN_SIZE: Final = 0x7FFFF000
+"""Writers to a pipe put this or more (0xFFFFFFFF) where the length belongs."""
+_ENCODINGS: Final[dict[tuple[int, int], Encoding]] = {
+    (1, 16): "s16le",
+    (1, 24): "s24le",
+    (1, 32): "s32le",
+    (3, 32): "f32le",
+    (3, 64): "f64le",
+}
+_CODECS: Final = {2: "ADPCM", 6: "A-law", 7: "µ-law", 17: "IMA ADPCM", 85: "MP3"}
+_GUID_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
+_FULL_SCALE = re.compile(r"0\s*dBFS\s*=\s*(\d{2,3}(?:\.\d+)?)\s*dB\s*SPL", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class WavFile:
+    """Where the samples of a file lie and how they are to be read."""
+
+    path: Path
+    format: PcmFormat
+    offset: int
+    frames: int
+    notices: list[str] = field(default_factory=list)
+    """Oddities that the reader should be told of."""
+    full_scale_peak_db: float | None = None
+    """Peak level of full scale, dB re 20 µPa, where the recorder wrote it into ``bext``."""
+
+    def blocks(self, frames_per_block: int) -> Iterator[Frames]:
+        """The file's frames in order, shape (≤ frames_per_block, channels)."""
+        left = self.frames
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            while left:
+                wanted = min(left, frames_per_block)
+                payload = stream.read(wanted * self.format.frame_bytes)
+                if len(payload) < wanted * self.format.frame_bytes:
+                    raise AudioTruncated(f"{self.path.name} became shorter while it was read")
+                left -= wanted
+                yield self.format.decode(payload)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the walk over the chunks has met so far."""
+
+    format: PcmFormat | None = None
+    long_data_size: int | None = None
+    full_scale_peak_db: float | None = None
+
+
+def open_wav(path: Path) -> WavFile:
+    """Read the header. Raises the errors of ``vigil_edge.noise.errors``."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            return _walk(path, stream, size)
+    except OSError as error:
+        raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
+
+
+def raw_file(path: Path, layout: PcmFormat) -> WavFile:
+    """A headerless file of the given format, as if it had a header."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
+    return _with_samples(path, layout, 0, size, [], None)
+
+
+def _walk(path: Path, stream: BinaryIO, size: int) -> WavFile:
+    _check_riff(path, stream.read(12), size)
+    found = _Found()
+    while len(head := stream.read(8)) == 8:
+        name, length = struct.unpack("<4sI", head)
+        offset = stream.tell()
+        if name == b"data":
+            return _data(path, stream, found, length, size)
+        if offset + length > size:
+            raise AudioTruncated(
+                f"{path.name}: chunk {name!r} says {length} bytes, {size - offset} are there"
+            )
+        _note(path, name, stream.read(min(length, 4096)), found)
+        stream.seek(offset + length + (length & 1))
+    raise AudioTruncated(f"{path.name}: the file ends before any sound data")
+
+
+def _check_riff(path: Path, head: bytes, size: int) -> None:
+    if size == 0:
+        raise AudioEmpty(f"{path.name} is empty (0 bytes)")
+    if head[:4] == b"OggS":
+        raise AudioUnsupported(f"{path.name} is an Ogg file; convert it to WAV first")
+    if head[:4] in (b"RIFX", b"fLaC", b"FORM", b"ID3\x03", b"ID3\x04"):
+        raise AudioUnsupported(f"{path.name}: {head[:4]!r} cannot be read; convert it to WAV first")
+    if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] not in (b"WAVE", b""):
+        raise AudioUnreadable(f"{path.name} is not a WAV file; for headerless samples use --raw")
+    if len(head) < 12:
+        raise AudioTruncated(f"{path.name}: the file ends inside its header")
+
+
+def _note(path: Path, name: bytes, body: bytes, found: _Found) -> None:
+    if name == b"fmt ":
+        found.format = _format(path, body)
+    elif name == b"ds64" and len(body) >= 16:
+        found.long_data_size = struct.unpack_from("<Q", body, 8)[0]
+    elif name == b"bext":
+        said = _FULL_SCALE.search(body[:256].decode("latin-1"))
+        found.full_scale_peak_db = float(said[1]) if said else None
+
+
+def _format(path: Path, body: bytes) -> PcmFormat:
+    if len(body) < 16:
+        raise AudioTruncated(f"{path.name}: the format chunk has {len(body)} bytes; 16 are needed")
+    tag, channels, rate_hz, _, align, bits = struct.unpack_from("<HHIIHH", body)
+    if tag == 0xFFFE:
+        if len(body) < 40 or body[26:40] != _GUID_TAIL:
+            raise AudioUnsupported(f"{path.name}: an extensible format with an unknown codec")
+        tag = struct.unpack_from("<H", body, 24)[0]
+    encoding = _ENCODINGS.get((tag, bits))
+    if encoding is None:
+        codec = {1: "integer", 3: "float"}.get(tag) or _CODECS.get(tag, f"codec {tag:#x}")
+        raise AudioUnsupported(
+            f"{path.name}: {bits}-bit {codec} cannot be read; convert it to 16, 24 or "
+            "32-bit integers, or 32 or 64-bit floats"
+        )
+    layout = PcmFormat(encoding, rate_hz, channels)
+    if align != layout.frame_bytes:
+        raise AudioUnreadable(
+            f"{path.name}: {align} bytes a frame do not fit {channels} channels of {bits} bits"
+        )
+    return layout
+
+
+def _data(path: Path, stream: BinaryIO, found: _Found, length: int, size: int) -> WavFile:
+    layout = found.format
+    if layout is None:
+        raise AudioUnreadable(f"{path.name}: sound data before its format; not a sound WAV")
+    offset = stream.tell()
+    there = size - offset
+    notices: list[str] = []
+    if length == 0xFFFFFFFF and found.long_data_size:
+        length = found.long_data_size
+    elif length >= UNKNOWN_SIZE and length > there:
+        notices.append(f"the header has no length (interrupted recording); {there} bytes are there")
+        length = there
+    elif length == 0 and there >= 8 and not _is_chunk(stream.read(8), there):
+        notices.append(
+            f"the header says no samples, {there} bytes are there (interrupted recording)"
+        )
+        length = there
+    if length > there:
+        raise AudioTruncated(
+            f"{path.name}: the header says {length} bytes of sound, {there} are there"
+        )
+    return _with_samples(path, layout, offset, length, notices, found.full_scale_peak_db)
+
+
+def _is_chunk(head: bytes, there: int) -> bool:
+    """Whether a chunk follows that ends with the file: then there truly is no sound."""
+    name, length = struct.unpack("<4sI", head)
+    return bool(re.fullmatch(rb"[A-Za-z0-9 ]{4}", name)) and 8 + length <= there <= 9 + length
+
+
+def _with_samples(
+    path: Path,
+    layout: PcmFormat,
+    offset: int,
+    length: int,
+    notices: list[str],
+    full_scale_peak_db: float | None,
+) -> WavFile:
+    frames, rest = divmod(length, layout.frame_bytes)
+    if frames == 0:
+        raise AudioEmpty(f"{path.name} holds no samples")
+    if rest:
+        notices.append(f"the last {rest} bytes are no whole frame and were left out")
+    return WavFile(path, layout, offset, frames, notices, full_scale_peak_db)
