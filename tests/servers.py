@@ -84,7 +84,7 @@ def listening(port: int, host: str = "127.0.0.1") -> bool:
 def eventually(
     condition: Callable[[], Any], what: str = "condition", deadline_s: float = DEADLINE_S
 ) -> Any:
-    """Poll until the condition is truthy and return its value; fails the test after the deadline."""
+    """Poll until the condition is truthy and return its value; fails after the deadline."""
     end = time.monotonic() + deadline_s
     while True:
         value = condition()
@@ -196,7 +196,7 @@ class Influx(Server):
     port: int = 0
     org: str = "vigil"
     bucket: str = "vigil"
-    token: str = "test-token-of-the-test-suite"  # noqa: S105 - of a throw-away server
+    token: str = "test-token-of-the-test-suite"
 
     @property
     def url(self) -> str:
@@ -259,7 +259,7 @@ class S3(Server):
     port: int = 0
     bucket: str = "vigil"
     access_key: str = "test-access"
-    secret_key: str = "test-secret-key"  # noqa: S105 - of a throw-away server
+    secret_key: str = "test-secret-key"
 
     @property
     def endpoint(self) -> str:
@@ -514,7 +514,7 @@ class Iotcore(Server):
 
 
 def iotcore(folder: Path, *, port: int | None = None) -> Iotcore:
-    """The cloud's own embedded broker as a process of its own (installed with pip: always there)."""
+    """The cloud's embedded broker as a process of its own (pip installs it: always there)."""
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     server = Iotcore(

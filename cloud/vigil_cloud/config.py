@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from vigil_schemas.errors import VigilError
 
-DEMO_SECRET: Final = "vigil-demo-secret-known-to-everyone-do-not-use"
+DEMO_SECRET: Final = "vigil-demo-secret-known-to-everyone-do-not-use"  # noqa: S105 - public on purpose
 SECRET_CHARACTERS: Final = 32
 _WORN_OUT: Final = frozenset(
     {DEMO_SECRET, "changeme", "change-me", "secret", "password", "admin", "vigil", "vigil-demo"}
@@ -111,8 +111,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
@@ -138,8 +138,9 @@ class Settings(BaseSettings):
         secret = self.secret_key.get_secret_value()
         if secret in _WORN_OUT or len(secret) < SECRET_CHARACTERS:
             raise ValueError(
-                f"secret_key: set VIGIL_SECRET_KEY to at least {SECRET_CHARACTERS} random characters"
-                " (for example from `openssl rand -hex 32`); without it only demo=true starts"
+                f"secret_key: set VIGIL_SECRET_KEY to at least {SECRET_CHARACTERS} random"
+                " characters (for example from `openssl rand -hex 32`); without it only"
+                " demo=true starts"
             )
         for name in ("influx_token", "s3_secret_key", "broker_password"):
             if getattr(self, name).get_secret_value() in _WORN_OUT:

@@ -15,12 +15,6 @@ class TimeSeriesUnavailable(VigilError):
     code: ClassVar[str] = "timeseries-unavailable"
 
 
-class TimeSeriesRejected(VigilError):
-    """The store will never take these points; sending them again is useless."""
-
-    code: ClassVar[str] = "timeseries-rejected"
-
-
 class Series(NamedTuple):
     """The full set of tags: two points are the same point when these and the time agree."""
 
@@ -37,6 +31,17 @@ class Point(NamedTuple):
     time_us: int
     value: float | None
     flag: int
+
+
+class TimeSeriesRejected(VigilError):
+    """The store will never take ``points``; sending them again is useless. All others of the
+    same call are stored."""
+
+    code: ClassVar[str] = "timeseries-rejected"
+
+    def __init__(self, message: str, points: Sequence[Point]) -> None:
+        super().__init__(message)
+        self.points = list(points)
 
 
 class Sample(NamedTuple):
@@ -59,7 +64,9 @@ class TimeSeries(Protocol):
         self, series: Series, start: datetime, stop: datetime, *, window_s: float | None = None
     ) -> list[Sample]:
         """Readings in ``[start, stop)`` in time order; with ``window_s`` the mean per window
-        (values with flag 4 or 9 left out, the worst remaining flag kept, stamped with the window's start)."""
+        (windows aligned to 1970, stamped with their start but never before ``start``; values
+        with flag 4 or 9 left out and the worst remaining flag kept; where nothing remains, no
+        value and the worst flag; windows without a reading are left out)."""
 
     def series(self, device: str) -> list[Series]:
         """Every series that the device has ever written."""

@@ -1,0 +1,216 @@
+"""Readings in InfluxDB 2: batched line protocol in, Flux out.
+
+Measurement = domain; tags device, gateway, parameter; fields ``value`` (float) and
+``flag`` (integer). The device's own time stamp and the full tags make a repeated
+write the same point.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from influxdb_client import InfluxDBClient, WritePrecision
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+from vigil_cloud.timeseries.line_protocol import Formatter
+from vigil_cloud.timeseries.port import (
+    Point,
+    Sample,
+    Series,
+    TimeSeriesRejected,
+    TimeSeriesUnavailable,
+)
+from vigil_schemas.senml import microseconds
+from vigil_schemas.types import isoformat_utc
+
+BATCH_POINTS: Final = 5_000
+"""Lines per request: InfluxDB's own recommendation."""
+_REFUSED_FOR_GOOD: Final = frozenset({400, 413, 422})
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(2200, 1, 1, tzinfo=UTC)
+"""Later than any device's clock is let through; Flux would otherwise stop at now."""
+
+
+class InfluxTimeSeries:
+    """The ``TimeSeries`` port over one bucket."""
+
+    def __init__(
+        self, url: str, *, org: str, bucket: str, token: str, timeout_s: float = 10.0
+    ) -> None:
+        """Does not connect yet."""
+        self._url = url
+        self._org = org
+        self._bucket = bucket
+        self._client = InfluxDBClient(url=url, token=token, org=org, timeout=int(timeout_s * 1000))
+        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        self._formatter = Formatter()
+
+    def write(self, points: Sequence[Point]) -> None:
+        refused: list[Point] = []
+        reason = ""
+        for first in range(0, len(points), BATCH_POINTS):
+            why = self._write_part(points[first : first + BATCH_POINTS], refused)
+            reason = why or reason
+        if refused:
+            raise TimeSeriesRejected(f"InfluxDB refuses {len(refused)} points: {reason}", refused)
+
+    def _write_part(self, points: Sequence[Point], refused: list[Point]) -> str:
+        """Write; where the batch is refused halve it until the points at fault are alone."""
+        try:
+            self._writer.write(
+                self._bucket,
+                self._org,
+                self._formatter.lines(points),
+                write_precision=WritePrecision.US,
+            )
+        except ApiException as error:
+            if error.status not in _REFUSED_FOR_GOOD:
+                raise self._unavailable(error) from error
+            if len(points) == 1:
+                refused.extend(points)
+                return _message(error)
+            middle = len(points) // 2
+            first = self._write_part(points[:middle], refused)
+            return self._write_part(points[middle:], refused) or first
+        except (HTTPError, OSError) as error:
+            raise self._unavailable(error) from error
+        return ""
+
+    def read(
+        self, series: Series, start: datetime, stop: datetime, *, window_s: float | None = None
+    ) -> list[Sample]:
+        flux = f"{self._from(start, stop)} |> {_only(series)} |> {_PIVOT}"
+        if window_s is None:
+            samples = [
+                Sample(row["_time"], row.get("value"), int(row["flag"]))
+                for row in self._query(flux)
+            ]
+        else:
+            windows = self._query(f"{flux} |> {_mean(max(1, round(window_s * 1e6)))}")
+            samples = [
+                Sample(
+                    row["_start"],
+                    row["sum"] / row["n"] if row["n"] else None,
+                    int(row["kept"] or row["worst"]),
+                )
+                for row in windows
+            ]
+        return sorted(samples, key=lambda sample: sample.time)
+
+    def series(self, device: str) -> list[Series]:
+        flux = (
+            f"{self._from(_BEGINNING, _END)}"
+            f' |> filter(fn: (r) => r.device == {_text(device)} and r._field == "flag") |> last()'
+        )
+        return sorted(
+            (_series(row) for row in self._query(flux)),
+            key=lambda series: (series.parameter, series.gateway),
+        )
+
+    def latest(self, device: str) -> dict[str, Sample]:
+        flux = (
+            f"{self._from(_BEGINNING, _END)}"
+            f" |> filter(fn: (r) => r.device == {_text(device)}) |> last()"
+        )
+        # The last value is older than the last flag where the newest reading is a missing one.
+        newest: dict[Series, dict[str, tuple[datetime, Any]]] = {}
+        for row in self._query(flux):
+            newest.setdefault(_series(row), {})[row["_field"]] = (row["_time"], row["_value"])
+        found: dict[str, Sample] = {}
+        for series, fields in newest.items():
+            if "flag" not in fields:
+                continue
+            time, flag = fields["flag"]
+            value_time, value = fields.get("value", (None, None))
+            sample = Sample(time, value if value_time == time else None, int(flag))
+            if series.parameter not in found or found[series.parameter].time < time:
+                found[series.parameter] = sample
+        return found
+
+    def count(self, series: Series, start: datetime, stop: datetime) -> int:
+        flux = (
+            f"{self._from(start, stop)} |> {_only(series)}"
+            ' |> filter(fn: (r) => r._field == "flag") |> count()'
+        )
+        return sum(int(row["_value"]) for row in self._query(flux))
+
+    def ping(self) -> None:
+        try:
+            bucket = self._client.buckets_api().find_bucket_by_name(self._bucket)
+        except (ApiException, HTTPError, OSError) as error:
+            raise self._unavailable(error) from error
+        if bucket is None:
+            raise TimeSeriesUnavailable(f"InfluxDB at {self._url} has no bucket {self._bucket!r}")
+
+    def close(self) -> None:
+        self._writer.close()
+        self._client.close()
+
+    def _from(self, start: datetime, stop: datetime) -> str:
+        # Flux knows times to the nanosecond in RFC 3339.
+        return (
+            f"from(bucket: {_text(self._bucket)})"
+            f" |> range(start: {isoformat_utc(start)}, stop: {isoformat_utc(stop)})"
+        )
+
+    def _query(self, flux: str) -> Iterator[dict[str, Any]]:
+        try:
+            records = self._client.query_api().query_stream(flux, org=self._org)
+            for record in records:
+                yield record.values
+        except (ApiException, HTTPError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> TimeSeriesUnavailable:
+        text = _message(error) if isinstance(error, ApiException) else str(error)
+        return TimeSeriesUnavailable(f"InfluxDB at {self._url}: {text}")
+
+
+_PIVOT: Final = 'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+
+
+def _mean(window_us: int) -> str:
+    """Flux for the mean and the worst flag of the readings that count, per window."""
+    return (
+        f"window(every: {window_us}us)"
+        " |> reduce(identity: {n: 0, sum: 0.0, kept: 0, worst: 0}, fn: (r, accumulator) => {"
+        " good = r.flag != 4 and r.flag != 9"
+        " counts = good and exists r.value"
+        " return {"
+        " n: accumulator.n + (if counts then 1 else 0),"
+        " sum: accumulator.sum + (if counts then r.value else 0.0),"
+        " kept: if good and int(v: r.flag) > accumulator.kept"
+        " then int(v: r.flag) else accumulator.kept,"
+        " worst: if int(v: r.flag) > accumulator.worst"
+        " then int(v: r.flag) else accumulator.worst }})"
+    )
+
+
+def _only(series: Series) -> str:
+    return (
+        f"filter(fn: (r) => r._measurement == {_text(series.domain)}"
+        f" and r.device == {_text(series.device)} and r.gateway == {_text(series.gateway)}"
+        f" and r.parameter == {_text(series.parameter)})"
+    )
+
+
+def _series(row: dict[str, Any]) -> Series:
+    return Series(row["_measurement"], row["gateway"], row["device"], row["parameter"])
+
+
+def _text(value: str) -> str:
+    """A Flux string literal; JSON's escapes are Flux's, except that Flux interpolates ``${``."""
+    return json.dumps(value, ensure_ascii=False).replace("${", "\\${")
+
+
+def _message(error: ApiException) -> str:
+    body = error.body.decode() if isinstance(error.body, bytes) else (error.body or "")
+    try:
+        return str(json.loads(body).get("message", body))[:400]
+    except (ValueError, AttributeError):
+        return f"HTTP {error.status} {error.reason} {body[:200]}"

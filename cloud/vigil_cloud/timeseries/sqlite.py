@@ -1,0 +1,195 @@
+"""Readings in one SQLite file: the embedded default.
+
+A series is a small number; a point's key is (series, microsecond), so that writing
+it again replaces it. Every commit is synced before ``write`` returns.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from vigil_cloud.timeseries.port import Point, Sample, Series, TimeSeriesUnavailable
+from vigil_schemas.senml import microseconds
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS series (
+  id INTEGER PRIMARY KEY,
+  domain TEXT NOT NULL, gateway TEXT NOT NULL, device TEXT NOT NULL, parameter TEXT NOT NULL,
+  UNIQUE (device, parameter, gateway, domain)
+);
+CREATE TABLE IF NOT EXISTS point (
+  series INTEGER NOT NULL REFERENCES series (id),
+  time_us INTEGER NOT NULL,
+  value REAL,
+  flag INTEGER NOT NULL,
+  PRIMARY KEY (series, time_us)
+) WITHOUT ROWID;
+"""
+_WINDOWED = """
+SELECT max(time_us - (time_us % :window), :start) AS at,
+       avg(CASE WHEN flag NOT IN (4, 9) THEN value END),
+       coalesce(max(CASE WHEN flag NOT IN (4, 9) THEN flag END), max(flag))
+FROM point WHERE series = :series AND time_us >= :start AND time_us < :stop
+GROUP BY time_us / :window ORDER BY at
+"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SqliteTimeSeries:
+    """The ``TimeSeries`` port over one file; several processes may share it."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 30.0) -> None:
+        """Raises ``TimeSeriesUnavailable`` where the file cannot be opened."""
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._ids: dict[Series, int] = {}
+        self._writing = threading.Lock()
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        with self._connection() as connection:
+            connection.executescript(_TABLES)
+
+    def write(self, points: Sequence[Point]) -> None:
+        with self._writing, self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            new: dict[Series, int] = {}
+            try:
+                rows = []
+                ids = self._ids
+                for series, time_us, value, flag in points:
+                    number = ids.get(series) or new.get(series)
+                    if number is None:
+                        number = new[series] = self._enter(connection, series)
+                    rows.append((number, time_us, value, flag))
+                connection.executemany(
+                    "INSERT INTO point (series, time_us, value, flag) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET value = excluded.value, flag = excluded.flag",
+                    rows,
+                )
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+            ids.update(new)  # only now: a rolled-back id would point nowhere
+
+    @staticmethod
+    def _enter(connection: sqlite3.Connection, series: Series) -> int:
+        connection.execute(
+            "INSERT INTO series (domain, gateway, device, parameter) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            series,
+        )
+        row = connection.execute(
+            "SELECT id FROM series WHERE domain = ? AND gateway = ? AND device = ?"
+            " AND parameter = ?",
+            series,
+        ).fetchone()
+        return int(row[0])
+
+    def read(
+        self, series: Series, start: datetime, stop: datetime, *, window_s: float | None = None
+    ) -> list[Sample]:
+        number = self._number(series)
+        if number is None:
+            return []
+        bounds = {"series": number, "start": microseconds(start), "stop": microseconds(stop)}
+        with self._connection() as connection:
+            if window_s is None:
+                rows = connection.execute(
+                    "SELECT time_us, value, flag FROM point WHERE series = :series"
+                    " AND time_us >= :start AND time_us < :stop ORDER BY time_us",
+                    bounds,
+                ).fetchall()
+            else:
+                bounds["window"] = max(1, round(window_s * 1e6))
+                rows = connection.execute(_WINDOWED, bounds).fetchall()
+        return [_sample(*row) for row in rows]
+
+    def series(self, device: str) -> list[Series]:
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT domain, gateway, device, parameter FROM series WHERE device = ?"
+                " ORDER BY parameter, gateway",
+                (device,),
+            ).fetchall()
+        return [Series(*row) for row in rows]
+
+    def latest(self, device: str) -> dict[str, Sample]:
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT s.parameter, p.time_us, p.value, p.flag FROM series s JOIN point p"
+                " ON p.series = s.id AND p.time_us ="
+                " (SELECT max(time_us) FROM point WHERE series = s.id)"
+                " WHERE s.device = ? ORDER BY p.time_us",
+                (device,),
+            ).fetchall()
+        return {row[0]: _sample(*row[1:]) for row in rows}
+
+    def count(self, series: Series, start: datetime, stop: datetime) -> int:
+        number = self._number(series)
+        if number is None:
+            return 0
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM point WHERE series = ? AND time_us >= ? AND time_us < ?",
+                (number, microseconds(start), microseconds(stop)),
+            ).fetchone()
+        return int(row[0])
+
+    def ping(self) -> None:
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        with self._writing:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+            self._local = threading.local()
+
+    def _number(self, series: Series) -> int | None:
+        number = self._ids.get(series)
+        if number is None:
+            with self._connection() as connection:
+                row = connection.execute(
+                    "SELECT id FROM series WHERE domain = ? AND gateway = ? AND device = ?"
+                    " AND parameter = ?",
+                    series,
+                ).fetchone()
+            number = int(row[0]) if row else None
+        return number
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection; SQLite's errors become the port's."""
+        try:
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._open()
+                self._local.connection = connection
+            yield connection
+        except sqlite3.Error as error:
+            raise TimeSeriesUnavailable(f"time series {self._path}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._path,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,  # closed by whoever closes the store
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        self._opened.append(connection)
+        return connection
+
+
+def _sample(time_us: int, value: float | None, flag: int) -> Sample:
+    return Sample(_EPOCH + timedelta(microseconds=time_us), value, flag)

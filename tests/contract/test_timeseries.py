@@ -1,0 +1,288 @@
+"""One suite over every time-series store: what ``timeseries/port.py`` promises."""
+
+from __future__ import annotations
+
+import math
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import servers
+from vigil_cloud.timeseries.influx import InfluxTimeSeries
+from vigil_cloud.timeseries.line_protocol import Formatter
+from vigil_cloud.timeseries.port import (
+    Point,
+    Sample,
+    Series,
+    TimeSeries,
+    TimeSeriesRejected,
+    TimeSeriesUnavailable,
+)
+from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
+from vigil_schemas.senml import microseconds
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+T0_US = microseconds(T0)
+
+
+@pytest.fixture(params=["sqlite", "influxdb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TimeSeries]:
+    built: TimeSeries
+    if request.param == "sqlite":
+        built = SqliteTimeSeries(tmp_path / "series.sqlite3")
+    else:
+        server: servers.Influx = request.getfixturevalue("influxd")
+        built = InfluxTimeSeries(
+            server.url, org=server.org, bucket=server.bucket, token=server.token
+        )
+    yield built
+    built.close()
+
+
+def some_series(parameter: str = "pH") -> Series:
+    return Series("water", "gw-a", f"sonde-{uuid.uuid4().hex[:12]}", parameter)
+
+
+def minutes(series: Series, values: list[tuple[float | None, int]]) -> list[Point]:
+    return [
+        Point(series, T0_US + 60_000_000 * n, value, flag) for n, (value, flag) in enumerate(values)
+    ]
+
+
+def test_what_was_written_is_read_back_in_order(store: TimeSeries) -> None:
+    series = some_series()
+    points = minutes(series, [(7.0, 1), (7.25, 3), (None, 9), (-1e-7, 2)])
+
+    store.write(list(reversed(points)))
+
+    assert store.read(series, T0, T0 + timedelta(hours=1)) == [
+        Sample(T0 + timedelta(minutes=n), point.value, point.flag) for n, point in enumerate(points)
+    ]
+    assert store.count(series, T0, T0 + timedelta(hours=1)) == 4
+
+
+def test_the_stop_is_not_part_of_the_range(store: TimeSeries) -> None:
+    series = some_series()
+    store.write(minutes(series, [(1.0, 1), (2.0, 1), (3.0, 1)]))
+
+    read = store.read(series, T0 + timedelta(minutes=1), T0 + timedelta(minutes=2))
+
+    assert [sample.value for sample in read] == [2.0]
+    assert store.count(series, T0 + timedelta(minutes=1), T0 + timedelta(minutes=2)) == 1
+
+
+def test_writing_twice_leaves_one_point_and_the_last_wins(store: TimeSeries) -> None:
+    series = some_series()
+    store.write(minutes(series, [(1.0, 2), (2.0, 2)]))
+    store.write(minutes(series, [(1.0, 2), (2.5, 1)]))
+
+    assert [(s.value, s.flag) for s in store.read(series, T0, T0 + timedelta(hours=1))] == [
+        (1.0, 2),
+        (2.5, 1),
+    ]
+
+
+def test_microseconds_are_kept(store: TimeSeries) -> None:
+    series = some_series()
+    store.write([Point(series, T0_US + 1, 1.0, 1), Point(series, T0_US + 999_999, 2.0, 1)])
+
+    read = store.read(series, T0, T0 + timedelta(seconds=1))
+
+    assert [sample.time.microsecond for sample in read] == [1, 999_999]
+
+
+def test_windows_average_what_counts_and_keep_the_worst_flag(store: TimeSeries) -> None:
+    series = some_series()
+    store.write(
+        minutes(
+            series,
+            [
+                *[(1.0, 1), (3.0, 1), (100.0, 4), (None, 9), (5.0, 3)],  # one bad, one missing
+                *[(None, 9), (50.0, 4), (None, 9), (None, 9), (None, 9)],  # nothing that counts
+                *[(2.0, 2)],
+            ],
+        )
+    )
+
+    read = store.read(series, T0, T0 + timedelta(hours=1), window_s=300)
+
+    assert read == [
+        Sample(T0, 3.0, 3),
+        Sample(T0 + timedelta(minutes=5), None, 9),
+        Sample(T0 + timedelta(minutes=10), 2.0, 2),
+    ]
+
+
+def test_windows_are_aligned_to_1970_and_begin_with_the_range(store: TimeSeries) -> None:
+    series = some_series()
+    store.write(minutes(series, [(float(n), 1) for n in range(10)]))
+
+    read = store.read(series, T0 + timedelta(minutes=3), T0 + timedelta(minutes=10), window_s=300)
+
+    assert read == [
+        Sample(T0 + timedelta(minutes=3), 3.5, 1),
+        Sample(T0 + timedelta(minutes=5), 7.0, 1),
+    ]
+
+
+def test_series_of_one_only_window_of_missing_readings(store: TimeSeries) -> None:
+    series = some_series()
+    store.write(minutes(series, [(None, 9), (None, 9)]))
+
+    assert store.read(series, T0, T0 + timedelta(hours=1), window_s=600) == [Sample(T0, None, 9)]
+    assert store.latest(series.device) == {"pH": Sample(T0 + timedelta(minutes=1), None, 9)}
+
+
+def test_series_and_latest_of_a_device(store: TimeSeries) -> None:
+    ph = some_series("pH")
+    temperature = ph._replace(parameter="temperature")
+    other = some_series("level")
+    store.write(minutes(ph, [(7.0, 1), (7.5, 1)]))
+    store.write(minutes(temperature, [(20.0, 1), (None, 9)]))
+    store.write(minutes(other, [(1.0, 1)]))
+
+    assert store.series(ph.device) == [ph, temperature]
+    assert store.latest(ph.device) == {
+        "pH": Sample(T0 + timedelta(minutes=1), 7.5, 1),
+        "temperature": Sample(T0 + timedelta(minutes=1), None, 9),
+    }
+
+
+def test_an_unknown_device_has_nothing(store: TimeSeries) -> None:
+    nobody = some_series()
+
+    assert store.series(nobody.device) == []
+    assert store.latest(nobody.device) == {}
+    assert store.read(nobody, T0, T0 + timedelta(hours=1)) == []
+    assert store.read(nobody, T0, T0 + timedelta(hours=1), window_s=60) == []
+    assert store.count(nobody, T0, T0 + timedelta(hours=1)) == 0
+
+
+@pytest.mark.parametrize("text", ["a b", "a,b", "a=b", 'a"b', "a\\b", "水位", "a${1+1}b"])
+def test_names_are_data_never_syntax(store: TimeSeries, text: str) -> None:
+    series = Series("water", text, f"{text}{uuid.uuid4().hex[:8]}", text)
+    store.write([Point(series, T0_US, 1.5, 1)])
+
+    assert store.series(series.device) == [series]
+    assert [s.value for s in store.read(series, T0, T0 + timedelta(seconds=1))] == [1.5]
+
+
+def test_more_points_than_one_request_holds(store: TimeSeries) -> None:
+    series = some_series()
+    store.write([Point(series, T0_US + n, float(n), 1) for n in range(12_345)])
+
+    assert store.count(series, T0, T0 + timedelta(seconds=1)) == 12_345
+
+
+def test_threads_write_and_read_at_once(store: TimeSeries) -> None:
+    series = [some_series() for _ in range(4)]
+    problems: list[BaseException] = []
+
+    def work(mine: Series) -> None:
+        try:
+            for n in range(20):
+                store.write([Point(mine, T0_US + n, float(n), 1)])
+                assert store.latest(mine.device)["pH"].value == float(n)
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in series]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not problems
+    assert [store.count(mine, T0, T0 + timedelta(seconds=1)) for mine in series] == [20] * 4
+
+
+def test_ping_of_a_working_store(store: TimeSeries) -> None:
+    store.ping()
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    values=st.lists(
+        st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), max_size=20
+    )
+)
+def test_any_finite_value_survives_exactly(store: TimeSeries, values: list[float | None]) -> None:
+    series = some_series()
+    store.write([Point(series, T0_US + n, value, 1) for n, value in enumerate(values)])
+
+    read = store.read(series, T0, T0 + timedelta(seconds=1))
+
+    assert [sample.value for sample in read] == values
+    for sample, value in zip(read, values, strict=True):
+        if value == 0.0 and sample.value is not None:
+            assert math.copysign(1, sample.value) == math.copysign(1, value)
+
+
+def influx_of(server: servers.Influx, **changed: str) -> InfluxTimeSeries:
+    arguments = {"org": server.org, "bucket": server.bucket, "token": server.token, **changed}
+    return InfluxTimeSeries(changed.pop("url", server.url), timeout_s=5, **arguments)
+
+
+def test_one_bad_point_does_not_block_the_others(influxd: servers.Influx) -> None:
+    """Given a series whose value is text (another writer's mistake), its points cannot be stored."""
+    store = influx_of(influxd)
+    good = some_series()
+    bad = some_series()._replace(domain=f"m{uuid.uuid4().hex}")
+    store._writer.write(  # a conflicting field type, made on purpose
+        influxd.bucket,
+        influxd.org,
+        Formatter().lines([Point(bad, T0_US, 1.0, 1)]).replace(b"value=1.0", b'value="text"'),
+        write_precision="us",
+    )
+    points = minutes(good, [(float(n), 1) for n in range(40)])
+    conflicting = Point(bad, T0_US + 1, 2.0, 1)
+
+    with pytest.raises(TimeSeriesRejected) as refusal:
+        store.write([*points[:7], conflicting, *points[7:]])
+
+    assert refusal.value.points == [conflicting]
+    assert store.count(good, T0, T0 + timedelta(hours=1)) == 40
+    store.close()
+
+
+def test_influx_away_is_unavailable_not_rejected(influxd: servers.Influx) -> None:
+    store = InfluxTimeSeries(
+        f"http://127.0.0.1:{servers.free_port()}", org="vigil", bucket="vigil", token="t"
+    )
+    calls: list[Callable[[], object]] = [
+        lambda: store.write([Point(some_series(), T0_US, 1.0, 1)]),
+        lambda: store.read(some_series(), T0, T0 + timedelta(hours=1)),
+        store.ping,
+    ]
+    for call in calls:
+        with pytest.raises(TimeSeriesUnavailable):
+            call()
+    store.close()
+
+
+@pytest.mark.parametrize("change", [{"token": "wrong"}, {"bucket": "elsewhere"}])
+def test_a_wrong_setting_is_unavailable_so_that_nothing_is_thrown_away(
+    influxd: servers.Influx, change: dict[str, str]
+) -> None:
+    store = influx_of(influxd, **change)
+
+    with pytest.raises(TimeSeriesUnavailable):
+        store.ping()
+    with pytest.raises(TimeSeriesUnavailable):
+        store.write([Point(some_series(), T0_US, 1.0, 1)])
+    store.close()
+
+
+def test_sqlite_in_a_folder_that_cannot_be_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises((TimeSeriesUnavailable, OSError)):
+        SqliteTimeSeries(tmp_path / "file" / "series.sqlite3")
