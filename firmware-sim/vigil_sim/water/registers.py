@@ -1,0 +1,121 @@
+"""How a sonde's values become 16-bit registers."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+RegisterType = Literal["float32", "uint16", "int16", "uint32", "int32"]
+ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+
+_PACKING: dict[str, tuple[str, int, int]] = {
+    "uint16": (">H", 0, 0xFFFF),
+    "int16": (">h", -0x8000, 0x7FFF),
+    "uint32": (">I", 0, 0xFFFFFFFF),
+    "int32": (">i", -0x80000000, 0x7FFFFFFF),
+}
+"""Big-endian struct format and bounds of the whole-number types."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRegister:
+    """Where a parameter lies and how it is written: value = raw × ``scale`` + ``offset``."""
+
+    name: str
+    """SenML parameter, such as ``specific_conductance``."""
+    register: int
+    """Zero-based address of the first word, as it goes over the wire."""
+    unit: str | None = None
+    """SenML unit."""
+    table: Literal["holding", "input"] = "holding"
+    type: RegisterType = "float32"
+    byte_order: ByteOrder = "ABCD"
+    scale: float = 1.0
+    offset: float = 0.0
+    sentinel: float | None = None
+    """The raw value written where there is none (``None`` or NaN)."""
+
+    @property
+    def words(self) -> int:
+        """How many registers the value takes."""
+        return 1 if self.type.endswith("16") else 2
+
+    def section(self) -> dict[str, object]:
+        """This signal's ``[[water.signal]]`` table for a gateway.toml."""
+        table: dict[str, object] = {
+            "name": self.name,
+            "register": self.register,
+            "table": self.table,
+            "type": self.type,
+            "byte_order": self.byte_order,
+            "scale": self.scale,
+            "offset": self.offset,
+        }
+        if self.unit is not None:
+            table["unit"] = self.unit
+        if self.sentinel is not None:
+            table["sentinel"] = self.sentinel
+        return table
+
+
+def encode(signal: SignalRegister, value: float | None) -> list[int]:
+    """The words that show ``value``. Whole numbers are clipped to their type's bounds."""
+    if value is None or math.isnan(value):
+        raw = math.nan if signal.sentinel is None else signal.sentinel
+    else:
+        raw = (value - signal.offset) / signal.scale
+    if signal.type == "float32":
+        data = struct.pack(">f", raw)
+    else:
+        form, low, high = _PACKING[signal.type]
+        # An integer register without a sentinel of its own shows "no value" as its largest.
+        data = struct.pack(form, high if math.isnan(raw) else min(max(round(raw), low), high))
+    return _ordered(data, signal.byte_order)
+
+
+def shown(signal: SignalRegister, value: float | None) -> float | None:
+    """What a reader of the register gets: rounded by its type; None where there is none."""
+    if value is None or math.isnan(value):
+        return None
+    raw = (value - signal.offset) / signal.scale
+    if signal.type == "float32":
+        raw = float(struct.unpack(">f", struct.pack(">f", raw))[0])
+    else:
+        _, low, high = _PACKING[signal.type]
+        raw = min(max(round(raw), low), high)
+    return raw * signal.scale + signal.offset
+
+
+def _ordered(data: bytes, order: ByteOrder) -> list[int]:
+    """Big-endian bytes A B (C D) as words in the device's order."""
+    swapped_bytes = order in ("BADC", "DCBA")
+    swapped_words = order in ("CDAB", "DCBA")
+    words = [data[i : i + 2] for i in range(0, len(data), 2)]
+    if swapped_words:
+        words.reverse()
+    little = "little" if swapped_bytes else "big"
+    return [int.from_bytes(word, little) for word in words]  # type: ignore[arg-type]  # little|big
+
+
+class RegisterMap:
+    """The present values in one table (holding or input)."""
+
+    def __init__(self, signals: Sequence[SignalRegister]) -> None:
+        self._signals = signals
+        self._words: dict[int, int] = {}
+
+    def show(self, values: dict[str, float | None]) -> None:
+        """Put the present values into their registers."""
+        for signal in self._signals:
+            for offset, word in enumerate(encode(signal, values.get(signal.name))):
+                self._words[signal.register + offset] = word
+
+    def read(self, address: int, count: int) -> list[int] | None:
+        """The words; holes between registers are 0. None where nothing of it is mapped."""
+        asked = range(address, address + count)
+        if not any(a in self._words for a in asked):
+            return None
+        return [self._words.get(a, 0) for a in asked]
