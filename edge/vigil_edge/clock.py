@@ -1,0 +1,101 @@
+"""The gateway's clock: wall time for people, monotonic time for durations, and how far to trust it."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from vigil_schemas.types import ClockQuality
+
+STEP_S: Final = 0.5
+"""A wall clock that moves this much against the monotonic one was set, not slewed."""
+MAX_ERROR_S: Final = 1.0
+"""Kernel estimate of the largest error beyond which its clock no longer counts as synchronised."""
+HOLDOVER_S: Final = 24 * 3600.0
+"""A quartz at 50 ppm is off by 4 s a day: that long a clock set once is called ``holdover``."""
+
+_STA_UNSYNC: Final = 0x0040
+_TIME_ERROR: Final = 5
+
+
+class _Timex(ctypes.Structure):
+    """``struct timex`` of adjtimex(2) as far as ``maxerror`` and ``status``, then room for the rest."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 256),
+    )
+
+
+def kernel_synchronised() -> bool:
+    """Whether the kernel says that an NTP or PTP service disciplines the clock (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
+    except (OSError, AttributeError):
+        return False
+    state = _Timex()  # modes 0: read only, needs no privilege
+    result = adjtimex(ctypes.byref(state))
+    return (
+        0 <= result != _TIME_ERROR
+        and not state.status & _STA_UNSYNC
+        and state.maxerror <= MAX_ERROR_S * 1e6
+    )
+
+
+class Clock:
+    """``watch`` is to be called every few seconds; everything else only reads."""
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        synchronised: Callable[[], bool] = kernel_synchronised,
+    ) -> None:
+        self._wall = wall
+        self.monotonic = monotonic
+        self._synchronised = synchronised
+        self._offset = wall() - monotonic()
+        self._last_synchronised: float | None = None
+        self.steps = 0
+        """How often the wall clock was set while we ran."""
+        self.last_step_s = 0.0
+        """How far it jumped the last time, seconds, positive forwards."""
+        self.quality = ClockQuality.UNSYNCHRONISED
+        self.watch()
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+    def watch(self) -> bool:
+        """Take the clock's measure; true where it was set since the last call."""
+        offset = self._wall() - self.monotonic()
+        step = offset - self._offset
+        self._offset = offset
+        stepped = abs(step) >= STEP_S
+        if stepped:
+            self.steps += 1
+            self.last_step_s = step
+        self.quality = self._measured()
+        return stepped
+
+    def _measured(self) -> ClockQuality:
+        at = self.monotonic()
+        if self._synchronised():
+            self._last_synchronised = at
+            return ClockQuality.SYNCHRONISED
+        if self._last_synchronised is not None and at - self._last_synchronised <= HOLDOVER_S:
+            return ClockQuality.HOLDOVER
+        return ClockQuality.UNSYNCHRONISED

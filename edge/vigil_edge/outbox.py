@@ -1,0 +1,228 @@
+"""The outbox: what a pipeline hands over is on disk before it is told so.
+
+All SQLite work runs in one thread of its own, so the event loop never waits for a
+disk; whatever is asked while that thread is busy goes into its next transaction, so
+that many pipelines share one fsync (SQLite in WAL mode with synchronous FULL).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar
+
+from vigil_edge.outbox_store import Limits, OutboxDamaged, OutboxFull, Sendable, Store
+from vigil_edge.packing import prepare
+from vigil_edge.source import Outgoing
+from vigil_schemas.control import Receipt
+from vigil_schemas.errors import VigilError
+from vigil_schemas.gateway import LaneDepth
+from vigil_schemas.types import ClockQuality, Lane
+
+__all__ = ["Limits", "Outbox", "OutboxDamaged", "OutboxFailed", "OutboxFull", "Sendable"]
+
+_BATCH: Final = 500
+_T = TypeVar("_T")
+
+
+class OutboxFailed(VigilError):
+    """The disk refused; nothing of the call was kept."""
+
+    code: ClassVar[str] = "outbox-failed"
+
+
+@dataclass(slots=True)
+class _Request:
+    work: Callable[[Store], Any]
+    future: asyncio.Future[Any]
+
+
+class Outbox:
+    """For one event loop. Made by ``Outbox.open``."""
+
+    def __init__(self, store: Store, replaced: Path | None) -> None:
+        self.replaced = replaced
+        """Where a damaged predecessor was put aside, if there was one."""
+        self.epoch = store.epoch
+        self.issued: dict[Lane, int] = dict(store.issued)
+        """Highest sequence per lane, as of the last transaction."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called on the loop after each transaction."""
+        self._store = store
+        self._states = store.states()
+        self._loop = asyncio.get_running_loop()
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        gateway: str,
+        limits: Limits,
+        *,
+        new_epoch: Callable[[], str],
+        new_id: Callable[[], str],
+        now_us: Callable[[], int],
+    ) -> Outbox:
+        """Open or make the file. A damaged one is put aside, for what is new must still be kept."""
+
+        def opened() -> tuple[Store, Path | None]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            arguments = {"new_epoch": new_epoch, "new_id": new_id}
+            try:
+                return Store(path, gateway, limits, now_us=now_us, **arguments), None
+            except OutboxDamaged:
+                aside = _put_aside(path)
+                return Store(path, gateway, limits, now_us=now_us, **arguments), aside
+
+        try:
+            store, replaced = await asyncio.to_thread(opened)
+        except sqlite3.Error as error:
+            raise OutboxFailed(f"{path}: {error}; is its disk full or read-only?") from error
+        return cls(store, replaced)
+
+    async def accept(
+        self,
+        device: str,
+        outgoing: Sequence[Outgoing],
+        state: Mapping[str, bytes] | None,
+        quality: ClockQuality,
+    ) -> None:
+        """As ``Room.accept``. Raises ``OutboxFull``, ``OutboxFailed``, ``UnsendableFact``."""
+        facts = tuple(outgoing)
+        kept = dict(state or {})
+
+        def work(store: Store) -> None:
+            store.add([prepare(fact, quality) for fact in facts], device, kept)
+
+        asked = asyncio.ensure_future(self._ask(work))
+        try:
+            await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # Its successor must find the state as the disk has it: see the write through first.
+            await asyncio.wait([asked])
+            if not asked.exception():
+                self._remember(device, kept)
+            raise
+        self._remember(device, kept)
+
+    def _remember(self, device: str, kept: Mapping[str, bytes]) -> None:
+        self._states.update({(device, key): value for key, value in kept.items()})
+
+    def state(self, device: str, key: str) -> bytes | None:
+        """As ``Room.state``."""
+        return self._states.get((device, key))
+
+    async def receipt(self, receipt: Receipt) -> bool:
+        """Let go of what the cloud has stored; false for a receipt that is not ours."""
+        return await self._ask(lambda store: store.receipt(receipt))
+
+    async def fetch(self, lane: Lane, after: int, limit: int) -> list[Sendable]:
+        """Numbered messages above ``after``, in order."""
+        return await self._ask(lambda store: store.fetch(lane, after, limit))
+
+    async def next_session(self) -> int:
+        return await self._ask(lambda store: store.next_session())
+
+    async def depths(self) -> list[LaneDepth]:
+        return await self._ask(lambda store: store.depths())
+
+    async def close(self) -> None:
+        """After everything asked so far is done."""
+        self._closed = True
+        self._requests.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    async def _ask(self, work: Callable[[Store], _T]) -> _T:
+        if self._closed:
+            raise OutboxFailed("the outbox is closed")
+        future: asyncio.Future[_T] = self._loop.create_future()
+        self._requests.put(_Request(work, future))
+        return await future
+
+    # -- the thread --------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        open_for_more = True
+        while open_for_more:
+            batch = [self._requests.get()]
+            while len(batch) < _BATCH and not self._requests.empty():
+                batch.append(self._requests.get())
+            open_for_more = None not in batch
+            requests = [request for request in batch if request is not None]
+            if requests:
+                results = self._transaction(requests)
+                figures = (self._store.epoch, dict(self._store.issued))
+                self._loop.call_soon_threadsafe(self._deliver, requests, results, figures)
+        self._store.close()
+
+    def _transaction(self, requests: list[_Request]) -> list[Any]:
+        """One transaction for all; an exception in place of the result where one failed."""
+        try:
+            return self._attempt(requests)
+        except Exception as error:  # this thread has to outlive whatever happens in it
+            failure = error
+        try:
+            self._store.rollback()
+            if getattr(failure, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                # The disk is full although we are within our bound: give up a tenth, try again.
+                self._store.begin()
+                self._store.thin(self._store.waiting // 10 + 1, 0)
+                self._store.commit()
+                return self._attempt(requests)
+        except Exception as error:
+            failure = error
+            with contextlib.suppress(sqlite3.Error):
+                self._store.rollback()
+        return [_failed(failure)] * len(requests)
+
+    def _attempt(self, requests: list[_Request]) -> list[Any]:
+        results: list[Any] = []
+        self._store.begin()
+        for request in requests:
+            try:
+                results.append(request.work(self._store))
+            except sqlite3.Error:
+                raise
+            except Exception as error:  # its own asker's business; the others go on
+                results.append(error)
+        self._store.seal()
+        self._store.commit()
+        return results
+
+    def _deliver(
+        self, requests: list[_Request], results: list[Any], figures: tuple[str, dict[Lane, int]]
+    ) -> None:
+        self.epoch, self.issued = figures
+        for request, result in zip(requests, results, strict=True):
+            if request.future.done():  # its asker was cancelled meanwhile
+                continue
+            if isinstance(result, Exception):
+                request.future.set_exception(result)
+            else:
+                request.future.set_result(result)
+        self.on_change()
+
+
+def _failed(error: Exception) -> OutboxFailed:
+    return OutboxFailed(f"the outbox could not be written: {error}; check the disk")
+
+
+def _put_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
