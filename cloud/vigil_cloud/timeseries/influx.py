@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from influxdb_client import InfluxDBClient, WritePrecision
+from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
@@ -25,7 +25,6 @@ from vigil_cloud.timeseries.port import (
     TimeSeriesRejected,
     TimeSeriesUnavailable,
 )
-from vigil_schemas.senml import microseconds
 from vigil_schemas.types import isoformat_utc
 
 BATCH_POINTS: Final = 5_000
@@ -46,8 +45,11 @@ class InfluxTimeSeries:
         self._url = url
         self._org = org
         self._bucket = bucket
-        self._client = InfluxDBClient(url=url, token=token, org=org, timeout=int(timeout_s * 1000))
-        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        # Any: the client's own types are only half written down.
+        self._client: Any = InfluxDBClient(
+            url=url, token=token, org=org, timeout=int(timeout_s * 1000)
+        )
+        self._writer: Any = self._client.write_api(write_options=SYNCHRONOUS)
         self._formatter = Formatter()
 
     def write(self, points: Sequence[Point]) -> None:
@@ -66,7 +68,7 @@ class InfluxTimeSeries:
                 self._bucket,
                 self._org,
                 self._formatter.lines(points),
-                write_precision=WritePrecision.US,
+                write_precision="us",
             )
         except ApiException as error:
             if error.status not in _REFUSED_FOR_GOOD:

@@ -1,4 +1,4 @@
-"""Points as InfluxDB line protocol: ``domain,device=…,gateway=…,parameter=… value=1.5,flag=1i µs``."""
+"""Points as InfluxDB line protocol: ``domain,device=…,gateway=… value=1.5,flag=1i µs``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Formatter:
     def lines(self, points: Iterable[Point]) -> bytes:
         """One line per point, joined by line feeds. A missing value leaves only its flag."""
         heads = self._heads
-        lines = []
+        lines: list[str] = []
         append = lines.append
         for series, time_us, value, flag in points:
             head = heads.get(series)
