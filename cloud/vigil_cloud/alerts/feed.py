@@ -1,0 +1,81 @@
+"""The feed: numbered changes that the event stream reads, in the order of their commits.
+
+``lock`` comes first in every transaction that changes an alert. It serialises
+them (they are rare), which rules out deadlocks between ingest, uploads and
+people, and lets two sides of a join (an event and its evidence) see each other.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.models import FeedEntry, FeedHead
+from vigil_cloud.database.engine import lock_for_writing
+
+Kind = Literal["alert", "device", "visit"]
+KEPT = timedelta(days=2)
+"""How far back ``Last-Event-ID`` can reach."""
+
+
+def lock(session: Session) -> None:
+    """Hold the feed's end until this transaction is over."""
+    _advance(session, 0)
+
+
+def append(session: Session, kind: Kind, key: str, at: datetime) -> int:
+    """Announce that something changed; returns its number."""
+    number = _advance(session, 1)
+    session.add(FeedEntry(number=number, at=at, kind=kind, key=key))
+    return number
+
+
+def head(session: Session) -> int:
+    """The last number given out; 0 before the first."""
+    return session.scalar(select(FeedHead.number)) or 0
+
+
+def prune(session: Session, now: datetime) -> None:
+    """Drop what nobody can resume from any more."""
+    session.execute(delete(FeedEntry).where(FeedEntry.at < now - KEPT))
+
+
+def after(session: Session, number: int, limit: int = 500) -> list[FeedEntry]:
+    """Entries above a number, in order."""
+    return list(
+        session.scalars(
+            select(FeedEntry)
+            .where(FeedEntry.number > number)
+            .order_by(FeedEntry.number)
+            .limit(limit)
+        )
+    )
+
+
+def oldest(session: Session) -> int | None:
+    """The lowest number still kept."""
+    return session.scalar(select(func.min(FeedEntry.number)))
+
+
+def _advance(session: Session, by: int) -> int:
+    if not session.in_transaction():
+        lock_for_writing(session)
+    step = (
+        update(FeedHead)
+        .where(FeedHead.id == 1)
+        .values(number=FeedHead.number + by)
+        .returning(FeedHead.number)
+        .execution_options(synchronize_session=False)
+    )
+    number = session.scalar(step)
+    if number is None:
+        dialect = session.get_bind().dialect.name
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        session.execute(insert(FeedHead).values(id=1, number=0).on_conflict_do_nothing())
+        number = session.scalar(step)
+    assert number is not None  # noqa: S101 - the row was inserted just now, or by another
+    return number

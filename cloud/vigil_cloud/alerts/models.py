@@ -1,0 +1,92 @@
+"""Tables of alerts, of what happened to each, and of the feed that screens follow."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base
+
+
+class AlertRow(Base):
+    """One alert. ``version`` rises with each change: a writer that read an older one is refused."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("ix_alerts_order", "raised", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    key: Mapped[str] = mapped_column(String(160), unique=True)
+    """``{domain}:{exceedance_id | excursion_id | visit_id | alarm_id}``: one alert for each."""
+    version: Mapped[int] = mapped_column(default=0)
+    domain: Mapped[str] = mapped_column(String(16), index=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    gateway: Mapped[str] = mapped_column(String(63))
+    device: Mapped[str] = mapped_column(String(64), index=True)
+    title: Mapped[str] = mapped_column(String(300))
+    """May hold ``{person}``, filled in for readers who may know."""
+    title_zh: Mapped[str] = mapped_column(String(300))
+    severity: Mapped[str] = mapped_column(String(16))
+    momentary: Mapped[bool] = mapped_column(default=False)
+    """An occurrence without an end of its own: it stays active until it is confirmed."""
+
+    active: Mapped[bool]
+    acknowledged: Mapped[bool] = mapped_column(default=False)
+    confirmed: Mapped[bool] = mapped_column(default=False)
+    shelved_until: Mapped[datetime | None]
+    out_of_service: Mapped[bool] = mapped_column(default=False)
+
+    raised: Mapped[datetime]
+    event_time: Mapped[datetime]
+    cleared: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None] = mapped_column(String(64))
+    acknowledged_at: Mapped[datetime | None]
+    confirmed_by: Mapped[str | None] = mapped_column(String(64))
+    confirmed_at: Mapped[datetime | None]
+
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    evidence_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    person_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    person_name: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Encrypted; see ``identity.cipher``."""
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's own form
+
+
+class AlertHistory(Base):
+    """What was done to an alert, by whom, in order."""
+
+    __tablename__ = "alert_history"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    account: Mapped[str | None] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(24))
+    comment: Mapped[str] = mapped_column(String(1000), default="")
+
+
+class FeedEntry(Base):
+    """Something changed. Holds no content: each reader is shown it as far as their rights reach."""
+
+    __tablename__ = "feed"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """``alert``, ``device`` or ``visit``."""
+    key: Mapped[str] = mapped_column(String(64))
+
+
+class FeedHead(Base):
+    """The feed's end, one row. It is updated first and stays locked until the commit, so that
+    numbers become visible in their order: a reader past n has missed nothing below n."""
+
+    __tablename__ = "feed_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int]

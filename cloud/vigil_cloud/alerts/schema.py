@@ -1,0 +1,172 @@
+"""What the API says of alerts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vigil_schemas.types import Domain, UtcDatetime
+
+Severity = Literal["critical", "major", "minor", "info"]
+Comment = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class AlertState(_Answer):
+    """OPC UA Part 9: each of these is independent of the others."""
+
+    active: bool
+    acknowledged: bool
+    confirmed: bool
+    shelved_until: UtcDatetime | None
+    out_of_service: bool
+
+
+class EvidenceFileEntry(_Answer):
+    """One file that can be fetched from ``/evidence/{sha256}/{name}``."""
+
+    name: str
+    role: Literal["audio", "video", "frame", "plate", "levels", "other"]
+    media_type: str
+    size: int
+    sha256: str
+
+
+class AlertEvidence(_Answer):
+    """``waiting``: the event names evidence that the gateway has not delivered yet."""
+
+    state: Literal["none", "waiting", "stored"]
+    sha256: str | None
+    files: list[EvidenceFileEntry]
+
+
+class AlertSubject(_Answer):
+    """The person whom a check-in alert is about."""
+
+    person_key: str
+    person_name: str
+
+
+class AlertDelivery(_Answer):
+    """One notification of this alert."""
+
+    channel: str
+    state: Literal["waiting", "sent", "failed", "skipped"]
+    attempts: int
+    at: UtcDatetime | None
+    """When it was sent, or tried last."""
+    due: UtcDatetime
+    error: str | None
+
+
+class AlertAction(_Answer):
+    """One line of the alert's history; ``account`` is null where a device did it."""
+
+    at: UtcDatetime
+    account: str | None
+    action: Literal[
+        "raised",
+        "cleared",
+        "acknowledged",
+        "confirmed",
+        "shelved",
+        "unshelved",
+        "out-of-service",
+        "in-service",
+        "evidence-stored",
+        "escalated",
+    ]
+    comment: str
+
+
+class Alert(_Answer):
+    """One alert, as far as the reader may see it."""
+
+    id: str
+    version: int
+    domain: Domain
+    kind: str
+    gateway: str
+    device: str
+    title: str
+    title_zh: str
+    severity: Severity
+    state: AlertState
+    raised: UtcDatetime
+    """When the cloud raised it."""
+    event_time: UtcDatetime
+    """When it happened, by the device's clock."""
+    cleared: UtcDatetime | None
+    acknowledged_by: str | None
+    acknowledged_at: UtcDatetime | None
+    confirmed_by: str | None
+    confirmed_at: UtcDatetime | None
+    detail: dict[str, Any]
+    """The event's own data; its shape is that of the domain's schema."""
+    evidence: AlertEvidence
+    subject: AlertSubject | None
+    deliveries: list[AlertDelivery]
+    latitude: float | None
+    longitude: float | None
+    history: list[AlertAction]
+
+
+class AlertList(_Answer):
+    """Newest first; ``next`` is the ``before`` of the following page."""
+
+    alerts: list[Alert]
+    next: str | None
+
+
+class AlertComment(BaseModel):
+    """Why somebody does what they do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    comment: Comment = ""
+
+
+class ShelveRequest(AlertComment):
+    """Put aside until a moment, at most thirty days ahead."""
+
+    until: UtcDatetime
+
+
+class ServiceRequest(AlertComment):
+    """Take an alert's source out of service for maintenance, or put it back."""
+
+    out_of_service: bool
+
+
+class VisitEntry(_Answer):
+    """One stay at one station."""
+
+    visit_id: str
+    device: str
+    name: str
+    name_zh: str
+    latitude: float | None
+    longitude: float | None
+    arrived: UtcDatetime
+    last_seen: UtcDatetime
+    departed: UtcDatetime | None
+
+
+def cursor(raised: datetime, id: str) -> str:
+    """Where a page ended: alerts are ordered by these two."""
+    return f"{raised.timestamp():.6f}_{id}"
+
+
+BeforeCursor = Annotated[
+    str | None,
+    Field(
+        pattern=r"^\d{1,11}\.\d{6}_[0-9a-f-]{36}$",
+        description="`next` of the page before",
+        examples=["1767225600.000000_6f1f3c1e-6d0e-5b1e-9a58-0a4f6f0d6b11"],
+    ),
+]

@@ -1,0 +1,129 @@
+"""The audit log: a chain of hashes, so that no line can be changed or taken out unseen.
+
+``hash = SHA-256(previous hash, canonical JSON of the line)``. Cutting off the
+chain's end is only seen by whoever noted a later number: export the head's hash
+where the database's owner cannot reach it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.engine import lock_for_writing
+from vigil_cloud.identity.errors import AuditBroken
+from vigil_cloud.identity.models import AuditEntry, AuditHead
+from vigil_schemas.types import isoformat_utc
+
+GENESIS: Final = "0" * 64
+
+
+def append(
+    session: Session,
+    *,
+    at: datetime,
+    account: str,
+    action: str,
+    subject: str,
+    person_key: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one line inside the caller's transaction. ``account`` is who did it."""
+    if not session.in_transaction():
+        lock_for_writing(session)
+    head = _locked_head(session)
+    entry = AuditEntry(
+        number=head.number,
+        at=at,
+        account=account,
+        action=action,
+        person_key=person_key,
+        subject=subject,
+        detail=dict(detail or {}),
+        previous_hash=head.hash,
+        hash="",
+    )
+    entry.hash = link(entry)
+    head.hash = entry.hash
+    session.add(entry)
+    session.flush()
+
+
+def link(entry: AuditEntry) -> str:
+    """The hash that an entry must carry."""
+    content = json.dumps(
+        {
+            "number": entry.number,
+            "at": isoformat_utc(entry.at),
+            "account": entry.account,
+            "action": entry.action,
+            "person_key": entry.person_key,
+            "subject": entry.subject,
+            "detail": entry.detail,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    return hashlib.sha256(f"{entry.previous_hash}\n{content}".encode()).hexdigest()
+
+
+def verify(session: Session) -> tuple[int, str]:
+    """Walk the whole chain; returns its length and last hash. Raises ``AuditBroken``."""
+    number, previous = 0, GENESIS
+    for entry in _entries(session):
+        number += 1
+        if entry.number != number:
+            raise AuditBroken(f"audit line {number} is missing")
+        if entry.previous_hash != previous or entry.hash != link(entry):
+            raise AuditBroken(f"audit line {number} was changed")
+        previous = entry.hash
+    head = session.get(AuditHead, 1, populate_existing=True)
+    if (head.number, head.hash) != (number, previous) if head else number != 0:
+        raise AuditBroken(f"the audit log ends at line {number}, which is not where it was left")
+    return number, previous
+
+
+def lines_about(
+    session: Session, person_key: str, *, before: int | None = None, limit: int = 100
+) -> list[AuditEntry]:
+    """What was done about one person, newest first."""
+    query = select(AuditEntry).where(AuditEntry.person_key == person_key)
+    if before is not None:
+        query = query.where(AuditEntry.number < before)
+    return list(session.scalars(query.order_by(AuditEntry.number.desc()).limit(limit)))
+
+
+def _entries(session: Session) -> Iterator[AuditEntry]:
+    yield from session.scalars(
+        select(AuditEntry).order_by(AuditEntry.number).execution_options(yield_per=1000)
+    )
+
+
+def _locked_head(session: Session) -> AuditHead:
+    # The update comes before the read: it locks the row on PostgreSQL and waits for whoever
+    # holds it, so that two writers never link to the same line.
+    step = (
+        update(AuditHead)
+        .where(AuditHead.id == 1)
+        .values(number=AuditHead.number + 1)
+        .execution_options(synchronize_session=False)
+        .returning(AuditHead.number)
+    )
+    if session.scalar(step) is None:
+        dialect = session.get_bind().dialect.name
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        session.execute(
+            insert(AuditHead).values(id=1, number=0, hash=GENESIS).on_conflict_do_nothing()
+        )
+        session.scalar(step)
+    head = session.get(AuditHead, 1, populate_existing=True)
+    assert head is not None  # noqa: S101 - it was updated just now
+    return head

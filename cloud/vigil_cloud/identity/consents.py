@@ -1,0 +1,108 @@
+"""Consents and guardians: who may know where a person is, and who may decide that."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.errors import NoConsent
+from vigil_cloud.identity.models import Account, Consent, Guardian
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.problem import ApiError, NotFound
+
+LONGEST: Final = timedelta(days=366)
+
+
+class BadConsent(ApiError):
+    """The consent cannot be given like this."""
+
+    code: ClassVar[str] = "bad-consent"
+    status: ClassVar[int] = 422
+
+
+def require_consent(reader: Reader, person_key: str) -> None:
+    """Raises ``NoConsent`` for anybody without a valid consent, and for unknown persons."""
+    if not reader.has(Role.FAMILY) or person_key not in reader.consented:
+        raise NoConsent("This needs the person's consent, given to you and still valid.")
+
+
+def guarded_by(session: Session, account_id: int) -> frozenset[str]:
+    """Persons for whom the account decides."""
+    return frozenset(
+        session.scalars(select(Guardian.person_key).where(Guardian.account_id == account_id))
+    )
+
+
+def require_guardian(session: Session, reader: Reader, person_key: str) -> None:
+    """Raises ``NoConsent`` for anybody else, and for unknown persons."""
+    if person_key not in guarded_by(session, reader.account_id):
+        raise NoConsent("Only the person's guardian may do this.")
+
+
+def grant(
+    session: Session,
+    *,
+    person_key: str,
+    account: Account,
+    by: str,
+    expires: datetime,
+    now: datetime,
+) -> Consent:
+    """Raises ``BadConsent`` for a past or far expiry and for an account without the family role."""
+    if not now < expires <= now + LONGEST:
+        raise BadConsent(f"A consent ends in the future, at most {LONGEST.days} days ahead.")
+    if Role.FAMILY.value not in account.roles:
+        raise BadConsent(f"The account {account.username!r} does not hold the role family.")
+    consent = Consent(
+        person_key=person_key,
+        account_id=account.id,
+        granted_by=by,
+        granted=now,
+        expires=expires,
+        revoked=None,
+    )
+    session.add(consent)
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="consent.granted",
+        subject=account.username,
+        person_key=person_key,
+    )
+    return consent
+
+
+def revoke(session: Session, *, person_key: str, consent_id: int, by: str, now: datetime) -> None:
+    """Takes effect with this transaction. Again is no error. Raises ``NotFound``."""
+    consent = session.get(Consent, consent_id)
+    if consent is None or consent.person_key != person_key:
+        raise NotFound("This person has no such consent.")
+    if consent.revoked is not None:
+        return
+    consent.revoked = now
+    account = session.get(Account, consent.account_id)
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="consent.revoked",
+        subject=account.username if account else "",
+        person_key=person_key,
+    )
+
+
+def consents_of(session: Session, person_key: str) -> list[tuple[Consent, str]]:
+    """Every consent for a person with the account's user name, newest first."""
+    rows = session.execute(
+        select(Consent, Account.username)
+        .join(Account, Account.id == Consent.account_id)
+        .where(Consent.person_key == person_key)
+        .order_by(Consent.id.desc())
+    )
+    return [(consent, username) for consent, username in rows]

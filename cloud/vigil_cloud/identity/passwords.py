@@ -1,0 +1,44 @@
+"""Passwords: argon2id hashes, and a refusal of those that everybody would try first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from vigil_cloud.identity.errors import WeakPassword
+
+MIN_CHARACTERS: Final = 12
+_KNOWN: Final = ("password", "vigil", "changeme", "letmein", "qwerty", "12345", "admin", "iloveyou")
+_hasher = PasswordHasher()
+_NOBODY: Final = _hasher.hash("a password that no account has")
+
+
+def hash_password(password: str) -> str:
+    """An argon2id hash with its own salt and the library's current parameters (RFC 9106)."""
+    return _hasher.hash(password)
+
+
+def check_strength(username: str, password: str) -> None:
+    """Raises ``WeakPassword``; the words that it must not rest on are matched without case."""
+    if len(password) < MIN_CHARACTERS:
+        raise WeakPassword(f"A password needs at least {MIN_CHARACTERS} characters.")
+    rest = password.lower()
+    for word in (username.lower(), *_KNOWN):
+        rest = rest.replace(word, "")
+    if len(set(rest)) < 5:
+        raise WeakPassword("This password is easily guessed; choose several unrelated words.")
+
+
+def verify(password_hash: str | None, password: str) -> bool:
+    """Whether they go together. Takes as long where there is no such account."""
+    try:
+        return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def outdated(password_hash: str) -> bool:
+    """Whether it was made with weaker parameters than today's."""
+    return _hasher.check_needs_rehash(password_hash)

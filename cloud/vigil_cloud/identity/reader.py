@@ -1,0 +1,45 @@
+"""Who reads: an account's roles and the persons whose whereabouts it may know right now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.identity.models import Account, Consent
+from vigil_cloud.identity.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Everything that rights are decided on. ``consented`` holds person keys valid at loading."""
+
+    account_id: int
+    username: str
+    roles: frozenset[Role]
+    consented: frozenset[str] = frozenset()
+
+    def has(self, *roles: Role) -> bool:
+        """Whether the reader holds one of the roles."""
+        return not self.roles.isdisjoint(roles)
+
+
+def consented_persons(session: Session, account_id: int, at: datetime) -> frozenset[str]:
+    """Persons for whom the account holds a consent that is neither expired nor revoked."""
+    rows = session.scalars(
+        select(Consent.person_key).where(
+            Consent.account_id == account_id, Consent.revoked.is_(None), Consent.expires > at
+        )
+    )
+    return frozenset(rows)
+
+
+def reader_of(session: Session, account: Account, at: datetime) -> Reader:
+    """The account's rights at one moment. Consents count only for the role family."""
+    roles = frozenset(Role(role) for role in account.roles)
+    consented = (
+        consented_persons(session, account.id, at) if Role.FAMILY in roles else frozenset[str]()
+    )
+    return Reader(account.id, account.username, roles, consented)

@@ -1,0 +1,107 @@
+"""Server-side sessions: random tokens of which only the digest is stored.
+
+A session ends after eight idle hours or seven days, whichever comes first
+(OWASP ASVS 5, 7.3), and at once when the account is closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.engine import lock_for_writing
+from vigil_cloud.identity.errors import NotSignedIn
+from vigil_cloud.identity.models import Account, AccountSession, GatewayToken
+from vigil_cloud.identity.reader import Reader, reader_of
+from vigil_cloud.services import Services
+
+IDLE: Final = timedelta(hours=8)
+ABSOLUTE: Final = timedelta(days=7)
+_TOUCH: Final = timedelta(minutes=5)
+"""Use is written down this coarsely, so that reading stays reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A valid session and whose it is."""
+
+    token_sha256: str
+    csrf: str
+    account: Account
+    reader: Reader
+
+
+def digest(token: str) -> str:
+    """What is stored of a token. Tokens carry 256 random bits, so a plain hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def same_secret(left: str, right: str) -> bool:
+    """Compare without telling by the time taken how much agrees."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def begin(services: Services, session: Session, account: Account) -> tuple[str, str]:
+    """A new session's token and CSRF token; drops the account's expired ones."""
+    now = services.now()
+    session.execute(delete(AccountSession).where(AccountSession.expires <= now))
+    token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    session.add(
+        AccountSession(
+            token_sha256=digest(token),
+            account_id=account.id,
+            csrf=csrf,
+            created=now,
+            used=now,
+            expires=now + ABSOLUTE,
+        )
+    )
+    return token, csrf
+
+
+def resume(services: Services, token: str) -> SignedIn:
+    """The session of a token. Raises ``NotSignedIn`` where it is unknown or over."""
+    now = services.now()
+    with services.sessions() as session:
+        row = session.execute(
+            select(AccountSession, Account)
+            .join(Account, Account.id == AccountSession.account_id)
+            .where(AccountSession.token_sha256 == digest(token))
+        ).one_or_none()
+        if row is None:
+            raise NotSignedIn("This session is not known (any more); sign in again.")
+        held, account = row
+        if not account.active or held.expires <= now or held.used + IDLE <= now:
+            raise NotSignedIn("This session is over; sign in again.")
+        reader = reader_of(session, account, now)
+    if held.used + _TOUCH <= now:
+        with services.sessions() as session, session.begin():
+            lock_for_writing(session)
+            session.execute(
+                update(AccountSession)
+                .where(AccountSession.token_sha256 == held.token_sha256)
+                .values(used=now)
+            )
+    return SignedIn(held.token_sha256, held.csrf, account, reader)
+
+
+def end(services: Services, token_sha256: str) -> None:
+    """Sign out."""
+    with services.sessions() as session, session.begin():
+        lock_for_writing(session)
+        session.execute(delete(AccountSession).where(AccountSession.token_sha256 == token_sha256))
+
+
+def gateway_of_token(services: Services, token: str) -> str | None:
+    """Whose token this is."""
+    with services.sessions() as session:
+        return session.scalar(
+            select(GatewayToken.gateway).where(GatewayToken.token_sha256 == digest(token))
+        )

@@ -1,0 +1,134 @@
+"""Errors as RFC 9457 problem+json: one shape for every refusal, and never a stack trace."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.exceptions import HTTPException
+
+from vigil_cloud.objects.port import ObjectMissing, ObjectsUnavailable
+from vigil_cloud.timeseries.port import TimeSeriesUnavailable
+from vigil_schemas.errors import VigilError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong: ``code`` is stable and for programs, ``detail`` says what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class ApiError(VigilError):
+    """A refusal that a client can act on. Subclasses set ``status`` and ``code``."""
+
+    code: ClassVar[str] = "bad-request"
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.headers = headers or {}
+
+
+class NotFound(ApiError):
+    """No such thing, or none that the reader may know of."""
+
+    code: ClassVar[str] = "not-found"
+    status: ClassVar[int] = 404
+
+
+_UNAVAILABLE: Final = (TimeSeriesUnavailable, ObjectsUnavailable)
+
+
+def problem(
+    status: int, code: str, detail: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The response for one refusal."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
+    return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+async def _on_vigil_error(_request: Request, error: Exception) -> Response:
+    if isinstance(error, ApiError):
+        return problem(error.status, error.code, str(error), error.headers)
+    assert isinstance(error, VigilError)  # noqa: S101 - registered for this class only
+    if isinstance(error, _UNAVAILABLE):
+        return problem(503, error.code, str(error), {"Retry-After": "5"})
+    if isinstance(error, ObjectMissing):
+        return problem(404, error.code, str(error))
+    _log.error("request-failed", code=error.code, exc_info=error)
+    return problem(500, error.code, "The request failed inside; the operator's log says why.")
+
+
+async def _on_http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    told = [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+    ]
+    return problem(422, "invalid-request", "; ".join(told[:8]))
+
+
+async def _on_conflict(_request: Request, _error: Exception) -> Response:
+    return problem(409, "changed-meanwhile", "Somebody changed this just now; read it again.")
+
+
+async def _on_database_error(_request: Request, error: Exception) -> Response:
+    _log.error("database-unavailable", exc_info=error)
+    return problem(
+        503,
+        "database-unavailable",
+        "The database does not answer; try again.",
+        {"Retry-After": "5"},
+    )
+
+
+async def _on_anything_else(_request: Request, error: Exception) -> Response:
+    _log.error("request-failed", code="internal", exc_info=error)
+    return problem(500, "internal", "The request failed inside; the operator's log says why.")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a problem document."""
+    app.add_exception_handler(VigilError, _on_vigil_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(StaleDataError, _on_conflict)
+    app.add_exception_handler(OperationalError, _on_database_error)
+    app.add_exception_handler(Exception, _on_anything_else)
+
+
+def describe_errors(document: dict[str, Any]) -> dict[str, Any]:
+    """Put the problem document in place of FastAPI's own error shapes in an OpenAPI document."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    response = {
+        "description": "A problem document",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for path in document.get("paths", {}).values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+            operation["responses"].setdefault("default", response)
+    return document
