@@ -1,0 +1,1 @@
+"""Figures that the project claims: each bench prints ``name: value`` lines and asserts nothing."""

@@ -1,0 +1,37 @@
+"""``make bench``: every figure, one bench after the other; ``make bench ARGS='levels rest'`` some."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from pathlib import Path
+
+BENCHES = ("levels", "rest", "latency", "ingest", "no_loss")
+
+
+def main(names: list[str]) -> int:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        sys.stderr.write(f"bench: no bench called {unknown[0]!r}; there are {', '.join(BENCHES)}\n")
+        return 2
+    failed = []
+    for name in names or BENCHES:
+        print(f"# {name}", flush=True)
+        began = time.monotonic()
+        try:
+            code = importlib.import_module(f"bench.{name}").main()
+        except Exception as error:  # one bench that cannot run must not hide the others' figures
+            print(f"{name} error: {type(error).__name__}: {error}", flush=True)
+            code = 1
+        if code:
+            failed.append(name)
+        print(f"# {name} took {time.monotonic() - began:.0f} s", flush=True)
+    if failed:
+        sys.stderr.write(f"bench: could not be run: {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
