@@ -1,0 +1,179 @@
+"""Quality control of one signal, reading by reading: QARTOD's tests in strictly causal form.
+
+Pure: time and value in, flag out. Source: IOOS QARTOD "Manual for Real-Time Quality
+Control of In-Situ … Data" (gross range, rate of change, flat line, spike, missing).
+QARTOD's spike test looks at the next reading too; here a jump is held against the
+signal's own recent changes, flagged at once, and believed when it stays. A flag is
+never taken back, so a live stream and a replay of it agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from vigil_schemas.types import QartodFlag
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is asked of one signal, in its own unit. ``None`` leaves a test out."""
+
+    fail: Range | None = None
+    """Outside is impossible for the sensor: fail."""
+    suspect: Range | None = None
+    """Outside is not expected here: suspect."""
+    rate_suspect: float | None = None
+    """Change per second beyond which a reading is suspect."""
+    spike: bool = True
+    """Hold jumps against the signal's own recent changes."""
+    spike_floor: float = 0.0
+    """A jump not larger than this is never one."""
+    spike_floor_share: float = 0.0
+    """The same as a share of the value itself, for signals that range over decades."""
+    flat_s: float | None = 6 * 3600.0
+    """Unchanged for this long and ``flat_readings`` is suspect; four times as long is fail."""
+    flat_readings: int = 12
+    flat_above: float = -math.inf
+    """Readings not above this may stay the same for ever (no chlorine, no turbidity)."""
+
+
+UNLIMITED: Final = Limits()
+
+_SPIKE_FACTOR: Final = 8.0
+_SPIKE_WARM_UP: Final = 24
+_SPIKE_BELIEVED: Final = 4
+"""A jump seen in this many readings in a row is the water's, not the sensor's."""
+_TRACK: Final = 0.04
+_TRACKED_SHARE: Final = 0.1
+"""The tracked change is exceeded by this share of changes (the 90th percentile)."""
+_GAP_FACTOR: Final = 4.0
+_FLAT_FAIL: Final = 4.0
+
+
+class SignalQc:
+    """The tests of one signal. Feed it readings in the order in which they come."""
+
+    __slots__ = (
+        "_change",
+        "_flat_count",
+        "_flat_since",
+        "_flat_value",
+        "_held",
+        "_last_t",
+        "_limits",
+        "_period",
+        "_reference",
+        "_seen",
+    )
+
+    def __init__(self, limits: Limits = UNLIMITED) -> None:
+        self._limits = limits
+        self._last_t: float | None = None
+        self._reference: float | None = None
+        self._period = math.inf
+        self._change = 0.0
+        self._seen = 0
+        self._held = 0
+        self._flat_value = math.nan
+        self._flat_since = 0.0
+        self._flat_count = 0
+
+    def check(self, t: float | None, value: float | None) -> QartodFlag:
+        """Flag one reading; ``t`` in seconds from any origin, ``None`` where it cannot be known.
+
+        A missing value is ``None`` or not finite. Readings whose time is unknown or not
+        after the one before get the tests that need no time.
+        """
+        if value is None or not math.isfinite(value):
+            return QartodFlag.MISSING
+        limits = self._limits
+        if limits.fail is not None and not limits.fail[0] <= value <= limits.fail[1]:
+            return QartodFlag.FAIL  # nor may it become what later readings are compared with
+        if t is None or (self._last_t is not None and t <= self._last_t):
+            return self._in_range(value)
+        evaluated, suspect = self._against_the_past(t, value)
+        flat = self._flat(t, value)
+        self._last_t = t
+        if flat is QartodFlag.FAIL:
+            return flat
+        if suspect or flat is QartodFlag.SUSPECT:
+            return QartodFlag.SUSPECT
+        in_range = self._in_range(value)
+        if in_range is QartodFlag.NOT_EVALUATED and evaluated:
+            return QartodFlag.GOOD
+        return in_range
+
+    def _in_range(self, value: float) -> QartodFlag:
+        limits = self._limits
+        if limits.suspect is not None and not limits.suspect[0] <= value <= limits.suspect[1]:
+            return QartodFlag.SUSPECT
+        if limits.fail is None and limits.suspect is None:
+            return QartodFlag.NOT_EVALUATED
+        return QartodFlag.GOOD
+
+    def _against_the_past(self, t: float, value: float) -> tuple[bool, bool]:
+        """Whether rate or spike could be tested, and whether either is suspect."""
+        if self._last_t is None or self._reference is None:
+            self._reference = value
+            return False, False
+        step = t - self._last_t
+        usual = self._period
+        self._period = step if usual == math.inf else usual + 0.1 * (min(step, 3 * usual) - usual)
+        if step > _GAP_FACTOR * usual:  # after a gap nothing can be said of a change
+            self._reference, self._held = value, 0
+            return False, False
+        jump = abs(value - self._reference)
+        evaluated = suspect = False
+        if self._limits.rate_suspect is not None:
+            evaluated = True
+            suspect = jump > self._limits.rate_suspect * step * (self._held + 1)
+        if self._limits.spike and self._seen >= _SPIKE_WARM_UP:
+            evaluated = True
+            suspect = suspect or jump > self._allowed()
+        self._learn(jump)
+        if suspect and self._held + 1 < _SPIKE_BELIEVED:
+            self._held += 1
+        else:
+            self._reference, self._held = value, 0
+        return evaluated, suspect
+
+    def _allowed(self) -> float:
+        limits, reference = self._limits, self._reference or 0.0
+        floor = max(limits.spike_floor, limits.spike_floor_share * abs(reference))
+        return max(_SPIKE_FACTOR * self._change, floor)
+
+    def _learn(self, jump: float) -> None:
+        """Track a high quantile of the changes, without keeping them.
+
+        Rises by a fixed share where a change is above it and falls where below, so that
+        one enormous spike teaches it no more than a small one.
+        """
+        if self._seen == 0 or self._change == 0.0:
+            self._change = jump
+        elif jump > self._change:
+            self._change *= 1 + _TRACK * (1 - _TRACKED_SHARE) * 4
+        else:
+            self._change *= 1 - _TRACK * _TRACKED_SHARE * 4
+        self._seen += 1
+
+    def _flat(self, t: float, value: float) -> QartodFlag:
+        limits = self._limits
+        if value != self._flat_value:
+            self._flat_value, self._flat_since, self._flat_count = value, t, 1
+            return QartodFlag.GOOD
+        self._flat_count += 1
+        if limits.flat_s is None or value <= limits.flat_above:
+            return QartodFlag.GOOD
+        still = t - self._flat_since
+        if still < limits.flat_s or self._flat_count < limits.flat_readings:
+            return QartodFlag.GOOD
+        if (
+            still < _FLAT_FAIL * limits.flat_s
+            or self._flat_count < _FLAT_FAIL * limits.flat_readings
+        ):
+            return QartodFlag.SUSPECT
+        return QartodFlag.FAIL

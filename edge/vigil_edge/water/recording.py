@@ -1,0 +1,143 @@
+"""A table of readings in a text file: any line end, packed or not, none of its rows left out."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import shutil
+import stat
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from vigil_edge.water.errors import ColumnUnknown, RecordingEmpty, RecordingUnreadable
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_DELIMITERS: Final = ",;\t|"
+_BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_CHUNK: Final = 1 << 20
+
+
+class Recording:
+    """A file that is read from the start as often as needed, row by row.
+
+    Raises ``RecordingUnreadable`` where it cannot be opened or, for a packed one, is
+    broken anywhere; ``RecordingEmpty`` where it has no header.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._copy: IO[bytes] | None = None
+        try:
+            self._source = self._seekable()
+            with self._source.open("rb") as file:
+                self._packed = file.read(2) == _GZIP_MAGIC
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
+            self._check_whole()
+            self._encoding = self._find_encoding()
+            self.header, self._delimiter, self._skip = self._read_header()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of what was copied from a pipe."""
+        if self._copy is not None:
+            self._copy.close()
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether ``7,35`` may be a number here."""
+        return self._delimiter != ","
+
+    def column(self, name: str) -> int:
+        """Its index. Raises ``ColumnUnknown``."""
+        wanted = name.strip()
+        if wanted in self.header:
+            return self.header.index(wanted)
+        raise ColumnUnknown(
+            f"{self._path}: no column {name!r}; it has {', '.join(self.header)[:300]}", name
+        )
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Line number and cells of each row; a line with nothing on it is not a row."""
+        delimiter = self._delimiter
+        for number, line in enumerate(self._lines(), 1):
+            if number <= self._skip or not line.strip():
+                continue
+            if '"' in line:
+                yield number, _quoted(line, delimiter)
+            else:
+                yield number, line.rstrip("\n").split(delimiter)
+
+    def _lines(self) -> Iterator[str]:
+        """With every kind of line end made one.
+
+        A quotation never runs over a line's end, so that one stray quotation mark
+        cannot swallow the rows after it.
+        """
+        try:
+            with (
+                self._bytes() as data,
+                io.TextIOWrapper(data, encoding=self._encoding, errors="replace") as text,
+            ):
+                yield from text
+        except (OSError, EOFError, zlib.error, UnicodeError) as error:
+            raise self._unreadable(error) from error
+
+    def _bytes(self) -> gzip.GzipFile | io.BufferedReader:
+        return gzip.open(self._source) if self._packed else self._source.open("rb")
+
+    def _check_whole(self) -> None:
+        """A packed file that breaks off in the middle is told of before its first row."""
+        if not self._packed:
+            return
+        try:
+            with self._bytes() as packed:
+                while packed.read(_CHUNK):
+                    pass
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._unreadable(error) from error
+
+    def _find_encoding(self) -> str:
+        try:
+            with self._bytes() as data:
+                head = data.read(4)
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._unreadable(error) from error
+        return next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8-sig")
+
+    def _read_header(self) -> tuple[list[str], str, int]:
+        for number, line in enumerate(self._lines(), 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            delimiter = max(_DELIMITERS, key=line.count)
+            cells = [cell.strip() for cell in _quoted(line, delimiter)]
+            return cells, delimiter, number
+        raise RecordingEmpty(f"{self._path}: the file is empty; it should hold a header and rows")
+
+    def _seekable(self) -> Path:
+        """The file itself, or a copy of what comes through a pipe: it is read more than once."""
+        if not stat.S_ISFIFO(self._path.stat().st_mode):
+            return self._path
+        self._copy = tempfile.NamedTemporaryFile()  # noqa: SIM115  # lives until close()
+        with self._path.open("rb") as pipe:
+            shutil.copyfileobj(pipe, self._copy)
+        self._copy.flush()
+        return Path(self._copy.name)
+
+    def _unreadable(self, error: Exception) -> RecordingUnreadable:
+        reason = getattr(error, "strerror", None) or error
+        return RecordingUnreadable(f"{self._path}: {reason}")
+
+
+def _quoted(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line.rstrip("\n")], delimiter=delimiter), [])
+    except csv.Error:
+        return line.rstrip("\n").split(delimiter)

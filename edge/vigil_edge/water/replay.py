@@ -1,0 +1,119 @@
+"""The gateway's quality control over a recording: one result for each row, in the file's order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timezone
+from typing import Final
+
+from vigil_edge.water.expected import limits_for
+from vigil_edge.water.qc import Limits, SignalQc
+from vigil_edge.water.recording import Recording
+from vigil_edge.water.times import TimeReader, day_first, order_matters
+from vigil_schemas.types import QartodFlag
+
+SENTINELS: Final = frozenset({-9999.0, -99999.0, -999999.0})
+"""Numbers that loggers write where there was no reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``t`` is ``None`` where the time cannot be read; a value is ``None`` where it is missing."""
+
+    line: int
+    t: datetime | None
+    values: dict[str, float | None]
+    flags: dict[str, QartodFlag]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What could not be read, for the end of a replay."""
+
+    rows: int = 0
+    unreadable_times: int = 0
+    first_unreadable: tuple[int, str] | None = None
+    unreadable_values: int = 0
+    flags: dict[QartodFlag, int] = field(default_factory=dict)
+
+
+def replay(
+    recording: Recording,
+    time_column: str,
+    signals: Sequence[str],
+    *,
+    limits: Mapping[str, Limits] | None = None,
+    offset: timezone = UTC,
+    sentinels: frozenset[float] = SENTINELS,
+    tally: Tally | None = None,
+) -> Iterator[Row]:
+    """Flag every row. ``limits`` by signal; others go by their name.
+
+    Raises ``ColumnUnknown`` before the first row.
+    """
+    time_at = recording.column(time_column)
+    columns = [(name, recording.column(name)) for name in dict.fromkeys(signals)]
+    given = limits or {}
+    checks = [
+        (name, at, SignalQc(given[name] if name in given else limits_for(name)))
+        for name, at in columns
+    ]
+    reader = TimeReader(_day_first(recording, time_at), offset)
+    return _rows(recording, time_at, checks, reader, sentinels, tally or Tally())
+
+
+def _rows(
+    recording: Recording,
+    time_at: int,
+    checks: list[tuple[str, int, SignalQc]],
+    reader: TimeReader,
+    sentinels: frozenset[float],
+    tally: Tally,
+) -> Iterator[Row]:
+    comma = recording.decimal_comma
+    for line, cells in recording.rows():
+        text = cells[time_at] if time_at < len(cells) else ""
+        t = reader.read(text)
+        seconds = None if t is None else t.timestamp()
+        values: dict[str, float | None] = {}
+        flags: dict[str, QartodFlag] = {}
+        for name, at, qc in checks:
+            value = _number(cells[at], sentinels, comma) if at < len(cells) else None
+            values[name] = value
+            flags[name] = qc.check(seconds, value)
+        tally.rows += 1
+        if t is None:
+            tally.unreadable_times += 1
+            tally.first_unreadable = tally.first_unreadable or (line, text)
+        yield Row(line, t, values, flags)
+
+
+def _day_first(recording: Recording, time_at: int) -> bool:
+    """Read the whole time column, but only where day and month can be taken for each other."""
+    texts = (cells[time_at] for _, cells in recording.rows() if time_at < len(cells))
+    for tried, text in enumerate(texts):
+        if order_matters(text):
+            return day_first(
+                cells[time_at] for _, cells in recording.rows() if time_at < len(cells)
+            )
+        if tried >= 100:
+            break
+    return True
+
+
+def _number(text: str, sentinels: frozenset[float], comma: bool) -> float | None:
+    """``None`` for what is empty, a word (``NULL``, ``NA``, ``NaN``), a sentinel or infinite."""
+    try:
+        value = float(text)
+    except ValueError:
+        if not comma or "," not in text:
+            return None
+        try:
+            value = float(text.replace(",", ".", 1))
+        except ValueError:
+            return None
+    if value in sentinels or not math.isfinite(value):
+        return None
+    return value
