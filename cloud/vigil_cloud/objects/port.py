@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from vigil_schemas.errors import VigilError
 
@@ -19,6 +20,24 @@ class ObjectsUnavailable(VigilError):
     """The store cannot be reached for now."""
 
     code: ClassVar[str] = "objects-unavailable"
+
+
+class InvalidObjectName(VigilError):
+    """The name is not one that every store can keep."""
+
+    code: ClassVar[str] = "object-name"
+
+
+_NAME: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]*(/[a-z0-9_-][a-z0-9._-]*)*")
+
+
+def checked_name(name: str) -> str:
+    """The name itself. Raises ``InvalidObjectName``, so that no name leaves the store's folder."""
+    if len(name) > 500 or not _NAME.fullmatch(name):
+        raise InvalidObjectName(
+            f"{name!r}: use relative paths of a-z, 0-9, '-', '_', '.', no part beginning with '.'"
+        )
+    return name
 
 
 class Objects(Protocol):
