@@ -1,4 +1,4 @@
-"""``make bench``: every figure, one bench after the other; ``make bench ARGS='levels rest'`` some."""
+"""``make bench``: every figure, one bench after the other; ``ARGS="levels rest"`` for some."""
 
 from __future__ import annotations
 

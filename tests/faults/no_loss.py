@@ -1,4 +1,4 @@
-"""The no-loss run: readings and events of many gateways while every part is killed again and again."""
+"""The no-loss run: readings and events of many gateways while every part is killed repeatedly."""
 
 from __future__ import annotations
 
