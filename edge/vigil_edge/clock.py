@@ -1,4 +1,4 @@
-"""The gateway's clock: wall time for people, monotonic time for durations, and how far to trust it."""
+"""The gateway's clock: wall time, monotonic time for durations, and how far to trust the former."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIME_ERROR: Final = 5
 
 
 class _Timex(ctypes.Structure):
-    """``struct timex`` of adjtimex(2) as far as ``maxerror`` and ``status``, then room for the rest."""
+    """``struct timex`` of adjtimex(2) down to ``status``, then room for the rest."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),

@@ -72,7 +72,8 @@ class Packed:
     def has_room_for(self, row: Row) -> bool:
         head = self.rows[0]
         return (
-            head.id is None
+            head.records > 0
+            and head.id is None
             and row.id is None
             and head.quality == row.quality
             and self.records + row.records <= PACK_RECORDS

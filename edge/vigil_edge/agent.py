@@ -1,0 +1,259 @@
+"""The agent: every pipeline, the outbox, the uplink and the evidence upload, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import importlib
+import importlib.metadata
+import os
+import secrets
+import signal
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import ClassVar, Final
+
+import structlog
+
+from vigil_edge.backoff import Backoff
+from vigil_edge.clock import Clock
+from vigil_edge.config import Config, DeviceSection
+from vigil_edge.control import Control
+from vigil_edge.evidence import EvidenceQueue, Uploader, load_key, public_hex
+from vigil_edge.health import SourceRecord
+from vigil_edge.outbox import Limits, Outbox
+from vigil_edge.reporter import Reporter
+from vigil_edge.room import DeviceRoom
+from vigil_edge.source import Pipeline
+from vigil_edge.supervisor import Supervisor
+from vigil_edge.uplink import Sides, Uplink, tls_context
+from vigil_schemas.errors import VigilError
+from vigil_schemas.gateway import GatewayBirth
+
+PIPELINES_STOP_S: Final = 4.0
+SHUTDOWN_S: Final = 9.5
+"""After this the process ends whatever still hangs; everything accepted is on disk anyway."""
+
+_log = structlog.get_logger("agent")
+
+
+class DataDirUnusable(VigilError):
+    """``[gateway] data_dir`` cannot be made or written, or another agent works in it."""
+
+    code: ClassVar[str] = "data-dir-unusable"
+
+
+def run(config: Config) -> int:
+    """Until SIGTERM or SIGINT; then stop cleanly within ten seconds."""
+    status = [1]
+
+    async def main() -> None:
+        stop = asyncio.Event()
+
+        def ask_to_stop() -> None:
+            if not stop.is_set():
+                stop.set()
+                watchdog = threading.Timer(SHUTDOWN_S, lambda: os._exit(status[0]))
+                watchdog.daemon = True
+                watchdog.start()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ask_to_stop)
+        await serve(config, stop)
+        status[0] = 0
+
+    asyncio.run(main())
+    return status[0]
+
+
+async def serve(
+    config: Config, stop: asyncio.Event, *, clock: Clock | None = None, rng: Random | None = None
+) -> None:
+    """Run the agent until ``stop`` is set. Raises ``VigilError`` where it cannot start."""
+    clock = clock or Clock()
+    folder = config.gateway.data_dir
+    with _alone_in(folder):
+        outbox = await Outbox.open(
+            folder / "outbox.sqlite",
+            config.gateway.id,
+            Limits(
+                config.outbox.max_rows,
+                int(config.outbox.max_megabytes * 1e6),
+                config.outbox.window,
+            ),
+            new_epoch=lambda: secrets.token_hex(4),
+            new_id=_new_id,
+            now_us=lambda: int(clock.now().timestamp() * 1e6),
+        )
+        try:
+            agent = Agent(config, outbox, clock, rng or SystemRandom())
+            await agent.run(stop)
+        finally:
+            await outbox.close()
+    _log.info("stopped")
+
+
+class Agent:
+    """All parts, wired; ``run`` starts and stops them."""
+
+    def __init__(self, config: Config, outbox: Outbox, clock: Clock, rng: Random) -> None:
+        self.config = config
+        self.outbox = outbox
+        self.clock = clock
+        self.rng = rng
+        self.counters: Counter[str] = Counter()
+        self.started = clock.now()
+        folder = config.gateway.data_dir
+        self.evidence = EvidenceQueue(
+            folder / "evidence",
+            load_key(folder / "evidence-key.pem"),
+            int(config.evidence.max_megabytes * 1e6),
+        )
+        self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters)
+        self.devices = [entry for section in config.sections for entry in section.describe()]
+        self.supervisors = [self._supervisor(section) for section in config.sections]
+        control = Control(outbox, clock, self._supervisors_by_device(), self.reporter)
+        control.restore()
+        self.uplink = Uplink(
+            config.cloud,
+            config.gateway.id,
+            outbox,
+            config.outbox.window,
+            Sides(
+                birth=self._birth,
+                command=control.command,
+                configuration=control.configuration,
+                count=self._count,
+                now=clock.now,
+                monotonic=clock.monotonic,
+                quality=lambda: clock.quality,
+                new_id=_new_id,
+            ),
+            rng,
+        )
+        control.say_birth = self.uplink.say_birth
+        self.reporter.resent = lambda: sum(w.resent for w in self.uplink.windows.values())
+        if outbox.replaced is not None:
+            self._count("outbox-replaced")
+            _log.error("the outbox was damaged and was put aside", file=str(outbox.replaced))
+
+    def _count(self, counter: str) -> None:
+        self.counters[counter] += 1
+
+    def _supervisor(self, section: DeviceSection) -> Supervisor:
+        device = section.settings.device
+        record = SourceRecord(device, self.clock.now, self.reporter.changed)
+        self.reporter.records.append(record)
+        room = DeviceRoom(
+            self.config.gateway.id,
+            self.config.gateway.data_dir / "devices" / device,
+            self.clock,
+            self.outbox,
+            self.evidence,
+            record,
+        )
+
+        def build() -> Pipeline:
+            module = importlib.import_module(f"vigil_edge.{section.domain.value}.pipeline")
+            pipeline: Pipeline = module.build(section.settings, room)
+            return pipeline
+
+        return Supervisor(build, record, Backoff(self.rng), self.clock.monotonic)
+
+    def _supervisors_by_device(self) -> dict[str, Supervisor]:
+        found: dict[str, Supervisor] = {}
+        for section, supervisor in zip(self.config.sections, self.supervisors, strict=True):
+            found |= {entry.device: supervisor for entry in section.describe()}
+            found[section.settings.device] = supervisor
+        return found
+
+    def _birth(self, session: int) -> GatewayBirth:
+        return GatewayBirth(
+            session=session,
+            started=self.started,
+            software=f"vigil-edge {importlib.metadata.version('vigil-city')}",
+            epoch=self.outbox.epoch,
+            public_key=public_hex(self.evidence.key),
+            devices=self.devices,
+        )
+
+    def _uploader(self) -> Uploader | None:
+        cloud = self.config.cloud
+        if cloud.url is None:
+            return None
+        return Uploader(
+            self.evidence,
+            url=cloud.url,
+            gateway=self.config.gateway.id,
+            token=cloud.bearer(),
+            tls=tls_context(cloud) if cloud.url.startswith("https:") else False,
+            rng=self.rng,
+            monotonic=self.clock.monotonic,
+            count=self._count,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop``; pipelines end first, so that what they still hand over is kept."""
+        _log.info("started", gateway=self.config.gateway.id, devices=len(self.devices))
+        services: dict[str, Callable[[], Awaitable[None]]] = {
+            "uplink": self.uplink.run,
+            "health": self.reporter.run,
+            "changes": self.reporter.send_changes,
+            "clock": self.reporter.watch_clock,
+        }
+        uploader = self._uploader()
+        if uploader is not None:
+            services["evidence"] = uploader.run
+        kept = [asyncio.create_task(self._keep(*service)) for service in services.items()]
+        pipelines = [
+            asyncio.create_task(self._keep("supervisor", supervisor.run))
+            for supervisor in self.supervisors
+        ]
+        try:
+            await stop.wait()
+        finally:
+            await _cancel(pipelines)
+            await _cancel(kept)
+
+    async def _keep(self, name: str, service: Callable[[], Awaitable[None]]) -> None:
+        """A part of the agent fails by a mistake in the program only: say so, and go on."""
+        backoff = Backoff(self.rng)
+        while True:
+            try:
+                await service()
+            except Exception:
+                self._count(f"{name}-crashed")
+                _log.exception("a part of the agent crashed", part=name)
+            await asyncio.sleep(backoff.next())
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=PIPELINES_STOP_S)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two agents in one outbox would number the same messages twice."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise DataDirUnusable(f"{folder}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataDirUnusable(f"another vigil-edge runs in {folder}") from error
+        yield
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

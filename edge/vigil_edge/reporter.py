@@ -1,0 +1,140 @@
+"""Tells the cloud how the gateway is: once a minute in full, and at once when a source changes."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from vigil_edge.clock import Clock
+from vigil_edge.config import Config
+from vigil_edge.evidence import EvidenceQueue
+from vigil_edge.health import CpuMeter, SourceRecord, resident_bytes
+from vigil_edge.outbox import Outbox
+from vigil_edge.source import Outgoing
+from vigil_schemas.errors import VigilError
+from vigil_schemas.gateway import DeviceHealth, GatewayHealth
+from vigil_schemas.types import Lane
+
+AGENT: Final = "@agent"
+"""Under this name the agent keeps state of its own; no device can be called so."""
+SETTLE_S: Final = 0.5
+"""Changes of one source that follow each other faster are told as one."""
+CLOCK_S: Final = 5.0
+
+_log = structlog.get_logger("health")
+
+
+class Reporter:
+    """Holds every source's record and sends what they amount to."""
+
+    def __init__(
+        self,
+        config: Config,
+        outbox: Outbox,
+        clock: Clock,
+        evidence: EvidenceQueue,
+        counters: Counter[str],
+    ) -> None:
+        self.gateway = config.gateway.id
+        self.interval_s = config.health.interval_s
+        self.records: list[SourceRecord] = []
+        self.resent: Callable[[], int] = lambda: 0
+        self._folder = config.gateway.data_dir
+        self._outbox = outbox
+        self._clock = clock
+        self._evidence = evidence
+        self._counters = counters
+        self._cpu = CpuMeter()
+        self._began = clock.monotonic()
+        self._due = asyncio.Event()
+        self._changed: dict[str, SourceRecord] = {}
+        self._any_changed = asyncio.Event()
+
+    def changed(self, record: SourceRecord) -> None:
+        """A source has a new state or code."""
+        self._changed[record.device] = record
+        self._any_changed.set()
+
+    def report_now(self) -> None:
+        """Do not wait for the minute to pass."""
+        self._due.set()
+
+    def set_interval(self, seconds: float) -> None:
+        if seconds != self.interval_s:
+            self.interval_s = seconds
+            self.report_now()
+
+    async def run(self) -> None:
+        """A report now and then every ``interval_s``."""
+        while True:
+            self._due.clear()
+            await self._send(
+                Outgoing(
+                    Lane.OBSERVATION,
+                    GatewayHealth.TYPE,
+                    self.gateway,
+                    self._clock.now(),
+                    await self.measure(),
+                )
+            )
+            try:
+                async with asyncio.timeout(self.interval_s):
+                    await self._due.wait()
+            except TimeoutError:
+                continue
+
+    async def send_changes(self) -> None:
+        """Each source's newest state, soon after it changed."""
+        while True:
+            await self._any_changed.wait()
+            await asyncio.sleep(SETTLE_S)
+            self._any_changed.clear()
+            records, self._changed = list(self._changed.values()), {}
+            for record in records:
+                health = record.change()
+                now = self._clock.now()
+                await self._send(
+                    Outgoing(Lane.EVENT, DeviceHealth.TYPE, record.device, now, health)
+                )
+
+    async def watch_clock(self) -> None:
+        """Notice when the wall clock is set, and how far it can be trusted."""
+        while True:
+            if self._clock.watch():
+                self._counters["clock-steps"] += 1
+                _log.warning("the clock was set", by_s=round(self._clock.last_step_s, 3))
+            await asyncio.sleep(CLOCK_S)
+
+    async def measure(self) -> GatewayHealth:
+        """The figures of this moment."""
+        waiting, refused = await asyncio.to_thread(
+            lambda: (len(self._evidence.waiting()), self._evidence.refused_count())
+        )
+        counters = {
+            **self._counters,
+            "messages-resent": self.resent(),
+            "evidence-refused": refused,
+        }
+        return GatewayHealth(
+            uptime_s=self._clock.monotonic() - self._began,
+            resident_bytes=resident_bytes(),
+            cpu_percent=self._cpu.percent(),
+            disk_free_bytes=shutil.disk_usage(self._folder).free,
+            clock_quality=self._clock.quality,
+            outbox=await self._outbox.depths(),
+            evidence_waiting=waiting,
+            sources=[record.health() for record in self.records],
+            counters={name: number for name, number in counters.items() if number},
+        )
+
+    async def _send(self, outgoing: Outgoing) -> None:
+        try:
+            await self._outbox.accept(AGENT, [outgoing], None, self._clock.quality)
+        except VigilError as error:
+            self._counters[f"health-{error.code}"] += 1
+            _log.warning("health could not be kept", code=error.code, error=str(error))
