@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import math
+import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from vigil_sim.checkin.beacons import Receiver
+from vigil_sim.checkin.beacons import Advert, Beacon, Receiver, rssi_at
+from vigil_sim.device_clock import DeviceClock, cancelled
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
+
+__all__ = ["Beacon", "Position", "Station", "Street", "Walker"]
 
 Position = tuple[float, float]
 """Metres east and north of the world's origin."""
 
-
-@dataclass(frozen=True, slots=True)
-class Beacon:
-    """A transmitter. Make one with ``Beacon.ibeacon`` or ``Beacon.eddystone_uid``."""
-
-    address: str
-    tag: str
-    """The contract's tag id, for the ledger: ``ibeacon:…`` or ``eddystone-uid:…``."""
-    manufacturer_data: dict[int, bytes]
-    service_data: dict[str, bytes]
-    power_1m_dbm: float = -59.0
-    """RSSI at one metre."""
-    interval_s: float = 0.1
-    """Advertising interval, real seconds."""
-
-    @classmethod
-    def ibeacon(
-        cls,
-        address: str,
-        uuid: str,
-        major: int,
-        minor: int,
-        *,
-        power_1m_dbm: float = -59.0,
-        interval_s: float = 0.1,
-    ) -> Beacon:
-        """An amulet that speaks iBeacon."""
-        raise NotImplementedError
-
-    @classmethod
-    def eddystone_uid(
-        cls,
-        address: str,
-        namespace: str,
-        instance: str,
-        *,
-        power_1m_dbm: float = -59.0,
-        interval_s: float = 0.1,
-    ) -> Beacon:
-        """A tag that speaks Eddystone-UID; ``namespace`` 20 and ``instance`` 12 hex digits."""
-        raise NotImplementedError
+_ADVERTISING_DELAY_S = 0.010
+"""The link layer adds a random delay of up to 10 ms to every interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +34,27 @@ class Walker:
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A BLE station: where it stands and the radio that hears."""
+    """A BLE station: where it stands and the radio that hears.
+
+    Faults: drop (an advert is not received), drift (RSSI, dB per second), reboot (deaf for
+    the window), corrupt_frame styles ``truncated`` and ``garbage``. A radio keeps no time of
+    its own, so clock_skew has no effect here.
+    """
 
     device: str
     gateway: str
     position: Position
     receiver: Receiver
-    faults: Faults | None = None
+    faults: Faults = field(default_factory=Faults)
     sensitivity_dbm: float = -92.0
 
 
 class Street:
-    """Lets every walker's beacon advertise at its interval, heard by the stations in range."""
+    """Lets every walker's beacon advertise at its interval, heard by the stations in range.
+
+    Adverts are paced in real time; only the walking follows the timetable. The ledger notes
+    each advert that a station's radio received as ``advert`` (parameter: the tag; value: RSSI).
+    """
 
     def __init__(
         self,
@@ -92,10 +69,83 @@ class Street:
         speed: float = 1.0,
         ledger: Ledger | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._walkers = tuple(walkers)
+        self._stations = tuple(stations)
+        self._random = random.Random(f"street/{seed}")
+        self._exponent = path_loss_exponent
+        self._shadowing_db = shadowing_db
+        self._clock = DeviceClock(clock, world_time, speed, Faults())
+        self._ledger = ledger
+        self._advertising: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to advertise."""
+        self._clock.begin()
+        self._advertising = asyncio.get_running_loop().create_task(self._advertise())
 
     async def stop(self) -> None:
         """Fall silent."""
+        advertising, self._advertising = self._advertising, None
+        await cancelled(advertising)
+
+    async def _advertise(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = [
+            (loop.time() + self._random.uniform(0, walker.beacon.interval_s), number)
+            for number, walker in enumerate(self._walkers)
+        ]
+        heapq.heapify(due)
+        while due:
+            moment, number = heapq.heappop(due)
+            await asyncio.sleep(moment - loop.time())
+            walker = self._walkers[number]
+            self.transmit(walker, self._clock.world())
+            pause = walker.beacon.interval_s + self._random.uniform(0, _ADVERTISING_DELAY_S)
+            heapq.heappush(due, (max(moment + pause, loop.time()), number))
+
+    def transmit(self, walker: Walker, t: float) -> None:
+        """One advertisement of one walker's beacon at second ``t`` of the timetable."""
+        here = walker.position(t)
+        if here is None:
+            return
+        for station in self._stations:
+            rssi = rssi_at(
+                math.dist(here, station.position),
+                walker.beacon.power_1m_dbm + station.faults.drift(t, "rssi"),
+                exponent=self._exponent,
+                shadowing_db=self._shadowing_db,
+                rng=self._random,
+            )
+            if rssi < station.sensitivity_dbm or station.faults.rebooting(t):
+                continue
+            if station.faults.drops(t):
+                continue
+            self._receive(station, walker.beacon, min(round(rssi), 20), t)
+
+    def _receive(self, station: Station, beacon: Beacon, rssi: int, t: float) -> None:
+        advert = beacon.advert(rssi)
+        fault = station.faults.corruption(t)
+        if fault is not None:
+            advert = broken(advert, fault.style, station.faults.random)
+        elif self._ledger is not None:
+            time_us = math.floor(self._clock.true() * 1e6)
+            self._ledger.append(
+                "advert", station.gateway, station.device, beacon.tag, time_us, float(rssi)
+            )
+        station.receiver.heard(advert)
+
+
+def broken(advert: Advert, style: str | None, rng: random.Random) -> Advert:
+    """The advert with its data cut short (``truncated``) or overwritten (``garbage``)."""
+    style = style or rng.choice(("truncated", "garbage"))
+
+    def spoil(data: bytes) -> bytes:
+        if style == "truncated":
+            return data[: rng.randrange(len(data))]
+        return rng.randbytes(len(data))
+
+    return replace(
+        advert,
+        manufacturer_data={key: spoil(data) for key, data in advert.manufacturer_data.items()},
+        service_data={key: spoil(data) for key, data in advert.service_data.items()},
+    )

@@ -1,0 +1,100 @@
+"""A D-Bus of our own: a ``dbus-daemon`` child on a Unix socket, ended with us."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import ClassVar, Final
+
+from vigil_schemas.errors import VigilError
+
+_CONFIGURATION: Final = """<!DOCTYPE busconfig PUBLIC
+ "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+_LONGEST_SOCKET_PATH: Final = 107
+_PR_SET_PDEATHSIG: Final = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class PrivateBusError(VigilError):
+    """The private bus could not be started."""
+
+    code: ClassVar[str] = "private-bus"
+
+
+class PrivateBus:
+    """``await start()``, then ``address`` is what goes into ``DBUS_SYSTEM_BUS_ADDRESS``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._socket = directory / "bus"
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> str:
+        """The bus's D-Bus address."""
+        return f"unix:path={self._socket}"
+
+    async def start(self) -> None:
+        """Returns once the bus accepts connections. Raises ``PrivateBusError``."""
+        program = shutil.which("dbus-daemon")
+        if program is None:
+            raise PrivateBusError("dbus-daemon is not installed: apt-get install dbus")
+        if len(str(self._socket)) > _LONGEST_SOCKET_PATH:
+            raise PrivateBusError(
+                f"{self._socket} is too long for a Unix socket: choose a shorter directory"
+            )
+        self._directory.mkdir(parents=True, exist_ok=True)
+        configuration = self._directory / "bus.conf"
+        configuration.write_text(_CONFIGURATION.format(socket=self._socket), encoding="utf-8")
+        log = self._directory / "bus.log"
+        with log.open("wb") as complaints:
+            self._process = await asyncio.create_subprocess_exec(
+                program,
+                f"--config-file={configuration}",
+                "--nofork",
+                "--nopidfile",
+                "--print-address=1",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=complaints,
+                preexec_fn=_end_with_parent,
+            )
+        if self._process.stdout is None or not await self._process.stdout.readline():
+            await self._process.communicate()
+            self._process = None
+            said = log.read_text(encoding="utf-8", errors="replace").strip()
+            raise PrivateBusError(f"dbus-daemon ended at once: {said}")
+
+    async def stop(self) -> None:
+        """End the bus; every client is disconnected."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        # Reads to the end of its output as well, so that the pipe is closed.
+        await self._process.communicate()
+        self._process = None
+
+
+def _end_with_parent() -> None:
+    # Runs in the child between fork and exec: a killed simulator leaves no bus behind.
+    # Only Linux has this call; elsewhere the bus is ended by ``stop`` alone.
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
