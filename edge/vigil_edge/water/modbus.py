@@ -1,0 +1,175 @@
+"""A probe on Modbus TCP or RTU, through pymodbus, with every failure given its name.
+
+pymodbus drops an answer that belongs to another transaction or unit and one that it
+cannot read, and then waits: what came in during the wait tells garbage from silence.
+After any failure the connection is not to be used again, since a late answer on a
+serial line cannot be told from the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from vigil_edge.water.errors import ProbeGarbage, ProbeRefused, ProbeTimeout, ProbeUnreachable
+from vigil_edge.water.settings import Settings
+
+if TYPE_CHECKING:
+    from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+    from pymodbus.pdu import ModbusPDU
+
+_EXCEPTIONS: Final = {
+    1: "it does not know this function",
+    2: "it has no such register",
+    3: "it does not take this value or length",
+    4: "it failed",
+    5: "it needs more time",
+    6: "it is busy",
+    10: "the way behind the Modbus gateway is closed",
+    11: "the device behind the Modbus gateway does not answer",
+}
+
+
+class Probe(Protocol):
+    """What the pipeline needs of a probe."""
+
+    async def read(self, table: str, address: int, count: int) -> list[int]:
+        """Registers of ``table`` (holding or input). Raises ``SourceError``."""
+
+    async def write(self, address: int, words: list[int]) -> None:
+        """Holding registers. Raises ``SourceError``."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+async def connect(settings: Settings) -> ModbusProbe:
+    """Raises ``ProbeUnreachable``."""
+    probe = ModbusProbe(settings)
+    await probe.open()
+    return probe
+
+
+class ModbusProbe:
+    """One connection; see ``Probe``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._received = 0
+        self._lost = asyncio.Event()
+        self._client = self._make_client()
+
+    async def open(self) -> None:
+        """Raises ``ProbeUnreachable``."""
+        try:
+            async with asyncio.timeout(self._settings.timeout_s + 1):
+                connected = await self._client.connect()
+        except (OSError, TimeoutError) as error:
+            raise self._unreachable(str(error) or "timed out") from error
+        if not connected:
+            raise self._unreachable("refused, or nobody there")
+        self._lost.clear()
+
+    async def read(self, table: str, address: int, count: int) -> list[int]:
+        client, unit = self._client, self._settings.unit
+        if table == "input":
+            asked = client.read_input_registers(address, count=count, device_id=unit)
+        else:
+            asked = client.read_holding_registers(address, count=count, device_id=unit)
+        what = f"{count} {table} registers from {address}"
+        response = await self._answer(asked, what)
+        words = list(response.registers)
+        if len(words) != count:
+            raise ProbeGarbage(
+                self._settings.device, f"asked for {what}, got {len(words)}: not the answer to it"
+            )
+        return words
+
+    async def write(self, address: int, words: list[int]) -> None:
+        asked = self._client.write_registers(address, words, device_id=self._settings.unit)
+        response = await self._answer(asked, f"write {len(words)} registers at {address}")
+        if response.address != address or response.count != len(words):
+            raise ProbeGarbage(
+                self._settings.device, f"wrote to {address}, {response.address} was confirmed"
+            )
+
+    def close(self) -> None:
+        self._client.close()
+
+    async def _answer(self, asked: Awaitable[ModbusPDU], what: str) -> ModbusPDU:
+        from pymodbus.exceptions import ConnectionException, ModbusException
+
+        device = self._settings.device
+        self._received = 0
+        answer = asyncio.ensure_future(asked)
+        lost = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise self._broken(f"the connection broke at: {what}")
+            response = answer.result()
+        except ConnectionException as error:
+            raise self._unreachable(str(error)) from error
+        except ModbusException as error:
+            raise self._broken(f"no answer to: {what}") from error
+        except (ValueError, IndexError, LookupError, ArithmeticError) as error:
+            raise ProbeGarbage(device, f"the answer cannot be read: {what}: {error}") from error
+        finally:
+            for task in (answer, lost):
+                task.cancel()
+            await asyncio.gather(answer, lost, return_exceptions=True)
+        if response.isError():
+            number = response.exception_code
+            why = _EXCEPTIONS.get(number, "")
+            raise ProbeRefused(device, f"{what}: exception {number} {why}".rstrip(), number)
+        return response
+
+    def _broken(self, message: str) -> ProbeGarbage | ProbeTimeout:
+        """By whether bytes came that were not an answer."""
+        device = self._settings.device
+        if self._received:
+            return ProbeGarbage(
+                device, f"{message}; {self._received} bytes came that are not the answer"
+            )
+        return ProbeTimeout(device, f"{message} within {self._settings.timeout_s:g} s")
+
+    def _unreachable(self, reason: str) -> ProbeUnreachable:
+        address = self._settings.address
+        return ProbeUnreachable(self._settings.device, f"cannot reach {address}: {reason}")
+
+    def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+
+        settings = self._settings
+        if settings.driver == "modbus-tcp":
+            return AsyncModbusTcpClient(
+                settings.host,
+                port=settings.port,
+                timeout=settings.timeout_s,
+                retries=0,
+                reconnect_delay=0,
+                trace_packet=self._on_packet,
+                trace_connect=self._on_connect,
+            )
+        return AsyncModbusSerialClient(
+            settings.address,
+            baudrate=settings.baudrate,
+            parity=settings.parity,
+            stopbits=settings.stopbits,
+            bytesize=settings.bytesize,
+            timeout=settings.timeout_s,
+            retries=0,
+            reconnect_delay=0,
+            trace_packet=self._on_packet,
+            trace_connect=self._on_connect,
+        )
+
+    def _on_packet(self, sending: bool, data: bytes) -> bytes:
+        if not sending:
+            self._received = max(self._received, len(data))
+        return data
+
+    def _on_connect(self, connected: bool) -> None:
+        if not connected:
+            self._lost.set()

@@ -1,0 +1,301 @@
+"""From a sonde's registers to observations and excursions in the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import uuid5
+
+from vigil_edge.source import Outgoing, Room, SourceError
+from vigil_edge.water import logger
+from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage, ProbeRefused
+from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
+from vigil_edge.water.modbus import Probe, connect
+from vigil_edge.water.qc import SignalQc
+from vigil_edge.water.registers import MAX_READ_WORDS, Block, blocks, value
+from vigil_edge.water.settings import Settings, Signal
+from vigil_schemas.envelope import observation_type
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.senml import Reading, microseconds, pack
+from vigil_schemas.types import Domain, Lane, QartodFlag
+from vigil_schemas.water import WaterExcursion
+
+EXCURSIONS: Final = "water/excursions"
+LOGGER: Final = "water/logger"
+_PACK_RECORDS: Final = 200
+_ATTEMPTS: Final = 2
+_ILLEGAL_ADDRESS: Final = 2
+_ACCEPT_RECORDS: Final = 400
+
+Connect = Callable[[Settings], Awaitable[Probe]]
+Measured = tuple[datetime, Sequence[float | None]]
+"""When, and the values in the order of the signals."""
+
+
+def describe(settings: Settings) -> list[DeviceDescription]:
+    """One sonde, one device."""
+    names = [signal.name for signal in settings.signal]
+    return [settings.described(Domain.WATER, settings.driver, names)]
+
+
+def build(settings: Settings, room: Room) -> PollPipeline | LoggerPipeline:
+    """By ``mode``."""
+    return (LoggerPipeline if settings.mode == "logger" else PollPipeline)(settings, room)
+
+
+def bounds(signals: Sequence[Signal]) -> list[Bound]:
+    """Every excursion bound that the settings give."""
+    found: list[Bound] = []
+    for s in signals:
+        if s.high is not None:
+            found.append(Bound(s.name, s.unit, "above", s.high, s.hysteresis, s.consecutive))
+        if s.low is not None:
+            found.append(Bound(s.name, s.unit, "below", s.low, s.hysteresis, s.consecutive))
+        if s.high_rate is not None:
+            found.append(Bound(s.name, s.unit, "rate", s.high_rate, 0.0, s.consecutive))
+    return found
+
+
+class Judge:
+    """Quality control and excursions of one sonde; the part that both modes share."""
+
+    def __init__(self, settings: Settings, state: bytes | None) -> None:
+        self._device = settings.device
+        self._signals = settings.signal
+        self._qc = {s.name: SignalQc(s.limits()) for s in settings.signal}
+        self._excursions = Excursions(settings.device, bounds(settings.signal), state)
+
+    def state(self) -> bytes:
+        """Of the excursions, to be kept with what ``outgoing`` returned."""
+        return self._excursions.state()
+
+    def outgoing(self, measured: Sequence[Measured]) -> list[Outgoing]:
+        """Observations and events of measurements in order; values in the signals' order."""
+        readings: list[Reading] = []
+        events: list[Outgoing] = []
+        for time, values in measured:
+            seconds = microseconds(time) / 1e6
+            for signal, found in zip(self._signals, values, strict=True):
+                flag = self._qc[signal.name].check(seconds, found)
+                if flag is QartodFlag.MISSING:
+                    found = None
+                readings.append(Reading(signal.name, signal.unit, time, found, flag))
+                events.extend(
+                    self._event(excursion, time)
+                    for excursion in self._excursions.take(signal.name, time, found, flag)
+                )
+        return [*events, *self._packs(readings)]
+
+    def _event(self, excursion: WaterExcursion, time: datetime) -> Outgoing:
+        return Outgoing(
+            Lane.EVENT, excursion.TYPE, self._device, time, excursion, event_id(excursion)
+        )
+
+    def _packs(self, readings: list[Reading]) -> Iterator[Outgoing]:
+        for at in range(0, len(readings), _PACK_RECORDS):
+            some = readings[at : at + _PACK_RECORDS]
+            first, last = some[0], some[-1]
+            name = (
+                f"{self._device}/{first.parameter}/{microseconds(first.time)}"
+                f"/{last.parameter}/{microseconds(last.time)}"
+            )
+            yield Outgoing(
+                Lane.OBSERVATION,
+                observation_type(Domain.WATER),
+                self._device,
+                first.time,
+                pack(self._device, some),
+                str(uuid5(NAMESPACE, name)),
+            )
+
+
+class _Sonde:
+    """What both modes do with a measurement."""
+
+    def __init__(self, settings: Settings, room: Room, connect: Connect = connect) -> None:
+        self._settings = settings
+        self._room = room
+        self._connect = connect
+        self._judge = Judge(settings, room.state(EXCURSIONS))
+
+    async def _accept(self, measured: Sequence[Measured], state: Mapping[str, bytes]) -> None:
+        try:
+            out = self._judge.outgoing(measured)
+            await self._room.accept(out, {EXCURSIONS: self._judge.state(), **state})
+        except BaseException:
+            # Nothing was kept: an onset that was only derived must be derived again.
+            self._judge = Judge(self._settings, self._room.state(EXCURSIONS))
+            raise
+
+
+class PollPipeline(_Sonde):
+    """Reads the present values every ``interval_s`` and stamps them with the gateway's clock."""
+
+    def __init__(self, settings: Settings, room: Room, connect: Connect = connect) -> None:
+        super().__init__(settings, room, connect)
+        self._blocks = blocks(settings.signal)
+        self._probe: Probe | None = None
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ``SourceError``."""
+        due = self._room.monotonic()
+        try:
+            while True:
+                await self._poll()
+                due += self._settings.interval_s
+                pause = due - self._room.monotonic()
+                if pause < 0:  # the probe takes longer than the interval: do not run behind
+                    due -= pause
+                await asyncio.sleep(max(pause, 0))
+        finally:
+            self._hang_up()
+
+    async def _poll(self) -> None:
+        time = self._room.now()
+        values = await self._values()
+        await self._accept([(time, values)], {})
+        self._room.report("ok")
+
+    async def _values(self) -> list[float | None]:
+        """One broken answer is asked again on a new connection before the source fails."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                if self._probe is None:
+                    self._probe = await self._connect(self._settings)
+                found: dict[str, float | None] = {}
+                for block in self._blocks:
+                    found |= await self._read(self._probe, block)
+                return [found[signal.name] for signal in self._settings.signal]
+            except ProbeRefused as error:
+                if error.exception == _ILLEGAL_ADDRESS and self._blocks != self._exact():
+                    # A probe that has holes in its map and refuses to read over them.
+                    self._blocks = self._exact()
+                    return await self._values()
+                self._fail(error, attempt)
+            except SourceError as error:
+                self._fail(error, attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _fail(self, error: SourceError, attempt: int) -> None:
+        self._hang_up()
+        self._room.count(error.code)
+        if attempt == _ATTEMPTS:
+            raise error
+
+    async def _read(self, probe: Probe, block: Block) -> dict[str, float | None]:
+        words = await probe.read(block.table, block.address, block.words)
+        found = {}
+        for signal in block.signals:
+            at = signal.register_ - block.address
+            found[signal.name] = value(signal, words[at : at + signal.words])
+        return found
+
+    def _exact(self) -> list[Block]:
+        return blocks(self._settings.signal, gap=0)
+
+    def _hang_up(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+        self._probe = None
+
+
+class LoggerPipeline(_Sonde):
+    """Empties a sonde's memory: read, keep on the gateway's disk, then acknowledge.
+
+    A crash between the last two reads records again that are kept already; the index
+    and time of the last kept one, written with them, tell which. Where that is lost too,
+    the cloud knows a reading by device, parameter and time.
+    """
+
+    def __init__(self, settings: Settings, room: Room, connect: Connect = connect) -> None:
+        super().__init__(settings, room, connect)
+        kept = room.state(LOGGER)
+        self._kept: tuple[int, int] | None = tuple(json.loads(kept)) if kept else None
+        """Index and time (microseconds since 1970) of the last record on the gateway's disk."""
+        self._pause = min(max(settings.interval_s / 2, 0.05), 5.0)
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ``SourceError``."""
+        try:
+            probe = await self._connect(self._settings)
+        except SourceError as error:
+            self._room.count(error.code)
+            raise
+        try:
+            while True:
+                if not await self._fetch(probe):
+                    await asyncio.sleep(self._pause)
+        except SourceError as error:
+            self._room.count(error.code)
+            raise
+        finally:
+            probe.close()
+
+    async def _fetch(self, probe: Probe) -> bool:
+        """One window; whether more waits."""
+        head, found = await self._window(probe)
+        if not head.waiting:
+            self._room.report("ok")
+            return False
+        if not found or not logger.in_order(found, head.tail):
+            raise ProbeGarbage(
+                self._settings.device, f"the logger's window does not begin with record {head.tail}"
+            )
+        await self._keep(self._unkept(head, found))
+        after = (found[-1].index + 1) % logger.INDEX_MODULUS
+        await probe.write(
+            self._settings.logger.base + logger.TAIL, [after >> 16 & 0xFFFF, after & 0xFFFF]
+        )
+        self._room.report("ok")
+        return head.waiting > len(found)
+
+    async def _window(self, probe: Probe) -> tuple[logger.Head, list[logger.LoggedRecord]]:
+        """The head and as many records as the window shows; the first read brings both."""
+        base, size = self._settings.logger.base, self._settings.record_words
+        room_for = (MAX_READ_WORDS - logger.WINDOW) // size
+        first = logger.WINDOW + room_for * size if room_for else logger.HEAD_WORDS
+        words = await probe.read("holding", base, first)
+        head = logger.head(words)
+        if head.record_words != size:
+            raise LoggerMismatch(
+                self._settings.device,
+                f"the logger's records have {head.record_words} registers; the configuration's"
+                f" {len(self._settings.signal)} signals make {size}: list the signals it logs",
+            )
+        wanted = min(head.waiting, head.window_records)
+        body = words[logger.WINDOW :]
+        for offset, count in logger.reads(wanted, size, first_words=len(body)):
+            body += await probe.read("holding", base + offset, count)
+        try:
+            return head, logger.records(body[: wanted * size], size)
+        except (ValueError, OverflowError) as error:
+            raise ProbeGarbage(self._settings.device, str(error)) from error
+
+    def _unkept(
+        self, head: logger.Head, found: list[logger.LoggedRecord]
+    ) -> list[logger.LoggedRecord]:
+        """Without those that a crash kept us from acknowledging.
+
+        Index and time must both agree, or the sonde's memory began anew meanwhile.
+        """
+        if self._kept is None:
+            return found
+        index, time_us = self._kept
+        already = (index + 1 - head.tail) % logger.INDEX_MODULUS
+        if not 1 <= already <= len(found):
+            return found
+        if microseconds(found[already - 1].time) != time_us:
+            return found
+        self._room.count("logger-records-seen-again", already)
+        return found[already:]
+
+    async def _keep(self, found: list[logger.LoggedRecord]) -> None:
+        for at in range(0, len(found), _ACCEPT_RECORDS):
+            some = found[at : at + _ACCEPT_RECORDS]
+            kept = (some[-1].index, microseconds(some[-1].time))
+            state = {LOGGER: json.dumps(kept).encode()}
+            await self._accept([(record.time, record.values) for record in some], state)
+            self._kept = kept

@@ -1,0 +1,83 @@
+"""Sixteen-bit registers to values, and how to fetch many with few reads. Pure.
+
+Byte orders are written as in most manuals: ``ABCD`` is big-endian throughout, ``CDAB``
+swaps the words, ``BADC`` the bytes inside each word, ``DCBA`` both.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from vigil_edge.water.settings import ByteOrder, RegisterType, Signal
+
+MAX_READ_WORDS: Final = 125
+"""Modbus Application Protocol 1.1b3, section 6.3."""
+GAP_WORDS: Final = 8
+"""Reading over a gap this long is quicker than a second request."""
+
+_FORMATS: Final[dict[RegisterType, str]] = {
+    "float32": ">f",
+    "uint32": ">I",
+    "int32": ">i",
+    "uint16": ">H",
+    "int16": ">h",
+}
+
+
+class Block(NamedTuple):
+    """Registers fetched in one read, and the signals inside."""
+
+    table: str
+    address: int
+    words: int
+    signals: tuple[Signal, ...]
+
+
+def blocks(signals: Iterable[Signal], gap: int = GAP_WORDS) -> list[Block]:
+    """As few reads as cover all signals, none longer than Modbus allows."""
+    found: list[Block] = []
+    for signal in sorted(signals, key=lambda s: (s.table, s.register_)):
+        end = signal.register_ + signal.words
+        if found:
+            last = found[-1]
+            near = signal.register_ <= last.address + last.words + gap
+            if last.table == signal.table and near and end - last.address <= MAX_READ_WORDS:
+                words = max(last.words, end - last.address)
+                found[-1] = last._replace(words=words, signals=(*last.signals, signal))
+                continue
+        found.append(Block(signal.table, signal.register_, signal.words, (signal,)))
+    return found
+
+
+def value(signal: Signal, words: Sequence[int]) -> float | None:
+    """In the signal's unit; ``None`` where the sonde says that there is none.
+
+    A number that is not finite and the signal's sentinel both mean that.
+    """
+    raw = number(words, signal.type, signal.byte_order)
+    if not math.isfinite(raw):
+        return None
+    if signal.sentinel is not None and math.isclose(raw, signal.sentinel, rel_tol=1e-6):
+        return None
+    scaled = raw * signal.scale + signal.offset
+    return scaled if math.isfinite(scaled) else None
+
+
+def number(words: Sequence[int], type: RegisterType, order: ByteOrder = "ABCD") -> float:
+    """The raw number in one register, or in two."""
+    if order in ("CDAB", "DCBA"):
+        words = list(reversed(words))
+    packing = "<H" if order in ("BADC", "DCBA") else ">H"
+    data = b"".join(struct.pack(packing, word) for word in words)
+    return float(struct.unpack(_FORMATS[type], data)[0])
+
+
+def whole(words: Sequence[int]) -> int:
+    """A big-endian unsigned number of any number of registers."""
+    total = 0
+    for word in words:
+        total = total << 16 | word
+    return total

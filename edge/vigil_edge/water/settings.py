@@ -1,0 +1,148 @@
+"""``[[water]]``: one sonde on Modbus, and what is asked of each of its signals."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from vigil_edge.source import DeviceSettings
+from vigil_edge.water.qc import Limits
+from vigil_schemas.senml import UNITS
+
+RegisterType = Literal["float32", "uint16", "int16", "uint32", "int32"]
+ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Address = Annotated[int, Field(ge=0, le=0xFFFF)]
+
+_RECORD_HEAD_WORDS = 5
+
+
+class Signal(BaseModel):
+    """``[[water.signal]]``: one parameter; value = raw × ``scale`` + ``offset`` in ``unit``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,47}$")]
+    register_: Annotated[Address, Field(alias="register")] = 0
+    """Zero-based, as on the wire: manuals that count from 1 or from 40001 need a subtraction."""
+    table: Literal["holding", "input"] = "holding"
+    type: RegisterType = "float32"
+    byte_order: ByteOrder = "ABCD"
+    scale: Finite = 1.0
+    offset: Finite = 0.0
+    unit: str | None = None
+    sentinel: Finite | None = None
+    """The raw value that means "no reading"."""
+    range_fail: tuple[Finite, Finite] | None = None
+    range_suspect: tuple[Finite, Finite] | None = None
+    rate_suspect: Positive | None = None
+    """Per second."""
+    spike_floor: Annotated[Finite, Field(ge=0)] | None = None
+    """Hold jumps larger than this against the signal's own recent changes."""
+    flat_s: Positive | None = None
+    """Unchanged for this long is suspect, four times as long fails."""
+    high: Finite | None = None
+    low: Finite | None = None
+    high_rate: Positive | None = None
+    """Change per second, in either direction, that is an excursion."""
+    hysteresis: Annotated[Finite, Field(ge=0)] = 0.0
+    """How far inside its bound, in ``unit``, a reading must be for an excursion to end."""
+    consecutive: Annotated[int, Field(ge=1, le=100)] = 2
+    """Readings in a row that begin an excursion, and that end one."""
+
+    @field_validator("unit")
+    @classmethod
+    def _registered(cls, value: str | None) -> str | None:
+        if value is not None and value not in UNITS:
+            raise ValueError(
+                f"{value!r} is not a SenML unit; leave unit out and name it in the parameter"
+                " (turbidity_FNU)"
+            )
+        return value
+
+    @field_validator("range_fail", "range_suspect")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError("write the lower bound first")
+        return value
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.high is not None and self.low is not None and self.low >= self.high:
+            raise ValueError("low must be below high")
+        return self
+
+    @property
+    def words(self) -> int:
+        """How many registers the value takes."""
+        return 1 if self.type.endswith("16") else 2
+
+    def limits(self) -> Limits:
+        """For the quality control."""
+        return Limits(
+            fail=self.range_fail,
+            suspect=self.range_suspect,
+            rate_suspect=self.rate_suspect,
+            spike=self.spike_floor is not None,
+            spike_floor=self.spike_floor or 0.0,
+            flat_s=self.flat_s,
+        )
+
+
+class Logger(BaseModel):
+    """``[water.logger]``: where a sonde with memory keeps its records (docs/water.md)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: Address = 0
+
+
+class Settings(DeviceSettings):
+    """One sonde."""
+
+    driver: Literal["modbus-tcp", "modbus-rtu"]
+    address: Annotated[str, Field(min_length=1)]
+    """``host:port`` (port 502 where none is given) or a serial port."""
+    unit: Annotated[int, Field(ge=0, le=247)] = 1
+    interval_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    mode: Literal["poll", "logger"] = "poll"
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    baudrate: Annotated[int, Field(ge=300, le=921_600)] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stopbits: Literal[1, 2] = 1
+    bytesize: Literal[7, 8] = 8
+    signal: Annotated[list[Signal], Field(min_length=1, max_length=60)]
+    logger: Logger = Logger()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [signal.name for signal in self.signal]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"signal {', '.join(sorted(twice))} stands here twice")
+        if self.driver == "modbus-tcp":
+            _ = self.host, self.port
+        return self
+
+    @property
+    def host(self) -> str:
+        host = urlsplit(f"//{self.address}").hostname
+        if not host:
+            raise ValueError(f"address {self.address!r}: write host:port")
+        return host
+
+    @property
+    def port(self) -> int:
+        try:
+            return urlsplit(f"//{self.address}").port or 502
+        except ValueError as error:
+            raise ValueError(f"address {self.address!r}: write host:port") from error
+
+    @property
+    def record_words(self) -> int:
+        """Registers of one logger record: index, seconds, milliseconds, one float32 per signal."""
+        return _RECORD_HEAD_WORDS + 2 * len(self.signal)

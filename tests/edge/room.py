@@ -1,0 +1,122 @@
+"""An agent's room in memory: keeps what a pipeline accepts, and can be told to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vigil_edge.source import Outgoing
+from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.gateway import SourceState
+from vigil_schemas.senml import Reading, unpack
+from vigil_schemas.types import Lane, Model
+
+
+class MemoryRoom:
+    """``clock`` and ``ticks`` may be replaced by a test that decides what time it is.
+
+    ``states`` survives when it is handed to another room, as an outbox survives a restart.
+    """
+
+    def __init__(
+        self,
+        directory: Path = Path(),
+        *,
+        gateway: str = "gw-test",
+        states: dict[str, bytes] | None = None,
+        clock: Callable[[], datetime] | None = None,
+        ticks: Callable[[], float] | None = None,
+    ) -> None:
+        self.gateway = gateway
+        self.directory = directory
+        self.states = {} if states is None else states
+        self.accepted: list[Outgoing] = []
+        self.counters: Counter[str] = Counter()
+        self.reports: list[tuple[SourceState, str | None, str | None]] = []
+        self.fail_next: BaseException | None = None
+        """Raised by the next ``accept``, which then keeps nothing."""
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._ticks = ticks or time.monotonic
+        self._changed = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def monotonic(self) -> float:
+        return self._ticks()
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        await asyncio.sleep(0)
+        failure, self.fail_next = self.fail_next, None
+        if failure is not None:
+            raise failure
+        self.accepted.extend(outgoing)
+        self.states.update(state or {})
+        self._changed.set()
+
+    def state(self, key: str) -> bytes | None:
+        return self.states.get(key)
+
+    async def deposit(
+        self, manifest: EvidenceManifest, files: Mapping[str, Path]
+    ) -> EvidenceReference:
+        raise AssertionError("this room takes no evidence")
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self.counters[counter] += by
+        self._changed.set()
+
+    def report(
+        self, state: SourceState, code: str | None = None, message: str | None = None
+    ) -> None:
+        self.reports.append((state, code, message))
+        self._changed.set()
+
+    def events(self, lane: Lane | None = None) -> list[Model]:
+        """The data of everything but observations, in order."""
+        return [
+            out.data
+            for out in self.accepted
+            if not isinstance(out.data, list) and lane in (None, out.lane)
+        ]
+
+    def readings(self) -> list[Reading]:
+        """All observations, in order."""
+        return [
+            reading
+            for out in self.accepted
+            if isinstance(out.data, list)
+            for reading in unpack(out.data)[1]
+        ]
+
+    async def until(
+        self,
+        condition: Callable[[], bool],
+        running: Awaitable[None] | None = None,
+        deadline_s: float = 30.0,
+    ) -> None:
+        """Wait until the room's contents satisfy the condition.
+
+        ``running`` is the pipeline's task: where it ends first, its error is raised here.
+        """
+        async with asyncio.timeout(deadline_s):
+            while not condition():
+                self._changed.clear()
+                change = asyncio.ensure_future(self._changed.wait())
+                waiting = {change} if running is None else {change, asyncio.ensure_future(running)}
+                try:
+                    # Conditions may depend on more than the room: look again now and then.
+                    await asyncio.wait(waiting, timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    change.cancel()
+                if running is not None:
+                    task = asyncio.ensure_future(running)
+                    if task.done() and not condition():
+                        task.result()
+                        raise AssertionError("the pipeline ended")
