@@ -24,6 +24,8 @@ FAST_S: Final = 0.125
 SLOW_S: Final = 1.0
 FLOOR_DB: Final = -40.0
 """The smallest level that the contract carries; digital silence reads as this."""
+CLIPPING_AT: Final = 0.999
+"""Of full scale: a converter that has reached this has clipped."""
 _FLOOR_PA2: Final = REFERENCE_PA**2 * 10 ** (FLOOR_DB / 10)
 
 
@@ -112,6 +114,10 @@ class Meter:
     def prime(self, beginning: Samples) -> None:
         """Settle the filters on the beginning of a signal; see ``Weightings.prime``."""
         self._weightings.prime(beginning * self.pascal_per_unit)
+
+    def settle(self, units: Samples) -> None:
+        """Let the filters run over samples that are not to be measured."""
+        self._weightings(units * self.pascal_per_unit)
 
     def feed(self, units: Samples) -> Slices | None:
         """The next samples, shape (n,); returns the slices that they complete, if any."""

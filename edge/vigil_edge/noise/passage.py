@@ -17,7 +17,8 @@ HYSTERESIS_DB: Final = 3.0
 HOLD_S: Final = 1.0
 """How long the level must stay down before a passage counts as over. The sound exposure
 reaches this far beyond the threshold on both sides, so that LAE holds the whole passage."""
-LONGEST_S: Final = 60.0
+LONGEST_S: Final = 30.0
+"""A longer one is cut here; the next begins once the level has been down."""
 BACKGROUND_S: Final = 30.0
 _LEAST_BACKGROUND: Final = 2 * SLICES_PER_SECOND
 
@@ -61,7 +62,7 @@ class PassageDetector:
     """Of each slice before: A exposure, LAF at its end, overload."""
     _open: _Open | None = field(init=False, default=None)
     _blocked: bool = field(init=False, default=False)
-    """A passage was cut for its length; the next begins once the level has been down."""
+    """After a passage that was cut."""
 
     def __post_init__(self) -> None:
         self._before = deque(maxlen=int((BACKGROUND_S + HOLD_S) * SLICES_PER_SECOND))

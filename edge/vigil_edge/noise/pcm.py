@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vigil_edge.noise.errors import AudioUnsupported
-from vigil_edge.noise.weighting import MIN_RATE_HZ
 
 Encoding = Literal["s16le", "s24le", "s32le", "f32le", "f64le"]
 Frames = npt.NDArray[Any]
@@ -23,6 +22,7 @@ SAMPLE_BYTES: Final[dict[Encoding, int]] = {
     "f64le": 8,
 }
 SLICES_PER_SECOND: Final = 20
+MIN_RATE_HZ: Final = 8000
 MAX_CHANNELS: Final = 64
 
 

@@ -9,15 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from vigil_edge.noise.errors import AudioNotFinite, NoiseOptionError
-from vigil_edge.noise.levels import Levels, Meter, Seconds, Slices
+from vigil_edge.noise.levels import CLIPPING_AT, Levels, Meter, Seconds, Slices
 from vigil_edge.noise.passage import Passage, PassageDetector
 from vigil_edge.noise.pcm import channel_units
 from vigil_edge.noise.wav import WavFile
 from vigil_edge.noise.weighting import PRIME_S, Samples
 
 BLOCK_S: Final = 1.0
-CLIPPING_AT: Final = 0.999
-"""Of full scale: an integer converter that has reached this has clipped."""
 
 Record = dict[str, Any]
 """One line of output."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import numpy as np
+
 from vigil_edge.noise.errors import (
     AudioEmpty,
     AudioTruncated,
@@ -80,6 +82,20 @@ def open_wav(path: Path) -> WavFile:
             return _walk(path, stream, size)
     except OSError as error:
         raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
+
+
+def write_wav(path: Path, frames: Frames, rate_hz: int) -> None:
+    """Write frames, shape (n, channels), int16, int32 or float32, as they are."""
+    channels, width = frames.shape[1], frames.dtype.itemsize
+    tag = 1 if np.issubdtype(frames.dtype, np.integer) else 3
+    samples = np.ascontiguousarray(frames.astype(frames.dtype.newbyteorder("<"))).tobytes()
+    layout = struct.pack(
+        "<HHIIHH", tag, channels, rate_hz, rate_hz * channels * width, channels * width, 8 * width
+    )
+    with path.open("wb") as stream:
+        stream.write(struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE"))
+        stream.write(struct.pack("<4sI", b"fmt ", len(layout)) + layout)
+        stream.write(struct.pack("<4sI", b"data", len(samples)) + samples)
 
 
 def raw_file(path: Path, layout: PcmFormat) -> WavFile:

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from vigil_edge.noise.pcm import MIN_RATE_HZ
+
 Samples = npt.NDArray[np.float64]
 
 F1_HZ: Final = 20.598997
@@ -28,7 +30,6 @@ Z_CORNER_HZ: Final = 4.4
 takes out offset and infrasound: 0.01 dB down at 10 Hz. Type-approved meters end in the
 same place (the XL2's data sheet: -3 dB at 4.4 Hz), and outdoors, where wind rumbles,
 LZeq depends on where they do."""
-MIN_RATE_HZ: Final = 8000
 CLASS_1_RATE_HZ: Final = 44100
 """Below this the 20 kHz that class 1 asks for do not fit under half the rate."""
 PRIME_S: Final = 1.0

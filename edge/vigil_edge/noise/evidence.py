@@ -1,0 +1,221 @@
+"""What is kept of a passage: first a folder on disk, then pictures, then a sealed deposit.
+
+The folder is complete before anything slow begins, so a gateway that loses power
+during the encoding takes the case up again when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel
+
+from vigil_edge.noise.camera import Frame
+from vigil_edge.noise.listening import Recorded
+from vigil_edge.noise.pcm import SLICES_PER_SECOND
+from vigil_edge.noise.wav import write_wav
+from vigil_edge.source import Outgoing, Room
+from vigil_schemas.evidence import EvidenceFile, EvidenceManifest, EvidenceReference
+from vigil_schemas.noise import LevelCurve, NoiseExceedance
+from vigil_schemas.types import Lane, UtcDatetime
+
+ENCODE_WITHIN_S: Final = 120.0
+_NAMESPACE: Final = uuid.UUID("5f0d8a4e-6a0b-4d0c-9b39-0d6f2f7c1e11")
+Role = Literal["audio", "video", "frame", "plate", "levels", "other"]
+_CONTENTS: Final[dict[str, tuple[Role, str]]] = {
+    "audio.wav": ("audio", "audio/wav"),
+    "video.webm": ("video", "video/webm"),
+    "frame.jpg": ("frame", "image/jpeg"),
+    "plate.jpg": ("plate", "image/jpeg"),
+    "levels.json": ("levels", "application/json"),
+}
+
+
+class Case(BaseModel):
+    """``case.json``: everything but the files."""
+
+    device: str
+    sound_started: UtcDatetime
+    sound_ended: UtcDatetime
+    calibration: dict[str, str | float]
+    exceedance: NoiseExceedance
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """Folders of cases that have not been sent yet."""
+
+    directory: Path
+
+    def waiting(self) -> list[Path]:
+        """Complete cases, oldest first; leftovers of a crash are cleared away."""
+        if not self.directory.is_dir():
+            return []
+        for torn in self.directory.glob("*.part"):
+            shutil.rmtree(torn, ignore_errors=True)
+        return sorted(path for path in self.directory.iterdir() if (path / "case.json").is_file())
+
+    def write(self, case: Case, recorded: Recorded, pictures: list[Frame], fps: float) -> Path:
+        """Put a case on disk, whole or not at all. Raises ``OSError``."""
+        started = case.exceedance.started.strftime("%Y%m%dT%H%M%S%f")
+        folder = self.directory / f"{started}-{case.exceedance.exceedance_id[:8]}"
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        (part / "frames").mkdir(parents=True)
+        write_wav(part / "audio.wav", recorded.frames, recorded.time.rate_hz)
+        (part / "levels.json").write_text(_levels(case, pictures))
+        index = []
+        for number, picture in enumerate(pictures):
+            name = f"{number:05d}.jpg"
+            (part / "frames" / name).write_bytes(picture.jpeg)
+            index.append([name, picture.time_s])
+        loudest_s = case.exceedance.LAFmax_time.timestamp()
+        (part / "frames.json").write_text(
+            json.dumps({"fps": fps, "LAFmax_s": loudest_s, "frames": index})
+        )
+        (part / "case.json").write_text(case.model_dump_json())
+        for path in part.iterdir():
+            _sync(path)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+        _sync(self.directory)
+        return folder
+
+
+def exceedance(
+    gateway: str, device: str, threshold_db: float, calibrated: bool, recorded: Recorded
+) -> NoiseExceedance:
+    """The event, still without its evidence. Its id follows from device and beginning."""
+    passage, time = recorded.passage, recorded.time
+    started = time.at(passage.started_sample)
+    name = f"{gateway}/{device}/{started.isoformat()}/exceedance"
+    return NoiseExceedance(
+        exceedance_id=str(uuid.uuid5(_NAMESPACE, name)),
+        started=started,
+        ended=time.at(passage.ended_sample),
+        threshold_db=threshold_db,
+        LAFmax=round(passage.LAFmax, 2),
+        LAFmax_time=time.at(passage.LAFmax_sample),
+        LAE=round(passage.LAE, 2),
+        background_db=None if passage.background_db is None else round(passage.background_db, 2),
+        overload=passage.overload,
+        calibrated=calibrated,
+        level_curve=LevelCurve(
+            start=time.at(recorded.curve_first_sample),
+            interval_s=1.0 / SLICES_PER_SECOND,
+            LAF=[round(level, 2) for level in recorded.curve],
+        ),
+    )
+
+
+def announcement(device: str, event: NoiseExceedance) -> Outgoing:
+    """The event on its way."""
+    return Outgoing(
+        lane=Lane.EVENT,
+        type=NoiseExceedance.TYPE,
+        subject=device,
+        time=event.ended,
+        data=event,
+        id=event.exceedance_id,
+    )
+
+
+async def send(room: Room, folder: Path) -> None:
+    """Encode, deposit and announce one case, then remove it.
+
+    May be repeated after a crash at any point: the event keeps its id, and what was
+    deposited is not deposited again. Raises ``OSError`` and what the room raises.
+    """
+    case = Case.model_validate_json(await asyncio.to_thread((folder / "case.json").read_bytes))
+    reference = await _deposited(room, folder, case)
+    event = case.exceedance.model_copy(update={"evidence": reference})
+    await room.accept([announcement(case.device, event)])
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _deposited(room: Room, folder: Path, case: Case) -> EvidenceReference:
+    done = folder / "deposited.json"
+    if await asyncio.to_thread(done.is_file):
+        return EvidenceReference.model_validate_json(await asyncio.to_thread(done.read_bytes))
+    if not await _encoded(folder):
+        room.count("encoding-failed")
+    manifest = await asyncio.to_thread(_manifest, room.gateway, room.now(), folder, case)
+    files = {file.name: folder / file.name for file in manifest.files}
+    reference = await room.deposit(manifest, files)
+    await asyncio.to_thread(done.write_text, reference.model_dump_json())
+    return reference
+
+
+async def _encoded(folder: Path) -> bool:
+    """Run the encoder on the folder; without its files the case is still a case."""
+    if not await asyncio.to_thread(lambda: any((folder / "frames").iterdir())):
+        return True
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "vigil_edge.noise.encode", str(folder)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"},
+    )
+    try:
+        async with asyncio.timeout(ENCODE_WITHIN_S):
+            return await process.wait() == 0
+    except TimeoutError:
+        return False
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> EvidenceManifest:
+    files = []
+    for name, (role, media_type) in _CONTENTS.items():
+        path = folder / name
+        if path.is_file() and path.stat().st_size:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            size = path.stat().st_size
+            files.append(
+                EvidenceFile(name=name, role=role, media_type=media_type, sha256=digest, size=size)
+            )
+    return EvidenceManifest(
+        evidence_id=case.exceedance.exceedance_id,
+        gateway=gateway,
+        device=case.device,
+        sealed=now,
+        started=case.sound_started,
+        ended=case.sound_ended,
+        calibration=case.calibration,
+        files=files,
+    )
+
+
+def _levels(case: Case, pictures: list[Frame]) -> str:
+    """``levels.json``: for people and programs that open the zip without the event."""
+    content = {
+        "exceedance": case.exceedance.model_dump(mode="json", exclude_none=True),
+        "sound_started": case.sound_started.isoformat(),
+        "calibration": case.calibration,
+        "video_started_s": pictures[0].time_s if pictures else None,
+    }
+    return json.dumps(content, indent=1)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,194 @@
+"""From frames to seconds and passages with their sound: the live core, without a clock or socket.
+
+It keeps the recent past of all channels, so that a passage comes with what was
+heard before it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from vigil_edge.noise.clock import SampleClock, StreamTime
+from vigil_edge.noise.levels import (
+    CLIPPING_AT,
+    Levels,
+    Meter,
+    Seconds,
+    Slices,
+    level_db,
+    pascal_per_unit,
+)
+from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
+from vigil_edge.noise.pcm import SLICES_PER_SECOND, Frames, PcmFormat, channel_units
+from vigil_edge.noise.settings import AudioSettings
+
+SETTLE_S: Final = 1.0
+"""The first second of a stream is not measured: converters plop when they are switched on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A passage with its surroundings."""
+
+    passage: Passage
+    time: StreamTime
+    """The clock as it stood when the passage began."""
+    frames: Frames
+    """Sound of all channels around the passage."""
+    first_sample: int
+    """Of ``frames``."""
+    curve: list[float]
+    """Highest LAF of each slice over the same stretch, dB."""
+    curve_first_sample: int
+
+    @property
+    def started(self) -> datetime:
+        """Beginning of the kept sound."""
+        return self.time.at(self.first_sample)
+
+    @property
+    def ended(self) -> datetime:
+        """End of the kept sound."""
+        return self.time.at(self.first_sample + len(self.frames))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one block brought."""
+
+    seconds: list[tuple[datetime, Levels]]
+    recorded: list[Recorded]
+
+
+@dataclass(slots=True)
+class Listener:
+    """One microphone's stream; feed every block in order."""
+
+    format: PcmFormat
+    audio: AudioSettings
+    threshold_db: float
+    hysteresis_db: float
+    before_s: float
+    after_s: float
+    clock: SampleClock = field(init=False)
+    _meter: Meter = field(init=False)
+    _seconds: Seconds = field(init=False)
+    _detector: PassageDetector = field(init=False)
+    _ring: deque[tuple[int, Frames]] = field(init=False, default_factory=deque)
+    _curve: deque[float] = field(init=False)
+    _curve_end: int = field(init=False, default=0)
+    """Slices measured so far."""
+    _heard: int = field(init=False, default=0)
+    """Samples received since the stream had settled."""
+    _unsettled: int = field(init=False)
+    _begun: StreamTime | None = field(init=False, default=None)
+    _waiting: deque[tuple[Passage, StreamTime]] = field(init=False, default_factory=deque)
+
+    def __post_init__(self) -> None:
+        rate_hz = self.format.rate_hz
+        self.clock = SampleClock(rate_hz)
+        self._meter = Meter(rate_hz, scale(self.audio), overload_at(self.format, self.audio))
+        self._seconds = Seconds(rate_hz)
+        self._detector = PassageDetector(rate_hz, self.threshold_db, self.hysteresis_db)
+        span_s = self.before_s + LONGEST_S + HOLD_S + self.after_s + 2.0
+        self._curve = deque(maxlen=int(span_s * SLICES_PER_SECOND))
+        self._unsettled = int(SETTLE_S * rate_hz)
+
+    def feed(self, frames: Frames, now: datetime) -> Heard:
+        """A block that arrived at ``now`` (UTC)."""
+        if self._unsettled:
+            settling, frames = frames[: self._unsettled], frames[self._unsettled :]
+            self._unsettled -= len(settling)
+            self._meter.settle(channel_units(settling, self.audio.channel))
+        if not len(frames):
+            return Heard([], [])
+        self._ring.append((self._heard, frames))
+        self._heard += len(frames)
+        idle = self._detector.open_since is None and not self._waiting
+        self.clock.arrived(self._heard, now, may_step=idle)
+        units = channel_units(frames, self.audio.channel)
+        # A driver's broken float must not poison the filters for good.
+        np.nan_to_num(units, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+        slices = self._meter.feed(units)
+        seconds = self._measured(slices) if slices is not None else []
+        recorded = self._due(self._heard)
+        self._forget()
+        return Heard(seconds, recorded)
+
+    def flush(self) -> list[Recorded]:
+        """At the end of the stream: the passages in progress, as far as they were heard."""
+        passage = self._detector.flush()
+        if passage is not None:
+            self._waiting.append((passage, self._begun or self.clock.snapshot()))
+        return self._due(None)
+
+    def _measured(self, slices: Slices) -> list[tuple[datetime, Levels]]:
+        time = self.clock.snapshot()
+        seconds = [(time.at(s.first_sample), s) for s in self._seconds.feed(slices)]
+        self._curve.extend(level_db(float(value)) for value in slices.LAF_max)
+        self._curve_end += len(slices)
+        for passage in self._detector.feed(slices):
+            self._waiting.append((passage, self._begun or time))
+            self._begun = None
+        if self._detector.open_since is None:
+            self._begun = None
+        elif self._begun is None:
+            self._begun = time
+        return seconds
+
+    def _due(self, heard: int | None) -> list[Recorded]:
+        """Passages after which enough was heard; all of them where ``heard`` is None."""
+        after = int(self.after_s * self.format.rate_hz)
+        due = []
+        while self._waiting:
+            passage, time = self._waiting[0]
+            if heard is not None and heard < passage.ended_sample + after:
+                break
+            self._waiting.popleft()
+            due.append(self._recorded(passage, time))
+        return due
+
+    def _recorded(self, passage: Passage, time: StreamTime) -> Recorded:
+        rate_hz = self.format.rate_hz
+        first = passage.started_sample - int(self.before_s * rate_hz)
+        last = passage.ended_sample + int(self.after_s * rate_hz)
+        blocks = [(at, block) for at, block in self._ring if at < last and at + len(block) > first]
+        first = max(first, blocks[0][0])
+        joined = np.concatenate([block for _, block in blocks])
+        frames = joined[first - blocks[0][0] : last - blocks[0][0]]
+        length = rate_hz // SLICES_PER_SECOND
+        oldest = self._curve_end - len(self._curve)
+        begin = max(first // length, oldest)
+        end = min(-(-last // length), self._curve_end)
+        curve = [self._curve[index - oldest] for index in range(begin, end)]
+        return Recorded(passage, time, frames, first, curve, begin * length)
+
+    def _forget(self) -> None:
+        """Drop the sound that nobody can ask for any more."""
+        rate_hz = self.format.rate_hz
+        needed = [self._heard - int(HOLD_S * rate_hz)]
+        needed += [passage.started_sample for passage, _ in self._waiting]
+        if self._detector.open_since is not None:
+            needed.append(self._detector.open_since)
+        keep_from = min(needed) - int(self.before_s * rate_hz)
+        while self._ring and self._ring[0][0] + len(self._ring[0][1]) <= keep_from:
+            self._ring.popleft()
+
+
+def scale(audio: AudioSettings) -> float:
+    """Pascal per unit; 1 where the microphone has not been calibrated."""
+    if audio.full_scale_peak_db is not None:
+        return pascal_per_unit(audio.full_scale_peak_db)
+    return audio.pascal_per_unit or 1.0
+
+
+def overload_at(layout: PcmFormat, audio: AudioSettings) -> float | None:
+    """Where the input clips: full scale, except for floats that hold pascal directly."""
+    if layout.is_float and audio.full_scale_peak_db is None:
+        return None
+    return CLIPPING_AT

@@ -1,0 +1,231 @@
+"""One noise camera, live: microphone and camera in, observations and exceedances out."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from vigil_edge.noise.audio import open_source
+from vigil_edge.noise.camera import Camera
+from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send
+from vigil_edge.noise.levels import FLOOR_DB, Levels
+from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
+from vigil_edge.noise.passage import HOLD_S, LONGEST_S
+from vigil_edge.noise.settings import PARAMETERS, Settings
+from vigil_edge.source import Outgoing, Room
+from vigil_schemas.envelope import observation_type
+from vigil_schemas.errors import VigilError
+from vigil_schemas.gateway import SourceState
+from vigil_schemas.senml import Reading, pack
+from vigil_schemas.types import Domain, Lane, QartodFlag
+
+BATCH_S: Final = 10
+RETRY_S: Final = 30.0
+CAMERA_GRACE_S: Final = 15
+
+
+class NoisePipeline:
+    """Runs until cancelled; raises ``SourceError`` when the microphone is lost."""
+
+    def __init__(self, settings: Settings, room: Room) -> None:
+        self._settings = settings
+        self._room = room
+        self._spool = Spool(room.directory / "cases")
+        self._cases: asyncio.Queue[Path] = asyncio.Queue()
+        self._readings: list[Reading] = []
+        self._camera: Camera | None = None
+        self._camera_counted: dict[str, int] = {}
+        self._camera_down_s = 0
+        self._reported: tuple[SourceState, str | None] | None = None
+
+    async def run(self) -> None:
+        """See ``vigil_edge.source.Pipeline``."""
+        self._cases = asyncio.Queue()
+        for folder in await asyncio.to_thread(self._spool.waiting):
+            self._cases.put_nowait(folder)
+        self._camera = self._opened_camera()
+        listening = asyncio.create_task(self._listen())
+        sending = asyncio.create_task(self._send_cases())
+        try:
+            await asyncio.wait({listening, sending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (listening, sending):
+                task.cancel()
+            await asyncio.gather(listening, sending, return_exceptions=True)
+            if self._camera is not None:
+                await asyncio.to_thread(self._camera.stop)
+        for task in (listening, sending):
+            if not task.cancelled():
+                task.result()
+
+    def _opened_camera(self) -> Camera | None:
+        if self._settings.camera is None:
+            return None
+        around_s = self._settings.before_s + self._settings.after_s
+        camera = Camera(self._settings.camera, around_s + LONGEST_S + HOLD_S + 5.0, self._room.now)
+        camera.start()
+        return camera
+
+    async def _listen(self) -> None:
+        settings = self._settings
+        source = open_source(settings.device, settings.audio, self._room.count)
+        listener = Listener(
+            source.format,
+            settings.audio,
+            settings.threshold_db,
+            settings.hysteresis_db,
+            settings.before_s,
+            settings.after_s,
+        )
+        steps = 0
+        try:
+            async with aclosing(source.blocks()) as blocks:
+                async for frames in blocks:
+                    await self._take(listener.feed(frames, self._room.now()))
+                    if listener.clock.stepped > steps:
+                        self._room.count("clock-steps", listener.clock.stepped - steps)
+                        steps = listener.clock.stepped
+        finally:
+            # What was heard until now is worth keeping, also when the microphone is pulled.
+            for recorded in listener.flush():
+                await asyncio.shield(self._keep(recorded))
+            await asyncio.shield(self._flush())
+
+    async def _take(self, heard: Heard) -> None:
+        for recorded in heard.recorded:
+            await self._keep(recorded)
+        for time, levels in heard.seconds:
+            self._observe(time, levels)
+        if len(self._readings) >= BATCH_S * len(PARAMETERS):
+            await self._flush()
+
+    async def _keep(self, recorded: Recorded) -> None:
+        """Put a passage on disk and in the queue; the slow part happens elsewhere."""
+        settings = self._settings
+        event = exceedance(
+            self._room.gateway,
+            settings.device,
+            settings.threshold_db,
+            settings.audio.calibrated,
+            recorded,
+        )
+        case = Case(
+            device=settings.device,
+            sound_started=recorded.started,
+            sound_ended=recorded.ended,
+            calibration=self._calibration(),
+            exceedance=event,
+        )
+        pictures = self._camera.between(recorded.started, recorded.ended) if self._camera else []
+        fps = settings.camera.fps if settings.camera else 10.0
+        try:
+            folder = await asyncio.to_thread(self._spool.write, case, recorded, pictures, fps)
+        except OSError as error:
+            # Without a disk there is no evidence, but the fact itself can still be told.
+            self._room.count("case-not-kept")
+            self._report("degraded", "case-not-kept", f"a case cannot be written: {error}")
+            await self._room.accept([announcement(case.device, event)])
+            return
+        self._cases.put_nowait(folder)
+
+    def _calibration(self) -> dict[str, str | float]:
+        audio = self._settings.audio
+        return {
+            "pascal_per_unit": scale(audio),
+            "calibrated": "yes" if audio.calibrated else "no",
+            "channel": float(audio.channel),
+            "source": audio.source,
+            "software": f"vigil-city {version('vigil-city')}",
+        }
+
+    async def _send_cases(self) -> None:
+        """One case after the other, so that encoding never takes more than one core."""
+        while True:
+            folder = await self._cases.get()
+            try:
+                await send(self._room, folder)
+            except (OSError, VigilError, ValueError):
+                # It stays on disk and in the queue; the pause keeps a full disk from spinning.
+                self._room.count("case-delayed")
+                await asyncio.sleep(RETRY_S)
+                self._cases.put_nowait(folder)
+
+    def _observe(self, time: datetime, levels: Levels) -> None:
+        silent = levels.LZeq <= FLOOR_DB
+        flag = _flag(levels, calibrated=self._settings.audio.calibrated, silent=silent)
+        for parameter, value in _of_a_second(levels):
+            self._readings.append(Reading(parameter, "dB", time, round(value, 2), flag))
+        if levels.overload:
+            self._room.count("overloaded-seconds")
+        self._watch_camera()
+        self._report(*self._state(levels, silent=silent))
+
+    def _state(self, levels: Levels, *, silent: bool) -> tuple[SourceState, str | None, str | None]:
+        if silent:
+            return "degraded", "microphone-silent", "every sample is the same: is it connected?"
+        if levels.overload:
+            return "degraded", "overload", "the input clips: lower the gain or set a wider range"
+        if self._camera is not None and self._camera_down_s > CAMERA_GRACE_S:
+            return "degraded", "camera-lost", self._camera.trouble
+        if not self._settings.audio.calibrated:
+            return (
+                "degraded",
+                "uncalibrated",
+                "set full_scale_peak_db or pascal_per_unit from a calibrator's tone",
+            )
+        return "ok", None, None
+
+    def _watch_camera(self) -> None:
+        if self._camera is None:
+            return
+        self._camera_down_s = self._camera_down_s + 1 if self._camera.trouble else 0
+        seen = self._camera.counters
+        for name, value in (
+            ("frames-dropped", seen.dropped),
+            ("camera-reconnects", seen.reconnects),
+            ("camera-clock-off", seen.clock_off),
+        ):
+            fresh = value - self._camera_counted.get(name, 0)
+            if fresh:
+                self._room.count(name, fresh)
+                self._camera_counted[name] = value
+
+    def _report(self, state: SourceState, code: str | None, message: str | None) -> None:
+        if (state, code) != self._reported:
+            self._reported = state, code
+            self._room.report(state, code, message)
+
+    async def _flush(self) -> None:
+        readings, self._readings = self._readings, []
+        if readings:
+            device = self._settings.device
+            await self._room.accept(
+                [
+                    Outgoing(
+                        lane=Lane.OBSERVATION,
+                        type=observation_type(Domain.NOISE),
+                        subject=device,
+                        time=readings[-1].time,
+                        data=pack(device, readings),
+                    )
+                ]
+            )
+
+
+def _of_a_second(levels: Levels) -> list[tuple[str, float]]:
+    return [
+        ("LAeq", levels.LAeq),
+        ("LAFmax", levels.LAFmax),
+        ("LCeq", levels.LCeq),
+        ("LZeq", levels.LZeq),
+    ]
+
+
+def _flag(levels: Levels, *, calibrated: bool, silent: bool) -> QartodFlag:
+    if silent or levels.overload:
+        return QartodFlag.FAIL
+    return QartodFlag.GOOD if calibrated else QartodFlag.NOT_EVALUATED

@@ -1,0 +1,122 @@
+"""A microphone through PortAudio (``sounddevice``)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncGenerator, Callable
+from types import ModuleType
+from typing import Any, Final
+
+from vigil_edge.noise.errors import MicrophoneLost, PortAudioMissing
+from vigil_edge.noise.pcm import Frames, PcmFormat
+
+LOST_AFTER_S: Final = 2.0
+"""An unplugged microphone gives no error; it gives nothing."""
+CLOSE_WITHIN_S: Final = 2.0
+QUEUE_BLOCKS: Final = 100
+_DTYPES: Final = {"s16le": "int16", "s24le": "int24", "s32le": "int32", "f32le": "float32"}
+
+
+class Microphone:
+    """One input device. PortAudio's callback only copies; everything else runs in the loop."""
+
+    def __init__(
+        self, device: str, address: str | int, layout: PcmFormat, count: Callable[[str], None]
+    ) -> None:
+        if layout.encoding not in _DTYPES:
+            raise MicrophoneLost(device, f"sound cards do not deliver {layout.encoding}")
+        self._device = device
+        self._address = address
+        self.format = layout
+        self._count = count
+
+    async def blocks(self) -> AsyncGenerator[Frames, None]:
+        """Raises ``MicrophoneLost`` where it cannot be opened or falls silent."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_BLOCKS)
+
+        def deliver(payload: bytes, overflow: bool) -> None:
+            if overflow:
+                self._count("input-overflow")
+            try:
+                queue.put_nowait(payload)
+            except asyncio.QueueFull:
+                self._count("blocks-dropped")
+
+        def callback(indata: Any, _frames: int, _time: Any, status: Any) -> None:
+            # Called from PortAudio's thread; after the loop has closed there is nobody to tell.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(deliver, bytes(indata), bool(status.input_overflow))
+
+        stream = await asyncio.to_thread(self._open, callback)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(LOST_AFTER_S):
+                        payload = await queue.get()
+                except TimeoutError as error:
+                    raise MicrophoneLost(
+                        self._device, f"{self._name} stopped delivering; is it plugged in?"
+                    ) from error
+                yield self.format.decode(payload)
+        finally:
+            _close(stream)
+
+    @property
+    def _name(self) -> str:
+        return f"sound device {self._address!r}" if self._address != "" else "default microphone"
+
+    def _open(self, callback: Callable[..., None]) -> Any:
+        sounddevice = self._portaudio()
+        address: str | int | None = self._address
+        if isinstance(address, str):
+            address = int(address) if address.isdecimal() else address or None
+        try:
+            # PortAudio lists devices once; a microphone plugged in since is found only anew.
+            sounddevice._terminate()
+            sounddevice._initialize()
+            stream = sounddevice.RawInputStream(
+                samplerate=self.format.rate_hz,
+                channels=self.format.channels,
+                dtype=_DTYPES[self.format.encoding],
+                device=address,
+                blocksize=self.format.rate_hz // 20,
+                latency="high",
+                callback=callback,
+            )
+            stream.start()
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise MicrophoneLost(
+                self._device, f"{self._name} cannot be opened: {' '.join(str(error).split())}"
+            ) from error
+        return stream
+
+    def _portaudio(self) -> ModuleType:
+        try:
+            import sounddevice
+        except OSError as error:
+            raise PortAudioMissing(
+                self._device, "PortAudio is not installed: apt-get install libportaudio2"
+            ) from error
+        except ImportError as error:
+            raise PortAudioMissing(
+                self._device, "sounddevice is not installed: pip install 'vigil-city[edge]'"
+            ) from error
+        module: ModuleType = sounddevice
+        return module
+
+
+def _close(stream: Any) -> None:
+    """Abort and close; where the driver hangs on a vanished device, it is left behind."""
+
+    def end() -> None:
+        # Whatever closing a vanished device says, it is gone.
+        with contextlib.suppress(Exception):
+            stream.abort(ignore_errors=True)
+            stream.close(ignore_errors=True)
+
+    closer = threading.Thread(target=end, daemon=True, name="close-microphone")
+    closer.start()
+    closer.join(CLOSE_WITHIN_S)

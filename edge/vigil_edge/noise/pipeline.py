@@ -1,0 +1,20 @@
+"""The noise camera's pipeline, built without loading what only a running one needs."""
+
+from __future__ import annotations
+
+from vigil_edge.noise.settings import Settings
+from vigil_edge.source import Pipeline, Room
+from vigil_schemas.gateway import DeviceDescription
+
+
+def build(settings: Settings, room: Room) -> Pipeline:
+    """The pipeline of one ``[[noise]]`` section."""
+    # scipy comes with it: an agent without a noise camera stays small.
+    from vigil_edge.noise.live import NoisePipeline
+
+    return NoisePipeline(settings, room)
+
+
+def describe(settings: Settings) -> list[DeviceDescription]:
+    """What the section drives."""
+    return settings.descriptions()

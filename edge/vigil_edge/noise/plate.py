@@ -1,0 +1,153 @@
+"""Finds the number plate in a picture: a row of characters on a plain ground.
+
+Classical image processing, no model: strokes are cut out by local thresholds,
+pieces of a character's shape are kept, and rows of pieces of one height at even
+spacing are looked for. The text itself is not read here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+"""Shape (height, width, 3), BGR."""
+
+WORKING_WIDTH: Final = 1280
+_LEAST_CHARACTERS: Final = 4
+_MOST_CHARACTERS: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A box in pixels of the picture it was found in, and how plate-like it is (0 to 1)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    score: float
+
+    def crop(self, picture: Picture, margin: float = 0.25) -> Picture:
+        """The box with a margin, in heights of the box."""
+        pad = int(margin * self.height)
+        top, left = max(0, self.y - pad), max(0, self.x - pad)
+        return picture[top : self.y + self.height + pad, left : self.x + self.width + pad]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+
+def find_plate(picture: Picture) -> Plate | None:
+    """The most plate-like row of characters, or None."""
+    scale = WORKING_WIDTH / picture.shape[1]
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=method)
+    best: Plate | None = None
+    for window in (15, 31):
+        # Dark characters on a light ground, then the reverse.
+        for polarity in (cv2.THRESH_BINARY_INV, cv2.THRESH_BINARY):
+            strokes = cv2.adaptiveThreshold(
+                grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, polarity, window, 9 if polarity else -9
+            )
+            for row in _rows(_pieces(strokes)):
+                plate = _plate(row, grey)
+                if best is None or plate.score > best.score:
+                    best = plate
+    if best is None:
+        return None
+    return Plate(
+        round(best.x / scale),
+        round(best.y / scale),
+        round(best.width / scale),
+        round(best.height / scale),
+        best.score,
+    )
+
+
+def _pieces(strokes: npt.NDArray[Any]) -> list[_Piece]:
+    """Connected strokes of a character's proportions."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
+    x, y, width, height, area = stats[1:].T
+    filled = area / (width * height)
+    keep = (
+        (height >= 11)
+        & (height <= 110)
+        & (width <= 1.1 * height)
+        & (width >= 0.1 * height)
+        & (filled >= 0.18)
+    )
+    boxes = np.stack([x, y, width, height], axis=1)[keep]
+    return [_Piece(*map(float, box)) for box in boxes[np.argsort(boxes[:, 0])]]
+
+
+def _rows(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """Chains of pieces, left to right, that may be one line of characters."""
+    rows: list[list[_Piece]] = []
+    used: set[int] = set()
+    for begin in range(len(pieces)):
+        if begin in used:
+            continue
+        row = [begin]
+        for index in range(begin + 1, len(pieces)):
+            if _follows(pieces[row[-1]], pieces[index]):
+                row.append(index)
+            elif pieces[index].x > pieces[row[-1]].x + 3 * pieces[row[-1]].height:
+                break
+        if _LEAST_CHARACTERS <= len(row) <= _MOST_CHARACTERS:
+            used.update(row)
+            rows.append([pieces[index] for index in row])
+    return rows
+
+
+def _follows(left: _Piece, right: _Piece) -> bool:
+    height = max(left.height, right.height)
+    (left_x, left_y), (right_x, right_y) = left.middle, right.middle
+    return (
+        min(left.height, right.height) > 0.75 * height
+        and 0.25 * height < right_x - left_x < 1.7 * height
+        and right.x > left.x + 0.6 * left.width
+        and abs(right_y - left_y) < 0.25 * height
+    )
+
+
+def _plate(row: list[_Piece], grey: npt.NDArray[Any]) -> Plate:
+    left, top = min(p.x for p in row), min(p.y for p in row)
+    right, bottom = max(p.x + p.width for p in row), max(p.y + p.height for p in row)
+    height = float(np.median([p.height for p in row]))
+    # Plates carry six or seven characters; a margin of a third of their height surrounds them.
+    count = math.exp(-(((len(row) - 6.5) / 1.8) ** 2))
+    heights = np.array([p.height for p in row])
+    even_height = math.exp(-float(heights.std() / height) * 8)
+    middles = np.array([p.middle for p in row])
+    slope = np.polyfit(middles[:, 0], middles[:, 1], 1)
+    off_line = float(np.abs(np.polyval(slope, middles[:, 0]) - middles[:, 1]).mean() / height)
+    aspect = (right - left) / height
+    shape = math.exp(-(((aspect - 5.0) / 2.5) ** 2))
+    patch = grey[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+    contrast = min(1.0, float(patch.std()) / 50.0)
+    size = min(1.0, height / 16.0)
+    score = count * even_height * math.exp(-10 * off_line) * shape * contrast * size
+    pad = 0.33 * height
+    return Plate(
+        int(left - pad),
+        int(top - pad),
+        int(right - left + 2 * pad),
+        int(bottom - top + 2 * pad),
+        float(score),
+    )

@@ -1,0 +1,117 @@
+"""``[[noise]]`` of ``gateway.toml``: a microphone, its calibration, and a camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from vigil_edge.config import resolve
+from vigil_edge.noise.pcm import PcmFormat
+from vigil_edge.source import DeviceSettings
+from vigil_schemas.errors import VigilError
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.types import Domain
+
+PARAMETERS = ["LAeq", "LAFmax", "LCeq", "LZeq"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AudioSettings(_Part):
+    """``[noise.audio]``: where sound comes from, and how many pascal a sample is."""
+
+    source: Literal["sounddevice", "wav", "pcm"]
+    address: str | int = ""
+    """Name or index of the sound device (empty: the system's default), path, or tcp://host:port."""
+    format: str = "s32le:48000:1"
+    """``encoding:rate:channels``; a WAV file brings its own."""
+    channel: Annotated[int, Field(ge=0, le=63)] = 0
+    """The calibrated channel that levels are measured on; evidence keeps all."""
+    full_scale_peak_db: Annotated[float, Field(ge=60, le=220)] | None = None
+    """Peak level of digital full scale, dB re 20 µPa."""
+    pascal_per_unit: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Self:
+        if self.full_scale_peak_db is not None and self.pascal_per_unit is not None:
+            raise ValueError("give full_scale_peak_db or pascal_per_unit, not both")
+        if self.source == "pcm":
+            _host_and_port(str(self.address))
+        if self.source == "wav":
+            if not self.address:
+                raise ValueError("address must name the WAV file")
+            # The file's author means it relative to the configuration.
+            object.__setattr__(self, "address", str(resolve(Path(str(self.address)), info)))
+        else:
+            try:
+                layout = PcmFormat.parse(self.format)
+            except VigilError as error:
+                raise ValueError(f"format: {error}") from error
+            if self.channel >= layout.channels:
+                raise ValueError(f"channel {self.channel} is not in format {self.format}")
+        return self
+
+    @property
+    def layout(self) -> PcmFormat:
+        """Of a device or a stream."""
+        return PcmFormat.parse(self.format)
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Of a stream."""
+        return _host_and_port(str(self.address))
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether levels mean anything outside this device."""
+        return self.full_scale_peak_db is not None or self.pascal_per_unit is not None
+
+
+class CameraSettings(_Part):
+    """``[noise.camera]``: what looks at the road while the microphone listens."""
+
+    source: Literal["mjpeg", "rtsp", "file", "device"]
+    address: str | int
+    """http://…, rtsp://…, a path, or the index of a video device."""
+    fps: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """At most this many frames a second are kept."""
+
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Self:
+        scheme = urlsplit(str(self.address)).scheme
+        if self.source == "mjpeg" and scheme not in ("http", "https"):
+            raise ValueError("address of an MJPEG camera is http://host:port/path")
+        if self.source == "rtsp" and scheme not in ("rtsp", "rtsps"):
+            raise ValueError("address of an RTSP camera is rtsp://host:port/path")
+        if self.source == "file":
+            object.__setattr__(self, "address", str(resolve(Path(str(self.address)), info)))
+        return self
+
+
+class Settings(DeviceSettings):
+    """One noise camera."""
+
+    audio: AudioSettings
+    camera: CameraSettings | None = None
+    threshold_db: Annotated[float, Field(ge=0, le=160)] = 86.0
+    """LAF above this begins a passage, dB(A)."""
+    hysteresis_db: Annotated[float, Field(ge=0, le=20)] = 3.0
+    before_s: Annotated[float, Field(ge=0, le=30)] = 3.0
+    after_s: Annotated[float, Field(ge=1, le=30)] = 3.0
+    """Seconds of sound and picture kept around a passage."""
+
+    def descriptions(self) -> list[DeviceDescription]:
+        """The birth message's entry."""
+        return [self.described(Domain.NOISE, self.audio.source, list(PARAMETERS))]
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(address)
+    if parts.scheme != "tcp" or not parts.hostname or not parts.port:
+        raise ValueError("address of a PCM stream is tcp://host:port")
+    return parts.hostname, parts.port

@@ -1,0 +1,89 @@
+"""What the noise tests share: a room that writes down what it is handed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from vigil_edge.source import Outgoing
+from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.gateway import SourceState
+from vigil_schemas.noise import NoiseExceedance
+from vigil_schemas.senml import Reading, unpack
+
+
+@dataclass
+class NotebookRoom:
+    """Keeps everything in lists, and deposits as zip files."""
+
+    directory: Path
+    gateway: str = "gw-test"
+    accepted: list[Outgoing] = field(default_factory=list)
+    deposits: list[tuple[EvidenceManifest, Path]] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+    reports: list[tuple[SourceState, str | None]] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        self.accepted.extend(outgoing)
+
+    def state(self, key: str) -> bytes | None:
+        return None
+
+    async def deposit(
+        self, manifest: EvidenceManifest, files: Mapping[str, Path]
+    ) -> EvidenceReference:
+        assert set(files) == {file.name for file in manifest.files}
+        path = self.directory / f"deposit-{len(self.deposits)}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in manifest.files:
+                content = files[file.name].read_bytes()
+                assert hashlib.sha256(content).hexdigest() == file.sha256
+                assert len(content) == file.size
+                archive.writestr(file.name, content)
+        self.deposits.append((manifest, path))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return EvidenceReference(sha256=digest, size=path.stat().st_size)
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self.counters[counter] += by
+
+    def report(
+        self, state: SourceState, code: str | None = None, message: str | None = None
+    ) -> None:
+        self.reports.append((state, code))
+
+    @property
+    def exceedances(self) -> list[NoiseExceedance]:
+        return [item.data for item in self.accepted if isinstance(item.data, NoiseExceedance)]
+
+    @property
+    def readings(self) -> list[Reading]:
+        return [
+            reading
+            for item in self.accepted
+            if isinstance(item.data, list)
+            for reading in unpack(item.data)[1]
+        ]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> NotebookRoom:
+    folder = tmp_path / "device"
+    folder.mkdir()
+    return NotebookRoom(folder)
