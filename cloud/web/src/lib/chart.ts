@@ -1,0 +1,112 @@
+/** What all charts share: the page's colours and Taipei's clock on the axis. */
+
+import uPlot from "uplot";
+import { TIME_ZONE, type Language } from "./format";
+
+export interface ChartColours {
+  ink: string;
+  line: string;
+  accent: string;
+  critical: string;
+  surface: string;
+}
+
+export function chartColours(element: Element): ChartColours {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ink: colour("ink-faint"),
+    line: colour("line"),
+    accent: colour("accent"),
+    critical: colour("critical"),
+    surface: colour("surface"),
+  };
+}
+
+export function axis(colours: ChartColours): uPlot.Axis {
+  return {
+    stroke: colours.ink,
+    font: "12px system-ui, 'Noto Sans TC', sans-serif",
+    grid: { stroke: colours.line, width: 1 },
+    ticks: { show: false },
+  };
+}
+
+/** Axis labels of a time axis, as short as the span allows. */
+export function timeLabels(language: Language) {
+  const of = (options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(language === "en" ? "en-GB" : "zh-TW", {
+      timeZone: TIME_ZONE,
+      hourCycle: "h23",
+      ...options,
+    });
+  const minute = of({ hour: "2-digit", minute: "2-digit" });
+  const second = of({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const date = of({ month: "numeric", day: "numeric" });
+  return (_: uPlot, splits: number[]): string[] => {
+    const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+    const format = step >= 86_400 ? date : step >= 60 ? minute : second;
+    return splits.map((seconds) => format.format(seconds * 1000));
+  };
+}
+
+/** Taipei's wall clock for uPlot's own splitting of days and hours. */
+export const taipeiDate = (seconds: number): Date => uPlot.tzDate(new Date(seconds * 1000), TIME_ZONE);
+
+/** A horizontal line across the plot, with its word on the right. */
+export function horizontal(value: number, text: string, colour: string): uPlot.Plugin {
+  return {
+    hooks: {
+      draw: (plot) => {
+        const y = plot.valToPos(value, "y", true);
+        const { left, top, width, height } = plot.bbox;
+        if (y < top || y > top + height) return;
+        const ctx = plot.ctx;
+        const dpr = devicePixelRatio;
+        ctx.save();
+        ctx.strokeStyle = colour;
+        ctx.fillStyle = colour;
+        ctx.lineWidth = 1.5 * dpr;
+        ctx.setLineDash([6 * dpr, 4 * dpr]);
+        ctx.beginPath();
+        ctx.moveTo(left, y);
+        ctx.lineTo(left + width, y);
+        ctx.stroke();
+        ctx.font = `600 ${12 * dpr}px system-ui, "Noto Sans TC", sans-serif`;
+        ctx.textAlign = "right";
+        ctx.textBaseline = "bottom";
+        ctx.fillText(text, left + width - 4 * dpr, y - 3 * dpr);
+        ctx.restore();
+      },
+    },
+  };
+}
+
+/** A dot with a word at one point of the plot. */
+export function dot(x: number, y: number, text: string, colours: ChartColours): uPlot.Plugin {
+  return {
+    hooks: {
+      draw: (plot) => {
+        const px = plot.valToPos(x, "x", true);
+        const py = plot.valToPos(y, "y", true);
+        const { left, width } = plot.bbox;
+        const ctx = plot.ctx;
+        const dpr = devicePixelRatio;
+        ctx.save();
+        ctx.fillStyle = colours.critical;
+        ctx.strokeStyle = colours.surface;
+        ctx.lineWidth = 2 * dpr;
+        ctx.beginPath();
+        ctx.arc(px, py, 5.5 * dpr, 0, 2 * Math.PI);
+        ctx.fill();
+        ctx.stroke();
+        ctx.font = `700 ${13 * dpr}px system-ui, "Noto Sans TC", sans-serif`;
+        const before = px > left + width * 0.6;
+        ctx.textAlign = before ? "right" : "left";
+        ctx.textBaseline = "middle";
+        ctx.fillText(text, px + (before ? -11 : 11) * dpr, py - 2 * dpr);
+        ctx.restore();
+      },
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * What the city looks like now: devices, alerts and latest readings, kept by the event stream.
+ * Pages read from here; only `stream` and loaders write.
+ */
+
+import { SvelteMap } from "svelte/reactivity";
+import { Problem, get } from "../api/client";
+import type { Alert, Device, SeriesLatest } from "../api/model";
+
+const SEVERITY_RANK = { critical: 0, major: 1, minor: 2, info: 3 } as const;
+
+/** Whether anybody still has to do something about it. */
+export const isOpen = (alert: Alert): boolean =>
+  (alert.state.active || !alert.state.acknowledged) &&
+  alert.severity !== "info" &&
+  alert.state.shelved_until === null;
+
+const newestFirst = (a: Alert, b: Alert): number =>
+  b.raised < a.raised ? -1 : b.raised > a.raised ? 1 : 0;
+
+/** Unacknowledged first, then by severity, then the newest. */
+export const byUrgency = (a: Alert, b: Alert): number =>
+  Number(a.state.acknowledged) - Number(b.state.acknowledged) ||
+  SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] ||
+  newestFirst(a, b);
+
+export interface ReadingEvent {
+  device: string;
+  [rest: string]: unknown;
+}
+
+class City {
+  devices = new SvelteMap<string, Device>();
+  alerts = new SvelteMap<string, Alert>();
+  /** Latest value per `device/parameter`, from the stream. */
+  latest = new SvelteMap<string, SeriesLatest>();
+  /** Counts visit events, so that footprints know when to look again. */
+  visits = $state(0);
+  loaded = $state(false);
+  problem: Problem | null = $state(null);
+  /** The alert that was announced last, for screen readers. */
+  announced: Alert | null = $state(null);
+
+  newest: Alert[] = $derived([...this.alerts.values()].sort(newestFirst));
+  open: Alert[] = $derived([...this.alerts.values()].filter(isOpen).sort(byUrgency));
+  deviceList: Device[] = $derived(
+    [...this.devices.values()].sort((a, b) => a.device.localeCompare(b.device)),
+  );
+
+  async load(): Promise<void> {
+    try {
+      const [devices, alerts] = await Promise.all([
+        get<{ devices: Device[] }>("devices"),
+        get<{ alerts: Alert[] }>("alerts", { limit: 100 }),
+      ]);
+      this.devices.clear();
+      for (const device of devices.devices) this.devices.set(device.device, device);
+      for (const alert of alerts.alerts) this.alerts.set(alert.id, alert);
+      this.problem = null;
+      this.loaded = true;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.problem = error;
+    }
+  }
+
+  /** Takes an alert from the stream; a new one is announced. */
+  receive(alert: Alert): void {
+    const fresh = !this.alerts.has(alert.id);
+    this.alerts.set(alert.id, alert);
+    if (fresh && this.loaded && alert.state.active) this.announced = alert;
+  }
+
+  forget(): void {
+    this.devices.clear();
+    this.alerts.clear();
+    this.latest.clear();
+    this.loaded = false;
+    this.announced = null;
+    this.problem = null;
+  }
+}
+
+export const city = new City();

@@ -1,0 +1,64 @@
+/** What stands on the map, and how it looks. Markers are buttons: keyboards and readers reach them. */
+
+import type { Alert, DeviceState, Domain, Severity } from "../api/model";
+import { PATHS } from "../ui/Icon.svelte";
+import type { Position } from "../geo";
+
+export interface Mark {
+  id: string;
+  position: Position;
+  domain: Domain;
+  state: DeviceState;
+  /** The worst open alert here, if there is one: the marker pulses in its colour. */
+  severity: Severity | null;
+  label: string;
+  /** A number instead of the domain's icon, for stations along a way. */
+  order?: number;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function icon(domain: Domain): SVGSVGElement {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", PATHS[domain]);
+  svg.append(path);
+  return svg;
+}
+
+export function markerElement(domain: Domain, order: number | undefined): HTMLButtonElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  const face = document.createElement("span");
+  face.className = "face";
+  if (order === undefined) face.append(icon(domain));
+  else face.textContent = String(order);
+  button.append(face);
+  return button;
+}
+
+/** Brings an element up to date; the map library's own classes are kept. */
+export function dress(element: HTMLElement, mark: Mark, selected: boolean): void {
+  for (const name of [...element.classList]) {
+    if (name.startsWith("mark")) element.classList.remove(name);
+  }
+  element.classList.add("mark", `mark-${mark.domain}`, `mark-is-${mark.state}`);
+  if (mark.severity) element.classList.add("mark-alert", `mark-${mark.severity}`);
+  if (selected) element.classList.add("mark-selected");
+  element.setAttribute("aria-label", mark.label);
+  element.setAttribute("aria-pressed", String(selected));
+  element.title = mark.label;
+}
+
+const RANK: Record<Severity, number> = { critical: 0, major: 1, minor: 2, info: 3 };
+
+/** The worst severity among a device's alerts. */
+export function worst(alerts: readonly Alert[]): Severity | null {
+  let found: Severity | null = null;
+  for (const { severity } of alerts) {
+    if (found === null || RANK[severity] < RANK[found]) found = severity;
+  }
+  return found;
+}

@@ -1,0 +1,166 @@
+/** The map's own base: land, borders and names, in the page's colours and without any network. */
+
+import type { FeatureCollection } from "geojson";
+import type { LayerSpecification, StyleSpecification } from "maplibre-gl";
+import type { Language } from "../format";
+
+export interface Tiles {
+  /** Raster tile address with `{z}/{x}/{y}`; set by whoever runs the city. */
+  url: string;
+  attribution: string;
+}
+
+export interface Palette {
+  sea: string;
+  land: string;
+  county: string;
+  town: string;
+  village: string;
+  name: string;
+  halo: string;
+}
+
+/** Reads the page's colours, so that map and page change to dark together. */
+export function paletteOf(element: Element): Palette {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(`--map-${name}`).trim();
+  return {
+    sea: colour("sea"),
+    land: colour("land"),
+    county: colour("county"),
+    town: colour("town"),
+    village: colour("village"),
+    name: colour("name"),
+    halo: colour("halo"),
+  };
+}
+
+const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
+const FONT = ["Noto Sans TC", "Noto Sans CJK TC", "PingFang TC", "Microsoft JhengHei", "sans-serif"];
+
+type Paint = [
+  layer: string,
+  property: "background-color" | "fill-color" | "line-color" | "text-color" | "text-halo-color",
+  value: string,
+];
+
+/** Which colour goes where; used to build the style and to repaint it. */
+export function paints(palette: Palette): Paint[] {
+  return [
+    ["sea", "background-color", palette.sea],
+    ["land", "fill-color", palette.land],
+    ["villages", "line-color", palette.village],
+    ["towns", "line-color", palette.town],
+    ["counties", "line-color", palette.county],
+    ...["village-names", "town-names", "county-names"].flatMap((layer): Paint[] => [
+      [layer, "text-color", palette.name],
+      [layer, "text-halo-color", palette.halo],
+    ]),
+  ];
+}
+
+export const nameField = (language: Language): ["get", string] => [
+  "get",
+  language === "en" ? "en" : "zh",
+];
+export const NAME_LAYERS = ["village-names", "town-names", "county-names"] as const;
+
+function names(
+  id: (typeof NAME_LAYERS)[number],
+  source: string,
+  zoom: [from: number, to: number],
+  size: number,
+  opacity: number,
+): LayerSpecification {
+  return {
+    id,
+    type: "symbol",
+    source,
+    minzoom: zoom[0],
+    maxzoom: zoom[1],
+    filter:
+      source === "names"
+        ? ["==", ["get", "rank"], id === "county-names" ? "county" : "town"]
+        : ["==", ["geometry-type"], "Point"],
+    layout: {
+      "text-field": nameField("zh-TW"),
+      "text-font": FONT,
+      "text-size": size,
+      "text-letter-spacing": id === "county-names" ? 0.15 : 0.05,
+      "text-padding": 12,
+    },
+    paint: { "text-halo-width": 1.6, "text-opacity": opacity },
+  };
+}
+
+export function baseStyle(tiles: Tiles | null): StyleSpecification {
+  const own: LayerSpecification[] = [
+    { id: "sea", type: "background" },
+    { id: "land", type: "fill", source: "counties" },
+  ];
+  const borders: LayerSpecification[] = [
+    {
+      id: "villages",
+      type: "line",
+      source: "villages",
+      minzoom: 11,
+      filter: ["!=", ["geometry-type"], "Point"],
+      paint: { "line-width": 1.2 },
+    },
+    {
+      id: "towns",
+      type: "line",
+      source: "towns",
+      minzoom: 8,
+      paint: { "line-width": ["interpolate", ["linear"], ["zoom"], 8, 0.6, 14, 2.4] },
+    },
+    {
+      id: "counties",
+      type: "line",
+      source: "counties",
+      paint: { "line-width": ["interpolate", ["linear"], ["zoom"], 6, 0.8, 14, 3] },
+    },
+  ];
+  const background: LayerSpecification[] = tiles
+    ? [{ id: "tiles", type: "raster", source: "tiles" }]
+    : [];
+  return {
+    version: 8,
+    sources: {
+      counties: { type: "geojson", data: NOTHING },
+      towns: { type: "geojson", data: NOTHING },
+      villages: { type: "geojson", data: NOTHING },
+      names: { type: "geojson", data: "/atlas/names.json" },
+      path: { type: "geojson", data: NOTHING },
+      ...(tiles
+        ? {
+            tiles: {
+              type: "raster" as const,
+              tiles: [tiles.url],
+              tileSize: 256,
+              attribution: tiles.attribution,
+            },
+          }
+        : {}),
+    },
+    layers: [
+      ...own,
+      ...background,
+      ...(tiles ? [] : borders),
+      {
+        id: "path",
+        type: "line",
+        source: "path",
+        layout: { "line-cap": "round", "line-join": "round" },
+        paint: { "line-color": "#2f7036", "line-width": 3, "line-dasharray": [0.2, 2] },
+      },
+      ...(tiles
+        ? []
+        : [
+            names("village-names", "villages", [13, 24], 11.5, 0.75),
+            names("town-names", "names", [9.5, 13.5], 13, 0.9),
+            names("county-names", "names", [6, 11], 14, 1),
+          ]),
+    ],
+  };
+}

@@ -1,0 +1,66 @@
+/** Who is signed in, and what their roles open. */
+
+import { Problem, get, onSignedOut, post, remove, useCsrf } from "./api/client";
+import type { Account, Role } from "./api/model";
+import { speech } from "./i18n/index.svelte";
+
+interface SessionAnswer {
+  account: Account;
+  csrf?: string;
+}
+
+class Session {
+  account: Account | null = $state(null);
+  /** Until the server has said who we are, neither page nor sign-in is shown. */
+  known = $state(false);
+  expired = $state(false);
+  unreachable: Problem | null = $state(null);
+
+  constructor() {
+    onSignedOut(() => {
+      this.expired = this.account !== null;
+      this.account = null;
+    });
+  }
+
+  has(...roles: Role[]): boolean {
+    return this.account?.roles.some((role) => roles.includes(role)) ?? false;
+  }
+
+  /** Someone who watches the city, not only a relative. */
+  get staff(): boolean {
+    return this.account?.roles.some((role) => role !== "family") ?? false;
+  }
+
+  async resume(): Promise<void> {
+    this.unreachable = null;
+    try {
+      await this.#load();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status !== 401) this.unreachable = error;
+    }
+    this.known = true;
+  }
+
+  async signIn(username: string, password: string): Promise<void> {
+    await post("session", { username, password });
+    await this.#load();
+    this.expired = false;
+  }
+
+  async signOut(): Promise<void> {
+    await remove("session");
+    this.account = null;
+    this.expired = false;
+  }
+
+  async #load(): Promise<void> {
+    const answer = await get<SessionAnswer>("session");
+    useCsrf(answer.csrf ?? "");
+    speech.suggest(answer.account.language);
+    this.account = answer.account;
+  }
+}
+
+export const session = new Session();
