@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import struct
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from vigil_sim.checkin import rospec as rospecs
+from vigil_sim.checkin.llrp import (
+    HEADER_BYTES,
+    EventKind,
+    MalformedError,
+    Message,
+    MessageType,
+    Sighting,
+    Status,
+    access_report,
+    decode_header,
+    encode_message,
+    event_notification,
+    llrp_status,
+    parameters,
+)
+from vigil_sim.checkin.reader_facts import Configuration, capabilities, configuration
+from vigil_sim.checkin.rospec import RoSpec, State
+from vigil_sim.device_clock import DeviceClock, cancelled, every
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
+
+STYLES = ("truncated", "wrong-length", "garbage")
+_NEWEST_VERSION = 2
+_UNANSWERED_KEEPALIVES = 5
+"""After so many the reader takes its client for gone."""
 
 
 class TagInField(NamedTuple):
@@ -19,12 +46,36 @@ class TagInField(NamedTuple):
     rssi_dbm: float = -55.0
 
 
+class Client:
+    """The one connected client."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        self.version = 1
+        self.unanswered = 0
+
+    def send(self, type: int, body: bytes, id: int) -> bytes:
+        """Send a message; returns its bytes."""
+        frame = encode_message(Message(self.version, type, id, body))
+        self.raw(frame)
+        return frame
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        if not self.writer.is_closing():
+            self.writer.write(data)
+
+
 class LlrpReader:
     """One reader. ``await start()``, then ``address`` is where the gateway connects.
 
     ``field(t)`` gives the tags in front of the antennas at second ``t`` of the timetable;
-    it is asked once per inventory round while a ROSpec runs. Corrupt-frame styles:
-    ``truncated``, ``wrong-length``, ``garbage``; drop silences reports.
+    it is asked once per inventory round while a ROSpec runs and a client is connected. The
+    ledger notes each reported tag as ``tag-read`` (parameter ``epc:…``, value RSSI).
+
+    Faults: drop (a report is not sent), corrupt_frame (``truncated``: half a report, then the
+    connection ends; ``wrong-length``; ``garbage``: a report's body), clock_skew, drift (RSSI),
+    reboot (the connection breaks, new ones are refused, ROSpecs are forgotten).
     """
 
     def __init__(
@@ -43,19 +94,321 @@ class LlrpReader:
         faults: Faults | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.device = device
+        self.gateway = gateway
+        self.faults = faults or Faults()
+        self.rospecs: dict[int, RoSpec] = {}
+        self._field = field
+        self._host = host
+        self._port = port
+        self._antennas = antennas
+        self._round_s = round_s
+        self._clock = DeviceClock(clock, world_time, speed, self.faults)
+        self._ledger = ledger
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._client: Client | None = None
+        self._keepalive_ms = 0
+        self._keepalive_due = 0.0
+        self._inventory: asyncio.Task[None] | None = None
+        self._message_id = 0
 
     @property
     def address(self) -> str:
         """``host:port``."""
-        raise NotImplementedError
+        return f"{self._host}:{self._port}"
+
+    @property
+    def connected(self) -> bool:
+        """Whether a client is connected."""
+        return self._client is not None
 
     def section(self, **keys: Any) -> dict[str, Any]:
         """This reader's ``[[checkin]]`` table for a gateway.toml; ``keys`` are added on top."""
-        raise NotImplementedError
+        return {"device": self.device, "driver": "llrp", "address": self.address} | keys
 
     async def start(self) -> None:
         """Listen."""
+        self._clock.begin()
+        self._server = await asyncio.start_server(self._accept, self._host, self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+        self._inventory = asyncio.get_running_loop().create_task(every(self._round_s, self._round))
 
     async def stop(self) -> None:
         """Close every connection and the port."""
+        inventory, self._inventory = self._inventory, None
+        await cancelled(inventory)
+        if self._server is None:
+            return
+        self._server.close()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    # -- inventory
+
+    def _round(self) -> None:
+        world = self._clock.world()
+        if self.faults.rebooting(world):
+            self.rospecs.clear()
+            self._keepalive_ms = 0
+            if self._client is not None:
+                self._client.writer.transport.abort()
+            return
+        now = asyncio.get_running_loop().time()
+        if self._client is None:
+            return
+        self._keep_alive(self._client, now)
+        active = [spec for spec in self.rospecs.values() if spec.state is State.ACTIVE]
+        tags = list(self._field(world)) if active else []
+        for spec in active:
+            self._inventory_into(spec, tags, world)
+            ended = spec.runs_ms and now - spec.started_at >= spec.runs_ms / 1000
+            self._report(spec.take_reports(everything=bool(ended)), world)
+            if ended:
+                spec.state = State.INACTIVE
+                self._start_if_immediate(spec)
+
+    def _inventory_into(self, spec: RoSpec, tags: Iterable[TagInField], world: float) -> None:
+        time_us = self._clock.microseconds()
+        for tag in tags:
+            if spec.hears(tag.antenna):
+                rssi = round(tag.rssi_dbm + self.faults.drift(world, "rssi"))
+                clipped = min(max(rssi, -128), 127)
+                spec.sight(bytes.fromhex(tag.epc), tag.antenna, clipped, time_us)
+
+    def _report(self, reports: Iterable[list[Sighting]], world: float) -> None:
+        for report in reports:
+            if self._client is None or self.faults.drops(world):
+                continue
+            fault = self.faults.corruption(world)
+            if fault is not None:
+                style = fault.style or self.faults.random.choice(STYLES)
+                self._report_broken(self._client, report, style)
+                continue
+            self._client.send(MessageType.RO_ACCESS_REPORT, access_report(report), self._next_id())
+            self._note(report)
+
+    def _report_broken(self, client: Client, report: list[Sighting], style: str) -> None:
+        body = access_report(report)
+        if style == "garbage":
+            body = self.faults.random.randbytes(len(body))
+        message = Message(client.version, MessageType.RO_ACCESS_REPORT, self._next_id(), body)
+        frame = encode_message(message)
+        if style == "wrong-length":
+            wrong = self.faults.random.choice((3, len(frame) + 7, 0xFFFFFFF0))
+            frame = frame[:2] + struct.pack(">I", wrong) + frame[6:]
+        if style == "truncated":
+            frame = frame[: self.faults.random.randrange(1, len(frame))]
+        client.raw(frame)
+        if style == "truncated":
+            client.writer.close()
+
+    def _note(self, report: Iterable[Sighting]) -> None:
+        if self._ledger is None:
+            return
+        for tag in report:
+            rssi = None if tag.rssi_dbm is None else float(tag.rssi_dbm)
+            time_us = tag.first_seen_us or self._clock.microseconds()
+            name = f"epc:{tag.epc.hex()}"
+            self._ledger.append("tag-read", self.gateway, self.device, name, time_us, rssi)
+
+    def _keep_alive(self, client: Client, now: float) -> None:
+        if not self._keepalive_ms or now < self._keepalive_due:
+            return
+        self._keepalive_due = now + self._keepalive_ms / 1000
+        if client.unanswered >= _UNANSWERED_KEEPALIVES:
+            client.writer.transport.abort()
+            return
+        client.unanswered += 1
+        client.send(MessageType.KEEPALIVE, b"", self._next_id())
+
+    def _next_id(self) -> int:
+        self._message_id = self._message_id % 0xFFFFFFFF + 1
+        return self._message_id
+
+    # -- conversation
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Client(writer)
+        try:
+            if self.faults.rebooting(self._clock.world()):
+                writer.transport.abort()
+                return
+            self._greet(client)
+            if self._client is not None:
+                return
+            self._client = client
+            # A client that goes away in mid-message, or is reset, has simply gone.
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while await self._answer_next(reader, client):
+                    await writer.drain()
+        finally:
+            if self._client is client:
+                self._client = None
+            writer.close()
+
+    def _greet(self, client: Client) -> None:
+        taken = 2 if self._client is not None else 0
+        body = event_notification(self._clock.microseconds(), EventKind.CONNECTION_ATTEMPT, taken)
+        client.send(MessageType.READER_EVENT_NOTIFICATION, body, self._next_id())
+
+    async def _answer_next(self, reader: asyncio.StreamReader, client: Client) -> bool:
+        """Serve one message; False once the conversation is over."""
+        try:
+            version, type, length, id = decode_header(await reader.readexactly(HEADER_BYTES))  # noqa: A001  # LLRP's own words
+        except MalformedError as error:
+            self._complain(client, 0, Status.FIELD_ERROR, str(error))
+            return False
+        body = await reader.readexactly(length - HEADER_BYTES)
+        if not 1 <= version <= _NEWEST_VERSION:
+            self._complain(client, id, Status.UNSUPPORTED_VERSION, f"version {version}")
+            return True
+        client.version = version
+        self._answer(client, type, id, body)
+        return type != MessageType.CLOSE_CONNECTION
+
+    def _answer(self, client: Client, type: int, id: int, body: bytes) -> None:
+        match type:
+            case MessageType.KEEPALIVE_ACK:
+                client.unanswered = 0
+            case MessageType.ENABLE_EVENTS_AND_REPORTS:
+                pass  # reports are never held back
+            case MessageType.GET_REPORT:
+                for spec in self.rospecs.values():
+                    self._report(spec.take_reports(everything=True), self._clock.world())
+            case MessageType.CLOSE_CONNECTION:
+                client.send(MessageType.CLOSE_CONNECTION_RESPONSE, llrp_status(), id)
+            case MessageType.GET_SUPPORTED_VERSION:
+                client.send(type + 10, bytes((client.version, _NEWEST_VERSION)) + llrp_status(), id)
+            case _:
+                answer = self._response(type, body)
+                if answer is None:
+                    self._complain(client, id, Status.UNSUPPORTED_MESSAGE, f"message {type}")
+                else:
+                    client.send(type + 10, answer, id)
+
+    def _response(self, type: int, body: bytes) -> bytes | None:
+        """The body of the response (type + 10); None where the message is not known."""
+        match type:
+            case MessageType.GET_READER_CAPABILITIES:
+                return capabilities(self._antennas)
+            case MessageType.GET_READER_CONFIG:
+                return configuration(self._configuration())
+            case MessageType.SET_READER_CONFIG:
+                return self._set_configuration(body)
+            case MessageType.ADD_ROSPEC:
+                return self._add_rospec(body)
+            case (
+                MessageType.DELETE_ROSPEC
+                | MessageType.START_ROSPEC
+                | MessageType.STOP_ROSPEC
+                | MessageType.ENABLE_ROSPEC
+                | MessageType.DISABLE_ROSPEC
+            ):
+                return self._change_rospec(MessageType(type), body)
+            case MessageType.GET_ROSPECS:
+                return llrp_status() + b"".join(spec.encoded() for spec in self.rospecs.values())
+            case MessageType.DELETE_ACCESSSPEC | MessageType.GET_ACCESSSPECS:
+                return llrp_status()
+            case MessageType.SET_PROTOCOL_VERSION:
+                known = len(body) == 1 and 1 <= body[0] <= _NEWEST_VERSION
+                return llrp_status(Status.SUCCESS if known else Status.UNSUPPORTED_VERSION)
+            case (
+                MessageType.ADD_ACCESSSPEC
+                | MessageType.ENABLE_ACCESSSPEC
+                | MessageType.DISABLE_ACCESSSPEC
+            ):
+                return llrp_status(Status.UNSUPPORTED_MESSAGE, "this reader has no AccessSpecs")
+        return None
+
+    def _complain(self, client: Client, id: int, status: Status, about: str) -> None:
+        client.send(MessageType.ERROR_MESSAGE, llrp_status(status, about), id)
+
+    def _configuration(self) -> Configuration:
+        return Configuration(
+            self.device.encode()[:16],
+            antennas=self._antennas,
+            connected=self._antennas,
+            keepalive_ms=self._keepalive_ms,
+        )
+
+    def _set_configuration(self, body: bytes) -> bytes:
+        if not body:
+            return llrp_status(Status.FIELD_ERROR, "the reset flag is missing")
+        try:
+            for parameter in parameters(body[1:]):
+                if parameter.type == 220 and len(parameter.value) == 5:
+                    periodic, period_ms = struct.unpack(">BI", parameter.value)
+                    self._keepalive_ms = period_ms if periodic else 0
+                    self._keepalive_due = 0.0
+        except MalformedError as error:
+            return llrp_status(Status.PARAMETER_ERROR, str(error))
+        if body[0] & 0x80:
+            self.rospecs.clear()
+        return llrp_status()
+
+    # -- ROSpecs
+
+    def _add_rospec(self, body: bytes) -> bytes:
+        try:
+            spec = next(
+                (rospecs.parse(p.value) for p in parameters(body) if p.type == rospecs.ROSPEC), None
+            )
+        except MalformedError as error:
+            return llrp_status(Status.PARAMETER_ERROR, str(error))
+        if spec is None:
+            return llrp_status(Status.MISSING_PARAMETER, "ADD_ROSPEC has no ROSpec")
+        if spec.id in self.rospecs:
+            return llrp_status(Status.FIELD_ERROR, f"ROSpec {spec.id} exists")
+        self.rospecs[spec.id] = spec
+        return llrp_status()
+
+    def _change_rospec(self, type: MessageType, body: bytes) -> bytes:
+        if len(body) != 4:
+            return llrp_status(Status.FIELD_ERROR, "the ROSpec's id is missing")
+        wanted = struct.unpack(">I", body)[0]
+        every_one_allowed = type not in (MessageType.START_ROSPEC, MessageType.STOP_ROSPEC)
+        if wanted == 0 and every_one_allowed:
+            chosen = list(self.rospecs.values())
+        elif wanted in self.rospecs:
+            chosen = [self.rospecs[wanted]]
+        else:
+            return llrp_status(Status.FIELD_ERROR, f"there is no ROSpec {wanted}")
+        if type is MessageType.START_ROSPEC and chosen[0].state is State.DISABLED:
+            return llrp_status(Status.FIELD_ERROR, f"ROSpec {wanted} is disabled")
+        for spec in chosen:
+            self._move(spec, type)
+        return llrp_status()
+
+    def _move(self, spec: RoSpec, type: MessageType) -> None:
+        if spec.state is State.ACTIVE and type is not MessageType.START_ROSPEC:
+            self._report(spec.take_reports(everything=True), self._clock.world())
+        match type:
+            case MessageType.DELETE_ROSPEC:
+                del self.rospecs[spec.id]
+            case MessageType.DISABLE_ROSPEC:
+                spec.state = State.DISABLED
+            case MessageType.ENABLE_ROSPEC if spec.state is State.DISABLED:
+                spec.state = State.INACTIVE
+                self._start_if_immediate(spec)
+            case MessageType.STOP_ROSPEC if spec.state is State.ACTIVE:
+                spec.state = State.INACTIVE
+                self._start_if_immediate(spec)
+            case MessageType.START_ROSPEC:
+                self._activate(spec)
+
+    def _start_if_immediate(self, spec: RoSpec) -> None:
+        if spec.starts_at_once:
+            self._activate(spec)
+
+    def _activate(self, spec: RoSpec) -> None:
+        spec.state = State.ACTIVE
+        spec.started_at = asyncio.get_running_loop().time()
