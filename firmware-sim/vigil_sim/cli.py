@@ -1,0 +1,128 @@
+"""``vigil-sim``: play a city, run a fleet of sondes, render a passage, show the demo."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vigil_schemas.errors import VigilError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0; 2 with one line saying why where the input cannot be used."""
+    parser = argparse.ArgumentParser(prog="vigil-sim", description="A simulated city for Vigil.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_play(commands)
+    _add_check(commands)
+    _add_render(commands)
+    _add_fleet(commands)
+    _add_demo(commands)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except VigilError as error:
+        print(f"vigil-sim: {error.code}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+Commands = argparse._SubParsersAction  # argparse names this type nowhere else
+
+
+def _add_play(commands: Commands[argparse.ArgumentParser]) -> None:
+    play = commands.add_parser("play", help="run every device of a scenario")
+    play.add_argument("scenario", help="a TOML file, or the name of a scenario that is shipped")
+    play.add_argument("--speed", type=_positive, help="world seconds per second")
+    play.add_argument("--seed", type=int, help="instead of the scenario's own")
+    play.add_argument("--dir", type=Path, required=True, help="where configurations and data go")
+    play.add_argument("--broker", required=True, help="mqtt://host:port that gateways send to")
+    play.add_argument("--cloud-url", help="http://host:port that evidence is uploaded to")
+    play.add_argument("--tokens", type=Path, help='TOML file: gateway-id = "token"')
+    play.add_argument("--wait", action="store_true", help="begin when a line arrives on stdin")
+    play.add_argument("--exit-when-done", action="store_true")
+    play.set_defaults(run=_play)
+
+
+def _play(parsed: argparse.Namespace) -> int:
+    from vigil_sim.play import Surroundings, play, read_tokens
+    from vigil_sim.scenario import load
+
+    around = Surroundings(
+        directory=parsed.dir.resolve(),
+        broker=parsed.broker,
+        cloud_url=parsed.cloud_url,
+        tokens=read_tokens(parsed.tokens) if parsed.tokens else None,
+    )
+    return asyncio.run(
+        play(
+            load(parsed.scenario),
+            around,
+            speed=parsed.speed,
+            seed=parsed.seed,
+            wait=parsed.wait,
+            exit_when_done=parsed.exit_when_done,
+        )
+    )
+
+
+def _add_check(commands: Commands[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser("check", help="name every mistake in a scenario")
+    check.add_argument("scenario")
+    check.set_defaults(run=_check)
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from vigil_sim.scenario import load
+
+    scenario = load(parsed.scenario)
+    print(json.dumps({"kind": "scenario", "name": scenario.name, "devices": len(scenario.devices)}))
+    return 0
+
+
+def _add_render(commands: Commands[argparse.ArgumentParser]) -> None:
+    render = commands.add_parser(
+        "render-noise", help="write one passage as a sound file and frames"
+    )
+    render.add_argument("--scenario", default="city-night")
+    render.add_argument("--passage", help="label or plate; by default the loudest")
+    render.add_argument("--out", type=Path, help="a 16-bit WAV file")
+    render.add_argument("--frames", type=Path, help="a folder for JPEG frames")
+    render.set_defaults(run=_render)
+
+
+def _render(parsed: argparse.Namespace) -> int:
+    from vigil_sim.noise.render import render
+
+    facts = render(parsed.scenario, parsed.passage, parsed.out, parsed.frames)
+    print(json.dumps(facts, ensure_ascii=False))
+    return 0
+
+
+def _add_fleet(commands: Commands[argparse.ArgumentParser]) -> None:
+    from vigil_sim.water import fleet
+
+    parser = commands.add_parser("fleet", help="many logging sondes with a ledger of the truth")
+    fleet.add_arguments(parser)
+    parser.set_defaults(run=fleet.main)
+
+
+def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
+    from vigil_sim.demo.main import add_command
+
+    add_command(commands)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError("a speed lies above 0 and up to 1000")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""A networked microphone array: raw interleaved s16le PCM at 48 kHz to whoever connects.
+
+Every client gets the stream from now on, as fast as it happens and no faster.
+A client that does not keep up loses whole blocks, and they are counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from vigil_sim.clock import StreetClock
+from vigil_sim.faults import Faults
+from vigil_sim.noise.sound import StreetSound
+from vigil_sim.noise.vehicle import SAMPLE_RATE
+
+BLOCK = 2400
+"""Samples in a block: 50 ms."""
+BEHIND_BYTES = 512 * 1024
+"""More than this unsent to a client (over a second of four channels), and blocks are dropped."""
+_CATCH_UP_S = 2.0
+
+
+class Microphone:
+    """One array. ``await start()``, then ``address`` is where the gateway connects.
+
+    Faults: drop loses blocks, drift changes the gain (dB), reboot closes every
+    connection and refuses new ones, corrupt_frame flips bytes of a block.
+    """
+
+    def __init__(
+        self,
+        sound: StreetSound,
+        clock: StreetClock,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        world_time: Callable[[], float] | None = None,
+        faults: Faults | None = None,
+    ) -> None:
+        self.sound = sound
+        self.dropped_blocks = 0
+        self._clock = clock
+        self._host, self._port = host, port
+        self._world_time = world_time or clock.now
+        self._faults = faults or Faults()
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self._ticking: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """``tcp://host:port``."""
+        return f"tcp://{self._host}:{self._port}"
+
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._clients)
+
+    async def start(self) -> None:
+        """Listen, and begin to convert."""
+        self._server = await asyncio.start_server(self._connected, self._host, self._port)
+        self._port = int(self._server.sockets[0].getsockname()[1])
+        self._ticking = asyncio.create_task(self._tick(), name="microphone")
+
+    async def stop(self) -> None:
+        """Close every connection and the port."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        if self._server is not None:
+            self._server.close()
+        self._hang_up()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._faults.rebooting(self._world_time()):
+            writer.transport.abort()
+            return
+        self._clients.add(writer)
+        try:
+            while await reader.read(1024):
+                pass
+        except ConnectionError:
+            pass
+        finally:
+            self._clients.discard(writer)
+            writer.close()
+
+    async def _tick(self) -> None:
+        first = int(self._clock.now() * SAMPLE_RATE)
+        while True:
+            due = (first + BLOCK) / SAMPLE_RATE - self._clock.now()
+            if due > 0:
+                await asyncio.sleep(due)
+            elif due < -_CATCH_UP_S:
+                # The whole process was stopped: the converter did not wait for it.
+                first = int(self._clock.now() * SAMPLE_RATE)
+            self._send(first)
+            first += BLOCK
+
+    def _send(self, first: int) -> None:
+        world = self._world_time()
+        if self._faults.rebooting(world):
+            self._hang_up()
+        if not self._clients or self._faults.drops(world):
+            return
+        data = self.sound.block(first, BLOCK, self._faults.drift(world, "gain"))
+        if self._faults.corruption(world):
+            broken = bytearray(data)
+            for _ in range(64):
+                broken[self._faults.random.randrange(len(broken))] ^= 0xFF
+            data = bytes(broken)
+        for writer in tuple(self._clients):
+            if writer.transport.get_write_buffer_size() > BEHIND_BYTES:
+                self.dropped_blocks += 1
+            else:
+                writer.write(data)
+
+    def _hang_up(self) -> None:
+        for writer in tuple(self._clients):
+            writer.transport.abort()
+        self._clients.clear()

@@ -1,0 +1,123 @@
+"""One noise camera's street: its microphones and its camera on one clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vigil_sim.clock import CityClock, StreetClock
+from vigil_sim.faults import Faults
+from vigil_sim.noise.film import Film, Shot
+from vigil_sim.noise.microphone import Microphone
+from vigil_sim.noise.mjpeg import Camera
+from vigil_sim.noise.sound import StreetSound, Vehicle, passage
+from vigil_sim.noise.vehicle import SAMPLE_RATE
+from vigil_sim.noise.view import View
+from vigil_sim.scenario import NoiseCamera, Passage
+from vigil_sim.world import World
+
+
+def vehicle(happening: Passage, world: World) -> Vehicle:
+    """What is to be heard of a scheduled passage."""
+    return Vehicle(
+        kind=happening.vehicle,
+        speed_m_s=happening.speed_km_h / 3.6,
+        rpm=happening.rpm,
+        LAFmax_db=happening.LAFmax_db,
+        away=happening.direction == "away",
+        seed=world.random("passage", happening.device, happening.plate).getrandbits(48),
+    )
+
+
+def shot(happening: Passage, world: World, nearest_at: float) -> Shot:
+    """What is to be seen of it; nearest at this second of the street's clock."""
+    return Shot(
+        kind=happening.vehicle,
+        motion=vehicle(happening, world).motion,
+        plate=happening.plate,
+        nearest_at=nearest_at,
+        colour=happening.colour,
+    )
+
+
+class Street:
+    """Microphones and camera as one device: the same vehicles at the same moments."""
+
+    def __init__(
+        self, settings: NoiseCamera, world: World, city: CityClock, faults: Faults
+    ) -> None:
+        self._settings = settings
+        self._world = world
+        self._city = city
+        self._faults = faults
+        self._clock = StreetClock()
+        self._passages = world.passages(settings.device)
+        self._rendered: list[Any] = []
+
+    def render(self) -> None:
+        """Prepare all that can be prepared: background, passages, scenery. Takes seconds."""
+        settings = self._settings
+        self.sound = StreetSound(
+            channels=settings.channels,
+            full_scale_peak_db=settings.full_scale_peak_db,
+            background_db=settings.background_db,
+            seed=self._world.random("background", settings.device).getrandbits(48),
+        )
+        self._rendered = [
+            passage(vehicle(each, self._world), settings.channels) for each in self._passages
+        ]
+        seed = self._world.random("scenery", settings.device).getrandbits(31)
+        self.film = Film(View(settings.width, settings.height), seed, settings.device)
+
+    async def start(self) -> None:
+        """Listen on two free ports."""
+        self._microphone = Microphone(
+            self.sound, self._clock, world_time=self._city.world, faults=self._faults
+        )
+        self._camera = Camera(
+            self.film,
+            self._clock,
+            fps=self._settings.fps,
+            world_time=self._city.world,
+            faults=self._faults,
+        )
+        await self._microphone.start()
+        await self._camera.start()
+
+    async def stop(self) -> None:
+        """Close both ports."""
+        await self._camera.stop()
+        await self._microphone.stop()
+
+    def schedule(self, city: CityClock) -> None:
+        """Once the night has begun: give every passage its moment."""
+        for happening, pressure in zip(self._passages, self._rendered, strict=True):
+            nearest = self._clock.at_monotonic(city.monotonic_at(happening.at_s))
+            self.sound.add(round(nearest * SAMPLE_RATE), pressure)
+            self.film.add(shot(happening, self._world, nearest))
+
+    @property
+    def audio_address(self) -> str:
+        """``tcp://host:port``."""
+        return self._microphone.address
+
+    @property
+    def camera_address(self) -> str:
+        """The MJPEG stream's URL."""
+        return self._camera.address
+
+    def section(self) -> dict[str, Any]:
+        """This camera's part of its ``[[noise]]`` table."""
+        settings = self._settings
+        return {
+            "threshold_db": settings.threshold_db,
+            "before_s": 3.0,
+            "after_s": 3.0,
+            "audio": {
+                "source": "pcm",
+                "address": self.audio_address,
+                "format": f"s16le:{SAMPLE_RATE}:{settings.channels}",
+                "channel": 0,
+                "full_scale_peak_db": settings.full_scale_peak_db,
+            },
+            "camera": {"source": "mjpeg", "address": self.camera_address, "fps": settings.fps},
+        }
