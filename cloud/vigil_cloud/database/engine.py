@@ -7,6 +7,8 @@ each other instead of failing in the middle.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,14 @@ def lock_for_writing(session: Session) -> None:
     """
     if session.get_bind().dialect.name == "sqlite":
         session.connection(execution_options={"vigil_begin": "IMMEDIATE"})
+
+
+@contextmanager
+def writing(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """One transaction that means to write from its beginning; commits at the end."""
+    with sessions() as session, session.begin():
+        lock_for_writing(session)
+        yield session
 
 
 def ping(engine: Engine) -> None:

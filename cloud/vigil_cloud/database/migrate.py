@@ -1,0 +1,77 @@
+"""Bring a database to the tables that this version needs.
+
+Several processes may start at once: the first migrates, the others wait for its lock
+and then find nothing to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from vigil_cloud.database.registry import metadata
+from vigil_schemas.errors import VigilError
+
+FOLDER: Final = Path(__file__).parent / "migrations"
+_LOCK: Final = 0x5649_4749_4C
+"""Key of PostgreSQL's advisory lock: "VIGIL"."""
+
+
+class DatabaseOutdated(VigilError):
+    """The tables are not those of this version."""
+
+    code: ClassVar[str] = "database-outdated"
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's configuration, without a file."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str | None:
+    """The newest revision that this version knows."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    return ScriptDirectory.from_config(config).get_current_head()
+
+
+def current(engine: Engine) -> str | None:
+    """The database's revision; ``None`` for an empty one."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(engine: Engine) -> None:
+    """Run what is missing, all of it in one transaction. Raises SQLAlchemy's errors."""
+    with engine.connect() as plain:
+        connection = plain.execution_options(vigil_begin="IMMEDIATE")
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            command.upgrade(configuration(connection), "head")
+
+
+def check(engine: Engine) -> None:
+    """Raises ``DatabaseOutdated`` where ``upgrade`` has something to do."""
+    found, wanted = current(engine), head()
+    if found != wanted:
+        raise DatabaseOutdated(
+            f"the database is at revision {found or 'none'}, this version needs {wanted}:"
+            " run `vigil-cloud migrate`"
+        )
+
+
+def differences(connection: Connection) -> list[Any]:
+    """What separates the database from the models; empty where they agree."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata()))

@@ -1,0 +1,1 @@
+"""Alembic's migrations; run by ``vigil_cloud.database.migrate``, never by hand."""

@@ -1,0 +1,131 @@
+"""When gateways and devices were last heard of, noted by ingest with each group commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.upsert import insert_missing, table_of
+from vigil_cloud.devices.handler import new_device, new_gateway
+from vigil_cloud.devices.models import Device, Gateway
+
+
+class Seen(NamedTuple):
+    """A device heard of: whose it is, its domain, units of parameters that are new."""
+
+    gateway: str
+    domain: str
+    units: Mapping[str, str]
+
+
+def enrolled(session: Session, gateways: Iterable[str]) -> set[str]:
+    """Those of the gateways that have a row."""
+    names = sorted(set(gateways))
+    return set(session.scalars(select(Gateway.gateway).where(Gateway.gateway.in_(names))))
+
+
+def enrol(session: Session, gateway: str, now: datetime) -> bool:
+    """Let a gateway in; ``False`` where it was already."""
+    if enrolled(session, [gateway]):
+        return False
+    _insert_gateways(session, [gateway], now)
+    return True
+
+
+def record_seen(
+    session: Session, gateways: Iterable[str], devices: Mapping[str, Seen], now: datetime
+) -> None:
+    """Move ``last_seen``; make rows for what nobody has described yet."""
+    names = sorted(set(gateways))
+    rows = [{"name": name, "now": now} for name in names]
+    if rows:
+        missing = set(names) - enrolled(session, names)
+        if missing:
+            _insert_gateways(session, sorted(missing), now)
+        table = table_of(Gateway)
+        _execute(
+            session,
+            update(table)
+            .where(table.c.gateway == bindparam("name"))
+            .values(last_seen=bindparam("now")),
+            rows,
+        )
+        # A silent one speaks again. Seldom true, so this writes nothing as a rule.
+        session.execute(
+            update(Gateway)
+            .where(
+                Gateway.gateway.in_(names),
+                Gateway.offline,
+                or_(Gateway.connected, Gateway.session.is_(None)),
+            )
+            .values(offline=False, updated=now)
+        )
+    _record_devices(session, devices, now)
+
+
+def _record_devices(session: Session, devices: Mapping[str, Seen], now: datetime) -> None:
+    if not devices:
+        return
+    names = sorted(devices)
+    known = set(session.scalars(select(Device.device).where(Device.device.in_(names))))
+    insert_missing(
+        session,
+        Device,
+        [
+            new_device(name, devices[name].gateway, devices[name].domain, now)
+            for name in names
+            if name not in known
+        ],
+    )
+    table = table_of(Device)
+    _execute(
+        session,
+        update(table)
+        .where(table.c.device == bindparam("name"), table.c.gateway == bindparam("whose"))
+        .values(last_seen=bindparam("now")),
+        [{"name": name, "whose": devices[name].gateway, "now": now} for name in names],
+    )
+    for name in names:
+        if devices[name].units:
+            _record_units(session, name, devices[name], now)
+
+
+def _record_units(session: Session, name: str, seen: Seen, now: datetime) -> None:
+    device = session.scalars(
+        select(Device)
+        .where(Device.device == name, Device.gateway == seen.gateway)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if device is not None and not seen.units.items() <= device.units.items():
+        device.units = {**device.units, **seen.units}
+        device.updated = now
+
+
+def sweep(session: Session, now: datetime, silent_since: datetime) -> list[str]:
+    """Mark gateways offline that have been silent; returns those that just became so."""
+    silent = session.scalars(
+        select(Gateway)
+        .where(
+            Gateway.offline.is_(False),
+            Gateway.last_seen.is_not(None),
+            Gateway.last_seen < silent_since,
+        )
+        .with_for_update(skip_locked=True)
+    ).all()
+    for gateway in silent:
+        gateway.offline = True
+        gateway.updated = now
+    return [gateway.gateway for gateway in silent]
+
+
+def _insert_gateways(session: Session, names: Iterable[str], now: datetime) -> None:
+    insert_missing(session, Gateway, [new_gateway(name, now) for name in names])
+
+
+def _execute(session: Session, statement: Any, rows: list[dict[str, Any]]) -> None:
+    session.connection().execute(statement, rows)

@@ -1,0 +1,273 @@
+"""One group commit: what handlers write, dead letters and watermarks in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import structlog
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from vigil_cloud.database.engine import lock_for_writing
+from vigil_cloud.database.upsert import insert, insert_missing, table_of
+from vigil_cloud.devices.seen import Seen, record_seen
+from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
+from vigil_cloud.ingest.models import DEAD_LETTER_BYTES, DeadLetter, TakenEvent, Watermark
+from vigil_cloud.ingest.port import Handler, Received
+from vigil_cloud.ingest.progress import Progress
+from vigil_cloud.ingest.queue import Arrived
+
+ATTEMPTS: Final = 3
+"""So often a handler may lose a race with another process before its message is refused."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Item(NamedTuple):
+    """A message of the batch: as it arrived and what it is."""
+
+    arrived: Arrived
+    decoded: Decoded
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a committed batch means for its senders and for the metrics."""
+
+    progress: dict[str, Progress] = field(default_factory=dict)
+    gateways: dict[str, str] = field(default_factory=dict)
+    """Whose source it is."""
+    duplicates: int = 0
+    deferred: int = 0
+    refused: list[str] = field(default_factory=list)
+    """Reasons."""
+    stored: list[Item] = field(default_factory=list)
+    facts: int = 0
+
+
+def database_is_away(error: BaseException) -> bool:
+    """Whether the same transaction may succeed later: no connection, a lock, a deadlock."""
+    return isinstance(error, OperationalError | InterfaceError | InternalError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
+class Committer:
+    """Knows the handlers; holds no other state."""
+
+    def __init__(self, handlers: Sequence[Handler]) -> None:
+        self._handlers: dict[str, list[Handler]] = defaultdict(list)
+        for handler in handlers:
+            for event_type in sorted(handler.types):
+                self._handlers[event_type].append(handler)
+
+    def write(self, session: Session, items: Sequence[Item], now: datetime) -> Outcome:
+        """Everything up to the commit, which is the caller's. Raises SQLAlchemy's errors."""
+        lock_for_writing(session)
+        outcome = Outcome()
+        outcome.progress = _lock_watermarks(session, items, now, outcome.gateways)
+        letters: list[tuple[Item, Refusal]] = []
+        for item in items:
+            refusal = self._take(session, item, now, outcome)
+            if refusal is not None:
+                letters.append((item, refusal))
+        _bury(session, letters, now)
+        outcome.refused = [refusal.reason for _, refusal in letters]
+        gateways, devices = _heard_of(outcome.stored)
+        record_seen(session, gateways, devices, now)
+        _move_watermarks(session, outcome, now)
+        return outcome
+
+    def _take(
+        self, session: Session, item: Item, now: datetime, outcome: Outcome
+    ) -> Refusal | None:
+        decoded = item.decoded
+        progress = None
+        if decoded.source is not None and decoded.sequence is not None:
+            progress = outcome.progress[decoded.source]
+            if decoded.sequence in progress:
+                outcome.duplicates += 1
+                return None
+            if not progress.add(decoded.sequence):
+                outcome.deferred += 1
+                return None
+        refusal: Refusal | None = None
+        if isinstance(decoded, Refusal):
+            refusal = decoded
+        else:
+            if isinstance(decoded, Fact):
+                refusal = self._handle(session, item, decoded, now, outcome)
+            outcome.stored.append(item)
+        if refusal is not None and progress is not None:
+            progress.refused += 1
+        return refusal
+
+    def _handle(
+        self, session: Session, item: Item, fact: Fact, now: datetime, outcome: Outcome
+    ) -> Refusal | None:
+        if fact.sequence is not None and not _first_time(session, fact, now):
+            outcome.duplicates += 1
+            return None
+        handlers = self._handlers.get(fact.envelope.type, ())
+        received = Received(fact.gateway, fact.envelope, fact.data, item.arrived.received)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with session.begin_nested():
+                    for handler in handlers:
+                        handler.handle(session, received)
+            except Exception as error:
+                if database_is_away(error):
+                    raise
+                if isinstance(error, IntegrityError | StaleDataError) and attempt < ATTEMPTS:
+                    continue
+                _log.exception("handler-failed", type=fact.envelope.type, gateway=fact.gateway)
+                detail = f"{type(error).__name__}: {error}"
+                return refuse(
+                    item.arrived.topic, item.arrived.payload, "handler-failed", detail[:2000]
+                )
+            break
+        outcome.facts += 1
+        return None
+
+
+def _lock_watermarks(
+    session: Session, items: Iterable[Item], now: datetime, gateways: dict[str, str]
+) -> dict[str, Progress]:
+    """The batch's sources, locked in one order so that two processes wait and do not deadlock."""
+    for item in items:
+        if item.decoded.source is not None:
+            gateways[item.decoded.source] = item.decoded.gateway
+    if not gateways:
+        return {}
+    sources = sorted(gateways)
+    found = _read_watermarks(session, sources)
+    missing = [source for source in sources if source not in found]
+    if missing:
+        insert_missing(
+            session,
+            Watermark,
+            [
+                {
+                    "source": source,
+                    "gateway": gateways[source],
+                    "stored": 0,
+                    "beyond": [],
+                    "refused": 0,
+                    "updated": now,
+                }
+                for source in missing
+            ],
+        )
+        found = _read_watermarks(session, sources)
+    return found
+
+
+def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress]:
+    columns = table_of(Watermark).c
+    rows = session.execute(
+        select(columns.source, columns.stored, columns.beyond, columns.refused)
+        .where(columns.source.in_(sources))
+        .order_by(columns.source)
+        .with_for_update()
+    )
+    return {
+        source: Progress(stored, ((first, last) for first, last in beyond), refused)
+        for source, stored, beyond, refused in rows
+    }
+
+
+def _move_watermarks(session: Session, outcome: Outcome, now: datetime) -> None:
+    if not outcome.progress:
+        return
+    table = table_of(Watermark)
+    session.connection().execute(
+        update(table)
+        .where(table.c.source == bindparam("which"))
+        .values(
+            stored=bindparam("stored_now"),
+            beyond=bindparam("beyond_now"),
+            refused=bindparam("refused_now"),
+            updated=now,
+        ),
+        [
+            {
+                "which": source,
+                "stored_now": progress.stored,
+                "beyond_now": [list(pair) for pair in progress.beyond],
+                "refused_now": progress.refused,
+            }
+            for source, progress in sorted(outcome.progress.items())
+        ],
+    )
+
+
+def _first_time(session: Session, fact: Fact, now: datetime) -> bool:
+    added: Any = session.connection().execute(
+        insert(session, TakenEvent).on_conflict_do_nothing(),
+        {"gateway": fact.gateway, "event_id": fact.envelope.id, "taken": now},
+    )
+    return bool(added.rowcount == 1)
+
+
+def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) -> None:
+    for item, refusal in letters:
+        payload = item.arrived.payload
+        statement = insert(session, DeadLetter).values(
+            gateway=_plain(refusal.gateway),
+            topic=_plain(item.arrived.topic)[:512],
+            reason=refusal.reason,
+            detail=_plain(refusal.detail)[:2000],
+            payload=payload[:DEAD_LETTER_BYTES],
+            size=len(payload),
+            digest=hashlib.sha256(payload).hexdigest(),
+            first_received=item.arrived.received,
+            last_received=now,
+            count=1,
+        )
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["topic", "digest"],
+                set_={
+                    "count": table_of(DeadLetter).c.count + 1,
+                    "last_received": now,
+                    "reason": statement.excluded.reason,
+                    "detail": statement.excluded.detail,
+                },
+            )
+        )
+
+
+def _plain(text: str) -> str:
+    """PostgreSQL's text holds no NUL, and neither database takes half a surrogate pair."""
+    return text.replace("\0", "�").encode(errors="replace").decode()
+
+
+def _heard_of(items: Iterable[Item]) -> tuple[set[str], dict[str, Seen]]:
+    gateways: set[str] = set()
+    devices: dict[str, Seen] = {}
+    for item in items:
+        decoded = item.decoded
+        if isinstance(decoded, Observation):
+            gateways.add(decoded.gateway)
+            known = devices.get(decoded.device)
+            units = {n: u for n, u in decoded.units.items() if u is not None}
+            if known is None or units:
+                merged = {**(known.units if known else {}), **units}
+                domain = decoded.points[0].series.domain
+                devices[decoded.device] = Seen(decoded.gateway, domain, merged)
+        elif isinstance(decoded, Fact) and decoded.sequence is not None:
+            gateways.add(decoded.gateway)
+    return gateways, devices

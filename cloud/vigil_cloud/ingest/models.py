@@ -1,0 +1,61 @@
+"""Tables of ingest: how far each source is stored, which events were taken, what was refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base
+
+DEAD_LETTER_BYTES = 64 * 1024
+"""So much of a refused payload is kept."""
+
+
+class Watermark(Base):
+    """One source: everything up to ``stored`` and inside ``beyond`` is in the stores."""
+
+    __tablename__ = "watermarks"
+
+    source: Mapped[str] = mapped_column(String(160), primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(63), index=True)
+    stored: Mapped[int] = mapped_column(BigInteger, default=0)
+    beyond: Mapped[list[list[int]]] = mapped_column(JSON, default=list)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
+    updated: Mapped[datetime]
+
+
+class TakenEvent(Base):
+    """An event's id, kept so that the same fact derived twice is taken once."""
+
+    __tablename__ = "taken_events"
+
+    gateway: Mapped[str] = mapped_column(String(63), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    taken: Mapped[datetime] = mapped_column(index=True)
+
+
+class DeadLetter(Base):
+    """A refused message. The same payload sent again only raises ``count``."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (
+        UniqueConstraint("topic", "digest"),
+        Index("ix_dead_letters_gateway_last_received", "gateway", "last_received"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(63))
+    """Whose branch it came on; empty where the topic names none."""
+    topic: Mapped[str] = mapped_column(String(512))
+    reason: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[str] = mapped_column(Text)
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    """The first 64 KiB."""
+    size: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the whole payload."""
+    first_received: Mapped[datetime]
+    last_received: Mapped[datetime]
+    count: Mapped[int] = mapped_column(BigInteger, default=1)

@@ -1,0 +1,60 @@
+"""What arrived and waits for the writer: first in, first out, bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Arrived(NamedTuple):
+    """A message as it came from the broker."""
+
+    topic: str
+    payload: bytes
+    received: datetime
+    monotonic: float
+    acknowledgement: tuple[int, int, int] | None
+    """Connection, packet identifier and QoS, for the acknowledgement once it is stored."""
+
+
+class Waiting:
+    """Acknowledgements must leave in the order of arrival (MQTT 5, 4.6): so one queue, no lanes."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._messages: deque[Arrived] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put(self, message: Arrived) -> None:
+        """Waits while full, which stops the reading from the socket; drops once closed."""
+        with self._changed:
+            while len(self._messages) >= self._capacity and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return
+            self._messages.append(message)
+            if len(self._messages) == 1:
+                self._changed.notify_all()
+
+    def take(self, most: int) -> list[Arrived]:
+        """Up to ``most`` messages as soon as there is one; none once closed and empty."""
+        with self._changed:
+            while not self._messages and not self._closed:
+                self._changed.wait()
+            count = min(most, len(self._messages))
+            taken = [self._messages.popleft() for _ in range(count)]
+            self._changed.notify_all()
+            return taken
+
+    def close(self) -> None:
+        """Nothing more comes in; ``take`` gives what is left and then nothing."""
+        with self._changed:
+            self._closed = True
+            self._messages.clear()
+            self._changed.notify_all()

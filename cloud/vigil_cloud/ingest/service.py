@@ -1,0 +1,172 @@
+"""Ingest as a whole: one intake per urgency, so that no alarm waits behind an observation.
+
+An intake is a connection, a bounded queue and a writer thread. Observations wait while
+the time series is away; alarms and events need only the database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import delete
+from sqlalchemy.exc import SQLAlchemyError
+
+from vigil_cloud.devices.seen import sweep
+from vigil_cloud.ingest.commit import Committer
+from vigil_cloud.ingest.decode import Decoder, Limits
+from vigil_cloud.ingest.models import TakenEvent
+from vigil_cloud.ingest.port import Handler
+from vigil_cloud.ingest.queue import Waiting
+from vigil_cloud.ingest.subscriber import (
+    RECEIVE_MAXIMUM,
+    BrokerAddress,
+    BrokerAway,
+    Subscriber,
+)
+from vigil_cloud.ingest.writer import Writer
+from vigil_cloud.services import Services
+from vigil_schemas.topics import ROOT, STATUS
+from vigil_schemas.types import Lane
+
+INTAKES: Final[dict[str, tuple[str, ...]]] = {
+    "alarm": (Lane.ALARM.value,),
+    "event": (Lane.EVENT.value, STATUS),
+    "observation": (Lane.OBSERVATION.value,),
+}
+SWEEP_S: Final = 5.0
+_log = structlog.get_logger(__name__)
+
+
+class Intake:
+    """One connection with its queue and its writer."""
+
+    def __init__(
+        self,
+        name: str,
+        channels: Sequence[str],
+        services: Services,
+        address: BrokerAddress,
+        handlers: Sequence[Handler],
+    ) -> None:
+        settings = services.settings
+        self.name = name
+        self.waiting = Waiting(2 * RECEIVE_MAXIMUM)
+        self.subscriber = Subscriber(
+            address,
+            _filters(channels, settings.shared_group),
+            self.waiting,
+            now=services.now,
+            name=f"{settings.ingest_name}-{name}" if settings.ingest_name else "",
+        )
+        self.writer = Writer(
+            name,
+            waiting=self.waiting,
+            sender=self.subscriber,
+            sessions=services.sessions,
+            timeseries=services.timeseries,
+            committer=Committer(handlers),
+            decoder=Decoder(
+                Limits(
+                    timedelta(days=settings.stale_after_days),
+                    timedelta(seconds=settings.future_after_s),
+                )
+            ),
+            metrics=services.metrics,
+            now=services.now,
+            announce=services.changed.announce,
+            enrolment_open=settings.enrolment_open,
+        )
+
+    def start(self) -> None:
+        self.writer.start()
+        self.subscriber.start()
+
+    def stop(self) -> None:
+        self.writer.stop()
+        self.subscriber.stop()
+
+
+class Ingest:
+    """Started and stopped by the command line; any number of processes may run one."""
+
+    def __init__(
+        self, services: Services, handlers: Sequence[Handler], address: BrokerAddress
+    ) -> None:
+        self._services = services
+        self._address = address
+        self._intakes = [
+            Intake(name, channels, services, address, handlers)
+            for name, channels in INTAKES.items()
+        ]
+        self._stopping = threading.Event()
+        self._housekeeper = threading.Thread(
+            target=self._keep_house, name="ingest-housekeeping", daemon=True
+        )
+        services.metrics.queue_depth.set_function(
+            lambda: sum(len(intake.waiting) for intake in self._intakes)
+        )
+        services.metrics.connected.set_function(lambda: float(self.connected))
+
+    @property
+    def connected(self) -> bool:
+        """Whether every intake is subscribed."""
+        return all(intake.subscriber.subscribed for intake in self._intakes)
+
+    def check(self) -> None:
+        """For ``/readyz``. Raises ``BrokerAway`` where messages do not come in."""
+        away = [intake.name for intake in self._intakes if not intake.subscriber.subscribed]
+        if away:
+            where = f"{self._address.host}:{self._address.port}"
+            raise BrokerAway(f"not subscribed at {where}: {', '.join(away)}")
+
+    def start(self) -> None:
+        for intake in self._intakes:
+            intake.start()
+        self._housekeeper.start()
+
+    def stop(self) -> None:
+        """Finish the batches in hand and disconnect."""
+        self._stopping.set()
+        for intake in self._intakes:
+            intake.stop()
+        if self._housekeeper.is_alive():
+            self._housekeeper.join(SWEEP_S)
+
+    def _keep_house(self) -> None:
+        rounds = 0
+        while not self._stopping.wait(SWEEP_S):
+            try:
+                self.sweep(forget=rounds % 720 == 0)
+            except SQLAlchemyError as error:  # the database is away; the writers say so as well
+                _log.debug("sweep-failed", error=str(error)[:200])
+            rounds += 1
+
+    def sweep(self, *, forget: bool = False) -> None:
+        """Notice silent gateways; now and then forget event ids too old to be taken again."""
+        services = self._services
+        settings = services.settings
+        now = services.now()
+        with services.sessions() as session:
+            silent = sweep(session, now, now - timedelta(seconds=settings.offline_after_s))
+            if forget:
+                # A repetition of what is older than this would be refused as stale.
+                horizon = now - timedelta(days=settings.stale_after_days + 1)
+                session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
+            session.commit()
+        if silent:
+            _log.warning("gateways-silent", gateways=silent)
+            services.changed.announce()
+
+
+def _filters(channels: Sequence[str], group: str) -> list[str]:
+    """A shared subscription gets no retained messages, so ``status`` is never shared."""
+    return [
+        f"$share/{group}/{ROOT}/+/{channel}"
+        if group and channel != STATUS
+        else f"{ROOT}/+/{channel}"
+        for channel in channels
+    ]

@@ -1,0 +1,216 @@
+"""The MQTT 5 side of ingest: one connection that subscribes, acknowledges and sends receipts."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from vigil_cloud.ingest.progress import Progress
+from vigil_cloud.ingest.queue import Arrived, Waiting
+from vigil_schemas.control import Receipt
+from vigil_schemas.envelope import CLOUD_SOURCE, encode
+from vigil_schemas.errors import VigilError
+from vigil_schemas.topics import RECEIPT, topic
+
+RECEIVE_MAXIMUM: Final = 500
+"""Messages that the broker may have on the way to us unacknowledged: the bound on memory."""
+SESSION_S: Final = 3600
+KEEPALIVE_S: Final = 20
+_log = structlog.get_logger(__name__)
+
+
+class BrokerAway(VigilError):
+    """No connection to the broker now."""
+
+    code: ClassVar[str] = "broker-away"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is and how it is told who we are."""
+
+    host: str
+    port: int
+    tls: bool = False
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    username: str = ""
+    password: str = ""
+
+    @classmethod
+    def parse(cls, url: str, **more: Any) -> BrokerAddress:
+        """From ``mqtt://host:port`` or ``mqtts://host:port``. Raises ``ValueError``."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            raise ValueError(
+                f"broker_url {url!r} is neither mqtt://host:port nor mqtts://host:port"
+            )
+        tls = parts.scheme == "mqtts"
+        return cls(parts.hostname, parts.port or (8883 if tls else 1883), tls, **more)
+
+
+def build_client(address: BrokerAddress, name: str) -> mqtt.Client:
+    """An MQTT 5 client with TLS and credentials as configured; not connected."""
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=True
+    )
+    if address.tls:
+        context = ssl.create_default_context(cafile=address.ca_file)
+        if address.certificate_file:
+            context.load_cert_chain(address.certificate_file, address.key_file)
+        client.tls_set_context(context)
+    if address.username:
+        client.username_pw_set(address.username, address.password)
+    client.reconnect_delay_set(min_delay=1, max_delay=5)
+    client.max_queued_messages_set(5_000)
+    client.max_inflight_messages_set(200)
+    return client
+
+
+class Subscriber:
+    """Reconnects by itself. With a ``name`` the broker keeps the session for an hour."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        filters: Iterable[str],
+        waiting: Waiting,
+        *,
+        now: Callable[[], datetime],
+        name: str = "",
+        on_connection: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._address = address
+        self._filters = list(filters)
+        self._waiting = waiting
+        self._now = now
+        self._keeps_session = bool(name)
+        self._on_connection = on_connection
+        self._connection = 0
+        self.subscribed = False
+        self._client = build_client(address, name or f"vigil-ingest-{uuid.uuid4().hex[:16]}")
+        self._client.on_connect = self._connected
+        self._client.on_disconnect = self._disconnected
+        self._client.on_subscribe = self._granted
+        self._client.on_message = self._arrived
+
+    def start(self) -> None:
+        """Begin to connect; a broker that is away is tried again."""
+        properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        if self._keeps_session:
+            properties.SessionExpiryInterval = SESSION_S
+        self._client.connect_async(
+            self._address.host,
+            self._address.port,
+            keepalive=KEEPALIVE_S,
+            clean_start=not self._keeps_session,
+            properties=properties,
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Disconnect; the queue must be closed before, so that nobody waits in a callback."""
+        with contextlib.suppress(OSError):
+            self._client.disconnect()
+        self._client.loop_stop()
+
+    def receipt(self, gateway: str, source: str, progress: Progress) -> None:
+        """Not kept while disconnected: the gateway sends again and is told again."""
+        if not self._client.is_connected():
+            return
+        payload = encode(
+            id=uuid.uuid4().hex,
+            source=CLOUD_SOURCE,
+            type=Receipt.TYPE,
+            subject=gateway,
+            time=self._now(),
+            data=Receipt(
+                source=source,
+                stored=progress.stored,
+                beyond=progress.beyond,
+                refused=progress.refused,
+            ),
+        )
+        self._client.publish(topic(gateway, RECEIPT), payload, qos=1)
+
+    def acknowledge(self, messages: Iterable[Arrived]) -> None:
+        """In order of arrival; those of an earlier connection no longer concern the broker."""
+        for message in messages:
+            if message.acknowledgement is not None:
+                connection, mid, qos = message.acknowledgement
+                if connection == self._connection:
+                    self._client.ack(mid, qos)
+
+    def _connected(
+        self,
+        client: mqtt.Client,
+        _userdata: object,
+        _flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            _log.warning("broker-refused", reason=str(reason))
+            return
+        self._connection += 1
+        options = SubscribeOptions(qos=1)
+        client.subscribe([(name, options) for name in self._filters])
+
+    def _granted(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            _log.error("subscription-refused", filters=self._filters, reasons=refused)
+            return
+        self.subscribed = True
+        self._on_connection(True)
+        _log.info("subscribed", filters=self._filters)
+
+    def _disconnected(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if self.subscribed:
+            _log.warning("broker-disconnected", reason=str(reason))
+        self.subscribed = False
+        self._connection += 1
+        self._on_connection(False)
+
+    def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        self._waiting.put(
+            Arrived(
+                message.topic,
+                bytes(message.payload),
+                self._now(),
+                time.monotonic(),
+                (self._connection, message.mid, message.qos) if message.qos else None,
+            )
+        )

@@ -1,0 +1,265 @@
+"""The writer: takes what arrived, stores it in groups, and only then says so.
+
+Order of work: time series, then one database transaction, then receipts, then the
+broker's acknowledgements. A store that is away is tried again with the same batch
+until it is back; meanwhile nothing more is taken from the broker than fits in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.devices.seen import enrolled
+from vigil_cloud.ingest.commit import Committer, Item, Outcome
+from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
+from vigil_cloud.ingest.progress import Progress
+from vigil_cloud.ingest.queue import Arrived, Waiting
+from vigil_cloud.metrics import Metrics
+from vigil_cloud.timeseries.port import (
+    Point,
+    TimeSeries,
+    TimeSeriesRejected,
+    TimeSeriesUnavailable,
+)
+from vigil_schemas.topics import parse
+
+BATCH_MESSAGES: Final = 500
+_PAUSE_FIRST_S: Final = 0.05
+_PAUSE_LONGEST_S: Final = 2.0
+_ENROLLED_FOR_S: Final = 30.0
+_REMEMBERED_SOURCES: Final = 20_000
+
+_log = structlog.get_logger(__name__)
+
+
+class Sender(Protocol):
+    """The way back to the gateways and the broker."""
+
+    def receipt(self, gateway: str, source: str, progress: Progress) -> None:
+        """Tell a gateway what of one source is stored."""
+
+    def acknowledge(self, messages: Iterable[Arrived]) -> None:
+        """Tell the broker that these are done with, in this order."""
+
+
+class Writer:
+    """One thread of one intake. Everything it needs to know of the past is in the database."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        waiting: Waiting,
+        sender: Sender,
+        sessions: sessionmaker[Session],
+        timeseries: TimeSeries,
+        committer: Committer,
+        decoder: Decoder,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        announce: Callable[[], None],
+        enrolment_open: bool,
+    ) -> None:
+        self._waiting = waiting
+        self._sender = sender
+        self._sessions = sessions
+        self._timeseries = timeseries
+        self._committer = committer
+        self._decoder = decoder
+        self._metrics = metrics
+        self._now = now
+        self._announce = announce
+        self._enrolment_open = enrolment_open
+        self._enrolled: dict[str, float] = {}
+        self._stored: dict[str, Progress] = {}
+        """What was stored at the last look; a mark only moves up, so it is never wrong."""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"ingest-{name}", daemon=True)
+        self.failing_since: float | None = None
+        self.failure = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Finish the batch in hand, unless a store is away; what is not stored comes again."""
+        self._stopping.set()
+        self._waiting.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while arrived := self._waiting.take(BATCH_MESSAGES):
+            if self._stopping.is_set():
+                return
+            try:
+                self.store(arrived)
+            except _Stopped:
+                return
+
+    def store(self, arrived: Sequence[Arrived]) -> None:
+        """Decode and store a batch, however long it takes, and tell the senders."""
+        decode = self._decoder.decode
+        items = [Item(a, decode(a.topic, a.payload, a.received)) for a in arrived if a.payload]
+        self._persist(items)
+        self._sender.acknowledge(arrived)
+        self._count_lanes(arrived)
+
+    def _persist(self, items: Sequence[Item]) -> None:
+        pause_s = _PAUSE_FIRST_S
+        failures = 0
+        while True:
+            try:
+                outcome = self._store_once(items)
+                break
+            except TimeSeriesUnavailable as error:
+                self._complain("timeseries", error)
+            except SQLAlchemyError as error:
+                self._complain("database", error)
+            except Exception as error:
+                self._complain("unexpected", error)
+                failures += 1
+                if failures >= 3:
+                    self._persist_apart(items, error)
+                    return
+            if self._stopping.wait(pause_s):
+                raise _Stopped
+            pause_s = min(pause_s * 2, _PAUSE_LONGEST_S)
+        if self.failing_since is not None:
+            _log.info("ingest-recovered", seconds=round(time.monotonic() - self.failing_since, 1))
+            self.failing_since, self.failure = None, ""
+        self._tell(outcome)
+
+    def _persist_apart(self, items: Sequence[Item], error: Exception) -> None:
+        """A batch that fails for no known reason: find the message at fault and refuse it."""
+        if len(items) > 1:
+            middle = len(items) // 2
+            self._persist(items[:middle])
+            self._persist(items[middle:])
+            return
+        arrived = items[0].arrived
+        detail = f"{type(error).__name__}: {error}"
+        self._persist([Item(arrived, refuse(arrived.topic, arrived.payload, "internal", detail))])
+
+    def _store_once(self, items: Sequence[Item]) -> Outcome:
+        items = self._admit(items)
+        points: list[Point] = []
+        for _, decoded in items:
+            if isinstance(decoded, Observation) and not self._is_stored(decoded):
+                points.extend(decoded.points)
+        if points:
+            try:
+                self._timeseries.write(points)
+            except TimeSeriesRejected as error:
+                items = _without(items, error)
+        with self._sessions() as session:
+            outcome = self._committer.write(session, items, self._now())
+            session.commit()
+        self._metrics.points.inc(
+            sum(
+                len(item.decoded.points)
+                for item in outcome.stored
+                if isinstance(item.decoded, Observation)
+            )
+        )
+        return outcome
+
+    def _is_stored(self, observation: Observation) -> bool:
+        progress = self._stored.get(observation.source)
+        return progress is not None and observation.sequence in progress
+
+    def _admit(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Messages of gateways that nobody added become refusals, unless enrolment is open."""
+        if self._enrolment_open:
+            return items
+        now = time.monotonic()
+        named = {item.decoded.gateway for item in items if not isinstance(item.decoded, Refusal)}
+        unsure = {name for name in named if self._enrolled.get(name, -1e9) + _ENROLLED_FOR_S < now}
+        if unsure:
+            with self._sessions() as session:
+                found = enrolled(session, unsure)
+            for name in unsure:
+                self._enrolled.pop(name, None)
+            self._enrolled.update(dict.fromkeys(found, now))
+        strangers = named - self._enrolled.keys()
+        if not strangers:
+            return items
+        return [
+            Item(
+                item.arrived,
+                refuse(
+                    item.arrived.topic,
+                    item.arrived.payload,
+                    "unknown-gateway",
+                    f"gateway {item.decoded.gateway!r} was never added (vigil-cloud gateway add)",
+                ),
+            )
+            if item.decoded.gateway in strangers and not isinstance(item.decoded, Refusal)
+            else item
+            for item in items
+        ]
+
+    def _tell(self, outcome: Outcome) -> None:
+        if len(self._stored) > _REMEMBERED_SOURCES:
+            self._stored.clear()
+        self._stored.update(outcome.progress)
+        for source, progress in outcome.progress.items():
+            self._sender.receipt(outcome.gateways[source], source, progress)
+        metrics = self._metrics
+        metrics.receipts.inc(len(outcome.progress))
+        metrics.duplicates.inc(outcome.duplicates)
+        for reason in outcome.refused:
+            metrics.refused.labels(reason).inc()
+        now = self._now()
+        for item in outcome.stored:
+            if isinstance(item.decoded, Fact) and item.decoded.sequence is not None:
+                age_s = (now - item.decoded.envelope.time).total_seconds()
+                metrics.event_age_seconds.labels(item.decoded.channel).observe(max(0.0, age_s))
+        if outcome.stored or outcome.refused:
+            self._announce()
+
+    def _count_lanes(self, arrived: Sequence[Arrived]) -> None:
+        metrics = self._metrics
+        metrics.batch_messages.observe(len(arrived))
+        metrics.receipt_seconds.observe(time.monotonic() - arrived[0].monotonic)
+        lanes: dict[str, int] = {}
+        for message in arrived:
+            lane = message.topic.rpartition("/")[2]
+            lanes[lane] = lanes.get(lane, 0) + 1
+        for lane, count in lanes.items():
+            topic = parse(f"vigil/v1/any/{lane}")
+            metrics.messages.labels(topic.channel if topic else "other").inc(count)
+
+    def _complain(self, store: str, error: Exception) -> None:
+        self._metrics.store_failures.labels(store).inc()
+        if self.failing_since is None:
+            self.failing_since = time.monotonic()
+            _log.warning("ingest-store-away", store=store, error=str(error)[:500])
+        self.failure = f"{store}: {str(error)[:300]}"
+
+
+class _Stopped(Exception):
+    """The process ends while a store is away."""
+
+
+def _without(items: Sequence[Item], error: TimeSeriesRejected) -> list[Item]:
+    """The batch with those messages refused that brought a point which no store takes."""
+    bad = {(point.series, point.time_us) for point in error.points}
+    return [
+        Item(
+            item.arrived,
+            refuse(item.arrived.topic, item.arrived.payload, error.code, str(error)),
+        )
+        if isinstance(item.decoded, Observation)
+        and any((point.series, point.time_us) in bad for point in item.decoded.points)
+        else item
+        for item in items
+    ]

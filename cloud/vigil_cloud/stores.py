@@ -1,0 +1,69 @@
+"""The one place where settings become stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from vigil_cloud.config import ConfigurationError, Settings
+from vigil_cloud.database.engine import build_engine, build_sessions, ping
+from vigil_cloud.objects.folder import FolderObjects
+from vigil_cloud.objects.port import Objects
+from vigil_cloud.objects.s3 import S3Objects
+from vigil_cloud.services import Services, utc_now
+from vigil_cloud.timeseries.influx import InfluxTimeSeries
+from vigil_cloud.timeseries.port import TimeSeries
+from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
+
+
+def build_timeseries(settings: Settings) -> TimeSeries:
+    """SQLite in ``data_dir`` or InfluxDB."""
+    if settings.timeseries == "sqlite":
+        return SqliteTimeSeries(settings.data_dir / "timeseries.sqlite3")
+    return InfluxTimeSeries(
+        settings.influx_url,
+        org=settings.influx_org,
+        bucket=settings.influx_bucket,
+        token=settings.influx_token.get_secret_value(),
+    )
+
+
+def build_objects(settings: Settings) -> Objects:
+    """A folder or a bucket. Raises ``ConfigurationError`` for an address of neither kind."""
+    if not settings.objects_url:
+        return FolderObjects(settings.data_dir / "objects")
+    parts = urlsplit(settings.objects_url)
+    if parts.scheme == "file":
+        return FolderObjects(Path(unquote(parts.path)))
+    if parts.scheme == "s3" and parts.netloc:
+        return S3Objects(
+            parts.netloc,
+            endpoint=settings.s3_endpoint,
+            region=settings.s3_region,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+        )
+    raise ConfigurationError(
+        f"objects_url: {settings.objects_url!r} is neither file:///folder nor s3://bucket"
+    )
+
+
+def build_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> Services:
+    """Everything that rooms are given. Connects to nothing but the embedded files."""
+    engine = build_engine(settings.database)
+    timeseries = build_timeseries(settings)
+    objects = build_objects(settings)
+    services = Services(
+        settings=settings,
+        engine=engine,
+        sessions=build_sessions(engine),
+        timeseries=timeseries,
+        objects=objects,
+        now=now,
+    )
+    services.readiness["database"] = lambda: ping(engine)
+    services.readiness["timeseries"] = timeseries.ping
+    services.readiness["objects"] = objects.ping
+    return services
