@@ -109,7 +109,7 @@ def from_advertisement(
 
 
 def structures(payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """AD type and data of each structure. Raises ``ValueError`` where a length runs past the end."""
+    """AD type and data of each structure. Raises ``ValueError`` where one runs past the end."""
     at = 0
     while at < len(payload):
         length = payload[at]

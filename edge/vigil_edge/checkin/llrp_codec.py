@@ -132,7 +132,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class TagReport:
-    """One TagReportData. ``rssi`` in dBm; times from the reader's UTC clock; EPC in lower-case hex."""
+    """One TagReportData. ``rssi`` in dBm, times by the reader's clock, EPC in lower-case hex."""
 
     epc: str | None = None
     antenna: int | None = None
@@ -236,7 +236,7 @@ def parameters(body: bytes, offset: int = 0) -> Iterator[Parameter]:
                 )
         if end > len(body):
             raise LlrpTruncated(
-                f"parameter {kind} at byte {offset + at} ends {end - len(body)} bytes past its parent",
+                f"parameter {kind} at byte {offset + at} ends {end - len(body)} bytes too late",
                 offset + at,
             )
         yield Parameter(kind, body[at + head : end], offset + at + head)
@@ -334,7 +334,7 @@ def continuous_inventory(number: int) -> bytes:
 
 
 def keep_alive_every(milliseconds: int) -> bytes:
-    """Body of a SetReaderConfig that asks for a KeepAlive at this period and changes nothing else."""
+    """Body of a SetReaderConfig that asks for KeepAlives at this period and nothing else."""
     return b"\x00" + tlv(220, struct.pack(">BI", 1, milliseconds))
 
 

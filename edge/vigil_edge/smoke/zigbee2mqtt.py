@@ -1,4 +1,4 @@
-"""What a smoke alarm says through Zigbee2MQTT. Pure; arbitrary bytes raise only the declared errors.
+"""What a smoke alarm says through Zigbee2MQTT. Pure; any bytes raise only the declared errors.
 
 Source: zigbee2mqtt.io, "MQTT topics and messages" and the exposes of its smoke
 alarms, which come from the IAS zone status bits of ZCL 8.2.2.2.1.3.
@@ -80,7 +80,7 @@ def read(payload: bytes | str) -> AlarmReport:
 
 
 def online(payload: bytes) -> bool | None:
-    """``bridge/state`` and ``availability``: JSON ``{"state": …}``, or the bare word of old versions."""
+    """``bridge/state`` and ``availability``: ``{"state": …}``, or the bare word of old versions."""
     text = payload.decode(errors="replace").strip()
     try:
         state = json.loads(text)
@@ -120,7 +120,8 @@ class _Fields:
         value = self._values.get(key)
         if value is None or isinstance(value, bool):
             return value
-        return self._refuse(key)
+        self.unreadable.append(key)
+        return None
 
     def any_truth(self, keys: tuple[str, ...]) -> bool | None:
         """``fault`` is a word on some devices, a truth value on others: words are not read."""
@@ -137,11 +138,11 @@ class _Fields:
         value = self._values.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return self._refuse(key)
-        if not low <= value <= high:  # also what is not a number
-            return self._refuse(key)
-        return value
+        number = not isinstance(value, bool) and isinstance(value, int | float)
+        if not number or not low <= value <= high:
+            self.unreadable.append(key)
+            return None
+        return float(value) if isinstance(value, float) else int(value)
 
     def whole(self, key: str, low: int, high: int) -> int | None:
         value = self.number(key, low, high)
@@ -167,7 +168,5 @@ class _Fields:
                 return datetime.fromtimestamp(value / 1000, UTC)
         except (ValueError, OverflowError, OSError):
             pass
-        return self._refuse(key)
-
-    def _refuse(self, key: str) -> None:
         self.unreadable.append(key)
+        return None

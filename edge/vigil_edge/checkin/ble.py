@@ -1,0 +1,134 @@
+"""A Bluetooth radio, through bleak: every advert that holds a beacon, and a watch over the scan."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from vigil_edge.checkin import advertisement
+from vigil_edge.checkin.errors import RadioBackendMissing, RadioFailed
+from vigil_edge.checkin.settings import BleSettings
+from vigil_edge.checkin.visits import Sighting
+from vigil_edge.source import Room
+
+if TYPE_CHECKING:
+    from bleak import BleakScanner
+    from bleak.args.bluez import BlueZScannerArgs
+    from bleak.backends.device import BLEDevice
+    from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+
+QUEUE_LIMIT: Final = 20_000
+_STOP_S: Final = 5.0
+_SILENT_RESTARTS: Final = 3
+
+
+class Radio:
+    """Scans until closed; ``take`` hands over what was heard since it was last called.
+
+    BlueZ can stop delivering for hours without an error: after ``silence_s`` without any
+    advert, of any device, the scan is begun anew.
+    """
+
+    def __init__(self, settings: BleSettings, room: Room) -> None:
+        self._settings = settings
+        self._room = room
+        self._scanner: BleakScanner | None = None
+        self._heard: deque[Sighting] = deque(maxlen=QUEUE_LIMIT)
+        self._last_advert = 0.0
+        self._silent_restarts = 0
+        self.adverts = 0
+        """All that were heard, beacons or not."""
+
+    async def open(self) -> None:
+        """Begin to scan. Raises ``SourceError``."""
+        from bleak import BleakScanner
+        from bleak.exc import BleakError
+
+        settings = self._settings
+        options: BlueZScannerArgs = {"filters": {"DuplicateData": True}}
+        if settings.adapter is not None:
+            options["adapter"] = settings.adapter
+        try:
+            self._scanner = BleakScanner(
+                self._on_advert,
+                bluez=options,
+                backend=_backend(settings),
+            )
+            await self._scanner.start()
+        except (BleakError, OSError, EOFError) as error:
+            self._scanner = None
+            raise self._failed(error) from error
+        self._last_advert = self._room.monotonic()
+
+    def take(self) -> list[Sighting]:
+        """Oldest first."""
+        taken = list(self._heard)
+        self._heard.clear()
+        return taken
+
+    async def watch(self) -> bool:
+        """Begin the scan anew where it is silent; whether it delivers. Raises ``SourceError``."""
+        if self._room.monotonic() - self._last_advert < self._settings.silence_s:
+            return self._silent_restarts == 0
+        self._silent_restarts += 1
+        self._room.count("ble-scan-restarted")
+        if self._silent_restarts > _SILENT_RESTARTS:
+            raise RadioFailed(
+                self._settings.device,
+                f"no advert for {self._settings.silence_s:g} s after {_SILENT_RESTARTS} new scans;"
+                " put a heartbeat beacon at the gateway if the place is that quiet",
+            )
+        await self.close()
+        await self.open()
+        return False
+
+    async def close(self) -> None:
+        """Stop scanning; a radio that fails at that is given up."""
+        from bleak.exc import BleakError
+
+        scanner, self._scanner = self._scanner, None
+        if scanner is None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await scanner.stop()
+        except (BleakError, OSError, EOFError, TimeoutError):
+            self._room.count("ble-stop-failed")
+
+    def _on_advert(self, _device: BLEDevice, data: AdvertisementData) -> None:
+        self.adverts += 1
+        self._last_advert = self._room.monotonic()
+        self._silent_restarts = 0
+        beacon = advertisement.from_advertisement(data.manufacturer_data, data.service_data)
+        if beacon is None or not self._settings.allows(beacon.tag):
+            return
+        if len(self._heard) == QUEUE_LIMIT:
+            self._room.count("adverts-dropped")
+        # BlueZ states 127 where it knows no RSSI.
+        rssi = float(data.rssi) if -127 <= data.rssi <= 20 else None
+        self._heard.append(Sighting(beacon.tag, self._room.now(), rssi))
+
+    def _failed(self, error: BaseException) -> RadioFailed:
+        reason = str(error) or type(error).__name__
+        return RadioFailed(
+            self._settings.device,
+            f"cannot scan: {reason}; is bluetoothd running, and the adapter powered?",
+        )
+
+
+def _backend(settings: BleSettings) -> type[BaseBleakScanner] | None:
+    """``None`` lets bleak choose BlueZ."""
+    if settings.backend == "bluez":
+        return None
+    module, _, name = settings.backend.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise RadioBackendMissing(
+            settings.device, f"backend {settings.backend!r} cannot be loaded: {error}"
+        ) from error
+    if not isinstance(found, type):
+        raise RadioBackendMissing(settings.device, f"backend {settings.backend!r} is not a class")
+    return found

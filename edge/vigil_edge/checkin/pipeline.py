@@ -1,0 +1,194 @@
+"""From adverts and tag reports to visits in the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Final
+
+from vigil_edge.checkin.ble import Radio
+from vigil_edge.checkin.llrp import ReaderClient, seen_at
+from vigil_edge.checkin.settings import BleSettings, LlrpSettings
+from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
+from vigil_edge.source import Outgoing, Room, SourceError
+from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.envelope import observation_type
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.senml import Reading, pack
+from vigil_schemas.types import Domain, Lane, QartodFlag
+
+VISITS: Final = "checkin/visits"
+_TICK_S: Final = 0.2
+"""Sightings are taken in together this often: one transaction for all of them."""
+_CHECKPOINT_S: Final = 30.0
+_WAITING_LIMIT: Final = 50_000
+_CLOCK_TOLERANCE: Final = timedelta(seconds=2)
+_EPC_HEX_DIGITS: Final = range(8, 125)
+
+
+def describe(settings: BleSettings | LlrpSettings) -> list[DeviceDescription]:
+    """One station, one device."""
+    return [settings.described(Domain.CHECKIN, settings.driver, ["tags_seen", "adverts"])]
+
+
+def build(settings: BleSettings | LlrpSettings, room: Room) -> BlePipeline | LlrpPipeline:
+    """By ``driver``."""
+    if isinstance(settings, LlrpSettings):
+        return LlrpPipeline(settings, room)
+    return BlePipeline(settings, room)
+
+
+class Station:
+    """What both carriers do with a sighting: visits, counts, and a state that is kept."""
+
+    def __init__(self, settings: BleSettings | LlrpSettings, room: Room, carrier: Carrier) -> None:
+        self._settings = settings
+        self._room = room
+        self._carrier: Carrier = carrier
+        self._visits = self._restored()
+        self._tags: set[str] = set()
+        self._adverts = 0
+        self._observed = self._kept = room.monotonic()
+
+    async def take(self, sightings: Sequence[Sighting], adverts: int) -> None:
+        """Visits that begin or end now go to the outbox, with the state that they follow from."""
+        self._adverts += adverts
+        self._tags.update(sighting.tag for sighting in sightings)
+        try:
+            visits = [*self._visits.take(sightings), *self._visits.sweep(self._room.now())]
+            out = [self._outgoing(visit) for visit in visits]
+            out += self._observations()
+            moment = self._room.monotonic()
+            checkpoint = bool(self._visits.present) and moment - self._kept >= _CHECKPOINT_S
+            if out or checkpoint:
+                await self._room.accept(out, {VISITS: self._visits.state()})
+                self._kept = moment
+        except BaseException:
+            self._visits = self._restored()  # nothing was kept of what was derived
+            raise
+        self._count_strangers()
+
+    def _restored(self) -> Visits:
+        settings, room = self._settings, self._room
+        return Visits(
+            settings.device,
+            self._carrier,
+            absence_s=settings.absence_s,
+            min_sightings=settings.min_sightings,
+            state=room.state(VISITS),
+            now=room.now(),
+        )
+
+    def _outgoing(self, visit: CheckinVisit) -> Outgoing:
+        time = visit.arrived if visit.phase == "arrived" else visit.last_seen
+        return Outgoing(Lane.EVENT, visit.TYPE, self._settings.device, time, visit, event_id(visit))
+
+    def _observations(self) -> list[Outgoing]:
+        moment = self._room.monotonic()
+        if moment - self._observed < self._settings.observation_s:
+            return []
+        self._observed = moment
+        now, device = self._room.now(), self._settings.device
+        readings = [
+            Reading("tags_seen", "count", now, float(len(self._tags)), QartodFlag.GOOD),
+            Reading("adverts", "count", now, float(self._adverts), QartodFlag.GOOD),
+        ]
+        self._tags, self._adverts = set(), 0
+        records = pack(device, readings)
+        return [Outgoing(Lane.OBSERVATION, observation_type(Domain.CHECKIN), device, now, records)]
+
+    def _count_strangers(self) -> None:
+        visits = self._visits
+        if visits.forgotten:
+            self._room.count("tags-forgotten", visits.forgotten)
+        if visits.cut_short:
+            self._room.count("visits-cut-short", visits.cut_short)
+        visits.forgotten = visits.cut_short = 0
+
+
+class BlePipeline:
+    """A Bluetooth radio."""
+
+    def __init__(self, settings: BleSettings, room: Room) -> None:
+        self._settings = settings
+        self._room = room
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ``SourceError``."""
+        station = Station(self._settings, self._room, "ble")
+        radio = Radio(self._settings, self._room)
+        try:
+            await radio.open()
+            self._room.report("ok")
+            counted = 0
+            while True:
+                await asyncio.sleep(_TICK_S)
+                adverts, counted = radio.adverts - counted, radio.adverts
+                await station.take(radio.take(), adverts)
+                if await radio.watch():
+                    self._room.report("ok")
+                else:
+                    silence = f"no advert for {self._settings.silence_s:g} s"
+                    self._room.report("degraded", "ble-silent", silence)
+        except SourceError as error:
+            self._room.count(error.code)
+            raise
+        finally:
+            await radio.close()
+
+
+class LlrpPipeline:
+    """A UHF reader."""
+
+    def __init__(self, settings: LlrpSettings, room: Room) -> None:
+        self._settings = settings
+        self._room = room
+        self._waiting: list[Sighting] = []
+        self._reports = 0
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ``SourceError``."""
+        station = Station(self._settings, self._room, "uhf")
+        client = ReaderClient(self._settings, self._room)
+        listening: asyncio.Task[None] | None = None
+        try:
+            await client.open()
+            self._room.report("ok")
+            listening = asyncio.create_task(self._listen(client))
+            while not listening.done():
+                await asyncio.wait({listening}, timeout=_TICK_S)
+                taken, self._waiting = self._waiting, []
+                reports, self._reports = self._reports, 0
+                await station.take(taken, reports)
+            listening.result()
+        except SourceError as error:
+            self._room.count(error.code)
+            raise
+        finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+            await client.close()
+
+    async def _listen(self, client: ReaderClient) -> None:
+        async with aclosing(client.reports()) as reports:
+            async for tags in reports:
+                now = self._room.now()
+                for report in tags:
+                    self._reports += report.seen_count or 1
+                    epc = report.epc
+                    if epc is None or len(epc) not in _EPC_HEX_DIGITS:
+                        self._room.count("epc-unusable")
+                        continue
+                    tag = f"epc:{epc}"
+                    if len(self._waiting) >= _WAITING_LIMIT:
+                        self._room.count("reports-dropped")
+                    elif self._settings.allows(tag):
+                        time = seen_at(report, client.clock_offset, now, _CLOCK_TOLERANCE)
+                        rssi = None if report.rssi is None else float(report.rssi)
+                        sighting = Sighting(
+                            tag, time, rssi, report.antenna, max(report.seen_count or 1, 1)
+                        )
+                        self._waiting.append(sighting)

@@ -1,0 +1,83 @@
+"""``[[checkin]]``: one station, listening with a Bluetooth radio or a UHF reader."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from vigil_edge.source import DeviceSettings
+
+LLRP_PORT = 5084
+
+
+class _Station(DeviceSettings):
+    absence_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """Not seen for this long: departed."""
+    min_sightings: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Before that, a tag is not said to have arrived."""
+    tags_allow: list[str] | None = None
+    """Prefixes of tag ids (``ibeacon:``, ``epc:3014``) that are taken; others are only counted."""
+    observation_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """How often the numbers of tags and adverts are sent."""
+
+    def allows(self, tag: str) -> bool:
+        """Whether sightings of this tag become visits."""
+        return self.tags_allow is None or tag.startswith(tuple(self.tags_allow))
+
+
+class BleSettings(_Station):
+    """A Bluetooth radio, through BlueZ."""
+
+    driver: Literal["ble"]
+    backend: str = "bluez"
+    """``bluez``, or ``module:Class`` of a bleak scanner backend."""
+    adapter: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,40}$")] | None = None
+    """Such as ``hci0``; the first one where none is named."""
+    silence_s: Annotated[float, Field(gt=0, le=86_400)] = 90.0
+    """No advert at all for this long: the scan is begun anew."""
+
+    @field_validator("backend")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if value != "bluez":
+            module, colon, name = value.partition(":")
+            if not colon or not name.isidentifier() or not module:
+                raise ValueError("write bluez, or module:Class of a bleak scanner backend")
+        return value
+
+
+class LlrpSettings(_Station):
+    """A UHF reader on the network."""
+
+    driver: Literal["llrp"]
+    address: Annotated[str, Field(min_length=1)]
+    """``host:port``; port 5084 where none is given."""
+    ro_spec: Literal["own", "adopt"] = "own"
+    """``own`` sets up an inventory over all antennas; ``adopt`` listens to the reader's own."""
+    keep_alive_s: Annotated[float, Field(ge=0.1, le=3600)] = 10.0
+    """The reader is asked to show itself this often; three times as long is silence."""
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(f"//{value}")
+        try:
+            if parts.hostname and (parts.port is None or parts.port):
+                return value
+        except ValueError:
+            pass
+        raise ValueError("write host:port")
+
+    @property
+    def host(self) -> str:
+        return urlsplit(f"//{self.address}").hostname or ""
+
+    @property
+    def port(self) -> int:
+        return urlsplit(f"//{self.address}").port or LLRP_PORT
+
+
+Settings = Annotated[BleSettings | LlrpSettings, Field(discriminator="driver")]

@@ -1,0 +1,89 @@
+"""``[[smoke]]``: the alarms behind one Zigbee2MQTT broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from vigil_edge.config import ExistingFile
+from vigil_edge.source import DeviceSettings
+from vigil_schemas.types import DeviceId
+
+
+class Alarm(BaseModel):
+    """``[[smoke.alarm]]``: one alarm, by its name in Zigbee2MQTT."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    friendly_name: Annotated[str, Field(pattern=r"^[^#+\x00]{1,120}$")]
+    device: DeviceId
+    name: Annotated[str, Field(max_length=120)] = ""
+    name_zh: Annotated[str, Field(max_length=120)] = ""
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+
+
+class Settings(DeviceSettings):
+    """One broker. ``device`` names the bridge itself, ``{first alarm}.bridge`` by default."""
+
+    device: DeviceId
+    driver: Literal["zigbee2mqtt"]
+    broker: str = "mqtt://127.0.0.1:1883"
+    base_topic: Annotated[str, Field(pattern=r"^[^#+\x00]{1,120}$")] = "zigbee2mqtt"
+    username: Annotated[str, Field(min_length=1)] | None = None
+    password_file: ExistingFile | None = None
+    ca_file: ExistingFile | None = None
+    silent_after_s: Annotated[float, Field(ge=1, le=30 * 86_400)] | None = 90_000.0
+    """An alarm not heard of for this long has lost its link (25 h, as Zigbee2MQTT itself)."""
+    alarm: Annotated[list[Alarm], Field(min_length=1, max_length=500)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bridge_named(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "device" in values:
+            return values
+        alarms = values.get("alarm")
+        first = alarms[0] if isinstance(alarms, list) and alarms else None
+        name = first.get("device") if isinstance(first, dict) else None
+        return {**values, "device": f"{str(name)[:56]}.bridge"} if name else values
+
+    @field_validator("broker")
+    @classmethod
+    def _is_broker(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("write mqtt://host:port, or mqtts://host:port for TLS")
+        _ = parts.port  # raises ValueError where it is no port
+        return value
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for key in ("friendly_name", "device"):
+            names = [getattr(alarm, key) for alarm in self.alarm]
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"{key} {', '.join(sorted(twice))} stands here twice")
+        return self
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.broker).hostname or ""
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.broker).port or (8883 if self.tls else 1883)
+
+    @property
+    def tls(self) -> bool:
+        return self.broker.startswith("mqtts:")
+
+    def password(self) -> str | None:
+        """First line of ``password_file``."""
+        return None if self.password_file is None else _first_line(self.password_file)
+
+
+def _first_line(file: Path) -> str:
+    return file.read_text().split("\n", 1)[0].strip()
