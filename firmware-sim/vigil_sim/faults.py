@@ -9,7 +9,7 @@ from a seeded generator, so one seed gives one night.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -131,9 +131,17 @@ class Faults:
         """Seconds that the device's clock is ahead."""
         return sum(fault.magnitude for fault in self._active(FaultKind.CLOCK_SKEW, t))
 
-    def corruption(self, t: float) -> Fault | None:
-        """The fault that breaks this frame, if one strikes."""
-        return next((f for f in self._active(FaultKind.CORRUPT_FRAME, t) if self._strikes(f)), None)
+    def corruption(self, t: float, styles: Collection[str] | None = None) -> Fault | None:
+        """The fault that breaks this frame, if one strikes; only of ``styles`` where given."""
+        for fault in self._active(FaultKind.CORRUPT_FRAME, t):
+            known = styles is None or fault.style is None or fault.style in styles
+            if known and self._strikes(fault):
+                return fault
+        return None
+
+    def lasting(self, t: float, style: str) -> bool:
+        """Whether a corruption of this style is in force, for styles that are a state."""
+        return any(fault.style == style for fault in self._active(FaultKind.CORRUPT_FRAME, t))
 
     def _active(self, kind: FaultKind, t: float) -> Iterable[Fault]:
         return (fault for fault in self._faults if fault.kind is kind and fault.covers(t))

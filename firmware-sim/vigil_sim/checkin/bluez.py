@@ -19,7 +19,7 @@ from dbus_fast.aio.message_bus import MessageBus
 
 from vigil_schemas.errors import VigilError
 from vigil_sim.checkin.beacons import Advert, Receiver
-from vigil_sim.checkin.private_bus import PrivateBus
+from vigil_sim.checkin.private_bus import PrivateBus, fits
 from vigil_sim.device_clock import cancelled
 
 _ADAPTER: Final = "org.bluez.Adapter1"
@@ -90,7 +90,7 @@ class BluezStandIn:
     async def start(self) -> None:
         """Start the bus and own the name ``org.bluez``."""
         directory = self._given_directory
-        if directory is None:
+        if directory is None or not fits(directory):
             directory = self._made_directory = Path(tempfile.mkdtemp(prefix="vigil-bluez-"))
         self._bus_process = PrivateBus(directory)
         await self._bus_process.start()

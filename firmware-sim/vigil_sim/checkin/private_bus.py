@@ -27,6 +27,7 @@ _CONFIGURATION: Final = """<!DOCTYPE busconfig PUBLIC
   </policy>
 </busconfig>
 """
+_SOCKET: Final = "bus"
 _LONGEST_SOCKET_PATH: Final = 107
 _PR_SET_PDEATHSIG: Final = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,12 +39,17 @@ class PrivateBusError(VigilError):
     code: ClassVar[str] = "private-bus"
 
 
+def fits(directory: Path) -> bool:
+    """Whether a Unix socket in this directory has a path that the system can hold."""
+    return len(str(directory / _SOCKET)) <= _LONGEST_SOCKET_PATH
+
+
 class PrivateBus:
     """``await start()``, then ``address`` is what goes into ``DBUS_SYSTEM_BUS_ADDRESS``."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._socket = directory / "bus"
+        self._socket = directory / _SOCKET
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -56,7 +62,7 @@ class PrivateBus:
         program = shutil.which("dbus-daemon")
         if program is None:
             raise PrivateBusError("dbus-daemon is not installed: apt-get install dbus")
-        if len(str(self._socket)) > _LONGEST_SOCKET_PATH:
+        if not fits(self._directory):
             raise PrivateBusError(
                 f"{self._socket} is too long for a Unix socket: choose a shorter directory"
             )

@@ -1,0 +1,178 @@
+"""One Zigbee smoke alarm: what it senses, when it sounds, and what Zigbee2MQTT says of it.
+
+Pure but for the generator it is given; topics and keys as zigbee2mqtt.io documents them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from vigil_sim.faults import Faults
+
+CLEARS_AT: Final = 0.5
+"""The alarm falls silent below this share of its threshold."""
+BATTERY_LOW_PERCENT: Final = 10.0
+
+
+def clear_air(_t: float) -> float:
+    """No smoke."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ZigbeeAlarm:
+    """One alarm. ``obscuration(t)`` is the smoke at the alarm, % per metre, at second ``t``.
+
+    Faults: drop (a message is lost), drift (``battery`` in % per second, ``obscuration`` in
+    % per metre and second: a chamber that fouls), clock_skew (``last_seen``), reboot (the alarm is
+    off the network) and corrupt_frame of the styles ``json`` (broken JSON), ``binary`` (not text),
+    ``stuck`` (smoke stays true), ``link-lost`` (unavailable, nothing is published).
+    """
+
+    friendly_name: str
+    device: str
+    obscuration: Callable[[float], float] = clear_air
+    ieee_address: str = "0x00158d0000000001"
+    battery_percent: float = 97.0
+    threshold: float = 3.0
+    """Alarms at this obscuration, % per metre (EN 14604 tests between about 1 and 5)."""
+    faults: Faults = field(default_factory=Faults)
+    name: str = ""
+    name_zh: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What an alarm reports."""
+
+    smoke: bool
+    test: bool
+    tamper: bool
+    battery_percent: float
+    optical_density: float
+    """dB per metre."""
+    reachable: bool = True
+
+    @property
+    def battery_low(self) -> bool:
+        """Below 10 %."""
+        return self.battery_percent < BATTERY_LOW_PERCENT
+
+    def differs(self, other: Condition) -> bool:
+        """Whether a change is worth a message at once."""
+        return (
+            (self.smoke, self.test, self.tamper, self.battery_low)
+            != (other.smoke, other.test, other.tamper, other.battery_low)
+        ) or abs(self.optical_density - other.optical_density) > 0.1
+
+
+class SensingChamber:
+    """An alarm's own state over time."""
+
+    def __init__(self, alarm: ZigbeeAlarm) -> None:
+        self.alarm = alarm
+        self.test = False
+        """The button is held."""
+        self.tamper = False
+        """The alarm is off its base."""
+        self._smoke = False
+        self._link = random.Random(f"link/{alarm.friendly_name}")
+        self._quality = 120.0
+
+    def sense(self, t: float) -> Condition:
+        """The condition at second ``t`` of the timetable; sounds with hysteresis."""
+        alarm, faults = self.alarm, self.alarm.faults
+        obscuration = alarm.obscuration(t) + faults.drift(t, "obscuration")
+        obscuration = min(max(obscuration, 0.0), 99.9)
+        bound = alarm.threshold * (CLEARS_AT if self._smoke else 1.0)
+        self._smoke = obscuration >= bound
+        battery = alarm.battery_percent + faults.drift(t, "battery")
+        return Condition(
+            smoke=self._smoke or faults.lasting(t, "stuck"),
+            test=self.test,
+            tamper=self.tamper,
+            battery_percent=min(max(battery, 0.0), 100.0),
+            optical_density=-10 * math.log10(1 - obscuration / 100),
+            reachable=not (faults.rebooting(t) or faults.lasting(t, "link-lost")),
+        )
+
+    def link_quality(self) -> int:
+        """Zigbee LQI, wandering."""
+        self._quality += self._link.gauss(0.0, 4.0)
+        self._quality = min(max(self._quality, 20.0), 255.0)
+        return round(self._quality)
+
+
+def message(condition: Condition, link_quality: int, last_seen_s: float) -> dict[str, Any]:
+    """The device's message. ``last_seen_s`` is Unix time."""
+    seen = datetime.fromtimestamp(last_seen_s, UTC)
+    return {
+        "battery": round(condition.battery_percent),
+        "battery_low": condition.battery_low,
+        "last_seen": seen.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "linkquality": link_quality,
+        "smoke": condition.smoke,
+        "smoke_density": round(condition.optical_density, 3),
+        "tamper": condition.tamper,
+        "test": condition.test,
+        "voltage": 2000 + 10 * round(condition.battery_percent),
+    }
+
+
+def broken(style: str | None, payload: bytes, rng: random.Random) -> bytes:
+    """A message cut off in mid-JSON (``json``), or bytes that are no text (``binary``)."""
+    style = style or rng.choice(("json", "binary"))
+    if style == "json":
+        return payload[: rng.randrange(1, len(payload))]
+    return bytes((0xFF, 0xFE)) + rng.randbytes(len(payload))
+
+
+def definition(alarm: ZigbeeAlarm, network_address: int) -> dict[str, Any]:
+    """The alarm's entry in ``bridge/devices``."""
+    numbers = {"battery": "%", "voltage": "mV", "linkquality": "lqi", "smoke_density": "dB/m"}
+    exposes = [
+        *(_exposed("binary", name) for name in ("smoke", "battery_low", "tamper", "test")),
+        *(_exposed("numeric", name, unit=unit) for name, unit in numbers.items()),
+    ]
+    return {
+        "ieee_address": alarm.ieee_address,
+        "type": "EndDevice",
+        "network_address": network_address,
+        "supported": True,
+        "disabled": False,
+        "friendly_name": alarm.friendly_name,
+        "definition": {
+            "model": "SIM-SMOKE-1",
+            "vendor": "Vigil simulator",
+            "description": "Smoke alarm",
+            "supports_ota": False,
+            "exposes": exposes,
+            "options": [],
+        },
+        "power_source": "Battery",
+        "model_id": "SIM-SMOKE-1",
+        "manufacturer": "Vigil simulator",
+        "interviewing": False,
+        "interview_completed": True,
+        "endpoints": {"1": {"bindings": [], "clusters": {"input": ["ssIasZone"], "output": []}}},
+    }
+
+
+def _exposed(kind: str, name: str, **keys: str) -> dict[str, Any]:
+    exposed: dict[str, Any] = {"type": kind, "name": name, "property": name, "access": 1, **keys}
+    if kind == "binary":
+        exposed |= {"value_on": True, "value_off": False}
+    return exposed
+
+
+def dumped(value: Any) -> bytes:
+    """JSON as Zigbee2MQTT writes it: no blanks."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
