@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
-import importlib.util
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from vigil_cloud import problem
+from vigil_cloud import health, problem, stream, web
+from vigil_cloud.alerts.routes import router as alerts_router
+from vigil_cloud.checkin.routes import router as checkin_router
+from vigil_cloud.checkin.service import CheckinHandler
+from vigil_cloud.devices.handler import DevicesHandler
+from vigil_cloud.devices.routes import router as devices_router
+from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.port import Handler
+from vigil_cloud.noise.routes import router as noise_router
+from vigil_cloud.noise.service import NoiseHandler
+from vigil_cloud.notify.courier import Courier
+from vigil_cloud.security_headers import SecurityHeaders
 from vigil_cloud.services import Services
+from vigil_cloud.smoke.routes import router as smoke_router
+from vigil_cloud.smoke.service import SmokeHandler
+from vigil_cloud.water.routes import router as water_router
+from vigil_cloud.water.service import WaterHandler
 
 API: Final = "/api/v1"
 
 
 def _routers() -> list[APIRouter]:
-    found = [identity_router]
-    if importlib.util.find_spec("vigil_cloud.devices.routes"):
-        found.append(importlib.import_module("vigil_cloud.devices.routes").router)
-    return found
+    return [
+        identity_router,
+        alerts_router,
+        evidence_router,
+        checkin_router,
+        noise_router,
+        water_router,
+        smoke_router,
+        devices_router,
+        stream.router,
+    ]
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application. Opens no store: that is left to the first request."""
+    """The application. Opens no store: that is left to its start and to requests."""
     app = _application()
     app.state.services = services
+    app.state.hub = stream.Hub(services)
+    secure = services.settings.public_url.startswith("https://")
+    app.add_middleware(SecurityHeaders, https=secure)
     return app
 
 
 def handlers(services: Services) -> list[Handler]:
     """The rooms that take events, for ingest."""
     del services
-    return []
+    return [DevicesHandler(), NoiseHandler(), WaterHandler(), CheckinHandler(), SmokeHandler()]
 
 
 def openapi_document() -> dict[str, Any]:
@@ -47,13 +74,34 @@ def _application() -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
     )
     problem.install(app)
     for router in _routers():
         app.include_router(router, prefix=API)
+    app.include_router(health.router)
+    web.install(app)
     _describe(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Notifications go out, and the feed is tidied, for as long as the application serves."""
+    services: Services = app.state.services
+    stop = threading.Event()
+    courier = threading.Thread(target=Courier(services).run, args=(stop,), name="courier")
+    courier.start()
+    tidying = asyncio.create_task(stream.tidy(services))
+    try:
+        yield
+    finally:
+        tidying.cancel()
+        app.state.hub.close()
+        stop.set()
+        services.changed.announce()
+        await asyncio.to_thread(courier.join)
 
 
 def _operation_id(route: APIRoute) -> str:

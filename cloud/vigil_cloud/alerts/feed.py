@@ -15,7 +15,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import FeedEntry, FeedHead
-from vigil_cloud.database.engine import lock_for_writing
 
 Kind = Literal["alert", "device", "visit"]
 KEPT = timedelta(days=2)
@@ -62,8 +61,6 @@ def oldest(session: Session) -> int | None:
 
 
 def _advance(session: Session, by: int) -> int:
-    if not session.in_transaction():
-        lock_for_writing(session)
     step = (
         update(FeedHead)
         .where(FeedHead.id == 1)

@@ -79,7 +79,7 @@ class FeedEntry(Base):
     at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[str] = mapped_column(String(16))
     """``alert``, ``device`` or ``visit``."""
-    key: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(130))
 
 
 class FeedHead(Base):

@@ -126,9 +126,11 @@ class AlertList(_Answer):
 class AlertComment(BaseModel):
     """Why somebody does what they do."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     comment: Comment = ""
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """The version that was looked at; 409 where the alert has changed since."""
 
 
 class ShelveRequest(AlertComment):
@@ -159,13 +161,13 @@ class VisitEntry(_Answer):
 
 def cursor(raised: datetime, id: str) -> str:
     """Where a page ended: alerts are ordered by these two."""
-    return f"{raised.timestamp():.6f}_{id}"
+    return f"{int(raised.timestamp())}.{raised.microsecond:06d}_{id}"
 
 
 BeforeCursor = Annotated[
     str | None,
     Field(
-        pattern=r"^\d{1,11}\.\d{6}_[0-9a-f-]{36}$",
+        pattern=r"^[0-9]{1,10}\.[0-9]{6}_[0-9a-f-]{36}$",
         description="`next` of the page before",
         examples=["1767225600.000000_6f1f3c1e-6d0e-5b1e-9a58-0a4f6f0d6b11"],
     ),

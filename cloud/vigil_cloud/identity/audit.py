@@ -17,7 +17,6 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from vigil_cloud.database.engine import lock_for_writing
 from vigil_cloud.identity.errors import AuditBroken
 from vigil_cloud.identity.models import AuditEntry, AuditHead
 from vigil_schemas.types import isoformat_utc
@@ -36,8 +35,6 @@ def append(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one line inside the caller's transaction. ``account`` is who did it."""
-    if not session.in_transaction():
-        lock_for_writing(session)
     head = _locked_head(session)
     entry = AuditEntry(
         number=head.number,

@@ -1,4 +1,4 @@
-"""Tables of who may do what: accounts, their sessions, gateways' tokens, consents, the audit log."""
+"""Tables of who may do what: accounts, sessions, gateways' tokens, consents, the audit log."""
 
 from __future__ import annotations
 

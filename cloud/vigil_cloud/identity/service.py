@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.database.engine import lock_for_writing
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import passwords, sessions
 from vigil_cloud.identity.audit import append
 from vigil_cloud.identity.errors import (
@@ -88,8 +88,7 @@ def sign_in(services: Services, username: str, password: str, address: str) -> t
         account = session.scalar(select(Account).where(Account.username == username))
     # Outside any transaction: this takes long on purpose.
     fits = passwords.verify(account.password_hash if account else None, password)
-    with services.sessions() as session, session.begin():
-        lock_for_writing(session)
+    with writing(services.sessions) as session:
         if account is None or not fits or not account.active:
             _count_failure(session, key, now)
         else:

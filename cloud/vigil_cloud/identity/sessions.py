@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.database.engine import lock_for_writing
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.errors import NotSignedIn
 from vigil_cloud.identity.models import Account, AccountSession, GatewayToken
 from vigil_cloud.identity.reader import Reader, reader_of
@@ -82,8 +82,7 @@ def resume(services: Services, token: str) -> SignedIn:
             raise NotSignedIn("This session is over; sign in again.")
         reader = reader_of(session, account, now)
     if held.used + _TOUCH <= now:
-        with services.sessions() as session, session.begin():
-            lock_for_writing(session)
+        with writing(services.sessions) as session:
             session.execute(
                 update(AccountSession)
                 .where(AccountSession.token_sha256 == held.token_sha256)
@@ -94,8 +93,7 @@ def resume(services: Services, token: str) -> SignedIn:
 
 def end(services: Services, token_sha256: str) -> None:
     """Sign out."""
-    with services.sessions() as session, session.begin():
-        lock_for_writing(session)
+    with writing(services.sessions) as session:
         session.execute(delete(AccountSession).where(AccountSession.token_sha256 == token_sha256))
 
 

@@ -1,0 +1,121 @@
+"""The life of an alert in the terms of OPC UA Part 9 (5.7, 5.8): a pure state machine.
+
+Active × acknowledged × confirmed, shelved until a moment, out of service. The
+dimensions are independent but for two rules: only what was acknowledged can be
+confirmed, and a confirmation closes an occurrence that has no end of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+from vigil_cloud.problem import ApiError
+
+LONGEST_SHELF: Final = timedelta(days=30)
+
+
+class AlreadyAcknowledged(ApiError):
+    """Somebody was faster; the alert says who."""
+
+    code: ClassVar[str] = "already-acknowledged"
+    status: ClassVar[int] = 409
+
+
+class NotAcknowledged(ApiError):
+    """Confirming comes after acknowledging."""
+
+    code: ClassVar[str] = "not-acknowledged"
+    status: ClassVar[int] = 409
+
+
+class AlreadyConfirmed(ApiError):
+    """The alert has been confirmed before."""
+
+    code: ClassVar[str] = "already-confirmed"
+    status: ClassVar[int] = 409
+
+
+class NotShelved(ApiError):
+    """There is nothing to take from the shelf."""
+
+    code: ClassVar[str] = "not-shelved"
+    status: ClassVar[int] = 409
+
+
+class BadShelfTime(ApiError):
+    """Shelving ends in the future, at most thirty days ahead."""
+
+    code: ClassVar[str] = "bad-shelf-time"
+    status: ClassVar[int] = 422
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where an alert stands. ``momentary``: it has no end of its own."""
+
+    active: bool = True
+    acknowledged: bool = False
+    confirmed: bool = False
+    shelved_until: datetime | None = None
+    out_of_service: bool = False
+    momentary: bool = False
+
+    def shelved(self, now: datetime) -> bool:
+        """Whether it is put aside right now."""
+        return self.shelved_until is not None and self.shelved_until > now
+
+    @property
+    def retained(self) -> bool:
+        """Part 9's Retain: somebody has still to look at it."""
+        return self.active or not self.acknowledged
+
+    def calls(self, now: datetime) -> bool:
+        """Whether more people should be told: the question that escalation asks."""
+        return (
+            self.active
+            and not self.acknowledged
+            and not self.out_of_service
+            and not self.shelved(now)
+        )
+
+
+def clear(state: State) -> State:
+    """The condition is over. Again changes nothing."""
+    return replace(state, active=False)
+
+
+def acknowledge(state: State) -> State:
+    """Somebody has seen it, also when it is over. Raises ``AlreadyAcknowledged``."""
+    if state.acknowledged:
+        raise AlreadyAcknowledged("This alert has been acknowledged already.")
+    return replace(state, acknowledged=True)
+
+
+def confirm(state: State) -> State:
+    """What was to be done is done. Raises ``NotAcknowledged``, ``AlreadyConfirmed``."""
+    if not state.acknowledged:
+        raise NotAcknowledged("Acknowledge this alert before you confirm it.")
+    if state.confirmed:
+        raise AlreadyConfirmed("This alert has been confirmed already.")
+    return replace(state, confirmed=True, active=state.active and not state.momentary)
+
+
+def shelve(state: State, until: datetime, now: datetime) -> State:
+    """Put aside until a moment. Raises ``BadShelfTime``."""
+    if not now < until <= now + LONGEST_SHELF:
+        raise BadShelfTime(f"Shelve until a future time within {LONGEST_SHELF.days} days.")
+    return replace(state, shelved_until=until)
+
+
+def unshelve(state: State, now: datetime) -> State:
+    """Take from the shelf before its time. Raises ``NotShelved``."""
+    if not state.shelved(now):
+        raise NotShelved("This alert is not shelved.")
+    return replace(state, shelved_until=None)
+
+
+def set_service(state: State, out_of_service: bool) -> State:
+    """Take out of service for maintenance, or put back. Again changes nothing."""
+    return replace(state, out_of_service=out_of_service)

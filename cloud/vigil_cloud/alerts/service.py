@@ -1,0 +1,243 @@
+"""Alerts: raised and cleared by domains, acted on by people."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Final, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed, lifecycle
+from vigil_cloud.alerts.lifecycle import State
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.notify.queue import enqueue
+from vigil_cloud.problem import ApiError
+from vigil_schemas.types import Domain
+
+_NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
+Action = Literal[
+    "acknowledged", "confirmed", "shelved", "unshelved", "out-of-service", "in-service"
+]
+
+
+class AlertUnknown(ApiError):
+    """No such alert, or none for this reader; the two are not told apart."""
+
+    code: ClassVar[str] = "alert-unknown"
+    status: ClassVar[int] = 404
+
+
+class ChangedMeanwhile(ApiError):
+    """The reader decided on an older state of the alert."""
+
+    code: ClassVar[str] = "changed-meanwhile"
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """What a domain says of one alert, at its onset (``active``) or at its end."""
+
+    domain: Domain
+    reference: str
+    """``exceedance_id``, ``excursion_id``, ``visit_id`` or ``alarm_id``."""
+    kind: str
+    gateway: str
+    device: str
+    title: str
+    title_zh: str
+    severity: Severity
+    event_time: datetime
+    """At the device; of the onset where it is known."""
+    active: bool
+    ended: datetime | None = None
+    momentary: bool = False
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    evidence_sha256: str | None = None
+    person_key: str | None = None
+    person_name: bytes | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes two messages speak of one alert."""
+        return f"{self.domain.value}:{self.gateway}:{self.reference}"
+
+
+def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
+    """Raise, clear or leave alone: onset and end in any order, any number of times, end alike.
+
+    Runs inside ingest's transaction; notifications are queued as rows of it.
+    """
+    feed.lock(session)
+    row = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
+    if row is None:
+        row = _insert(session, occurrence, now)
+        enqueue(session, row, now)
+        feed.append(session, "alert", row.id, now)
+        return row
+    changed = _merge(row, occurrence)
+    if row.active and not occurrence.active:
+        row.active = lifecycle.clear(state_of(row)).active
+        row.cleared = occurrence.ended or now
+        _note(session, row, now, None, "cleared")
+        changed = True
+    if changed:
+        session.flush()
+        feed.append(session, "alert", row.id, now)
+    return row
+
+
+def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
+    row = AlertRow(
+        id=str(uuid.uuid5(_NAMESPACE, occurrence.key)),
+        key=occurrence.key,
+        domain=occurrence.domain.value,
+        kind=occurrence.kind,
+        gateway=occurrence.gateway,
+        device=occurrence.device,
+        title=occurrence.title,
+        title_zh=occurrence.title_zh,
+        severity=occurrence.severity,
+        momentary=occurrence.momentary,
+        active=occurrence.active,
+        acknowledged=False,
+        confirmed=False,
+        out_of_service=False,
+        raised=now,
+        event_time=occurrence.event_time,
+        cleared=None if occurrence.active else (occurrence.ended or now),
+        detail=dict(occurrence.detail),
+        evidence_sha256=occurrence.evidence_sha256,
+        person_key=occurrence.person_key,
+        person_name=occurrence.person_name,
+        latitude=occurrence.latitude,
+        longitude=occurrence.longitude,
+    )
+    session.add(row)
+    session.flush()
+    _note(session, row, now, None, "raised")
+    if not occurrence.active:
+        _note(session, row, now, None, "cleared")
+    return row
+
+
+def _merge(row: AlertRow, occurrence: Occurrence) -> bool:
+    """Details of onset and end together, the end's winning, whichever came first."""
+    new, old = dict(occurrence.detail), dict(row.detail)
+    detail = {**new, **old} if occurrence.active else {**old, **new}
+    event_time = min(row.event_time, occurrence.event_time)
+    evidence = row.evidence_sha256 or occurrence.evidence_sha256
+    if (detail, event_time, evidence) == (row.detail, row.event_time, row.evidence_sha256):
+        return False
+    row.detail, row.event_time, row.evidence_sha256 = detail, event_time, evidence
+    return True
+
+
+def state_of(row: AlertRow) -> State:
+    """The row's place in the life cycle."""
+    return State(
+        row.active,
+        row.acknowledged,
+        row.confirmed,
+        row.shelved_until,
+        row.out_of_service,
+        row.momentary,
+    )
+
+
+def find(session: Session, reader: Reader, alert_id: str) -> AlertRow:
+    """Raises ``AlertUnknown``."""
+    row = session.get(AlertRow, alert_id)
+    if row is None or not may_see(reader, row.domain, row.person_key):
+        raise AlertUnknown("There is no such alert for you.")
+    return row
+
+
+def act(
+    session: Session,
+    reader: Reader,
+    alert_id: str,
+    action: Action,
+    *,
+    now: datetime,
+    comment: str = "",
+    until: datetime | None = None,
+    version: int | None = None,
+) -> AlertRow:
+    """One person's act, with history, audit line and feed entry, in the caller's transaction.
+
+    Raises ``AlertUnknown``, ``ChangedMeanwhile`` and the refusals of ``lifecycle``.
+    """
+    feed.lock(session)
+    row = find(session, reader, alert_id)
+    if version is not None and version != row.version:
+        raise ChangedMeanwhile("Somebody changed this alert just now; look at it again.")
+    before = state_of(row)
+    after = _next(before, action, until, now)
+    row.active, row.acknowledged, row.confirmed = after.active, after.acknowledged, after.confirmed
+    row.shelved_until, row.out_of_service = after.shelved_until, after.out_of_service
+    if action == "acknowledged":
+        row.acknowledged_by, row.acknowledged_at = reader.username, now
+    if action == "confirmed":
+        row.confirmed_by, row.confirmed_at = reader.username, now
+    if before.active and not after.active:
+        row.cleared = now
+    _note(session, row, now, reader.username, action, comment)
+    session.flush()
+    audit.append(
+        session,
+        at=now,
+        account=reader.username,
+        action=f"alert.{action}",
+        subject=row.id,
+        person_key=row.person_key,
+    )
+    feed.append(session, "alert", row.id, now)
+    return row
+
+
+def _next(state: State, action: Action, until: datetime | None, now: datetime) -> State:
+    match action:
+        case "acknowledged":
+            return lifecycle.acknowledge(state)
+        case "confirmed":
+            return lifecycle.confirm(state)
+        case "shelved":
+            return lifecycle.shelve(state, until or now, now)
+        case "unshelved":
+            return lifecycle.unshelve(state, now)
+        case "out-of-service" | "in-service":
+            return lifecycle.set_service(state, action == "out-of-service")
+
+
+def evidence_stored(session: Session, gateway: str, sha256: str, now: datetime) -> None:
+    """Tell the alerts that wait for this evidence. The caller has called ``feed.lock`` before."""
+    rows = session.scalars(
+        select(AlertRow).where(AlertRow.evidence_sha256 == sha256, AlertRow.gateway == gateway)
+    )
+    for row in rows:
+        _note(session, row, now, None, "evidence-stored")
+        feed.append(session, "alert", row.id, now)
+
+
+def _note(
+    session: Session,
+    row: AlertRow,
+    at: datetime,
+    account: str | None,
+    action: str,
+    comment: str = "",
+) -> None:
+    session.add(
+        AlertHistory(alert_id=row.id, at=at, account=account, action=action, comment=comment)
+    )

@@ -1,0 +1,50 @@
+"""Who may see what: the one place that lists, pages, streams, evidence and notifications ask.
+
+The rule exists twice, in Python and in SQL, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, false, or_
+
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_schemas.types import Domain
+
+_STREET: Final = frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR})
+_HOME: Final = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR})
+ROLES: Final[dict[str, frozenset[Role]]] = {
+    Domain.NOISE: _STREET,
+    Domain.WATER: _STREET,
+    Domain.SMOKE: _HOME,
+}
+"""Check-in is not here on purpose: no role opens it, only a person's consent does."""
+
+
+def may_see(reader: Reader, domain: str, person_key: str | None) -> bool:
+    """Whether an alert of this domain, about this person, is for the reader."""
+    if domain == Domain.CHECKIN:
+        return reader.has(Role.FAMILY) and person_key in reader.consented
+    return reader.has(*ROLES.get(domain, frozenset()))
+
+
+def visible(reader: Reader) -> ColumnElement[bool]:
+    """The same as a condition on ``AlertRow``."""
+    domains = [domain for domain, roles in ROLES.items() if reader.has(*roles)]
+    conditions: list[ColumnElement[bool]] = [AlertRow.domain.in_(domains)] if domains else []
+    if reader.has(Role.FAMILY) and reader.consented:
+        conditions.append(
+            and_(
+                AlertRow.domain == Domain.CHECKIN.value,
+                AlertRow.person_key.in_(sorted(reader.consented)),
+            )
+        )
+    return or_(*conditions) if conditions else false()
+
+
+def may_see_device(reader: Reader, domain: str) -> bool:
+    """Devices stand in public view, but for smoke alarms: those stand in homes."""
+    return domain != Domain.SMOKE or reader.has(*_HOME)

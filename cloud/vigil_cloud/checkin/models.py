@@ -1,0 +1,52 @@
+"""Persons, the tags they carry, and their visits to stations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base
+
+
+class Person(Base):
+    """Somebody who carries a beacon. Known elsewhere by ``key`` only."""
+
+    __tablename__ = "persons"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[bytes] = mapped_column(LargeBinary)
+    """Encrypted; see ``identity.cipher``."""
+    created: Mapped[datetime]
+
+
+class Tag(Base):
+    """A beacon or sticker and whose it is."""
+
+    __tablename__ = "tags"
+
+    tag: Mapped[str] = mapped_column(String(140), primary_key=True)
+    person_key: Mapped[str] = mapped_column(
+        ForeignKey("persons.key", ondelete="CASCADE"), index=True
+    )
+
+
+class Visit(Base):
+    """One stay of one tag at one station. ``person_key`` is who carried it then."""
+
+    __tablename__ = "visits"
+    __table_args__ = (Index("ix_visits_footprint", "person_key", "arrived"),)
+
+    id: Mapped[str] = mapped_column(String(130), primary_key=True)
+    """``{gateway}:{visit_id}``: a gateway can only speak of its own."""
+    tag: Mapped[str] = mapped_column(String(140), index=True)
+    person_key: Mapped[str | None] = mapped_column(String(64))
+    gateway: Mapped[str] = mapped_column(String(63))
+    device: Mapped[str] = mapped_column(String(64))
+    carrier: Mapped[str] = mapped_column(String(8))
+    arrived: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    departed: Mapped[datetime | None]
+    sightings: Mapped[int]
+    rssi_max_dbm: Mapped[float | None]

@@ -1,0 +1,162 @@
+"""Check-ins: visits become footprints, and an alert for relatives who may know."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.places import Place, place_of
+from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
+from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.checkin.models import Person, Tag, Visit
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.ingest.port import Received
+from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.types import Domain
+
+LONGEST_FOOTPRINT: Final = timedelta(days=62)
+MOST_VISITS: Final = 5000
+
+
+class CheckinHandler:
+    """Takes visits. Arrival and departure may come in any order and any number of times."""
+
+    types: frozenset[str] = frozenset({CheckinVisit.TYPE})
+
+    def handle(self, session: Session, message: Received) -> None:
+        """Merge one phase into its visit and raise or clear the relatives' alert."""
+        event = message.data
+        assert isinstance(event, CheckinVisit)  # noqa: S101 - ingest decodes by type
+        feed.lock(session)
+        visit = _merge(session, message, event)
+        if visit is None:
+            return
+        now = message.received
+        feed.append(session, "visit", visit.id, now)
+        if visit.person_key is not None:
+            _tell_relatives(session, message, event, visit, now)
+
+
+def _merge(session: Session, message: Received, event: CheckinVisit) -> Visit | None:
+    """The visit as known now; ``None`` where the message brings nothing new."""
+    visit_id = f"{message.gateway}:{event.visit_id}"
+    departed = event.last_seen if event.phase == "departed" else None
+    visit = session.get(Visit, visit_id)
+    if visit is None:
+        visit = Visit(
+            id=visit_id,
+            tag=event.tag,
+            person_key=session.scalar(select(Tag.person_key).where(Tag.tag == event.tag)),
+            gateway=message.gateway,
+            device=message.envelope.subject,
+            carrier=event.carrier,
+            arrived=event.arrived,
+            last_seen=event.last_seen,
+            departed=departed,
+            sightings=event.sightings,
+            rssi_max_dbm=event.rssi_max_dbm,
+        )
+        session.add(visit)
+        session.flush()
+        return visit
+    before = (visit.arrived, visit.last_seen, visit.departed, visit.sightings)
+    visit.arrived = min(visit.arrived, event.arrived)
+    visit.last_seen = max(visit.last_seen, event.last_seen)
+    visit.departed = visit.departed or departed
+    visit.sightings = max(visit.sightings, event.sightings)
+    levels = [rssi for rssi in (visit.rssi_max_dbm, event.rssi_max_dbm) if rssi is not None]
+    visit.rssi_max_dbm = max(levels, default=None)
+    changed = before != (visit.arrived, visit.last_seen, visit.departed, visit.sightings)
+    return visit if changed else None
+
+
+def _tell_relatives(
+    session: Session, message: Received, event: CheckinVisit, visit: Visit, now: datetime
+) -> None:
+    person = session.get(Person, visit.person_key)
+    place = place_of(session, visit.device)
+    record(
+        session,
+        Occurrence(
+            domain=Domain.CHECKIN,
+            reference=event.visit_id,
+            kind="visit",
+            gateway=message.gateway,
+            device=visit.device,
+            title=f"{{person}} is at {place.name}",
+            title_zh=f"{{person}} 到了 {place.name_zh}",
+            severity="info",
+            event_time=visit.arrived,
+            active=visit.departed is None,
+            ended=visit.departed,
+            detail=event.model_dump(mode="json", exclude_none=True, exclude={"tag"}),
+            person_key=visit.person_key,
+            person_name=person.name if person else None,
+            latitude=place.latitude,
+            longitude=place.longitude,
+        ),
+        now,
+    )
+
+
+def add_person(session: Session, cipher: Cipher, *, key: str, name: str, now: datetime) -> None:
+    """Enrol a person, or give a known one another name."""
+    sealed = cipher.seal(PERSON_NAME_COLUMN, name)
+    person = session.get(Person, key)
+    if person is None:
+        session.add(Person(key=key, name=sealed, created=now))
+        session.flush()
+    else:
+        person.name = sealed
+
+
+def enrolled(session: Session, key: str) -> bool:
+    """Whether this person is known."""
+    return session.get(Person, key) is not None
+
+
+def give_tag(session: Session, tag: str, person_key: str) -> None:
+    """The tag is this person's from now on; visits before stay whose they were."""
+    session.merge(Tag(tag=tag, person_key=person_key))
+
+
+def name_of(session: Session, cipher: Cipher, person_key: str) -> str:
+    """The opened name; the key where the person is not enrolled."""
+    person = session.get(Person, person_key)
+    return cipher.open(PERSON_NAME_COLUMN, person.name) if person else person_key
+
+
+def footprints(
+    session: Session,
+    *,
+    person_key: str,
+    start: datetime,
+    stop: datetime,
+    by: str,
+    now: datetime,
+) -> list[tuple[Visit, Place]]:
+    """Visits that began in ``[start, stop)``, oldest first; the look-up is written down.
+
+    The caller has checked the consent.
+    """
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="location.read",
+        subject="footprints",
+        person_key=person_key,
+        detail={"start": start.isoformat(), "stop": stop.isoformat()},
+    )
+    visits = session.scalars(
+        select(Visit)
+        .where(Visit.person_key == person_key, Visit.arrived >= start, Visit.arrived < stop)
+        .order_by(Visit.arrived.desc())
+        .limit(MOST_VISITS)
+    )
+    return [(visit, place_of(session, visit.device)) for visit in reversed(list(visits))]

@@ -1,0 +1,29 @@
+"""What is known of each sealed zip in the object store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base
+
+
+class EvidenceRow(Base):
+    """One verified upload. It belongs to the alerts that name its digest."""
+
+    __tablename__ = "evidence"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(63), index=True)
+    device: Mapped[str] = mapped_column(String(64))
+    evidence_id: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    started: Mapped[datetime]
+    ended: Mapped[datetime]
+    sealed: Mapped[datetime]
+    stored: Mapped[datetime]
+    object_name: Mapped[str] = mapped_column(String(200))
+    manifest: Mapped[dict[str, Any]] = mapped_column(JSON)

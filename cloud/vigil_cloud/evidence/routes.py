@@ -1,0 +1,143 @@
+"""Evidence over HTTP: gateways put sealed zips, people look at single files."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path as FilePath
+from typing import Annotated, Final
+
+from anyio import open_file
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from vigil_cloud.database.engine import writing
+from vigil_cloud.evidence import reading, service
+from vigil_cloud.evidence.verification import LARGEST_ZIP, EvidenceInvalid, EvidenceTooLarge
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.dependencies import (
+    AuthenticatedGateway,
+    CurrentAccount,
+    ServicesDependency,
+)
+from vigil_schemas.types import Sha256
+
+router = APIRouter(tags=["evidence"])
+
+_SHOWN: Final = frozenset(
+    {
+        *("image/png", "image/jpeg", "image/webp", "audio/wav", "audio/x-wav", "audio/flac"),
+        *("audio/ogg", "audio/mpeg", "audio/mp4", "audio/webm", "video/mp4", "video/webm"),
+        *("application/json", "text/csv"),
+    }
+)
+"""What a browser may show. Anything else is only saved: a gateway's file must not run here."""
+
+
+class EvidenceStored(BaseModel):
+    """The zip is kept under its digest."""
+
+    sha256: str
+    stored: bool
+
+
+@router.put(
+    "/gateways/{gateway}/evidence/{sha256}",
+    status_code=201,
+    operation_id="put_evidence",
+    responses={200: {"model": EvidenceStored, "description": "Already there"}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def put_evidence(
+    gateway: AuthenticatedGateway,
+    sha256: Annotated[Sha256, Path()],
+    request: Request,
+    response: Response,
+    services: ServicesDependency,
+) -> EvidenceStored:
+    """Verify and keep a sealed zip. 422: never send it again; 409: its gateway is not known yet."""
+    if await run_in_threadpool(service.known, services, gateway, sha256):
+        response.status_code = 200
+        return EvidenceStored(sha256=sha256, stored=True)
+    folder = services.settings.data_dir / "incoming"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".zip", delete=False) as file:
+        path = FilePath(file.name)
+    try:
+        if await _receive(request, path) != sha256:
+            raise EvidenceInvalid("The body's SHA-256 is not the one in the address.")
+        await run_in_threadpool(service.store, services, gateway, sha256, path)
+    finally:
+        await run_in_threadpool(path.unlink, missing_ok=True)
+    return EvidenceStored(sha256=sha256, stored=True)
+
+
+@router.get(
+    "/evidence/{sha256}/{file}",
+    operation_id="get_evidence_file",
+    response_class=Response,
+    responses={
+        200: {"description": "The file", "content": {"application/octet-stream": {}}},
+        206: {"description": "A part of it", "content": {"application/octet-stream": {}}},
+    },
+)
+def get_evidence_file(
+    sha256: Annotated[Sha256, Path()],
+    file: Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")],
+    reader: CurrentAccount,
+    services: ServicesDependency,
+    range: Annotated[str | None, Header(pattern=r"^[ -~]*$", max_length=200)] = None,
+) -> StreamingResponse:
+    """One file of the evidence. Follows the rights of its alert; each look is written down."""
+    with services.sessions() as session:
+        row, entry, alert = service.file_for(session, reader, sha256, file)
+    part = reading.requested(range, entry.size)
+    services.objects.size(row.object_name)  # says now, not in the middle, that it is missing
+    with writing(services.sessions) as session:
+        audit.append(
+            session,
+            at=services.now(),
+            account=reader.username,
+            action="evidence.read",
+            subject=f"{sha256}/{file}"[:128],
+            person_key=alert.person_key,
+            detail={"alert": alert.id},
+        )
+    start, end = part or (0, entry.size - 1)
+    shown = entry.media_type in _SHOWN
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(end - start + 1),
+        "Content-Disposition": f'{"inline" if shown else "attachment"}; filename="{file}"',
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "private, no-store",
+        "ETag": f'"{entry.sha256}"',
+    }
+    if part is not None:
+        headers["Content-Range"] = f"bytes {start}-{end}/{entry.size}"
+    return StreamingResponse(
+        reading.stream(services.objects, row.object_name, file, start, end - start + 1),
+        206 if part is not None else 200,
+        headers,
+        entry.media_type if shown else "application/octet-stream",
+    )
+
+
+async def _receive(request: Request, path: FilePath) -> str:
+    """Write the body to a file; returns its digest. Raises ``EvidenceTooLarge``."""
+    digest, size = hashlib.sha256(), 0
+    async with await open_file(path, "wb") as file:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > LARGEST_ZIP:
+                raise EvidenceTooLarge(f"Evidence may have {LARGEST_ZIP} bytes.")
+            digest.update(chunk)
+            await file.write(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,103 @@
+"""Evidence is verified, stored, and tied to the alerts that name its digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import evidence_stored
+from vigil_cloud.alerts.visibility import visible
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Gateway
+from vigil_cloud.evidence.models import EvidenceRow
+from vigil_cloud.evidence.verification import verified
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.problem import ApiError
+from vigil_cloud.services import Services
+from vigil_schemas.evidence import EvidenceFile
+
+
+class GatewayUnknown(ApiError):
+    """No birth of this gateway has arrived, so its seal cannot be checked yet: try again later."""
+
+    code: ClassVar[str] = "gateway-unknown"
+    status: ClassVar[int] = 409
+
+
+class EvidenceUnknown(ApiError):
+    """No such evidence, or none for this reader; the two are not told apart."""
+
+    code: ClassVar[str] = "evidence-unknown"
+    status: ClassVar[int] = 404
+
+
+def known(services: Services, gateway: str, sha256: str) -> bool:
+    """Whether this gateway's evidence is stored already."""
+    with services.sessions() as session:
+        row = session.get(EvidenceRow, sha256)
+        return row is not None and row.gateway == gateway
+
+
+def store(services: Services, gateway: str, sha256: str, path: Path) -> None:
+    """Verify a received zip, whose digest is right, and keep it.
+
+    The object is written before the row: a row always has its object. Raises
+    ``GatewayUnknown``, ``EvidenceInvalid``, ``ObjectsUnavailable``.
+    """
+    with services.sessions() as session:
+        row = session.get(Gateway, gateway)
+        public_key = row.public_key if row else None
+    if public_key is None:
+        raise GatewayUnknown(f"No birth of gateway {gateway!r} has arrived yet; try again later.")
+    manifest = verified(path, gateway=gateway, public_key=bytes.fromhex(public_key))
+    name = f"evidence/{gateway}/{sha256}.zip"
+    services.objects.put(name, path)
+    now = services.now()
+    with writing(services.sessions) as session:
+        feed.lock(session)
+        if session.get(EvidenceRow, sha256) is None:
+            session.add(
+                EvidenceRow(
+                    sha256=sha256,
+                    gateway=gateway,
+                    device=manifest.device,
+                    evidence_id=manifest.evidence_id,
+                    size=path.stat().st_size,
+                    started=manifest.started,
+                    ended=manifest.ended,
+                    sealed=manifest.sealed,
+                    stored=now,
+                    object_name=name,
+                    manifest=manifest.model_dump(mode="json"),
+                )
+            )
+            session.flush()
+            evidence_stored(session, gateway, sha256, now)
+    services.changed.announce()
+
+
+def file_for(
+    session: Session, reader: Reader, sha256: str, name: str
+) -> tuple[EvidenceRow, EvidenceFile, AlertRow]:
+    """The file and an alert through which the reader may see it. Raises ``EvidenceUnknown``."""
+    row = session.execute(
+        select(EvidenceRow, AlertRow)
+        .join(
+            AlertRow,
+            (AlertRow.evidence_sha256 == EvidenceRow.sha256)
+            & (AlertRow.gateway == EvidenceRow.gateway),
+        )
+        .where(EvidenceRow.sha256 == sha256, visible(reader))
+        .limit(1)
+    ).one_or_none()
+    if row is not None:
+        for entry in row[0].manifest["files"]:
+            file = EvidenceFile.model_validate(entry)
+            if file.name == name:
+                return row[0], file, row[1]
+    raise EvidenceUnknown("There is no such evidence for you.")

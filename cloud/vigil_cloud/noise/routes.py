@@ -1,0 +1,64 @@
+"""Exceedances over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+
+from vigil_cloud.alerts.visibility import ROLES
+from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.noise.models import Exceedance
+from vigil_schemas.types import DeviceId, Domain, UtcDatetime
+
+router = APIRouter(prefix="/noise", tags=["noise"])
+
+
+class ExceedanceEntry(BaseModel):
+    """One passage; levels in dB re 20 µPa."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    gateway: str
+    device: str
+    started: UtcDatetime
+    ended: UtcDatetime
+    threshold_db: float
+    LAFmax: float
+    LAE: float
+    background_db: float | None
+    overload: bool
+    calibrated: bool
+    evidence_sha256: str | None
+    alert_id: str
+
+
+class ExceedanceList(BaseModel):
+    """Newest first."""
+
+    exceedances: list[ExceedanceEntry]
+
+
+@router.get("/exceedances", operation_id="list_exceedances")
+def list_exceedances(
+    _reader: Annotated[Reader, Depends(require(*ROLES[Domain.NOISE]))],
+    services: ServicesDependency,
+    device: DeviceId | None = None,
+    start: UtcDatetime | None = None,
+    stop: UtcDatetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ExceedanceList:
+    """Passages that began in ``[start, stop)``."""
+    query = select(Exceedance).order_by(Exceedance.started.desc()).limit(limit)
+    if device is not None:
+        query = query.where(Exceedance.device == device)
+    if start is not None:
+        query = query.where(Exceedance.started >= start)
+    if stop is not None:
+        query = query.where(Exceedance.started < stop)
+    with services.sessions() as session:
+        rows = list(session.scalars(query))
+    return ExceedanceList(exceedances=[ExceedanceEntry.model_validate(row) for row in rows])

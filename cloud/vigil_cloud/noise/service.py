@@ -1,0 +1,69 @@
+"""Noise: each exceedance is an alert that waits for an inspector."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.places import place_of
+from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.ingest.port import Received
+from vigil_cloud.noise.models import Exceedance
+from vigil_schemas.noise import NoiseExceedance
+from vigil_schemas.types import Domain
+
+
+class NoiseHandler:
+    """Takes exceedances; a repeated one changes nothing."""
+
+    types: frozenset[str] = frozenset({NoiseExceedance.TYPE})
+
+    def handle(self, session: Session, message: Received) -> None:
+        """One exceedance: its row and its alert."""
+        event = message.data
+        assert isinstance(event, NoiseExceedance)  # noqa: S101 - ingest decodes by type
+        feed.lock(session)
+        exceedance_id = f"{message.gateway}:{event.exceedance_id}"
+        if session.get(Exceedance, exceedance_id) is not None:
+            return
+        device = message.envelope.subject
+        evidence = event.evidence.sha256 if event.evidence else None
+        place = place_of(session, device)
+        alert = record(
+            session,
+            Occurrence(
+                domain=Domain.NOISE,
+                reference=event.exceedance_id,
+                kind="exceedance",
+                gateway=message.gateway,
+                device=device,
+                title=f"Loud vehicle {event.LAFmax:.1f} dB(A)",
+                title_zh=f"高噪音車輛 {event.LAFmax:.1f} 分貝",
+                severity="major",
+                event_time=event.started,
+                active=True,
+                momentary=True,
+                detail=event.model_dump(mode="json", exclude_none=True),
+                evidence_sha256=evidence,
+                latitude=place.latitude,
+                longitude=place.longitude,
+            ),
+            message.received,
+        )
+        session.add(
+            Exceedance(
+                id=exceedance_id,
+                gateway=message.gateway,
+                device=device,
+                started=event.started,
+                ended=event.ended,
+                threshold_db=event.threshold_db,
+                LAFmax=event.LAFmax,
+                LAE=event.LAE,
+                background_db=event.background_db,
+                overload=event.overload,
+                calibrated=event.calibrated,
+                evidence_sha256=evidence,
+                alert_id=alert.id,
+            )
+        )

@@ -1,0 +1,66 @@
+"""Where notifications go, and what became of each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base
+
+
+class Channel(Base):
+    """One address of one account or of everybody with one role.
+
+    What it is told is what its owner may see; a role has no consents, so a
+    person's whereabouts go to account channels only.
+    """
+
+    __tablename__ = "channels"
+    __table_args__ = (CheckConstraint("(account_id IS NULL) <> (role IS NULL)", name="one_owner"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    url: Mapped[bytes] = mapped_column(LargeBinary)
+    """Apprise address, encrypted: it may hold a password."""
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    role: Mapped[str | None] = mapped_column(String(16))
+    domains: Mapped[list[str]] = mapped_column(JSON)
+    """Empty: every domain that the owner may see."""
+    minimum: Mapped[str] = mapped_column(String(16), default="info")
+    """Least severity."""
+    escalate_after_s: Mapped[float] = mapped_column(Float, default=0.0)
+    """0: told at once. Else told only of what nobody acknowledged for so long."""
+    language: Mapped[str] = mapped_column(String(8), default="zh-TW")
+    enabled: Mapped[bool] = mapped_column(default=True)
+
+
+class Delivery(Base):
+    """One alert on its way to one channel; written with the alert, sent after the commit."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("alert_id", "channel_id"),
+        Index("ix_deliveries_due", "state", "due"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    """``waiting``, ``sent``, ``failed`` (given up) or ``skipped`` (no longer needed or allowed)."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    due: Mapped[datetime]
+    escalation: Mapped[bool] = mapped_column(default=False)
+    at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(String(300))

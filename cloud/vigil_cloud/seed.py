@@ -1,0 +1,219 @@
+"""The seed file: accounts, gateways' tokens, persons with their tags and consents, channels.
+
+Sections (all optional): ``[[account]] username, password, roles, display_name, email,
+language``; ``[[gateway]] id, token``; ``[[person]] key, name, guardians``; ``[[tag]] tag,
+person``; ``[[consent]] person, account, expires``; ``[[channel]] name, url, account | role,
+domains, minimum, escalate_after_s, language``. Seeding again changes what is named and adds
+what is new; an account that exists keeps its password.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.checkin import service as checkin
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.seen import enrol
+from vigil_cloud.identity import consents
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.models import Account, Consent, Guardian
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.schema import Username
+from vigil_cloud.identity.service import account_named, add_account, set_gateway_token
+from vigil_cloud.notify.channels import put_channel, sync
+from vigil_cloud.services import Services
+from vigil_schemas.checkin import TagId
+from vigil_schemas.errors import VigilError
+from vigil_schemas.types import Domain, GatewayId, UtcDatetime
+
+SEEDER = "seed"
+"""Who the audit log says gave the consents."""
+
+
+class BadSeed(VigilError):
+    """The file cannot be used; the message names the place."""
+
+    code: ClassVar[str] = "bad-seed"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SeedAccount(_Section):
+    """``[[account]]``"""
+
+    username: Username
+    password: SecretStr
+    roles: list[Role]
+    display_name: str = ""
+    email: str = ""
+    language: Literal["zh-TW", "en"] = "zh-TW"
+
+
+class SeedGateway(_Section):
+    """``[[gateway]]``"""
+
+    id: GatewayId
+    token: SecretStr
+
+
+class SeedPerson(_Section):
+    """``[[person]]``"""
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: str
+    guardians: list[Username] = []
+
+
+class SeedTag(_Section):
+    """``[[tag]]``"""
+
+    tag: TagId
+    person: str
+
+
+class SeedConsent(_Section):
+    """``[[consent]]``"""
+
+    person: str
+    account: Username
+    expires: UtcDatetime
+
+
+class SeedChannel(_Section):
+    """``[[channel]]``"""
+
+    name: str
+    url: SecretStr
+    account: Username | None = None
+    role: Role | None = None
+    domains: list[Domain] = []
+    minimum: Literal["info", "minor", "major", "critical"] = "info"
+    escalate_after_s: Annotated[float, Field(ge=0)] = 0.0
+    language: Literal["zh-TW", "en"] = "zh-TW"
+
+
+class Seed(_Section):
+    """The whole file."""
+
+    account: list[SeedAccount] = []
+    gateway: list[SeedGateway] = []
+    person: list[SeedPerson] = []
+    tag: list[SeedTag] = []
+    consent: list[SeedConsent] = []
+    channel: list[SeedChannel] = []
+
+
+def read(path: Path) -> Seed:
+    """Raises ``BadSeed``."""
+    try:
+        return Seed.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise BadSeed(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSeed(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadSeed(f"{path}: {where}: {first['msg']}") from None
+
+
+def apply(services: Services, seed: Seed) -> None:
+    """Everything or nothing. Raises ``WeakPassword`` outside the demo, ``BadSeed``."""
+    cipher = Cipher(services.settings.secret)
+    now = services.now()
+    with writing(services.sessions) as session:
+        for account in seed.account:
+            _account(session, account, now, services.settings.demo)
+        for gateway in seed.gateway:
+            enrol(session, gateway.id, now)
+            set_gateway_token(session, gateway.id, gateway.token.get_secret_value(), now)
+        _people(session, cipher, seed, now)
+        for channel in seed.channel:
+            _channel(session, cipher, channel)
+        sync(session, cipher, services.settings)
+
+
+def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -> None:
+    account = session.scalar(select(Account).where(Account.username == wanted.username))
+    if account is None:
+        add_account(
+            session,
+            username=wanted.username,
+            password=wanted.password.get_secret_value(),
+            roles=wanted.roles,
+            now=now,
+            display_name=wanted.display_name,
+            email=wanted.email,
+            language=wanted.language,
+            demo=demo,
+        )
+        return
+    account.roles = sorted(role.value for role in wanted.roles)
+    account.display_name = wanted.display_name or wanted.username
+    account.email = wanted.email
+    account.language = wanted.language
+
+
+def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None:
+    keys = {person.key for person in seed.person}
+    for person in seed.person:
+        checkin.add_person(session, cipher, key=person.key, name=person.name, now=now)
+        for username in person.guardians:
+            _guardian(session, person.key, account_named(session, username).id)
+    for tag in seed.tag:
+        if tag.person not in keys and not checkin.enrolled(session, tag.person):
+            raise BadSeed(f"tag {tag.tag}: there is no person {tag.person!r}")
+        checkin.give_tag(session, tag.tag, tag.person)
+    for wanted in seed.consent:
+        _consent(session, wanted, now)
+
+
+def _guardian(session: Session, person_key: str, account_id: int) -> None:
+    if person_key not in consents.guarded_by(session, account_id):
+        session.add(Guardian(person_key=person_key, account_id=account_id))
+        session.flush()
+
+
+def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:
+    account = account_named(session, wanted.account)
+    same = session.scalar(
+        select(Consent.id).where(
+            Consent.person_key == wanted.person,
+            Consent.account_id == account.id,
+            Consent.expires == wanted.expires,
+        )
+    )
+    if same is None:
+        consents.grant(
+            session,
+            person_key=wanted.person,
+            account=account,
+            by=SEEDER,
+            expires=wanted.expires,
+            now=now,
+        )
+        session.flush()
+
+
+def _channel(session: Session, cipher: Cipher, wanted: SeedChannel) -> None:
+    put_channel(
+        session,
+        cipher,
+        name=wanted.name,
+        url=wanted.url.get_secret_value(),
+        account=account_named(session, wanted.account) if wanted.account else None,
+        role=wanted.role,
+        domains=[domain.value for domain in wanted.domains],
+        minimum=wanted.minimum,
+        escalate_after_s=wanted.escalate_after_s,
+        language=wanted.language,
+    )

@@ -1,0 +1,112 @@
+"""Water: an excursion's onset raises an alert, its end clears it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.places import place_of
+from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.ingest.port import Received
+from vigil_cloud.water.models import Excursion
+from vigil_schemas.types import Domain
+from vigil_schemas.water import WaterExcursion
+
+PARAMETERS: Final = {
+    "temperature": ("Temperature", "水溫"),
+    "specific_conductance": ("Conductivity", "導電度"),
+    "pH": ("pH", "酸鹼值 pH"),
+    "dissolved_oxygen": ("Dissolved oxygen", "溶氧"),
+    "turbidity_FNU": ("Turbidity", "濁度"),
+    "orp": ("Redox potential", "氧化還原電位"),
+    "level": ("Water level", "水位"),
+}
+_UNITS: Final = {"Cel": "°C", "pH": "", "kg/m3": "kg/m³"}
+
+
+class WaterHandler:
+    """Takes excursions. Onset and end may come in any order and any number of times."""
+
+    types: frozenset[str] = frozenset({WaterExcursion.TYPE})
+
+    def handle(self, session: Session, message: Received) -> None:
+        """One phase of an excursion: its row and its alert."""
+        event = message.data
+        assert isinstance(event, WaterExcursion)  # noqa: S101 - ingest decodes by type
+        feed.lock(session)
+        ended = _ended(event, message.envelope.time)
+        device = message.envelope.subject
+        place = place_of(session, device)
+        title, title_zh = titles(event)
+        alert = record(
+            session,
+            Occurrence(
+                domain=Domain.WATER,
+                reference=event.excursion_id,
+                kind=event.kind,
+                gateway=message.gateway,
+                device=device,
+                title=title,
+                title_zh=title_zh,
+                severity="major",
+                event_time=event.started,
+                active=ended is None,
+                ended=ended,
+                detail=event.model_dump(mode="json", exclude_none=True),
+                latitude=place.latitude,
+                longitude=place.longitude,
+            ),
+            message.received,
+        )
+        _keep(session, message, event, ended, alert.id)
+
+
+def titles(event: WaterExcursion) -> tuple[str, str]:
+    """English and Chinese: which parameter crossed which bound."""
+    name, name_zh = PARAMETERS.get(event.parameter, (event.parameter, event.parameter))
+    unit = _UNITS.get(event.unit or "", event.unit or "")
+    if event.parameter == "turbidity_FNU":
+        unit = "FNU"
+    bound = f"{event.limit:g} {unit}".strip()
+    if event.kind == "rate":
+        per_s = f"{event.limit:g} {unit}/s" if unit else f"{event.limit:g} /s"
+        return f"{name} changes faster than {per_s}", f"{name_zh}變化快於 {per_s}"
+    if event.kind == "above":
+        return f"{name} above {bound}", f"{name_zh}高於 {bound}"
+    return f"{name} below {bound}", f"{name_zh}低於 {bound}"
+
+
+def _ended(event: WaterExcursion, sent: datetime) -> datetime | None:
+    return (event.ended or sent) if event.phase == "end" else None
+
+
+def _keep(
+    session: Session,
+    message: Received,
+    event: WaterExcursion,
+    ended: datetime | None,
+    alert_id: str,
+) -> None:
+    excursion_id = f"{message.gateway}:{event.excursion_id}"
+    row = session.get(Excursion, excursion_id)
+    if row is None:
+        row = Excursion(
+            id=excursion_id,
+            gateway=message.gateway,
+            device=message.envelope.subject,
+            parameter=event.parameter,
+            unit=event.unit,
+            kind=event.kind,
+            limit=event.limit,
+            started=event.started,
+            alert_id=alert_id,
+        )
+        session.add(row)
+    if ended is None:
+        row.onset_value = event.value
+    else:
+        row.extreme_value, row.ended = event.value, ended
+    session.flush()

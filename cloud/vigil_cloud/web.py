@@ -1,0 +1,34 @@
+"""The built web pages; addresses that are no file show the start page (the app routes itself)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from vigil_cloud.problem import NotFound
+
+STATIC: Final = Path(__file__).parent / "static"
+_NOT_PAGES: Final = ("api/", "assets/", "healthz", "readyz", "metrics", "openapi.json")
+
+
+def install(app: FastAPI) -> None:
+    """Serve what ``make setup`` has built into ``static``; without it say what to do."""
+    app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
+    app.add_api_route("/{path:path}", page, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def page(path: str, request: Request) -> FileResponse:
+    """A file of the build's top folder, or the start page."""
+    if path.startswith(_NOT_PAGES):
+        raise NotFound(f"There is nothing at {request.url.path}.")
+    wanted = (STATIC / path).resolve()
+    if path and wanted.is_relative_to(STATIC) and wanted.is_file():
+        return FileResponse(wanted)
+    start = STATIC / "index.html"
+    if not start.is_file():
+        raise NotFound("The web pages are not built; run `make setup`.")
+    return FileResponse(start, headers={"Cache-Control": "no-cache"})
