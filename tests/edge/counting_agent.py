@@ -1,0 +1,128 @@
+"""``vigil-edge`` with a stand-in for one domain, run as a process of its own by the agent's tests.
+
+The stand-in takes the place of ``vigil_edge.water`` here and nowhere else: a source that
+counts, keeps its place in the outbox's state, and writes down what was accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from vigil_edge.cli import main
+from vigil_edge.source import DeviceSettings, Outgoing, Room, SourceError
+from vigil_schemas.envelope import observation_type
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.senml import Reading, pack
+from vigil_schemas.types import Domain, Lane, QartodFlag
+from vigil_schemas.water import WaterExcursion
+
+
+class Settings(DeviceSettings):
+    driver: Literal["counter"] = "counter"
+    total: int = 0
+    """Readings to give before resting; a tenth as many events."""
+    batch: int = 10
+    fails: Literal["never", "source-error", "crash", "once", "ends", "stuck"] = "never"
+    ledger: Path | None = None
+
+
+class Unplugged(SourceError):
+    code = "unplugged"
+
+
+class Counter:
+    def __init__(self, settings: Settings, room: Room) -> None:
+        self.settings = settings
+        self.room = room
+        self.began = datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def run(self) -> None:
+        settings = self.settings
+        if settings.fails == "source-error":
+            raise Unplugged(settings.device, "no cable")
+        if settings.fails == "crash":
+            raise ZeroDivisionError("a mistake in the program")
+        if settings.fails == "once" and not (self.room.directory / "failed").exists():
+            (self.room.directory / "failed").touch()
+            raise Unplugged(settings.device, "no cable")
+        if settings.fails == "ends":
+            return
+        if settings.fails == "stuck":
+            await stubborn()
+        self.room.report("ok")
+        number = int(self.room.state("next") or b"0")
+        while number < settings.total:
+            upto = min(number + settings.batch, settings.total)
+            await self.room.accept(self.facts(number, upto), {"next": str(upto).encode()})
+            if settings.ledger:
+                with settings.ledger.open("a") as ledger:
+                    ledger.write(f"{upto}\n")
+            number = upto
+        await asyncio.Event().wait()
+
+    def facts(self, first: int, upto: int) -> list[Outgoing]:
+        device = self.settings.device
+        readings = [
+            Reading("level", "m", self.at(number), float(number), QartodFlag.GOOD)
+            for number in range(first, upto)
+        ]
+        facts = [
+            Outgoing(
+                Lane.OBSERVATION,
+                observation_type(Domain.WATER),
+                device,
+                self.at(first),
+                pack(device, readings),
+            )
+        ]
+        for number in range(first, upto):
+            if number % 10 == 0:
+                excursion = WaterExcursion(
+                    excursion_id=f"{device}-{number:08d}",
+                    phase="onset",
+                    parameter="level",
+                    kind="above",
+                    limit=0.0,
+                    value=float(number),
+                    flag=QartodFlag.GOOD,
+                    started=self.at(number),
+                )
+                facts.append(
+                    Outgoing(Lane.EVENT, WaterExcursion.TYPE, device, self.at(number), excursion)
+                )
+        return facts
+
+    def at(self, number: int) -> datetime:
+        return self.began + timedelta(milliseconds=number)
+
+
+async def stubborn() -> None:
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            continue
+
+
+def describe(settings: Settings) -> list[DeviceDescription]:
+    return [settings.described(Domain.WATER, settings.driver, ["level"])]
+
+
+def stand_in() -> None:
+    for name, contents in {
+        "settings": {"Settings": Settings},
+        "pipeline": {"build": Counter, "describe": describe},
+    }.items():
+        module = types.ModuleType(f"vigil_edge.water.{name}")
+        vars(module).update(contents)
+        sys.modules[module.__name__] = module
+
+
+if __name__ == "__main__":
+    stand_in()
+    sys.exit(main())
