@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import ClassVar
+import tempfile
+from pathlib import Path
+from typing import ClassVar, Final
 
 from iotcore import Broker
 
 from vigil_schemas.errors import VigilError
 
-_ATTEMPTS = 5
+_ATTEMPTS: Final = 5
+_CONFIGURATION: Final = """id = 0
+[router]
+id = 0
+max_connections = 100
+max_outgoing_packet_count = 200
+max_segment_size = 1048576
+max_segment_count = 4
+[v5.1]
+name = "home"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 0
+[v5.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = 1048576
+max_inflight_count = 100
+dynamic_filters = true
+"""
+"""rumqttd's own; one listener speaks one version of MQTT, and gateways speak 5."""
 
 
 class HomeBrokerError(VigilError):
@@ -20,10 +40,11 @@ class HomeBrokerError(VigilError):
 
 
 class EmbeddedBroker:
-    """MQTT 3.1.1 on a free port of this machine; ``address`` is ``mqtt://host:port``."""
+    """MQTT 5 on a free port of this machine; ``address`` is ``mqtt://host:port``."""
 
     def __init__(self) -> None:
         self._broker: Broker | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def address(self) -> str:
@@ -34,9 +55,11 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         """Returns once it accepts connections. Raises ``HomeBrokerError``."""
+        self._folder = tempfile.TemporaryDirectory(prefix="vigil-home-")
+        file = Path(self._folder.name) / "rumqttd.toml"
         for attempt in range(1, _ATTEMPTS + 1):
-            # A device list of many alarms is larger than the broker's default limit.
-            broker = Broker(port=_free_port(), listen="127.0.0.1", max_payload_size=1 << 20)
+            file.write_text(_CONFIGURATION.format(port=_free_port()), encoding="utf-8")
+            broker = Broker(config_path=str(file))
             try:
                 await asyncio.to_thread(broker.start)
             except (OSError, RuntimeError) as error:
@@ -52,6 +75,9 @@ class EmbeddedBroker:
         broker, self._broker = self._broker, None
         if broker is not None:
             await asyncio.to_thread(broker.stop)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
 
 def _free_port() -> int:

@@ -149,7 +149,9 @@ class Zigbee2MqttHome:
 
     async def _connect(self) -> None:
         place = urlsplit(self.broker)
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+        # Zigbee2MQTT's default is 3.1.1; `mqtt: version: 5` is its setting for the other.
+        version = mqtt.MQTTv311 if self._embedded is None else mqtt.MQTTv5
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=version)
         client.will_set(
             f"{self._base_topic}/bridge/state", dumped({"state": "offline"}), qos=1, retain=True
         )
