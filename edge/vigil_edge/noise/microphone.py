@@ -15,8 +15,13 @@ from vigil_edge.noise.pcm import Frames, PcmFormat
 LOST_AFTER_S: Final = 2.0
 """An unplugged microphone gives no error; it gives nothing."""
 CLOSE_WITHIN_S: Final = 2.0
+OPEN_WITHIN_S: Final = 15.0
 QUEUE_BLOCKS: Final = 100
 _DTYPES: Final = {"s16le": "int16", "s24le": "int24", "s32le": "int32", "f32le": "float32"}
+
+_opening = threading.Lock()
+_streams: set[int] = set()
+"""Identities of the streams that are open in this process."""
 
 
 class Microphone:
@@ -50,7 +55,13 @@ class Microphone:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(deliver, bytes(indata), bool(status.input_overflow))
 
-        stream = await asyncio.to_thread(self._open, callback)
+        try:
+            async with asyncio.timeout(OPEN_WITHIN_S):
+                stream = await asyncio.to_thread(self._open, callback)
+        except TimeoutError as error:
+            raise MicrophoneLost(
+                self._device, f"{self._name} did not open within {OPEN_WITHIN_S:.0f} s"
+            ) from error
         try:
             while True:
                 try:
@@ -74,19 +85,23 @@ class Microphone:
         if isinstance(address, str):
             address = int(address) if address.isdecimal() else address or None
         try:
-            # PortAudio lists devices once; a microphone plugged in since is found only anew.
-            sounddevice._terminate()
-            sounddevice._initialize()
-            stream = sounddevice.RawInputStream(
-                samplerate=self.format.rate_hz,
-                channels=self.format.channels,
-                dtype=_DTYPES[self.format.encoding],
-                device=address,
-                blocksize=self.format.rate_hz // 20,
-                latency="high",
-                callback=callback,
-            )
-            stream.start()
+            with _opening:
+                if not _streams:
+                    # PortAudio lists devices once, so one plugged in since is not found until
+                    # it begins anew; that would end the streams of other microphones.
+                    sounddevice._terminate()
+                    sounddevice._initialize()
+                stream = sounddevice.RawInputStream(
+                    samplerate=self.format.rate_hz,
+                    channels=self.format.channels,
+                    dtype=_DTYPES[self.format.encoding],
+                    device=address,
+                    blocksize=self.format.rate_hz // 20,
+                    latency="high",
+                    callback=callback,
+                )
+                stream.start()
+                _streams.add(id(stream))
         except (sounddevice.PortAudioError, ValueError) as error:
             raise MicrophoneLost(
                 self._device, f"{self._name} cannot be opened: {' '.join(str(error).split())}"
@@ -117,6 +132,7 @@ def _close(stream: Any) -> None:
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
 
+    _streams.discard(id(stream))
     closer = threading.Thread(target=end, daemon=True, name="close-microphone")
     closer.start()
     closer.join(CLOSE_WITHIN_S)

@@ -102,7 +102,9 @@ class PassageDetector:
             passage = self._maybe_end(self._open, start + slices.samples)
         if self._blocked and fast[-1] <= release:
             self._blocked = False
-        self._before.append((exposure, float(fast[-1]), overload))
+        # In its first second the Fast level is still rising from rest.
+        risen = float(fast[-1]) if start >= self.rate_hz else math.nan
+        self._before.append((exposure, risen, overload))
         return passage
 
     def _maybe_begin(self, slices: Slices, index: int, start: int) -> None:
@@ -120,7 +122,8 @@ class PassageDetector:
         )
 
     def _background(self) -> float | None:
-        heard = [fast for _, fast, _ in self._before][: -int(HOLD_S * SLICES_PER_SECOND)]
+        levels = [fast for _, fast, _ in self._before][: -int(HOLD_S * SLICES_PER_SECOND)]
+        heard = [fast for fast in levels if not math.isnan(fast)]
         if len(heard) < _LEAST_BACKGROUND:
             return None
         return level_db(float(np.quantile(heard, 0.1)))

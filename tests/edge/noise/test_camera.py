@@ -1,0 +1,191 @@
+"""MJPEG parsing, the frame ring, and finding the plate."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import data
+import servers
+from edge.noise.street import PLATE_BOX, encoded, mjpeg_camera, overlap, part, picture
+from vigil_edge.noise.camera import MAX_FRAME_BYTES, Camera, Frame
+from vigil_edge.noise.encode import encode
+from vigil_edge.noise.mjpeg import MAX_HEADER_BYTES, MultipartParser
+from vigil_edge.noise.plate import find_plate
+from vigil_edge.noise.settings import CameraSettings
+
+SMALL = b"\xff\xd8" + bytes(range(1, 200)) + b"\r\n\r\n--fram\n\n" + b"\xff\xd9"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@given(cuts=st.lists(st.integers(0, 3000), max_size=30))
+def test_frames_come_out_whole_however_the_stream_is_cut(cuts: list[int]) -> None:
+    stream = b"preamble\r\n" + b"".join(part(SMALL, 1000.5 + n) for n in range(8))
+    parser = MultipartParser("frame")
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    frames = [frame for a, b in pairwise(edges) for frame in parser.feed(stream[a:b])]
+    assert frames == [Frame(1000.5 + n, SMALL) for n in range(8)]
+
+
+def test_parts_without_length_or_stamp_are_read() -> None:
+    stream = b"".join(b"--x\nContent-Type: image/jpeg\n\n" + SMALL + b"\r\n" for _ in range(3))
+    frames = list(MultipartParser("--x").feed(stream + b"--x"))
+    assert [frame and frame.jpeg.rstrip() for frame in frames] == [SMALL] * 3
+    assert {frame.time_s for frame in frames if frame} == {0.0}
+
+
+def test_garbage_is_counted_and_not_kept() -> None:
+    stream = part(b"no picture", None) + part(SMALL, float("nan")) + b"--frame"
+    first, second = MultipartParser("frame").feed(stream)
+    assert first is None
+    assert second is not None
+
+
+def test_a_stream_out_of_step_is_given_up() -> None:
+    parser = MultipartParser("frame")
+    with pytest.raises(ValueError, match="boundary"):
+        list(parser.feed(bytes(MAX_FRAME_BYTES + MAX_HEADER_BYTES + 1)))
+    huge = b"--frame\r\nContent-Length: 99999999\r\n\r\n"
+    with pytest.raises(ValueError, match="limit"):
+        list(MultipartParser("frame").feed(huge))
+
+
+async def test_a_camera_that_hangs_up_is_called_again() -> None:
+    async with mjpeg_camera(fps=50, hang_up_after=10) as port:
+        address = f"http://127.0.0.1:{port}/"
+        settings = CameraSettings(source="mjpeg", address=address, fps=50)
+        watched = Camera(settings, 20.0, now)
+        begun = now()
+        watched.start()
+        await eventually(lambda: watched.counters.reconnects >= 2)
+        watched.stop()
+    assert watched.counters.dropped >= 2
+    frames = watched.between(begun, now())
+    assert len(frames) == watched.counters.frames >= 8
+    assert all(a.time_s < b.time_s for a, b in pairwise(frames))
+
+
+async def test_the_rate_limit_and_the_ring_hold() -> None:
+    async with mjpeg_camera(fps=50, stamped=False) as port:
+        address = f"http://127.0.0.1:{port}/"
+        watched = Camera(CameraSettings(source="mjpeg", address=address, fps=10), 1.0, now)
+        begun = now()
+        watched.start()
+        await eventually(lambda: watched.counters.frames >= 20)
+        assert watched.trouble is None
+        watched.stop()
+    frames = watched.between(begun, now())
+    assert 5 <= len(frames) <= 13
+    assert all(b.time_s - a.time_s >= 0.09 for a, b in pairwise(frames))
+
+
+async def test_a_camera_with_a_wrong_clock_is_dated_by_arrival() -> None:
+    async with mjpeg_camera(fps=20) as port:
+        address = f"http://127.0.0.1:{port}/"
+        behind = Camera(
+            CameraSettings(source="mjpeg", address=address, fps=20),
+            5.0,
+            lambda: datetime.fromtimestamp(now().timestamp() + 3600, UTC),
+        )
+        behind.start()
+        await eventually(lambda: behind.counters.frames >= 3)
+        behind.stop()
+    assert behind.counters.clock_off >= 3
+
+
+async def test_what_is_no_camera_is_named() -> None:
+    watched = Camera(
+        CameraSettings(source="mjpeg", address=f"http://127.0.0.1:{servers.free_port()}/"), 5.0, now
+    )
+    watched.start()
+    await eventually(lambda: watched.counters.reconnects >= 1)
+    watched.stop()
+    assert watched.trouble is not None
+    assert "ConnectError" in watched.trouble
+
+
+def test_a_video_file_stands_in_for_a_camera(tmp_path: Path) -> None:
+    path = str(tmp_path / "street.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 25, (640, 360))
+    for number in range(5):
+        writer.write(picture(number))
+    writer.release()
+    watched = Camera(CameraSettings(source="file", address=path, fps=25), 5.0, now)
+    begun = now()
+    watched.start()
+    servers.eventually(lambda: watched.counters.frames >= 8, "frames of a file that begins anew")
+    watched.stop()
+    shown = cv2.imdecode(
+        np.frombuffer(watched.between(begun, now())[0].jpeg, np.uint8), cv2.IMREAD_COLOR
+    )
+    assert shown.shape == (360, 640, 3)
+
+
+def test_the_plate_of_a_simulated_frame_is_found() -> None:
+    for number in range(10):
+        plate = find_plate(picture(number))
+        assert plate is not None
+        assert overlap((plate.x, plate.y, plate.width, plate.height), PLATE_BOX) > 0.3
+
+
+def test_an_empty_road_has_no_clear_plate() -> None:
+    with_plate = find_plate(picture(3))
+    without = find_plate(picture(3, text=""))
+    assert with_plate is not None
+    assert without is None or without.score < with_plate.score / 2
+
+
+def test_plates_in_street_photographs() -> None:
+    """12 photographs that nobody here chose: at least 10 boxes overlap, 11 centres lie inside."""
+    folder = data.shared("plates")
+    overlaps = inside = 0
+    labels = sorted(folder.glob("*.txt"))
+    for label in labels:
+        name, *numbers = label.read_text().split("\t")
+        x, y, width, height = map(int, numbers[:4])
+        plate = find_plate(cv2.imread(str(folder / name)))
+        if plate is None:
+            continue
+        box = (plate.x, plate.y, plate.width, plate.height)
+        middle_x, middle_y = plate.x + plate.width / 2, plate.y + plate.height / 2
+        overlaps += overlap(box, (x, y, width, height)) > 0.3
+        inside += x <= middle_x <= x + width and y <= middle_y <= y + height
+    print(f"plates: {overlaps} of {len(labels)} overlap, {inside} centres inside")
+    assert len(labels) == 12
+    assert overlaps >= 10
+    assert inside >= 11
+
+
+def test_unreadable_pictures_are_left_out_of_the_case(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    names: list[list[object]] = []
+    for number in range(6):
+        name = f"{number:05d}.jpg"
+        content = b"\xff\xd8oh" if number % 2 else encoded(picture(number))
+        (tmp_path / "frames" / name).write_bytes(content)
+        names.append([name, 1000 + number / 10])
+    case = {"fps": 10, "LAFmax_s": 1000.2, "frames": names}
+    (tmp_path / "frames.json").write_text(json.dumps(case))
+    assert encode(tmp_path) == ["video.webm", "frame.jpg", "plate.jpg"]
+    empty = '{"fps": 10, "LAFmax_s": 0, "frames": [["00001.jpg", 0]]}'
+    (tmp_path / "frames.json").write_text(empty)
+    assert encode(tmp_path) == []
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(servers.DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - set by the camera's thread
+            await asyncio.sleep(0.02)

@@ -1,0 +1,234 @@
+"""A whole noise camera: PCM over TCP and MJPEG over HTTP in, events and evidence out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zipfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import servers
+from edge.noise.conftest import NotebookRoom
+from edge.noise.street import RATE, mjpeg_camera, pcm_server
+from edge.noise.tones import silence, tone
+from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
+from vigil_edge.noise.evidence import Spool
+from vigil_edge.noise.levels import pascal_per_unit
+from vigil_edge.noise.pipeline import build, describe
+from vigil_edge.noise.plate import find_plate
+from vigil_edge.noise.settings import Settings
+from vigil_edge.noise.wav import open_wav, write_wav
+from vigil_schemas.types import QartodFlag
+
+FULL_SCALE_DB = 120.0
+
+
+def noise_camera(
+    audio: dict[str, object], camera_port: int | None = None, after_s: float = 1.0
+) -> Settings:
+    section: dict[str, object] = {
+        "device": "noise-1",
+        "before_s": 1.0,
+        "after_s": after_s,
+        "audio": {"full_scale_peak_db": FULL_SCALE_DB} | audio,
+    }
+    if camera_port is not None:
+        address = f"http://127.0.0.1:{camera_port}/stream"
+        section["camera"] = {"source": "mjpeg", "address": address, "fps": 10}
+    return Settings.model_validate(section)
+
+
+def pcm(port: int, **more: object) -> dict[str, object]:
+    address = f"tcp://127.0.0.1:{port}"
+    return {"source": "pcm", "address": address, "format": f"s16le:{RATE}:2"} | more
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(servers.DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - set by sockets and files, not by us
+            await asyncio.sleep(0.02)
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(room: NotebookRoom) -> None:
+    cases = Spool(room.directory / "cases")
+    passage = np.concatenate([tone(60, 5), tone(97, 1), tone(60, 60)])
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with (
+        pcm_server(passage, pascal_per_unit=scale) as sound,
+        mjpeg_camera() as camera,
+    ):
+        task = asyncio.create_task(build(noise_camera(pcm(sound), camera), room).run())
+        await until(lambda: room.exceedances and not cases.waiting())
+        await cancelled(task)
+    (event,) = room.exceedances
+    assert event.LAFmax == pytest.approx(97, abs=0.05)
+    assert event.background_db == pytest.approx(60, abs=0.2)
+    assert event.calibrated
+    assert not event.overload
+    assert event.level_curve is not None
+    assert max(event.level_curve.LAF) == event.LAFmax
+    assert event.level_curve.interval_s <= 0.05
+    assert event.evidence is not None
+    ((manifest, archive),) = room.deposits
+    assert manifest.evidence_id == event.exceedance_id
+    assert manifest.calibration["pascal_per_unit"] == pytest.approx(scale)
+    roles = {file.role for file in manifest.files}
+    assert roles == {"audio", "video", "frame", "plate", "levels"}
+    check_evidence(archive, event.LAFmax, room.directory)
+    assert ("ok", None) in room.reports
+
+
+def check_evidence(archive: Path, LAFmax: float, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(folder / "opened")
+    opened = folder / "opened"
+    recording = open_wav(opened / "audio.wav")
+    assert recording.format.channels == 2
+    # One second before and after, the passage, and the level's fall of 14 dB.
+    assert recording.frames / RATE == pytest.approx(1 + 1 + 14 / 34.7 + 1, abs=0.05)
+    assert json.loads((opened / "levels.json").read_text())["exceedance"]["LAFmax"] == LAFmax
+    video = cv2.VideoCapture(str(opened / "video.webm"))
+    shown = 0
+    while video.grab():
+        shown += 1
+    video.release()
+    assert 25 <= shown <= 40
+    plate = cv2.imread(str(opened / "plate.jpg"))
+    assert plate is not None
+    # The crop still holds the plate: a light ground with a row of dark characters.
+    assert find_plate(cv2.copyMakeBorder(plate, 60, 60, 200, 200, cv2.BORDER_REPLICATE))
+    assert cv2.imread(str(opened / "frame.jpg")).shape == (360, 640, 3)
+
+
+async def test_seconds_become_flagged_observations(room: NotebookRoom) -> None:
+    signal = np.concatenate([tone(70, 4), 40 * tone(94, 2), silence(3)])
+    async with pcm_server(signal, pascal_per_unit=pascal_per_unit(FULL_SCALE_DB), odd=True) as port:
+        settings = noise_camera(pcm(port), after_s=5.0)
+        with pytest.raises(AudioStreamLost, match="closed by its server"):
+            await build(settings, room).run()
+    first = [reading for reading in room.readings if reading.parameter == "LAeq"]
+    assert {reading.parameter for reading in room.readings} == {"LAeq", "LAFmax", "LCeq", "LZeq"}
+    assert first[0].value == pytest.approx(70, abs=0.05)
+    assert first[0].flag is QartodFlag.GOOD
+    assert first[0].unit == "dB"
+    assert first[3].flag is QartodFlag.FAIL  # clipped
+    assert first[7].flag is QartodFlag.FAIL  # every sample the same
+    assert first[1].time - first[0].time == pytest.approx(
+        timedelta(seconds=1), abs=timedelta(0.001)
+    )
+    assert ("degraded", "overload") in room.reports
+    assert ("degraded", "microphone-silent") in room.reports
+    # The clipped passage was kept when the stream broke off, and is sent at the next start.
+    assert not room.exceedances
+    async with pcm_server(silence(60), pascal_per_unit=1.0) as port:
+        task = asyncio.create_task(build(noise_camera(pcm(port)), room).run())
+        await until(lambda: room.exceedances)
+        await cancelled(task)
+    assert room.exceedances[0].overload
+
+
+async def test_an_uncalibrated_microphone_says_so(room: NotebookRoom) -> None:
+    signal = np.concatenate([tone(70, 3), tone(90, 1)])
+    async with pcm_server(signal, pascal_per_unit=1.0) as port:
+        audio = pcm(port, full_scale_peak_db=None)
+        with pytest.raises(AudioStreamLost):
+            await build(noise_camera(audio), room).run()
+    assert {reading.flag for reading in room.readings} == {QartodFlag.NOT_EVALUATED}
+    assert ("degraded", "uncalibrated") in room.reports
+
+
+async def test_nobody_at_the_address_is_a_source_error(room: NotebookRoom) -> None:
+    port = servers.free_port()
+    with pytest.raises(AudioStreamLost, match="cannot be reached"):
+        await build(noise_camera(pcm(port)), room).run()
+
+
+async def test_a_lost_camera_does_not_disturb_the_microphone(room: NotebookRoom) -> None:
+    nobody = servers.free_port()
+    passage = np.concatenate([tone(60, 3), tone(97, 0.5), tone(60, 60)])
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with pcm_server(passage, pascal_per_unit=scale) as sound:
+        task = asyncio.create_task(build(noise_camera(pcm(sound), nobody), room).run())
+        await until(lambda: room.exceedances)
+        await cancelled(task)
+    ((manifest, _),) = room.deposits
+    assert {file.role for file in manifest.files} == {"audio", "levels"}
+    assert room.counters["camera-reconnects"] >= 1
+
+
+async def test_a_wav_file_stands_in_for_a_microphone(room: NotebookRoom, tmp_path: Path) -> None:
+    path = tmp_path / "street.wav"
+    write_wav(path, tone(70, 2.5).astype(np.float32)[:, None], RATE)
+    audio = {"source": "wav", "address": str(path), "full_scale_peak_db": None}
+    settings = noise_camera(audio | {"pascal_per_unit": 1.0})
+    with pytest.raises(AudioFileFailed, match="played to its end"):
+        await build(settings, room).run()
+    assert [r.value for r in room.readings if r.parameter == "LAeq"] == [
+        pytest.approx(70, abs=0.05)
+    ]
+    path.write_bytes(b"RIFF")
+    with pytest.raises(AudioFileFailed, match="audio-"):
+        await build(settings, room).run()
+
+
+async def test_a_case_interrupted_before_its_event_is_sent_once(room: NotebookRoom) -> None:
+    """The room fails after the deposit; the next start sends the event under the same id."""
+    passage = np.concatenate([tone(60, 3), tone(97, 0.5), tone(60, 60)])
+    accept: Callable[..., Awaitable[None]] = room.accept
+    failed = asyncio.Event()
+
+    async def refuse(outgoing: object, state: object = None) -> None:
+        failed.set()
+        raise OSError("disk is gone")
+
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with pcm_server(passage, pascal_per_unit=scale) as sound:
+        room.accept = refuse  # type: ignore[method-assign, assignment] # a failing disk
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
+        await until(lambda: room.deposits and failed.is_set())
+        room.accept = accept  # type: ignore[method-assign, assignment] # the disk is back
+        await cancelled(task)
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
+        await until(lambda: room.exceedances)
+        await cancelled(task)
+    assert len(room.deposits) == 1
+    assert room.exceedances[0].exceedance_id == room.deposits[0][0].evidence_id
+
+
+def test_the_section_is_described() -> None:
+    (entry,) = describe(noise_camera(pcm(4000)))
+    assert (entry.device, entry.driver) == ("noise-1", "pcm")
+    assert entry.parameters == ["LAeq", "LAFmax", "LCeq", "LZeq"]
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        {"source": "pcm", "address": "127.0.0.1:4000"},
+        {"source": "pcm", "address": "tcp://127.0.0.1:4000", "format": "s16le:48000"},
+        {
+            "source": "pcm",
+            "address": "tcp://127.0.0.1:4000",
+            "channel": 2,
+            "format": "s16le:48000:2",
+        },
+        {"source": "wav"},
+        {"source": "sounddevice", "pascal_per_unit": 1.0},
+        {"source": "tape"},
+    ],
+)
+def test_mistakes_in_the_section_are_refused(audio: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="audio"):
+        noise_camera(audio)

@@ -1,0 +1,118 @@
+"""A real sound card as far as software goes: PortAudio through PulseAudio's null sink."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import servers
+from edge.noise.tones import tone
+from vigil_edge.noise.errors import MicrophoneLost
+from vigil_edge.noise.levels import Meter, Seconds, pascal_per_unit
+from vigil_edge.noise.microphone import Microphone
+from vigil_edge.noise.pcm import Frames, PcmFormat, channel_units
+
+FULL_SCALE_DB = 120.0
+LAYOUT = PcmFormat.parse("s32le:48000:1")
+
+
+@pytest.fixture
+def sound_card(
+    pulseaudio: servers.PulseAudio, monkeypatch: pytest.MonkeyPatch
+) -> servers.PulseAudio:
+    monkeypatch.setenv("PULSE_SERVER", pulseaudio.address)
+    try:
+        import sounddevice  # noqa: F401 - only to see whether its system library is there
+    except OSError:
+        servers.missing("libportaudio2", "apt-get install libportaudio2 libasound2-plugins")
+    return pulseaudio
+
+
+@pytest.fixture
+def playing(sound_card: servers.PulseAudio, tmp_path: Path) -> Iterator[None]:
+    """A 1 kHz tone of 94 dB, played into the sink for as long as the test lasts."""
+    units = tone(94, 120) / pascal_per_unit(FULL_SCALE_DB)
+    raw = tmp_path / "tone.raw"
+    raw.write_bytes((units * 2**31).astype("<i4").tobytes())
+    player = servers.need("pacat", "apt-get install pulseaudio-utils")
+    process = subprocess.Popen(
+        [
+            *(str(player), "--raw", "--format=s32le", "--rate=48000", "--channels=1"),
+            *("--server", sound_card.address, "--device", "vigil", str(raw)),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.usefixtures("playing")
+async def test_a_tone_is_heard_at_its_level() -> None:
+    meter, seconds = Meter(48000, pascal_per_unit(FULL_SCALE_DB)), Seconds(48000)
+    microphone = Microphone("mic-1", "pulse", LAYOUT, lambda _: None)
+    heard: list[float] = []
+    async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
+        async for frames in blocks:
+            slices = meter.feed(channel_units(frames, 0))
+            if slices is not None:
+                heard += [second.LAeq for second in seconds.feed(slices)]
+            # The player may start later than the microphone.
+            if heard and abs(heard[-1] - 94.0) < 0.05:
+                break
+    assert heard[-1] == pytest.approx(94.0, abs=0.05)
+
+
+@pytest.mark.usefixtures("playing")
+async def test_an_unplugged_microphone_is_an_error_and_can_come_back(
+    sound_card: servers.PulseAudio,
+) -> None:
+    microphone = Microphone("mic-1", "pulse", LAYOUT, lambda _: None)
+    heard = 0
+
+    async def listen_until_it_is_lost() -> None:
+        nonlocal heard
+        async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
+            async for frames in blocks:
+                heard += len(frames)
+                if heard > 24000 and sound_card.process is not None:
+                    sound_card.kill()
+
+    with pytest.raises(MicrophoneLost) as lost:
+        await listen_until_it_is_lost()
+    assert heard > 24000
+    assert lost.value.device == "mic-1"
+    with pytest.raises(MicrophoneLost, match=r"cannot be opened|did not open|stopped delivering"):
+        await first_block(microphone)
+    sound_card.socket_path.unlink(missing_ok=True)
+    sound_card.start()
+    assert np.issubdtype((await first_block(microphone)).dtype, np.int32)
+
+
+async def first_block(microphone: Microphone) -> Frames:
+    async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
+        async for frames in blocks:
+            return frames
+    raise AssertionError("no block and no error")
+
+
+async def test_a_device_that_is_not_there_is_named(sound_card: servers.PulseAudio) -> None:
+    microphone = Microphone("mic-1", "no such thing", LAYOUT, lambda _: None)
+    with pytest.raises(MicrophoneLost, match="no such thing"):
+        await first_block(microphone)
+
+
+def test_sounddevice_is_loaded_only_when_a_microphone_is_opened() -> None:
+    code = (
+        "import sys, vigil_edge.noise.live, vigil_edge.noise.microphone;"
+        "sys.exit(any(name in sys.modules for name in ('sounddevice', 'cv2')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
