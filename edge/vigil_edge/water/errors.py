@@ -54,6 +54,12 @@ class ProbeTimeout(SourceError):
     code: ClassVar[str] = "probe-timeout"
 
 
+class ProbeLost(SourceError):
+    """The connection broke before the answer."""
+
+    code: ClassVar[str] = "probe-lost"
+
+
 class ProbeGarbage(SourceError):
     """An answer that is no Modbus, or one that does not belong to the question."""
 

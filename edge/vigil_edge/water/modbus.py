@@ -9,10 +9,17 @@ serial line cannot be told from the next one.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from vigil_edge.water.errors import ProbeGarbage, ProbeRefused, ProbeTimeout, ProbeUnreachable
+from vigil_edge.water.errors import (
+    ProbeGarbage,
+    ProbeLost,
+    ProbeRefused,
+    ProbeTimeout,
+    ProbeUnreachable,
+)
 from vigil_edge.water.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,7 +114,9 @@ class ModbusProbe:
         try:
             await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
-                raise self._broken(f"the connection broke at: {what}")
+                if self._received:
+                    raise self._broken(f"no answer to: {what}")
+                raise ProbeLost(device, f"the connection broke at: {what}")
             response = answer.result()
         except ConnectionException as error:
             raise self._unreachable(str(error)) from error
@@ -141,6 +150,8 @@ class ModbusProbe:
     def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
         from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
+        # Each failure is raised with a code of its own; the library's account of it is noise.
+        logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
         settings = self._settings
         if settings.driver == "modbus-tcp":
             return AsyncModbusTcpClient(
