@@ -63,6 +63,8 @@ class NoiseCamera(_Device):
     width: Annotated[int, Field(ge=320, le=1920)] = 640
     height: Annotated[int, Field(ge=180, le=1080)] = 360
     fps: Annotated[int, Field(ge=1, le=30)] = 10
+    stamp: bool = False
+    """Whether the camera writes its name and the time into the picture."""
 
 
 class Sonde(_Device):

@@ -109,7 +109,7 @@ class Placed:
 def draw_car(image: NDArray[np.uint8], view: View, car: Placed) -> None:
     """Paint one car into the picture."""
     body = car.body
-    surfaces = _shell(car)
+    surfaces = _shell(car, view.position)
     surfaces.sort(key=lambda surface: -float(view.depth(surface[0]).mean()))
     for points, colour in surfaces:
         _fill(image, view, points, colour)
@@ -127,7 +127,7 @@ def draw_car(image: NDArray[np.uint8], view: View, car: Placed) -> None:
         _fill(image, view, np.array(sign), (120.0, 235.0, 255.0))
 
 
-def _shell(car: Placed) -> list[tuple[Array, Colour]]:
+def _shell(car: Placed, eye: tuple[float, float, float]) -> list[tuple[Array, Colour]]:
     """The strips across the car that face the camera, each with its shaded colour."""
     body = car.body
     result = []
@@ -139,7 +139,7 @@ def _shell(car: Placed) -> list[tuple[Array, Colour]]:
         w0, w1 = body.half_width_at(z0), body.half_width_at(z1)
         corners = ((x0, -w0, z0), (x0, w0, z0), (x1, w1, z1), (x1, -w1, z1))
         points = np.array([car.point(*corner) for corner in corners])
-        if normal @ (np.array([0.0, 0.0, 2.35]) - points.mean(axis=0)) <= 0:
+        if normal @ (np.asarray(eye) - points.mean(axis=0)) <= 0:
             continue
         base = {"paint": car.colour, "glass": _GLASS, "dark": _scaled(car.colour, 0.42)}[material]
         bright = car.light * (0.5 + 0.6 * max(float(normal @ _LIGHT_FROM), 0.0))

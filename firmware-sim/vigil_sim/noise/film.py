@@ -54,6 +54,7 @@ class Film:
     """Pictures of one street. Safe to ask from several threads."""
 
     def __init__(self, view: View, seed: int, label: str) -> None:
+        """``label`` is written into the picture with the time; empty: nothing is written."""
         self.view = view
         self._still = street(view, seed)
         self._label = label.upper()
@@ -73,7 +74,7 @@ class Film:
         """The picture at the street's time ``t``, with the time of day (``unix``) written in it."""
         if self.moving(t):
             return _encode(self._stamped(self.picture(t), unix))
-        second = int(unix)
+        second = int(unix) if self._label else 0
         with self._lock:
             if self._resting[0] != second:
                 self._resting = (second, _encode(self._stamped(self._still.copy(), unix)))
@@ -150,6 +151,8 @@ class Film:
             glow(image, self.view, np.array([x, y, 0.9]), 1.5, (225, 238, 245))
 
     def _stamped(self, image: NDArray[np.uint8], unix: float) -> NDArray[np.uint8]:
+        if not self._label:
+            return image
         when = datetime.fromtimestamp(unix, UTC).astimezone(_TAIPEI)
         text = f"{self._label}   {when:%Y-%m-%d %H:%M:%S}"
         scale = self.view.width / 1600

@@ -105,7 +105,7 @@ def shadow(
     """Darken the road under a vehicle."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     ring = np.stack([np.cos(angles), np.sin(angles), np.zeros(24)], axis=1)
-    for grow, keep in ((1.15, 0.75), (0.95, 0.6)):
+    for grow, keep in ((1.25, 0.88), (1.1, 0.84), (0.95, 0.8), (0.8, 0.8)):
         size = np.array([half_length, half_width, 0.0]) * grow
         pixels = view.polygon(np.array([x, y, 0.0]) + ring * size)
         if pixels is None:

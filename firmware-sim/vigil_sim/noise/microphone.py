@@ -7,11 +7,11 @@ A client that does not keep up loses whole blocks, and they are counted.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from vigil_sim.clock import StreetClock
 from vigil_sim.faults import Faults
+from vigil_sim.noise.serving import Broadcast
 from vigil_sim.noise.sound import StreetSound
 from vigil_sim.noise.vehicle import SAMPLE_RATE
 
@@ -20,6 +20,7 @@ BLOCK = 2400
 BEHIND_BYTES = 512 * 1024
 """More than this unsent to a client (over a second of four channels), and blocks are dropped."""
 _CATCH_UP_S = 2.0
+_FLIPPED_BYTES = 64
 
 
 class Microphone:
@@ -42,54 +43,29 @@ class Microphone:
         self.sound = sound
         self.dropped_blocks = 0
         self._clock = clock
-        self._host, self._port = host, port
         self._world_time = world_time or clock.now
         self._faults = faults or Faults()
-        self._clients: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._server = Broadcast(
+            host, port, _welcome, lambda: self._faults.rebooting(self._world_time())
+        )
 
     @property
     def address(self) -> str:
         """``tcp://host:port``."""
-        return f"tcp://{self._host}:{self._port}"
+        return f"tcp://{self._server.host}:{self._server.port}"
 
     @property
     def clients(self) -> int:
         """How many are connected."""
-        return len(self._clients)
+        return len(self._server.listeners)
 
     async def start(self) -> None:
         """Listen, and begin to convert."""
-        self._server = await asyncio.start_server(self._connected, self._host, self._port)
-        self._port = int(self._server.sockets[0].getsockname()[1])
-        self._ticking = asyncio.create_task(self._tick(), name="microphone")
+        await self._server.start(self._tick(), "microphone")
 
     async def stop(self) -> None:
         """Close every connection and the port."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
-        if self._server is not None:
-            self._server.close()
-        self._hang_up()
-        if self._server is not None:
-            await self._server.wait_closed()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._faults.rebooting(self._world_time()):
-            writer.transport.abort()
-            return
-        self._clients.add(writer)
-        try:
-            while await reader.read(1024):
-                pass
-        except ConnectionError:
-            pass
-        finally:
-            self._clients.discard(writer)
-            writer.close()
+        await self._server.stop()
 
     async def _tick(self) -> None:
         first = int(self._clock.now() * SAMPLE_RATE)
@@ -106,22 +82,17 @@ class Microphone:
     def _send(self, first: int) -> None:
         world = self._world_time()
         if self._faults.rebooting(world):
-            self._hang_up()
-        if not self._clients or self._faults.drops(world):
+            self._server.hang_up()
+        if not self._server.listeners or self._faults.drops(world):
             return
         data = self.sound.block(first, BLOCK, self._faults.drift(world, "gain"))
         if self._faults.corruption(world):
             broken = bytearray(data)
-            for _ in range(64):
+            for _ in range(_FLIPPED_BYTES):
                 broken[self._faults.random.randrange(len(broken))] ^= 0xFF
             data = bytes(broken)
-        for writer in tuple(self._clients):
-            if writer.transport.get_write_buffer_size() > BEHIND_BYTES:
-                self.dropped_blocks += 1
-            else:
-                writer.write(data)
+        self.dropped_blocks += self._server.send(data, BEHIND_BYTES)
 
-    def _hang_up(self) -> None:
-        for writer in tuple(self._clients):
-            writer.transport.abort()
-        self._clients.clear()
+
+async def _welcome(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bool:
+    return True

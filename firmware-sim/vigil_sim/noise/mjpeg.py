@@ -8,15 +8,16 @@ is one picture.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
 from vigil_sim.clock import StreetClock
 from vigil_sim.faults import Faults
+from vigil_sim.noise.serving import Broadcast
 
 _BOUNDARY = "vigilframe"
 _BEHIND_BYTES = 1024 * 1024
+_PATIENCE_S = 10.0
 
 
 class Film(Protocol):
@@ -51,83 +52,42 @@ class Camera:
         self._film = film
         self._clock = clock
         self._fps = fps
-        self._host, self._port = host, port
         self._world_time = world_time or clock.now
         self._faults = faults or Faults()
-        self._clients: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._server = Broadcast(
+            host, port, self._greet, lambda: self._faults.rebooting(self._world_time())
+        )
 
     @property
     def address(self) -> str:
         """The stream's URL."""
-        return f"http://{self._host}:{self._port}/stream.mjpeg"
+        return f"http://{self._server.host}:{self._server.port}/stream.mjpeg"
 
     async def start(self) -> None:
         """Listen, and begin to expose."""
-        self._server = await asyncio.start_server(self._connected, self._host, self._port)
-        self._port = int(self._server.sockets[0].getsockname()[1])
-        self._ticking = asyncio.create_task(self._tick(), name="camera")
+        await self._server.start(self._tick(), "camera")
 
     async def stop(self) -> None:
         """Close every connection and the port."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
-        if self._server is not None:
-            self._server.close()
-        self._hang_up()
-        if self._server is not None:
-            await self._server.wait_closed()
+        await self._server.stop()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._faults.rebooting(self._world_time()):
-            writer.transport.abort()
-            return
-        try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-            await self._answer(head, reader, writer)
-        except (
-            ConnectionError,
-            TimeoutError,
-            asyncio.IncompleteReadError,
-            asyncio.LimitOverrunError,
-        ):
-            pass
-        finally:
-            self._clients.discard(writer)
-            writer.close()
-
-    async def _answer(
-        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _PATIENCE_S)
         words = head.split(b"\r\n", 1)[0].decode("latin-1").split()
         path = words[1].split("?")[0] if len(words) == 3 and words[0] == "GET" else ""
         if path in ("/", "/stream.mjpeg"):
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nConnection: close\r\n"
-                b"Content-Type: multipart/x-mixed-replace; boundary="
-                + _BOUNDARY.encode()
-                + b"\r\n\r\n"
-            )
-            self._clients.add(writer)
-            while await reader.read(1024):
-                pass
-        elif path == "/snapshot.jpg":
+            kind = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
+            writer.write(_head("200 OK", kind, "Cache-Control: no-store\r\n"))
+            return True
+        if path == "/snapshot.jpg":
             t = self._clock.now()
             picture = await asyncio.to_thread(self._film.jpeg, t, self._clock.unix(t))
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nConnection: close\r\n"
-                + f"Content-Length: {len(picture)}\r\n\r\n".encode()
-                + picture
-            )
-            await writer.drain()
+            length = f"Content-Length: {len(picture)}\r\n"
+            writer.write(_head("200 OK", "image/jpeg", length) + picture)
         else:
-            writer.write(
-                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            )
-            await writer.drain()
+            writer.write(_head("404 Not Found", "text/plain", "Content-Length: 0\r\n"))
+        await writer.drain()
+        return False
 
     async def _tick(self) -> None:
         frame = int(self._clock.now() * self._fps)
@@ -137,8 +97,8 @@ class Camera:
             await asyncio.sleep(t - self._clock.now())
             world = self._world_time()
             if self._faults.rebooting(world):
-                self._hang_up()
-            if self._clients and not self._faults.drops(world):
+                self._server.hang_up()
+            if self._server.listeners and not self._faults.drops(world):
                 await self._send(t, world)
 
     async def _send(self, t: float, world: float) -> None:
@@ -153,13 +113,8 @@ class Camera:
             f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n"
             f"X-Timestamp: {unix + self._faults.skew(world):.6f}\r\n\r\n"
         ).encode()
-        for writer in tuple(self._clients):
-            if writer.transport.get_write_buffer_size() > _BEHIND_BYTES:
-                self.skipped_frames += 1
-            else:
-                writer.write(part + picture + b"\r\n")
+        self.skipped_frames += self._server.send(part + picture + b"\r\n", _BEHIND_BYTES)
 
-    def _hang_up(self) -> None:
-        for writer in tuple(self._clients):
-            writer.transport.abort()
-        self._clients.clear()
+
+def _head(status: str, kind: str, more: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{more}Connection: close\r\n\r\n".encode()

@@ -32,8 +32,8 @@ def plate(text: str, *, scooter: bool) -> NDArray[np.uint8]:
     unit = (right - left) / sum(shares)
     x = left
     for character, share in zip(text, shares, strict=True):
-        cell = _character(character, round(unit * share * 0.88), bottom - top)
-        at = round(x + unit * share * 0.06)
+        cell = _character(character, round(unit * share * 0.80), bottom - top)
+        at = round(x + unit * share * 0.10)
         region = image[top : top + cell.shape[0], at : at + cell.shape[1]]
         ink = cell[: region.shape[0], : region.shape[1], np.newaxis] / 255.0
         region[:] = (region * (1 - ink) + np.array(_INK) * ink).astype(np.uint8)
@@ -47,8 +47,8 @@ def _character(character: str, width: int, height: int) -> NDArray[np.uint8]:
         cell = np.zeros((height, width), dtype=np.uint8)
         cv2.rectangle(
             cell,
-            (width // 8, round(height * 0.45)),
-            (width - width // 8, round(height * 0.56)),
+            (width // 8, round(height * 0.42)),
+            (width - width // 8, round(height * 0.58)),
             255,
             -1,
         )

@@ -41,7 +41,7 @@ def render(
     if frames is not None:
         frames.mkdir(parents=True, exist_ok=True)
         seed = world.random("scenery", camera.device).getrandbits(31)
-        film = Film(View(camera.width, camera.height), seed, camera.device)
+        film = Film(View(camera.width, camera.height), seed, camera.device if camera.stamp else "")
         film.add(shot(happening, world, HEARD_S))
         for count in range(1, round(2 * HEARD_S * camera.fps) + 1):
             t = (count - 1) / camera.fps

@@ -66,7 +66,9 @@ class Street:
             passage(vehicle(each, self._world), settings.channels) for each in self._passages
         ]
         seed = self._world.random("scenery", settings.device).getrandbits(31)
-        self.film = Film(View(settings.width, settings.height), seed, settings.device)
+        self.film = Film(
+            View(settings.width, settings.height), seed, settings.device if settings.stamp else ""
+        )
 
     async def start(self) -> None:
         """Listen on two free ports."""

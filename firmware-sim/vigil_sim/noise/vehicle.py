@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 VehicleKind = Literal["scooter", "car", "taxi", "van"]
 
 SAMPLE_RATE = 48_000
-MICROPHONE_CENTRE = np.array([4.2, 0.0, 4.0])
+MICROPHONE_CENTRE = np.array([4.0, 0.0, 4.0])
 ARRAY_RADIUS_M = 0.05
 NEAR_LANE_Y = 2.7
 FAR_LANE_Y = 6.0

@@ -19,12 +19,12 @@ class View:
 
     width: int
     height: int
-    position: tuple[float, float, float] = (0.0, 0.0, 2.35)
-    yaw_deg: float = 10.5
+    position: tuple[float, float, float] = (0.0, 0.0, 2.05)
+    yaw_deg: float = 11.0
     """To the left of the road's direction."""
-    pitch_deg: float = 5.6
+    pitch_deg: float = 5.9
     """Downwards."""
-    field_deg: float = 36.0
+    field_deg: float = 32.0
     """Horizontal angle of view."""
 
     @property

@@ -1,0 +1,87 @@
+"""A small TCP server whose listeners all get the same live stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+Greeting = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
+
+
+class Broadcast:
+    """Listens, keeps who listens, and runs the ticker that sends.
+
+    ``greet`` is called for each connection; those it returns true for become
+    listeners until they hang up. Connections are refused while ``away()``.
+    """
+
+    def __init__(self, host: str, port: int, greet: Greeting, away: Callable[[], bool]) -> None:
+        self.host, self.port = host, port
+        self.listeners: set[asyncio.StreamWriter] = set()
+        self._greet = greet
+        self._away = away
+        self._server: asyncio.Server | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def start(self, ticker: Coroutine[Any, Any, None], name: str) -> None:
+        """Listen (on a free port if none was given), and let the ticker run."""
+        try:
+            self._server = await asyncio.start_server(self._connected, self.host, self.port)
+        except OSError:
+            ticker.close()
+            raise
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self._ticking = asyncio.create_task(ticker, name=name)
+
+    async def stop(self) -> None:
+        """Stop the ticker, hang up on everybody, close the port."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        if self._server is not None:
+            self._server.close()
+        self.hang_up()
+        for task in tuple(self._answering):
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
+
+    def hang_up(self) -> None:
+        """Break every connection."""
+        for writer in tuple(self.listeners):
+            writer.transport.abort()
+        self.listeners.clear()
+
+    def send(self, data: bytes, behind_bytes: int) -> int:
+        """To every listener that keeps up; returns how many did not and were passed over."""
+        behind = 0
+        for writer in tuple(self.listeners):
+            if writer.transport.get_write_buffer_size() > behind_bytes:
+                behind += 1
+            else:
+                writer.write(data)
+        return behind
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A plain function: the tasks are ours, so that ``stop`` can see every one of them end.
+        task = asyncio.create_task(self._answer(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._away():
+            writer.transport.abort()
+            return
+        try:
+            if await self._greet(reader, writer):
+                self.listeners.add(writer)
+                while await reader.read(1024):
+                    pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            pass  # whoever breaks off or babbles is simply gone
+        finally:
+            self.listeners.discard(writer)
+            writer.close()
