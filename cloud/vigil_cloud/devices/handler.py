@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
-from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.ingest.port import Received
 from vigil_schemas.gateway import (
     CommandResult,
@@ -59,7 +59,7 @@ class DevicesHandler:
             case GatewayBirth() as birth:
                 _born(session, gateway, birth, message)
             case GatewayDeath() as death:
-                _died(gateway, death, message)
+                _died(session, gateway, death, message)
             case GatewayHealth() as health:
                 _healthy(session, gateway, health, message)
             case DeviceHealth() as health:
@@ -68,13 +68,22 @@ class DevicesHandler:
                 gateway.lost += loss.rows
                 gateway.updated = message.received
             case CommandResult() as result:
-                gateway.last_command = {
-                    **result.model_dump(mode="json"),
-                    "time": message.envelope.time.isoformat(),
-                }
-                gateway.updated = message.received
+                _answered(session, gateway.gateway, result, message)
             case _:
                 pass
+
+
+def _answered(session: Session, gateway: str, result: CommandResult, message: Received) -> None:
+    session.execute(
+        update(Downlink)
+        .where(Downlink.id == result.command_id, Downlink.gateway == gateway)
+        .values(
+            answered=message.envelope.time,
+            accepted=result.accepted,
+            code=result.code,
+            message=result.message,
+        )
+    )
 
 
 def _locked_gateway(session: Session, name: str, now: datetime) -> Gateway:
@@ -119,6 +128,7 @@ def _born(session: Session, gateway: Gateway, birth: GatewayBirth, message: Rece
     gateway.offline = False
     gateway.last_seen = message.received
     gateway.updated = message.received
+    devices_changed(session, gateway.gateway, message.received)
     _describe(session, gateway.gateway, birth.devices, message.received)
 
 
@@ -175,13 +185,19 @@ def new_device(name: str, gateway: str, domain: str, now: datetime) -> dict[str,
     }
 
 
-def _died(gateway: Gateway, death: GatewayDeath, message: Received) -> None:
+def _died(session: Session, gateway: Gateway, death: GatewayDeath, message: Received) -> None:
     if gateway.session is None or death.session < gateway.session or not gateway.connected:
         return
     gateway.session = death.session
     gateway.connected = False
     gateway.offline = True
     gateway.updated = message.received
+    devices_changed(session, gateway.gateway, message.received)
+
+
+def devices_changed(session: Session, gateway: str, now: datetime) -> None:
+    """Mark every device of a gateway: their state as shown follows from the gateway's."""
+    session.execute(update(Device).where(Device.gateway == gateway).values(updated=now))
 
 
 def _healthy(session: Session, gateway: Gateway, health: GatewayHealth, message: Received) -> None:

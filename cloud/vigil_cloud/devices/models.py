@@ -33,8 +33,6 @@ class Gateway(Base):
     health_time: Mapped[datetime | None]
     lost: Mapped[int] = mapped_column(BigInteger, default=0)
     """Observations that its full outbox had to thin out."""
-    last_command: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    """The result that it reported last."""
     updated: Mapped[datetime] = mapped_column(index=True)
 
 
@@ -64,3 +62,24 @@ class Device(Base):
     """Part of its gateway's latest birth."""
     updated: Mapped[datetime] = mapped_column(index=True)
     """When anything but ``last_seen`` changed last."""
+
+
+class Downlink(Base):
+    """A command or configuration on its way down: written by whoever asks, sent by ingest."""
+
+    __tablename__ = "downlinks"
+    __table_args__ = (Index("ix_downlinks_sent_created", "sent", "created"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """The command's own id; ``config-{gateway}-{revision}`` for a configuration."""
+    gateway: Mapped[str] = mapped_column(String(63), index=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    """``command``, or ``config``, which is retained."""
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    account: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime]
+    sent: Mapped[datetime | None]
+    answered: Mapped[datetime | None]
+    accepted: Mapped[bool | None]
+    code: Mapped[str | None] = mapped_column(String(60))
+    message: Mapped[str | None] = mapped_column(String(400))

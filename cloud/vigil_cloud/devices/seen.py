@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing, table_of
-from vigil_cloud.devices.handler import new_device, new_gateway
+from vigil_cloud.devices.handler import devices_changed, new_device, new_gateway
 from vigil_cloud.devices.models import Device, Gateway
 
 
@@ -41,7 +41,7 @@ def record_seen(
 ) -> None:
     """Move ``last_seen``; make rows for what nobody has described yet."""
     names = sorted(set(gateways))
-    rows = [{"name": name, "now": now} for name in names]
+    rows = [{"which": name, "heard": now} for name in names]
     if rows:
         missing = set(names) - enrolled(session, names)
         if missing:
@@ -50,12 +50,12 @@ def record_seen(
         _execute(
             session,
             update(table)
-            .where(table.c.gateway == bindparam("name"))
-            .values(last_seen=bindparam("now")),
+            .where(table.c.gateway == bindparam("which"))
+            .values(last_seen=bindparam("heard")),
             rows,
         )
         # A silent one speaks again. Seldom true, so this writes nothing as a rule.
-        session.execute(
+        back = session.scalars(
             update(Gateway)
             .where(
                 Gateway.gateway.in_(names),
@@ -63,7 +63,11 @@ def record_seen(
                 or_(Gateway.connected, Gateway.session.is_(None)),
             )
             .values(offline=False, updated=now)
-        )
+            .returning(Gateway.gateway)
+            .execution_options(synchronize_session=False)
+        ).all()
+        for name in back:
+            devices_changed(session, name, now)
     _record_devices(session, devices, now)
 
 
@@ -85,9 +89,9 @@ def _record_devices(session: Session, devices: Mapping[str, Seen], now: datetime
     _execute(
         session,
         update(table)
-        .where(table.c.device == bindparam("name"), table.c.gateway == bindparam("whose"))
-        .values(last_seen=bindparam("now")),
-        [{"name": name, "whose": devices[name].gateway, "now": now} for name in names],
+        .where(table.c.device == bindparam("which"), table.c.gateway == bindparam("whose"))
+        .values(last_seen=bindparam("heard")),
+        [{"which": name, "whose": devices[name].gateway, "heard": now} for name in names],
     )
     for name in names:
         if devices[name].units:
@@ -120,6 +124,7 @@ def sweep(session: Session, now: datetime, silent_since: datetime) -> list[str]:
     for gateway in silent:
         gateway.offline = True
         gateway.updated = now
+        devices_changed(session, gateway.gateway, now)
     return [gateway.gateway for gateway in silent]
 
 

@@ -11,13 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-)
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -59,10 +54,13 @@ class Outcome:
 
 
 def database_is_away(error: BaseException) -> bool:
-    """Whether the same transaction may succeed later: no connection, a lock, a deadlock."""
-    return isinstance(error, OperationalError | InterfaceError | InternalError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
+    """Whether the same transaction may succeed later: no connection, a lock, a deadlock.
+
+    Tables that are not there yet count as well (``ProgrammingError`` on PostgreSQL).
+    """
+    if isinstance(error, DataError | IntegrityError):
+        return False
+    return isinstance(error, DBAPIError | PoolTimeout)
 
 
 class Committer:
@@ -129,7 +127,7 @@ class Committer:
                     for handler in handlers:
                         handler.handle(session, received)
             except Exception as error:
-                if database_is_away(error):
+                if database_is_away(error) and not isinstance(error, ProgrammingError):
                     raise
                 if isinstance(error, IntegrityError | StaleDataError) and attempt < ATTEMPTS:
                     continue

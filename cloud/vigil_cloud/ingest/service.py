@@ -15,7 +15,9 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
+from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import sweep
+from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder, Limits
 from vigil_cloud.ingest.models import TakenEvent
@@ -37,7 +39,9 @@ INTAKES: Final[dict[str, tuple[str, ...]]] = {
     "event": (Lane.EVENT.value, STATUS),
     "observation": (Lane.OBSERVATION.value,),
 }
+SEND_S: Final = 0.5
 SWEEP_S: Final = 5.0
+FORGET_S: Final = 3600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -138,25 +142,35 @@ class Ingest:
 
     def _keep_house(self) -> None:
         rounds = 0
-        while not self._stopping.wait(SWEEP_S):
+        while not self._stopping.wait(SEND_S):
             try:
-                self.sweep(forget=rounds % 720 == 0)
+                self.send_down()
+                if rounds % round(SWEEP_S / SEND_S) == 0:
+                    self.sweep(forget=rounds % round(FORGET_S / SEND_S) == 0)
             except SQLAlchemyError as error:  # the database is away; the writers say so as well
-                _log.debug("sweep-failed", error=str(error)[:200])
+                _log.debug("housekeeping-failed", error=str(error)[:200])
             rounds += 1
+
+    def send_down(self) -> None:
+        """Commands and configurations that somebody asked for."""
+        publish = self._intakes[0].subscriber.publish
+        with self._services.sessions() as session:
+            if not anything_waiting(session):
+                return
+        with writing(self._services.sessions) as session:
+            send_waiting(session, publish, self._services.now())
 
     def sweep(self, *, forget: bool = False) -> None:
         """Notice silent gateways; now and then forget event ids too old to be taken again."""
         services = self._services
         settings = services.settings
         now = services.now()
-        with services.sessions() as session:
+        with writing(services.sessions) as session:
             silent = sweep(session, now, now - timedelta(seconds=settings.offline_after_s))
             if forget:
                 # A repetition of what is older than this would be refused as stale.
                 horizon = now - timedelta(days=settings.stale_after_days + 1)
                 session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
-            session.commit()
         if silent:
             _log.warning("gateways-silent", gateways=silent)
             services.changed.announce()

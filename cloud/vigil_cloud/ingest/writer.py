@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.devices.seen import enrolled
-from vigil_cloud.ingest.commit import Committer, Item, Outcome
+from vigil_cloud.ingest.commit import Committer, Item, Outcome, database_is_away
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
@@ -122,11 +121,10 @@ class Writer:
                 break
             except TimeSeriesUnavailable as error:
                 self._complain("timeseries", error)
-            except SQLAlchemyError as error:
-                self._complain("database", error)
             except Exception as error:
-                self._complain("unexpected", error)
-                failures += 1
+                away = database_is_away(error)
+                self._complain("database" if away else "unexpected", error)
+                failures += not away
                 if failures >= 3:
                     self._persist_apart(items, error)
                     return

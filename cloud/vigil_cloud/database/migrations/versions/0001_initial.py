@@ -135,6 +135,24 @@ def upgrade() -> None:
         batch_op.create_index('ix_devices_gateway_device', ['gateway', 'device'], unique=False)
         batch_op.create_index(batch_op.f('ix_devices_updated'), ['updated'], unique=False)
 
+    op.create_table('downlinks',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('gateway', sa.String(length=63), nullable=False),
+    sa.Column('channel', sa.String(length=16), nullable=False),
+    sa.Column('payload', sa.JSON(), nullable=False),
+    sa.Column('account', sa.String(length=64), nullable=False),
+    sa.Column('created', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('sent', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('answered', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('accepted', sa.Boolean(), nullable=True),
+    sa.Column('code', sa.String(length=60), nullable=True),
+    sa.Column('message', sa.String(length=400), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_downlinks'))
+    )
+    with op.batch_alter_table('downlinks', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_downlinks_gateway'), ['gateway'], unique=False)
+        batch_op.create_index('ix_downlinks_sent_created', ['sent', 'created'], unique=False)
+
     op.create_table('evidence',
     sa.Column('sha256', sa.String(length=64), nullable=False),
     sa.Column('gateway', sa.String(length=63), nullable=False),
@@ -188,7 +206,6 @@ def upgrade() -> None:
     sa.Column('health', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('health_time', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True),
     sa.Column('lost', sa.BigInteger(), nullable=False),
-    sa.Column('last_command', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('updated', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('gateway', name=op.f('pk_gateways'))
     )
@@ -481,6 +498,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_evidence_evidence_id'))
 
     op.drop_table('evidence')
+    with op.batch_alter_table('downlinks', schema=None) as batch_op:
+        batch_op.drop_index('ix_downlinks_sent_created')
+        batch_op.drop_index(batch_op.f('ix_downlinks_gateway'))
+
+    op.drop_table('downlinks')
     with op.batch_alter_table('devices', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_devices_updated'))
         batch_op.drop_index('ix_devices_gateway_device')

@@ -1,0 +1,256 @@
+"""``vigil-cloud``: serve, or its parts alone, and what an operator does by hand."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from vigil_cloud import config
+from vigil_cloud.config import Settings
+from vigil_cloud.log import set_up_logging
+from vigil_schemas.errors import VigilError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 done, 2 a mistake that the message names."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except VigilError as error:
+        print(f"vigil-cloud: {error.code}: {error}", file=sys.stderr)
+    except SQLAlchemyError as error:
+        first = str(error).strip().splitlines()[0]
+        print(f"vigil-cloud: database-unavailable: {first}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vigil-cloud", description="Vigil's cloud")
+    parser.add_argument("--version", action="version", version=version("vigil-city"))
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", type=Path, metavar="CLOUD.toml", help="settings; VIGIL_* variables win over it"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> None:
+        commands.add_parser(name, parents=[common], help=text, description=text).set_defaults(
+            run=run
+        )
+
+    command("serve", _serve, "API, ingest and (unless another is named) the broker, in one process")
+    command("api", _api, "the HTTP API alone")
+    command("ingest", _ingest, "ingest alone; any number may share a VIGIL_SHARED_GROUP")
+    command("broker", _broker, "the embedded broker alone")
+    command("migrate", _migrate, "bring the database to this version's tables")
+    seed = commands.add_parser(
+        "seed", parents=[common], help="accounts, gateways, people and consents from a TOML file"
+    )
+    seed.add_argument("file", type=Path)
+    seed.set_defaults(run=_seed)
+    openapi = commands.add_parser("export-openapi", help="the API's description as JSON")
+    openapi.add_argument("file", type=Path, nargs="?", help="default: standard output")
+    openapi.set_defaults(run=_export_openapi)
+    _add_account(commands, common)
+    _add_gateway(commands, common)
+    return parser
+
+
+def _add_account(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    account = commands.add_parser("account", help="accounts of people")
+    actions = account.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", parents=[common], help="make one; the password is asked for")
+    add.add_argument("username")
+    add.add_argument("--role", action="append", required=True, dest="roles")
+    add.add_argument("--display-name", default="")
+    add.add_argument("--email", default="")
+    add.add_argument("--language", default="zh-TW", choices=["zh-TW", "en"])
+    add.add_argument("--password-stdin", action="store_true", help="read it from standard input")
+    add.set_defaults(run=_account_add)
+
+
+def _add_gateway(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    gateway = commands.add_parser("gateway", help="gateways that may send")
+    actions = gateway.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", parents=[common], help="let one in and print its token")
+    add.add_argument("gateway")
+    add.set_defaults(run=_gateway_add)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = config.load(options.config)
+    set_up_logging(settings.log_level)
+    return settings
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(_settings(options))) as services:
+        settings = services.settings
+        serving.prepare_database(services, always=True)
+        with serving.running_broker(services) as broker:
+            address = serving.broker_address(settings, broker)
+            with serving.running_ingest(services, address):
+                serving.serve_http(
+                    services,
+                    lambda port: serving.say(
+                        kind="ready",
+                        url=f"http://{settings.http_host}:{port}",
+                        broker=f"mqtt://{address.host}:{address.port}",
+                    ),
+                )
+    return 0
+
+
+def _api(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        host = services.settings.http_host
+        serving.serve_http(
+            services, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
+        )
+    return 0
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        address = serving.broker_address(services.settings, None)
+        with serving.running_ingest(services, address):
+            where = f"mqtt://{address.host}:{address.port}"
+            serving.wait_for_signal(lambda: serving.say(kind="ready", broker=where))
+    return 0
+
+
+def _broker(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.broker import EmbeddedBroker
+
+    broker = EmbeddedBroker(_settings(options).broker_listen)
+    broker.start()
+    try:
+        serving.wait_for_signal(lambda: serving.say(kind="ready", broker=broker.url))
+    finally:
+        broker.stop()
+    return 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import build_engine
+    from vigil_cloud.database.migrate import current, upgrade
+
+    engine = build_engine(_settings(options).database)
+    before = current(engine)
+    upgrade(engine)
+    print(f"database: {before or 'empty'} -> {current(engine)}")
+    engine.dispose()
+    return 0
+
+
+def _seed(options: argparse.Namespace) -> int:
+    from vigil_cloud import seed, serving
+    from vigil_cloud.stores import build_services
+
+    wanted = seed.read(options.file)
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        seed.apply(services, wanted)
+    return 0
+
+
+def _account_add(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.roles import Role
+    from vigil_cloud.identity.service import add_account
+    from vigil_cloud.stores import build_services
+
+    try:
+        roles = [Role(role) for role in options.roles]
+    except ValueError as error:
+        known = ", ".join(role.value for role in Role)
+        raise config.ConfigurationError(f"--role: {error}; known are {known}") from error
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        password = (
+            sys.stdin.readline().rstrip("\n")
+            if options.password_stdin
+            else getpass.getpass(f"Password of {options.username}: ")
+        )
+        with writing(services.sessions) as session:
+            add_account(
+                session,
+                username=options.username,
+                password=password,
+                roles=roles,
+                now=services.now(),
+                display_name=options.display_name,
+                email=options.email,
+                language=options.language,
+                demo=services.settings.demo,
+            )
+    print(f"account {options.username}: added")
+    return 0
+
+
+def _gateway_add(options: argparse.Namespace) -> int:
+    from pydantic import TypeAdapter, ValidationError
+
+    from vigil_cloud import serving
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.devices.seen import enrol
+    from vigil_cloud.identity.service import set_gateway_token
+    from vigil_cloud.stores import build_services
+    from vigil_schemas.types import GatewayId
+
+    try:
+        name = TypeAdapter(GatewayId).validate_python(options.gateway)
+    except ValidationError as error:
+        raise config.ConfigurationError(
+            f"gateway {options.gateway!r}: use 2 to 63 of a-z, 0-9 and '-'"
+        ) from error
+    token = secrets.token_urlsafe(32)
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        with writing(services.sessions) as session:
+            enrol(session, name, services.now())
+            set_gateway_token(session, name, token, services.now())
+    print(json.dumps({"gateway": name, "token": token}))
+    return 0
+
+
+def _export_openapi(options: argparse.Namespace) -> int:
+    from vigil_cloud.app import openapi_document
+
+    text = json.dumps(openapi_document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    if options.file is None:
+        sys.stdout.write(text)
+    else:
+        options.file.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

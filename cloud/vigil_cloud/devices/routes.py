@@ -1,0 +1,132 @@
+"""Gateways, devices, series and dead letters over HTTP."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices import service
+from vigil_cloud.devices.schema import (
+    CommandRequest,
+    ConfigurationRequest,
+    DeadLetterList,
+    DeviceEntry,
+    DeviceList,
+    DownlinkEntry,
+    DownlinkList,
+    GatewayList,
+    SeriesList,
+    SeriesPoints,
+)
+from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_schemas.types import UtcDatetime
+
+router = APIRouter()
+DEFAULT_SPAN: Final = timedelta(hours=6)
+Operator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR, Role.MAINTAINER))]
+DeviceName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+GatewayName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+Parameter = Annotated[str, Path(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,47}$")]
+
+
+@router.get("/devices", tags=["devices"])
+def list_devices(reader: CurrentAccount, services: ServicesDependency) -> DeviceList:
+    """All devices; smoke alarms stand in homes and are shown to few."""
+    with services.sessions() as session:
+        return DeviceList(devices=service.devices(session, reader))
+
+
+@router.get("/devices/{device}", tags=["devices"])
+def get_device(
+    device: DeviceName, reader: CurrentAccount, services: ServicesDependency
+) -> DeviceEntry:
+    """One device."""
+    with services.sessions() as session:
+        return service.device(session, reader, device)
+
+
+@router.get("/devices/{device}/series", tags=["series"])
+def list_series(
+    device: DeviceName, reader: CurrentAccount, services: ServicesDependency
+) -> SeriesList:
+    """A device's parameters with their newest readings."""
+    return SeriesList(series=service.series_of(services, reader, device))
+
+
+@router.get("/devices/{device}/series/{parameter}", tags=["series"])
+def get_series(
+    device: DeviceName,
+    parameter: Parameter,
+    reader: CurrentAccount,
+    services: ServicesDependency,
+    start: Annotated[
+        UtcDatetime | None, Query(description="default: six hours before stop")
+    ] = None,
+    stop: Annotated[UtcDatetime | None, Query(description="default: now")] = None,
+    points: Annotated[int, Query(ge=2, le=10_000)] = 1000,
+) -> SeriesPoints:
+    """Readings in [start, stop); means of windows where there are more than `points`."""
+    end = stop or services.now()
+    begin = start or end - DEFAULT_SPAN
+    return service.points_of(services, reader, device, parameter, begin, end, points)
+
+
+@router.get("/gateways", tags=["gateways"])
+def list_gateways(_operator: Operator, services: ServicesDependency) -> GatewayList:
+    """All gateways with their health."""
+    with services.sessions() as session:
+        return GatewayList(gateways=service.gateways(session))
+
+
+@router.get("/gateways/{gateway}/downlinks", tags=["gateways"])
+def list_downlinks(
+    gateway: GatewayName,
+    _operator: Operator,
+    services: ServicesDependency,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> DownlinkList:
+    """What was sent down, and what became of it."""
+    with services.sessions() as session:
+        return DownlinkList(downlinks=service.downlinks(session, gateway, limit))
+
+
+@router.post("/gateways/{gateway}/commands", tags=["gateways"], status_code=202)
+def post_command(
+    gateway: GatewayName, body: CommandRequest, operator: Operator, services: ServicesDependency
+) -> DownlinkEntry:
+    """Have a gateway do something once; the answer appears among its downlinks."""
+    with writing(services.sessions) as session:
+        sent = service.send_command(session, gateway, body, operator.username, services.now())
+    services.changed.announce()
+    return sent
+
+
+@router.post("/gateways/{gateway}/configurations", tags=["gateways"], status_code=202)
+def post_configuration(
+    gateway: GatewayName,
+    body: ConfigurationRequest,
+    operator: Operator,
+    services: ServicesDependency,
+) -> DownlinkEntry:
+    """Change a gateway's remote settings; they are retained for when it connects."""
+    with writing(services.sessions) as session:
+        sent = service.send_configuration(session, gateway, body, operator.username, services.now())
+    services.changed.announce()
+    return sent
+
+
+@router.get("/dead-letters", tags=["gateways"])
+def list_dead_letters(
+    _operator: Operator,
+    services: ServicesDependency,
+    gateway: Annotated[str | None, Query(max_length=63)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> DeadLetterList:
+    """Refused messages, the newest first."""
+    with services.sessions() as session:
+        return DeadLetterList(dead_letters=service.dead_letters(session, gateway, limit))

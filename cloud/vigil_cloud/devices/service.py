@@ -1,0 +1,337 @@
+"""What is shown of gateways and devices, and what is sent down to them. Knows no HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, cast
+
+from pydantic import ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.visibility import may_see_device
+from vigil_cloud.devices.models import Device, Downlink, Gateway
+from vigil_cloud.devices.schema import (
+    CommandRequest,
+    ConfigurationRequest,
+    DeadLetterEntry,
+    DeviceEntry,
+    DeviceState,
+    DownlinkEntry,
+    GatewayEntry,
+    GatewayState,
+    LatestReading,
+    SeriesEntry,
+    SeriesPoints,
+)
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.problem import ApiError
+from vigil_cloud.services import Services
+from vigil_cloud.timeseries.port import Sample, Series
+from vigil_schemas.control import Command, Configuration
+from vigil_schemas.topics import COMMAND, CONFIG
+from vigil_schemas.types import Domain
+
+WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
+"""Windows that divide a day, so that means of one chart fall on those of another."""
+RAW_LIMIT: Final = 20_000
+
+
+class UnknownDevice(ApiError):
+    """No such device, or none that this account may see."""
+
+    code: ClassVar[str] = "unknown-device"
+    status: ClassVar[int] = 404
+
+
+class UnknownGateway(ApiError):
+    """No such gateway."""
+
+    code: ClassVar[str] = "unknown-gateway"
+    status: ClassVar[int] = 404
+
+
+class WrongRange(ApiError):
+    """The start does not lie before the stop."""
+
+    code: ClassVar[str] = "wrong-range"
+    status: ClassVar[int] = 422
+
+
+class WrongCommand(ApiError):
+    """The command lacks something."""
+
+    code: ClassVar[str] = "wrong-command"
+    status: ClassVar[int] = 422
+
+
+def devices(session: Session, reader: Reader) -> list[DeviceEntry]:
+    """Every device that the reader may see, by name."""
+    gateways = {gateway.gateway: gateway for gateway in session.scalars(select(Gateway))}
+    rows = session.scalars(select(Device).order_by(Device.device))
+    return [
+        entry(device, gateways.get(device.gateway))
+        for device in rows
+        if may_see_device(reader, device.domain)
+    ]
+
+
+def device(session: Session, reader: Reader, name: str) -> DeviceEntry:
+    """Raises ``UnknownDevice``, also for a device that the reader may not know of."""
+    row = _device_row(session, reader, name)
+    return entry(row, session.get(Gateway, row.gateway))
+
+
+def _device_row(session: Session, reader: Reader, name: str) -> Device:
+    row = session.get(Device, name)
+    if row is None or not may_see_device(reader, row.domain):
+        raise UnknownDevice(f"There is no device {name!r} for this account.")
+    return row
+
+
+def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:
+    """A device's row as it is shown. While its gateway is away nobody knows how it is."""
+    state, code, message, since = row.state, row.code, row.message, row.since
+    if gateway is not None and gateway.offline:
+        state, code, since = "offline", "gateway-offline", gateway.updated
+        message = f"Gateway {gateway.gateway} is not heard of."
+    return DeviceEntry(
+        device=row.device,
+        gateway=row.gateway,
+        domain=Domain(row.domain),
+        driver=row.driver,
+        name=row.name,
+        name_zh=row.name_zh,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        state=cast(DeviceState, state),
+        code=code,
+        message=message,
+        since=since,
+        last_seen=row.last_seen,
+        parameters=row.parameters,
+    )
+
+
+def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry]:
+    """Parameters with their newest readings. Raises ``UnknownDevice``."""
+    with services.sessions() as session:
+        row = _device_row(session, reader, name)
+    written = {series.parameter for series in services.timeseries.series(name)}
+    newest = services.timeseries.latest(name)
+    return [
+        SeriesEntry(
+            parameter=parameter,
+            unit=row.units.get(parameter),
+            latest=_latest(newest.get(parameter)),
+        )
+        for parameter in sorted(written | set(row.parameters))
+    ]
+
+
+def latest(services: Services, name: str) -> dict[str, LatestReading]:
+    """The newest reading of each parameter, for the event stream."""
+    newest = services.timeseries.latest(name)
+    return {parameter: cast(LatestReading, _latest(sample)) for parameter, sample in newest.items()}
+
+
+def points_of(
+    services: Services,
+    reader: Reader,
+    name: str,
+    parameter: str,
+    start: datetime,
+    stop: datetime,
+    most: int,
+) -> SeriesPoints:
+    """At most ``most`` readings, or means of windows. Raises ``UnknownDevice``, ``WrongRange``."""
+    if start >= stop:
+        raise WrongRange("start has to lie before stop.")
+    with services.sessions() as session:
+        row = _device_row(session, reader, name)
+    # A device that moved to another gateway has a series under each.
+    found = [one for one in services.timeseries.series(name) if one.parameter == parameter]
+    total = sum(services.timeseries.count(one, start, stop) for one in found)
+    window_s = None if total <= min(most, RAW_LIMIT) else window(stop - start, most)
+    samples = _read(services, found, start, stop, window_s)
+    return SeriesPoints(
+        parameter=parameter,
+        unit=row.units.get(parameter),
+        window_s=window_s,
+        t=[sample.time.timestamp() for sample in samples],
+        v=[sample.value for sample in samples],
+        flag=[sample.flag for sample in samples],
+    )
+
+
+def window(span: timedelta, most: int) -> float:
+    """The shortest of ``WINDOWS_S`` that leaves at most ``most`` windows in the span."""
+    # One more window than the division says where the span begins inside one.
+    least = span.total_seconds() / max(1, most - 1)
+    for seconds in WINDOWS_S:
+        if seconds >= least:
+            return float(seconds)
+    days = -(-least // 86400)
+    return float(days * 86400)
+
+
+def _read(
+    services: Services,
+    found: Iterable[Series],
+    start: datetime,
+    stop: datetime,
+    window_s: float | None,
+) -> list[Sample]:
+    merged: dict[datetime, Sample] = {}
+    for series in found:
+        for sample in services.timeseries.read(series, start, stop, window_s=window_s):
+            merged[sample.time] = sample
+    return [merged[time] for time in sorted(merged)]
+
+
+def _latest(sample: Sample | None) -> LatestReading | None:
+    if sample is None:
+        return None
+    return LatestReading(t=sample.time.timestamp(), v=sample.value, flag=sample.flag)
+
+
+def gateways(session: Session) -> list[GatewayEntry]:
+    """Every gateway, by name."""
+    counts = dict(
+        session.execute(
+            select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        GatewayEntry(
+            gateway=row.gateway,
+            state=_gateway_state(row),
+            session=row.session,
+            software=row.software,
+            last_seen=row.last_seen,
+            health=row.health,
+            lost=row.lost,
+            dead_letters=int(counts.get(row.gateway, 0)),
+        )
+        for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
+    ]
+
+
+def _gateway_state(row: Gateway) -> GatewayState:
+    if row.offline:
+        return "offline"
+    return "unknown" if row.last_seen is None else "online"
+
+
+def dead_letters(session: Session, gateway: str | None, limit: int) -> list[DeadLetterEntry]:
+    """The newest refusals, of one gateway or of all."""
+    query = select(DeadLetter).order_by(DeadLetter.last_received.desc(), DeadLetter.id.desc())
+    if gateway is not None:
+        query = query.where(DeadLetter.gateway == gateway)
+    return [
+        DeadLetterEntry(
+            id=row.id,
+            gateway=row.gateway,
+            topic=row.topic,
+            reason=row.reason,
+            detail=row.detail,
+            size=row.size,
+            count=row.count,
+            first_received=row.first_received,
+            last_received=row.last_received,
+            payload=row.payload.decode(errors="replace"),
+        )
+        for row in session.scalars(query.limit(limit))
+    ]
+
+
+def send_command(
+    session: Session, gateway: str, request: CommandRequest, account: str, now: datetime
+) -> DownlinkEntry:
+    """Write a command for ingest to send. Raises ``UnknownGateway``, ``WrongCommand``."""
+    _known(session, gateway)
+    name = uuid.uuid4().hex
+    try:
+        command = Command(command_id=name, action=request.action, device=request.device)
+    except ValidationError as error:
+        raise WrongCommand(error.errors()[0]["msg"]) from error
+    payload = command.model_dump(mode="json", exclude_none=True)
+    return _enqueue(session, name, gateway, COMMAND, payload, account, now)
+
+
+def send_configuration(
+    session: Session, gateway: str, request: ConfigurationRequest, account: str, now: datetime
+) -> DownlinkEntry:
+    """Write a configuration, one revision above the last. Raises ``UnknownGateway``."""
+    _known(session, gateway)
+    revision = 1 + (
+        session.scalar(
+            select(func.count())
+            .select_from(Downlink)
+            .where(Downlink.gateway == gateway, Downlink.channel == CONFIG)
+        )
+        or 0
+    )
+    configuration = Configuration(
+        revision=revision,
+        health_interval_s=request.health_interval_s,
+        paused_devices=request.paused_devices,
+    )
+    name = f"config-{revision}-{uuid.uuid5(uuid.NAMESPACE_OID, gateway).hex[:8]}"
+    payload = configuration.model_dump(mode="json")
+    return _enqueue(session, name, gateway, CONFIG, payload, account, now)
+
+
+def downlinks(session: Session, gateway: str, limit: int) -> list[DownlinkEntry]:
+    """The newest commands and configurations of a gateway. Raises ``UnknownGateway``."""
+    _known(session, gateway)
+    rows = session.scalars(
+        select(Downlink)
+        .where(Downlink.gateway == gateway)
+        .order_by(Downlink.created.desc(), Downlink.id)
+        .limit(limit)
+    )
+    return [_shown(row) for row in rows]
+
+
+def _known(session: Session, gateway: str) -> None:
+    # Locked, so that two configurations do not get the same revision.
+    if session.get(Gateway, gateway, with_for_update=True) is None:
+        raise UnknownGateway(f"There is no gateway {gateway!r}.")
+
+
+def _enqueue(
+    session: Session,
+    name: str,
+    gateway: str,
+    channel: str,
+    payload: dict[str, Any],
+    account: str,
+    now: datetime,
+) -> DownlinkEntry:
+    row = Downlink(
+        id=name, gateway=gateway, channel=channel, payload=payload, account=account, created=now
+    )
+    session.add(row)
+    session.flush()
+    return _shown(row)
+
+
+def _shown(row: Downlink) -> DownlinkEntry:
+    return DownlinkEntry(
+        id=row.id,
+        channel=row.channel,
+        payload=row.payload,
+        account=row.account,
+        created=row.created,
+        sent=row.sent,
+        answered=row.answered,
+        accepted=row.accepted,
+        code=row.code,
+        message=row.message,
+    )

@@ -1,0 +1,164 @@
+"""Processes: the API, ingest and the embedded broker, alone or together, started and stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Final
+
+import uvicorn
+
+from vigil_cloud.app import create_app, handlers
+from vigil_cloud.broker import EmbeddedBroker
+from vigil_cloud.config import ConfigurationError, Settings
+from vigil_cloud.database.migrate import check, upgrade
+from vigil_cloud.ingest.service import Ingest
+from vigil_cloud.ingest.subscriber import BrokerAddress
+from vigil_cloud.services import Services
+from vigil_schemas.errors import VigilError
+
+EMBEDDED: Final = "embedded"
+_DRAIN_S: Final = 3
+"""Event streams never end by themselves: so long they may at a shutdown."""
+
+
+class PortTaken(VigilError):
+    """Somebody else listens there."""
+
+    code: ClassVar[str] = "port-taken"
+
+
+def prepare_database(services: Services, *, always: bool) -> None:
+    """Migrate a SQLite file of our own; a server's database only where ``always``.
+
+    Raises ``DatabaseOutdated`` where an operator has to run ``vigil-cloud migrate``.
+    """
+    if always or services.engine.dialect.name == "sqlite":
+        upgrade(services.engine)
+    else:
+        check(services.engine)
+
+
+def broker_address(settings: Settings, embedded: EmbeddedBroker | None) -> BrokerAddress:
+    """Where ingest connects. Raises ``ConfigurationError``."""
+    if embedded is not None:
+        return BrokerAddress.parse(embedded.url)
+    if settings.broker_url == EMBEDDED:
+        host, _, port = settings.broker_listen.rpartition(":")
+        return BrokerAddress.parse(f"mqtt://{host or '127.0.0.1'}:{port}")
+    try:
+        return BrokerAddress.parse(
+            settings.broker_url,
+            ca_file=settings.broker_ca_file,
+            certificate_file=settings.broker_certificate_file,
+            key_file=settings.broker_key_file,
+            username=settings.broker_username,
+            password=settings.broker_password.get_secret_value(),
+        )
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+@contextlib.contextmanager
+def running_broker(services: Services) -> Iterator[EmbeddedBroker | None]:
+    """The embedded broker, where the settings ask for it. Raises ``BrokerFailed``."""
+    if services.settings.broker_url != EMBEDDED:
+        yield None
+        return
+    broker = EmbeddedBroker(services.settings.broker_listen)
+    broker.start()
+    services.readiness["broker"] = broker.check
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@contextlib.contextmanager
+def running_ingest(services: Services, address: BrokerAddress) -> Iterator[Ingest]:
+    """Ingest with every room's handlers."""
+    ingest = Ingest(services, handlers(services), address)
+    services.readiness["ingest"] = ingest.check
+    ingest.start()
+    try:
+        yield ingest
+    finally:
+        ingest.stop()
+
+
+def serve_http(services: Services, ready: Callable[[int], None]) -> None:
+    """The API until SIGTERM or SIGINT; ``ready`` is told the port once it answers.
+
+    Raises ``PortTaken``.
+    """
+    settings = services.settings
+    listener = _listen(settings.http_host, settings.http_port)
+    port = int(listener.getsockname()[1])
+    config = uvicorn.Config(
+        create_app(services),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_S,
+    )
+    with _quiet_signals(), listener:
+        _Server(config, lambda: ready(port)).run(sockets=[listener])
+
+
+def wait_for_signal(ready: Callable[[], None]) -> None:
+    """Until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    ready()
+    stop.wait()
+
+
+def say(**fields: Any) -> None:
+    """One JSON line on standard output, for whoever started us."""
+    sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"{host}:{port}: {error.strerror}; choose another VIGIL_HTTP_PORT"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """uvicorn raises the signal that stopped it once more at its end; ours is not to die of
+    it before ingest and the broker are stopped."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
