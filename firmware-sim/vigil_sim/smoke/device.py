@@ -67,6 +67,7 @@ class Zigbee2MqttHome:
         self,
         alarms: Sequence[ZigbeeAlarm],
         *,
+        device: str | None = None,
         gateway: str = "",
         broker: str | None = None,
         base_topic: str = "zigbee2mqtt",
@@ -78,6 +79,8 @@ class Zigbee2MqttHome:
         ledger: Ledger | None = None,
     ) -> None:
         self.gateway = gateway
+        self.device = device or f"zigbee2mqtt-{gateway or 'home'}"
+        """The bridge itself, as a device of its gateway."""
         self._alarms = {a.friendly_name: _Installed(SensingChamber(a)) for a in alarms}
         self._broker_given = broker
         self._embedded = EmbeddedBroker() if broker is None else None
@@ -102,6 +105,7 @@ class Zigbee2MqttHome:
     def section(self, **keys: Any) -> dict[str, Any]:
         """This home's ``[[smoke]]`` table for a gateway.toml; ``keys`` are added on top."""
         table: dict[str, Any] = {
+            "device": self.device,
             "driver": "zigbee2mqtt",
             "broker": self.broker,
             "base_topic": self._base_topic,

@@ -209,6 +209,7 @@ async def test_no_broker_is_an_error_that_says_so(topic: str) -> None:
 def test_the_gateways_table() -> None:
     home = Night().home("z2m", "mqtt://127.0.0.1:1883")
     assert home.section() == {
+        "device": "zigbee2mqtt-gw-1",
         "driver": "zigbee2mqtt",
         "broker": "mqtt://127.0.0.1:1883",
         "base_topic": "z2m",
