@@ -95,6 +95,9 @@ class BrokerSession:
         """Hang up; the session stays."""
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
+        # paho's client closes its inner sockets when it is freed: leave no cycle that delays it.
+        self._client.on_connect = self._client.on_subscribe = None
+        self._client.on_message = self._client.on_disconnect = None
         if self._subscribed.done() and not self._subscribed.cancelled():
             self._subscribed.exception()  # an error that open() no longer waited for is known
 

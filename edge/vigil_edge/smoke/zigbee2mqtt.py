@@ -7,6 +7,7 @@ alarms, which come from the IAS zone status bits of ZCL 8.2.2.2.1.3.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -50,7 +51,7 @@ class AlarmReport:
 
 def decode(payload: bytes | str) -> AlarmReport:
     """One device message, strictly. Raises ``PayloadMalformed`` or ``PayloadWrongType``."""
-    report = read(payload)
+    report = _report(_object(payload, _refuse_constant))
     if report.unreadable:
         names = ", ".join(report.unreadable)
         raise PayloadWrongType(
@@ -64,7 +65,11 @@ def read(payload: bytes | str) -> AlarmReport:
 
     Raises ``PayloadMalformed`` where there is nothing to read.
     """
-    fields = _Fields(_object(payload))
+    return _report(_object(payload, float))
+
+
+def _report(values: dict[str, Any]) -> AlarmReport:
+    fields = _Fields(values)
     return AlarmReport(
         smoke=fields.truth("smoke"),
         test=fields.truth("test"),
@@ -91,10 +96,10 @@ def online(payload: bytes) -> bool | None:
     return {"online": True, "offline": False}.get(state) if isinstance(state, str) else None
 
 
-def _object(payload: bytes | str) -> dict[str, Any]:
+def _object(payload: bytes | str, constant: Callable[[str], float]) -> dict[str, Any]:
     try:
         text = payload.decode() if isinstance(payload, bytes) else payload
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise PayloadMalformed(f"the payload is not JSON: {error}") from error
     if not isinstance(value, dict):
