@@ -11,7 +11,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from vigil_cloud import health, problem, stream, web
+from vigil_cloud import health, problem, screen, stream, web
 from vigil_cloud.alerts.routes import router as alerts_router
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
@@ -31,6 +31,8 @@ from vigil_cloud.water.routes import router as water_router
 from vigil_cloud.water.service import WaterHandler
 
 API: Final = "/api/v1"
+LARGEST_BODY: Final = 64 * 1024
+"""Of a request; evidence has a limit of its own."""
 
 
 def _routers() -> list[APIRouter]:
@@ -44,6 +46,7 @@ def _routers() -> list[APIRouter]:
         smoke_router,
         devices_router,
         stream.router,
+        screen.router,
     ]
 
 
@@ -53,7 +56,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.hub = stream.Hub(services)
     secure = services.settings.public_url.startswith("https://")
-    app.add_middleware(SecurityHeaders, https=secure)
+    app.add_middleware(
+        SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url
+    )
     return app
 
 
@@ -75,6 +80,7 @@ def _application() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        max_body_size=LARGEST_BODY,
         generate_unique_id_function=_operation_id,
     )
     problem.install(app)

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """Signs sessions and keys column encryption; at least 32 characters."""
     public_url: str = ""
     """The address people open, for links in notifications."""
+    map_tiles_url: str = ""
+    """Raster tiles under the map, an address with ``{z}/{x}/{y}``; empty draws the own base."""
+    map_tiles_attribution: str = ""
+    """Whom the map names for its tiles."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     http_host: str = "127.0.0.1"

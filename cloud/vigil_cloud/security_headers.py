@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _POLICY: Final = "; ".join(
     (
-        "default-src 'self'",
+        "default-src 'none'",
         "base-uri 'none'",
         "object-src 'none'",
         "frame-ancestors 'none'",
         "form-action 'self'",
         "script-src 'self'",
-        "worker-src 'self' blob:",  # MapLibre starts its workers from blobs
-        "child-src blob:",
-        "img-src 'self' data: blob: https:",  # map tiles may come from where the operator says
-        "style-src 'self' 'unsafe-inline'",  # MapLibre and uPlot place things by style attributes
-        "connect-src 'self' https:",
-        "media-src 'self' blob:",
-        "font-src 'self' data:",
+        "worker-src 'self'",
+        "img-src 'self' data: blob:{tiles}",  # the map's own controls are data: images
+        "style-src 'self'",
+        "connect-src 'self'{tiles}",
+        "media-src 'self'",
+        "font-src 'self'",
     )
 )
 HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": _POLICY.format(tiles=""),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -41,9 +41,12 @@ class SecurityHeaders:
     A response's own header wins: evidence has a stricter policy than pages.
     """
 
-    def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool = False, map_tiles_url: str = "") -> None:
         self._app = app
         self._https = https
+        tiles = urlsplit(map_tiles_url)
+        origin = f" {tiles.scheme}://{tiles.netloc}" if tiles.netloc else ""
+        self._headers = {**HEADERS, "Content-Security-Policy": _POLICY.format(tiles=origin)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,7 +56,7 @@ class SecurityHeaders:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if self._https:
                     headers.setdefault(

@@ -1,10 +1,16 @@
 /** What people do with an alert. The answer is the alert as it then is. */
 
-import { get, post } from "./api/client";
+import { answer, api } from "./api/client";
 import type { Alert } from "./api/model";
 import { city } from "./live/city.svelte";
 
 export type Action = "acknowledge" | "confirm" | "unshelve" | "shelve";
+
+const PATHS = {
+  acknowledge: "/api/v1/alerts/{alert_id}/acknowledge",
+  confirm: "/api/v1/alerts/{alert_id}/confirm",
+  unshelve: "/api/v1/alerts/{alert_id}/unshelve",
+} as const;
 
 export async function act(
   alert: Alert,
@@ -12,11 +18,16 @@ export async function act(
   comment: string,
   until?: Date,
 ): Promise<Alert> {
-  const body = { comment, ...(until ? { until: until.toISOString() } : {}) };
-  const path = `alerts/${encodeURIComponent(alert.id)}`;
-  await post(`${path}/${action}`, body);
-  // The event stream will bring it too; asking shows it at once where the stream is away.
-  const changed = await get<Alert>(path);
+  const params = { path: { alert_id: alert.id } };
+  const changed = await answer(
+    action === "shelve"
+      ? api.POST("/api/v1/alerts/{alert_id}/shelve", {
+          params,
+          body: { comment, until: (until ?? new Date(Date.now() + 3_600_000)).toISOString() },
+        })
+      : api.POST(PATHS[action], { params, body: { comment } }),
+  );
+  // The event stream brings it too; this shows it at once where the stream is away.
   city.alerts.set(changed.id, changed);
   return changed;
 }

@@ -7,6 +7,7 @@ export function kindly(problem: Problem): string {
   if (problem.status === 0) return t("error.server-unreachable");
   if (problem.status === 403) return t("error.forbidden");
   if (problem.status === 404) return t("error.not-found");
+  if (problem.status === 409) return t("error.conflict");
   if (problem.status === 429) return t("error.rate-limited");
   if (problem.status >= 500) return t("error.server");
   return t("error.other", { detail: problem.detail || problem.title });

@@ -1,13 +1,8 @@
 /** Who is signed in, and what their roles open. */
 
-import { Problem, get, onSignedOut, post, remove, useCsrf } from "./api/client";
+import { Problem, answer, api, onSignedOut, useCsrf } from "./api/client";
 import type { Account, Role } from "./api/model";
 import { speech } from "./i18n/index.svelte";
-
-interface SessionAnswer {
-  account: Account;
-  csrf?: string;
-}
 
 class Session {
   account: Account | null = $state(null);
@@ -44,22 +39,22 @@ class Session {
   }
 
   async signIn(username: string, password: string): Promise<void> {
-    await post("session", { username, password });
+    await answer(api.POST("/api/v1/session", { body: { username, password } }));
     await this.#load();
     this.expired = false;
   }
 
   async signOut(): Promise<void> {
-    await remove("session");
+    await answer(api.DELETE("/api/v1/session"));
     this.account = null;
     this.expired = false;
   }
 
   async #load(): Promise<void> {
-    const answer = await get<SessionAnswer>("session");
-    useCsrf(answer.csrf ?? "");
-    speech.suggest(answer.account.language);
-    this.account = answer.account;
+    const said = await answer(api.GET("/api/v1/session"));
+    useCsrf(said.csrf);
+    speech.suggest(said.account.language);
+    this.account = said.account;
   }
 }
 

@@ -1,6 +1,6 @@
 /** What whoever runs the city has set for the screen. Asked once, after sign-in. */
 
-import { get } from "./api/client";
+import { answer, api } from "./api/client";
 import type { Tiles } from "./map/style";
 
 class Settings {
@@ -12,8 +12,7 @@ class Settings {
     if (this.#asked) return;
     this.#asked = true;
     try {
-      const answer = await get<{ tiles: Tiles | null }>("screen");
-      this.tiles = answer.tiles?.url ? answer.tiles : null;
+      this.tiles = (await answer(api.GET("/api/v1/screen"))).tiles;
     } catch {
       // The own base needs no setting.
     }

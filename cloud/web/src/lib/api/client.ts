@@ -1,5 +1,8 @@
 /** The one way to the server. Every failure becomes a `Problem` that people can be told. */
 
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema";
+
 /** An answer that is not a success, in the terms of RFC 9457. */
 export class Problem extends Error {
   constructor(
@@ -24,54 +27,49 @@ export function onSignedOut(callback: () => void): void {
   signedOut = callback;
 }
 
-type Query = Record<string, string | number | boolean | null | undefined>;
+export const api = createClient<paths>({ credentials: "same-origin" });
 
-export function address(path: string, query: Query = {}): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== null && value !== "") search.set(name, String(value));
-  }
-  const tail = search.toString();
-  return `/api/v1/${path}${tail ? `?${tail}` : ""}`;
+api.use({
+  onRequest: ({ request }) => {
+    if (request.method !== "GET") request.headers.set("X-CSRF-Token", csrf);
+    return request;
+  },
+});
+
+interface Answer<T> {
+  data?: T | undefined;
+  error?: unknown;
+  response: Response;
 }
 
-async function problemOf(response: Response): Promise<Problem> {
-  const body: unknown = await response.json().catch(() => ({}));
-  const said = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
-  const text = (name: string) => (typeof said[name] === "string" ? said[name] : "");
+function problemOf(response: Response, body: unknown): Problem {
+  const said = (typeof body === "object" && body !== null ? body : {}) as Partial<
+    components["schemas"]["Problem"]
+  >;
   return new Problem(
     response.status,
-    text("code") || `http-${response.status}`,
-    text("title") || response.statusText,
-    text("detail"),
+    said.code ?? `http-${response.status}`,
+    said.title ?? response.statusText,
+    said.detail ?? "",
   );
 }
 
-async function send(method: string, url: string, body?: unknown): Promise<unknown> {
-  const headers: Record<string, string> = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (method !== "GET") headers["X-CSRF-Token"] = csrf;
-  let response: Response;
+/** Waits for a call of `api` and gives its data. Throws a `Problem` for everything else. */
+export async function answer<T>(call: Promise<Answer<T>>): Promise<T> {
+  let got: Answer<T>;
   try {
-    response = await fetch(url, {
-      method,
-      headers,
-      credentials: "same-origin",
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    got = await call;
   } catch {
     throw new Problem(0, "server-unreachable", "The server cannot be reached", "");
   }
-  if (!response.ok) {
-    const problem = await problemOf(response);
-    if (problem.status === 401 && problem.code !== "wrong-credentials") signedOut();
+  if (!got.response.ok) {
+    const problem = problemOf(got.response, got.error);
+    if (problem.code === "not-signed-in") signedOut();
     throw problem;
   }
-  return response.status === 204 ? null : await response.json().catch(() => null);
+  return got.data as T;
 }
 
-export const get = <T>(path: string, query?: Query): Promise<T> =>
-  send("GET", address(path, query)) as Promise<T>;
-export const post = <T>(path: string, body: unknown): Promise<T> =>
-  send("POST", address(path), body) as Promise<T>;
-export const remove = (path: string): Promise<unknown> => send("DELETE", address(path));
+/** Where a browser finds one file of an alert's evidence. */
+export const evidenceAddress = (sha256: string, file: string): string =>
+  `/api/v1/evidence/${sha256}/${encodeURIComponent(file)}`;

@@ -1,126 +1,35 @@
-/** What the API says, in the words of the application. */
+/**
+ * What the API says, by the names that the application uses. The shapes are generated from the
+ * server's description; only what it leaves open (an event's own data, a gateway's health) is
+ * written here, after the contract in `schemas/`.
+ */
 
-export type Domain = "noise" | "water" | "checkin" | "smoke";
+import type { components } from "./schema";
+
+type Schema = components["schemas"];
+
+export type Account = Schema["AccountEntry"];
+export type Alert = Schema["Alert"];
+export type AlertHistory = Schema["AlertAction"];
+export type AuditLine = Schema["AuditLine"];
+export type Consent = Schema["ConsentEntry"];
+export type DeadLetter = Schema["DeadLetterEntry"];
+export type Delivery = Schema["AlertDelivery"];
+export type Device = Schema["DeviceEntry"];
+export type DeviceState = Device["state"];
+export type Domain = Schema["Domain"];
+export type EvidenceFile = Schema["EvidenceFileEntry"];
+export type Gateway = Schema["GatewayEntry"];
+export type Person = Schema["PersonEntry"];
+export type Role = Schema["Role"];
+export type SeriesData = Schema["SeriesPoints"];
+export type SeriesLatest = Schema["LatestReading"];
+export type SeriesSummary = Schema["SeriesEntry"];
+export type Severity = Alert["severity"];
+export type Visit = Schema["VisitEntry"];
+
+/** The most urgent first. */
 export const DOMAINS: readonly Domain[] = ["smoke", "noise", "water", "checkin"];
-
-export type Role =
-  | "family"
-  | "inspector"
-  | "reviewer"
-  | "police"
-  | "dispatcher"
-  | "volunteer"
-  | "maintainer"
-  | "administrator";
-
-export type Severity = "critical" | "major" | "minor" | "info";
-export type DeviceState = "ok" | "degraded" | "failed" | "offline" | "unknown";
-
-export interface Account {
-  username: string;
-  display_name: string;
-  roles: Role[];
-  language: string | null;
-}
-
-export interface Device {
-  device: string;
-  gateway: string;
-  domain: Domain;
-  driver: string;
-  name: string;
-  name_zh: string;
-  latitude: number | null;
-  longitude: number | null;
-  state: DeviceState;
-  code: string | null;
-  message: string | null;
-  since: string | null;
-  last_seen: string | null;
-  parameters: string[];
-}
-
-export interface SeriesLatest {
-  t: number;
-  v: number | null;
-  flag: number;
-}
-
-export interface SeriesSummary {
-  parameter: string;
-  unit: string | null;
-  latest: SeriesLatest | null;
-}
-
-export interface SeriesData {
-  parameter: string;
-  unit: string | null;
-  t: number[];
-  v: (number | null)[];
-  flag: number[];
-}
-
-export interface EvidenceFile {
-  name: string;
-  role: "audio" | "video" | "frame" | "plate" | "levels" | "other";
-  media_type: string;
-  size: number;
-  sha256?: string;
-}
-
-export interface Evidence {
-  state: "none" | "waiting" | "stored";
-  sha256: string | null;
-  files: EvidenceFile[];
-}
-
-export interface AlertState {
-  active: boolean;
-  acknowledged: boolean;
-  confirmed: boolean;
-  shelved_until: string | null;
-  out_of_service: boolean;
-}
-
-export interface Delivery {
-  channel: string;
-  state: string;
-  attempts: number;
-  at: string | null;
-  error: string | null;
-}
-
-export interface HistoryEntry {
-  at: string;
-  account: string | null;
-  action: string;
-  comment: string | null;
-}
-
-export interface Alert {
-  id: string;
-  domain: Domain;
-  kind: string;
-  device: string;
-  title: string;
-  title_zh: string;
-  severity: Severity;
-  state: AlertState;
-  raised: string;
-  event_time: string;
-  cleared: string | null;
-  acknowledged_by: string | null;
-  acknowledged_at: string | null;
-  confirmed_by: string | null;
-  confirmed_at: string | null;
-  detail: Record<string, unknown>;
-  evidence: Evidence;
-  subject: { person_name: string } | null;
-  deliveries: Delivery[];
-  latitude: number | null;
-  longitude: number | null;
-  history: HistoryEntry[];
-}
 
 export interface LevelCurve {
   start: string;
@@ -176,6 +85,7 @@ export interface LaneDepth {
   lost: number;
 }
 
+/** `city.vigil.gateway.health.v1`. */
 export interface GatewayHealth {
   uptime_s: number;
   resident_bytes: number;
@@ -185,47 +95,4 @@ export interface GatewayHealth {
   outbox: LaneDepth[];
   evidence_waiting: number;
   counters: Record<string, number>;
-}
-
-export interface Gateway {
-  gateway: string;
-  state: string;
-  session: number | null;
-  software: string | null;
-  last_seen: string | null;
-  health: GatewayHealth | null;
-  dead_letters: number;
-}
-
-export interface DeadLetter {
-  id: number | string;
-  gateway: string | null;
-  topic: string;
-  reason: string;
-  message?: string | null;
-  payload: string | null;
-  at: string;
-}
-
-export interface Person {
-  key: string;
-  name: string;
-}
-
-export interface Visit {
-  device: string;
-  name: string;
-  name_zh: string;
-  latitude: number | null;
-  longitude: number | null;
-  arrived: string;
-  last_seen: string;
-  departed: string | null;
-}
-
-export interface AuditEntry {
-  at: string;
-  account: string | null;
-  action: string;
-  reason?: string | null;
 }

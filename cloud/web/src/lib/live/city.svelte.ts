@@ -4,9 +4,10 @@
  */
 
 import { SvelteMap } from "svelte/reactivity";
-import { Problem, get } from "../api/client";
+import { Problem, answer, api } from "../api/client";
 import type { Alert, Device, SeriesLatest } from "../api/model";
 
+const FIRST_ALERTS = 100;
 const SEVERITY_RANK = { critical: 0, major: 1, minor: 2, info: 3 } as const;
 
 /** Whether anybody still has to do something about it. */
@@ -24,11 +25,6 @@ export const byUrgency = (a: Alert, b: Alert): number =>
   SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] ||
   newestFirst(a, b);
 
-export interface ReadingEvent {
-  device: string;
-  [rest: string]: unknown;
-}
-
 class City {
   devices = new SvelteMap<string, Device>();
   alerts = new SvelteMap<string, Alert>();
@@ -37,6 +33,8 @@ class City {
   /** Counts visit events, so that footprints know when to look again. */
   visits = $state(0);
   loaded = $state(false);
+  /** Where older alerts go on; null when all are here. */
+  older = $state<string | null>(null);
   problem: Problem | null = $state(null);
   /** The alert that was announced last, for screen readers. */
   announced: Alert | null = $state(null);
@@ -50,18 +48,30 @@ class City {
   async load(): Promise<void> {
     try {
       const [devices, alerts] = await Promise.all([
-        get<{ devices: Device[] }>("devices"),
-        get<{ alerts: Alert[] }>("alerts", { limit: 100 }),
+        answer(api.GET("/api/v1/devices")),
+        answer(api.GET("/api/v1/alerts", { params: { query: { limit: FIRST_ALERTS } } })),
       ]);
       this.devices.clear();
       for (const device of devices.devices) this.devices.set(device.device, device);
       for (const alert of alerts.alerts) this.alerts.set(alert.id, alert);
+      this.older = alerts.next;
       this.problem = null;
       this.loaded = true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.problem = error;
     }
+  }
+
+  /** One page further into the past. Throws a `Problem`. */
+  async loadOlder(): Promise<void> {
+    const page = await answer(
+      api.GET("/api/v1/alerts", {
+        params: { query: { limit: FIRST_ALERTS, before: this.older } },
+      }),
+    );
+    for (const alert of page.alerts) this.alerts.set(alert.id, alert);
+    this.older = page.next;
   }
 
   /** Takes an alert from the stream; a new one is announced. */
@@ -76,6 +86,7 @@ class City {
     this.alerts.clear();
     this.latest.clear();
     this.loaded = false;
+    this.older = null;
     this.announced = null;
     this.problem = null;
   }

@@ -9,38 +9,9 @@ export type LiveState = "connecting" | "live" | "reconnecting";
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 
-/** A `reading` event's values, whether the server writes a list or an object of parameters. */
-export function latestValues(data: unknown): [parameter: string, latest: SeriesLatest][] {
-  const record = (value: unknown): Record<string, unknown> | null =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
-  const sample = (value: unknown): SeriesLatest | null => {
-    const from = record(value);
-    if (!from) return null;
-    const t = typeof from["t"] === "string" ? Date.parse(from["t"]) / 1000 : from["t"];
-    const v = from["v"];
-    if (typeof t !== "number" || (typeof v !== "number" && v !== null)) return null;
-    return { t, v, flag: typeof from["flag"] === "number" ? from["flag"] : 2 };
-  };
-  const body = record(data);
-  const values = body?.["series"] ?? body?.["values"] ?? body?.["latest"];
-  const found: [string, SeriesLatest][] = [];
-  if (Array.isArray(values)) {
-    for (const one of values) {
-      const entry = record(one);
-      const latest = sample(entry?.["latest"] ?? entry);
-      if (typeof entry?.["parameter"] === "string" && latest) {
-        found.push([entry["parameter"], latest]);
-      }
-    }
-    return found;
-  }
-  for (const [parameter, value] of Object.entries(record(values) ?? {})) {
-    const latest = sample(value);
-    if (latest) found.push([parameter, latest]);
-  }
-  return found;
+interface ReadingNews {
+  device: string;
+  values: Record<string, SeriesLatest>;
 }
 
 class Stream {
@@ -84,14 +55,16 @@ class Stream {
     on("alert", (data) => city.receive(data as Alert));
     on("device", (data) => city.devices.set((data as Device).device, data as Device));
     on("reading", (data) => {
-      const { device } = data as { device: string };
-      for (const [parameter, latest] of latestValues(data)) {
+      const { device, values } = data as ReadingNews;
+      for (const [parameter, latest] of Object.entries(values)) {
         city.latest.set(`${device}/${parameter}`, latest);
       }
     });
     on("visit", () => {
       city.visits += 1;
     });
+    // The server no longer knows all that we missed.
+    on("resync", () => void city.load());
   }
 
   #again(): void {
