@@ -56,9 +56,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.hub = stream.Hub(services)
     secure = services.settings.public_url.startswith("https://")
-    app.add_middleware(
-        SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url
-    )
+    app.add_middleware(SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url)
     return app
 
 
