@@ -76,9 +76,11 @@ class DeviceWatch:
             query = query.where(or_(*(moment > since for moment in moments)))
         rows: list[tuple[Device, Gateway | None]] = []
         newest = self._since or self._services.now()
-        for device, gateway in session.execute(query).tuples():
+        for device, gateway in session.execute(query):
             rows.append((device, gateway))
             newest = max(newest, device.updated, device.last_seen or device.updated)
+            if gateway is not None:
+                newest = max(newest, gateway.updated)
         self._since = newest
         return rows
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from vigil_cloud.objects.port import ObjectMissing, ObjectsUnavailable
+from vigil_cloud.security_headers import HEADERS
 from vigil_cloud.timeseries.port import TimeSeriesUnavailable
 from vigil_schemas.errors import VigilError
 
@@ -104,7 +105,10 @@ async def _on_database_error(_request: Request, error: Exception) -> Response:
 
 async def _on_anything_else(_request: Request, error: Exception) -> Response:
     _log.error("request-failed", code="internal", exc_info=error)
-    return problem(500, "internal", "The request failed inside; the operator's log says why.")
+    # Starlette answers this one outside of every middleware, so the headers are given here.
+    return problem(
+        500, "internal", "The request failed inside; the operator's log says why.", HEADERS
+    )
 
 
 def install(app: FastAPI) -> None:

@@ -46,13 +46,12 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> PersonLis
     cipher = Cipher(services.settings.secret)
     with services.sessions() as session:
         guarded = consents.guarded_by(session, reader.account_id)
-        expiries = dict(
-            session.execute(
-                select(Consent.person_key, func.max(Consent.expires))
-                .where(Consent.account_id == reader.account_id, Consent.revoked.is_(None))
-                .group_by(Consent.person_key)
-            ).tuples()
+        held = session.execute(
+            select(Consent.person_key, func.max(Consent.expires))
+            .where(Consent.account_id == reader.account_id, Consent.revoked.is_(None))
+            .group_by(Consent.person_key)
         )
+        expiries = {person_key: expires for person_key, expires in held}
         people = [
             PersonEntry(
                 key=key,

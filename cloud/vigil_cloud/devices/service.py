@@ -200,13 +200,8 @@ def _latest(sample: Sample | None) -> LatestReading | None:
 
 def gateways(session: Session) -> list[GatewayEntry]:
     """Every gateway, by name."""
-    counts = dict(
-        session.execute(
-            select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
-        )
-        .tuples()
-        .all()
-    )
+    sums = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
+    counts = {name: count for name, count in session.execute(sums)}
     return [
         GatewayEntry(
             gateway=row.gateway,
