@@ -371,20 +371,34 @@ class _Connection:
 
     async def _listen(self) -> None:
         while True:
-            message = await self._inbox.get()
-            try:
-                data = decode(bytes(message.payload)).data if message.payload else None
-            except InvalidMessage as error:
-                self.uplink.sides.count(f"received-{error.reason}")
-                _log.warning("unreadable message", topic=message.topic, error=str(error))
-                continue
-            if isinstance(data, Receipt):
-                await self.uplink.take_receipt(data)
-                self._wake.set()
-            elif isinstance(data, Command):
-                await self.uplink.sides.command(data)
-            elif isinstance(data, Configuration):
-                await self.uplink.sides.configuration(data)
+            messages = [await self._inbox.get()]
+            while not self._inbox.empty():
+                messages.append(self._inbox.get_nowait())
+            # Receipts are cumulative: of those that came meanwhile the furthest says it all.
+            receipts: dict[str, Receipt] = {}
+            for message in messages:
+                data = self._decoded(message)
+                if isinstance(data, Receipt):
+                    known = receipts.get(data.source)
+                    if known is None or data.stored >= known.stored:
+                        receipts[data.source] = data
+                elif isinstance(data, Command):
+                    await self.uplink.sides.command(data)
+                elif isinstance(data, Configuration):
+                    await self.uplink.sides.configuration(data)
+            for receipt in receipts.values():
+                await self.uplink.take_receipt(receipt)
+            self._wake.set()
+
+    def _decoded(self, message: MQTTMessage) -> object:
+        if not message.payload:  # a retained message was cleared
+            return None
+        try:
+            return decode(bytes(message.payload)).data
+        except InvalidMessage as error:
+            self.uplink.sides.count(f"received-{error.reason}")
+            _log.warning("unreadable message", topic=message.topic, error=str(error))
+            return None
 
     async def close(self) -> None:
         """Say goodbye where there is still somebody to say it to, and end paho's thread."""

@@ -1,0 +1,422 @@
+"""The uplink on a real Mosquitto: receipts, a killed broker, a closed ACL, certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import itertools
+import ssl
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import servers
+from edge.ingest_stand_in import IngestStandIn, until
+from vigil_edge.config import CloudSettings
+from vigil_edge.outbox import Limits, Outbox
+from vigil_edge.source import Outgoing
+from vigil_edge.uplink import Sides, Uplink
+from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.envelope import Source
+from vigil_schemas.gateway import CommandResult, GatewayBirth, GatewayDeath
+from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.topics import CONFIG, RECEIPT
+from vigil_schemas.types import ClockQuality, Lane
+
+
+@dataclass
+class Gateway:
+    """An outbox and an uplink, with what they report."""
+
+    id: str
+    outbox: Outbox
+    uplink: Uplink
+    counts: Counter[str]
+    commands: list[Command] = field(default_factory=list)
+    configurations: list[Configuration] = field(default_factory=list)
+    number: Any = field(default_factory=itertools.count)
+    task: asyncio.Task[None] | None = None
+
+    def connect(self) -> None:
+        self.task = asyncio.create_task(self.uplink.run())
+
+    async def disconnect(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+            self.task = None
+
+    async def accept(self, lane: Lane, count: int) -> None:
+        facts = []
+        for _ in range(count):
+            number = next(self.number)
+            at = datetime.now(UTC)
+            data: Any = CommandResult(command_id=f"number-{number:08d}", accepted=True)
+            if lane is Lane.ALARM:
+                data = SmokeAlarm(
+                    alarm_id=f"alarm-{number:06d}", condition="smoke", active=True, since=at
+                )
+            facts.append(Outgoing(lane, data.TYPE, self.id, at, data))
+        await self.outbox.accept("d", facts, None, ClockQuality.SYNCHRONISED)
+
+    async def empty(self) -> None:
+        while True:
+            if not sum(depth.rows for depth in await self.outbox.depths()):
+                return
+            await asyncio.sleep(0.02)
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    made: list[Gateway] = []
+
+    async def build(broker: str, name: str | None = None, **cloud: Any) -> Gateway:
+        name = name or f"gw-{uuid.uuid4().hex[:12]}"
+        outbox = await Outbox.open(
+            tmp_path / f"{name}.sqlite",
+            name,
+            Limits(100_000, 10**9, 64),
+            new_epoch=lambda: uuid.uuid4().hex[:8],
+            new_id=lambda: str(uuid.uuid4()),
+            now_us=lambda: time.time_ns() // 1000,
+        )
+        commands: list[Command] = []
+        configurations: list[Configuration] = []
+
+        async def command(each: Command) -> None:
+            commands.append(each)
+
+        async def configuration(each: Configuration) -> None:
+            configurations.append(each)
+
+        counts: Counter[str] = Counter()
+        sides = Sides(
+            birth=lambda session: GatewayBirth(
+                session=session,
+                started=datetime.now(UTC),
+                software="test",
+                epoch=outbox.epoch,
+                public_key="0" * 64,
+                devices=[],
+            ),
+            command=command,
+            configuration=configuration,
+            count=lambda name: counts.update([name]),
+            now=lambda: datetime.now(UTC),
+            monotonic=time.monotonic,
+            quality=lambda: ClockQuality.SYNCHRONISED,
+            new_id=lambda: str(uuid.uuid4()),
+        )
+        settings = CloudSettings(broker=broker, **cloud)
+        uplink = Uplink(settings, name, outbox, 64, sides, Random(1), first_pause_s=0.1)
+        gateway = Gateway(name, outbox, uplink, counts, commands, configurations)
+        made.append(gateway)
+        return gateway
+
+    yield build
+    for gateway in made:
+        await gateway.disconnect()
+        await gateway.outbox.close()
+
+
+@contextlib.contextmanager
+def ingest(port: int, gateway: str, configure: Any = None) -> Any:
+    stand_in = IngestStandIn(port, gateway, configure)
+    try:
+        yield stand_in
+    finally:
+        stand_in.close()
+
+
+async def test_rows_leave_only_on_a_receipt(mosquitto: servers.Mosquitto, make: Make) -> None:
+    gateway = await make(mosquitto.url)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        cloud.receipts = False
+        gateway.connect()
+        await gateway.accept(Lane.EVENT, 10)
+        await until(lambda: len(cloud.numbers("event")) == 10)
+        depths = await gateway.outbox.depths()
+        assert sum(depth.rows for depth in depths) == 10  # the broker's word is not enough
+
+        cloud.give_receipts()
+
+        await asyncio.wait_for(gateway.empty(), 20)
+
+
+async def test_thousands_arrive_once_in_order_through_a_window(
+    mosquitto: servers.Mosquitto, make: Make
+) -> None:
+    gateway = await make(mosquitto.url)
+    await gateway.accept(Lane.EVENT, 1500)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        gateway.connect()
+        await gateway.accept(Lane.ALARM, 20)
+        await asyncio.wait_for(gateway.empty(), 60)
+
+        assert cloud.numbers("event") == list(range(1, 1501))
+        assert cloud.numbers("alarm") == list(range(1, 21))
+        events = [each.command_id for each in cloud.all(CommandResult)]
+        assert events == [f"number-{number:08d}" for number in range(1500)]
+
+
+async def test_birth_and_a_clean_death_are_retained(
+    mosquitto: servers.Mosquitto, make: Make
+) -> None:
+    gateway = await make(mosquitto.url)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        gateway.connect()
+        (birth,) = await until(lambda: cloud.status(GatewayBirth))
+        assert birth.epoch == gateway.outbox.epoch
+        with ingest(mosquitto.port, gateway.id) as late:
+            assert (await until(lambda: late.status(GatewayBirth)))[0] == birth
+
+        await gateway.disconnect()
+
+        (death,) = await until(lambda: cloud.status(GatewayDeath))
+        assert (death.session, death.clean) == (birth.session, True)
+
+
+async def test_a_killed_broker_costs_nothing(tmp_path: Path, make: Make) -> None:
+    broker = servers.mosquitto(tmp_path / "broker")
+    gateway = await make(broker.url)
+    try:
+        with ingest(broker.port, gateway.id) as cloud:
+            gateway.connect()
+            for round_number in range(1, 4):
+                await gateway.accept(Lane.EVENT, 200)
+                await until(lambda n=round_number: len(cloud.numbers("event")) > 200 * n - 150)
+                await asyncio.to_thread(broker.kill)
+                await gateway.accept(Lane.ALARM, 5)
+                await asyncio.to_thread(broker.start)
+            await asyncio.wait_for(gateway.empty(), 60)
+
+            assert cloud.numbers("event") == list(range(1, 601))
+            assert cloud.numbers("alarm") == list(range(1, 16))
+            births = cloud.status(GatewayBirth)
+            sessions = [birth.session for birth in births]
+            assert sessions == sorted(sessions)
+            assert sessions[-1] > sessions[0]
+            assert gateway.counts["uplink-lost"] >= 3
+    finally:
+        await gateway.disconnect()
+        broker.stop()
+
+
+async def test_a_refused_publish_is_counted_and_kept(tmp_path: Path, make: Make) -> None:
+    acl = tmp_path / "acl"
+    gateway_id = f"gw-{uuid.uuid4().hex[:8]}"
+    closed = f"topic read #\ntopic write vigil/v1/{gateway_id}/status\n"
+    acl.write_text(closed)
+    acl.chmod(0o600)
+    broker = servers.mosquitto(tmp_path / "broker", extra=f"acl_file {acl}")
+    gateway = await make(broker.url, gateway_id)
+    try:
+        gateway.connect()
+        await gateway.accept(Lane.ALARM, 3)
+        await until(lambda: gateway.counts["publish-not-authorized"] >= 3)
+        assert sum(depth.rows for depth in await gateway.outbox.depths()) == 3
+
+        acl.write_text("topic readwrite #\n")  # the operator mends it
+        await asyncio.to_thread(broker.stop)
+        await asyncio.to_thread(broker.start)
+        with ingest(broker.port, gateway.id) as cloud:
+            await asyncio.wait_for(gateway.empty(), 60)
+            assert cloud.numbers("alarm") == [1, 2, 3]
+    finally:
+        await gateway.disconnect()
+        broker.stop()
+
+
+async def test_commands_and_configuration_come_down(
+    mosquitto: servers.Mosquitto, make: Make
+) -> None:
+    gateway = await make(mosquitto.url)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        cloud.send(CONFIG, Configuration(revision=3))  # retained: sent before the gateway is there
+        gateway.connect()
+        await until(lambda: gateway.configurations)
+        command = Command(command_id="do-this-1", action="report_health")
+        cloud.command(command)
+        await until(lambda: gateway.commands == [command])
+        cloud._client.publish(f"vigil/v1/{gateway.id}/command", b"{nonsense", qos=1)
+        await until(lambda: gateway.counts["received-malformed-json"] == 1)
+
+        cloud.command(Command(command_id="do-this-2", action="resend_birth"))
+
+        await until(lambda: len(gateway.commands) == 2)
+        assert gateway.configurations == [Configuration(revision=3)]
+
+
+async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(
+    mosquitto: servers.Mosquitto, make: Make
+) -> None:
+    gateway = await make(mosquitto.url)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        gateway.connect()
+        await gateway.accept(Lane.EVENT, 5)
+        await asyncio.wait_for(gateway.empty(), 20)
+        old = gateway.outbox.epoch
+        source = Source(gateway.id, "event", old)
+
+        cloud.send(RECEIPT, Receipt(source=str(source), stored=90))
+
+        await until(lambda: gateway.outbox.epoch != old)
+        await gateway.accept(Lane.EVENT, 3)
+        await asyncio.wait_for(gateway.empty(), 20)
+        renewed = Source(gateway.id, "event", gateway.outbox.epoch)
+        assert sorted(cloud.stored[renewed]) == [1, 2, 3]
+        births = await until(lambda: [b for b in cloud.status(GatewayBirth) if b.epoch != old])
+        assert births[-1].epoch == gateway.outbox.epoch
+
+
+async def test_no_broker_is_an_everyday_thing(make: Make) -> None:
+    gateway = await make(f"mqtt://127.0.0.1:{servers.free_port()}")
+    gateway.connect()
+
+    await until(lambda: gateway.counts["uplink-unreachable"] >= 2)
+
+    await gateway.accept(Lane.ALARM, 1)
+    assert gateway.task is not None
+    assert not gateway.task.done()
+
+
+@dataclass
+class Authority:
+    """A certificate authority of the test's own."""
+
+    folder: Path
+    key: ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
+    )
+
+    def __post_init__(self) -> None:
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+        self.certificate = (
+            self._builder(name, self.key.public_key(), name)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(
+                x509.KeyUsage(
+                    digital_signature=True,
+                    key_cert_sign=True,
+                    crl_sign=True,
+                    content_commitment=False,
+                    key_encipherment=False,
+                    data_encipherment=False,
+                    key_agreement=False,
+                    encipher_only=False,
+                    decipher_only=False,
+                ),
+                critical=True,
+            )
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False
+            )
+            .sign(self.key, hashes.SHA256())
+        )
+        self.file = self.folder / "ca.pem"
+        self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    @staticmethod
+    def _builder(
+        name: x509.Name, key: ec.EllipticCurvePublicKey, issuer: x509.Name
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(issuer)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+        )
+
+    def issue(self, common_name: str) -> tuple[Path, Path]:
+        """Certificate and key files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        local = x509.SubjectAlternativeName(
+            [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        )
+        certificate = (
+            self._builder(name, key.public_key(), self.certificate.subject)
+            .add_extension(local, critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                critical=False,
+            )
+            .sign(self.key, hashes.SHA256())
+        )
+        files = self.folder / f"{common_name}.pem", self.folder / f"{common_name}-key.pem"
+        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return files
+
+
+async def test_tls_with_client_certificates(tmp_path: Path, make: Make) -> None:
+    authority = Authority(tmp_path)
+    server_certificate, server_key = authority.issue("broker")
+    gateway_id = f"gw-{uuid.uuid4().hex[:8]}"
+    certificate, key = authority.issue(gateway_id)
+    cloud_certificate, cloud_key = authority.issue("ingest")
+    acl = tmp_path / "acl"
+    acl.write_text(
+        "pattern write vigil/v1/%u/#\npattern read vigil/v1/%u/#\nuser ingest\ntopic readwrite #\n"
+    )
+    acl.chmod(0o600)
+    broker = servers.mosquitto(
+        tmp_path / "broker",
+        extra=f"cafile {authority.file}\ncertfile {server_certificate}\nkeyfile {server_key}\n"
+        f"require_certificate true\nuse_identity_as_username true\nacl_file {acl}",
+    )
+    url = f"mqtts://127.0.0.1:{broker.port}"
+    files = {"ca_file": authority.file, "certificate_file": certificate, "key_file": key}
+    gateway = await make(url, gateway_id, **files)
+    stranger = await make(url, f"gw-{uuid.uuid4().hex[:8]}", ca_file=authority.file)
+    impostor = await make(url, f"gw-{uuid.uuid4().hex[:8]}", **files)
+
+    def configure(client: Any) -> None:
+        context = ssl.create_default_context(cafile=authority.file)
+        context.load_cert_chain(cloud_certificate, cloud_key)
+        client.tls_set_context(context)
+
+    try:
+        with ingest(broker.port, gateway_id, configure) as cloud:
+            gateway.connect()
+            await gateway.accept(Lane.EVENT, 5)
+            await asyncio.wait_for(gateway.empty(), 30)
+            assert cloud.numbers("event") == [1, 2, 3, 4, 5]
+
+            stranger.connect()
+            await until(lambda: stranger.counts["uplink-unreachable"] >= 1)
+            assert not stranger.uplink.connected
+
+            impostor.connect()  # a right certificate, but of another gateway
+            await impostor.accept(Lane.EVENT, 1)
+            await until(lambda: impostor.counts["publish-not-authorized"] >= 1)
+    finally:
+        for each in (gateway, stranger, impostor):
+            await each.disconnect()
+        broker.stop()
