@@ -1,0 +1,352 @@
+"""Stations end to end: bleak's own BlueZ code on a private D-Bus, and readers of two makers."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from llrpkit.emulator.core import EmulatedTag, LLRPEmulator
+from pydantic import TypeAdapter
+
+import servers
+from edge.room import MemoryRoom
+from vigil_edge.checkin import pipeline
+from vigil_edge.checkin.llrp import seen_at
+from vigil_edge.checkin.llrp_codec import TagReport, encode, tlv
+from vigil_edge.checkin.settings import Settings
+from vigil_edge.source import SourceError
+from vigil_schemas.checkin import CheckinVisit
+from vigil_sim.checkin.beacons import Advert, Beacon, ibeacon
+from vigil_sim.checkin.bleak_backend import AdvertSocket
+from vigil_sim.checkin.bluez import BluezStandIn
+from vigil_sim.checkin.reader import LlrpReader, TagInField
+from vigil_sim.faults import Fault, FaultKind, Faults
+
+EPC = "3000abcdef00000000000003"
+AMULET = Beacon.ibeacon("AA:BB:CC:00:00:01", "e2c56db5-dffb-48d2-b060-d0f5a71096e0", 1, 2)
+
+
+def settings(section: dict[str, Any], **keys: Any) -> Any:
+    adapter: TypeAdapter[Any] = TypeAdapter(Settings)
+    return adapter.validate_python({"device": "gate", "absence_s": 0.5} | section | keys)
+
+
+@asynccontextmanager
+async def running(made: Any, room: MemoryRoom) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(pipeline.build(made, room).run())
+    try:
+        await room.until(lambda: ("ok", None, None) in room.reports, task)
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def visits(room: MemoryRoom) -> list[CheckinVisit]:
+    return [out.data for out in room.accepted if isinstance(out.data, CheckinVisit)]
+
+
+def phases(room: MemoryRoom) -> list[str]:
+    return [visit.phase for visit in visits(room)]
+
+
+def advert(beacon: Beacon, rssi: int) -> Advert:
+    return Advert(
+        address=beacon.address,
+        rssi=rssi,
+        manufacturer_data=dict(beacon.manufacturer_data),
+        service_data=dict(beacon.service_data),
+    )
+
+
+# -- Bluetooth
+
+
+@pytest.fixture(params=["bluez", "socket"])
+async def stand_in(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BluezStandIn | AdvertSocket]:
+    made: BluezStandIn | AdvertSocket
+    if request.param == "bluez":
+        servers.need("dbus-daemon", "apt-get install dbus")
+        made = BluezStandIn()
+    else:
+        made = AdvertSocket()
+    await made.start()
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+def ble(stand_in: Any, **keys: Any) -> Any:
+    return settings({"driver": "ble", "backend": stand_in.backend, "adapter": "hci0"}, **keys)
+
+
+async def test_an_amulet_that_passes_is_a_visit(stand_in: Any) -> None:
+    room = MemoryRoom()
+    made = ble(stand_in, observation_s=0.2)
+    async with running(made, room) as task:
+        for rssi in (-80, -62, -71):
+            stand_in.adapter().heard(advert(AMULET, rssi))
+        await room.until(lambda: "departed" in phases(room), task)
+    arrived, departed = visits(room)
+    assert arrived.tag == AMULET.tag
+    assert arrived.carrier == "ble"
+    assert arrived.visit_id == departed.visit_id
+    assert departed.sightings == 3
+    assert departed.rssi_max_dbm == -62
+    counted = {r.parameter: r.value for r in room.readings() if r.value}
+    assert counted["tags_seen"] == 1
+
+
+async def test_only_allowed_tags_become_visits(stand_in: Any) -> None:
+    stranger = Beacon.eddystone_uid("AA:BB:CC:00:00:02", "00" * 10, "11" * 6)
+    room = MemoryRoom()
+    made = ble(stand_in, tags_allow=["ibeacon:e2c56db5"], min_sightings=1)
+    async with running(made, room) as task:
+        stand_in.adapter().heard(advert(stranger, -40))
+        stand_in.adapter().heard(Advert("AA:BB:CC:00:00:03", -40, {0x4C: b"\x02\x15short"}))
+        stand_in.adapter().heard(advert(AMULET, -60))
+        await room.until(lambda: bool(visits(room)), task)
+    assert {visit.tag for visit in visits(room)} == {AMULET.tag}
+
+
+async def test_a_silent_radio_is_scanned_anew_and_at_last_given_up(stand_in: Any) -> None:
+    room = MemoryRoom()
+    made = ble(stand_in, silence_s=0.3)
+    async with running(made, room) as task:
+        await room.until(lambda: room.counters["ble-scan-restarted"] >= 1, task)
+        await room.until(lambda: room.reports[-1][1] == "ble-silent", task)
+        stand_in.adapter().heard(advert(AMULET, -60))
+        await room.until(lambda: room.reports[-1][0] == "ok", task)
+        with pytest.raises(SourceError) as caught:
+            async with asyncio.timeout(30):
+                await task
+    assert caught.value.code == "ble-failed"
+
+
+async def test_a_visit_goes_on_over_a_restart(stand_in: Any) -> None:
+    states: dict[str, bytes] = {}
+    before = MemoryRoom(states=states)
+    made = ble(stand_in, absence_s=30, min_sightings=1)
+    async with running(made, before) as task:
+        stand_in.adapter().heard(advert(AMULET, -60))
+        await before.until(lambda: bool(visits(before)), task)
+    after = MemoryRoom(states=states)
+    soon = ble(stand_in, absence_s=0.5, min_sightings=1)
+    async with running(soon, after) as task:
+        stand_in.adapter().heard(advert(AMULET, -50))
+        await after.until(lambda: bool(visits(after)), task)
+    assert phases(after) == ["departed"]
+    assert visits(after)[0].visit_id == visits(before)[0].visit_id
+
+
+async def test_no_bluetooth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
+    with pytest.raises(SourceError) as caught:
+        await pipeline.build(settings({"driver": "ble"}), MemoryRoom()).run()
+    assert caught.value.code == "ble-failed"
+
+
+@pytest.mark.parametrize("backend", ["no_such_module:Scanner", "os:no_such_class", "os:sep"])
+async def test_a_backend_that_is_none(backend: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        await pipeline.build(settings({"driver": "ble", "backend": backend}), MemoryRoom()).run()
+    assert caught.value.code == "ble-backend"
+
+
+# -- UHF
+
+Field = Callable[[float], list[TagInField]]
+
+
+@asynccontextmanager
+async def reader(field: Field, **keys: Any) -> AsyncIterator[LlrpReader]:
+    made = LlrpReader(field, device="gate", round_s=0.02, **keys)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+async def test_a_bicycle_passes_a_reader() -> None:
+    here = [TagInField(EPC, 2, -48.0)]
+    room = MemoryRoom()
+    async with reader(lambda t: here) as device, running(settings(device.section()), room) as task:
+        await room.until(lambda: "arrived" in phases(room), task)
+        here.clear()
+        await room.until(lambda: "departed" in phases(room), task)
+    arrived, departed = visits(room)
+    assert (arrived.tag, arrived.carrier, arrived.antenna) == (f"epc:{EPC}", "uhf", 2)
+    assert departed.visit_id == arrived.visit_id
+    assert departed.rssi_max_dbm == -48
+    assert abs(arrived.arrived - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_a_reader_whose_clock_is_off_by_hours_is_set_right() -> None:
+    skewed = Faults([Fault(FaultKind.CLOCK_SKEW, magnitude=-7200)])
+    room = MemoryRoom()
+    async with (
+        reader(lambda t: [TagInField(EPC)], faults=skewed) as device,
+        running(settings(device.section()), room) as task,
+    ):
+        await room.until(lambda: bool(visits(room)), task)
+    assert abs(visits(room)[0].arrived - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_llrpkits_reader_is_understood_too() -> None:
+    tags = [EmulatedTag(epc=bytes.fromhex(EPC))]
+    emulator = LLRPEmulator(tags=tags)
+    await emulator.start()
+    room = MemoryRoom()
+    made = settings(
+        {"driver": "llrp", "address": f"127.0.0.1:{emulator.port}", "keep_alive_s": 0.2}
+    )
+    try:
+        async with running(made, room) as task:
+            await room.until(lambda: bool(visits(room)), task)
+            await emulator.wait_keepalive_ack(10)
+    finally:
+        await emulator.stop()
+    assert visits(room)[0].tag == f"epc:{EPC}"
+
+
+async def test_the_readers_own_inventory_can_be_adopted() -> None:
+    room = MemoryRoom()
+    async with reader(lambda t: [TagInField(EPC)]) as device:
+        async with running(settings(device.section()), MemoryRoom()):
+            assert device.rospecs
+        spec = dict(device.rospecs)
+        await room.until(lambda: not device.connected)
+        async with running(settings(device.section(), ro_spec="adopt"), room):
+            assert device.rospecs == spec
+
+
+@pytest.mark.parametrize(
+    ("style", "codes"),
+    [
+        ("truncated", {"llrp-truncated"}),
+        ("wrong-length", {"llrp-truncated", "llrp-oversized", "llrp-bad-length", "llrp-bad-version",
+                          "llrp-unknown-parameter", "llrp-silent"}),
+        ("garbage", {"llrp-truncated", "llrp-bad-length", "llrp-unknown-parameter"}),
+    ],
+)  # fmt: skip
+async def test_a_corrupt_report_ends_the_connection_with_its_code(
+    style: str, codes: set[str]
+) -> None:
+    faults = Faults()
+    room = MemoryRoom()
+    async with reader(lambda t: [TagInField(EPC)], faults=faults) as device:
+        made = settings(device.section(), keep_alive_s=0.3, timeout_s=1)
+        async with running(made, room) as task:
+            await room.until(lambda: bool(visits(room)), task)
+            faults.add(Fault(FaultKind.CORRUPT_FRAME, style=style))
+            with pytest.raises(SourceError) as caught:
+                async with asyncio.timeout(30):
+                    await task
+        assert caught.value.code in codes
+        assert room.counters[caught.value.code] == 1
+        faults.clear()
+        # The agent begins anew, and the visit goes on.
+        again = MemoryRoom(states=room.states)
+        async with running(made, again) as task:
+            await again.until(lambda: bool(again.reports), task)
+        assert "arrived" not in phases(again)
+
+
+async def scripted(greeting: bytes, then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> Any:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            writer.write(greeting)
+            await writer.drain()
+            await then(writer)
+            writer.close()
+            await writer.wait_closed()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+def greeting(status: int) -> bytes:
+    clock = tlv(128, struct.pack(">Q", 1_700_000_000_000_000))
+    return encode(63, 1, tlv(246, clock + tlv(256, struct.pack(">H", status))))
+
+
+async def _nothing(_: asyncio.StreamWriter) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        (greeting(2), "llrp-refused"),
+        (encode(62, 1), "llrp-lost"),
+        (encode(61, 1), "llrp-refused"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "llrp-bad-version"),
+        (greeting(0)[:-3], "llrp-truncated"),
+        (greeting(0)[:6], "llrp-truncated"),
+        (b"", "llrp-lost"),
+        (greeting(0), "llrp-lost"),
+        (encode(63, 1, tlv(246, b"\x00\x80\x00\x05\x00")), "llrp-bad-length"),
+    ],
+)
+async def test_greetings_of_what_is_no_willing_reader(first: bytes, code: str) -> None:
+    server = await scripted(first, _nothing)
+    port = server.sockets[0].getsockname()[1]
+    made = settings({"driver": "llrp", "address": f"127.0.0.1:{port}", "timeout_s": 2})
+    try:
+        with pytest.raises(SourceError) as caught:
+            async with asyncio.timeout(20):
+                await pipeline.build(made, MemoryRoom()).run()
+    finally:
+        server.close()
+        await server.wait_closed()
+    assert caught.value.code == code
+
+
+async def test_a_silent_reader_and_none_at_all() -> None:
+    asked = asyncio.Event()
+    server = await scripted(b"", lambda _: asked.wait())  # type: ignore[arg-type, return-value]  # its truth is not used
+    port = server.sockets[0].getsockname()[1]
+    made = settings({"driver": "llrp", "address": f"127.0.0.1:{port}", "timeout_s": 0.3})
+    try:
+        with pytest.raises(SourceError) as caught:
+            await pipeline.build(made, MemoryRoom()).run()
+        assert caught.value.code == "llrp-silent"
+    finally:
+        asked.set()
+        server.close()
+        await server.wait_closed()
+    with pytest.raises(SourceError) as caught:
+        await pipeline.build(made, MemoryRoom()).run()
+    assert caught.value.code == "llrp-unreachable"
+
+
+def test_when_a_tag_was_read() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    tolerance = timedelta(seconds=2)
+    held = TagReport(last_seen=now - timedelta(seconds=30))
+    assert seen_at(held, timedelta(0), now, tolerance) == now - timedelta(seconds=30)
+    slow = TagReport(first_seen=now - timedelta(hours=5))
+    assert seen_at(slow, timedelta(hours=5), now, tolerance) == now
+    assert seen_at(slow, None, now, tolerance) == now
+    assert seen_at(TagReport(), timedelta(0), now, tolerance) == now
+    fast = TagReport(last_seen=now + timedelta(seconds=1))
+    assert seen_at(fast, timedelta(0), now, tolerance) == now
+
+
+def test_ibeacon_data_as_the_stack_hands_it_over() -> None:
+    from vigil_edge.checkin.advertisement import from_advertisement
+
+    data = ibeacon("e2c56db5-dffb-48d2-b060-d0f5a71096e0", 1, 2, -59)
+    found = from_advertisement({0x4C: data}, {})
+    assert found is not None
+    assert found.tag == AMULET.tag
+    assert from_advertisement({}, {}) is None

@@ -1,0 +1,147 @@
+"""Sightings merged into visits, by the clock that the test holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from vigil_edge.checkin.settings import Settings
+from vigil_edge.checkin.visits import Sighting, Visits, event_id
+from vigil_schemas.checkin import CheckinVisit
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ELDER = "epc:3000abcdef00000000000003"
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def visits(**keys: Any) -> Visits:
+    return Visits("gate", "uhf", **({"absence_s": 60, "min_sightings": 2} | keys))
+
+
+def seen(seconds: float, tag: str = ELDER, rssi: float = -60, antenna: int = 1) -> Sighting:
+    return Sighting(tag, at(seconds), rssi, antenna)
+
+
+def test_a_passage_is_one_visit_with_its_strongest_sighting() -> None:
+    station = visits()
+    assert station.take([seen(0, rssi=-70)]) == []
+    (arrived,) = station.take([seen(1, rssi=-50, antenna=2), seen(2, rssi=-55)])
+    assert (arrived.phase, arrived.arrived) == ("arrived", at(0))
+    assert station.sweep(at(61)) == []
+    (departed,) = station.sweep(at(62))
+    assert departed.phase == "departed"
+    assert departed.visit_id == arrived.visit_id
+    assert (departed.last_seen, departed.sightings) == (at(2), 3)
+    assert (departed.rssi_max_dbm, departed.antenna) == (-50, 2)
+    assert station.sweep(at(900)) == []
+
+
+def test_coming_back_later_is_another_visit() -> None:
+    station = visits()
+    station.take([seen(0), seen(1)])
+    found = station.take([seen(100), seen(101)])
+    assert [v.phase for v in found] == ["departed", "arrived"]
+    assert found[0].visit_id != found[1].visit_id
+    assert len({event_id(v) for v in found}) == 2
+
+
+def test_one_stray_sighting_is_nobody() -> None:
+    station = visits()
+    assert station.take([seen(0), seen(100), seen(200)]) == []
+    assert station.sweep(at(1000)) == []
+
+
+def test_a_restart_announces_nobody_twice_and_gives_time_to_be_seen_again() -> None:
+    station = visits()
+    (arrived,) = station.take([seen(0), seen(1)])
+    again = visits(state=station.state(), now=at(300))
+    assert again.sweep(at(301)) == []
+    assert again.take([seen(310)]) == []
+    (departed,) = again.sweep(at(370))
+    assert (departed.visit_id, departed.last_seen) == (arrived.visit_id, at(310))
+
+    gone = visits(state=station.state(), now=at(300))
+    (departed,) = gone.sweep(at(360))
+    assert (departed.visit_id, departed.last_seen) == (arrived.visit_id, at(1))
+
+
+def test_after_a_long_pause_a_kept_visit_is_over() -> None:
+    station = visits()
+    station.take([seen(0), seen(1)])
+    after = visits(state=station.state(), now=at(86_400))
+    found = after.take([seen(86_401), seen(86_402)])
+    assert [v.phase for v in found] == ["departed", "arrived"]
+
+
+def test_thousands_of_strangers_take_bounded_memory_and_disturb_no_visit() -> None:
+    station = visits(limit=100)
+    (arrived,) = station.take([seen(0), seen(0.1)])
+    for i in range(5000):
+        assert station.take([seen(1 + i * 0.001, f"epc:{i:024x}")]) == []
+    assert station.forgotten == 5000 - 99
+    assert station.cut_short == 0
+    (departed,) = station.sweep(at(70))
+    assert departed.visit_id == arrived.visit_id
+
+
+def test_more_present_tags_than_fit_end_the_oldest_visit() -> None:
+    station = visits(limit=3, min_sightings=1)
+    found: list[CheckinVisit] = []
+    for i in range(5):
+        found += station.take([seen(i, f"epc:{i:024x}")])
+    assert [v.phase for v in found].count("departed") == 2
+    assert station.present == 3
+    assert station.cut_short == 2
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.floats(0, 200, allow_nan=False), st.booleans()), max_size=40
+    ),
+    st.integers(1, 3),
+)
+def test_arrivals_and_departures_pair_up(
+    moves: list[tuple[int, float, bool]], min_sightings: int
+) -> None:
+    station = visits(min_sightings=min_sightings, limit=3)
+    clock, found = 0.0, []
+    for who, pause, restart in moves:
+        clock += pause
+        if restart:
+            station = visits(
+                min_sightings=min_sightings, limit=3, state=station.state(), now=at(clock)
+            )
+        found += station.take([seen(clock, f"epc:{who:024x}")])
+        found += station.sweep(at(clock))
+    found += station.sweep(at(clock + 1e6))
+    assert station.present == 0
+    by_visit: dict[str, list[CheckinVisit]] = {}
+    for visit in found:
+        by_visit.setdefault(visit.visit_id, []).append(visit)
+        assert visit.arrived <= visit.last_seen
+        assert visit.sightings >= min_sightings
+    for pair in by_visit.values():
+        assert [v.phase for v in pair] == ["arrived", "departed"]
+
+
+def test_settings() -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(Settings)
+    reader = adapter.validate_python({"device": "gate", "driver": "llrp", "address": "10.0.0.9"})
+    assert (reader.host, reader.port) == ("10.0.0.9", 5084)
+    for wrong, message in [
+        ({"driver": "llrp", "address": "host:port"}, "host:port"),
+        ({"driver": "ble", "backend": "nonsense"}, "module:Class"),
+        ({"driver": "ble", "min_sightings": 0}, "greater than or equal to 1"),
+        ({"driver": "nfc"}, "'ble'"),
+        ({}, "driver"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            adapter.validate_python({"device": "gate"} | wrong)
