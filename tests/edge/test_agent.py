@@ -203,13 +203,13 @@ async def test_commands_and_a_configuration_from_afar(
     agent.processes[-1].kill()
     agent.processes[-1].wait(10)
     agent.start()
-    await until(
-        lambda: (
-            cloud.all(GatewayHealth)[-1].uptime_s < 1e9
-            and {s.device: s.state for s in cloud.all(GatewayHealth)[-1].sources}["fine-1"]
-            == paused
-        )
-    )
+    before = len(cloud.all(GatewayHealth))
+
+    def states() -> dict[str, str]:
+        return {each.device: each.state for each in cloud.all(GatewayHealth)[-1].sources}
+
+    await until(lambda: len(cloud.all(GatewayHealth)) > before)
+    await until(lambda: states()["fine-1"] == "stopped")
     assert [r.command_id for r in cloud.all(CommandResult)].count("config-7") == 1
     assert [r.command_id for r in cloud.all(CommandResult)].count("birth-001") == 1
 
