@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy import bindparam, select, update
@@ -213,11 +213,13 @@ def _move_watermarks(session: Session, outcome: Outcome, now: datetime) -> None:
 
 
 def _first_time(session: Session, fact: Fact, now: datetime) -> bool:
-    added: Any = session.connection().execute(
-        insert(session, TakenEvent).on_conflict_do_nothing(),
-        {"gateway": fact.gateway, "event_id": fact.envelope.id, "taken": now},
+    added = session.execute(
+        insert(session, TakenEvent)
+        .values(gateway=fact.gateway, event_id=fact.envelope.id, taken=now)
+        .on_conflict_do_nothing()
+        .returning(TakenEvent.event_id)
     )
-    return bool(added.rowcount == 1)
+    return added.first() is not None
 
 
 def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) -> None:

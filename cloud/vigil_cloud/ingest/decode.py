@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
 
+import structlog
 from pydantic_core import from_json
 
 from vigil_cloud.timeseries.port import Point, Series
@@ -40,6 +41,8 @@ _OF_STATUS: Final = frozenset({GatewayBirth.TYPE, GatewayDeath.TYPE})
 _DOWNWARD: Final = frozenset({Receipt.TYPE, Command.TYPE, Configuration.TYPE})
 _SALVAGE_BYTES: Final = 1024 * 1024
 """No more than this is searched for the sequence of a message that is refused anyway."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Observation(NamedTuple):
@@ -100,6 +103,11 @@ class Decoder:
             return self._decode(topic, payload, received)
         except InvalidMessage as error:
             return refuse(topic, payload, error.reason, str(error))
+        except OverflowError as error:  # a time that no clock can show
+            return refuse(topic, payload, "wrong-schema", f"data: {error}")
+        except Exception as error:  # our own mistake: it must not stop the lane
+            _log.exception("decoding-failed", topic=topic)
+            return refuse(topic, payload, "internal", f"{type(error).__name__}: {error}")
 
     def _decode(self, topic: str, payload: bytes, received: datetime) -> Decoded:
         envelope = decode_envelope(payload)

@@ -1,0 +1,211 @@
+"""Every kind of bad message gets its reason; good ones mean what the contract says."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateways import EPOCH, WATER, birth, event, observation, smoke
+from vigil_cloud.ingest.decode import Decoded, Decoder, Fact, Limits, Observation, Refusal
+from vigil_schemas.control import Receipt
+from vigil_schemas.envelope import decode, encode, observation_type
+from vigil_schemas.senml import Reading, microseconds, pack, unpack
+from vigil_schemas.types import Domain, QartodFlag
+
+NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
+GATEWAY, DEVICE = "gw-a", "sonde-1"
+TOPIC = f"vigil/v1/{GATEWAY}/observation"
+SOURCE = f"/{GATEWAY}/observation/{EPOCH}"
+
+
+def decoded(payload: bytes, topic: str = TOPIC) -> Decoded:
+    return Decoder(Limits()).decode(topic, payload, NOW)
+
+
+def changed(**fields: Any) -> bytes:
+    message = json.loads(observation(GATEWAY, 5, device=DEVICE, time=NOW))
+    message.update(fields)
+    return json.dumps({k: v for k, v in message.items() if v is not None}).encode()
+
+
+def record(**fields: Any) -> bytes:
+    message = json.loads(observation(GATEWAY, 5, device=DEVICE, time=NOW))
+    message["data"][0].update(fields)
+    return json.dumps(message).encode()
+
+
+def test_an_observation_becomes_points() -> None:
+    payload = observation(GATEWAY, 5, device=DEVICE, time=NOW, records=70)
+
+    found = decoded(payload)
+
+    assert isinstance(found, Observation)
+    device, readings = unpack(decode(payload).data)  # type: ignore[arg-type]  # a pack
+    assert (found.gateway, found.source, found.sequence) == (GATEWAY, SOURCE, 5)
+    assert found.device == device
+    assert found.units == dict(WATER)
+    assert [(p.series, p.time_us, p.value, p.flag) for p in found.points] == [
+        (("water", GATEWAY, DEVICE, r.parameter), microseconds(r.time), r.value, r.flag)
+        for r in readings
+    ]
+
+
+@given(
+    st.lists(
+        st.builds(
+            Reading,
+            st.sampled_from(["pH", "level"]),
+            st.sampled_from([None, "pH", "m"]),
+            st.integers(-(10**12), 0).map(lambda us: NOW + timedelta(microseconds=us)),
+            st.none() | st.floats(allow_nan=False, allow_infinity=False),
+            st.sampled_from(QartodFlag),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_any_pack_means_what_the_contract_says(readings: list[Reading]) -> None:
+    payload = encode(
+        id="x" * 32,
+        source=SOURCE,
+        type=observation_type(Domain.WATER),
+        subject=DEVICE,
+        time=NOW,
+        data=pack(DEVICE, readings),
+        sequence=1,
+    )
+    found = decoded(payload)
+
+    assert isinstance(found, Observation)
+    _, expected = unpack(decode(payload).data)  # type: ignore[arg-type]  # a pack
+    assert [(p.series.parameter, p.time_us, p.value, p.flag) for p in found.points] == [
+        (r.parameter, microseconds(r.time), r.value, r.flag) for r in expected
+    ]
+
+
+def test_an_event_and_a_status_become_facts() -> None:
+    alarm = decoded(
+        event(GATEWAY, 3, smoke(NOW), subject="alarm-1", time=NOW, lane="alarm"),
+        f"vigil/v1/{GATEWAY}/alarm",
+    )
+    born = decoded(
+        event(GATEWAY, None, birth(NOW), subject=GATEWAY, time=NOW, lane="status"),
+        f"vigil/v1/{GATEWAY}/status",
+    )
+
+    assert isinstance(alarm, Fact)
+    assert (alarm.source, alarm.sequence, alarm.channel) == (f"/gw-a/alarm/{EPOCH}", 3, "alarm")
+    assert isinstance(born, Fact)
+    assert (born.source, born.sequence, born.channel) == (None, None, "status")
+
+
+def test_a_retained_birth_may_be_old() -> None:
+    long_ago = NOW - timedelta(days=900)
+    payload = event(GATEWAY, None, birth(long_ago), subject=GATEWAY, time=long_ago, lane="status")
+
+    assert isinstance(decoded(payload, f"vigil/v1/{GATEWAY}/status"), Fact)
+
+
+REFUSED_WITH_NUMBER = {
+    "cut off": (observation(GATEWAY, 5, device=DEVICE, time=NOW)[:-20], "malformed-json"),
+    "too large": (changed(data="x" * 300_000), "oversized"),
+    "no data": (changed(data=None), "wrong-schema"),
+    "not a pack": (changed(data={"v": 1}), "wrong-schema"),
+    "empty pack": (changed(data=[]), "wrong-schema"),
+    "no base name": (record(bn=None), "wrong-schema"),
+    "other base name": (record(bn="urn:dev:mac:0024befffe804ff1"), "wrong-schema"),
+    "another device": (record(bn="urn:vigil:sonde-2:"), "wrong-schema"),
+    "unit not registered": (record(u="furlong"), "wrong-schema"),
+    "value is text": (record(v="seven"), "wrong-schema"),
+    "flag unknown": (record(qf=7), "wrong-schema"),
+    "infinite": (record(v=1).replace(b'"v": 1,', b'"v": 1e999,'), "wrong-schema"),
+    "naive time": (changed(time="2026-05-01T08:00:00"), "wrong-schema"),
+    "no such type": (changed(type="city.vigil.tree.observation.v1"), "unknown-type"),
+    "version of CloudEvents": (changed(specversion="2.0"), "wrong-schema"),
+    "NUL in the id": (changed(id="a\0b"), "wrong-schema"),
+    "older than 400 days": (
+        observation(GATEWAY, 5, device=DEVICE, time=NOW - timedelta(days=401)),
+        "stale",
+    ),
+    "a reading in the future": (
+        observation(GATEWAY, 5, device=DEVICE, time=NOW, step=timedelta(hours=2), records=14),
+        "future-dated",
+    ),
+    "a time beyond the calendar": (record(t=1e300), "future-dated"),
+    "a time beyond all numbers": (record(t=1e305), "wrong-schema"),
+    "an event on the observation lane of a type sent down": (
+        encode(
+            id="x",
+            source=SOURCE,
+            type=Receipt.TYPE,
+            subject=GATEWAY,
+            time=NOW,
+            data=Receipt(source=SOURCE, stored=1),
+            sequence=5,
+        ),
+        "unknown-type",
+    ),
+    "a birth on a lane": (
+        event(GATEWAY, 5, birth(NOW), subject=GATEWAY, time=NOW, lane="observation"),
+        "wrong-lane",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"), REFUSED_WITH_NUMBER.values(), ids=REFUSED_WITH_NUMBER
+)
+def test_refused_but_counted_as_stored(payload: bytes, reason: str) -> None:
+    """Sending it again would change nothing, so its number is taken."""
+    found = decoded(payload)
+
+    assert isinstance(found, Refusal)
+    assert found.detail
+    assert found == Refusal(GATEWAY, SOURCE, 5, reason, found.detail)
+
+
+REFUSED = {
+    "garbage": (b"{garbage", TOPIC, "malformed-json"),
+    "not UTF-8": (b'{"id":"\xff\xfe"}', TOPIC, "malformed-json"),
+    "a list": (b"[1,2]", TOPIC, "wrong-schema"),
+    "number missing": (changed(sequence=None), TOPIC, "wrong-schema"),
+    "number too short": (changed(sequence="5"), TOPIC, "wrong-schema"),
+    "number zero": (changed(sequence="0" * 16), TOPIC, "wrong-schema"),
+    "another's source": (changed(), "vigil/v1/gw-b/observation", "wrong-gateway"),
+    "another lane": (changed(), f"vigil/v1/{GATEWAY}/alarm", "wrong-lane"),
+    "no topic of ours": (changed(), "vigil/v1/gw-a/elsewhere", "wrong-gateway"),
+    "source is prose": (changed(source="from me"), TOPIC, "wrong-schema"),
+    "epoch with a NUL": (changed(source=f"/{GATEWAY}/observation/a\0"), TOPIC, "wrong-schema"),
+    "gateway with capitals": (
+        changed(source=f"/GW/observation/{EPOCH}"),
+        "vigil/v1/GW/observation",
+        "wrong-gateway",
+    ),
+}
+
+
+@pytest.mark.parametrize(("payload", "topic", "reason"), REFUSED.values(), ids=REFUSED)
+def test_refused_without_moving_any_mark(payload: bytes, topic: str, reason: str) -> None:
+    found = decoded(payload, topic)
+
+    assert isinstance(found, Refusal)
+    assert (found.reason, found.source, found.sequence) == (reason, None, None)
+
+
+@given(st.binary(max_size=200))
+def test_noise_never_raises(payload: bytes) -> None:
+    assert isinstance(decoded(payload), Refusal)
+
+
+@given(st.data())
+def test_a_damaged_message_never_raises(data: st.DataObject) -> None:
+    good = bytearray(observation(GATEWAY, 5, device=DEVICE, time=NOW))
+    for _ in range(data.draw(st.integers(1, 4))):
+        good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+
+    assert decoded(bytes(good)) is not None
