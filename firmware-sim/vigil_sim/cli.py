@@ -104,11 +104,9 @@ def _render(parsed: argparse.Namespace) -> int:
 
 
 def _add_fleet(commands: Commands[argparse.ArgumentParser]) -> None:
-    from vigil_sim.water import fleet
+    from vigil_sim.water.fleet import add_command
 
-    parser = commands.add_parser("fleet", help="many logging sondes with a ledger of the truth")
-    fleet.add_arguments(parser)
-    parser.set_defaults(run=fleet.main)
+    add_command(commands)
 
 
 def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
