@@ -1,7 +1,8 @@
 """``vigil-sim fleet``: many logging sondes in one process, with the truth in a ledger.
 
-Made for counting: every reading of every sonde, and every excursion, is in the ledger
-before the gateway can fetch it, so that a test can say which of them arrived and how often.
+Made for counting: every reading of every sonde, and every excursion, is noted as it is
+produced (readable by others within about a second, all of it once the fleet has ended), so
+that a test can say which of them arrived and how often.
 """
 
 from __future__ import annotations
