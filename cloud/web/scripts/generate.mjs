@@ -12,6 +12,12 @@ const description = execFileSync(existsSync(local) ? local : "vigil-cloud", ["ex
 writeFileSync(join(web, "src/lib/api/openapi.json"), description);
 execFileSync(
   "npx",
-  ["--no-install", "openapi-typescript", "src/lib/api/openapi.json", "--output", "src/lib/api/schema.d.ts"],
+  [
+    "--no-install",
+    "openapi-typescript",
+    "src/lib/api/openapi.json",
+    "--output",
+    "src/lib/api/schema.d.ts",
+  ],
   { cwd: web, stdio: ["ignore", "ignore", "inherit"] },
 );

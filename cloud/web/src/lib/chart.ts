@@ -51,7 +51,8 @@ export function timeLabels(language: Language) {
 }
 
 /** Taipei's wall clock for uPlot's own splitting of days and hours. */
-export const taipeiDate = (seconds: number): Date => uPlot.tzDate(new Date(seconds * 1000), TIME_ZONE);
+export const taipeiDate = (seconds: number): Date =>
+  uPlot.tzDate(new Date(seconds * 1000), TIME_ZONE);
 
 /** A horizontal line across the plot, with its word on the right. */
 export function horizontal(value: number, text: string, colour: string): uPlot.Plugin {
@@ -101,10 +102,11 @@ export function dot(x: number, y: number, text: string, colours: ChartColours): 
         ctx.fill();
         ctx.stroke();
         ctx.font = `700 ${13 * dpr}px system-ui, "Noto Sans TC", sans-serif`;
-        const before = px > left + width * 0.6;
-        ctx.textAlign = before ? "right" : "left";
-        ctx.textBaseline = "middle";
-        ctx.fillText(text, px + (before ? -11 : 11) * dpr, py - 2 * dpr);
+        // Above the dot, and never over the edge of the plot.
+        const half = ctx.measureText(text).width / 2;
+        ctx.textAlign = "center";
+        ctx.textBaseline = "bottom";
+        ctx.fillText(text, Math.min(Math.max(px, left + half), left + width - half), py - 9 * dpr);
         ctx.restore();
       },
     },

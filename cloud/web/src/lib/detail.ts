@@ -15,7 +15,10 @@ const str = (value: unknown): value is string => typeof value === "string";
 export function curveOf(value: unknown): LevelCurve | null {
   if (typeof value !== "object" || value === null) return null;
   const curve = value as Partial<LevelCurve>;
-  return str(curve.start) && num(curve.interval_s) && Array.isArray(curve.LAF) && curve.LAF.length > 0
+  return str(curve.start) &&
+    num(curve.interval_s) &&
+    Array.isArray(curve.LAF) &&
+    curve.LAF.length > 0
     ? (curve as LevelCurve)
     : null;
 }

@@ -150,10 +150,8 @@ export function deviceName(
   return preferred || device.name || device.name_zh || device.device;
 }
 
-export const titleOf = (
-  alert: { title: string; title_zh: string },
-  language: Language,
-): string => (language === "en" ? alert.title : alert.title_zh) || alert.title;
+export const titleOf = (alert: { title: string; title_zh: string }, language: Language): string =>
+  (language === "en" ? alert.title : alert.title_zh) || alert.title;
 
 /** Sums for the console's chips: how many of each domain. */
 export function countByDomain(items: Iterable<{ domain: Domain }>): Record<Domain, number> {

@@ -9,9 +9,7 @@ export interface Placed {
 }
 
 export function positionOf(item: Placed): Position | null {
-  return item.latitude === null || item.longitude === null
-    ? null
-    : [item.longitude, item.latitude];
+  return item.latitude === null || item.longitude === null ? null : [item.longitude, item.latitude];
 }
 
 /** The smallest box around some positions, `null` without any; not made for the date line. */
@@ -41,8 +39,7 @@ export function distance(a: Position, b: Position): number {
   const dLat = (b[1] - a[1]) * rad;
   const dLon = (b[0] - a[0]) * rad;
   const h =
-    Math.sin(dLat / 2) ** 2 +
-    Math.cos(a[1] * rad) * Math.cos(b[1] * rad) * Math.sin(dLon / 2) ** 2;
+    Math.sin(dLat / 2) ** 2 + Math.cos(a[1] * rad) * Math.cos(b[1] * rad) * Math.sin(dLon / 2) ** 2;
   return 2 * EARTH_RADIUS_M * Math.asin(Math.min(1, Math.sqrt(h)));
 }
 

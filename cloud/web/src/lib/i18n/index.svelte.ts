@@ -9,7 +9,8 @@ export type { Key };
 const DICTIONARIES: Record<Language, Record<Key, string>> = { "zh-TW": zhTW, en };
 const STORED_AS = "vigil.language";
 
-export const isLanguage = (value: unknown): value is Language => value === "zh-TW" || value === "en";
+export const isLanguage = (value: unknown): value is Language =>
+  value === "zh-TW" || value === "en";
 
 /** Storage may be forbidden; then the choice lasts as long as the page. */
 function remembered(): string | null {

@@ -6,25 +6,9 @@
 import { SvelteMap } from "svelte/reactivity";
 import { Problem, answer, api } from "../api/client";
 import type { Alert, Device, SeriesLatest } from "../api/model";
+import { byUrgency, isOpen, newestFirst } from "../urgency";
 
 const FIRST_ALERTS = 100;
-const SEVERITY_RANK = { critical: 0, major: 1, minor: 2, info: 3 } as const;
-
-/** Whether anybody still has to do something about it. */
-export const isOpen = (alert: Alert): boolean =>
-  (alert.state.active || !alert.state.acknowledged) &&
-  alert.severity !== "info" &&
-  alert.state.shelved_until === null;
-
-const newestFirst = (a: Alert, b: Alert): number =>
-  b.raised < a.raised ? -1 : b.raised > a.raised ? 1 : 0;
-
-/** Unacknowledged first, then by severity, then the newest. */
-export const byUrgency = (a: Alert, b: Alert): number =>
-  Number(a.state.acknowledged) - Number(b.state.acknowledged) ||
-  SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] ||
-  newestFirst(a, b);
-
 class City {
   devices = new SvelteMap<string, Device>();
   alerts = new SvelteMap<string, Alert>();

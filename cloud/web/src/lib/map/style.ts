@@ -36,7 +36,13 @@ export function paletteOf(element: Element): Palette {
 }
 
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
-const FONT = ["Noto Sans TC", "Noto Sans CJK TC", "PingFang TC", "Microsoft JhengHei", "sans-serif"];
+const FONT = [
+  "Noto Sans TC",
+  "Noto Sans CJK TC",
+  "PingFang TC",
+  "Microsoft JhengHei",
+  "sans-serif",
+];
 
 type Paint = [
   layer: string,

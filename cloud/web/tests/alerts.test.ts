@@ -1,0 +1,157 @@
+import { describe, expect, it } from "vitest";
+import type { Alert, Visit } from "../src/lib/api/model";
+import { inOrder, stationMarks, wayOf } from "../src/family/footprints";
+import { marksOf } from "../src/console/marks";
+import { noiseDetail, waterDetail } from "../src/lib/detail";
+import { worst } from "../src/lib/map/marker";
+import { byUrgency, isOpen } from "../src/lib/urgency";
+
+type Over = Omit<Partial<Alert>, "state"> & { state?: Partial<Alert["state"]> };
+
+function alert(over: Over = {}): Alert {
+  const { state, ...rest } = over;
+  return {
+    id: "a1",
+    version: 1,
+    domain: "noise",
+    kind: "exceedance",
+    gateway: "gw",
+    device: "mic-1",
+    title: "Loud vehicle 91.2 dB(A)",
+    title_zh: "高噪音車輛 91.2 分貝",
+    severity: "major",
+    raised: "2026-11-23T12:00:00Z",
+    event_time: "2026-11-23T11:59:59Z",
+    cleared: null,
+    acknowledged_by: null,
+    acknowledged_at: null,
+    confirmed_by: null,
+    confirmed_at: null,
+    detail: {},
+    evidence: { state: "none", sha256: null, files: [] },
+    subject: null,
+    deliveries: [],
+    latitude: 23.48,
+    longitude: 120.44,
+    history: [],
+    ...rest,
+    state: {
+      active: true,
+      acknowledged: false,
+      confirmed: false,
+      shelved_until: null,
+      out_of_service: false,
+      ...state,
+    },
+  };
+}
+
+describe("an alert needs somebody", () => {
+  it.each([
+    [{ active: true, acknowledged: false }, true],
+    [{ active: false, acknowledged: false }, true],
+    [{ active: true, acknowledged: true }, true],
+    [{ active: false, acknowledged: true }, false],
+    [{ active: true, shelved_until: "2026-11-23T13:00:00Z" }, false],
+  ])("%o: %s", (state, open) => {
+    expect(isOpen(alert({ state }))).toBe(open);
+  });
+
+  it("unless it only informs", () => {
+    expect(isOpen(alert({ severity: "info" }))).toBe(false);
+  });
+
+  it("most where nobody has taken it, then by severity, then the newest", () => {
+    const taken = alert({ id: "taken", severity: "critical", state: { acknowledged: true } });
+    const minor = alert({ id: "minor", severity: "minor" });
+    const older = alert({ id: "older", raised: "2026-11-23T11:00:00Z" });
+    const newer = alert({ id: "newer" });
+    const order = [taken, minor, older, newer].sort(byUrgency).map((one) => one.id);
+    expect(order).toEqual(["newer", "older", "minor", "taken"]);
+  });
+});
+
+describe("marks on the map", () => {
+  const device = {
+    device: "mic-1",
+    gateway: "gw",
+    domain: "noise" as const,
+    driver: "pcm",
+    name: "Zhongshan Road",
+    name_zh: "中山路",
+    latitude: 23.48,
+    longitude: 120.44,
+    state: "ok" as const,
+    code: null,
+    message: null,
+    since: null,
+    last_seen: null,
+    parameters: [],
+  };
+
+  it("pulse with the worst open alert of their device", () => {
+    const [mark] = marksOf([device], [alert({ severity: "minor" }), alert({ id: "b" })], "zh-TW");
+    expect(mark).toMatchObject({ id: "mic-1", severity: "major" });
+    expect(mark?.label).toContain("中山路");
+    expect(worst([])).toBeNull();
+  });
+
+  it("show an alert of a device that the reader may not see where it happened", () => {
+    const marks = marksOf([device], [alert({ device: "alarm-1", domain: "smoke" })], "en");
+    expect(marks.map((mark) => [mark.id, mark.severity])).toEqual([
+      ["mic-1", null],
+      ["alarm-1", "major"],
+    ]);
+  });
+
+  it("leave out what has no position", () => {
+    expect(marksOf([{ ...device, latitude: null }], [], "en")).toEqual([]);
+  });
+});
+
+describe("an event's own data", () => {
+  it("is read as its domain's, and believed only where it is whole", () => {
+    const detail = { LAFmax: 91.2, threshold_db: 86, level_curve: { LAF: [] } };
+    expect(noiseDetail(alert({ detail }))).toMatchObject({ LAFmax: 91.2, level_curve: null });
+    expect(noiseDetail(alert({ detail: { LAFmax: "loud" } }))).toBeNull();
+    expect(waterDetail(alert({ detail }))).toBeNull();
+  });
+});
+
+describe("footprints", () => {
+  const visit = (device: string, arrived: string, latitude: number | null = 23.48): Visit => ({
+    visit_id: `${device}-${arrived}`,
+    device,
+    name: device,
+    name_zh: device,
+    latitude,
+    longitude: 120.44,
+    arrived,
+    last_seen: arrived,
+    departed: null,
+  });
+  const visits = [
+    visit("market", "2026-11-23T12:00:00Z"),
+    visit("park", "2026-11-23T09:00:00Z"),
+    visit("market", "2026-11-23T10:00:00Z"),
+    visit("nowhere", "2026-11-23T11:00:00Z", null),
+  ];
+
+  it("run from the oldest to the newest, through known places", () => {
+    expect(inOrder(visits).map((one) => one.device)).toEqual([
+      "park",
+      "market",
+      "nowhere",
+      "market",
+    ]);
+    expect(wayOf(visits)).toHaveLength(3);
+  });
+
+  it("number each station once, by the first visit there", () => {
+    const marks = stationMarks(visits, "en");
+    expect(marks.map((mark) => [mark.id, mark.order])).toEqual([
+      ["park", 1],
+      ["market", 2],
+    ]);
+  });
+});

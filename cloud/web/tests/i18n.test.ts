@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { en } from "../src/lib/i18n/en";
+import { zhTW } from "../src/lib/i18n/zh-TW";
+
+const SOURCE = join(import.meta.dirname, "..", "src");
+const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
+
+function sources(folder = SOURCE): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && /\.(svelte|ts)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !path.includes(join("lib", "i18n")) && !path.endsWith(".d.ts"));
+}
+
+describe("the two languages", () => {
+  it("have the same keys", () => {
+    expect(Object.keys(zhTW).sort()).toEqual(Object.keys(en).sort());
+  });
+
+  it.each(Object.keys(en) as (keyof typeof en)[])("%s: says something in both", (key) => {
+    expect(zhTW[key].trim()).not.toBe("");
+    expect(en[key].trim()).not.toBe("");
+    expect(placeholders(zhTW[key]).filter((name) => !placeholders(en[key]).includes(name))).toEqual(
+      [],
+    );
+  });
+
+  it("keep no key that nothing shows", () => {
+    const text = sources()
+      .map((path) => readFileSync(path, "utf8"))
+      .join("\n");
+    // Keys put together at run time are known by what stands before the name that varies.
+    const built = [
+      ...text.matchAll(/t\(`([\w.]+\.)\$\{/g),
+      ...text.matchAll(/word\("([\w.]+)"/g),
+    ].map((match) => match[1] ?? "");
+    const unused = Object.keys(en).filter(
+      (key) =>
+        !text.includes(`"${key}"`) && !built.some((prefix) => prefix && key.startsWith(prefix)),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  it("leave no text outside the dictionaries", () => {
+    const chinese = sources()
+      .filter((path) => /[\u4e00-\u9fff]/.test(readFileSync(path, "utf8")))
+      .map((path) => path.slice(SOURCE.length + 1));
+    // Words of durations; the service's own name; a language's name in that language.
+    expect(chinese.sort()).toEqual([
+      "lib/format.ts",
+      "lib/ui/LanguageSwitch.svelte",
+      "shell/Shell.svelte",
+      "signin/SignInPage.svelte",
+    ]);
+  });
+});
