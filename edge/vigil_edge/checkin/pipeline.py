@@ -12,7 +12,7 @@ from vigil_edge.checkin.ble import Radio
 from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
-from vigil_edge.source import Outgoing, Room, SourceError
+from vigil_edge.source import Outgoing, Room
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
@@ -132,9 +132,6 @@ class BlePipeline:
                 else:
                     silence = f"no advert for {self._settings.silence_s:g} s"
                     self._room.report("degraded", "ble-silent", silence)
-        except SourceError as error:
-            self._room.count(error.code)
-            raise
         finally:
             await radio.close()
 
@@ -163,9 +160,6 @@ class LlrpPipeline:
                 reports, self._reports = self._reports, 0
                 await station.take(taken, reports)
             listening.result()
-        except SourceError as error:
-            self._room.count(error.code)
-            raise
         finally:
             if listening is not None:
                 listening.cancel()

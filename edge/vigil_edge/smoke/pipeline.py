@@ -11,7 +11,7 @@ from vigil_edge.smoke.alarms import Alarms, event_id
 from vigil_edge.smoke.broker import BrokerSession, Message
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.settings import Alarm, Settings
-from vigil_edge.source import Outgoing, Room, SourceError
+from vigil_edge.source import Outgoing, Room
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
@@ -87,9 +87,6 @@ class Zigbee2MqttPipeline:
                     continue
                 await self._take(message)
                 session.acknowledge(message)
-        except SourceError as error:
-            self._room.count(error.code)
-            raise
         finally:
             await session.close()
 

@@ -181,9 +181,9 @@ class PollPipeline(_Sonde):
 
     def _fail(self, error: SourceError, attempt: int) -> None:
         self._hang_up()
-        self._room.count(error.code)
         if attempt == _ATTEMPTS:
-            raise error
+            raise error  # the agent counts this one
+        self._room.count(error.code)
 
     async def _read(self, probe: Probe, block: Block) -> dict[str, float | None]:
         words = await probe.read(block.table, block.address, block.words)
@@ -219,18 +219,11 @@ class LoggerPipeline(_Sonde):
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
-        try:
-            probe = await self._connect(self._settings)
-        except SourceError as error:
-            self._room.count(error.code)
-            raise
+        probe = await self._connect(self._settings)
         try:
             while True:
                 if not await self._fetch(probe):
                     await asyncio.sleep(self._pause)
-        except SourceError as error:
-            self._room.count(error.code)
-            raise
         finally:
             probe.close()
 

@@ -254,7 +254,6 @@ async def test_a_corrupt_report_ends_the_connection_with_its_code(
                 async with asyncio.timeout(30):
                     await task
         assert caught.value.code in codes
-        assert room.counters[caught.value.code] == 1
         faults.clear()
         # The agent begins anew, and the visit goes on.
         again = MemoryRoom(states=room.states)
