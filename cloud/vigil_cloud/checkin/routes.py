@@ -51,7 +51,7 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> PersonLis
             .where(Consent.account_id == reader.account_id, Consent.revoked.is_(None))
             .group_by(Consent.person_key)
         )
-        expiries = {person_key: expires for person_key, expires in held}
+        expiries = dict(held.all())
         people = [
             PersonEntry(
                 key=key,

@@ -201,7 +201,7 @@ def _latest(sample: Sample | None) -> LatestReading | None:
 def gateways(session: Session) -> list[GatewayEntry]:
     """Every gateway, by name."""
     sums = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
-    counts = {name: count for name, count in session.execute(sums)}
+    counts = dict(session.execute(sums).all())
     return [
         GatewayEntry(
             gateway=row.gateway,
