@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -52,7 +53,8 @@ class Counters:
 class Camera:
     """Reads one camera in a thread of its own and never disturbs anybody else.
 
-    ``seconds`` is how far back the ring reaches; ``now`` is the gateway's UTC clock.
+    ``seconds`` is how far back the ring reaches while nothing is ``held``; ``now`` is
+    the gateway's UTC clock.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Camera:
         self._now = now
         self._ring: deque[Frame] = deque()
         self._bytes = 0
+        self._held_s = math.inf
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="camera")
@@ -78,6 +81,10 @@ class Camera:
         """Ask the thread to end and wait a little; it is a daemon and holds nothing."""
         self._stop.set()
         self._thread.join(within_s)
+
+    def hold(self, since: datetime | None) -> None:
+        """Keep every frame since then, however long a passage lasts; None: no longer."""
+        self._held_s = math.inf if since is None else since.timestamp()
 
     def between(self, start: datetime, end: datetime) -> list[Frame]:
         """The frames of a stretch of time, in order."""
@@ -133,7 +140,8 @@ class Camera:
             self.counters.frames += 1
             self._ring.append(frame)
             self._bytes += len(frame.jpeg)
-            while self._ring and self._ring[0].time_s < frame.time_s - self._seconds:
+            oldest_s = min(frame.time_s - self._seconds, self._held_s)
+            while self._ring and self._ring[0].time_s < oldest_s:
                 self._bytes -= len(self._ring.popleft().jpeg)
             while self._bytes > RING_BYTES:
                 self._bytes -= len(self._ring.popleft().jpeg)

@@ -127,6 +127,17 @@ class Listener:
             self._waiting.append((passage, self._begun or self.clock.snapshot()))
         return self._due(None)
 
+    @property
+    def kept_since(self) -> datetime | None:
+        """Beginning of the earliest passage, with what precedes it, that is not yet recorded."""
+        begun = [(passage.started_sample, time) for passage, time in self._waiting]
+        if self._detector.open_since is not None and self._begun is not None:
+            begun.append((self._detector.open_since, self._begun))
+        if not begun:
+            return None
+        sample, time = begun[0]
+        return time.at(sample - int(self.before_s * self.format.rate_hz))
+
     def _measured(self, slices: Slices) -> list[tuple[datetime, Levels]]:
         time = self.clock.snapshot()
         seconds = [(time.at(s.first_sample), s) for s in self._seconds.feed(slices)]

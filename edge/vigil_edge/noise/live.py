@@ -14,7 +14,7 @@ from vigil_edge.noise.camera import Camera
 from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send
 from vigil_edge.noise.levels import FLOOR_DB, Levels
 from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
-from vigil_edge.noise.passage import HOLD_S, LONGEST_S
+from vigil_edge.noise.passage import HOLD_S
 from vigil_edge.noise.settings import PARAMETERS, Settings
 from vigil_edge.source import Outgoing, Room
 from vigil_schemas.envelope import observation_type
@@ -26,6 +26,8 @@ from vigil_schemas.types import Domain, Lane, QartodFlag
 BATCH_S: Final = 10
 RETRY_S: Final = 30.0
 CAMERA_GRACE_S: Final = 15
+SPARE_S: Final = 4.0
+"""Sound may arrive so much later than the pictures."""
 
 
 class NoisePipeline:
@@ -66,7 +68,7 @@ class NoisePipeline:
         if self._settings.camera is None:
             return None
         around_s = self._settings.before_s + self._settings.after_s
-        camera = Camera(self._settings.camera, around_s + LONGEST_S + HOLD_S + 5.0, self._room.now)
+        camera = Camera(self._settings.camera, around_s + HOLD_S + SPARE_S, self._room.now)
         camera.start()
         return camera
 
@@ -86,6 +88,8 @@ class NoisePipeline:
             async with aclosing(source.blocks()) as blocks:
                 async for frames in blocks:
                     await self._take(listener.feed(frames, self._room.now()))
+                    if self._camera is not None:
+                        self._camera.hold(listener.kept_since)
                     if listener.clock.stepped > steps:
                         self._room.count("clock-steps", listener.clock.stepped - steps)
                         steps = listener.clock.stepped

@@ -92,6 +92,21 @@ async def test_the_rate_limit_and_the_ring_hold() -> None:
     assert all(b.time_s - a.time_s >= 0.09 for a, b in pairwise(frames))
 
 
+async def test_frames_of_a_passage_are_held_beyond_the_ring() -> None:
+    async with mjpeg_camera(fps=50) as port:
+        address = f"http://127.0.0.1:{port}/"
+        watched = Camera(CameraSettings(source="mjpeg", address=address, fps=50), 0.2, now)
+        begun = now()
+        watched.hold(begun)
+        watched.start()
+        await eventually(lambda: watched.counters.frames >= 40)
+        held = watched.between(begun, now())
+        assert len(held) >= 40
+        watched.hold(None)
+        await eventually(lambda: len(watched.between(begun, now())) < 20)
+        watched.stop()
+
+
 async def test_a_camera_with_a_wrong_clock_is_dated_by_arrival() -> None:
     async with mjpeg_camera(fps=20) as port:
         address = f"http://127.0.0.1:{port}/"

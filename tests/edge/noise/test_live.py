@@ -195,10 +195,10 @@ async def test_a_case_interrupted_before_its_event_is_sent_once(room: NotebookRo
 
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(passage, pascal_per_unit=scale) as sound:
-        room.accept = refuse  # type: ignore[method-assign, assignment] # a failing disk
+        room.accept = refuse  # type: ignore[method-assign] # a failing disk
         task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
         await until(lambda: room.deposits and failed.is_set())
-        room.accept = accept  # type: ignore[method-assign, assignment] # the disk is back
+        room.accept = accept  # type: ignore[method-assign, assignment] # is back
         await cancelled(task)
         task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
         await until(lambda: room.exceedances)
