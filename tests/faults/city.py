@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 import servers
 
 BIN = Path(sys.executable).parent
@@ -119,10 +121,11 @@ class City:
         folder = self.folder / gateway
         folder.mkdir()
         configuration = folder / "gateway.toml"
+        water = tomlkit.dumps({"water": [sonde["section"]]})
         configuration.write_text(
             f'[gateway]\nid = "{gateway}"\ndata_dir = "{folder}/data"\n'
             f'[cloud]\nbroker = "{self.mosquitto.url}"\n'
-            f"[health]\ninterval_s = 60\n\n{sonde['section']}\n",
+            f"[health]\ninterval_s = 60\n\n{water}\n",
             "utf-8",
         )
         command = [str(BIN / "vigil-edge"), "run", "--config", str(configuration)]
