@@ -1,4 +1,4 @@
-"""A cloud with real stores, a clock that a test sets, people who sign in, and gateways that send."""
+"""A cloud with real stores, a clock that a test sets, people who sign in, gateways that send."""
 
 from __future__ import annotations
 

@@ -1,0 +1,154 @@
+"""Acting on alerts over HTTP: history, who was faster, pages, and what is told to whom."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from cloud_city import NOON, City, alarm, exceedance, excursion
+from vigil_cloud.identity.audit import verify
+from vigil_schemas.types import isoformat_utc
+
+
+def act(city: City, username: str, alert: dict[str, Any], action: str, **body: Any) -> Any:
+    return city.client(username).post(f"/api/v1/alerts/{alert['id']}/{action}", json=body)
+
+
+def test_a_loud_vehicle_is_acknowledged_confirmed_and_then_over(city: City) -> None:
+    city.send(exceedance(city.time), "mic-1")
+    (alert,) = city.alerts("inspector")
+    assert (alert["title"], alert["title_zh"]) == (
+        "Loud vehicle 91.2 dB(A)",
+        "高噪音車輛 91.2 分貝",
+    )
+    assert alert["state"] == {
+        "active": True,
+        "acknowledged": False,
+        "confirmed": False,
+        "shelved_until": None,
+        "out_of_service": False,
+    }
+    assert (alert["latitude"], alert["longitude"]) == (23.48, 120.44)
+
+    early = act(city, "reviewer", alert, "confirm")
+    assert (early.status_code, early.json()["code"]) == (409, "not-acknowledged")
+    city.later(minutes=1)
+    act(city, "inspector", alert, "acknowledge", comment="on my way")
+    late = act(city, "reviewer", alert, "acknowledge")
+    assert (late.status_code, late.json()["code"]) == (409, "already-acknowledged")
+    city.later(minutes=1)
+    done = act(city, "reviewer", alert, "confirm", comment="fined").json()
+
+    assert done["state"]["active"] is False, "an occurrence without an end is over when confirmed"
+    assert done["acknowledged_by"] == "inspector"
+    assert done["acknowledged_at"] == isoformat_utc(NOON + timedelta(minutes=1))
+    assert done["confirmed_by"] == "reviewer"
+    assert [(line["action"], line["account"], line["comment"]) for line in done["history"]] == [
+        ("raised", None, ""),
+        ("acknowledged", "inspector", "on my way"),
+        ("confirmed", "reviewer", "fined"),
+    ]
+    with city.services.sessions() as session:
+        verify(session)
+
+
+def test_who_decides_on_an_old_state_is_refused(city: City) -> None:
+    city.send(exceedance(city.time), "mic-1")
+    (alert,) = city.alerts("inspector")
+    act(city, "reviewer", alert, "acknowledge", version=alert["version"])
+
+    late = act(
+        city,
+        "inspector",
+        alert,
+        "shelve",
+        version=alert["version"],
+        until=isoformat_utc(city.time + timedelta(hours=1)),
+    )
+
+    assert (late.status_code, late.json()["code"]) == (409, "changed-meanwhile")
+
+
+def test_a_shelf_ends_by_itself(city: City) -> None:
+    city.send(excursion(city.time), "sonde-1")
+    (alert,) = city.alerts("inspector")
+    until = isoformat_utc(city.time + timedelta(hours=1))
+
+    shelved = act(city, "inspector", alert, "shelve", until=until).json()
+    assert shelved["state"]["shelved_until"] == until
+    city.later(hours=1)
+    assert city.alerts("inspector")[0]["state"]["shelved_until"] is None
+    assert act(city, "inspector", alert, "unshelve").json()["code"] == "not-shelved"
+
+
+def test_out_of_service_is_for_those_who_maintain(city: City) -> None:
+    city.send(alarm(city.time), "alarm-1")
+    (alert,) = city.alerts("dispatcher")
+
+    refused = act(city, "dispatcher", alert, "service", out_of_service=True)
+    done = act(city, "maintainer", alert, "service", out_of_service=True).json()
+
+    assert refused.status_code == 403
+    assert done["state"]["out_of_service"] is True
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(city: City) -> None:
+    for number in range(7):
+        city.send(exceedance(city.time, f"exceedance-{number}"), "mic-1")
+        if number % 2:  # pairs share a moment: the id decides their order
+            city.later(seconds=1)
+    client = city.client("inspector")
+
+    seen: list[str] = []
+    before = None
+    for _ in range(10):
+        query = {"limit": 2} | ({"before": before} if before else {})
+        page = client.get("/api/v1/alerts", params=query).json()
+        seen += [alert["id"] for alert in page["alerts"]]
+        before = page["next"]
+        if before is None:
+            break
+
+    assert len(seen) == len(set(seen)) == 7
+    raised = [datetime.fromisoformat(alert["raised"]) for alert in city.alerts("inspector")]
+    assert raised == sorted(raised, reverse=True)
+
+
+def test_active_asks_for_what_somebody_has_still_to_look_at(city: City) -> None:
+    city.send(excursion(city.time), "sonde-1")
+    city.send(excursion(city.time, "end"), "sonde-1")
+    (alert,) = city.alerts("inspector", active=True)
+    assert alert["state"]["active"] is False, "over, but nobody has seen it"
+
+    act(city, "inspector", alert, "acknowledge")
+
+    assert city.alerts("inspector", active=True) == []
+    assert len(city.alerts("inspector", active=False)) == 1
+    assert city.alerts("inspector", domain="noise") == []
+
+
+def test_many_alerts_cost_as_many_queries_as_one(city: City) -> None:
+    from sqlalchemy import event
+
+    statements: list[str] = []
+
+    def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    def queries() -> int:
+        statements.clear()
+        city.alerts("inspector")
+        return len(statements)
+
+    city.client("inspector")
+    city.send(exceedance(city.time, "exceedance-0"), "mic-1")
+    event.listen(city.services.engine, "before_cursor_execute", count)
+    one = queries()
+    event.remove(city.services.engine, "before_cursor_execute", count)
+    for number in range(1, 30):
+        city.send(exceedance(city.time, f"exceedance-{number}"), "mic-1")
+    event.listen(city.services.engine, "before_cursor_execute", count)
+    many = queries()
+    event.remove(city.services.engine, "before_cursor_execute", count)
+
+    assert many == one
