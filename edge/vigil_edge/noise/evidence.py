@@ -64,7 +64,16 @@ class Spool:
             return []
         for torn in self.directory.glob("*.part"):
             shutil.rmtree(torn, ignore_errors=True)
-        return sorted(path for path in self.directory.iterdir() if (path / "case.json").is_file())
+        return sorted(
+            path
+            for path in self.directory.iterdir()
+            if path.suffix != ".damaged" and (path / "case.json").is_file()
+        )
+
+    def set_aside(self, folder: Path) -> None:
+        """Keep a case that cannot be read for people to look at, out of the way."""
+        if folder.is_dir():
+            folder.rename(folder.with_suffix(".damaged"))
 
     def write(self, case: Case, recorded: Recorded, pictures: list[Frame], fps: float) -> Path:
         """Put a case on disk, whole or not at all. Raises ``OSError``."""
@@ -135,7 +144,8 @@ async def send(room: Room, folder: Path) -> None:
     """Encode, deposit and announce one case, then remove it.
 
     May be repeated after a crash at any point: the event keeps its id, and what was
-    deposited is not deposited again. Raises ``OSError`` and what the room raises.
+    deposited is not deposited again. Raises ``OSError`` and what the room raises, and
+    ``ValueError`` for a case that cannot be read.
     """
     case = Case.model_validate_json(await asyncio.to_thread((folder / "case.json").read_bytes))
     reference = await _deposited(room, folder, case)

@@ -152,7 +152,10 @@ class NoisePipeline:
             folder = await self._cases.get()
             try:
                 await send(self._room, folder)
-            except (OSError, VigilError, ValueError):
+            except (ValueError, FileNotFoundError):
+                self._room.count("case-damaged")
+                await asyncio.to_thread(self._spool.set_aside, folder)
+            except (OSError, VigilError):
                 # It stays on disk and in the queue; the pause keeps a full disk from spinning.
                 self._room.count("case-delayed")
                 await asyncio.sleep(RETRY_S)

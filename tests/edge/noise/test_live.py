@@ -207,6 +207,18 @@ async def test_a_case_interrupted_before_its_event_is_sent_once(room: NotebookRo
     assert room.exceedances[0].exceedance_id == room.deposits[0][0].evidence_id
 
 
+async def test_a_damaged_case_is_set_aside(room: NotebookRoom) -> None:
+    damaged = room.directory / "cases" / "20260301T200000000000-deadbeef"
+    damaged.mkdir(parents=True)
+    (damaged / "case.json").write_text('{"device": "noise-1"')
+    async with pcm_server(silence(60), pascal_per_unit=1.0) as port:
+        task = asyncio.create_task(build(noise_camera(pcm(port)), room).run())
+        await until(lambda: room.counters["case-damaged"] and not damaged.exists())
+        await cancelled(task)
+    assert damaged.with_suffix(".damaged").is_dir()
+    assert Spool(room.directory / "cases").waiting() == []
+
+
 def test_the_section_is_described() -> None:
     (entry,) = describe(noise_camera(pcm(4000)))
     assert (entry.device, entry.driver) == ("noise-1", "pcm")
