@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 QUEUE_LIMIT: Final = 20_000
 _STOP_S: Final = 5.0
-_SILENT_RESTARTS: Final = 3
 
 
 class Radio:
@@ -36,8 +35,9 @@ class Radio:
         self._room = room
         self._scanner: BleakScanner | None = None
         self._heard: deque[Sighting] = deque(maxlen=QUEUE_LIMIT)
-        self._last_advert = 0.0
-        self._silent_restarts = 0
+        self._listening_since = 0.0
+        """When the last advert came, or the scan began."""
+        self._silent = False
         self.adverts = 0
         """All that were heard, beacons or not."""
 
@@ -60,7 +60,7 @@ class Radio:
         except (BleakError, OSError, EOFError) as error:
             self._scanner = None
             raise self._failed(error) from error
-        self._last_advert = self._room.monotonic()
+        self._listening_since = self._room.monotonic()
 
     def take(self) -> list[Sighting]:
         """Oldest first."""
@@ -70,19 +70,12 @@ class Radio:
 
     async def watch(self) -> bool:
         """Begin the scan anew where it is silent; whether it delivers. Raises ``SourceError``."""
-        if self._room.monotonic() - self._last_advert < self._settings.silence_s:
-            return self._silent_restarts == 0
-        self._silent_restarts += 1
-        self._room.count("ble-scan-restarted")
-        if self._silent_restarts > _SILENT_RESTARTS:
-            raise RadioFailed(
-                self._settings.device,
-                f"no advert for {self._settings.silence_s:g} s after {_SILENT_RESTARTS} new scans;"
-                " put a heartbeat beacon at the gateway if the place is that quiet",
-            )
-        await self.close()
-        await self.open()
-        return False
+        if self._room.monotonic() - self._listening_since >= self._settings.silence_s:
+            self._silent = True
+            self._room.count("ble-scan-restarted")
+            await self.close()
+            await self.open()
+        return not self._silent
 
     async def close(self) -> None:
         """Stop scanning; a radio that fails at that is given up."""
@@ -99,8 +92,8 @@ class Radio:
 
     def _on_advert(self, _device: BLEDevice, data: AdvertisementData) -> None:
         self.adverts += 1
-        self._last_advert = self._room.monotonic()
-        self._silent_restarts = 0
+        self._listening_since = self._room.monotonic()
+        self._silent = False
         beacon = advertisement.from_advertisement(data.manufacturer_data, data.service_data)
         if beacon is None or not self._settings.allows(beacon.tag):
             return

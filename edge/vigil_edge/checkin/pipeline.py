@@ -130,8 +130,12 @@ class BlePipeline:
                 if await radio.watch():
                     self._room.report("ok")
                 else:
-                    silence = f"no advert for {self._settings.silence_s:g} s"
-                    self._room.report("degraded", "ble-silent", silence)
+                    self._room.report(
+                        "degraded",
+                        "ble-silent",
+                        f"no advert of any device for {self._settings.silence_s:g} s: the radio may"
+                        " have stalled, or the place is quiet (a heartbeat beacon would tell)",
+                    )
         finally:
             await radio.close()
 

@@ -177,7 +177,8 @@ class Zigbee2MqttPipeline:
     ) -> Reading | None:
         if value is None:
             return None
-        return Reading(parameter, unit, now, float(value), QartodFlag.NOT_EVALUATED)
+        # + 0.0: devices that compute a difference report a negative zero in clear air.
+        return Reading(parameter, unit, now, value + 0.0, QartodFlag.NOT_EVALUATED)
 
     def _is_due(self, device: str, reading: Reading) -> bool:
         """A changed value at once, the same one again after an hour."""

@@ -119,7 +119,7 @@ async def test_only_allowed_tags_become_visits(stand_in: Any) -> None:
     assert {visit.tag for visit in visits(room)} == {AMULET.tag}
 
 
-async def test_a_silent_radio_is_scanned_anew_and_at_last_given_up(stand_in: Any) -> None:
+async def test_a_silent_radio_is_scanned_anew_until_it_is_heard_again(stand_in: Any) -> None:
     room = MemoryRoom()
     made = ble(stand_in, silence_s=0.3)
     async with running(made, room) as task:
@@ -127,6 +127,18 @@ async def test_a_silent_radio_is_scanned_anew_and_at_last_given_up(stand_in: Any
         await room.until(lambda: room.reports[-1][1] == "ble-silent", task)
         stand_in.adapter().heard(advert(AMULET, -60))
         await room.until(lambda: room.reports[-1][0] == "ok", task)
+
+
+async def test_a_bluetooth_service_that_ends_is_a_source_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_in = AdvertSocket()
+    await stand_in.start()
+    for name, value in stand_in.environment.items():
+        monkeypatch.setenv(name, value)
+    room = MemoryRoom()
+    async with running(ble(stand_in, silence_s=0.3), room) as task:
+        await stand_in.stop()
         with pytest.raises(SourceError) as caught:
             async with asyncio.timeout(30):
                 await task
