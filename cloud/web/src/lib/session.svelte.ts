@@ -13,7 +13,8 @@ class Session {
 
   constructor() {
     onSignedOut(() => {
-      this.expired = this.account !== null;
+      // Several requests may learn it at once.
+      this.expired ||= this.account !== null;
       this.account = null;
     });
   }

@@ -50,6 +50,7 @@ export const en = {
   "severity.info": "Information",
 
   "alert.active": "Active",
+  "alert.pending": "Awaiting review",
   "alert.cleared": "Cleared",
   "alert.acknowledged": "Acknowledged",
   "alert.unacknowledged": "Unacknowledged",

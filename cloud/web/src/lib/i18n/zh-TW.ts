@@ -52,6 +52,7 @@ export const zhTW: Record<Key, string> = {
   "severity.info": "訊息",
 
   "alert.active": "持續中",
+  "alert.pending": "待查核",
   "alert.cleared": "已解除",
   "alert.acknowledged": "已受理",
   "alert.unacknowledged": "未受理",

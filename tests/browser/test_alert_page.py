@@ -1,0 +1,91 @@
+"""An event's page: its evidence, its curve, its place, and what people do about it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from browser.conftest import OpenWindow, Window
+from browser.town import Town, reference, sealed_evidence
+
+
+def _open(opened: Window, title: str) -> Page:
+    page = opened.go("/alerts")
+    page.get_by_role("group", name="Filter by state").get_by_role("button", name="All").click()
+    page.get_by_role("link").filter(has_text=title).first.click()
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    return page
+
+
+def test_evidence_on_its_way_arrives_and_can_be_played(window: OpenWindow, town: Town) -> None:
+    # Given an event whose evidence has not arrived
+    sealed = sealed_evidence("exceedance-with-film")
+    town.loud_vehicle(96.6, reference(sealed))
+    opened = window("inspector")
+    page = _open(opened, "Loud vehicle 96.6 dB(A)")
+    expect(page.get_by_text("Evidence on its way").first).to_be_visible()
+
+    # When the gateway delivers it
+    town.upload(sealed)
+
+    # Then it is there without a reload: the film plays
+    video = page.get_by_label("Video")
+    expect(video).to_be_visible()
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    assert video.evaluate("v => [v.videoWidth, v.videoHeight]") == [640, 360]
+    video.evaluate("async v => { v.muted = true; await v.play(); }")
+    page.wait_for_function("document.querySelector('video').currentTime > 0.2")
+
+    # and the plate, the sound and the list of files with their digests are there
+    plate = page.get_by_role("img", name="Picture of the plate")
+    page.wait_for_function("document.querySelector('img.plate').naturalWidth === 320")
+    expect(plate).to_be_visible()
+    page.wait_for_function("document.querySelector('audio').duration === 2")
+    files = page.get_by_role("link", name=re.compile("^Download "))
+    expect(files).to_have_count(4)
+    digest = reference(sealed).sha256
+    expect(page.get_by_text(digest)).to_be_visible()
+
+    # and the level curve with its threshold and maximum
+    curve = page.get_by_role("img", name=re.compile("^Level during the passage"))
+    expect(curve).to_have_attribute(
+        "aria-label", "Level during the passage: LAFmax 96.6 dB, Threshold 86.0 dB"
+    )
+    assert curve.locator("canvas").evaluate("c => c.width > 300")
+
+
+def test_an_excursion_shows_its_parameter_and_the_limit(window: OpenWindow, town: Town) -> None:
+    town.discharge()
+    page = _open(window("inspector"), "Conductivity above 0.25 S/m")
+    expect(page.get_by_role("heading", name="Conductivity around the event")).to_be_visible()
+    chart = page.get_by_role("img", name=re.compile("^Conductivity: "))
+    expect(chart.locator("canvas")).to_be_visible()
+    expect(page.get_by_text("still out of bounds")).to_be_visible()
+
+
+def test_a_fire_is_acknowledged_then_confirmed_and_its_history_says_by_whom(
+    window: OpenWindow, town: Town
+) -> None:
+    town.fire()
+    page = _open(window("admin"), "Smoke alarm at Lin home, kitchen")
+    expect(page.get_by_text("If people are in danger, call 119.")).to_be_visible()
+    expect(page.get_by_text("87 %")).to_be_visible()
+
+    page.get_by_label("Comment (optional)").fill("Engine 12 is under way.")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("Acknowledged by admin")).to_be_visible()
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("Confirmed by admin")).to_be_visible()
+    history = page.get_by_role("listitem")
+    expect(history.filter(has_text="Engine 12 is under way.")).to_be_visible()
+
+
+def test_what_is_not_there_or_not_for_them_is_said_kindly(window: OpenWindow) -> None:
+    opened = window("inspector")
+    page = opened.go("/alerts/00000000-0000-0000-0000-000000000000")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("There is nothing like this here, or it is not for your role.")
+    expect(alert).to_contain_text("alert-unknown")
+    opened.go("/nowhere")
+    expect(page.get_by_role("heading", name="There is nothing at this address")).to_be_visible()

@@ -1,0 +1,53 @@
+"""Relatives see where their own person was, and nobody else."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from browser.conftest import OpenWindow
+from browser.town import GRANDMOTHER, MARKET, NAMES, PARK, STRANGER, Town
+
+
+def test_a_relative_sees_the_way_of_her_own_person_alone(window: OpenWindow, town: Town) -> None:
+    town.visit(GRANDMOTHER, PARK, minutes_ago=90, departed=True)
+    town.visit(GRANDMOTHER, MARKET, minutes_ago=30, departed=True)
+    town.visit(STRANGER, MARKET, minutes_ago=20, departed=True)
+
+    page = window("mei").go("/")
+    expect(page.get_by_role("heading", name=NAMES["grandmother"])).to_be_visible()
+    expect(page.get_by_text(f"{NAMES['grandmother']} was at Nanmen Market").first).to_be_visible()
+    expect(page.get_by_role("button", name="Chiayi Park gate")).to_be_visible()
+    expect(page.get_by_text(NAMES["stranger"])).to_have_count(0)
+    expect(page.get_by_role("link", name="Devices")).to_have_count(0)
+
+    page.get_by_role("link", name="Alerts").click()
+    alert = page.get_by_role("listitem").filter(has_text=f"{NAMES['grandmother']} is at")
+    expect(alert.first).to_be_visible()
+    expect(page.get_by_text(NAMES["stranger"])).to_have_count(0)
+
+
+def test_a_new_visit_appears_by_itself(window: OpenWindow, town: Town) -> None:
+    page = window("mei", language="zh-TW").go("/family")
+    page.locator(".live.live i").first.wait_for()
+    before = page.get_by_text(f"{NAMES['grandmother']} 在 南門市場")
+    expect(before).to_have_count(0)
+    town.visit(GRANDMOTHER, MARKET, minutes_ago=0, departed=False)
+    expect(before.first).to_be_visible()
+
+
+def test_a_guardian_sees_who_looked_and_takes_a_consent_back(window: OpenWindow) -> None:
+    page = window("mei").go("/family")
+    looked = page.get_by_role("listitem").filter(has_text="looked at places")
+    expect(looked.first).to_contain_text("mei")
+
+    page.get_by_label("User name of the relative").fill("lone")
+    page.get_by_role("button", name="Give consent").click()
+    given = page.get_by_role("listitem").filter(has_text="lone").filter(has_text="until")
+    expect(given).to_be_visible()
+    given.get_by_role("button", name="Take back").click()
+    expect(given).to_have_count(0)
+
+
+def test_without_consent_there_is_nobody_to_see(window: OpenWindow) -> None:
+    page = window("lone").go("/")
+    expect(page.get_by_text("Nobody is entrusted to you")).to_be_visible()

@@ -1,0 +1,432 @@
+"""A small town behind the real `vigil-cloud serve`, with gateways that send over MQTT."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+import wave
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import httpx
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+import servers
+from gateways import EPOCH, Gateway, birth, event
+from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.envelope import encode, observation_type
+from vigil_schemas.evidence import EvidenceReference
+from vigil_schemas.gateway import DeviceDescription, DeviceHealth, GatewayHealth
+from vigil_schemas.noise import NoiseExceedance
+from vigil_schemas.senml import Reading, pack
+from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.types import Domain, Model, QartodFlag
+from vigil_schemas.water import WaterExcursion
+
+PASSWORD: Final = "three calm herons fishing"
+GATEWAY: Final = "gw-town"
+TOKEN: Final = "token-of-the-town"
+GRANDMOTHER: Final = "ibeacon:0123456789abcdef0123456789abcdef:1:7"
+STRANGER: Final = "ibeacon:0123456789abcdef0123456789abcdef:1:8"
+KEY: Final = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
+
+MICROPHONE, CANAL, MARKET, PARK, KITCHEN = (
+    "mic-zhongshan",
+    "sonde-canal",
+    "station-market",
+    "station-park",
+    "alarm-lin",
+)
+_DEVICES: Final = (
+    (MICROPHONE, Domain.NOISE, "pcm", "Zhongshan Road crossing", "中山路口", 23.4801, 120.4492),
+    (CANAL, Domain.WATER, "modbus-tcp", "Canal outfall 3", "排水口三號", 23.4722, 120.4379),
+    (MARKET, Domain.CHECKIN, "ble", "Nanmen Market", "南門市場", 23.4752, 120.4501),
+    (PARK, Domain.CHECKIN, "ble", "Chiayi Park gate", "嘉義公園大門", 23.4815, 120.4668),
+    (KITCHEN, Domain.SMOKE, "zigbee2mqtt", "Lin home, kitchen", "林宅廚房", 23.4779, 120.4552),
+)
+ACCOUNTS: Final = {
+    "admin": ("值班中心", ["administrator", "inspector", "dispatcher"]),
+    "inspector": ("王稽查員", ["inspector"]),
+    "mei": ("林美玲", ["family"]),
+    "lone": ("獨居", ["family"]),
+}
+NAMES: Final = {"grandmother": "林奶奶", "stranger": "陳爺爺"}
+
+
+def _toml(table: str, /, **values: Any) -> str:
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return f"[[{table}]]\n" + "\n".join(lines) + "\n"
+
+
+def _seed() -> str:
+    expires = (datetime.now(UTC) + timedelta(days=7)).isoformat()
+    parts = [
+        _toml("account", username=name, password=PASSWORD, roles=roles, display_name=shown)
+        for name, (shown, roles) in ACCOUNTS.items()
+    ]
+    parts.append(_toml("gateway", id=GATEWAY, token=TOKEN))
+    parts.append(_toml("person", key="grandmother", name=NAMES["grandmother"], guardians=["mei"]))
+    parts.append(_toml("person", key="stranger", name=NAMES["stranger"]))
+    parts.append(_toml("tag", tag=GRANDMOTHER, person="grandmother"))
+    parts.append(_toml("tag", tag=STRANGER, person="stranger"))
+    parts.append(_toml("consent", person="grandmother", account="mei", expires=expires))
+    return "\n".join(parts)
+
+
+class Town:
+    """Started with devices that have introduced themselves and sent readings for ten minutes."""
+
+    def __init__(self, folder: Path) -> None:
+        http, broker = servers.free_port(), servers.free_port()
+        self.url = f"http://127.0.0.1:{http}"
+        environment = {
+            "VIGIL_DEMO": "true",
+            "VIGIL_DATA_DIR": str(folder / "cloud"),
+            "VIGIL_HTTP_PORT": str(http),
+            "VIGIL_BROKER_LISTEN": f"127.0.0.1:{broker}",
+        }
+        program = str(Path(sys.executable).with_name("vigil-cloud"))
+        seed = folder / "seed.toml"
+        seed.write_text(_seed(), "utf-8")
+        subprocess.run([program, "seed", str(seed)], check=True, env={**os.environ, **environment})
+        self._server = servers.Server(
+            "vigil-cloud",
+            [program, "serve"],
+            lambda: servers._http_ok(f"{self.url}/readyz"),
+            folder / "cloud.log",
+            env=environment,
+        )
+        self._server.start()
+        self._sequences: dict[str, int] = {}
+        self.gateway = Gateway(broker, GATEWAY)
+        self._introduce()
+        self._observe_ten_minutes()
+
+    def close(self) -> None:
+        self.gateway.close()
+        self._server.stop()
+
+    def stop_server(self) -> None:
+        self._server.stop()
+
+    def start_server(self) -> None:
+        self._server.start()
+
+    def send(self, data: Model, device: str, *, lane: str = "event") -> None:
+        """One event, stored for good when this returns."""
+        sequence = self._next(lane)
+        payload = event(GATEWAY, sequence, data, subject=device, time=datetime.now(UTC), lane=lane)
+        self.gateway.deliver(lane, [(sequence, payload)])
+
+    def observe(self, device: str, domain: Domain, readings: Sequence[Reading]) -> None:
+        """One pack of readings, stored when this returns."""
+        sequence = self._next("observation")
+        payload = encode(
+            id=uuid.uuid4().hex,
+            source=f"/{GATEWAY}/observation/{EPOCH}",
+            type=observation_type(domain),
+            subject=device,
+            time=readings[0].time,
+            data=pack(device, readings),
+            sequence=sequence,
+        )
+        self.gateway.deliver("observation", [(sequence, payload)])
+
+    def loud_vehicle(self, LAFmax: float = 97.1, evidence: EvidenceReference | None = None) -> str:
+        """An exceedance; its id."""
+        now = datetime.now(UTC)
+        name = f"exceedance-{uuid.uuid4().hex[:12]}"
+        levels = [
+            round(58 + (LAFmax - 58) * math.exp(-(((i - 60) / 18) ** 2) / 2), 2) for i in range(120)
+        ]
+        self.send(
+            NoiseExceedance.model_validate(
+                {
+                    "exceedance_id": name,
+                    "started": now - timedelta(seconds=4),
+                    "ended": now - timedelta(seconds=2),
+                    "threshold_db": 86.0,
+                    "LAFmax": LAFmax,
+                    "LAFmax_time": now - timedelta(seconds=3),
+                    "LAE": LAFmax + 2.5,
+                    "background_db": 57.3,
+                    "calibrated": True,
+                    "level_curve": {
+                        "start": now - timedelta(seconds=6),
+                        "interval_s": 0.05,
+                        "LAF": levels,
+                    },
+                    "evidence": evidence,
+                }
+            ),
+            MICROPHONE,
+        )
+        return name
+
+    def discharge(self) -> None:
+        now = datetime.now(UTC)
+        self.observe(
+            CANAL,
+            Domain.WATER,
+            [Reading("specific_conductance", "S/m", now, 0.31, QartodFlag.SUSPECT)],
+        )
+        self.send(
+            WaterExcursion(
+                excursion_id=uuid.uuid4().hex,
+                phase="onset",
+                parameter="specific_conductance",
+                unit="S/m",
+                kind="above",
+                limit=0.25,
+                value=0.31,
+                flag=QartodFlag.SUSPECT,
+                started=now,
+            ),
+            CANAL,
+        )
+
+    def visit(self, tag: str, station: str, *, minutes_ago: float, departed: bool) -> None:
+        """An arrival, and the departure ten minutes later where the visit is over."""
+        arrived = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        name = uuid.uuid4().hex
+        for phase in ("arrived", "departed") if departed else ("arrived",):
+            self.send(
+                CheckinVisit.model_validate(
+                    {
+                        "visit_id": name,
+                        "phase": phase,
+                        "tag": tag,
+                        "carrier": "ble",
+                        "arrived": arrived,
+                        "last_seen": arrived + timedelta(minutes=10 * (phase == "departed")),
+                        "sightings": 5,
+                        "rssi_max_dbm": -61.0,
+                    }
+                ),
+                station,
+            )
+
+    def fire(self) -> None:
+        self.send(
+            SmokeAlarm(
+                alarm_id=uuid.uuid4().hex,
+                condition="smoke",
+                active=True,
+                since=datetime.now(UTC),
+                battery_percent=87.0,
+                link_quality=142,
+            ),
+            KITCHEN,
+            lane="alarm",
+        )
+
+    def upload(self, sealed: bytes) -> None:
+        """As an agent does it. The digest is the name."""
+        digest = hashlib.sha256(sealed).hexdigest()
+        answer = httpx.put(
+            f"{self.url}/api/v1/gateways/{GATEWAY}/evidence/{digest}",
+            content=sealed,
+            headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/zip"},
+            timeout=30,
+        )
+        assert answer.status_code == 201, answer.text
+
+    def refused_message(self) -> None:
+        """Something that ingest puts aside, with a sequence that it can read."""
+        sequence = self._next("event")
+        broken = json.loads(
+            event(
+                GATEWAY,
+                sequence,
+                SmokeAlarm(
+                    alarm_id="12345678", condition="test", active=True, since=datetime.now(UTC)
+                ),
+                subject=KITCHEN,
+                time=datetime.now(UTC),
+            )
+        )
+        broken["data"]["condition"] = "boredom"
+        self.gateway.deliver("event", [(sequence, json.dumps(broken).encode())])
+
+    def _next(self, lane: str) -> int:
+        self._sequences[lane] = self._sequences.get(lane, 0) + 1
+        return self._sequences[lane]
+
+    def _introduce(self) -> None:
+        now = datetime.now(UTC)
+        devices = [
+            DeviceDescription(
+                device=device,
+                domain=domain,
+                driver=driver,
+                name=name,
+                name_zh=name_zh,
+                latitude=latitude,
+                longitude=longitude,
+            )
+            for device, domain, driver, name, name_zh, latitude, longitude in _DEVICES
+        ]
+        public = KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+        said = birth(now, devices, public_key=public)
+        self.gateway.publish(
+            "status",
+            event(GATEWAY, None, said, subject=GATEWAY, time=now, lane="status"),
+            retain=True,
+        )
+        for device, *_ in _DEVICES:
+            failed = device == PARK
+            self.send(
+                DeviceHealth(
+                    device=device,
+                    state="failed" if failed else "ok",
+                    since=now,
+                    code="radio-gone" if failed else None,
+                    message="The radio does not answer; trying again." if failed else None,
+                ),
+                device,
+            )
+        self.send(_health(), GATEWAY)
+
+    def _observe_ten_minutes(self) -> None:
+        begin = datetime.now(UTC) - timedelta(minutes=10)
+        good = QartodFlag.GOOD
+        for step in range(0, 600, 10):
+            if step % 200:
+                continue
+            times = [begin + timedelta(seconds=step + k) for k in range(0, 200, 5)]
+            self.observe(
+                CANAL,
+                Domain.WATER,
+                [
+                    Reading(parameter, unit, time, value(i), good)
+                    for i, time in enumerate(times)
+                    for parameter, unit, value in _WATER
+                ],
+            )
+            self.observe(
+                MICROPHONE,
+                Domain.NOISE,
+                [
+                    Reading("LAeq", "dB", time, 58 + 5 * math.sin(i / 4), good)
+                    for i, time in enumerate(times)
+                ],
+            )
+
+
+_WATER: Final[tuple[tuple[str, str, Callable[[int], float]], ...]] = (
+    ("specific_conductance", "S/m", lambda i: 0.08 + 0.004 * math.sin(i / 6)),
+    ("pH", "pH", lambda i: 7.4 + 0.1 * math.sin(i / 9)),
+    ("temperature", "Cel", lambda i: 24.1 + 0.3 * math.sin(i / 20)),
+)
+
+
+def _health() -> GatewayHealth:
+    return GatewayHealth.model_validate(
+        {
+            "uptime_s": 93211.0,
+            "resident_bytes": 121_000_000,
+            "cpu_percent": 7.3,
+            "disk_free_bytes": 21_000_000_000,
+            "clock_quality": "synchronised",
+            "outbox": [
+                {"lane": "alarm", "rows": 0},
+                {"lane": "event", "rows": 2, "oldest": datetime.now(UTC)},
+                {"lane": "observation", "rows": 830, "oldest": datetime.now(UTC), "lost": 12},
+            ],
+            "evidence_waiting": 1,
+            "sources": [],
+            "counters": {"reconnects": 2},
+        }
+    )
+
+
+def sealed_evidence(evidence_id: str) -> bytes:
+    """A film, a sound, a plate and the levels, sealed with the town's key."""
+    files = {
+        "video.webm": ("video", "video/webm", _film()),
+        "audio.wav": ("audio", "audio/wav", _sound()),
+        "plate.jpg": ("plate", "image/jpeg", _plate()),
+        "levels.csv": ("levels", "text/csv", b"t,LAF\n0.0,58.0\n"),
+    }
+    now = datetime.now(UTC).isoformat()
+    manifest = json.dumps(
+        {
+            "version": 1,
+            "evidence_id": evidence_id,
+            "gateway": GATEWAY,
+            "device": MICROPHONE,
+            "sealed": now,
+            "started": now,
+            "ended": now,
+            "files": [
+                {
+                    "name": name,
+                    "role": role,
+                    "media_type": media_type,
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "size": len(content),
+                }
+                for name, (role, media_type, content) in files.items()
+            ],
+        }
+    ).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("manifest.json", manifest)
+        archive.writestr("manifest.sig", KEY.sign(manifest))
+        for name, (_, _, content) in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def reference(sealed: bytes) -> EvidenceReference:
+    return EvidenceReference(sha256=hashlib.sha256(sealed).hexdigest(), size=len(sealed))
+
+
+def _scene(moment: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A street at night, (360, 640, 3) BGR, with a vehicle that crosses within a second."""
+    picture = np.full((360, 640, 3), (40, 34, 30), np.uint8)
+    cv2.rectangle(picture, (0, 250), (640, 360), (70, 66, 62), -1)
+    left = int(-200 + 700 * moment)
+    cv2.rectangle(picture, (left, 130), (left + 260, 300), (150, 120, 40), -1)
+    picture[250:280, max(0, left + 80) : max(0, left + 180)] = 245
+    return picture
+
+
+def _film() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.webm"
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 20, (640, 360))
+        for frame in range(40):
+            writer.write(_scene(frame / 40))
+        writer.release()
+        return path.read_bytes()
+
+
+def _plate() -> bytes:
+    picture = np.full((120, 320, 3), 245, np.uint8)
+    cv2.rectangle(picture, (4, 4), (315, 115), (30, 30, 30), 3)
+    cv2.putText(picture, "MXK-2917", (22, 80), cv2.FONT_HERSHEY_DUPLEX, 1.8, (20, 20, 20), 4)
+    return bytes(cv2.imencode(".jpg", picture)[1])
+
+
+def _sound() -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as sound:
+        sound.setparams((1, 2, 16000, 0, "NONE", ""))
+        t = np.arange(32000) / 16000
+        sound.writeframes((8000 * np.sin(2 * np.pi * 180 * t)).astype("<i2").tobytes())
+    return buffer.getvalue()
