@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vigil_sim.checkin.bleak_backend import AdvertSocket
+from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.bluez import BluezStandIn, available
 from vigil_sim.checkin.reader import LlrpReader, TagInField
 from vigil_sim.checkin.street import Beacon, Street, Walker

@@ -1,7 +1,7 @@
 """A stand-in for BlueZ: ``org.bluez`` on a private D-Bus, so that real bleak code scans it.
 
 Needs the program ``dbus-daemon`` (Debian package ``dbus``); without it use
-``vigil_sim.checkin.bleak_backend``, which has the same face. The D-Bus interfaces follow
+``vigil_sim.checkin.advert_socket``, which has the same face. The D-Bus interfaces follow
 BlueZ's own documentation (``org.bluez.Adapter``, ``.Device``, ``.AdvertisementMonitorManager``).
 """
 

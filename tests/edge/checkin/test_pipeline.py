@@ -21,8 +21,8 @@ from vigil_edge.checkin.llrp_codec import TagReport, encode, tlv
 from vigil_edge.checkin.settings import Settings
 from vigil_edge.source import SourceError
 from vigil_schemas.checkin import CheckinVisit
+from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.beacons import Advert, Beacon, ibeacon
-from vigil_sim.checkin.bleak_backend import AdvertSocket
 from vigil_sim.checkin.bluez import BluezStandIn
 from vigil_sim.checkin.reader import LlrpReader, TagInField
 from vigil_sim.faults import Fault, FaultKind, Faults

@@ -15,8 +15,8 @@ import pytest
 
 from servers import need
 from sim.waiting import until
+from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.beacons import Advert, Beacon
-from vigil_sim.checkin.bleak_backend import AdvertSocket
 from vigil_sim.checkin.bluez import BluezStandIn
 from vigil_sim.checkin.street import Station, Street, Walker
 from vigil_sim.faults import Fault, FaultKind, Faults
