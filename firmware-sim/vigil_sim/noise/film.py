@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from vigil_sim.noise.car import SEDAN, VAN, Placed, draw_car, paste
 from vigil_sim.noise.glow import beam, glow, shadow
-from vigil_sim.noise.scenery import lamp_light, street
+from vigil_sim.noise.scenery import street
 from vigil_sim.noise.scooter import HEIGHT_M, TAIL_Z, WIDTH_M, scooter
+from vigil_sim.noise.surfaces import lamp_light
 from vigil_sim.noise.vehicle import Motion, VehicleKind
 from vigil_sim.noise.view import View
 

@@ -78,6 +78,7 @@ class Microphone:
                 first = int(self._clock.now() * SAMPLE_RATE)
             self._send(first)
             first += BLOCK
+            self.sound.forget_before(first)
 
     def _send(self, first: int) -> None:
         world = self._world_time()

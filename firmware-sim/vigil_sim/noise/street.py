@@ -96,6 +96,7 @@ class Street:
             nearest = self._clock.at_monotonic(city.monotonic_at(happening.at_s))
             self.sound.add(round(nearest * SAMPLE_RATE), pressure)
             self.film.add(shot(happening, self._world, nearest))
+        self._rendered = []
 
     @property
     def audio_address(self) -> str:
