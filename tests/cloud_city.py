@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -27,6 +28,7 @@ from vigil_cloud.database.migrate import upgrade
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.consents import grant
 from vigil_cloud.identity.models import Guardian
+from vigil_cloud.identity.passwords import hash_password
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, add_account, set_gateway_token
 from vigil_cloud.ingest.port import Received
@@ -55,6 +57,12 @@ DEVICES = {
     "station-2": (Domain.CHECKIN, "Market", "市場"),
     "alarm-1": (Domain.SMOKE, "Chen home", "陳宅"),
 }
+
+
+@functools.cache
+def _password_hash() -> str:
+    """Made once: it takes long on purpose."""
+    return hash_password(PASSWORD)
 
 
 class City:
@@ -109,11 +117,11 @@ class City:
             add_account(
                 session,
                 username=username,
-                password=PASSWORD,
                 roles=roles,
                 now=self.time,
                 email=email,
                 language="en",
+                password_hash=_password_hash(),
             )
 
     def anonymous(self) -> httpx.Client:

@@ -22,6 +22,7 @@ from vigil_cloud.identity.models import AuditEntry, AuditHead
 from vigil_schemas.types import isoformat_utc
 
 GENESIS: Final = "0" * 64
+_PAGE: Final = 1000
 
 
 def append(
@@ -99,9 +100,15 @@ def lines_about(
 
 
 def _entries(session: Session) -> Iterator[AuditEntry]:
-    yield from session.scalars(
-        select(AuditEntry).order_by(AuditEntry.number).execution_options(yield_per=1000)
-    )
+    number = 0
+    while True:
+        query = select(AuditEntry).where(AuditEntry.number > number)
+        page = session.scalars(query.order_by(AuditEntry.number).limit(_PAGE)).all()
+        yield from page
+        if len(page) < _PAGE:
+            return
+        number = page[-1].number
+        session.expunge_all()
 
 
 def _locked_head(session: Session) -> AuditHead:

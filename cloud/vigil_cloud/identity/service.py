@@ -40,18 +40,22 @@ def add_account(
     session: Session,
     *,
     username: str,
-    password: str,
     roles: Iterable[Role],
     now: datetime,
+    password: str = "",
+    password_hash: str = "",
     display_name: str = "",
     email: str = "",
     language: str = "zh-TW",
     demo: bool = False,
 ) -> Account:
-    """Raises ``AccountExists`` and, outside the demo, ``WeakPassword``."""
+    """Give a password, or the hash of one that was checked elsewhere.
+
+    Raises ``AccountExists`` and, outside the demo, ``WeakPassword``.
+    """
     if session.scalar(select(Account.id).where(Account.username == username)) is not None:
         raise AccountExists(f"The user name {username!r} is taken.")
-    if not demo:
+    if not password_hash and (not demo or not password):
         passwords.check_strength(username, password)
     account = Account(
         username=username,
@@ -59,7 +63,7 @@ def add_account(
         email=email,
         language=language,
         roles=sorted(Role(role).value for role in roles),
-        password_hash=passwords.hash_password(password),
+        password_hash=password_hash or passwords.hash_password(password),
         active=True,
         created=now,
     )

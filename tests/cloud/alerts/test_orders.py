@@ -17,16 +17,12 @@ from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.water.models import Excursion
 from vigil_schemas.types import Model
 
+OVER = alarm(NOON + timedelta(minutes=5), active=False)
 PAIRS: dict[str, tuple[str, Model, Model, type[Any]]] = {
     "noise": ("mic-1", exceedance(NOON), exceedance(NOON), Exceedance),
     "water": ("sonde-1", excursion(NOON), excursion(NOON, "end"), Excursion),
     "checkin": ("station-1", visit(NOON), visit(NOON, "departed"), Visit),
-    "smoke": (
-        "alarm-1",
-        alarm(NOON),
-        alarm(NOON + timedelta(minutes=5), active=False),
-        AlarmCondition,
-    ),
+    "smoke": ("alarm-1", alarm(NOON), OVER, AlarmCondition),
 }
 
 
