@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import structlog
@@ -25,6 +25,8 @@ from vigil_cloud.ingest.port import Handler, Received
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 
+SEEN_EVERY: Final = timedelta(seconds=1)
+NOTED: Final = 50_000
 ATTEMPTS: Final = 3
 """So often a handler may lose a race with another process before its message is refused."""
 
@@ -64,9 +66,10 @@ def database_is_away(error: BaseException) -> bool:
 
 
 class Committer:
-    """Knows the handlers; holds no other state."""
+    """Knows the handlers, and whom it has noted as seen just now. Belongs to one thread."""
 
     def __init__(self, handlers: Sequence[Handler]) -> None:
+        self._noted: dict[str, datetime] = {}
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         for handler in handlers:
             for event_type in sorted(handler.types):
@@ -84,10 +87,26 @@ class Committer:
                 letters.append((item, refusal))
         _bury(session, letters, now)
         outcome.refused = [refusal.reason for _, refusal in letters]
-        gateways, devices = _heard_of(outcome.stored)
-        record_seen(session, gateways, devices, now)
+        self._note_seen(session, outcome.stored, now)
         _move_watermarks(session, outcome, now)
         return outcome
+
+    def _note_seen(self, session: Session, items: Iterable[Item], now: datetime) -> None:
+        """At most once a second for each: it is shown to people, nothing rests on it."""
+        if len(self._noted) > NOTED:
+            self._noted.clear()
+        recent = now - SEEN_EVERY
+        gateways, devices = _heard_of(items)
+        due = {name for name in gateways if self._noted.get(name, recent) <= recent}
+        due_devices = {
+            name: seen
+            for name, seen in devices.items()
+            if seen.units or self._noted.get(f"/{name}", recent) <= recent
+        }
+        if due or due_devices:
+            record_seen(session, due, due_devices, now)
+            self._noted.update(dict.fromkeys(due, now))
+            self._noted.update({f"/{name}": now for name in due_devices})
 
     def _take(
         self, session: Session, item: Item, now: datetime, outcome: Outcome

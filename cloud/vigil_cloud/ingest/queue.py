@@ -27,6 +27,8 @@ class Waiting:
         self._messages: deque[Arrived] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._lingering = threading.Event()
+        """Set once closed."""
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -42,11 +44,17 @@ class Waiting:
             if len(self._messages) == 1:
                 self._changed.notify_all()
 
-    def take(self, most: int) -> list[Arrived]:
-        """Up to ``most`` messages as soon as there is one; none once closed and empty."""
+    def take(self, most: int, linger_s: float = 0.0) -> list[Arrived]:
+        """Up to ``most`` messages, none once closed and empty.
+
+        As soon as there is one, or ``linger_s`` later so that more share one commit.
+        """
         with self._changed:
             while not self._messages and not self._closed:
                 self._changed.wait()
+        if linger_s and len(self._messages) < most:
+            self._lingering.wait(linger_s)  # the putting side is not woken for this
+        with self._changed:
             count = min(most, len(self._messages))
             taken = [self._messages.popleft() for _ in range(count)]
             self._changed.notify_all()
@@ -56,5 +64,6 @@ class Waiting:
         """Nothing more comes in; ``take`` gives what is left and then nothing."""
         with self._changed:
             self._closed = True
+            self._lingering.set()
             self._messages.clear()
             self._changed.notify_all()

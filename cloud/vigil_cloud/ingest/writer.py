@@ -66,6 +66,7 @@ class Writer:
         now: Callable[[], datetime],
         announce: Callable[[], None],
         enrolment_open: bool,
+        linger_s: float = 0.0,
     ) -> None:
         self._waiting = waiting
         self._sender = sender
@@ -77,6 +78,7 @@ class Writer:
         self._now = now
         self._announce = announce
         self._enrolment_open = enrolment_open
+        self._linger_s = linger_s
         self._enrolled: dict[str, float] = {}
         self._stored: dict[str, Progress] = {}
         """What was stored at the last look; a mark only moves up, so it is never wrong."""
@@ -96,7 +98,7 @@ class Writer:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while arrived := self._waiting.take(BATCH_MESSAGES):
+        while arrived := self._waiting.take(BATCH_MESSAGES, self._linger_s):
             if self._stopping.is_set():
                 return
             try:
