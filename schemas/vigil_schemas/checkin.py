@@ -17,7 +17,7 @@ TagId = Annotated[
         pattern=r"^(ibeacon:[0-9a-f]{32}:\d{1,5}:\d{1,5}|eddystone-uid:[0-9a-f]{20}:[0-9a-f]{12}|epc:[0-9a-f]{8,124})$"
     ),
 ]
-"""``ibeacon:{uuid hex}:{major}:{minor}``, ``eddystone-uid:{namespace}:{instance}``, ``epc:{hex}``."""
+"""``ibeacon:{uuid}:{major}:{minor}``, ``eddystone-uid:{namespace}:{instance}``, ``epc:{hex}``."""
 
 
 class CheckinVisit(Model):

@@ -5,7 +5,7 @@ Observed parameters (unit dB re 20 µPa): ``LAeq``, ``LAFmax``, ``LCeq``, ``LZeq
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,11 +23,16 @@ class LevelCurve(Model):
 
 
 class NoiseExceedance(Model):
-    """``city.vigil.noise.exceedance.v1``: a passage was louder than the threshold."""
+    """``city.vigil.noise.exceedance.v1``: a passage was louder than the threshold.
+
+    Told twice under the same ``exceedance_id``: ``measured`` as soon as the passage is
+    over, and ``sealed`` with the level curve and the evidence once that has been made.
+    """
 
     TYPE: ClassVar[str] = "city.vigil.noise.exceedance.v1"
 
     exceedance_id: Annotated[str, Field(min_length=8, max_length=64)]
+    phase: Literal["measured", "sealed"] = "sealed"
     started: UtcDatetime
     """When LAF first rose above the threshold."""
     ended: UtcDatetime

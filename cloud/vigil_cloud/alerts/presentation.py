@@ -171,7 +171,8 @@ def _evidence(session: Session, digests: list[str]) -> dict[str, EvidenceRow]:
 
 def _link(row: AlertRow, stored: dict[str, EvidenceRow]) -> AlertEvidence:
     if row.evidence_sha256 is None:
-        return AlertEvidence(state="none", sha256=None, files=[])
+        coming = row.detail.get("phase") == "measured"
+        return AlertEvidence(state="waiting" if coming else "none", sha256=None, files=[])
     evidence = stored.get(row.evidence_sha256)
     if evidence is None or evidence.gateway != row.gateway:
         return AlertEvidence(state="waiting", sha256=row.evidence_sha256, files=[])

@@ -62,6 +62,8 @@ class Occurrence:
     momentary: bool = False
     detail: Mapping[str, Any] = field(default_factory=dict)
     evidence_sha256: str | None = None
+    supersedes: bool = False
+    """What this message says replaces what earlier ones said, also while the alert is active."""
     person_key: str | None = None
     person_name: bytes | None = None
     latitude: float | None = None
@@ -134,7 +136,8 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
 def _merge(row: AlertRow, occurrence: Occurrence) -> bool:
     """Details of onset and end together, the end's winning, whichever came first."""
     new, old = dict(occurrence.detail), dict(row.detail)
-    detail = {**new, **old} if occurrence.active else {**old, **new}
+    old_wins = occurrence.active and not occurrence.supersedes
+    detail = {**new, **old} if old_wins else {**old, **new}
     event_time = min(row.event_time, occurrence.event_time)
     evidence = row.evidence_sha256 or occurrence.evidence_sha256
     if (detail, event_time, evidence) == (row.detail, row.event_time, row.evidence_sha256):

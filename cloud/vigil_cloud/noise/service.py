@@ -14,7 +14,7 @@ from vigil_schemas.types import Domain
 
 
 class NoiseHandler:
-    """Takes exceedances; a repeated one changes nothing."""
+    """Takes exceedances, first measured, then sealed; a repeated one changes nothing."""
 
     types: frozenset[str] = frozenset({NoiseExceedance.TYPE})
 
@@ -24,7 +24,8 @@ class NoiseHandler:
         assert isinstance(event, NoiseExceedance)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
         exceedance_id = f"{message.gateway}:{event.exceedance_id}"
-        if session.get(Exceedance, exceedance_id) is not None:
+        known = session.get(Exceedance, exceedance_id)
+        if known is not None and (event.phase == "measured" or known.evidence_sha256 is not None):
             return
         device = message.envelope.subject
         evidence = event.evidence.sha256 if event.evidence else None
@@ -45,11 +46,15 @@ class NoiseHandler:
                 momentary=True,
                 detail=event.model_dump(mode="json", exclude_none=True),
                 evidence_sha256=evidence,
+                supersedes=True,
                 latitude=place.latitude,
                 longitude=place.longitude,
             ),
             message.received,
         )
+        if known is not None:
+            known.evidence_sha256 = evidence
+            return
         session.add(
             Exceedance(
                 id=exceedance_id,

@@ -22,7 +22,9 @@ from typing import Final, Literal
 from pydantic import BaseModel
 
 from vigil_edge.noise.camera import Frame
+from vigil_edge.noise.clock import StreamTime
 from vigil_edge.noise.listening import Recorded
+from vigil_edge.noise.passage import Passage
 from vigil_edge.noise.pcm import SLICES_PER_SECOND
 from vigil_edge.noise.wav import write_wav
 from vigil_edge.source import Outgoing, Room
@@ -103,10 +105,14 @@ class Spool:
 
 
 def exceedance(
-    gateway: str, device: str, threshold_db: float, calibrated: bool, recorded: Recorded
+    gateway: str,
+    device: str,
+    threshold_db: float,
+    calibrated: bool,
+    passage: Passage,
+    time: StreamTime,
 ) -> NoiseExceedance:
-    """The event, still without its evidence. Its id follows from device and beginning."""
-    passage, time = recorded.passage, recorded.time
+    """The event as it can be told at once. Its id follows from device and beginning."""
     started = time.at(passage.started_sample)
     name = f"{gateway}/{device}/{started.isoformat()}/exceedance"
     return NoiseExceedance(
@@ -120,12 +126,18 @@ def exceedance(
         background_db=None if passage.background_db is None else round(passage.background_db, 2),
         overload=passage.overload,
         calibrated=calibrated,
-        level_curve=LevelCurve(
-            start=time.at(recorded.curve_first_sample),
-            interval_s=1.0 / SLICES_PER_SECOND,
-            LAF=[round(level, 2) for level in recorded.curve],
-        ),
+        phase="measured",
     )
+
+
+def with_curve(event: NoiseExceedance, recorded: Recorded) -> NoiseExceedance:
+    """The event with its picture of the level, before and after included."""
+    curve = LevelCurve(
+        start=recorded.time.at(recorded.curve_first_sample),
+        interval_s=1.0 / SLICES_PER_SECOND,
+        LAF=[round(level, 2) for level in recorded.curve],
+    )
+    return event.model_copy(update={"level_curve": curve, "phase": "sealed"})
 
 
 def announcement(device: str, event: NoiseExceedance) -> Outgoing:
@@ -136,7 +148,7 @@ def announcement(device: str, event: NoiseExceedance) -> Outgoing:
         subject=device,
         time=event.ended,
         data=event,
-        id=event.exceedance_id,
+        id=str(uuid.uuid5(_NAMESPACE, f"{event.exceedance_id}/{event.phase}")),
     )
 
 

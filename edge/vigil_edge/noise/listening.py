@@ -62,6 +62,8 @@ class Heard:
     """What one block brought."""
 
     seconds: list[tuple[datetime, Levels]]
+    ended: list[tuple[Passage, StreamTime]]
+    """Passages that are over; each is ``recorded`` once enough was heard after it."""
     recorded: list[Recorded]
 
 
@@ -88,6 +90,8 @@ class Listener:
     _unsettled: int = field(init=False)
     _begun: StreamTime | None = field(init=False, default=None)
     _waiting: deque[tuple[Passage, StreamTime]] = field(init=False, default_factory=deque)
+    _ended: list[tuple[Passage, StreamTime]] = field(init=False, default_factory=list)
+    """Since the last block."""
 
     def __post_init__(self) -> None:
         rate_hz = self.format.rate_hz
@@ -106,7 +110,7 @@ class Listener:
             self._unsettled -= len(settling)
             self._meter.settle(channel_units(settling, self.audio.channel))
         if not len(frames):
-            return Heard([], [])
+            return Heard([], [], [])
         self._ring.append((self._heard, frames))
         self._heard += len(frames)
         idle = self._detector.open_since is None and not self._waiting
@@ -116,9 +120,10 @@ class Listener:
         np.nan_to_num(units, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
         slices = self._meter.feed(units)
         seconds = self._measured(slices) if slices is not None else []
+        ended, self._ended = self._ended, []
         recorded = self._due(self._heard)
         self._forget()
-        return Heard(seconds, recorded)
+        return Heard(seconds, ended, recorded)
 
     def flush(self) -> list[Recorded]:
         """At the end of the stream: the passages in progress, as far as they were heard."""
@@ -145,6 +150,7 @@ class Listener:
         self._curve_end += len(slices)
         for passage in self._detector.feed(slices):
             self._waiting.append((passage, self._begun or time))
+            self._ended.append(self._waiting[-1])
             self._begun = None
         if self._detector.open_since is None:
             self._begun = None

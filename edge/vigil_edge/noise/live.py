@@ -11,15 +11,17 @@ from typing import Final
 
 from vigil_edge.noise.audio import open_source
 from vigil_edge.noise.camera import Camera
-from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send
+from vigil_edge.noise.clock import StreamTime
+from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send, with_curve
 from vigil_edge.noise.levels import FLOOR_DB, Levels
 from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
-from vigil_edge.noise.passage import HOLD_S
+from vigil_edge.noise.passage import HOLD_S, Passage
 from vigil_edge.noise.settings import PARAMETERS, Settings
 from vigil_edge.source import Outgoing, Room
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState
+from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Domain, Lane, QartodFlag
 
@@ -100,6 +102,8 @@ class NoisePipeline:
             await asyncio.shield(self._flush())
 
     async def _take(self, heard: Heard) -> None:
+        for passage, clock in heard.ended:
+            await self._announce(self._exceedance(passage, clock))
         for recorded in heard.recorded:
             await self._keep(recorded)
         for time, levels in heard.seconds:
@@ -107,16 +111,18 @@ class NoisePipeline:
         if len(self._readings) >= BATCH_S * len(PARAMETERS):
             await self._flush()
 
+    async def _announce(self, event: NoiseExceedance) -> None:
+        """Tell the measurement at once; the sealed case follows and says it again."""
+        try:
+            await self._room.accept([announcement(self._settings.device, event)])
+        except (OSError, VigilError):
+            # The recording must not be lost with it: listening goes on.
+            self._room.count("announcement-not-kept")
+
     async def _keep(self, recorded: Recorded) -> None:
         """Put a passage on disk and in the queue; the slow part happens elsewhere."""
         settings = self._settings
-        event = exceedance(
-            self._room.gateway,
-            settings.device,
-            settings.threshold_db,
-            settings.audio.calibrated,
-            recorded,
-        )
+        event = with_curve(self._exceedance(recorded.passage, recorded.time), recorded)
         case = Case(
             device=settings.device,
             sound_started=recorded.started,
@@ -135,6 +141,17 @@ class NoisePipeline:
             await self._room.accept([announcement(case.device, event)])
             return
         self._cases.put_nowait(folder)
+
+    def _exceedance(self, passage: Passage, time: StreamTime) -> NoiseExceedance:
+        settings = self._settings
+        return exceedance(
+            self._room.gateway,
+            settings.device,
+            settings.threshold_db,
+            settings.audio.calibrated,
+            passage,
+            time,
+        )
 
     def _calibration(self) -> dict[str, str | float]:
         audio = self._settings.audio

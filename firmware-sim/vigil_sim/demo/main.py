@@ -185,7 +185,7 @@ class Demo:
         alert = arrived.alert
         _say(
             f"\n  {_ICONS[alert['domain']]}  {alert['title_zh']}  |  {alert['title']}\n"
-            f"      {self.url}/#/alerts/{alert['id']}\n"
+            f"      {self.url}/alerts/{alert['id']}\n"
         )
 
     def play(self) -> None:

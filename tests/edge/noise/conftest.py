@@ -70,6 +70,16 @@ class NotebookRoom:
 
     @property
     def exceedances(self) -> list[NoiseExceedance]:
+        """The sealed ones."""
+        return [event for event in self._told if event.phase == "sealed"]
+
+    @property
+    def measured(self) -> list[NoiseExceedance]:
+        """Those told at once."""
+        return [event for event in self._told if event.phase == "measured"]
+
+    @property
+    def _told(self) -> list[NoiseExceedance]:
         return [item.data for item in self.accepted if isinstance(item.data, NoiseExceedance)]
 
     @property

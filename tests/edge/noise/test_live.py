@@ -24,6 +24,7 @@ from vigil_edge.noise.pipeline import build, describe
 from vigil_edge.noise.plate import find_plate
 from vigil_edge.noise.settings import Settings
 from vigil_edge.noise.wav import open_wav, write_wav
+from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.types import QartodFlag
 
 FULL_SCALE_DB = 120.0
@@ -73,6 +74,12 @@ async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(room: Notebo
         await until(lambda: room.exceedances and not cases.waiting())
         await cancelled(task)
     (event,) = room.exceedances
+    # It was told at once, and again when it had been sealed: the same measurement both times.
+    (first,) = room.measured
+    assert first == event.model_copy(
+        update={"phase": "measured", "level_curve": None, "evidence": None}
+    )
+    assert len({item.id for item in room.accepted if item.type == NoiseExceedance.TYPE}) == 2
     assert event.LAFmax == pytest.approx(97, abs=0.05)
     assert event.background_db == pytest.approx(60, abs=0.2)
     assert event.calibrated
