@@ -24,6 +24,8 @@ from vigil_schemas.types import ClockQuality, Lane
 _LAYOUT: Final = 1
 _ROW_OVERHEAD: Final = 200
 """Bytes that a row costs besides its body, roughly; so that many small rows are bounded too."""
+_LOSS_COST: Final = 600
+"""What the record of a loss takes at most."""
 _THIN_SHARE: Final = 0.1
 """How much of the bound one thinning frees: rare, so that losses are few and large."""
 _PACKED_AT_ONCE: Final = 2000
@@ -291,8 +293,8 @@ class Store:
 
     def _report_loss(self) -> None:
         found = self._db.execute("SELECT rows, oldest_us, newest_us FROM loss").fetchone()
-        if found is None:
-            return
+        if found is None or not self._fits(1, _LOSS_COST):
+            return  # it goes on being added to, and is told once there is room
         self._db.execute("DELETE FROM loss")
         after = max(1, self.issued[Lane.OBSERVATION])
         rows, oldest_us, newest_us = found

@@ -134,3 +134,5 @@ class IngestStandIn:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
+        del self._client  # paho closes its wake-up sockets when it is collected

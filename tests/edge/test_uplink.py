@@ -175,6 +175,19 @@ async def test_thousands_arrive_once_in_order_through_a_window(
         assert events == [f"number-{number:08d}" for number in range(1500)]
 
 
+async def test_an_alarm_overtakes_the_backlog(mosquitto: servers.Mosquitto, make: Make) -> None:
+    gateway = await make(mosquitto.url)
+    await gateway.accept(Lane.EVENT, 3000)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        gateway.connect()
+        await until(lambda: cloud.numbers("event"))
+
+        await gateway.accept(Lane.ALARM, 1)
+        await until(lambda: cloud.numbers("alarm"))
+
+        assert len(cloud.numbers("event")) < 3000
+
+
 async def test_birth_and_a_clean_death_are_retained(
     mosquitto: servers.Mosquitto, make: Make
 ) -> None:
