@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -152,6 +153,8 @@ class Settings(BaseSettings):
         for name in ("influx_token", "s3_secret_key", "broker_password"):
             if getattr(self, name).get_secret_value() in _WORN_OUT:
                 raise ValueError(f"{name}: this secret stands in documentation; make your own")
+        if urlsplit(self.database_url).password in _WORN_OUT:
+            raise ValueError("database_url: its password stands in documentation; make your own")
         return self
 
 

@@ -2,20 +2,23 @@
 
 Sections (all optional): ``[[account]] username, password, roles, display_name, email,
 language``; ``[[gateway]] id, token``; ``[[person]] key, name, guardians``; ``[[tag]] tag,
-person``; ``[[consent]] person, account, expires``; ``[[channel]] name, url, account | role,
-domains, minimum, escalate_after_s, language``. Seeding again changes what is named and adds
-what is new; an account that exists keeps its password.
+person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]] name, url,
+account | role, domains, minimum, escalate_after_s, language``. A value that is exactly
+``${NAME}`` is taken from the environment. Seeding again changes what is named and adds what is
+new; an account that exists keeps its password, and a consent that was revoked stays revoked.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from sqlalchemy import select
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin import service as checkin
@@ -30,11 +33,14 @@ from vigil_cloud.identity.service import account_named, add_account, set_gateway
 from vigil_cloud.notify.channels import put_channel, sync
 from vigil_cloud.services import Services
 from vigil_schemas.checkin import TagId
+from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.errors import VigilError
 from vigil_schemas.types import Domain, GatewayId, UtcDatetime
 
 SEEDER = "seed"
 """Who the audit log says gave the consents."""
+TOKEN_CHARACTERS: Final = 24
+"""Outside the demo a gateway's token is at least so long: it is made, never thought up."""
 
 
 class BadSeed(VigilError):
@@ -85,7 +91,15 @@ class SeedConsent(_Section):
 
     person: str
     account: Username
-    expires: UtcDatetime
+    expires: UtcDatetime | None = None
+    expires_days: Annotated[float, Field(gt=0)] | None = None
+    """Counted from the seeding, where no consent of the two is valid or was revoked."""
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        if (self.expires is None) == (self.expires_days is None):
+            raise ValueError("give expires (a time) or expires_days, one of them")
+        return self
 
 
 class SeedChannel(_Section):
@@ -112,12 +126,15 @@ class Seed(_Section):
     channel: list[SeedChannel] = []
 
 
-def read(path: Path) -> Seed:
+def read(path: Path, environment: Mapping[str, str] = os.environ) -> Seed:
     """Raises ``BadSeed``."""
     try:
-        return Seed.model_validate(tomllib.loads(path.read_text("utf-8")))
+        written = tomllib.loads(path.read_text("utf-8"))
+        return Seed.model_validate(filled(written, environment))
     except OSError as error:
         raise BadSeed(f"{path}: {error.strerror}") from error
+    except EnvironmentMissing as error:
+        raise BadSeed(f"{path}: {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSeed(f"{path}: {error}") from error
     except ValidationError as error:
@@ -134,8 +151,14 @@ def apply(services: Services, seed: Seed) -> None:
         for account in seed.account:
             _account(session, account, now, services.settings.demo)
         for gateway in seed.gateway:
+            token = gateway.token.get_secret_value()
+            if len(token) < TOKEN_CHARACTERS and not services.settings.demo:
+                raise BadSeed(
+                    f"the token of gateway {gateway.id} has fewer than {TOKEN_CHARACTERS}"
+                    " characters; make one with `openssl rand -hex 32`"
+                )
             enrol(session, gateway.id, now)
-            set_gateway_token(session, gateway.id, gateway.token.get_secret_value(), now)
+            set_gateway_token(session, gateway.id, token, now)
         _people(session, cipher, seed, now)
         for channel in seed.channel:
             _channel(session, cipher, channel)
@@ -185,20 +208,21 @@ def _guardian(session: Session, person_key: str, account_id: int) -> None:
 
 def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:
     account = account_named(session, wanted.account)
-    same = session.scalar(
-        select(Consent.id).where(
-            Consent.person_key == wanted.person,
-            Consent.account_id == account.id,
-            Consent.expires == wanted.expires,
-        )
+    if wanted.expires is not None:
+        expires, there = wanted.expires, Consent.expires == wanted.expires
+    else:
+        expires = now + timedelta(days=wanted.expires_days or 0)
+        there = or_(Consent.expires > now, Consent.revoked.is_not(None))
+    same = select(Consent.id).where(
+        Consent.person_key == wanted.person, Consent.account_id == account.id, there
     )
-    if same is None:
+    if session.scalar(same.limit(1)) is None:
         consents.grant(
             session,
             person_key=wanted.person,
             account=account,
             by=SEEDER,
-            expires=wanted.expires,
+            expires=expires,
             now=now,
         )
         session.flush()

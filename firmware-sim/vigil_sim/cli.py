@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_render(commands)
     _add_fleet(commands)
     _add_demo(commands)
+    _add_city(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
@@ -43,6 +44,12 @@ def _add_play(commands: Commands[argparse.ArgumentParser]) -> None:
     play.add_argument("--broker", required=True, help="mqtt://host:port that gateways send to")
     play.add_argument("--cloud-url", help="http://host:port that evidence is uploaded to")
     play.add_argument("--tokens", type=Path, help='TOML file: gateway-id = "token"')
+    play.add_argument(
+        "--broker-password-file",
+        type=Path,
+        metavar="FILE",
+        help="gateways sign in to the broker with their id and this password",
+    )
     play.add_argument("--wait", action="store_true", help="begin when a line arrives on stdin")
     play.add_argument("--exit-when-done", action="store_true")
     play.set_defaults(run=_play)
@@ -57,6 +64,9 @@ def _play(parsed: argparse.Namespace) -> int:
         broker=parsed.broker,
         cloud_url=parsed.cloud_url,
         tokens=read_tokens(parsed.tokens) if parsed.tokens else None,
+        broker_password_file=(
+            parsed.broker_password_file.resolve() if parsed.broker_password_file else None
+        ),
     )
     return asyncio.run(
         play(
@@ -111,6 +121,12 @@ def _add_fleet(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
     from vigil_sim.demo.main import add_command
+
+    add_command(commands)
+
+
+def _add_city(commands: Commands[argparse.ArgumentParser]) -> None:
+    from vigil_sim.demo.attach import add_command
 
     add_command(commands)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.errors import VigilError
 from vigil_schemas.types import isoformat_utc
 from vigil_sim import toml_text
@@ -39,15 +41,24 @@ class Surroundings:
     broker: str
     cloud_url: str | None = None
     tokens: Mapping[str, str] | None = None
+    broker_password_file: Path | None = None
+    """With it each gateway signs in to the broker: its id is the user name."""
 
 
-def read_tokens(path: Path) -> dict[str, str]:
-    """``gateway = "token"``, or the cloud seed's ``[[gateway]] id, token``."""
+def read_tokens(path: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """``gateway = "token"``, or the cloud seed's ``[[gateway]] id, token``.
+
+    A token that is exactly ``${NAME}`` is taken from the environment, as the cloud does.
+    Raises ``TokensError``.
+    """
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
         entries = raw.get("gateway")
         if isinstance(entries, list):
-            return {str(entry["id"]): str(entry["token"]) for entry in entries}
+            raw = {str(entry["id"]): str(entry["token"]) for entry in entries}
+        raw = filled(raw, environment)
+    except EnvironmentMissing as error:
+        raise TokensError(f"{path}: {error}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise TokensError(f'{path}: {error!r}; write  gateway-id = "token"  lines') from error
     return {key: value for key, value in raw.items() if isinstance(value, str)}
@@ -64,6 +75,9 @@ def write_configurations(city: City, around: Surroundings) -> None:
         cloud: dict[str, Any] = {"broker": around.broker}
         if around.cloud_url:
             cloud["url"] = around.cloud_url
+        if around.broker_password_file:
+            cloud["username"] = gateway.id
+            cloud["password_file"] = str(around.broker_password_file)
         if around.tokens and gateway.id in around.tokens:
             cloud["token"] = around.tokens[gateway.id]
         data_dir = str(around.directory / "data" / gateway.id)

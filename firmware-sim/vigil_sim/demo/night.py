@@ -45,10 +45,10 @@ class Night:
 class Console:
     """A signed-in reader of the HTTP API."""
 
-    def __init__(self, url: str, username: str) -> None:
+    def __init__(self, url: str, username: str, password: str = PASSWORD) -> None:
         self.url = url
         self._http = httpx.Client(base_url=f"{url}/api/v1", timeout=15)
-        answer = self._http.post("/session", json={"username": username, "password": PASSWORD})
+        answer = self._http.post("/session", json={"username": username, "password": password})
         if not answer.is_success:
             raise DemoFailed(f"signing in as {username} was refused: {answer.text}")
 

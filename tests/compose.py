@@ -1,0 +1,279 @@
+"""docker-compose.yml played without a container engine.
+
+Each service's own command, environment and configuration files are used; only what a container
+would have given is put in its place: host names and ports become 127.0.0.1 and free ports,
+volumes and bind mounts become folders and files of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import yaml
+
+import servers
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+FILE: Final = ROOT / "docker-compose.yml"
+ENVIRONMENT_FILE: Final = ROOT / "docs/deployment/compose.env"
+BIN: Final = Path(sys.executable).parent
+PORTS: Final = {"mosquitto": 1883, "influxdb": 8086, "postgres": 5432, "api": 8400}
+_REFERENCE: Final = re.compile(r"\$(?:(?P<literal>\$)|\{(?P<name>\w+)(?P<rest>[^}]*)\})")
+
+
+def references(text: str) -> set[str]:
+    """Names of the variables that a compose file asks for."""
+    return {found["name"] for found in _REFERENCE.finditer(text) if found["name"]}
+
+
+def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
+    """As the Compose specification has it, for ``$$`` and ``${NAME:?message}``."""
+    if isinstance(value, dict):
+        return {key: interpolated(entry, variables) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [interpolated(entry, variables) for entry in value]
+    if not isinstance(value, str):
+        return value
+
+    def fill(found: re.Match[str]) -> str:
+        if found["literal"]:
+            return "$"
+        assert found["rest"].startswith(":?"), f"{found[0]}: a missing value must be an error"
+        return variables[found["name"]]
+
+    return _REFERENCE.sub(fill, value)
+
+
+def variables() -> dict[str, str]:
+    """compose.env as an operator fills it in: ``openssl rand -hex 32`` for each."""
+    lines = ENVIRONMENT_FILE.read_text("utf-8").splitlines()
+    names = [line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")]
+    return {name: secrets.token_hex(32) for name in names} | {
+        # The tests' own start of InfluxDB sets this one up.
+        "INFLUX_TOKEN": servers.Influx.token
+    }
+
+
+class Composition:
+    """The services of docker-compose.yml as processes in one folder."""
+
+    def __init__(self, folder: Path, values: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.values = values
+        written = yaml.safe_load(FILE.read_text("utf-8"))
+        self.volumes = sorted(written["volumes"])
+        self.services: dict[str, dict[str, Any]] = interpolated(written["services"], values)
+        self.ports = {name: servers.free_port() for name in PORTS}
+        self.running: dict[str, servers.Server] = {}
+        for name in self.volumes:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    # --- a container's world, here ---------------------------------------------------------
+
+    def mounts(self, service: str) -> dict[str, Path]:
+        """What the service sees under which path; its own file system is a folder too."""
+        own = self.folder / "containers" / service
+        own.mkdir(parents=True, exist_ok=True)
+        found = {"/var/lib/vigil": own}
+        for entry in self.services[service].get("volumes", ()):
+            source, target, *_ = entry.split(":")
+            if source.startswith("."):
+                found[target] = ROOT / source
+                assert found[target].is_file(), f"{service} mounts {source}, which is not there"
+            else:
+                assert source in self.volumes, f"{service} mounts {source}, which is no volume"
+                found[target] = self.folder / source
+        return found
+
+    def here(self, service: str, text: str) -> str:
+        """A command's word, a value or a file's text with this machine's addresses and paths."""
+        mounts = self.mounts(service)
+        if "/source/acl" in mounts:  # the script copies a folder's files by their folder's name
+            text = text.replace("/source/", "\0/")
+        for target in sorted(mounts, key=len, reverse=True):
+            text = text.replace(target, str(mounts[target]))
+        for host, port in PORTS.items():
+            text = text.replace(f"{host}:{port}", f"127.0.0.1:{self.ports[host]}")
+        return text.replace("\0", str(self.folder / "source"))
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The service's variables."""
+        found = {
+            key: self.here(service, value)
+            for key, value in self.services[service].get("environment", {}).items()
+        }
+        if "VIGIL_HTTP_PORT" in found:
+            assert found["VIGIL_HTTP_HOST"] == "0.0.0.0"
+            assert found["VIGIL_HTTP_PORT"] == str(PORTS["api"])
+            found |= {"VIGIL_HTTP_HOST": "127.0.0.1", "VIGIL_HTTP_PORT": str(self.ports["api"])}
+        return found
+
+    def command(self, service: str) -> list[str]:
+        """The service's command with the programs of this virtual environment."""
+        first, *rest = self.services[service]["command"]
+        program = BIN / first if (BIN / first).exists() else Path(shutil.which(first) or first)
+        return [str(program), *(self.here(service, word) for word in rest)]
+
+    def order(self) -> Iterator[str]:
+        """Services, each after what it depends on."""
+        graph = {
+            name: set(service.get("depends_on", {})) for name, service in self.services.items()
+        }
+        return iter(TopologicalSorter(graph).static_order())
+
+    # --- starting and stopping ---------------------------------------------------------------
+
+    def up(self, *only: str) -> None:
+        """Start every service, or those named, in the order of their dependencies."""
+        for service in self.order():
+            if only and service not in only:
+                continue
+            starter = getattr(self, f"_start_{service.replace('-', '_')}", None)
+            if starter is not None:
+                starter()
+            elif self.services[service].get("restart") == "no":
+                self.run(service)
+            else:
+                self.start(service, lambda: True)
+
+    def down(self) -> None:
+        """Stop every service, newest first."""
+        for name in reversed(list(self.running)):
+            self.running.pop(name).stop()
+
+    def run(self, service: str, **more: str) -> None:
+        """A service that does its work and ends; anything but success raises."""
+        done = self.once(service, **more)
+        assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
+
+    def once(self, service: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(service),
+            env={"PATH": os.environ["PATH"], **self.environment(service), **more},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=self.folder,
+        )
+
+    def start(self, service: str, ready: Any) -> servers.Server:
+        """A service that stays."""
+        server = servers.Server(
+            service,
+            self.command(service),
+            ready,
+            self.folder / f"{service}.log",
+            env=self.environment(service),
+            cwd=self.folder,
+        )
+        self.running[service] = server
+        server.start()
+        return server
+
+    def said(self, service: str) -> str:
+        """Everything that a service wrote."""
+        return (self.folder / f"{service}.log").read_text("utf-8", "replace")
+
+    def _start_broker_passwords(self) -> None:
+        servers.need("mosquitto_passwd", "apt-get install mosquitto")
+        source = self.folder / "source"
+        source.mkdir(exist_ok=True)
+        for target, path in self.mounts("broker-passwords").items():
+            if target.startswith("/source/"):
+                shutil.copy(path, source / Path(target).name)
+        shell, option, script = self.command("broker-passwords")
+        if os.geteuid() != 0:
+            script = script.replace("chown mosquitto:mosquitto", f"chown {os.geteuid()}")
+        environment = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
+        done = subprocess.run(
+            [shell, option, script],
+            env=environment | self.environment("broker-passwords"),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _start_mosquitto(self) -> None:
+        """Started by root, as in its image, it becomes the user ``mosquitto``."""
+        program = servers.need("mosquitto", "apt-get install mosquitto")
+        port = self.ports["mosquitto"]
+        config = self.mounts("mosquitto")["/mosquitto/config"] / "mosquitto.conf"
+        text = self.here("mosquitto", config.read_text("utf-8"))
+        assert f"listener {PORTS['mosquitto']}\n" in text
+        text = text.replace(f"listener {PORTS['mosquitto']}\n", f"listener {port} 127.0.0.1\n")
+        config.write_text(text, "utf-8")
+        if os.geteuid() == 0:
+            shutil.chown(self.folder / "broker-data", "mosquitto")
+            for parent in (config.parent, *config.parents[1:]):  # pytest's folders are closed
+                if parent in {Path("/tmp"), Path("/")}:
+                    break
+                parent.chmod(parent.stat().st_mode | 0o011)
+        server = servers.Server(
+            "mosquitto",
+            [str(program), "-c", str(config)],
+            lambda: servers.listening(port),
+            self.folder / "mosquitto.log",
+        )
+        self.running["mosquitto"] = server
+        server.start()
+
+    def _start_influxdb(self) -> None:
+        wanted = self.services["influxdb"]["environment"]
+        server = servers.influxd(self.folder / "influx-data", port=self.ports["influxdb"])
+        self.running["influxdb"] = server
+        # What the image's first start does is what `servers.influxd` did through the same API.
+        assert wanted["DOCKER_INFLUXDB_INIT_MODE"] == "setup"
+        assert wanted["DOCKER_INFLUXDB_INIT_ORG"] == server.org
+        assert wanted["DOCKER_INFLUXDB_INIT_BUCKET"] == server.bucket
+        assert wanted["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"] == server.token
+
+    def _start_postgres(self) -> None:
+        """As the image does: a superuser with a password, and a database of the same name."""
+        wanted = self.services["postgres"]["environment"]
+        folder = self.folder / "postgres-data"
+        server = servers.postgres(folder, port=self.ports["postgres"])
+        self.running["postgres"] = server
+        assert wanted["POSTGRES_USER"] == "vigil"
+        server.create(wanted["POSTGRES_DB"])
+        address = f"host=127.0.0.1 port={server.port} user=vigil dbname=postgres"
+        with psycopg.connect(address, autocommit=True) as connection:
+            password = wanted["POSTGRES_PASSWORD"]
+            connection.execute(f"ALTER ROLE vigil PASSWORD '{password}'")
+            (folder / "data/pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def _start_ingest(self) -> None:
+        self.start("ingest", lambda: '"kind": "ready"' in self.said("ingest"))
+
+    def _start_api(self) -> None:
+        self.start("api", lambda: '"kind": "ready"' in self.said("api"))
+        kind, program, *rest = self.services["api"]["healthcheck"]["test"]
+        assert (kind, program) == ("CMD", "python")
+        port = str(self.ports["api"])
+        words = [word.replace(str(PORTS["api"]), port) for word in rest]
+        subprocess.run([sys.executable, *words], check=True, timeout=60)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['api']}"
+
+    def ready(self) -> dict[str, Any]:
+        """What ``/readyz`` says; raises while anything is down."""
+        with urllib.request.urlopen(f"{self.url}/readyz", timeout=15) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found

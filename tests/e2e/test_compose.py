@@ -1,0 +1,251 @@
+"""docker-compose.yml does what it says: its own commands and settings, played as processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+import servers
+from compose import BIN, ENVIRONMENT_FILE, FILE, ROOT, Composition, references, variables
+from vigil_sim.scenario import load
+
+GATEWAYS = ("gw-canal", "gw-home", "gw-market", "gw-zhongshan")
+
+
+@pytest.fixture
+def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
+    # A short path: the private D-Bus has a Unix socket in there.
+    made = Composition(tmp_path_factory.mktemp("c"), variables())
+    yield made
+    made.down()
+
+
+# --- the files -------------------------------------------------------------------------------
+
+
+def test_the_file_keeps_the_compose_specification() -> None:
+    command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(FILE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_variable_is_in_the_environment_file_and_has_no_default() -> None:
+    assert references(FILE.read_text("utf-8")) == set(variables())
+    values = re.findall(r"^\w+=(.*)$", ENVIRONMENT_FILE.read_text("utf-8"), re.MULTILINE)
+    assert set(values) == {"changeme"}
+
+
+def test_the_seed_is_that_of_the_scenario_and_holds_no_secret() -> None:
+    seed = tomllib.loads((ROOT / "docs/deployment/seed.toml").read_text("utf-8"))
+    night = load("city-night")
+    assert {entry["id"] for entry in seed["gateway"]} == {entry.id for entry in night.gateway}
+    assert {entry["key"]: entry["name"] for entry in seed["person"]} == {
+        person.key: person.name for person in night.person
+    }
+    assert {(entry["tag"], entry["person"]) for entry in seed["tag"]} == {
+        (tag, person.key) for person in night.person for tag in person.tags
+    }
+    assert {entry["password"] for entry in seed["account"]} == {"${VIGIL_CITY_PASSWORD}"}
+    assert {entry["token"] for entry in seed["gateway"]} == {"${VIGIL_CITY_TOKEN}"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "service", "words"),
+    [
+        ("VIGIL_SECRET_KEY", "api", "secret_key"),
+        ("VIGIL_SECRET_KEY", "ingest", "secret_key"),
+        ("POSTGRES_PASSWORD", "migrate", "database_url"),
+        ("INFLUX_TOKEN", "api", "influx_token"),
+        ("BROKER_PASSWORD", "ingest", "broker_password"),
+        ("VIGIL_CITY_PASSWORD", "seed", "weak-password"),
+        ("VIGIL_CITY_TOKEN", "seed", "token of gateway"),
+    ],
+)
+def test_the_cloud_refuses_a_value_of_the_environment_file(
+    variable: str, service: str, words: str, tmp_path: Path
+) -> None:
+    values = variables() | {variable: "changeme"}
+    composition = Composition(tmp_path, values)
+    # Seeding needs a database; this one is a file.
+    more = {"VIGIL_DATABASE_URL": ""} if service == "seed" else {}
+    done = composition.once(service, **more)
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("vigil-cloud: ")
+    assert words in last
+    assert not [value for value in values.values() if value != "changeme" and value in done.stderr]
+
+
+# --- the broker ------------------------------------------------------------------------------
+
+
+class Client:
+    """One connection to the broker, and what arrived on it."""
+
+    def __init__(
+        self, composition: Composition, username: str = "", password: str = "", will: str = ""
+    ) -> None:
+        self.got: list[tuple[str, bytes, bool]] = []
+        self.reason: Any = None
+        self._heard = threading.Event()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        if username:
+            self.client.username_pw_set(username, password)
+        if will:
+            self.client.will_set(will, b"death", qos=1, retain=True)
+        self.client.on_connect = self._connected
+        self.client.on_message = lambda _c, _u, message: self.got.append(
+            (message.topic, bytes(message.payload), message.retain)
+        )
+        self.client.connect("127.0.0.1", composition.ports["mosquitto"])
+        self.client.loop_start()
+        assert self._heard.wait(30)
+
+    def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _p: Any) -> None:
+        self.reason = reason
+        self._heard.set()
+        if reason.is_failure:
+            self.client.disconnect()
+
+    def subscribe(self, *filters: str) -> None:
+        done = threading.Event()
+        self.client.on_subscribe = lambda *_: done.set()
+        self.client.subscribe([(name, mqtt.SubscribeOptions(qos=1)) for name in filters])
+        assert done.wait(30)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(30)
+
+    def vanish(self) -> None:
+        """As when the power fails: no DISCONNECT."""
+        self.client.loop_stop()
+        connection = self.client.socket()
+        assert connection is not None
+        connection.close()
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def broker(composition: Composition) -> Composition:
+    composition.up("broker-passwords", "mosquitto")
+    return composition
+
+
+def signed_in(broker: Composition, username: str, will: str = "") -> Client:
+    client = Client(broker, username, broker.values["BROKER_PASSWORD"], will)
+    assert not client.reason.is_failure, client.reason
+    return client
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("", ""), ("gw-canal", "wrong"), ("gw-stranger", "BROKER_PASSWORD")]
+)
+def test_the_broker_lets_in_nobody_else(broker: Composition, username: str, password: str) -> None:
+    client = Client(broker, username, broker.values.get(password, password))
+    client.close()
+    assert client.reason.is_failure
+
+
+def test_a_gateway_writes_and_hears_its_own_branch_only(broker: Composition) -> None:
+    cloud = signed_in(broker, "vigil-cloud")
+    cloud.subscribe("vigil/v1/+/alarm", "vigil/v1/+/event", "$share/g/vigil/v1/+/observation")
+    cloud.subscribe("vigil/v1/+/status")
+    canal, home = signed_in(broker, "gw-canal"), signed_in(broker, "gw-home")
+    home.subscribe("#", "vigil/v1/+/receipt", "vigil/v1/gw-canal/receipt", "vigil/v1/gw-home/+")
+    for lane in ("alarm", "event", "observation", "status", "receipt", "command"):
+        home.publish(f"vigil/v1/gw-canal/{lane}", b"forged")
+        canal.publish(f"vigil/v1/gw-canal/{lane}", b"own")
+    for channel in ("receipt", "command", "config"):
+        cloud.publish(f"vigil/v1/gw-canal/{channel}", b"for canal")
+        cloud.publish(f"vigil/v1/gw-home/{channel}", b"for home")
+    servers.eventually(lambda: len(cloud.got) >= 4, "the cloud's messages")
+    servers.eventually(lambda: len({topic for topic, *_ in home.got}) >= 3, "home's messages")
+    # Whatever was forged came before this on the same connections.
+    home.publish("vigil/v1/gw-home/alarm", b"last")
+    servers.eventually(lambda: cloud.got[-1][1] == b"last", "the last message")
+    for client in (cloud, canal, home):
+        client.close()
+    assert {topic for topic, payload, _ in cloud.got if payload == b"own"} == {
+        f"vigil/v1/gw-canal/{lane}" for lane in ("alarm", "event", "observation", "status")
+    }
+    assert {payload for _, payload, _ in cloud.got} == {b"own", b"last"}
+    assert {payload for _, payload, _ in home.got} == {b"for home"}
+
+
+def test_a_retained_birth_and_the_last_will_reach_the_cloud(broker: Composition) -> None:
+    status = "vigil/v1/gw-market/status"
+    gateway = signed_in(broker, "gw-market", will=status)
+    gateway.publish(status, b"birth", retain=True)
+    cloud = signed_in(broker, "vigil-cloud")
+    cloud.subscribe("vigil/v1/+/status")
+    servers.eventually(lambda: cloud.got, "the retained birth")
+    assert cloud.got == [(status, b"birth", True)]
+    gateway.vanish()
+    servers.eventually(lambda: len(cloud.got) > 1, "the last will")
+    cloud.close()
+    assert cloud.got[1][:2] == (status, b"death")
+
+
+# --- the whole -------------------------------------------------------------------------------
+
+
+def alerts(http: httpx.Client) -> dict[str, dict[str, Any]]:
+    """The first alert of each domain, a noise one only once its evidence is stored."""
+    found: dict[str, dict[str, Any]] = {}
+    for alert in http.get("/alerts", params={"limit": 100}).raise_for_status().json()["alerts"]:
+        if alert["domain"] != "noise" or alert["evidence"]["state"] == "stored":
+            found[alert["domain"]] = alert
+    return found
+
+
+def test_a_night_on_the_services_of_the_file(composition: Composition) -> None:
+    servers.need("mosquitto", "apt-get install mosquitto")
+    servers.need("postgres", "apt-get install postgresql")
+    servers.need("influxd", "install InfluxDB 2 (https://docs.influxdata.com) or set VIGIL_SERVERS")
+    composition.up()
+    assert composition.ready()["down"] == []
+    city = composition.running["city"]
+    with httpx.Client(base_url=f"{composition.url}/api/v1", timeout=30, trust_env=False) as http:
+        who = {"username": "duty", "password": composition.values["VIGIL_CITY_PASSWORD"]}
+        assert http.post("/session", json=who).status_code == 200
+
+        def complete() -> dict[str, dict[str, Any]] | None:
+            assert city.process is not None
+            assert city.process.poll() is None, composition.said("city")
+            found = alerts(http)
+            return found if len(found) == 4 else None
+
+        arrived = servers.eventually(complete, "an alert of each domain", 400)
+        assert set(arrived) == {"noise", "water", "checkin", "smoke"}
+        assert arrived["checkin"]["subject"]["person_name"]
+        evidence = arrived["noise"]["evidence"]
+        assert {"audio", "video", "plate", "levels"} <= {
+            entry["role"] for entry in evidence["files"]
+        }
+        for entry in evidence["files"]:
+            assert http.get(f"/evidence/{evidence['sha256']}/{entry['name']}").content
+        device = arrived["water"]["device"]
+        series = http.get(f"/devices/{device}/series").raise_for_status().json()["series"]
+        assert any(entry["latest"] for entry in series)
+    assert list((composition.folder / "cloud-data").rglob("*.zip")), "evidence is in the volume"
+    assert not list(composition.folder.rglob("vigil.sqlite3")), "PostgreSQL is the database"
+    said = [json.loads(line) for line in composition.said("city").splitlines()]
+    assert {"kind": "online", "gateways": list(GATEWAYS)} in said
+    assert city.process is not None
+    city.process.terminate()
+    assert city.process.wait(60) == 0
+    assert composition.ready()["down"] == []
