@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import OpenWindow, Window
 from browser.town import Town, reference, sealed_evidence
+from servers import eventually
 
 
 def _open(opened: Window, title: str) -> Page:
@@ -30,18 +31,19 @@ def test_evidence_on_its_way_arrives_and_can_be_played(window: OpenWindow, town:
     town.upload(sealed)
 
     # Then it is there without a reload: the film plays
-    video = page.get_by_label("Video")
+    video = page.get_by_label("Video", exact=True)
     expect(video).to_be_visible()
-    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    eventually(lambda: video.evaluate("v => v.readyState >= 2"), "a playable film")
     assert video.evaluate("v => [v.videoWidth, v.videoHeight]") == [640, 360]
     video.evaluate("async v => { v.muted = true; await v.play(); }")
-    page.wait_for_function("document.querySelector('video').currentTime > 0.2")
+    eventually(lambda: video.evaluate("v => v.currentTime > 0.2"), "a film that moves")
 
     # and the plate, the sound and the list of files with their digests are there
     plate = page.get_by_role("img", name="Picture of the plate")
-    page.wait_for_function("document.querySelector('img.plate').naturalWidth === 320")
     expect(plate).to_be_visible()
-    page.wait_for_function("document.querySelector('audio').duration === 2")
+    eventually(lambda: plate.evaluate("i => i.naturalWidth === 320"), "the plate's picture")
+    sound = page.get_by_label("Sound", exact=True)
+    eventually(lambda: sound.evaluate("a => a.duration === 2"), "two seconds of sound")
     files = page.get_by_role("link", name=re.compile("^Download "))
     expect(files).to_have_count(4)
     digest = reference(sealed).sha256
@@ -74,9 +76,9 @@ def test_a_fire_is_acknowledged_then_confirmed_and_its_history_says_by_whom(
 
     page.get_by_label("Comment (optional)").fill("Engine 12 is under way.")
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.get_by_text("Acknowledged by admin")).to_be_visible()
+    expect(page.locator(".done", has_text="Acknowledged by admin")).to_be_visible()
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_text("Confirmed by admin")).to_be_visible()
+    expect(page.locator(".done", has_text="Confirmed by admin")).to_be_visible()
     history = page.get_by_role("listitem")
     expect(history.filter(has_text="Engine 12 is under way.")).to_be_visible()
 

@@ -57,6 +57,12 @@ def test_the_language_is_switched_at_once_and_remembered(window: OpenWindow) -> 
     expect(page.get_by_role("heading", name="設備")).to_be_visible()
 
 
+def test_an_account_s_own_language_counts_until_somebody_chooses(window: OpenWindow) -> None:
+    page = window().go("/")
+    _fill(page, "mei", PASSWORD)
+    expect(page.get_by_role("heading", name="家人")).to_be_visible()
+
+
 def test_an_ended_session_leads_back_to_the_door(window: OpenWindow) -> None:
     opened = window("admin")
     page = opened.go("/devices")

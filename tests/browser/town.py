@@ -58,10 +58,10 @@ _DEVICES: Final = (
     (KITCHEN, Domain.SMOKE, "zigbee2mqtt", "Lin home, kitchen", "林宅廚房", 23.4779, 120.4552),
 )
 ACCOUNTS: Final = {
-    "admin": ("值班中心", ["administrator", "inspector", "dispatcher"]),
-    "inspector": ("王稽查員", ["inspector"]),
-    "mei": ("林美玲", ["family"]),
-    "lone": ("獨居", ["family"]),
+    "admin": ("值班中心", ["administrator", "inspector", "dispatcher"], "en"),
+    "inspector": ("王稽查員", ["inspector"], "en"),
+    "mei": ("林美玲", ["family"], "zh-TW"),
+    "lone": ("獨居", ["family"], "en"),
 }
 NAMES: Final = {"grandmother": "林奶奶", "stranger": "陳爺爺"}
 
@@ -74,8 +74,15 @@ def _toml(table: str, /, **values: Any) -> str:
 def _seed() -> str:
     expires = (datetime.now(UTC) + timedelta(days=7)).isoformat()
     parts = [
-        _toml("account", username=name, password=PASSWORD, roles=roles, display_name=shown)
-        for name, (shown, roles) in ACCOUNTS.items()
+        _toml(
+            "account",
+            username=name,
+            password=PASSWORD,
+            roles=roles,
+            display_name=shown,
+            language=language,
+        )
+        for name, (shown, roles, language) in ACCOUNTS.items()
     ]
     parts.append(_toml("gateway", id=GATEWAY, token=TOKEN))
     parts.append(_toml("person", key="grandmother", name=NAMES["grandmother"], guardians=["mei"]))
