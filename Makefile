@@ -24,7 +24,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 $(WEB)/node_modules/.ready: $(WEB)/package.json $(WEB)/package-lock.json
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "vigil: Node 20 or newer is needed" >&2; exit 2; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo "vigil: Node 20 or newer is needed" >&2; exit 2; }
 	@echo "vigil: installing web packages (about half a minute the first time)"
 	@cd $(WEB) && npm ci --silent --no-audit --no-fund
 	@touch $@
