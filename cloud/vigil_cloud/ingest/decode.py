@@ -7,6 +7,7 @@ times stay whole microseconds and a series is made once and remembered.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
@@ -14,7 +15,8 @@ from typing import Any, Final, NamedTuple, cast
 import structlog
 from pydantic_core import from_json
 
-from vigil_cloud.timeseries.port import Point, Series
+from vigil_cloud.ingest.plain import Known
+from vigil_cloud.timeseries.port import Point
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import (
     OBSERVATION_TYPES,
@@ -28,7 +30,7 @@ from vigil_schemas.errors import InvalidMessage
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
 from vigil_schemas.senml import BASE_NAME_PREFIX, UNITS, SenmlRecord
 from vigil_schemas.topics import STATUS, UP, parse
-from vigil_schemas.types import Domain, Lane, Model
+from vigil_schemas.types import Lane, Model
 
 _GATEWAY: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 _EPOCH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -42,6 +44,7 @@ _DOWNWARD: Final = frozenset({Receipt.TYPE, Command.TYPE, Configuration.TYPE})
 _SALVAGE_BYTES: Final = 1024 * 1024
 """No more than this is searched for the sequence of a message that is refused anyway."""
 
+_NO_UNITS: Final[Mapping[str, str | None]] = {}
 _log = structlog.get_logger(__name__)
 
 
@@ -53,7 +56,7 @@ class Observation(NamedTuple):
     sequence: int
     device: str
     points: list[Point]
-    units: dict[str, str | None]
+    units: Mapping[str, str | None]
     """Of parameters that this process had not met before."""
 
 
@@ -90,17 +93,22 @@ class Limits:
 
 
 class Decoder:
-    """Remembers series; belongs to one thread."""
+    """Remembers sources and series; belongs to one thread."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._series: dict[tuple[Domain, str, str], dict[str, Series]] = {}
-        self._remembered = 0
+        self._known = Known()
 
     def decode(self, topic: str, payload: bytes, received: datetime) -> Decoded:
         """Never raises for a bad message: that is a ``Refusal``."""
         try:
-            return self._decode(topic, payload, received)
+            plain = self._known.plain(topic, payload)
+            if plain is None:
+                return self._decode(topic, payload, received)
+            self._check_times(plain.earliest_us, plain.latest_us, received)
+            return Observation(
+                plain.gateway, plain.source, plain.sequence, plain.device, plain.points, _NO_UNITS
+            )
         except InvalidMessage as error:
             return refuse(topic, payload, error.reason, str(error))
         except OverflowError as error:  # a time that no clock can show
@@ -119,7 +127,7 @@ class Decoder:
         if envelope.type in OBSERVATION_TYPES:
             if source.lane != Lane.OBSERVATION:
                 raise InvalidMessage("wrong-lane", f"observations came on {source.lane}")
-            return self._observation(envelope, source, received)
+            return self._observation(topic, envelope, source, received)
         return self._fact(envelope, source, received)
 
     def _fact(self, envelope: Envelope, source: Source, received: datetime) -> Fact:
@@ -134,10 +142,13 @@ class Decoder:
         self._check_times(time_us, time_us, received)
         return Fact(source.gateway, envelope.source, _number(envelope), source.lane, envelope, data)
 
-    def _observation(self, envelope: Envelope, source: Source, received: datetime) -> Observation:
+    def _observation(
+        self, topic: str, envelope: Envelope, source: Source, received: datetime
+    ) -> Observation:
         records = cast(list[SenmlRecord], decode_data(envelope))
         device = _device(records, envelope)
-        known = self._known(OBSERVATION_TYPES[envelope.type], source.gateway, device)
+        domain = OBSERVATION_TYPES[envelope.type].value
+        self._known.learn(topic, envelope.source, source.gateway, envelope.type, device)
         base_us = 0
         earliest, latest = 1 << 62, -(1 << 62)
         points: list[Point] = []
@@ -145,14 +156,15 @@ class Decoder:
         for record in records:
             if record.bt is not None:
                 base_us = round(record.bt * 1e6)
-            series = known.get(record.n)
-            if series is None:
-                series = self._remember(known, envelope, source.gateway, device, record.n)
-                units[record.n] = record.u
             if record.u is not None and record.u not in UNITS:
                 raise InvalidMessage(
                     "wrong-schema", f"data: unit {record.u!r} of {record.n} is not registered"
                 )
+            series, news = self._known.series(
+                envelope.type, domain, source.gateway, device, record.n, record.u
+            )
+            if news:
+                units[record.n] = record.u
             time_us = base_us + round(record.t * 1e6)
             if time_us < earliest:
                 earliest = time_us
@@ -163,20 +175,6 @@ class Decoder:
         return Observation(
             source.gateway, envelope.source, _number(envelope), device, points, units
         )
-
-    def _known(self, domain: Domain, gateway: str, device: str) -> dict[str, Series]:
-        if self._remembered > 100_000:  # names are the senders' choice: bounded
-            self._series.clear()
-            self._remembered = 0
-        return self._series.setdefault((domain, gateway, device), {})
-
-    def _remember(
-        self, known: dict[str, Series], envelope: Envelope, gateway: str, device: str, name: str
-    ) -> Series:
-        series = Series(OBSERVATION_TYPES[envelope.type].value, gateway, device, name)
-        known[name] = series
-        self._remembered += 1
-        return series
 
     def _check_times(self, earliest_us: int, latest_us: int, received: datetime) -> None:
         now_us = (received - _EPOCH) // _MICROSECOND

@@ -27,8 +27,8 @@ class Waiting:
         self._messages: deque[Arrived] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._lingering = threading.Event()
-        """Set once closed."""
+        self._enough = threading.Event()
+        """A quarter full, or closed: no more lingering."""
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -43,6 +43,8 @@ class Waiting:
             self._messages.append(message)
             if len(self._messages) == 1:
                 self._changed.notify_all()
+            elif len(self._messages) * 4 == self._capacity:
+                self._enough.set()
 
     def take(self, most: int, linger_s: float = 0.0) -> list[Arrived]:
         """Up to ``most`` messages, none once closed and empty.
@@ -53,8 +55,9 @@ class Waiting:
             while not self._messages and not self._closed:
                 self._changed.wait()
         if linger_s and len(self._messages) < most:
-            self._lingering.wait(linger_s)  # the putting side is not woken for this
+            self._enough.wait(linger_s)  # not the condition: it is told of every message
         with self._changed:
+            self._enough.clear()
             count = min(most, len(self._messages))
             taken = [self._messages.popleft() for _ in range(count)]
             self._changed.notify_all()
@@ -64,6 +67,6 @@ class Waiting:
         """Nothing more comes in; ``take`` gives what is left and then nothing."""
         with self._changed:
             self._closed = True
-            self._lingering.set()
+            self._enough.set()
             self._messages.clear()
             self._changed.notify_all()

@@ -39,7 +39,7 @@ INTAKES: Final[dict[str, tuple[str, ...]]] = {
     "event": (Lane.EVENT.value, STATUS),
     "observation": (Lane.OBSERVATION.value,),
 }
-LINGER_S: Final = {"observation": 0.05}
+LINGER_S: Final = {"observation": 0.1}
 """Readings may wait a moment for company: a commit costs as much for one as for a hundred."""
 SEND_S: Final = 0.5
 SWEEP_S: Final = 5.0

@@ -209,3 +209,93 @@ def test_a_damaged_message_never_raises(data: st.DataObject) -> None:
         good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
 
     assert decoded(bytes(good)) is not None
+
+
+def primed() -> Decoder:
+    """A decoder that has met the source and its parameters, so that the short way is open."""
+    decoder = Decoder(Limits())
+    assert isinstance(
+        decoder.decode(TOPIC, observation(GATEWAY, 1, device=DEVICE, time=NOW), NOW), Observation
+    )
+    return decoder
+
+
+def test_the_short_way_is_really_taken() -> None:
+    payload = observation(GATEWAY, 5, device=DEVICE, time=NOW, records=70)
+
+    assert primed()._known.plain(TOPIC, payload) is not None
+
+
+def without_news(found: Decoded) -> Decoded:
+    return found._replace(units={}) if isinstance(found, Observation) else found
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.sampled_from(["", "7", "Cel", "m", "urn:vigil:sonde-1:", "urn:vigil:other:", [], {}]),
+    st.sampled_from([1, 2, 3, 4, 9, 1.0, 9.0, 1e305, -0.0]),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 6),
+            st.sampled_from(["bn", "bt", "n", "u", "t", "v", "qf", "x"]),
+            VALUES,
+        ),
+        max_size=3,
+    ),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    *("specversion", "id", "source", "type", "subject", "time", "sequence"),
+                    *("clockquality", "datacontenttype", "dataschema", "data", "extra"),
+                ]
+            ),
+            st.one_of(
+                VALUES,
+                st.sampled_from(
+                    [
+                        *("2026-04-01T00:00:00Z", "2026-04-01T00:00:00+08:00", "2026-13-01"),
+                        *("2026-04-01T00:00:00", "20260401T000000Z", "2026-04-01 00:00:00Z"),
+                        *("0" * 15 + "9", "٠" * 16, "x" * 65, "a\0b", "holdover", "1.0"),
+                        *("/gw-a/observation/abcdef01", "/gw-b/observation/abcdef01"),
+                        *("city.vigil.water.observation.v1", "city.vigil.noise.observation.v1"),
+                    ]
+                ),
+            ),
+        ),
+        max_size=2,
+    ),
+    st.booleans(),
+)
+def test_the_short_way_and_the_contract_agree(
+    in_records: list[tuple[int, str, Any]], in_envelope: list[tuple[str, Any]], drop: bool
+) -> None:
+    """Whatever is changed in a message, both ways give the same points or the same refusal."""
+    message = json.loads(observation(GATEWAY, 5, device=DEVICE, time=NOW))
+    for number, key, value in in_records:
+        if drop:
+            message["data"][number].pop(key, None)
+        else:
+            message["data"][number][key] = value
+    for key, value in in_envelope:
+        message[key] = value
+    payload = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode(
+        errors="surrogatepass"
+    )
+
+    short = primed().decode(TOPIC, payload, NOW)
+    long = decoded(payload)
+
+    assert without_news(short) == without_news(long)
+    if isinstance(short, Observation):
+        assert [type(p.value) for p in short.points] == [
+            type(p.value)
+            for p in long.points  # type: ignore[union-attr]  # equal, so an observation
+        ]
