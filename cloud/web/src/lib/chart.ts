@@ -54,7 +54,7 @@ export function timeLabels(language: Language) {
 export const taipeiDate = (seconds: number): Date =>
   uPlot.tzDate(new Date(seconds * 1000), TIME_ZONE);
 
-/** A horizontal line across the plot, with its word on the right. */
+/** A horizontal line across the plot, with its word on the left, where a passage is still quiet. */
 export function horizontal(value: number, text: string, colour: string): uPlot.Plugin {
   return {
     hooks: {
@@ -74,9 +74,9 @@ export function horizontal(value: number, text: string, colour: string): uPlot.P
         ctx.lineTo(left + width, y);
         ctx.stroke();
         ctx.font = `600 ${12 * dpr}px system-ui, "Noto Sans TC", sans-serif`;
-        ctx.textAlign = "right";
+        ctx.textAlign = "left";
         ctx.textBaseline = "bottom";
-        ctx.fillText(text, left + width - 4 * dpr, y - 3 * dpr);
+        ctx.fillText(text, left + 6 * dpr, y - 3 * dpr);
         ctx.restore();
       },
     },
