@@ -1,0 +1,146 @@
+"""What `pip install vigil-city[…]` brings: every file that the programs need, and no test."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {
+    "vigil_schemas": ROOT / "schemas",
+    "vigil_edge": ROOT / "edge",
+    "vigil_cloud": ROOT / "cloud",
+    "vigil_sim": ROOT / "firmware-sim",
+}
+EXTRA = {"vigil_edge": "edge", "vigil_cloud": "cloud", "vigil_sim": "sim"}
+MODULES = {
+    "opencv-python-headless": "cv2",
+    "paho-mqtt": "paho",
+    "pyserial": "serial",
+    "psycopg": "psycopg",
+    "argon2-cffi": "argon2",
+}
+"""Distributions whose modules are called otherwise than they are."""
+OF_OTHERS = {
+    # Parts of what an extra names: of pydantic, fastapi and influxdb-client.
+    "vigil_schemas": {"pydantic_core"},
+    "vigil_edge": {"pydantic_core"},
+    "vigil_sim": {"pydantic_core"},
+    "vigil_cloud": {"pydantic_core", "starlette", "urllib3"},
+    # Imported by the gateway's process, which has bleak: nothing of the simulator imports it.
+    "vigil_sim/checkin/bleak_backend.py": {"bleak"},
+}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    if not (ROOT / "cloud/vigil_cloud/static/index.html").is_file():
+        pytest.skip("the web pages are not built: make setup")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as opened:
+        yield opened
+
+
+def sources(suffixes: frozenset[str] | None = None) -> set[str]:
+    """Names that the packages' files would have in the wheel."""
+    return {
+        path.relative_to(root).as_posix()
+        for package, root in PACKAGES.items()
+        for path in (root / package).rglob("*")
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and (suffixes is None or path.suffix in suffixes)
+        and "static" not in path.parts  # may be built again while this runs
+    }
+
+
+def test_it_holds_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    assert sources() - names == set()
+    for name in (
+        "vigil_cloud/static/index.html",
+        "vigil_cloud/static/atlas/index.json",
+        "vigil_cloud/database/migrations/env.py",
+        "vigil_cloud/database/migrations/script.py.mako",
+        "vigil_cloud/database/migrations/versions/0001_initial.py",
+        "vigil_sim/scenarios/city-night.toml",
+        "vigil_cloud/py.typed",
+    ):
+        assert name in names
+    assert any(name.startswith("vigil_cloud/static/assets/") for name in names)
+
+
+def test_it_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+    assert not [
+        name for name in wheel.namelist() if "node_modules" in name or "__pycache__" in name
+    ]
+
+
+def metadata(wheel: zipfile.ZipFile) -> dict[str, set[str]]:
+    """Modules that each extra installs, beside those that every install has."""
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    found: dict[str, set[str]] = {extra: set() for extra in EXTRA.values()}
+    for line in message_from_bytes(wheel.read(name)).get_all("Requires-Dist", []):
+        requirement = Requirement(line)
+        module = MODULES.get(requirement.name, requirement.name).replace("-", "_")
+        for extra, modules in found.items():
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                modules.add(module)
+    return found
+
+
+def imported(text: str) -> set[str]:
+    """Names of the top packages that a module imports anywhere, but not only for types."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", [*EXTRA, "vigil_schemas"])
+def test_each_extra_installs_what_its_package_imports(package: str, wheel: zipfile.ZipFile) -> None:
+    extras = metadata(wheel)
+    extra = EXTRA.get(package)
+    there = extras[extra] if extra else set.intersection(*extras.values())
+    there = there | {package, "vigil_schemas"} | OF_OTHERS.get(package, set())
+    lacking = {}
+    for name in sources(frozenset({".py"})):
+        if name.startswith(f"{package}/"):
+            wanted = imported(wheel.read(name).decode()) - set(sys.stdlib_module_names)
+            if missing := wanted - there - OF_OTHERS.get(name, set()):
+                lacking[name] = missing
+    assert lacking == {}
+
+
+def test_all_names_of_the_programs_lead_somewhere(wheel: zipfile.ZipFile) -> None:
+    (name,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    lines = [line for line in wheel.read(name).decode().splitlines() if " = " in line]
+    programs = dict(line.split(" = ") for line in lines)
+    assert set(programs) == {"vigil-edge", "vigil-cloud", "vigil-sim"}
+    for target in programs.values():
+        module, _, function = target.partition(":")
+        text = wheel.read(module.replace(".", "/") + ".py").decode()
+        assert f"def {function}(" in text
