@@ -15,11 +15,14 @@ from vigil_cloud.checkin.models import Visit
 from vigil_cloud.noise.models import Exceedance
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.water.models import Excursion
+from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import Model
 
+EVIDENCE = EvidenceReference(sha256="e" * 64, size=1000)
+MEASURED = exceedance(NOON).model_copy(update={"phase": "measured"})
 OVER = alarm(NOON + timedelta(minutes=5), active=False)
 PAIRS: dict[str, tuple[str, Model, Model, type[Any]]] = {
-    "noise": ("mic-1", exceedance(NOON), exceedance(NOON), Exceedance),
+    "noise": ("mic-1", MEASURED, exceedance(NOON, evidence=EVIDENCE), Exceedance),
     "water": ("sonde-1", excursion(NOON), excursion(NOON, "end"), Excursion),
     "checkin": ("station-1", visit(NOON), visit(NOON, "departed"), Visit),
     "smoke": ("alarm-1", alarm(NOON), OVER, AlarmCondition),

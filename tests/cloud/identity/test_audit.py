@@ -73,9 +73,14 @@ def test_many_writers_make_one_chain(either_city: City) -> None:
 def test_a_line_of_a_transaction_that_fails_is_not_written(city: City) -> None:
     with city.services.sessions() as session:
         before = verify(session)
-    with pytest.raises(RuntimeError), writing(city.services.sessions) as session:
-        append(session, at=NOON, account="a", action="b", subject="c")
-        raise RuntimeError
+
+    def fail() -> None:
+        with writing(city.services.sessions) as session:
+            append(session, at=NOON, account="a", action="b", subject="c")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
 
     with city.services.sessions() as session:
         assert verify(session) == before

@@ -1,0 +1,296 @@
+"""Notifications over a real web hook and a real mail server: sent once, tried again, to the right."""
+
+from __future__ import annotations
+
+import email
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from cloud_city import GATEWAY, NAME, City, alarm, exceedance, visit
+from servers import eventually, free_port
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
+from vigil_cloud.notify.channels import BadChannel, put_channel
+from vigil_cloud.notify.courier import MAX_ATTEMPTS, Courier, pause_after
+
+
+class Hook:
+    """A web hook that keeps what it is told and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.status = 200
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if hook.status == 200:
+                    hook.received.append(json.loads(body))
+                self.send_response(hook.status)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"json://127.0.0.1:{self._server.server_address[1]}/secret-path"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    server = Hook()
+    yield server
+    server.close()
+
+
+def channel(city: City, url: str, name: str = "hook", **options: Any) -> None:
+    with writing(city.services.sessions) as session:
+        username = options.pop("username", None)
+        account = account_named(session, username) if username else None
+        put_channel(
+            session, city.cipher, name=name, url=url, account=account, language="en", **options
+        )
+
+
+def deliveries(city: City, username: str) -> list[tuple[str, str, int]]:
+    (alert,) = city.alerts(username)
+    return [(each["channel"], each["state"], each["attempts"]) for each in alert["deliveries"]]
+
+
+def test_a_fire_is_told_once_with_place_time_and_link(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+    city.send(alarm(city.time), "alarm-1")  # the gateway sends it again
+    assert deliveries(city, "dispatcher") == [("hook", "waiting", 0)]
+
+    assert courier.deliver_due() == 1
+    assert courier.deliver_due() == 0
+
+    (told,) = hook.received
+    assert told["title"] == "Smoke alarm at Chen home"
+    assert "2026-03-01 12:00:00" in told["message"], "times are Taipei's"
+    assert deliveries(city, "dispatcher") == [("hook", "sent", 1)]
+
+
+def test_a_hook_that_fails_is_tried_again_ever_later_and_its_address_stays_secret(
+    city: City, hook: Hook
+) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    hook.status = 503
+    city.send(alarm(city.time), "alarm-1")
+
+    courier.deliver_due()
+    (alert,) = city.alerts("dispatcher")
+    (delivery,) = alert["deliveries"]
+    assert delivery["state"] == "waiting"
+    assert delivery["error"]
+    assert "secret-path" not in delivery["error"]
+    assert courier.deliver_due() == 0, "not before its pause is over"
+
+    hook.status = 200
+    city.time += pause_after(1)
+    assert courier.deliver_due() == 1
+    assert deliveries(city, "dispatcher") == [("hook", "sent", 2)]
+
+
+def test_a_dead_hook_is_given_up_and_others_are_not_held_up(city: City, hook: Hook) -> None:
+    channel(city, f"json://127.0.0.1:{free_port()}/", "dead", role=Role.DISPATCHER)
+    channel(city, hook.url, role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        assert courier.deliver_due() >= 1
+        assert len(hook.received) == 1
+        city.time += pause_after(attempt)
+
+    assert courier.deliver_due() == 0
+    assert deliveries(city, "dispatcher") == [
+        ("dead", "failed", MAX_ATTEMPTS),
+        ("hook", "sent", 1),
+    ]
+
+
+def test_a_courier_that_dies_with_a_delivery_leaves_it_to_the_next(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    city.send(alarm(city.time), "alarm-1")
+    parcels, _ = Courier(city.services)._lease()  # and never sends them
+    assert len(parcels) == 1
+
+    other = Courier(city.services)
+    assert other.deliver_due() == 0, "still in the first one's hands"
+    city.later(minutes=2)
+    assert other.deliver_due() == 1
+    assert len(hook.received) == 1
+
+
+def test_what_nobody_acknowledges_goes_to_the_next_channel(city: City, hook: Hook) -> None:
+    channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+
+    assert courier.deliver_due() == 0
+    city.later(seconds=60)
+    assert courier.deliver_due() == 1
+
+    assert "Nobody has acknowledged" in hook.received[0]["message"]
+    (alert,) = city.alerts("dispatcher")
+    assert [line["action"] for line in alert["history"]] == ["raised", "escalated"]
+
+
+@pytest.mark.parametrize("taken_on", ["acknowledged", "over", "shelved"])
+def test_what_is_taken_on_is_not_escalated(city: City, hook: Hook, taken_on: str) -> None:
+    channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+    (alert,) = city.alerts("dispatcher")
+    client = city.client("dispatcher")
+    if taken_on == "acknowledged":
+        client.post(f"/api/v1/alerts/{alert['id']}/acknowledge", json={})
+    elif taken_on == "over":
+        city.send(alarm(city.time, active=False), "alarm-1")
+    else:
+        until = (city.time + timedelta(hours=1)).isoformat()
+        client.post(f"/api/v1/alerts/{alert['id']}/shelve", json={"until": until})
+
+    city.later(seconds=60)
+    courier.deliver_due()
+
+    assert hook.received == []
+    assert deliveries(city, "dispatcher") == [("second line", "skipped", 0)]
+
+
+def test_only_critical_alerts_escalate(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.INSPECTOR, escalate_after_s=60)
+    city.send(exceedance(city.time), "mic-1")
+
+    assert deliveries(city, "inspector") == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_role_channel_is_told_where_a_person_is(city: City, hook: Hook, role: Role) -> None:
+    channel(city, hook.url, role=role)
+    city.consent("family")
+    city.send(visit(city.time), "station-1")
+
+    Courier(city.services).deliver_due()
+
+    assert hook.received == []
+
+
+def test_whereabouts_go_to_the_consented_relatives_own_channel_alone(
+    city: City, hook: Hook
+) -> None:
+    other = Hook()
+    city.account("stranger", Role.FAMILY)
+    channel(city, hook.url, "mine", username="family")
+    channel(city, other.url, "theirs", username="stranger")
+    city.consent("family")
+    city.send(visit(city.time), "station-1")
+    courier = Courier(city.services)
+
+    courier.deliver_due()
+    other.close()
+
+    assert [told["title"] for told in hook.received] == [f"{NAME} is at Temple gate"]
+    assert other.received == []
+    assert deliveries(city, "family") == [("mine", "sent", 1)]
+
+
+def test_a_consent_revoked_before_sending_stops_the_message(city: City, hook: Hook) -> None:
+    channel(city, hook.url, username="family")
+    city.guardian("family")
+    consent = city.consent("family")
+    city.send(visit(city.time), "station-1")
+
+    city.client("family").delete(f"/api/v1/people/p1/consents/{consent}")
+    Courier(city.services).deliver_due()
+
+    assert hook.received == []
+
+
+def test_the_worker_sends_by_itself_while_the_application_serves(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    city.serve(lifespan=True)
+
+    city.send(alarm(city.time), "alarm-1")
+
+    eventually(lambda: hook.received, "the web hook's message")
+
+
+def test_channels_must_have_an_owner_and_an_address(city: City) -> None:
+    with pytest.raises(BadChannel):
+        channel(city, "json://localhost/")
+    with pytest.raises(BadChannel):
+        channel(city, "no-such-service://x", role=Role.POLICE)
+
+
+class Mailbox:
+    """An SMTP server's hand: keeps letters."""
+
+    def __init__(self) -> None:
+        self.letters: list[tuple[list[str], str, str]] = []
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        letter = email.message_from_bytes(envelope.content, policy=default)
+        body = letter.get_body()
+        assert body is not None
+        self.letters.append((envelope.rcpt_tos, letter["subject"], body.get_content()))
+        return "250 kept"
+
+
+def test_an_account_with_an_address_is_told_by_e_mail(tmp_path: Any) -> None:
+    from cloud_city import DEVICES
+
+    mailbox = Mailbox()
+    server = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    server.start()
+    city = City(
+        tmp_path,
+        public_url="https://vigil.city.example",
+        smtp={
+            "host": "127.0.0.1",
+            "port": server.port,
+            "security": "none",
+            "sender": "vigil@city.example",
+        },
+    )
+    try:
+        city.account("officer", Role.INSPECTOR, email="officer@city.example")
+        city.account("firefighter", Role.DISPATCHER, email="fire@city.example")
+        assert DEVICES
+        city.birth(GATEWAY)
+        courier = Courier(city.services)
+        courier.sync()
+        city.send(exceedance(city.time), "mic-1")
+        courier.deliver_due()
+        ((recipients, subject, body),) = mailbox.letters
+    finally:
+        city.close()
+        server.stop()
+
+    assert recipients == ["officer@city.example"]
+    assert subject == "Loud vehicle 91.2 dB(A)"
+    assert "https://vigil.city.example/#/alerts/" in body

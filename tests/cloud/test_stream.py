@@ -1,0 +1,259 @@
+"""The event stream: at once, as far as rights reach, from where a reader left off, across processes."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from cloud_city import NAME, City, alarm, exceedance, visit
+from servers import eventually
+from vigil_cloud.alerts import feed
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.audit import lines_about
+from vigil_cloud.timeseries.port import Point, Series
+from vigil_schemas.gateway import DeviceHealth
+
+
+class Event(NamedTuple):
+    kind: str
+    id: int | None
+    data: dict[str, Any]
+
+
+class Stream:
+    """A reader's open stream; a thread reads it, so that waiting has a deadline."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        self.opened = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(response,), daemon=True)
+        self._thread.start()
+
+    def _read(self, response: httpx.Response) -> None:
+        fields: dict[str, str] = {}
+        try:
+            for line in response.iter_lines():
+                if line.startswith(": connected"):
+                    self.opened.set()
+                if line:
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+                elif "data" in fields:
+                    id = int(fields["id"]) if "id" in fields else None
+                    self._events.put(Event(fields["event"], id, json.loads(fields["data"])))
+                    fields = {}
+                else:
+                    fields = {}
+        except (httpx.HTTPError, httpx.StreamError):
+            pass
+        self._events.put(None)
+
+    def next(self, *kinds: str) -> Event | None:
+        """The next event of these kinds; ``None`` when the stream is over."""
+        while True:
+            event = self._events.get(timeout=30)
+            if event is None or event.kind in kinds:
+                return event
+
+
+@contextmanager
+def stream(city: City, username: str, after: int | None = None) -> Iterator[Stream]:
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    signed_in = city.client(username)
+    with (
+        httpx.Client(base_url=city.serve(), cookies=signed_in.cookies, trust_env=False) as client,
+        client.stream("GET", "/api/v1/stream", headers=headers, timeout=None) as response,
+    ):
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        reader = Stream(response)
+        assert reader.opened.wait(30)
+        yield reader
+
+
+def test_an_alert_and_what_is_done_to_it_are_told_as_they_happen(either_city: City) -> None:
+    city = either_city
+    with stream(city, "inspector") as reader:
+        city.send(exceedance(city.time), "mic-1")
+        first = reader.next("alert")
+        assert first is not None
+        assert first.data == city.alerts("inspector")[0]
+
+        city.client("reviewer").post(f"/api/v1/alerts/{first.data['id']}/acknowledge", json={})
+        second = reader.next("alert")
+
+    assert second is not None
+    assert second.data["acknowledged_by"] == "reviewer"
+    assert second.id is not None
+    assert first.id is not None
+    assert second.id > first.id
+
+
+def test_another_process_is_heard_without_a_wake_up(city: City) -> None:
+    with stream(city, "inspector") as reader:
+        # As a separate ingest does it: the same database, and nobody to announce it here.
+        announce = city.services.changed.announce
+        object.__setattr__(city.services.changed, "announce", lambda: None)
+        city.send(exceedance(city.time), "mic-1")
+        object.__setattr__(city.services.changed, "announce", announce)
+
+        assert reader.next("alert") is not None
+
+
+def test_each_reader_is_told_its_own_domains_only(city: City) -> None:
+    with stream(city, "inspector") as street, stream(city, "dispatcher") as home:
+        city.one_of_each()
+        city.send(alarm(city.time, id="alarm-0002"), "alarm-1")
+        city.send(exceedance(city.time, "exceedance-2"), "mic-1")
+
+        on_the_street = [reader_event(street) for _ in range(3)]
+        at_home = [reader_event(home) for _ in range(2)]
+
+    assert on_the_street == ["noise", "water", "noise"]
+    assert at_home == ["smoke", "smoke"]
+
+
+def reader_event(reader: Stream) -> str:
+    event = reader.next("alert", "visit")
+    assert event is not None
+    return str(event.data.get("domain", event.kind))
+
+
+def test_whereabouts_stop_with_the_consent_while_the_stream_is_open(city: City) -> None:
+    city.guardian("family")
+    consent = city.consent("family")
+    with stream(city, "family") as reader:
+        city.send(visit(city.time), "station-1")
+        told = {
+            event.kind
+            for event in (reader.next("alert", "visit"), reader.next("alert", "visit"))
+            if event
+        }
+        assert told == {"alert", "visit"}
+
+        city.client("family").delete(f"/api/v1/people/p1/consents/{consent}")
+        city.send(visit(city.time, id="visit-0002"), "station-2")
+        city.consent("family")
+        city.send(visit(city.time, id="visit-0003"), "station-1")
+        after = reader.next("visit")
+
+    assert after is not None
+    assert after.data["visit_id"].endswith("visit-0003"), "told while there was no consent"
+    with city.services.sessions() as session:
+        reads = [
+            line.subject for line in lines_about(session, "p1") if line.action == "location.read"
+        ]
+    assert "stream" in reads
+    assert "stream visits" in reads
+
+
+def test_an_administrator_is_told_of_no_visit(city: City) -> None:
+    city.consent("family")
+    with stream(city, "administrator") as reader:
+        city.send(visit(city.time), "station-1")
+        city.send(exceedance(city.time), "mic-1")
+        event = reader.next("alert", "visit")
+
+    assert event is not None
+    assert event.data["domain"] == "noise"
+    assert NAME not in json.dumps(event.data, ensure_ascii=False)
+
+
+def test_who_comes_back_is_told_what_was_missed_once(city: City) -> None:
+    with stream(city, "inspector") as reader:
+        city.send(exceedance(city.time), "mic-1")
+        left = reader.next("alert")
+    assert left is not None
+    for number in range(2, 260):  # more than one batch
+        city.send(exceedance(city.time, f"exceedance-{number}"), "mic-1")
+
+    with stream(city, "inspector", after=left.id) as reader:
+        missed = [reader.next("alert") for _ in range(258)]
+
+    ids = [event.data["id"] for event in missed if event]
+    assert len(set(ids)) == 258
+    assert left.data["id"] not in ids
+    numbers = [event.id for event in missed if event and event.id]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("after", [0, 10_000])
+def test_who_was_away_too_long_is_told_to_load_everything(city: City, after: int) -> None:
+    city.send(exceedance(city.time), "mic-1")
+    city.later(days=3)
+    with writing(city.services.sessions) as session:
+        feed.prune(session, city.time)
+    city.send(exceedance(city.time, "exceedance-2"), "mic-1")
+    city.later(hours=-1)
+
+    with stream(city, "inspector", after=after) as reader:
+        assert reader.next("resync", "alert") == ("resync", 2, {})
+
+
+def test_signing_out_ends_the_stream(city: City) -> None:
+    with stream(city, "inspector") as reader:
+        city.client("inspector").delete("/api/v1/session")
+        city.send(exceedance(city.time), "mic-1")
+
+        assert reader.next("alert") is None
+
+
+def test_devices_and_readings_are_told_and_homes_stay_private(city: City) -> None:
+    def health(device: str, state: str) -> DeviceHealth:
+        return DeviceHealth.model_validate(
+            {"device": device, "state": state, "since": city.time, "code": "no-answer"}
+        )
+
+    def read(device: str, domain: str) -> None:
+        series = Series(domain, "gw-east", device, "level")
+        city.services.timeseries.write([Point(series, int(city.time.timestamp() * 1e6), 1.5, 1)])
+        seen(city, device)
+
+    with stream(city, "inspector") as reader:
+        told = keep_until(
+            reader,
+            lambda: (
+                city.later(seconds=1),
+                city.send(health("alarm-1", "failed"), "alarm-1"),
+                city.send(health("sonde-1", "failed"), "sonde-1"),
+                read("alarm-1", "smoke"),
+                read("sonde-1", "water"),
+            ),
+            {("device", "sonde-1"), ("reading", "sonde-1")},
+        )
+
+    assert not {event for event in told if event[1] == "alarm-1"}
+
+
+def seen(city: City, device: str) -> None:
+    from sqlalchemy import update
+
+    from vigil_cloud.devices.models import Device
+
+    with writing(city.services.sessions) as session:
+        session.execute(update(Device).where(Device.device == device).values(last_seen=city.time))
+
+
+def keep_until(
+    reader: Stream, happen: Callable[[], Any], wanted: set[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Let it happen again and again until everything wanted has been told; returns all told."""
+    told: set[tuple[str, str]] = set()
+
+    def look() -> bool:
+        happen()
+        while not reader._events.empty():
+            event = reader._events.get()
+            assert event is not None
+            told.add((event.kind, event.data["device"]))
+        return told >= wanted
+
+    eventually(look, f"{wanted} on the stream")
+    return told
