@@ -8,6 +8,7 @@ of the server-sent event at the reader.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -69,6 +70,11 @@ class Reader(threading.Thread):
         ).raise_for_status()
 
     def run(self) -> None:
+        # The bench ends by stopping the cloud under its reader.
+        with contextlib.suppress(httpx.TransportError):
+            self._follow()
+
+    def _follow(self) -> None:
         with self._http.stream("GET", "/stream") as stream:
             kind = ""
             for line in stream.iter_lines():
