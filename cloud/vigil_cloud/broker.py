@@ -25,8 +25,8 @@ MAX_CONNECTIONS: Final = 2_000
 MAX_PAYLOAD_BYTES: Final = 4 * MAX_MESSAGE_BYTES
 """Above the contract's limit: what is too large shall reach the dead-letter table."""
 MAX_INFLIGHT: Final = 500
-SEGMENT_BYTES: Final = 16 * 1024 * 1024
-SEGMENTS: Final = 8
+SEGMENT_BYTES: Final = 4 * 1024 * 1024
+SEGMENTS: Final = 4
 """Each topic filter's log holds so much before its oldest segment goes; gateways send again
 what no receipt has confirmed, so going too early costs time and no reading."""
 _WATCH_S: Final = 0.25

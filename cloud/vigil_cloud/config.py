@@ -99,9 +99,6 @@ class Settings(BaseSettings):
     shared_group: str = ""
     """Several ingest processes that name the same group share the messages."""
 
-    ingest_name: str = ""
-    """Given a name (unique per process), the broker keeps what arrives while ingest is away."""
-
     open_enrolment: bool = False
     """Take messages of gateways that nobody has added."""
     stale_after_days: Annotated[float, Field(gt=0)] = 400.0

@@ -66,7 +66,6 @@ class Intake:
             _filters(channels, settings.shared_group),
             self.waiting,
             now=services.now,
-            name=f"{settings.ingest_name}-{name}" if settings.ingest_name else "",
         )
         self.writer = Writer(
             name,

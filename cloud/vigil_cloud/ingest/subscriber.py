@@ -31,7 +31,6 @@ from vigil_schemas.types import isoformat_utc
 
 RECEIVE_MAXIMUM: Final = 1000
 """Messages that the broker may have on the way to us unacknowledged: the bound on memory."""
-SESSION_S: Final = 3600
 KEEPALIVE_S: Final = 20
 _RECEIPT_SCHEMA: Final = schema_url(Receipt.TYPE)
 _log = structlog.get_logger(__name__)
@@ -100,7 +99,9 @@ def receipt_message(gateway: str, source: str, progress: Progress, now: datetime
 
 
 class Subscriber:
-    """Reconnects by itself. With a ``name`` the broker keeps the session for an hour."""
+    """Reconnects by itself, each time anew: what an old session would have kept, gateways send
+    again (docs/decisions/0002). Acknowledging only what is stored is how the broker learns to
+    send no faster than the stores take."""
 
     def __init__(
         self,
@@ -109,18 +110,16 @@ class Subscriber:
         waiting: Waiting,
         *,
         now: Callable[[], datetime],
-        name: str = "",
         on_connection: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._address = address
         self._filters = list(filters)
         self._waiting = waiting
         self._now = now
-        self._keeps_session = bool(name)
         self._on_connection = on_connection
         self._connection = 0
         self.subscribed = False
-        self._client = build_client(address, name or f"vigil-ingest-{uuid.uuid4().hex[:16]}")
+        self._client = build_client(address, f"vigil-ingest-{uuid.uuid4().hex[:16]}")
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._granted
@@ -130,13 +129,11 @@ class Subscriber:
         """Begin to connect; a broker that is away is tried again."""
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        if self._keeps_session:
-            properties.SessionExpiryInterval = SESSION_S
         self._client.connect_async(
             self._address.host,
             self._address.port,
             keepalive=KEEPALIVE_S,
-            clean_start=not self._keeps_session,
+            clean_start=True,
             properties=properties,
         )
         self._client.loop_start()
