@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import tomlkit
@@ -67,6 +69,12 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def device_states(database: Path) -> Counter[str]:
+    """How many devices are in each state: a pipeline at rest must not be one that failed."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        return Counter(row[0] for row in connection.execute("SELECT state FROM devices"))
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vigil-") as name:
         folder = Path(name)
@@ -100,6 +108,7 @@ def main() -> int:
             after, _ = usage(agent.child.pid)
             elapsed = time.monotonic() - began
             alive = agent.running()
+            states = device_states(folder / "cloud" / "vigil.sqlite3")
         finally:
             for process in (agent, ingest):
                 if process is not None:
@@ -112,4 +121,6 @@ def main() -> int:
     print(f"rest resident_mb: {peak / 1e6:.0f}")
     print(f"rest cpu_percent_of_one_core: {(after - before) / elapsed * 100:.1f}")
     print(f"rest measured_s: {elapsed:.0f}")
+    for state, count in sorted(states.items()):
+        print(f"rest devices_{state}: {count}")
     return 0
