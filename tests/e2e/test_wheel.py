@@ -34,7 +34,7 @@ OF_OTHERS = {
     "vigil_schemas": {"pydantic_core"},
     "vigil_edge": {"pydantic_core"},
     "vigil_sim": {"pydantic_core"},
-    "vigil_cloud": {"pydantic_core", "starlette", "urllib3"},
+    "vigil_cloud": {"pydantic_core", "starlette", "anyio", "urllib3"},
     # Imported by the gateway's process, which has bleak: nothing of the simulator imports it.
     "vigil_sim/checkin/bleak_backend.py": {"bleak"},
 }

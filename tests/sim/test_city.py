@@ -1,62 +1,187 @@
-"""What a scenario says about devices reaches the devices."""
+"""``vigil-sim city`` as a process: what it refuses, and a night again and again."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import servers
 from sim.test_scenario import SMALL
-from vigil_sim.carriers import beacon
-from vigil_sim.city import City
-from vigil_sim.clock import CityClock
-from vigil_sim.scenario import ScenarioError, parse
 
-FAULTS = """
-[[fault]]
-device = "noise-one"
-kind = "reboot"
-start_s = 5.0
-stop_s = 8.0
-
-[[fault]]
-device = "noise-one"
-kind = "drift"
-magnitude = 0.5
+SEED = """
+[[account]]
+username = "admin"
+password = "${CITY_PASSWORD}"
+roles = ["administrator"]
+[[gateway]]
+id = "gw-one"
+token = "${CITY_TOKEN}"
+[[gateway]]
+id = "gw-of-somebody-else"
+token = "another-token"
 """
+BIN = Path(sys.executable).parent
 
 
-def test_faults_of_the_scenario_strike_their_device_at_their_time(tmp_path: Path) -> None:
-    city = City(parse(SMALL + FAULTS), CityClock(1.0), tmp_path)
-    try:
-        faults = city.faults("noise-one")
-        assert [faults.rebooting(t) for t in (4.9, 5.0, 7.9, 8.0)] == [False, True, True, False]
-        assert faults.drift(6.0, "gain") == pytest.approx(3.0)
-        assert city.faults("noise-two").drift(6.0, "gain") == 0.0
-    finally:
-        city.ledger.close()
+@pytest.fixture
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("v")
+    small = SMALL.replace("at = [1.0, 2.0]", "at = [1.0, 2.0]\nwidth = 320\nheight = 180")
+    (folder / "small.toml").write_text(
+        small.replace("duration_s = 20.0", "duration_s = 20.0\nspeed = 20.0"), "utf-8"
+    )
+    (folder / "seed.toml").write_text(SEED, "utf-8")
+    return folder
 
 
-def test_the_world_stands_still_until_the_night_begins() -> None:
-    clock = CityClock(20.0)
-    assert not clock.began
-    assert clock.world() == 0.0
-    with pytest.raises(RuntimeError, match="not begun"):
-        clock.monotonic_at(5.0)
-    clock.begin()
-    assert clock.began
-    assert clock.monotonic_at(40.0) - clock.monotonic_at(0.0) == pytest.approx(2.0)
+def command(files: Path, *more: str) -> list[str]:
+    found = [str(BIN / "vigil-sim"), "city", "--scenario", str(files / "small.toml")]
+    found += ["--seed-file", str(files / "seed.toml"), "--dir", str(files / "city")]
+    return [
+        *found,
+        "--broker-url",
+        "mqtt://127.0.0.1:1",
+        "--cloud-url",
+        "http://127.0.0.1:1",
+        *more,
+    ]
 
 
-def test_a_tag_has_one_address_and_it_is_a_static_random_one() -> None:
-    tag = "ibeacon:5a4bcfce174e4bac8814092e77f6b7e5:88:449"
-    assert beacon(tag) == beacon(tag)
-    assert beacon(tag).tag == tag
-    assert int(beacon(tag).address[:2], 16) & 0xC0 == 0xC0
-    assert beacon("eddystone-uid:00112233445566778899:aabbccddeeff").tag.startswith("eddystone")
+ENVIRONMENT = {"CITY_PASSWORD": "four unrelated quiet words", "CITY_TOKEN": "t" * 32}
 
 
-@pytest.mark.parametrize("tag", ["epc:3034257bf4", "ibeacon:short", "ibeacon:00:x:1", "rfid"])
-def test_what_is_no_beacon_is_refused(tag: str) -> None:
-    with pytest.raises(ScenarioError, match="tag"):
-        beacon(tag)
+def city(files: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(files, *more),
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "environment", "words"),
+    [
+        ([], {}, "tokens-invalid: .*CITY_TOKEN is not set"),
+        (["--broker-url", "127.0.0.1:1883"], ENVIRONMENT, "city-refused: .*write mqtt://"),
+        (["--cloud-url", "ftp://x"], ENVIRONMENT, "city-refused: .*write http://"),
+        (["--scenario", "city-night"], ENVIRONMENT, "city-refused: .*has no gateway"),
+        (["--scenario", "no-such"], ENVIRONMENT, "scenario-invalid: .*no-such"),
+        (["--broker-password-file", "/nowhere"], ENVIRONMENT, "city-refused: .*no file /nowhere"),
+        (["--seed-file", "/nowhere"], ENVIRONMENT, "tokens-invalid: .*nowhere"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(
+    more: list[str], environment: dict[str, str], words: str, files: Path
+) -> None:
+    done = city(files, *more, **environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert re.match(f"vigil-sim: {words}", line), line
+
+
+@pytest.fixture
+def running(files: Path) -> Iterator[list[servers.Server]]:
+    found: list[servers.Server] = []
+    yield found
+    for server in reversed(found):
+        server.stop()
+
+
+def said(files: Path) -> list[dict[str, Any]]:
+    lines = (files / "city.log").read_text("utf-8").splitlines()
+    assert all(line.startswith("{") for line in lines), lines
+    return [json.loads(line) for line in lines]
+
+
+def ended(server: servers.Server) -> int:
+    assert server.process is not None
+    server.process.terminate()
+    return server.process.wait(60)
+
+
+def test_sigterm_ends_it_while_it_waits_for_the_cloud(
+    files: Path, running: list[servers.Server]
+) -> None:
+    secret = files / "city" / "tokens.toml"
+    server = servers.Server(
+        "city", command(files), secret.exists, files / "city.log", env=ENVIRONMENT
+    )
+    running.append(server)
+    server.start()
+    # Secrets are written with the handlers in place.
+    assert ended(server) == 0
+    assert said(files) == [{"kind": "ended"}]
+    assert secret.stat().st_mode & 0o077 == 0
+    assert tomllib.loads(secret.read_text("utf-8")) == {"gw-one": ENVIRONMENT["CITY_TOKEN"]}
+
+
+def cloud(files: Path) -> tuple[servers.Server, dict[str, str]]:
+    """A cloud with the seed, and what the city is told of it."""
+    http, broker = servers.free_port(), servers.free_port()
+    environment = ENVIRONMENT | {
+        "VIGIL_DEMO": "true",
+        "VIGIL_DATA_DIR": str(files / "cloud"),
+        "VIGIL_HTTP_PORT": str(http),
+        "VIGIL_BROKER_LISTEN": f"127.0.0.1:{broker}",
+    }
+    program = str(BIN / "vigil-cloud")
+    subprocess.run(
+        [program, "seed", str(files / "seed.toml")], env=os.environ | environment, check=True
+    )
+    log = files / "cloud.log"
+    server = servers.Server(
+        "cloud", [program, "serve"], lambda: '"ready"' in log.read_text(), log, env=environment
+    )
+    return server, {
+        "--broker-url": f"mqtt://127.0.0.1:{broker}",
+        "--cloud-url": f"http://127.0.0.1:{http}",
+    }
+
+
+def test_it_plays_night_after_night(files: Path, running: list[servers.Server]) -> None:
+    there, addresses = cloud(files)
+    running.append(there)
+    there.start()
+    more = [word for pair in addresses.items() for word in pair]
+    server = servers.Server(
+        "city",
+        command(files, *more),
+        lambda: True,
+        files / "city.log",
+        env=ENVIRONMENT | {"VIGIL_BROKER_PASSWORD": "secret of the broker"},
+    )
+    running.append(server)
+    server.start()
+
+    def second_night() -> bool:
+        assert server.process is not None
+        assert server.process.poll() is None, (files / "city.log").read_text("utf-8")
+        return [line["kind"] for line in said(files)].count("night") == 2
+
+    servers.eventually(second_night, "the second night", 180)
+    key = next((files / "city/city/data/gw-one").glob("*.pem"), None)
+    configuration = tomllib.loads((files / "city/city/gateways/gw-one.toml").read_text("utf-8"))
+    assert ended(server) == 0
+    kinds = [line["kind"] for line in said(files)]
+    night = ["online", "night", "happening", "done"]
+    assert kinds[: len(night) + 2] == [*night, "online", "night"]
+    assert kinds[-1] == "ended"
+    assert key is not None
+    assert key.stat().st_mtime < (files / "city/city/city.json").stat().st_mtime
+    assert configuration["cloud"]["username"] == "gw-one"
+    password = Path(configuration["cloud"]["password_file"])
+    assert password.read_text("utf-8") == "secret of the broker"
+    assert password.stat().st_mode & 0o077 == 0

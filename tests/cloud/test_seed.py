@@ -1,0 +1,86 @@
+"""The seed file: values from the environment, relative consents, and seeding again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from cloud_city import City
+from vigil_cloud import seed
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.models import Consent, GatewayToken
+from vigil_cloud.identity.sessions import digest
+
+FILE = Path(__file__).parents[2] / "docs/deployment/seed.toml"
+PASSWORD = "four unrelated quiet words"
+TOKEN = "a token that was made and not thought up"
+ENVIRONMENT = {"VIGIL_CITY_PASSWORD": PASSWORD, "VIGIL_CITY_TOKEN": TOKEN}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[City]:
+    made = City(tmp_path)
+    yield made
+    made.close()
+
+
+def consents(city: City) -> list[Consent]:
+    with city.services.sessions() as session:
+        return list(session.scalars(select(Consent).order_by(Consent.id)))
+
+
+def test_the_seed_of_the_compose_file_can_be_applied_and_signed_in_with(empty: City) -> None:
+    seed.apply(empty.services, seed.read(FILE, ENVIRONMENT))
+    answer = empty.anonymous().post(
+        "/api/v1/session", json={"username": "admin", "password": PASSWORD}
+    )
+    assert answer.status_code == 200
+    with empty.services.sessions() as session:
+        tokens = {row.gateway: row.token_sha256 for row in session.scalars(select(GatewayToken))}
+    assert tokens == dict.fromkeys(
+        ("gw-zhongshan", "gw-canal", "gw-market", "gw-home"), digest(TOKEN)
+    )
+
+
+@pytest.mark.parametrize("name", sorted(ENVIRONMENT))
+def test_a_variable_that_is_not_set_is_named(name: str) -> None:
+    others = {key: value for key, value in ENVIRONMENT.items() if key != name}
+    with pytest.raises(seed.BadSeed, match=f"{name} is not set"):
+        seed.read(FILE, others)
+
+
+def test_seeding_again_grants_nothing_twice_and_nothing_that_was_revoked(empty: City) -> None:
+    wanted = seed.read(FILE, ENVIRONMENT)
+    seed.apply(empty.services, wanted)
+    first = consents(empty)
+    assert [consent.expires for consent in first] == [empty.time + timedelta(days=365)] * 4
+    with writing(empty.services.sessions) as session:
+        session.get_one(Consent, first[0].id).revoked = empty.later(days=1)
+    seed.apply(empty.services, wanted)
+    assert len(consents(empty)) == 4
+    empty.later(days=365)
+    seed.apply(empty.services, wanted)
+    renewed = consents(empty)[4:]
+    assert len(renewed) == 3
+    revoked = (first[0].person_key, first[0].account_id)
+    assert revoked not in {(consent.person_key, consent.account_id) for consent in renewed}
+
+
+@pytest.mark.parametrize("ends", ["", "expires = 2027-01-01T00:00:00Z\nexpires_days = 3"])
+def test_a_consent_has_one_end(ends: str, tmp_path: Path) -> None:
+    path = tmp_path / "seed.toml"
+    path.write_text(f'[[consent]]\nperson = "p"\naccount = "family"\n{ends}\n', "utf-8")
+    with pytest.raises(seed.BadSeed, match="expires_days, one of them"):
+        seed.read(path)
+
+
+def test_a_short_token_is_refused_outside_the_demo(empty: City) -> None:
+    wanted = seed.read(FILE, ENVIRONMENT | {"VIGIL_CITY_TOKEN": "changeme"})
+    with pytest.raises(seed.BadSeed, match="token of gateway gw-zhongshan"):
+        seed.apply(empty.services, wanted)
+    with empty.services.sessions() as session:
+        assert session.scalars(select(GatewayToken)).all() == []
