@@ -201,7 +201,8 @@ def _latest(sample: Sample | None) -> LatestReading | None:
 def gateways(session: Session) -> list[GatewayEntry]:
     """Every gateway, by name."""
     sums = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
-    counts = dict(session.execute(sums).all())
+    refused = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
+    counts = {gateway: int(count) for gateway, count in session.execute(refused)}
     return [
         GatewayEntry(
             gateway=row.gateway,
@@ -211,7 +212,7 @@ def gateways(session: Session) -> list[GatewayEntry]:
             last_seen=row.last_seen,
             health=row.health,
             lost=row.lost,
-            dead_letters=int(counts.get(row.gateway, 0)),
+            dead_letters=counts.get(row.gateway, 0),
         )
         for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
     ]

@@ -12,6 +12,7 @@ context.configure(
     target_metadata=metadata(),
     render_as_batch=True,  # SQLite alters a table by making it anew
     compare_type=True,
+    transactional_ddl=True,  # SQLite's is, since the driver leaves BEGIN to us
     user_module_prefix="vigil_cloud.database.base.",
 )
 with context.begin_transaction():

@@ -1,0 +1,262 @@
+"""One suite over SQLite and PostgreSQL: what the rooms expect of the relational store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import Engine, delete, insert, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.database.engine import build_engine, build_sessions, ping, writing
+from vigil_cloud.database.migrate import (
+    DatabaseOutdated,
+    check,
+    current,
+    differences,
+    head,
+    upgrade,
+)
+from vigil_cloud.database.registry import metadata
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices.handler import new_gateway
+from vigil_cloud.devices.models import Gateway
+from vigil_cloud.ingest.models import DeadLetter, TakenEvent, Watermark
+
+NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    built = build_engine(database_url)
+    yield built
+    built.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    upgrade(engine)
+    return build_sessions(engine)
+
+
+def gateways(session: Session) -> list[str]:
+    return sorted(session.scalars(select(Gateway.gateway)))
+
+
+def test_migrations_make_exactly_the_tables_of_the_models(engine: Engine) -> None:
+    upgrade(engine)
+
+    with engine.connect() as connection:
+        assert differences(connection) == [], (
+            "run `python -m vigil_cloud.database.regenerate` (or add a revision)"
+        )
+    assert set(inspect(engine).get_table_names()) == {*metadata().tables, "alembic_version"}
+
+
+def test_migrating_twice_changes_nothing(engine: Engine) -> None:
+    assert current(engine) is None
+    with pytest.raises(DatabaseOutdated, match="vigil-cloud migrate"):
+        check(engine)
+
+    upgrade(engine)
+    upgrade(engine)
+
+    assert current(engine) == head()
+    check(engine)
+
+
+def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
+    problems: list[BaseException] = []
+
+    def start() -> None:
+        engine = build_engine(database_url)
+        try:
+            upgrade(engine)
+            check(engine)
+        except BaseException as error:
+            problems.append(error)
+        finally:
+            engine.dispose()
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not problems
+
+
+def test_a_failed_migration_leaves_nothing_behind(engine: Engine) -> None:
+    with engine.begin() as connection:  # somebody else's table is in the way
+        connection.execute(text("CREATE TABLE watermarks (other INTEGER)"))
+
+    with pytest.raises(Exception, match="watermarks"):
+        upgrade(engine)
+
+    assert current(engine) is None
+    assert "accounts" not in inspect(engine).get_table_names()
+
+
+def test_times_come_back_as_they_went_in(sessions: sessionmaker[Session]) -> None:
+    taipei = datetime(2026, 5, 1, 16, 0, 0, 123456, tzinfo=timezone(timedelta(hours=8)))
+    with writing(sessions) as session:
+        session.add(TakenEvent(gateway="g", event_id="e", taken=taipei))
+    with sessions() as session:
+        taken = session.scalars(select(TakenEvent.taken)).one()
+
+    assert taken == taipei
+    assert taken.tzinfo is UTC
+
+
+def test_a_naive_time_is_refused(sessions: sessionmaker[Session]) -> None:
+    naive = NOW.replace(tzinfo=None)
+    with pytest.raises(StatementError, match="naive"), writing(sessions) as session:
+        session.add(TakenEvent(gateway="g", event_id="e", taken=naive))
+
+
+def test_an_error_takes_everything_back(sessions: sessionmaker[Session]) -> None:
+    def stumble() -> None:
+        with writing(sessions) as session:
+            insert_missing(session, Gateway, [new_gateway("gw-a", NOW)])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        stumble()
+
+    with sessions() as session:
+        assert gateways(session) == []
+
+
+def test_a_savepoint_takes_only_its_own_part_back(sessions: sessionmaker[Session]) -> None:
+    with writing(sessions) as session:
+        insert_missing(session, Gateway, [new_gateway("gw-a", NOW)])
+        with pytest.raises(IntegrityError), session.begin_nested():
+            session.execute(insert(Gateway).values([new_gateway(n, NOW) for n in ("gw-b", "gw-a")]))
+        insert_missing(session, Gateway, [new_gateway("gw-c", NOW)])
+
+    with sessions() as session:
+        assert gateways(session) == ["gw-a", "gw-c"]
+
+
+def test_what_makes_ingest_idempotent_is_unique(sessions: sessionmaker[Session]) -> None:
+    letter = {
+        "gateway": "g",
+        "topic": "t",
+        "reason": "stale",
+        "detail": "",
+        "payload": b"\0\xff",
+        "size": 2,
+        "digest": "d" * 64,
+        "first_received": NOW,
+        "last_received": NOW,
+    }
+    rows = [
+        lambda: TakenEvent(gateway="g", event_id="e", taken=NOW),
+        lambda: Watermark(source="/g/event/1", gateway="g", updated=NOW),
+        lambda: DeadLetter(**letter),
+        lambda: Gateway(**new_gateway("g", NOW)),
+    ]
+    for row in rows:
+        with writing(sessions) as session:
+            session.add(row())
+        with pytest.raises(IntegrityError), writing(sessions) as session:
+            session.add(row())
+
+
+def test_insert_missing_leaves_what_is_there(sessions: sessionmaker[Session]) -> None:
+    with writing(sessions) as session:
+        insert_missing(session, Gateway, [{**new_gateway("gw-a", NOW), "software": "old"}])
+    with writing(sessions) as session:
+        rows = [{**new_gateway(name, NOW), "software": "new"} for name in ("gw-a", "gw-b")]
+        insert_missing(session, Gateway, rows)
+
+    with sessions() as session:
+        rows_found = session.execute(select(Gateway.gateway, Gateway.software))
+        found = {row.gateway: row.software for row in rows_found}
+    assert found == {"gw-a": "old", "gw-b": "new"}
+
+
+def test_writers_queue_up_and_none_is_lost(sessions: sessionmaker[Session]) -> None:
+    """Given several that read, think and write the same row, each sees what the last wrote."""
+    with writing(sessions) as session:
+        insert_missing(session, Gateway, [new_gateway("gw-a", NOW)])
+    problems: list[BaseException] = []
+
+    def add() -> None:
+        try:
+            for _ in range(15):
+                with writing(sessions) as session:
+                    row = session.get_one(Gateway, "gw-a", with_for_update=True)
+                    row.lost += 1
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not problems
+    with sessions() as session:
+        assert session.get_one(Gateway, "gw-a").lost == 60
+
+
+def test_optimistic_concurrency_lets_one_of_two_win(sessions: sessionmaker[Session]) -> None:
+    with writing(sessions) as session:
+        insert_missing(session, Gateway, [new_gateway("gw-a", NOW)])
+
+    def compare_and_set(expected: int, value: int) -> int:
+        with writing(sessions) as session:
+            changed = session.connection().execute(
+                update(Gateway)
+                .where(Gateway.gateway == "gw-a", Gateway.lost == expected)
+                .values(lost=value)
+            )
+            return changed.rowcount
+
+    assert [compare_and_set(0, 1), compare_and_set(0, 2), compare_and_set(1, 3)] == [1, 0, 1]
+
+
+def test_a_reader_is_not_held_up_by_a_writer(sessions: sessionmaker[Session]) -> None:
+    with writing(sessions) as session:
+        insert_missing(session, Gateway, [new_gateway("gw-a", NOW)])
+        session.flush()
+        with sessions() as reader:
+            assert gateways(reader) == []
+
+
+def test_foreign_keys_hold(sessions: sessionmaker[Session]) -> None:
+    from vigil_cloud.identity.models import Account, AccountSession
+
+    fields = {
+        "username": "li",
+        "display_name": "",
+        "email": "",
+        "language": "en",
+        "roles": [],
+        "password_hash": "x",
+        "active": True,
+        "created": NOW,
+    }
+    session_fields = {"csrf": "c", "created": NOW, "used": NOW, "expires": NOW}
+    with writing(sessions) as session:
+        account = Account(**fields)
+        session.add(account)
+        session.flush()
+        session.add(AccountSession(token_sha256="a" * 64, account_id=account.id, **session_fields))
+    with pytest.raises(IntegrityError), writing(sessions) as session:
+        session.add(AccountSession(token_sha256="b" * 64, account_id=999, **session_fields))
+
+    with writing(sessions) as session:
+        session.execute(delete(Account))
+    with sessions() as session:
+        assert session.scalars(select(AccountSession)).all() == []
+
+
+def test_ping(engine: Engine) -> None:
+    ping(engine)
