@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from vigil_cloud import health, problem, screen, stream, web
 from vigil_cloud.alerts.routes import router as alerts_router
+from vigil_cloud.body_limit import BodyLimit
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
 from vigil_cloud.devices.handler import DevicesHandler
@@ -31,8 +32,6 @@ from vigil_cloud.water.routes import router as water_router
 from vigil_cloud.water.service import WaterHandler
 
 API: Final = "/api/v1"
-LARGEST_BODY: Final = 64 * 1024
-"""Of a request; evidence has a limit of its own."""
 
 
 def _routers() -> list[APIRouter]:
@@ -55,6 +54,7 @@ def create_app(services: Services) -> FastAPI:
     app = _application()
     app.state.services = services
     app.state.hub = stream.Hub(services)
+    app.add_middleware(BodyLimit)
     secure = services.settings.public_url.startswith("https://")
     app.add_middleware(SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url)
     return app
@@ -78,7 +78,6 @@ def _application() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=LARGEST_BODY,
         generate_unique_id_function=_operation_id,
     )
     problem.install(app)

@@ -1,4 +1,4 @@
-"""The event stream: at once, as far as rights reach, from where a reader left off, across processes."""
+"""The event stream: at once, as far as rights reach, resumed, and across processes."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Stream:
                     name, _, value = line.partition(": ")
                     fields[name] = value
                 elif "data" in fields:
-                    id = int(fields["id"]) if "id" in fields else None
-                    self._events.put(Event(fields["event"], id, json.loads(fields["data"])))
+                    number = int(fields["id"]) if "id" in fields else None
+                    self._events.put(Event(fields["event"], number, json.loads(fields["data"])))
                     fields = {}
                 else:
                     fields = {}

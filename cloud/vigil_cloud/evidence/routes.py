@@ -47,7 +47,6 @@ class EvidenceStored(BaseModel):
     "/gateways/{gateway}/evidence/{sha256}",
     status_code=201,
     operation_id="put_evidence",
-    max_body_size=LARGEST_ZIP,
     responses={200: {"model": EvidenceStored, "description": "Already there"}},
     openapi_extra={
         "requestBody": {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from vigil_cloud.identity.errors import Forbidden, GatewayRefused, NotSignedIn, WrongCsrfToken
@@ -17,6 +17,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.sessions import SignedIn, gateway_of_token, resume, same_secret
 from vigil_cloud.services import Services
+from vigil_schemas.types import GatewayId
 
 COOKIE: Final = "vigil_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
@@ -78,7 +79,7 @@ def require(*roles: Role) -> Callable[[Reader], Reader]:
 
 
 def authenticated_gateway(
-    gateway: str,
+    gateway: Annotated[GatewayId, Path()],
     services: ServicesDependency,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> str:

@@ -1,4 +1,4 @@
-"""Notifications over a real web hook and a real mail server: sent once, tried again, to the right."""
+"""Notifications over a real web hook and a real mail server: once, again, and to whom."""
 
 from __future__ import annotations
 

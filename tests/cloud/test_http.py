@@ -1,0 +1,213 @@
+"""The whole API against its own description, and every error as a problem document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.transport.serialization import Binary
+
+from cloud_city import City, sealed
+from vigil_cloud.app import openapi_document
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.objects.port import ObjectsUnavailable
+from vigil_cloud.web import STATIC
+
+
+@schemathesis.serializer("application/zip")  # type: ignore[untyped-decorator]  # as published
+def _zip(_context: Any, value: Any) -> bytes:
+    return value.data if isinstance(value, Binary) else str(value).encode()
+
+
+def operations() -> list[tuple[str, str]]:
+    return [
+        (path, method)
+        for path, item in openapi_document()["paths"].items()
+        for method in item
+        if path != "/api/v1/stream"  # it does not end
+    ]
+
+
+@pytest.mark.parametrize(("path", "method"), operations())
+def test_every_operation_keeps_its_description(city: City, path: str, method: str) -> None:
+    city.account("everybody", *_all_roles())
+    city.guardian("everybody")
+    city.consent("everybody")
+    city.one_of_each()
+    client = city.client("everybody")
+    # Sessions end here in some of the cases: each case brings its own cookie.
+    cookie = f"vigil_session={client.cookies['vigil_session']}"
+    headers = {"Cookie": cookie, "X-CSRF-Token": client.headers["X-CSRF-Token"]}
+    schema = schemathesis.openapi.from_dict(openapi_document())
+    schema.config.update(base_url=city.serve())
+    operation = schema[path][method.upper()]
+
+    _try(operation, headers)
+
+
+def _try(operation: Any, headers: dict[str, str]) -> None:
+    @settings(
+        max_examples=15,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def run(case: Any) -> None:
+        case.call_and_validate(
+            headers=headers,
+            checks=[
+                not_a_server_error,
+                status_code_conformance,
+                content_type_conformance,
+                response_schema_conformance,
+            ],
+        )
+
+    run()
+
+
+def _all_roles() -> list[Role]:
+    return list(Role)
+
+
+def test_the_description_names_every_operation_once_and_knows_no_other_error_shape() -> None:
+    document = openapi_document()
+    names = [
+        operation["operationId"]
+        for item in document["paths"].values()
+        for operation in item.values()
+    ]
+
+    assert len(names) == len(set(names))
+    assert "HTTPValidationError" not in json.dumps(document)
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            problem = operation["responses"]["default"]["content"]
+            assert list(problem) == ["application/problem+json"], (path, method)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/v1/nothing", 404, "not-found"),
+        ("GET", "/assets/nothing.js", 404, "not-found"),
+        ("DELETE", "/api/v1/alerts", 405, "method-not-allowed"),
+        ("GET", "/api/v1/alerts?limit=many", 422, "invalid-request"),
+        ("GET", "/api/v1/alerts?before=1_2", 422, "invalid-request"),
+        ("GET", "/api/v1/alerts/not-an-id", 422, "invalid-request"),
+        ("GET", "/api/v1/alerts/00000000-0000-0000-0000-000000000000", 404, "alert-unknown"),
+        ("GET", "/api/v1/evidence/nothing/x", 422, "invalid-request"),
+        ("PUT", "/api/v1/gateways/gw-east/evidence/" + "0" * 64, 401, "not-signed-in"),
+        ("POST", "/api/v1/session", 422, "invalid-request"),
+    ],
+)
+def test_every_error_is_a_problem_document(
+    city: City, method: str, path: str, status: int, code: str
+) -> None:
+    answer = city.client("inspector").request(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem.keys() == {"type", "title", "status", "code", "detail"}
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_password_that_was_mistyped_into_the_wrong_field_is_not_sent_back(city: City) -> None:
+    answer = city.anonymous().post("/api/v1/session", json={"user": "x", "password": ["hunter2"]})
+
+    assert answer.status_code == 422
+    assert "hunter2" not in answer.text
+
+
+def test_a_failure_inside_tells_nothing_about_the_inside(city: City) -> None:
+    client = city.client("inspector")
+
+    def explode() -> None:
+        raise RuntimeError("the secret inside")
+
+    object.__setattr__(city.services, "now", explode)
+    answer = client.get("/api/v1/alerts")
+
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal"
+    assert "secret" not in answer.text
+    assert "default-src" in answer.headers["content-security-policy"]
+
+
+def test_a_store_that_is_away_is_503_and_named(city: City) -> None:
+    def away(*_: Any) -> None:
+        raise ObjectsUnavailable("the bucket does not answer")
+
+    sha256, body = sealed({"sound.wav": b"x"})
+    object.__setattr__(city.services.objects, "put", away)
+    answer = city.anonymous().put(
+        f"/api/v1/gateways/gw-east/evidence/{sha256}",
+        content=body,
+        headers={"Authorization": f"Bearer {city.token()}"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "objects-unavailable")
+    assert answer.headers["retry-after"]
+
+
+def test_requests_have_a_largest_size(city: City) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield from [b"x" * 10_000] * 10
+
+    for body in (b"x" * 100_000, pieces()):  # with its length announced, and without
+        answer = city.anonymous().post("/api/v1/session", content=body)
+
+        assert answer.status_code == 413
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_ready_tells_the_truth(city: City) -> None:
+    client = city.anonymous()
+    assert client.get("/healthz").json() == {"status": "ok"}
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["down"]) == (200, [])
+
+    def down() -> None:
+        raise ConnectionError("broker gone")
+
+    city.services.readiness["broker"] = down
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"] == ready.json()["parts"] | {"broker": "down"}
+    assert answer.json()["down"] == ["broker"]
+
+
+def test_metrics_are_prometheus_text(city: City) -> None:
+    answer = city.anonymous().get("/metrics")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "vigil_ingest_messages" in answer.text
+
+
+@pytest.mark.skipif(not (STATIC / "index.html").is_file(), reason="pages not built: make setup")
+def test_pages_are_served_and_unknown_addresses_show_the_start(city: City) -> None:
+    client = city.anonymous()
+
+    for path in ("/", "/alerts/1", "/index.html", "/..%2f..%2fapp.py", "/%2e%2e/app.py"):
+        answer: httpx.Response = client.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"].startswith("text/html"), path
+        assert "def create_app" not in answer.text
+    assert "frame-ancestors 'none'" in client.get("/").headers["content-security-policy"]
