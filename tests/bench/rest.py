@@ -1,8 +1,8 @@
 """One agent with all four pipelines at rest: resident memory and processor time.
 
-The devices are those of the scenario ``quiet-street`` over their real protocols: a
-four-channel PCM stream and an MJPEG camera, a Modbus sonde, BLE and LLRP stations, a
-Zigbee2MQTT home. The agent's own processes are measured from ``/proc`` for a minute.
+The devices are those of the scenario ``city-night`` before it begins, over their real
+protocols: a four-channel PCM stream and an MJPEG camera, a Modbus sonde, BLE and LLRP
+stations, a Zigbee2MQTT home. The agent's own processes are measured from ``/proc`` for a minute.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vigil-") as name:
         folder = Path(name)
         broker = servers.mosquitto(folder / "broker")
-        play = [str(BIN / "vigil-sim"), "play", "quiet-street", "--dir", str(folder)]
+        play = [str(BIN / "vigil-sim"), "play", "city-night", "--wait", "--dir", str(folder)]
         play += ["--broker", broker.url, "--cloud-url", "http://127.0.0.1:9"]
-        city = subprocess.Popen(play, stdout=subprocess.PIPE)
+        # Nobody writes the line that begins the night: the city stays at rest.
+        city = subprocess.Popen(play, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         env = {
             **DEMO,
             "VIGIL_DATA_DIR": str(folder / "cloud"),
@@ -114,7 +115,7 @@ def main() -> int:
                 if process is not None:
                     process.stop()
             city.terminate()
-            city.wait(20)
+            city.communicate(timeout=20)
             broker.stop()
         if not alive:
             raise RuntimeError("the agent ended by itself")
