@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from cloud_city import NOON, City, alarm, exceedance, excursion, visit
 from vigil_cloud.alerts.models import AlertRow
@@ -72,51 +72,3 @@ def test_gateways_cannot_touch_each_others_alerts(city: City) -> None:
     with city.services.sessions() as session:
         active = session.scalars(select(AlertRow.active).where(AlertRow.gateway == "gw-east")).one()
         assert active is True
-
-
-def test_a_visit_of_a_tag_that_nobody_carries_raises_nothing(city: City) -> None:
-    city.send(visit(city.time, tag="epc:3034257bf7194e4000001a85"), "station-1")
-
-    with city.services.sessions() as session:
-        assert session.scalar(select(func.count()).select_from(AlertRow)) == 0
-        assert session.scalars(select(Visit.person_key)).one() is None
-
-
-@pytest.mark.parametrize(
-    ("condition", "severity", "title_zh"),
-    [
-        ("smoke", "critical", "陳宅 火災警報"),
-        ("test", "minor", "陳宅 警報器測試"),
-        ("battery_alert", "minor", "陳宅 警報器電池電量不足"),
-        ("hardware_fault", "minor", "陳宅 警報器故障"),
-    ],
-)
-def test_only_smoke_is_critical(city: City, condition: str, severity: str, title_zh: str) -> None:
-    city.send(alarm(city.time, condition=condition), "alarm-1")
-
-    (alert,) = city.alerts("dispatcher")
-    assert (alert["severity"], alert["title_zh"]) == (severity, title_zh)
-
-
-def test_titles_of_excursions_name_bound_and_unit() -> None:
-    from vigil_cloud.water.service import titles
-
-    above = excursion(NOON)
-    assert titles(above) == ("Conductivity above 0.25 S/m", "導電度高於 0.25 S/m")
-    low = above.model_copy(update={"parameter": "pH", "unit": "pH", "kind": "below", "limit": 6.0})
-    assert titles(low) == ("pH below 6", "酸鹼值 pH低於 6")
-    rate = above.model_copy(update={"kind": "rate", "limit": 0.01})
-    assert titles(rate)[0] == "Conductivity changes faster than 0.01 S/m/s"
-
-
-def test_a_relative_reads_who_came_where(city: City) -> None:
-    city.consent("family")
-    city.send(visit(city.time), "station-1")
-
-    (alert,) = city.alerts("family")
-
-    assert alert["title"] == "王秀英 is at Temple gate"
-    assert alert["title_zh"] == "王秀英 到了 廟口"
-    assert alert["severity"] == "info"
-    assert alert["subject"]["person_name"] == "王秀英"
-    assert "tag" not in alert["detail"], "a tag's id would let its reader follow it elsewhere"

@@ -1,0 +1,133 @@
+"""Check-in in the cloud: visits, footprints and what guardians see and decide."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from cloud_city import NAME, NOON, TAG, City, visit
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.service import give_tag
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.roles import Role
+from vigil_schemas.types import isoformat_utc
+
+
+def test_a_visit_of_a_tag_that_nobody_carries_raises_nothing(city: City) -> None:
+    city.send(visit(city.time, tag="epc:3034257bf7194e4000001a85"), "station-1")
+
+    with city.services.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(AlertRow)) == 0
+        assert session.scalars(select(Visit.person_key)).one() is None
+
+
+def test_a_relative_reads_who_came_where_until_they_left(city: City) -> None:
+    city.consent("family")
+    city.send(visit(city.time), "station-1")
+    (alert,) = city.alerts("family")
+    assert (alert["title"], alert["title_zh"]) == (
+        f"{NAME} is at Temple gate",
+        f"{NAME} 到了 廟口",
+    )
+    assert alert["severity"] == "info"
+    assert alert["subject"] == {"person_key": "p1", "person_name": NAME}
+    assert TAG not in str(alert), "a tag's id would let its reader follow it elsewhere"
+
+    city.send(visit(NOON, "departed"), "station-1")
+
+    (alert,) = city.alerts("family")
+    assert alert["state"]["active"] is False
+    assert alert["cleared"] == isoformat_utc(NOON + timedelta(minutes=4))
+
+
+def test_footprints_are_the_stations_in_order(city: City) -> None:
+    city.consent("family")
+    city.send(visit(NOON - timedelta(hours=1), "departed", "visit-0001"), "station-2")
+    city.send(visit(NOON, "arrived", "visit-0002"), "station-1")
+    city.send(visit(NOON - timedelta(days=2), "departed", "visit-0000"), "station-1")
+    client = city.client("family")
+    city.later(seconds=1)
+
+    day = client.get("/api/v1/people/p1/footprints").json()["visits"]
+    assert [(step["name_zh"], step["departed"] is None) for step in day] == [
+        ("市場", False),
+        ("廟口", True),
+    ]
+    assert (day[0]["latitude"], day[0]["longitude"]) == (23.48, 120.44)
+    start = isoformat_utc(NOON - timedelta(days=3))
+    longer = client.get("/api/v1/people/p1/footprints", params={"start": start}).json()
+    assert len(longer["visits"]) == 3
+    too_long = {"start": isoformat_utc(NOON - timedelta(days=100))}
+    answer = client.get("/api/v1/people/p1/footprints", params=too_long)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-period")
+
+
+def test_a_tag_given_to_another_person_leaves_old_visits_whose_they_were(city: City) -> None:
+    city.send(visit(NOON - timedelta(hours=1), "departed"), "station-1")
+    city.person("p2", "李大明", "epc:3034257bf7194e4000001a85")
+    with writing(city.services.sessions) as session:
+        give_tag(session, TAG, "p2")
+    city.send(visit(NOON, "departed", "visit-0002"), "station-2")
+    city.consent("family", "p2")
+    city.later(seconds=1)
+
+    visits = city.client("family").get("/api/v1/people/p2/footprints").json()["visits"]
+
+    assert [step["device"] for step in visits] == ["station-2"]
+
+
+def test_a_guardian_grants_sees_and_revokes(city: City) -> None:
+    city.account("daughter", Role.FAMILY)
+    city.guardian("family")
+    city.send(visit(NOON), "station-1")
+    guardian, daughter = city.client("family"), city.client("daughter")
+    expires = isoformat_utc(NOON + timedelta(days=1))
+
+    granted = guardian.post(
+        "/api/v1/people/p1/consents", json={"account": "daughter", "expires": expires}
+    )
+    assert granted.status_code == 201
+    assert daughter.get("/api/v1/people/mine").json()["people"] == [
+        {"key": "p1", "name": NAME, "guardian": False, "consent_expires": expires}
+    ]
+    city.later(minutes=1)
+    assert len(daughter.get("/api/v1/people/p1/footprints").json()["visits"]) == 1
+
+    audit = guardian.get("/api/v1/people/p1/audit").json()["entries"]
+    assert [(line["account"], line["action"]) for line in audit] == [
+        ("daughter", "location.read"),
+        ("family", "consent.granted"),
+    ]
+    guardian.delete(f"/api/v1/people/p1/consents/{granted.json()['id']}")
+    assert daughter.get("/api/v1/people/p1/footprints").status_code == 403
+    (consent,) = guardian.get("/api/v1/people/p1/consents").json()["consents"]
+    assert consent["revoked"] is not None
+
+
+def test_a_relative_cannot_pass_the_consent_on_nor_look_at_the_log(city: City) -> None:
+    city.account("friend", Role.FAMILY)
+    consent = city.consent("family")
+    client = city.client("family")
+    body = {"account": "friend", "expires": isoformat_utc(NOON + timedelta(days=1))}
+
+    assert client.post("/api/v1/people/p1/consents", json=body).status_code == 403
+    assert client.get("/api/v1/people/p1/audit").status_code == 403
+    assert client.delete(f"/api/v1/people/p1/consents/{consent}").status_code == 403
+
+
+def test_consents_end_and_go_to_relatives_only(city: City) -> None:
+    city.guardian("family")
+    client = city.client("family")
+
+    def ask(account: str, days: float) -> int:
+        expires = isoformat_utc(NOON + timedelta(days=days))
+        body = {"account": account, "expires": expires}
+        return client.post("/api/v1/people/p1/consents", json=body).status_code
+
+    assert ask("family", 30) == 201
+    assert ask("family", 0) == 422
+    assert ask("family", 4000) == 422
+    assert ask("police", 30) == 422
+    assert ask("nobody", 30) == 404

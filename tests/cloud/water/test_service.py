@@ -1,0 +1,67 @@
+"""Water in the cloud: an excursion's onset raises, its end clears and tells the extreme."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloud_city import NOON, City, excursion
+from vigil_cloud.water.service import titles
+
+
+def test_the_end_clears_the_alert_and_completes_the_row(city: City) -> None:
+    city.send(excursion(city.time), "sonde-1")
+    (onset,) = city.alerts("inspector")
+    assert (onset["title"], onset["title_zh"]) == (
+        "Conductivity above 0.25 S/m",
+        "導電度高於 0.25 S/m",
+    )
+    city.later(minutes=9)
+    city.send(excursion(NOON, "end"), "sonde-1")
+
+    (alert,) = city.alerts("inspector")
+    assert alert["state"]["active"] is False
+    assert alert["cleared"] == "2026-03-01T04:09:00Z", "when it ended, by the sonde's clock"
+    answer = city.client("inspector").get("/api/v1/water/excursions").json()
+    (row,) = answer["excursions"]
+    assert (row["onset_value"], row["extreme_value"], row["ended"]) == (
+        0.31,
+        0.42,
+        "2026-03-01T04:09:00Z",
+    )
+    assert row["alert_id"] == alert["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "title", "title_zh"),
+    [
+        (
+            {"parameter": "pH", "unit": "pH", "kind": "below", "limit": 6.0},
+            "pH below 6",
+            "酸鹼值 pH低於 6",
+        ),
+        (
+            {"kind": "rate", "limit": 0.01},
+            "Conductivity changes faster than 0.01 S/m/s",
+            "導電度變化快於 0.01 S/m/s",
+        ),
+        (
+            {"parameter": "temperature", "unit": "Cel", "limit": 31.5},
+            "Temperature above 31.5 °C",
+            "水溫高於 31.5 °C",
+        ),
+        (
+            {"parameter": "turbidity_FNU", "unit": None, "limit": 400.0},
+            "Turbidity above 400 FNU",
+            "濁度高於 400 FNU",
+        ),
+        (
+            {"parameter": "chlorine", "unit": None, "limit": 2.0},
+            "chlorine above 2",
+            "chlorine高於 2",
+        ),
+    ],
+)
+def test_titles_name_parameter_bound_and_unit(
+    change: dict[str, object], title: str, title_zh: str
+) -> None:
+    assert titles(excursion(NOON).model_copy(update=change)) == (title, title_zh)
