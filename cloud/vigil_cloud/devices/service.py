@@ -200,7 +200,6 @@ def _latest(sample: Sample | None) -> LatestReading | None:
 
 def gateways(session: Session) -> list[GatewayEntry]:
     """Every gateway, by name."""
-    sums = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
     refused = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
     counts = {gateway: int(count) for gateway, count in session.execute(refused)}
     return [
