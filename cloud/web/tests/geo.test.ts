@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { boxAround, distance, overlaps, positionOf, spread, type Position } from "../src/lib/geo";
+import {
+  boxAround,
+  distance,
+  metresPerPixel,
+  overlaps,
+  positionOf,
+  spread,
+  type Position,
+} from "../src/lib/geo";
 
 const CHIAYI: Position = [120.44, 23.48];
 
@@ -12,6 +20,13 @@ describe("positions", () => {
   it("lie a degree of latitude 111.2 km apart", () => {
     expect(distance(CHIAYI, [120.44, 24.48])).toBeCloseTo(111_195, -1);
     expect(distance(CHIAYI, CHIAYI)).toBe(0);
+  });
+});
+
+describe("the scale", () => {
+  it("halves with each zoom, and is 78 km a pixel at the equator for zoom 0", () => {
+    expect(metresPerPixel(0, 0)).toBeCloseTo(78_271.5, 0);
+    expect(metresPerPixel(1, 60)).toBeCloseTo(78_271.5 / 4, 0);
   });
 });
 

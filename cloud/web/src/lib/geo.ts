@@ -31,6 +31,11 @@ export function overlaps(a: Box, b: Box): boolean {
   return a[0] <= b[2] && b[0] <= a[2] && a[1] <= b[3] && b[1] <= a[3];
 }
 
+/** Metres that one pixel shows in Web Mercator with tiles of 512 pixels, as MapLibre counts zoom. */
+export function metresPerPixel(zoom: number, latitude: number): number {
+  return (2 * Math.PI * 6_378_137 * Math.cos((latitude * Math.PI) / 180)) / (512 * 2 ** zoom);
+}
+
 const EARTH_RADIUS_M = 6_371_008.8;
 
 /** Great-circle distance in metres. */
