@@ -1,0 +1,209 @@
+"""`vigil-cloud` as an operator meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import servers
+from gateways import Gateway, new_name, now, observation
+from vigil_schemas.control import Command, Configuration
+
+PASSWORD = "four unrelated quiet words"
+
+
+class Operator:
+    """A data folder, and commands over it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.http, self.mqtt = servers.free_port(), servers.free_port()
+        self.variables = {
+            "VIGIL_DATA_DIR": str(folder / "data"),
+            "VIGIL_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+            "VIGIL_HTTP_PORT": str(self.http),
+            "VIGIL_BROKER_LISTEN": f"127.0.0.1:{self.mqtt}",
+        }
+        self.server: servers.Server | None = None
+
+    def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIGIL_")}
+        return subprocess.run(
+            [sys.executable, "-m", "vigil_cloud.cli", *arguments],
+            env={**inherited, **self.variables, **changes},
+            capture_output=True,
+            text=True,
+            input=PASSWORD + "\n",
+            check=False,
+            timeout=60,
+        )
+
+    def start(self, *command: str) -> servers.Server:
+        log = self.folder / "server.log"
+        self.server = servers.Server(
+            "vigil-cloud",
+            [sys.executable, "-m", "vigil_cloud.cli", *command],
+            lambda: log.exists() and '"kind": "ready"' in log.read_text(),
+            log,
+            env=self.variables,
+        )
+        self.server.start()
+        return self.server
+
+    def get(self, path: str) -> tuple[int, Any]:
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.http}{path}", timeout=10
+            ) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Operator]:
+    made = Operator(tmp_path)
+    yield made
+    if made.server is not None:
+        made.server.stop()
+
+
+def test_serve_stores_what_an_added_gateway_sends_and_answers_commands(operator: Operator) -> None:
+    name = new_name()
+    added = operator.run("gateway", "add", name)
+    assert added.returncode == 0, added.stderr
+    assert len(json.loads(added.stdout)["token"]) >= 32
+    account = operator.run("account", "add", "mai", "--role", "maintainer", "--password-stdin")
+    assert account.returncode == 0, account.stderr
+    server = operator.start("serve")
+    ready = json.loads((operator.folder / "server.log").read_text().splitlines()[-1])
+    assert ready["url"] == f"http://127.0.0.1:{operator.http}"
+    servers.eventually(lambda: operator.get("/readyz")[0] == 200, "everything is ready")
+
+    gateway, stranger = Gateway(operator.mqtt, name), Gateway(operator.mqtt)
+    for one in (gateway, stranger):
+        one.publish("observation", observation(one.name, 1, device="sonde-1", time=now()))
+        one.wait_stored("observation", 1)
+    refused = [one.receipt("observation").refused for one in (gateway, stranger)]  # type: ignore[union-attr]  # just waited for
+    assert refused == [0, 1]
+
+    _post_as_maintainer(operator, f"/api/v1/gateways/{name}/commands", {"action": "report_health"})
+    _post_as_maintainer(
+        operator, f"/api/v1/gateways/{name}/configurations", {"health_interval_s": 30}
+    )
+    servers.eventually(
+        lambda: {type(message.data) for _, message in gateway.down} >= {Command, Configuration},
+        "command and configuration reach the gateway",
+    )
+    gateway.close()
+    stranger.close()
+    server.stop()
+    assert not servers.listening(operator.mqtt)
+    assert "Traceback" not in (operator.folder / "server.log").read_text()
+
+
+def _post_as_maintainer(operator: Operator, path: str, body: dict[str, Any]) -> None:
+    import httpx
+
+    base = f"http://127.0.0.1:{operator.http}"
+    with httpx.Client(base_url=base, timeout=30, trust_env=False) as client:
+        answer = client.post("/api/v1/session", json={"username": "mai", "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        token = {"X-CSRF-Token": answer.json()["csrf"]}
+        assert client.post(path, json=body, headers=token).status_code == 202
+
+
+def test_readiness_tells_which_part_is_down(operator: Operator) -> None:
+    operator.variables["VIGIL_BROKER_URL"] = f"mqtt://127.0.0.1:{servers.free_port()}"
+    operator.start("serve")
+
+    status, body = operator.get("/readyz")
+
+    assert (status, body["down"]) == (503, ["ingest"])
+    assert operator.get("/healthz")[0] == 200
+
+
+def test_a_killed_server_leaves_no_broker_behind(operator: Operator) -> None:
+    operator.start("serve").kill()
+
+    servers.eventually(lambda: not servers.listening(operator.mqtt), "the broker has ended")
+
+
+def test_known_secrets_are_refused_outside_the_demo(operator: Operator) -> None:
+    refused = operator.run("serve", VIGIL_SECRET_KEY="changeme")
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("vigil-cloud: configuration: secret_key: set VIGIL_SECRET_KEY")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_one_line(operator: Operator, mosquitto: servers.Mosquitto) -> None:
+    for changes, code in (
+        ({"VIGIL_BROKER_LISTEN": f"127.0.0.1:{mosquitto.port}"}, "broker-failed"),
+        ({"VIGIL_HTTP_PORT": str(mosquitto.port)}, "port-taken"),
+    ):
+        refused = operator.run("serve", **changes)
+        assert refused.returncode == 2
+        assert f"vigil-cloud: {code}: " in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_database_that_is_away_is_one_line(operator: Operator) -> None:
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{servers.free_port()}/nothing"
+
+    refused = operator.run("migrate", VIGIL_DATABASE_URL=url)
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("vigil-cloud: database-unavailable: ")
+
+
+def test_a_servers_database_is_migrated_by_hand(
+    operator: Operator, postgres: servers.Postgres
+) -> None:
+    url = postgres.create(new_name("cli"))
+
+    early = operator.run("gateway", "add", "gw-a", VIGIL_DATABASE_URL=url)
+    assert early.returncode == 2
+    assert "database-outdated" in early.stderr
+    assert "vigil-cloud migrate" in early.stderr
+
+    assert "empty -> 0001" in operator.run("migrate", VIGIL_DATABASE_URL=url).stdout
+    assert operator.run("gateway", "add", "gw-a", VIGIL_DATABASE_URL=url).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("gateway", "add", "GW A"), "2 to 63 of a-z"),
+        (("account", "add", "li", "--role", "king", "--password-stdin"), "known are"),
+        (("migrate", "--config", "/nowhere/cloud.toml"), "no such file"),
+        (("seed", "/nowhere/seed.toml"), "bad-seed"),
+    ],
+)
+def test_mistakes_are_named(operator: Operator, arguments: tuple[str, ...], text: str) -> None:
+    refused = operator.run(*arguments)
+
+    assert refused.returncode == 2
+    assert text in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_api_is_described_without_any_setting(operator: Operator, tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+
+    exported = operator.run("export-openapi", str(file), VIGIL_SECRET_KEY="")
+
+    assert exported.returncode == 0, exported.stderr
+    document = json.loads(file.read_text())
+    assert document["openapi"].startswith("3.1")
+    assert "/api/v1/devices/{device}/series/{parameter}" in document["paths"]
