@@ -60,6 +60,22 @@ def test_the_seed_is_that_of_the_scenario_and_holds_no_secret() -> None:
     assert {entry["token"] for entry in seed["gateway"]} == {"${VIGIL_CITY_TOKEN}"}
 
 
+def test_the_image_is_built_of_what_is_there_and_runs_without_rights() -> None:
+    text = (ROOT / "docs/deployment/Dockerfile").read_text("utf-8").replace("\\\n", " ")
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").split()
+    steps = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    for step in steps:
+        if step[0] == "COPY" and not step[1].startswith("--from="):
+            for source in step[1:-1]:
+                assert (ROOT / source).exists(), source
+                assert source not in ignored
+    assert [step[1] for step in steps if step[0] == "USER"] == ["vigil"]
+    assert steps.index(["USER", "vigil"]) > max(
+        n for n, step in enumerate(steps) if step[0] == "RUN"
+    )
+    assert "cloud/vigil_cloud/static" in ignored  # the image builds its own pages
+
+
 @pytest.mark.parametrize(
     ("variable", "service", "words"),
     [
