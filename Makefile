@@ -31,7 +31,7 @@ $(WEB)/node_modules/.ready: $(WEB)/package.json $(WEB)/package-lock.json
 
 $(STATIC): $(WEB)/node_modules/.ready $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(WEB)/*.html $(WEB)/*.ts)
 	@echo "vigil: building the web pages"
-	@cd $(WEB) && npm run --silent build
+	@cd $(WEB) && npm run --silent build -- --logLevel error
 	@test -f $@ && touch $@
 
 $(ASYNCAPI)/node_modules/.ready: $(ASYNCAPI)/package.json $(ASYNCAPI)/package-lock.json
