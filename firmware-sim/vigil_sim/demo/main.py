@@ -255,7 +255,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.directory,
         arguments.check,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where a shell started us in the background and had SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     # Short, because a Unix socket's path (the private D-Bus) may have 107 bytes only.
     directory = options.directory or Path(tempfile.mkdtemp(prefix="vigil-"))
     directory.mkdir(parents=True, exist_ok=True)
