@@ -7,6 +7,7 @@ one that is absent skips and says what installs it; with ``VIGIL_REQUIRE=all``
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -314,16 +316,15 @@ def postgres(folder: Path, *, port: int | None = None) -> Postgres:
     initdb = need("initdb", "apt-get install postgresql")
     program = need("postgres", "apt-get install postgresql")
     folder.mkdir(parents=True, exist_ok=True)
-    user = None
-    if os.geteuid() == 0:  # PostgreSQL refuses root
+    user, home = None, folder
+    if os.geteuid() == 0:
+        # PostgreSQL refuses root, and pytest closes its folders to everybody else.
         user = "postgres"
-        shutil.chown(folder, user)
-        for parent in folder.parents:  # pytest's folders are closed to others
-            if parent == Path("/tmp") or parent == Path("/"):
-                break
-            parent.chmod(parent.stat().st_mode | 0o011)
+        home = Path(tempfile.mkdtemp(prefix="vigil-postgres-"))
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
+        shutil.chown(home, user)
     port = port or free_port()
-    data = folder / "data"
+    data = home / "data"
     subprocess.run(
         [str(initdb), "-D", str(data), "-U", "vigil", "--auth=trust", "-E", "UTF8", "--no-sync"],
         check=True,
@@ -335,7 +336,7 @@ def postgres(folder: Path, *, port: int | None = None) -> Postgres:
         "postgres",
         [
             *(str(program), "-D", str(data), "-p", str(port)),
-            *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"),
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}"),
             *("-c", "max_connections=200"),
         ],
         lambda: _postgres_answers(port),
