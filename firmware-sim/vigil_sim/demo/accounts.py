@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from vigil_sim.scenario import Person
 
-PASSWORD: Final = "vigil-demo-night"
+PASSWORD: Final = "vigil-demo-night"  # noqa: S105 - of the demo, which refuses to be anything else
 
 
 class Account(NamedTuple):
