@@ -103,6 +103,22 @@ def test_the_cloud_refuses_a_value_of_the_environment_file(
     assert not [value for value in values.values() if value != "changeme" and value in done.stderr]
 
 
+@pytest.mark.parametrize(
+    ("values", "variable"),
+    [
+        ({"BROKER_PASSWORD": "changeme"}, "BROKER_PASSWORD"),
+        ({"VIGIL_CITY_BROKER_PASSWORD": "changeme"}, "VIGIL_CITY_BROKER_PASSWORD"),
+        (dict.fromkeys(("BROKER_PASSWORD", "VIGIL_CITY_BROKER_PASSWORD"), "a" * 64), "BROKER_"),
+    ],
+)
+def test_the_broker_gets_no_known_and_no_shared_password(
+    values: dict[str, str], variable: str, tmp_path: Path
+) -> None:
+    with pytest.raises(AssertionError, match=f"{variable}.*make one of its own"):
+        Composition(tmp_path, variables() | values).up("broker-passwords")
+    assert not (tmp_path / "broker-config/passwords").exists()
+
+
 # --- the broker ------------------------------------------------------------------------------
 
 
@@ -162,13 +178,20 @@ def broker(composition: Composition) -> Composition:
 
 
 def signed_in(broker: Composition, username: str, will: str = "") -> Client:
-    client = Client(broker, username, broker.values["BROKER_PASSWORD"], will)
+    name = "BROKER_PASSWORD" if username == "vigil-cloud" else "VIGIL_CITY_BROKER_PASSWORD"
+    client = Client(broker, username, broker.values[name], will)
     assert not client.reason.is_failure, client.reason
     return client
 
 
 @pytest.mark.parametrize(
-    ("username", "password"), [("", ""), ("gw-canal", "wrong"), ("gw-stranger", "BROKER_PASSWORD")]
+    ("username", "password"),
+    [
+        ("", ""),
+        ("gw-canal", "wrong"),
+        ("gw-stranger", "VIGIL_CITY_BROKER_PASSWORD"),
+        ("vigil-cloud", "VIGIL_CITY_BROKER_PASSWORD"),
+    ],
 )
 def test_the_broker_lets_in_nobody_else(broker: Composition, username: str, password: str) -> None:
     client = Client(broker, username, broker.values.get(password, password))
