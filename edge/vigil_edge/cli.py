@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import sys
@@ -30,6 +31,9 @@ _ABOUT = {
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # JSON is UTF-8 under any locale; a file name's undecodable bytes become its \uXXXX.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     args = _parser(words).parse_args(words)
     try:
         return cast(int, args.run(args))
@@ -93,4 +97,6 @@ def _print_mistakes(error: ConfigError) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Whatever a file's own bytes brought into the message, nothing of it reaches the terminal."""
+    text = " ".join(str(error).split())
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

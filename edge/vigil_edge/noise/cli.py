@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from pathlib import Path
+from typing import Final
 
 from vigil_edge.noise.errors import NoiseOptionError
+
+_MOST_PASCAL_PER_UNIT: Final = 2e15
+"""400 dB, as for the options in dB."""
 
 
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:
@@ -40,7 +45,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     from vigil_edge.noise.levels import pascal_per_unit
     from vigil_edge.noise.pcm import PcmFormat
     from vigil_edge.noise.replay import replay
-    from vigil_edge.noise.wav import open_wav, raw_file
+    from vigil_edge.noise.wav import on_disk, open_wav, raw_file
     from vigil_edge.noise.weighting import CLASS_1_RATE_HZ
 
     full_scale = _number(arguments.full_scale_peak_db, "--full-scale-peak-db")
@@ -48,27 +53,32 @@ def run_replay(arguments: argparse.Namespace) -> int:
     threshold_db = _number(arguments.threshold_db, "--threshold-db")
     if full_scale is not None and pascal is not None:
         raise NoiseOptionError("give --full-scale-peak-db or --pascal-per-unit, not both")
-    if pascal is not None and pascal <= 0:
-        raise NoiseOptionError(f"--pascal-per-unit {pascal:g} must be above 0")
-    if not str(arguments.channel).isdecimal():
+    if pascal is not None and not 0 < pascal <= _MOST_PASCAL_PER_UNIT:
+        raise NoiseOptionError(
+            f"--pascal-per-unit {pascal:g} must be above 0 and at most {_MOST_PASCAL_PER_UNIT:g}"
+        )
+    if not re.fullmatch(r"[0-9]{1,4}", arguments.channel):
         raise NoiseOptionError(f"--channel {arguments.channel!r} is no channel number")
     path = Path(arguments.file)
     layout = PcmFormat.parse(arguments.raw) if arguments.raw is not None else None
-    recording = raw_file(path, layout) if layout is not None else open_wav(path)
-    notices = list(recording.notices)
-    if full_scale is None and pascal is None:
-        full_scale = recording.full_scale_peak_db
-        notices.append(
-            f"calibration from the recording: full scale is {full_scale:g} dB peak"
-            if full_scale is not None
-            else "no calibration given: levels take one unit for 1 Pa and are not sound levels"
+    with on_disk(path) as file:
+        recording = raw_file(file, layout) if layout is not None else open_wav(file)
+        notices = list(recording.notices)
+        if full_scale is None and pascal is None:
+            full_scale = recording.full_scale_peak_db
+            notices.append(
+                f"calibration from the recording: full scale is {full_scale:g} dB peak"
+                if full_scale is not None
+                else "no calibration given: levels take one unit for 1 Pa and are not sound levels"
+            )
+        if recording.format.rate_hz < CLASS_1_RATE_HZ:
+            notices.append(f"{recording.format.rate_hz} Hz does not hold the whole band of class 1")
+        if pascal is None:
+            pascal = 1.0 if full_scale is None else pascal_per_unit(full_scale)
+        # Nothing is printed of a recording that turns out to be bad half way.
+        records = list(
+            replay(recording, int(arguments.channel), pascal, threshold_db or 0.0, notices)
         )
-    if recording.format.rate_hz < CLASS_1_RATE_HZ:
-        notices.append(f"{recording.format.rate_hz} Hz does not hold the whole band of class 1")
-    if pascal is None:
-        pascal = 1.0 if full_scale is None else pascal_per_unit(full_scale)
-    # Nothing is printed of a recording that turns out to be bad half way.
-    records = list(replay(recording, int(arguments.channel), pascal, threshold_db or 0.0))
     for notice in notices:
         print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
     for record in records:

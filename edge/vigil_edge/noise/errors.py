@@ -38,6 +38,12 @@ class AudioNotFinite(VigilError):
     code: ClassVar[str] = "audio-not-finite"
 
 
+class AudioOutOfRange(VigilError):
+    """A sample is beyond any pressure: mostly integers or noise that were taken for floats."""
+
+    code: ClassVar[str] = "audio-out-of-range"
+
+
 class NoiseOptionError(VigilError):
     """An option of a noise command cannot be used as it was given."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
@@ -46,7 +47,7 @@ class PcmFormat:
     def parse(cls, text: str) -> PcmFormat:
         """From ``s32le:48000:1``. Raises ``AudioUnsupported``."""
         parts = text.split(":")
-        if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+        if len(parts) != 3 or not all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts[1:]):
             raise AudioUnsupported(f"format {text!r} is not encoding:rate:channels (s16le:48000:1)")
         if parts[0] not in get_args(Encoding):
             raise AudioUnsupported(
@@ -82,7 +83,8 @@ class PcmFormat:
 
 def channel_units(frames: Frames, channel: int) -> npt.NDArray[np.float64]:
     """One channel as float64, shape (n,), full scale of integers being 1."""
-    samples = frames[:, channel].astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN; whoever asked looks for NaN
+        samples = frames[:, channel].astype(np.float64)
     if np.issubdtype(frames.dtype, np.integer):
         samples *= 1.0 / -float(np.iinfo(frames.dtype).min)
     return samples

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from vigil_edge.noise.errors import AudioNotFinite, NoiseOptionError
+from vigil_edge.noise.errors import AudioNotFinite, AudioOutOfRange, NoiseOptionError
 from vigil_edge.noise.levels import CLIPPING_AT, Levels, Meter, Seconds, Slices
 from vigil_edge.noise.passage import Passage, PassageDetector
 from vigil_edge.noise.pcm import channel_units
@@ -16,18 +16,25 @@ from vigil_edge.noise.wav import WavFile
 from vigil_edge.noise.weighting import PRIME_S, Samples
 
 BLOCK_S: Final = 1.0
+_MOST_PA: Final = 1e30
+"""Nothing is this loud; squares of it still fit a float."""
 
 Record = dict[str, Any]
 """One line of output."""
 
 
 def replay(
-    recording: WavFile, channel: int, pascal: float, threshold_db: float
+    recording: WavFile,
+    channel: int,
+    pascal: float,
+    threshold_db: float,
+    notices: list[str] | None = None,
 ) -> Iterator[Record]:
     """Records of kind ``second``, ``trigger`` and, last, ``total``; ``t`` in s from the start.
 
-    ``pascal`` is the pressure of one unit (integers: of full scale). Raises
-    ``NoiseOptionError`` for a channel that is not there, ``AudioNotFinite`` for NaN.
+    ``pascal`` is the pressure of one unit (integers: of full scale). An overload is told
+    of in ``notices``. Raises ``NoiseOptionError`` for a channel that is not there,
+    ``AudioNotFinite`` for NaN, ``AudioOutOfRange`` for what no pressure can be.
     """
     if not 0 <= channel < recording.format.channels:
         raise NoiseOptionError(
@@ -38,7 +45,7 @@ def replay(
     # Floats may hold pascal directly; 1.0 is nothing special to them.
     clipping = None if recording.format.is_float else CLIPPING_AT
     meter = Meter(rate_hz, pascal, clipping)
-    blocks = _units(recording, channel)
+    blocks = _units(recording, channel, pascal)
     first = next(blocks)
     meter.prime(first[: int(PRIME_S * rate_hz)])
     seconds = Seconds(rate_hz)
@@ -55,10 +62,13 @@ def replay(
     passage = detector.flush()
     if passage is not None:
         yield _trigger(passage, rate_hz)
-    yield _total(seconds.total.levels, rate_hz)
+    total = seconds.total.levels
+    if total.overload and notices is not None:
+        notices.append("the input reached full scale: levels are too low where it clipped")
+    yield _total(total, rate_hz)
 
 
-def _units(recording: WavFile, channel: int) -> Iterator[Samples]:
+def _units(recording: WavFile, channel: int, pascal: float) -> Iterator[Samples]:
     at = 0
     for frames in recording.blocks(int(BLOCK_S * recording.format.rate_hz)):
         units = channel_units(frames, channel)
@@ -67,47 +77,40 @@ def _units(recording: WavFile, channel: int) -> Iterator[Samples]:
             raise AudioNotFinite(
                 f"{recording.path.name}: sample {bad} is NaN or infinite; repair the recording"
             )
+        loudest = int(np.argmax(np.abs(units)))
+        if abs(units[loudest]) * pascal > _MOST_PA:
+            raise AudioOutOfRange(
+                f"{recording.path.name}: sample {at + loudest} is {units[loudest]:.3g}, which is no"
+                " sound; give the encoding that it was recorded with"
+            )
         at += len(units)
         yield units
 
 
 def _second(levels: Levels, rate_hz: int) -> Record:
-    return _marked(
-        {
-            "kind": "second",
-            "t": round(levels.first_sample / rate_hz, 6),
-            "LAeq": round(levels.LAeq, 3),
-            "LAFmax": round(levels.LAFmax, 3),
-        },
-        levels.overload,
-    )
+    return {
+        "kind": "second",
+        "t": round(levels.first_sample / rate_hz, 6),
+        "LAeq": round(levels.LAeq, 3),
+        "LAFmax": round(levels.LAFmax, 3),
+    }
 
 
 def _trigger(passage: Passage, rate_hz: int) -> Record:
-    return _marked(
-        {
-            "kind": "trigger",
-            "t": round(passage.started_sample / rate_hz, 6),
-            "LAFmax": round(passage.LAFmax, 3),
-            "LAE": round(passage.LAE, 3),
-        },
-        passage.overload,
-    )
+    return {
+        "kind": "trigger",
+        "t": round(passage.started_sample / rate_hz, 6),
+        "LAFmax": round(passage.LAFmax, 3),
+        "LAE": round(passage.LAE, 3),
+    }
 
 
 def _total(levels: Levels, rate_hz: int) -> Record:
-    return _marked(
-        {
-            "kind": "total",
-            "duration": round(levels.samples / rate_hz, 6),
-            "LAeq": round(levels.LAeq, 3),
-            "LAFmax": round(levels.LAFmax, 3),
-            "LCeq": round(levels.LCeq, 3),
-            "LZeq": round(levels.LZeq, 3),
-        },
-        levels.overload,
-    )
-
-
-def _marked(record: Record, overload: bool) -> Record:
-    return record | {"overload": True} if overload else record
+    return {
+        "kind": "total",
+        "duration": round(levels.samples / rate_hz, 6),
+        "LAeq": round(levels.LAeq, 3),
+        "LAFmax": round(levels.LAFmax, 3),
+        "LCeq": round(levels.LCeq, 3),
+        "LZeq": round(levels.LZeq, 3),
+    }

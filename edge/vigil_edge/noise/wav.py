@@ -8,8 +8,12 @@ before they could write the length.
 from __future__ import annotations
 
 import re
+import shutil
+import stat
 import struct
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -72,6 +76,28 @@ class _Found:
     format: PcmFormat | None = None
     long_data_size: int | None = None
     full_scale_peak_db: float | None = None
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[Path]:
+    """The file itself, or a copy of what comes through a pipe, for as long as it is read.
+
+    Raises ``AudioUnreadable``, also for a device, which would have no end.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise AudioUnreadable(f"{path} is a device, not a file")
+        if not stat.S_ISFIFO(mode):
+            yield path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / path.name
+            with path.open("rb") as pipe, copy.open("wb") as file:
+                shutil.copyfileobj(pipe, file)
+            yield copy
+    except OSError as error:
+        raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
 
 
 def open_wav(path: Path) -> WavFile:
@@ -166,7 +192,7 @@ def _format(path: Path, body: bytes) -> PcmFormat:
         )
     layout = PcmFormat(encoding, rate_hz, channels)
     if align != layout.frame_bytes:
-        raise AudioUnreadable(
+        raise AudioUnsupported(
             f"{path.name}: {align} bytes a frame do not fit {channels} channels of {bits} bits"
         )
     return layout

@@ -51,6 +51,8 @@ _TRACK: Final = 0.04
 _TRACKED_SHARE: Final = 0.1
 """The tracked change is exceeded by this share of changes (the 90th percentile)."""
 _GAP_FACTOR: Final = 4.0
+_CLOCK_BELIEVED: Final = 4
+"""So many readings in a row that run forward behind an earlier one: the clock was set back."""
 _FLAT_FAIL: Final = 4.0
 
 
@@ -58,6 +60,8 @@ class SignalQc:
     """The tests of one signal. Feed it readings in the order in which they come."""
 
     __slots__ = (
+        "_behind",
+        "_behind_t",
         "_change",
         "_flat_count",
         "_flat_since",
@@ -73,6 +77,8 @@ class SignalQc:
     def __init__(self, limits: Limits = UNLIMITED) -> None:
         self._limits = limits
         self._last_t: float | None = None
+        self._behind = 0
+        self._behind_t = -math.inf
         self._reference: float | None = None
         self._period = math.inf
         self._change = 0.0
@@ -86,15 +92,17 @@ class SignalQc:
         """Flag one reading; ``t`` in seconds from any origin, ``None`` where it cannot be known.
 
         A missing value is ``None`` or not finite. Readings whose time is unknown or not
-        after the one before get the tests that need no time.
+        after the one before get the tests that need no time, until it shows that the
+        clock was set back: one reading with a date far ahead costs no more than a few.
         """
         if value is None or not math.isfinite(value):
             return QartodFlag.MISSING
         limits = self._limits
         if limits.fail is not None and not limits.fail[0] <= value <= limits.fail[1]:
             return QartodFlag.FAIL  # nor may it become what later readings are compared with
-        if t is None or (self._last_t is not None and t <= self._last_t):
+        if t is None or (self._last_t is not None and t <= self._last_t and self._is_late(t)):
             return self._in_range(value)
+        self._behind = 0
         evaluated, suspect = self._against_the_past(t, value)
         flat = self._flat(t, value)
         self._last_t = t
@@ -106,6 +114,17 @@ class SignalQc:
         if in_range is QartodFlag.NOT_EVALUATED and evaluated:
             return QartodFlag.GOOD
         return in_range
+
+    def _is_late(self, t: float) -> bool:
+        """Whether a reading behind the newest is only that, and the clock was not set back."""
+        self._behind = self._behind + 1 if t > self._behind_t else 1
+        self._behind_t = t
+        if self._behind < _CLOCK_BELIEVED:
+            return True
+        self._behind_t = -math.inf
+        self._last_t = self._reference = None
+        self._held, self._flat_value = 0, math.nan
+        return False
 
     def _in_range(self, value: float) -> QartodFlag:
         limits = self._limits

@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
@@ -19,6 +20,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _DELIMITERS: Final = ",;\t|"
 _BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CHUNK: Final = 1 << 20
+_LINES_IN_A_CELL: Final = 20
 
 
 class Recording:
@@ -29,7 +31,7 @@ class Recording:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._copy: IO[bytes] | None = None
         try:
             self._source = self._seekable()
@@ -61,26 +63,54 @@ class Recording:
         if wanted in self.header:
             return self.header.index(wanted)
         raise ColumnUnknown(
-            f"{self._path}: no column {name!r}; it has {', '.join(self.header)[:300]}", name
+            f"{self.path}: no column {name!r}; it has {', '.join(self.header)[:300]}", name
         )
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each row; a line with nothing on it is not a row."""
         delimiter = self._delimiter
-        for number, line in enumerate(self._lines(), 1):
-            if number <= self._skip or not line.strip():
+        lines = enumerate(self._lines(), 1)
+        ahead: deque[tuple[int, str]] = deque()
+        while (numbered := ahead.popleft() if ahead else next(lines, None)) is not None:
+            number, line = numbered
+            if number <= self._skip or not line.strip(" \n"):
                 continue
-            if '"' in line:
-                yield number, _quoted(line, delimiter)
-            else:
+            if '"' not in line:
                 yield number, line.rstrip("\n").split(delimiter)
+                continue
+            if line.count('"') % 2:
+                line = self._continued(line, ahead, lines)
+            yield number, _quoted(line, delimiter)
+
+    def _continued(
+        self, line: str, ahead: deque[tuple[int, str]], lines: Iterator[tuple[int, str]]
+    ) -> str:
+        """With the lines that its open quotation goes on over, such as a remark of two lines.
+
+        Only where they make one row together and not each alone, so that a stray
+        quotation mark cannot swallow the rows after it. What was read and does not
+        belong to it is left in ``ahead``.
+        """
+        parts = [line]
+        for at in range(_LINES_IN_A_CELL):
+            if at == len(ahead) and (numbered := next(lines, None)) is not None:
+                ahead.append(numbered)
+            if at >= len(ahead):
+                break
+            parts.append(ahead[at][1])
+            if parts[-1].count('"') % 2:
+                break
+        columns = len(self.header)
+        joined = "".join(parts)
+        alone = all(len(_quoted(part, self._delimiter)) == columns for part in parts)
+        if joined.count('"') % 2 or alone or len(_quoted(joined, self._delimiter)) != columns:
+            return line
+        for _ in parts[1:]:
+            ahead.popleft()
+        return joined
 
     def _lines(self) -> Iterator[str]:
-        """With every kind of line end made one.
-
-        A quotation never runs over a line's end, so that one stray quotation mark
-        cannot swallow the rows after it.
-        """
+        """With every kind of line end made one."""
         try:
             with (
                 self._bytes() as data,
@@ -119,21 +149,24 @@ class Recording:
             delimiter = max(_DELIMITERS, key=line.count)
             cells = [cell.strip() for cell in _quoted(line, delimiter)]
             return cells, delimiter, number
-        raise RecordingEmpty(f"{self._path}: the file is empty; it should hold a header and rows")
+        raise RecordingEmpty(f"{self.path}: the file is empty; it should hold a header and rows")
 
     def _seekable(self) -> Path:
         """The file itself, or a copy of what comes through a pipe: it is read more than once."""
-        if not stat.S_ISFIFO(self._path.stat().st_mode):
-            return self._path
+        mode = self.path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise RecordingUnreadable(f"{self.path} is a device, not a file")
+        if not stat.S_ISFIFO(mode):
+            return self.path
         self._copy = tempfile.NamedTemporaryFile()  # noqa: SIM115  # lives until close()
-        with self._path.open("rb") as pipe:
+        with self.path.open("rb") as pipe:
             shutil.copyfileobj(pipe, self._copy)
         self._copy.flush()
         return Path(self._copy.name)
 
     def _unreadable(self, error: Exception) -> RecordingUnreadable:
         reason = getattr(error, "strerror", None) or error
-        return RecordingUnreadable(f"{self._path}: {reason}")
+        return RecordingUnreadable(f"{self.path}: {reason}")
 
 
 def _quoted(line: str, delimiter: str) -> list[str]:

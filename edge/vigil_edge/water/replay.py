@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timezone
 from typing import Final
 
+from vigil_edge.water.errors import RecordingEmpty, TimesUnreadable
 from vigil_edge.water.expected import limits_for
 from vigil_edge.water.qc import Limits, SignalQc
 from vigil_edge.water.recording import Recording
@@ -16,6 +18,8 @@ from vigil_schemas.types import QartodFlag
 
 SENTINELS: Final = frozenset({-9999.0, -99999.0, -999999.0})
 """Numbers that loggers write where there was no reading."""
+_GROUPED_BY_COMMAS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_GROUPED_BY_POINTS: Final = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def replay(
 ) -> Iterator[Row]:
     """Flag every row. ``limits`` by signal; others go by their name.
 
-    Raises ``ColumnUnknown`` before the first row.
+    Raises ``ColumnUnknown``, ``RecordingEmpty`` and ``TimesUnreadable`` before the first row.
     """
     time_at = recording.column(time_column)
     columns = [(name, recording.column(name)) for name in dict.fromkeys(signals)]
@@ -61,6 +65,7 @@ def replay(
         for name, at in columns
     ]
     reader = TimeReader(_day_first(recording, time_at), offset)
+    _check_times(recording, time_column, time_at, reader)
     return _rows(recording, time_at, checks, reader, sentinels, tally or Tally())
 
 
@@ -90,6 +95,22 @@ def _rows(
         yield Row(line, t, values, flags)
 
 
+def _check_times(recording: Recording, name: str, at: int, reader: TimeReader) -> None:
+    """That there are rows, and that one of them has a time: mostly the first."""
+    first: tuple[int, str] | None = None
+    for line, cells in recording.rows():
+        text = cells[at] if at < len(cells) else ""
+        if reader.read(text) is not None:
+            return
+        first = first or (line, text)
+    if first is None:
+        raise RecordingEmpty(f"{recording.path}: a header and no rows")
+    raise TimesUnreadable(
+        f"{recording.path}: no row has a time in column {name!r}"
+        f" (line {first[0]}: {first[1][:60]!r}); name another column"
+    )
+
+
 def _day_first(recording: Recording, time_at: int) -> bool:
     """Read the whole time column, but only where day and month can be taken for each other."""
     texts = (cells[time_at] for _, cells in recording.rows() if time_at < len(cells))
@@ -108,12 +129,26 @@ def _number(text: str, sentinels: frozenset[float], comma: bool) -> float | None
     try:
         value = float(text)
     except ValueError:
-        if not comma or "," not in text:
+        number = _written_with_commas(text.strip(), comma)
+        if number is None:
             return None
-        try:
-            value = float(text.replace(",", ".", 1))
-        except ValueError:
-            return None
-    if value in sentinels or not math.isfinite(value):
-        return None
+        value = number
+    if value in sentinels or not math.isfinite(value) or "_" in text:
+        return None  # Python's float takes 1_000
     return value
+
+
+def _written_with_commas(text: str, decimal: bool) -> float | None:
+    """``7,35`` and ``1.234,5`` where a comma is ``decimal``; else ``1,234.5``."""
+    if "," not in text:
+        return None
+    if decimal and not ("." in text and _GROUPED_BY_COMMAS.fullmatch(text)):
+        if _GROUPED_BY_POINTS.fullmatch(text):
+            text = text.replace(".", "")
+        text = text.replace(",", ".", 1)
+    elif _GROUPED_BY_COMMAS.fullmatch(text):
+        text = text.replace(",", "")
+    try:
+        return float(text)
+    except ValueError:
+        return None

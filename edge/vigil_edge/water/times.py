@@ -1,8 +1,9 @@
 """Times as sensor recordings write them. Pure.
 
 ISO 8601 with a space or a ``T``, with or without a zone; ``12/03/2017 1:00`` with day
-or month first; seconds or milliseconds since 1970. A time without a zone is taken at a
-fixed offset, UTC unless said otherwise.
+or month first; ``12-Mar-2017``; ``20170312010000``; seconds since 1970, or thousandths
+to billionths of them. A time without a zone is taken at a fixed offset, UTC unless said
+otherwise.
 """
 
 from __future__ import annotations
@@ -16,10 +17,21 @@ from typing import Final
 _NUMBERS: Final = re.compile(
     r"(\d{1,4})[/.-](\d{1,2})[/.-](\d{1,4})"
     r"(?:[ T]+(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2})(?:[.,](\d{1,9}))?)?\s*([AaPp]\.?[Mm]\.?)?)?"
-    r"\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
+    r"\s*(Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?",
+    re.IGNORECASE,
 )
+_DAY_NAME: Final = re.compile(r"(\d{1,2})[-/. ]+([A-Z]{3})[A-Z]*[-/., ]+(\d{4})\b", re.IGNORECASE)
+_NAME_DAY: Final = re.compile(r"([A-Z]{3})[A-Z]*\.? +(\d{1,2}),? +(\d{4})\b", re.IGNORECASE)
+_MONTHS: Final = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
+_HALF_BEFORE: Final = re.compile(r"(上午|下午)\s*(\d[\d:.]*)")
+"""Spreadsheets in Taiwan write the half of the day before the time."""
+_COMPACT: Final = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS_FROM: Final = 100_000_000_000
+_PER_SECOND: Final = {9: 0, 10: 0, 12: 3, 13: 3, 15: 6, 16: 6, 18: 9, 19: 9}
+"""Decimal places of a count since 1970, by its digits: from 1973 to 2286."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +45,13 @@ class TimeReader:
     def read(self, text: str) -> datetime | None:
         """In UTC, or ``None`` where it is no time."""
         try:
-            time = datetime.fromisoformat(text)
+            # Python takes thirteen digits for a date, a separator and a time of the year 1612.
+            time = self._counted(text) if text.isdigit() else datetime.fromisoformat(text)
         except ValueError:
             try:
-                found = self._otherwise(text.strip())
+                time = self._otherwise(text.strip())
             except (ValueError, OverflowError):
                 return None
-            if found is None:
-                return None
-            time = found
         if time.tzinfo is None:
             time = time.replace(tzinfo=self.offset)
         try:
@@ -49,19 +59,37 @@ class TimeReader:
         except OverflowError:
             return None
 
-    def _otherwise(self, text: str) -> datetime | None:
+    def _otherwise(self, text: str) -> datetime:
+        text = _numbered_month(_HALF_BEFORE.sub(_half_after, text))
         match = _NUMBERS.fullmatch(text)
         if match is not None:
             return self._from_numbers(match)
-        number = text.removesuffix(".0")
-        if number.isdecimal() and number.isascii() and 9 <= len(number) <= 13:
-            value = int(number)
-            per_second = 1000 if value >= _MILLISECONDS_FROM else 1
-            return _EPOCH + timedelta(microseconds=value * 1_000_000 // per_second)
-        stripped = text.removesuffix("UTC").removesuffix("GMT").strip()
-        if stripped != text:
+        if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
+            return self._counted(text)
+        upper = text.upper()
+        stripped = upper.removesuffix("UTC").removesuffix("GMT").strip()
+        if stripped != upper:
             return datetime.fromisoformat(stripped).replace(tzinfo=UTC)
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(upper)
+
+    def _counted(self, text: str) -> datetime:
+        """``20170312``, ``201703120100``, or a count since 1970, which may have a fraction."""
+        compact = _COMPACT.fullmatch(text)
+        if compact is not None:
+            year, month, day, hour, minute, seconds = compact.groups(default="0")
+            return datetime(  # noqa: DTZ001  # the recording's offset follows
+                int(year), int(month), int(day), int(hour), int(minute), int(seconds)
+            )
+        whole, _, fraction = text.partition(".")
+        if len(whole) == 8 and not fraction:
+            return datetime.fromisoformat(whole)
+        places = _PER_SECOND.get(len(whole))
+        if places is None:
+            raise ValueError(f"{text!r} is no count since 1970")
+        digits = whole + fraction
+        seconds_end = len(whole) - places
+        micro = digits[seconds_end : seconds_end + 6].ljust(6, "0")
+        return _EPOCH + timedelta(seconds=int(digits[:seconds_end]), microseconds=int(micro))
 
     def _from_numbers(self, match: re.Match[str]) -> datetime:
         first, second, third, hour, minute, seconds, fraction, half, zone = match.groups()
@@ -70,12 +98,12 @@ class TimeReader:
         if half is not None:
             hours = hours % 12 + (12 if half[0] in "Pp" else 0)
         time = datetime(  # noqa: DTZ001  # the zone follows, or is the recording's offset
-            year, month, day, 0, int(minute or 0), int(seconds or 0),
+            year, month, day, 0, int(minute or 0), 0,
             int((fraction or "0").ljust(6, "0")[:6]),
-        ) + timedelta(hours=_hour(hours))  # fmt: skip
+        ) + timedelta(hours=_hour(hours), seconds=_second(seconds))  # fmt: skip
         if zone is None:
             return time
-        if not zone.startswith(("+", "-")):
+        if zone[0] not in "+-":
             return time.replace(tzinfo=UTC)
         return time.replace(tzinfo=parse_offset(zone))
 
@@ -141,6 +169,33 @@ def _ordered(first: str, second: str, third: str, day_first: bool) -> tuple[int,
     day, month = (first, second) if day_first else (second, first)
     year = int(third)
     return (year + 2000 if len(third) <= 2 else year), int(month), int(day)
+
+
+def _numbered_month(text: str) -> str:
+    """``12-Mar-2017`` and ``March 12, 2017`` as ``2017-3-12``; what follows stays."""
+    named = _DAY_NAME.match(text)
+    if named is not None:
+        day, name, year = named.groups()
+    else:
+        named = _NAME_DAY.match(text)
+        if named is None:
+            return text
+        name, day, year = named.groups()
+    if name.lower() not in _MONTHS:
+        return text
+    return f"{year}-{_MONTHS.index(name.lower()) + 1}-{day}{text[named.end() :]}"
+
+
+def _half_after(found: re.Match[str]) -> str:
+    return f"{found[2]} {'AM' if found[1] == '上午' else 'PM'}"
+
+
+def _second(text: str | None) -> int:
+    """60 is a leap second, the first of the next minute here."""
+    seconds = int(text or 0)
+    if seconds > 60:
+        raise ValueError(f"second {seconds}")
+    return seconds
 
 
 def _hour(hours: int) -> int:
