@@ -7,17 +7,22 @@ from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from vigil_cloud.problem import NotFound
 
 STATIC: Final = Path(__file__).parent / "static"
-_NOT_PAGES: Final = ("api/", "assets/", "healthz", "readyz", "metrics", "openapi.json")
+_NOT_PAGES: Final = ("api/", "assets/", "atlas/", "healthz", "readyz", "metrics", "openapi.json")
 
 
 def install(app: FastAPI) -> None:
     """Serve what ``make setup`` has built into ``static``; without it say what to do."""
-    app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
+    for folder in ("assets", "atlas"):
+        files = StaticFiles(directory=STATIC / folder, check_dir=False)
+        # Only files that are the same for everybody are compressed: an answer that mixes
+        # secrets with what a stranger chose must not be (BREACH).
+        app.mount(f"/{folder}", GZipMiddleware(files), name=folder)
     app.add_api_route("/{path:path}", page, methods=["GET", "HEAD"], include_in_schema=False)
 
 

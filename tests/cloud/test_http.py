@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from schemathesis.transport.serialization import Binary
 
 from cloud_city import City, sealed
+from vigil_cloud import web
 from vigil_cloud.app import openapi_document
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.objects.port import ObjectsUnavailable
@@ -211,3 +212,13 @@ def test_pages_are_served_and_unknown_addresses_show_the_start(city: City) -> No
         assert answer.headers["content-type"].startswith("text/html"), path
         assert "def create_app" not in answer.text
     assert "frame-ancestors 'none'" in client.get("/").headers["content-security-policy"]
+
+
+def test_files_of_the_page_are_compressed_and_answers_are_not(city: City) -> None:
+    if not (web.STATIC / "index.html").is_file():
+        pytest.skip("the web pages are not built: make setup")
+    client = city.anonymous()
+    names = client.get("/atlas/names.json")
+    assert names.headers["content-encoding"] == "gzip"
+    assert names.json()
+    assert "content-encoding" not in client.get("/openapi.json").headers
