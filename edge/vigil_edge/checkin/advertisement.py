@@ -124,23 +124,28 @@ def structures(payload: bytes) -> Iterator[tuple[int, bytes]]:
 def decode(payload: bytes) -> Beacon | None:
     """The beacon in an advertisement payload, or ``None``.
 
-    Bare manufacturer data (``4c00 0215 …``) or service data (``aafe 00 …``) is taken
-    too, but only where the bytes cannot be read as AD structures.
+    A structure that runs past the end costs itself, not what stands before it, as in
+    the stacks of receivers. Bare manufacturer data (``4c00 0215 …``) or service data
+    (``aafe 00 …``) is taken too, but only where the bytes cannot be read as AD structures.
     """
     try:
-        found = list(structures(payload))
+        for kind, data in structures(payload):
+            beacon = _in_structure(kind, data)
+            if beacon is not None:
+                return beacon
     except ValueError:
         return _bare(payload)
-    for kind, data in found:
-        beacon: Beacon | None = None
-        if len(data) < 2:
-            continue
-        if kind == AD_MANUFACTURER:
-            beacon = from_manufacturer(int.from_bytes(data[:2], "little"), data[2:])
-        elif kind == AD_SERVICE_DATA_16:
-            beacon = from_service(int.from_bytes(data[:2], "little"), data[2:])
-        if beacon is not None:
-            return beacon
+    return None
+
+
+def _in_structure(kind: int, data: bytes) -> Beacon | None:
+    if len(data) < 2:
+        return None
+    identifier = int.from_bytes(data[:2], "little")
+    if kind == AD_MANUFACTURER:
+        return from_manufacturer(identifier, data[2:])
+    if kind == AD_SERVICE_DATA_16:
+        return from_service(identifier, data[2:])
     return None
 
 

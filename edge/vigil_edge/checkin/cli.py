@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
+from typing import Final
 
 from vigil_edge.checkin import advertisement, llrp_codec
 from vigil_edge.checkin.errors import NotHexadecimal, UnreadableFile
+
+_BETWEEN: Final = re.compile(r"\b0x|(?<=[0-9a-f]{2})[\s:,-]+(?=[0-9a-f]{2}|0x)", re.IGNORECASE)
+"""What people and tools write before and between bytes: ``0x``, spaces, colons."""
 
 
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:
@@ -38,7 +43,7 @@ def _decode(args: argparse.Namespace) -> int:
 
 def _hexadecimal(text: str) -> bytes:
     try:
-        return bytes.fromhex(text.strip().removeprefix("0x"))
+        return bytes.fromhex(_BETWEEN.sub("", text.strip()))
     except ValueError as error:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         raise NotHexadecimal(
@@ -47,16 +52,23 @@ def _hexadecimal(text: str) -> bytes:
 
 
 def _decode_llrp(args: argparse.Namespace) -> int:
-    try:
-        data = args.file.read_bytes()
-    except OSError as error:
-        raise UnreadableFile(f"{args.file}: {error.strerror or error}") from error
+    data = _content(args.file)
     if args.body is not None:
         kind = llrp_codec.message_type(args.body)
         print(json.dumps(llrp_codec.as_json(llrp_codec.Frame(kind, 0, data))))
         return 0
     if not data:
         raise UnreadableFile(f"{args.file}: the file is empty; it should hold LLRP messages")
-    for message in llrp_codec.frames(data):
-        print(json.dumps(llrp_codec.as_json(message)))
+    # Nothing is printed of a recording that turns out to be bad half way.
+    for message in [llrp_codec.as_json(message) for message in llrp_codec.frames(data)]:
+        print(json.dumps(message))
     return 0
+
+
+def _content(file: Path) -> bytes:
+    try:
+        if file.is_char_device() or file.is_block_device():
+            raise UnreadableFile(f"{file} is a device, not a file")
+        return file.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(f"{file}: {error.strerror or error}") from error

@@ -45,7 +45,6 @@ class AlarmReport:
             "fault": self.fault,
             "test": self.test,
             "tamper": self.tamper,
-            "battery_low": self.battery_low,
         }
 
 

@@ -20,7 +20,6 @@ NOTHING = {
     "fault": None,
     "test": None,
     "tamper": None,
-    "battery_low": None,
 }
 json_values = st.recursive(
     st.one_of(
@@ -45,7 +44,7 @@ KEYS = ["smoke", "test", "tamper", "trouble", "fault", "battery", "battery_low",
                 "tamper": False,
                 "linkquality": 80,
             },
-            {"smoke": True, "battery_percent": 97, "battery_low": False, "tamper": False},
+            {"smoke": True, "battery_percent": 97, "tamper": False},
         ),
         (
             {"smoke": False, "trouble": True, "test": True},
@@ -55,6 +54,7 @@ KEYS = ["smoke", "test", "tamper", "trouble", "fault", "battery", "battery_low",
         ({"battery": 12.5, "smoke": None}, {"battery_percent": 12.5}),
         # Some devices state their fault in words: that is neither a fault nor an error.
         ({"fault": "no_fault_detected", "smoke": False}, {"smoke": False}),
+        ({"battery_low": True, "smoke": False}, {"smoke": False}),
         ({"update": {"state": "idle"}, "voltage": 3000}, {}),
     ],
 )
@@ -64,6 +64,8 @@ def test_what_a_payload_says_is_printed_and_null_what_it_does_not(
     assert main(["smoke", "decode", "--codec", "zigbee2mqtt", json.dumps(payload)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
+    assert out.count("\n") == 1
+    assert list(json.loads(out)) == list(NOTHING)
     assert json.loads(out) == NOTHING | expected
 
 
