@@ -43,6 +43,17 @@ def beacon(tag: str) -> Beacon:
     raise ScenarioError(f"tag {tag!r} is no beacon: ibeacon:… and eddystone-uid:… are")
 
 
+def bystanders(stations: Iterable[Station]) -> list[Walker]:
+    """A device that never leaves each station, so that a quiet street is no stalled radio."""
+    found = []
+    for station in stations:
+        digest = hashlib.sha256(f"bystander/{station.device}".encode()).digest()
+        address = ":".join(f"{byte:02X}" for byte in (digest[0] | 0xC0, *digest[1:6]))
+        stand = (station.at[0] + 2.0, station.at[1])
+        found.append(Walker(Beacon.bystander(address), lambda _, stand=stand: stand))  # type: ignore[misc]  # the default binds this place
+    return found
+
+
 def walkers(world: World) -> list[Walker]:
     """Everybody who carries a beacon."""
     return [
@@ -92,7 +103,7 @@ class Radios:
             for station in self._stations
         ]
         self._street = Street(
-            walkers(city.world),
+            [*walkers(city.world), *bystanders(self._stations)],
             hearing,
             seed=city.seed,
             path_loss_exponent=_PATH_LOSS,

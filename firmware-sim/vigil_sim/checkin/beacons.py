@@ -16,6 +16,8 @@ APPLE_COMPANY: Final = 0x004C
 EDDYSTONE_UUID: Final = "0000feaa-0000-1000-8000-00805f9b34fb"
 _LOSS_FIRST_METRE_DB: Final = 41
 """Eddystone states its power at the antenna; over the first metre 41 dB are lost."""
+_NO_COMPANY: Final = 0xFFFF
+"""Set aside by the Bluetooth SIG for devices of no company."""
 _FLAGS: Final = bytes((0x02, 0x01, 0x06))
 """AD structure: LE general discoverable, no BR/EDR."""
 
@@ -91,11 +93,11 @@ def eddystone_uid_payload(namespace: str, instance: str, tx_power_dbm: int) -> b
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """A transmitter. Make one with ``Beacon.ibeacon`` or ``Beacon.eddystone_uid``."""
+    """A transmitter. Make one with ``ibeacon``, ``eddystone_uid`` or ``bystander``."""
 
     address: str
     tag: str
-    """The contract's tag id, for the ledger: ``ibeacon:…`` or ``eddystone-uid:…``."""
+    """For the ledger: the contract's tag id, or ``bystander`` for what is no tag."""
     manufacturer_data: dict[int, bytes]
     service_data: dict[str, bytes]
     power_1m_dbm: float = -59.0
@@ -133,6 +135,11 @@ class Beacon:
         data = eddystone_uid(namespace, instance, round(power_1m_dbm) + _LOSS_FIRST_METRE_DB)
         tag = f"eddystone-uid:{namespace}:{instance}".lower()
         return cls(address, tag, {}, {EDDYSTONE_UUID: data}, power_1m_dbm, interval_s)
+
+    @classmethod
+    def bystander(cls, address: str, *, interval_s: float = 1.0) -> Self:
+        """Some shop's own device: heard, and nobody's tag. A street is never quite silent."""
+        return cls(address, "bystander", {_NO_COMPANY: b"\x00\x01"}, {}, interval_s=interval_s)
 
     def advert(self, rssi: int) -> Advert:
         """What a radio hears of this beacon."""
