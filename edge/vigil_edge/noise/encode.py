@@ -2,6 +2,9 @@
 
 A process of its own: OpenCV's memory goes back when it ends, its work cannot
 hold up the microphone, and a picture that crashes a codec crashes only this.
+
+Pictures are read one after another: a case of a large camera needs no more memory
+than a few of them.
 """
 
 from __future__ import annotations
@@ -9,18 +12,26 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 import cv2
 import numpy as np
 
-from vigil_edge.noise.plate import Picture, Plate, find_plate
+from vigil_edge.noise.plate import Grey, Picture, Plate, candidates
+from vigil_edge.noise.street import Street
+from vigil_edge.noise.video import write_video
 
 PLATE_WITHIN_S: Final = 2.0
-PLATE_FRAMES: Final = 24
+"""A vehicle that comes towards the camera leaves its picture before it is loudest."""
+PLATE_FRAMES: Final = 41
+STREET_FRAMES: Final = 9
+"""Spread over the whole passage: a vehicle covers no place in half of them."""
 NICENESS: Final = 10
+
+Frames = list[tuple[Path, float]]
+"""JPEG files and their moments in seconds."""
 
 
 def encode(folder: Path) -> list[str]:
@@ -31,16 +42,17 @@ def encode(folder: Path) -> list[str]:
     """
     case = json.loads((folder / "frames.json").read_text())
     frames = [(folder / "frames" / name, float(time_s)) for name, time_s in case["frames"]]
-    frames = [(path, time_s) for path, time_s in frames if _read(path) is not None]
-    if not frames:
-        return []
+    loudest_s = float(case["LAFmax_s"])
+    readable: Frames = []
     written = []
-    if _video(folder / "video.webm", frames, float(case["fps"])):
+    if write_video(folder / "video.webm", _pictures(frames, readable), float(case["fps"])):
         written.append("video.webm")
-    nearest = min(frames, key=lambda frame: abs(frame[1] - case["LAFmax_s"]))
+    if not readable:
+        return []
+    nearest = min(readable, key=lambda frame: abs(frame[1] - loudest_s))
     (folder / "frame.jpg").write_bytes(nearest[0].read_bytes())
     written.append("frame.jpg")
-    found = best_plate(frames, float(case["LAFmax_s"]))
+    found = best_plate(readable, loudest_s)
     if found is not None:
         picture, plate = found
         crop = plate.crop(picture)
@@ -51,57 +63,84 @@ def encode(folder: Path) -> list[str]:
     return written
 
 
-def best_plate(frames: list[tuple[Path, float]], loudest_s: float) -> tuple[Picture, Plate] | None:
-    """The clearest plate in the frames nearest to the loudest moment."""
-    near = sorted(frames, key=lambda frame: abs(frame[1] - loudest_s))[:PLATE_FRAMES]
-    best: tuple[Picture, Plate] | None = None
-    for path, time_s in near:
+def best_plate(frames: Frames, loudest_s: float) -> tuple[Picture, Plate] | None:
+    """The clearest plate of what moves in the frames nearest to the loudest moment.
+
+    Where there are too few frames to tell what moves, or no vehicle moves, the most
+    plate-like row of characters of all. Where one moves and its plate cannot be made out,
+    None: a shop's sign is no evidence.
+    """
+    near = _near(frames, loudest_s)
+    street = Street.of([grey for path, _ in _spread(frames) if (grey := _grey(path)) is not None])
+    best = _best(_passing(near, street)) if street else None
+    if best is None and not (street and _anything_passes(near, street)):
+        best = _best(_still(near))
+    if best is None:
+        return None
+    picture = _read(best[0])
+    return None if picture is None else (picture, best[1])
+
+
+Found = Iterable[tuple[Path, Plate]]
+
+
+def _best(found: Found) -> tuple[Path, Plate] | None:
+    return max(found, key=lambda each: each[1].score, default=None)
+
+
+def _passing(frames: Frames, street: Street) -> Found:
+    for path, _ in frames:
+        grey = _grey(path)
+        if grey is not None and grey.shape == street.still.shape:
+            yield from ((path, plate) for plate in street.passing(grey))
+
+
+def _anything_passes(frames: Frames, street: Street) -> bool:
+    greys = (_grey(path) for path, _ in frames)
+    return any(
+        grey is not None and grey.shape == street.still.shape and street.vehicle(grey)
+        for grey in greys
+    )
+
+
+def _still(frames: Frames) -> Found:
+    for path, _ in frames:
+        grey = _grey(path)
+        if grey is not None:
+            yield from ((path, plate) for plate in candidates(grey))
+
+
+def _near(frames: Frames, loudest_s: float) -> Frames:
+    """At most ``PLATE_FRAMES`` within ``PLATE_WITHIN_S``, evenly thinned out if there are more."""
+    near = [frame for frame in frames if abs(frame[1] - loudest_s) <= PLATE_WITHIN_S]
+    return near[:: -(-len(near) // PLATE_FRAMES) or 1]
+
+
+def _spread(frames: Frames) -> Frames:
+    chosen = np.linspace(0, len(frames) - 1, min(STREET_FRAMES, len(frames)))
+    return [frames[round(float(index))] for index in chosen]
+
+
+def _pictures(frames: Frames, readable: Frames) -> Iterator[tuple[Picture, float]]:
+    """Pictures with their moments; those that are pictures are noted in ``readable``."""
+    for path, time_s in frames:
         picture = _read(path)
-        if picture is None or abs(time_s - loudest_s) > PLATE_WITHIN_S:
-            continue
-        plate = find_plate(picture)
-        if plate is not None and (best is None or plate.score > best[1].score):
-            best = picture, plate
-    return best
+        if picture is not None:
+            readable.append((path, time_s))
+            yield picture, time_s
 
 
 def _read(path: Path) -> Picture | None:
-    decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    return None if decoded is None else cast(Picture, decoded)
+    return cast("Picture | None", _decoded(path, cv2.IMREAD_COLOR))
 
 
-def _video(path: Path, frames: list[tuple[Path, float]], fps: float) -> bool:
-    """VP8 at a steady rate: each instant shows the newest frame, so it stays with the sound."""
-    first = _read(frames[0][0])
-    if first is None:
-        return False
-    height, width = (side - side % 2 for side in first.shape[:2])
-    writer = cv2.VideoWriter(
-        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"VP80"), fps, (width, height)
-    )
-    try:
-        if not writer.isOpened():
-            return False
-        for picture in _steady(frames, fps):
-            fits = picture.shape[:2] == (height, width)
-            writer.write(picture if fits else cv2.resize(picture, (width, height)))
-    finally:
-        writer.release()
-    return path.stat().st_size > 0
+def _grey(path: Path) -> Grey | None:
+    return cast("Grey | None", _decoded(path, cv2.IMREAD_GRAYSCALE))
 
 
-def _steady(frames: list[tuple[Path, float]], fps: float) -> Iterator[Picture]:
-    picture: Any = None
-    shown = -1
-    newest = 0
-    steps = int((frames[-1][1] - frames[0][1]) * fps) + 1
-    for step in range(steps):
-        instant = frames[0][1] + step / fps
-        while newest + 1 < len(frames) and frames[newest + 1][1] <= instant + 0.5 / fps:
-            newest += 1
-        if newest != shown:
-            picture, shown = _read(frames[newest][0]), newest
-        yield picture
+def _decoded(path: Path, how: int) -> Any:
+    content = np.fromfile(path, np.uint8)
+    return cv2.imdecode(content, how) if content.size else None
 
 
 def main() -> int:

@@ -2,14 +2,16 @@
 
 Classical image processing, no model: strokes are cut out by local thresholds,
 pieces of a character's shape are kept, and rows of pieces of one height at even
-spacing are looked for. The text itself is not read here.
+spacing are looked for. The ground between the strokes of a plate is plain; that of
+a fence, a shelf or foliage is not. The text itself is not read here.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import cv2
 import numpy as np
@@ -18,9 +20,19 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 """Shape (height, width, 3), BGR."""
 
+Grey = npt.NDArray[np.uint8]
+"""Shape (height, width)."""
+
 WORKING_WIDTH: Final = 1280
+_SIZES: Final = (1.0, 0.5)
+"""Of the working width. Strokes of a plate close by are wider than the thresholds' windows;
+in the smaller picture they are not, and dirt and bolts are gone."""
+_MOST_ENLARGED: Final = 2.0
 _LEAST_CHARACTERS: Final = 4
 _MOST_CHARACTERS: Final = 9
+_UNEVEN: Final = 0.5
+"""Spread of the ground's brightness in units of the contrast of the strokes. Plates in
+daylight have 0.1 to 0.35, with a shadow across them 0.5; railings and foliage more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +66,29 @@ class _Piece:
 
 def find_plate(picture: Picture) -> Plate | None:
     """The most plate-like row of characters, or None."""
-    scale = WORKING_WIDTH / picture.shape[1]
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=method)
-    best: Plate | None = None
+    scale = WORKING_WIDTH / grey.shape[1]
+    return max(candidates(cast(Grey, grey), scale), key=lambda plate: plate.score, default=None)
+
+
+def candidates(grey: Grey, scale: float | None = None) -> list[Plate]:
+    """All rows of characters, in no order; the same row may come more than once.
+
+    ``scale`` is how much the picture is enlarged (or reduced) for the search. Without it
+    the working width is used, but small pictures are not enlarged more than twice.
+    """
+    if scale is None:
+        scale = min(_MOST_ENLARGED, WORKING_WIDTH / grey.shape[1])
+    found = []
+    for size in _SIZES:
+        factor = scale * size
+        method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+        scaled = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=method)
+        found += [_unscaled(plate, factor) for plate in _candidates(scaled)]
+    return found
+
+
+def _candidates(grey: npt.NDArray[Any]) -> Iterator[Plate]:
     for window in (15, 31):
         # Dark characters on a light ground, then the reverse.
         for polarity in (cv2.THRESH_BINARY_INV, cv2.THRESH_BINARY):
@@ -66,18 +96,12 @@ def find_plate(picture: Picture) -> Plate | None:
                 grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, polarity, window, 9 if polarity else -9
             )
             for row in _rows(_pieces(strokes)):
-                plate = _plate(row, grey)
-                if best is None or plate.score > best.score:
-                    best = plate
-    if best is None:
-        return None
-    return Plate(
-        round(best.x / scale),
-        round(best.y / scale),
-        round(best.width / scale),
-        round(best.height / scale),
-        best.score,
-    )
+                yield _plate(row, grey, strokes)
+
+
+def _unscaled(plate: Plate, scale: float) -> Plate:
+    x, y = round(plate.x / scale), round(plate.y / scale)
+    return Plate(x, y, round(plate.width / scale), round(plate.height / scale), plate.score)
 
 
 def _pieces(strokes: npt.NDArray[Any]) -> list[_Piece]:
@@ -126,7 +150,7 @@ def _follows(left: _Piece, right: _Piece) -> bool:
     )
 
 
-def _plate(row: list[_Piece], grey: npt.NDArray[Any]) -> Plate:
+def _plate(row: list[_Piece], grey: npt.NDArray[Any], strokes: npt.NDArray[Any]) -> Plate:
     left, top = min(p.x for p in row), min(p.y for p in row)
     right, bottom = max(p.x + p.width for p in row), max(p.y + p.height for p in row)
     height = float(np.median([p.height for p in row]))
@@ -139,10 +163,10 @@ def _plate(row: list[_Piece], grey: npt.NDArray[Any]) -> Plate:
     off_line = float(np.abs(np.polyval(slope, middles[:, 0]) - middles[:, 1]).mean() / height)
     aspect = (right - left) / height
     shape = math.exp(-(((aspect - 5.0) / 2.5) ** 2))
-    patch = grey[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
-    contrast = min(1.0, float(patch.std()) / 50.0)
+    inside = slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)
     size = min(1.0, height / 16.0)
-    score = count * even_height * math.exp(-10 * off_line) * shape * contrast * size
+    score = count * even_height * math.exp(-10 * off_line) * shape * size
+    score *= _writing(grey[inside], strokes[inside] > 0)
     pad = 0.33 * height
     return Plate(
         int(left - pad),
@@ -151,3 +175,13 @@ def _plate(row: list[_Piece], grey: npt.NDArray[Any]) -> Plate:
         int(bottom - top + 2 * pad),
         float(score),
     )
+
+
+def _writing(patch: npt.NDArray[Any], ink: npt.NDArray[np.bool_]) -> float:
+    """How much a patch looks like writing: strong contrast on a plain ground, 0 to 1."""
+    ground, strokes = patch[~ink], patch[ink]
+    if not ground.size or not strokes.size:
+        return 0.0
+    contrast = abs(float(ground.mean()) - float(strokes.mean()))
+    unevenness = float(ground.std()) / max(contrast, 1.0)
+    return min(1.0, float(patch.std()) / 50.0) * math.exp(-((unevenness / _UNEVEN) ** 2))

@@ -14,6 +14,7 @@ import numpy as np
 from edge.noise.tones import Signal
 
 RATE = 48000
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 PLATE_BOX = (250, 230, 140, 46)
 """x, y, width, height in the frames of ``picture``."""
 
@@ -85,11 +86,11 @@ def part(body: bytes, stamp: float | None) -> bytes:
 
 
 def picture(number: int, text: str = "ABC-1234") -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """A grey street with one bright plate that does not move; the rest does."""
+    """A vehicle that stands and is loud: its plate does not move, only something small does."""
     rng = np.random.default_rng(number)
     frame = rng.integers(60, 110, (360, 640, 3)).astype(np.uint8)
     frame = cv2.GaussianBlur(frame, (9, 9), 0)
-    cv2.rectangle(frame, (40 + 10 * number, 90), (180 + 10 * number, 190), (40, 60, 120), -1)
+    cv2.rectangle(frame, (40 + 10 * number, 90), (70 + 10 * number, 110), (40, 60, 120), -1)
     x, y, width, height = PLATE_BOX
     cv2.rectangle(frame, (x - 60, y - 90), (x + width + 60, y + height + 20), (35, 35, 35), -1)
     cv2.rectangle(frame, (x, y), (x + width, y + height), (235, 235, 235), -1)
@@ -97,6 +98,41 @@ def picture(number: int, text: str = "ABC-1234") -> np.ndarray[tuple[int, ...], 
         frame, text, (x + 8, y + 33), cv2.FONT_HERSHEY_SIMPLEX, 0.78, (20, 20, 20), 2, cv2.LINE_AA
     )
     return frame
+
+
+VEHICLE = (150, 110)
+PLATE = (70, 26)
+STAMP_BOX = (10, 12, 140, 34)
+
+
+def passage_picture(
+    number: int, at: tuple[int, int] | None, *, plate: str = "MKJ-8527", gain: float = 1.0
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A night street with a time stamp, a sign and, if given, a vehicle with its corner ``at``.
+
+    Stamp and sign are larger, cleaner rows of characters than the vehicle's plate.
+    """
+    rng = np.random.default_rng(number)
+    ground = np.full((360, 640, 3), 48, np.uint8)
+    cv2.line(ground, (0, 300), (640, 220), (120, 140, 140), 5)
+    cv2.rectangle(ground, (420, 20), (620, 80), (220, 220, 220), -1)
+    cv2.putText(ground, "HOT-4567", (436, 62), FONT, 1.0, (20, 20, 20), 2, cv2.LINE_AA)
+    if at is not None:
+        x, y = at
+        cv2.rectangle(ground, at, (x + VEHICLE[0], y + VEHICLE[1]), (40, 30, 110), -1)
+        left, top, width, height = vehicle_plate(at)
+        cv2.rectangle(ground, (left, top), (left + width, top + height), (225, 225, 225), -1)
+        cv2.putText(ground, plate, (left + 4, top + 18), FONT, 0.4, (25, 25, 25), 1, cv2.LINE_AA)
+    frame = np.clip(ground * gain + rng.normal(0, 3, ground.shape), 0, 255).astype(np.uint8)
+    second = 10 + number // 10
+    stamp = f"22:41:{second:02d}"
+    cv2.putText(frame, stamp, (14, 38), FONT, 0.9, (240, 240, 240), 2, cv2.LINE_AA)
+    return frame
+
+
+def vehicle_plate(at: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Where the plate of ``passage_picture``'s vehicle is."""
+    return at[0] + 40, at[1] + 64, *PLATE
 
 
 def encoded(frame: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:

@@ -1,9 +1,8 @@
-"""MJPEG parsing, the frame ring, and finding the plate."""
+"""MJPEG parsing and the frame ring."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -15,13 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import data
 import servers
-from edge.noise.street import PLATE_BOX, encoded, mjpeg_camera, overlap, part, picture
+from edge.noise.street import mjpeg_camera, part, picture
 from vigil_edge.noise.camera import MAX_FRAME_BYTES, Camera, Frame
-from vigil_edge.noise.encode import encode
 from vigil_edge.noise.mjpeg import MAX_HEADER_BYTES, MultipartParser
-from vigil_edge.noise.plate import find_plate
 from vigil_edge.noise.settings import CameraSettings
 
 SMALL = b"\xff\xd8" + bytes(range(1, 200)) + b"\r\n\r\n--fram\n\n" + b"\xff\xd9"
@@ -147,57 +143,6 @@ def test_a_video_file_stands_in_for_a_camera(tmp_path: Path) -> None:
         np.frombuffer(watched.between(begun, now())[0].jpeg, np.uint8), cv2.IMREAD_COLOR
     )
     assert shown.shape == (360, 640, 3)
-
-
-def test_the_plate_of_a_simulated_frame_is_found() -> None:
-    for number in range(10):
-        plate = find_plate(picture(number))
-        assert plate is not None
-        assert overlap((plate.x, plate.y, plate.width, plate.height), PLATE_BOX) > 0.3
-
-
-def test_an_empty_road_has_no_clear_plate() -> None:
-    with_plate = find_plate(picture(3))
-    without = find_plate(picture(3, text=""))
-    assert with_plate is not None
-    assert without is None or without.score < with_plate.score / 2
-
-
-def test_plates_in_street_photographs() -> None:
-    """12 photographs that nobody here chose: at least 10 boxes overlap, 11 centres lie inside."""
-    folder = data.shared("plates")
-    overlaps = inside = 0
-    labels = sorted(folder.glob("*.txt"))
-    for label in labels:
-        name, *numbers = label.read_text().split("\t")
-        x, y, width, height = map(int, numbers[:4])
-        plate = find_plate(cv2.imread(str(folder / name)))
-        if plate is None:
-            continue
-        box = (plate.x, plate.y, plate.width, plate.height)
-        middle_x, middle_y = plate.x + plate.width / 2, plate.y + plate.height / 2
-        overlaps += overlap(box, (x, y, width, height)) > 0.3
-        inside += x <= middle_x <= x + width and y <= middle_y <= y + height
-    print(f"plates: {overlaps} of {len(labels)} overlap, {inside} centres inside")
-    assert len(labels) == 12
-    assert overlaps >= 10
-    assert inside >= 11
-
-
-def test_unreadable_pictures_are_left_out_of_the_case(tmp_path: Path) -> None:
-    (tmp_path / "frames").mkdir()
-    names: list[list[object]] = []
-    for number in range(6):
-        name = f"{number:05d}.jpg"
-        content = b"\xff\xd8oh" if number % 2 else encoded(picture(number))
-        (tmp_path / "frames" / name).write_bytes(content)
-        names.append([name, 1000 + number / 10])
-    case = {"fps": 10, "LAFmax_s": 1000.2, "frames": names}
-    (tmp_path / "frames.json").write_text(json.dumps(case))
-    assert encode(tmp_path) == ["video.webm", "frame.jpg", "plate.jpg"]
-    empty = '{"fps": 10, "LAFmax_s": 0, "frames": [["00001.jpg", 0]]}'
-    (tmp_path / "frames.json").write_text(empty)
-    assert encode(tmp_path) == []
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
