@@ -29,7 +29,7 @@ from pydantic import (
     model_validator,
 )
 
-from vigil_edge.mistakes import Mistake, from_validation, show, suggestion
+from vigil_edge.mistakes import Mistake, from_validation, misplaced, show, suggestion
 from vigil_edge.source import DeviceSettings
 from vigil_edge.toml_lines import Path as KeyPath
 from vigil_edge.toml_lines import lines_of
@@ -127,12 +127,24 @@ class CloudSettings(_Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file belong together: give both")
-        if self.certificate_file and not self.tls:
-            raise ValueError("a client certificate needs TLS: write the broker as mqtts://")
-        if self.token and self.token_file:
-            raise ValueError("give token or token_file, not both")
+            alone = "key_file" if self.certificate_file is None else "certificate_file"
+            message = "certificate_file and key_file belong together: give both"
+            raise misplaced(((alone,), message))
         return self
+
+    @field_validator("certificate_file")
+    @classmethod
+    def _needs_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and str(info.data.get("broker", "")).startswith("mqtt:"):
+            raise ValueError("a client certificate needs TLS: write the broker as mqtts://")
+        return value
+
+    @field_validator("token_file")
+    @classmethod
+    def _one_token(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("token") is not None:
+            raise ValueError("give token or token_file, not both")
+        return value
 
     @property
     def tls(self) -> bool:
@@ -318,20 +330,33 @@ class _Reader:
         return None
 
     def _unique(self, sections: list[DeviceSection]) -> None:
-        """One device, one section: two pipelines must not speak in one name."""
-        seen: dict[str, KeyPath] = {}
+        """One device, one section: two pipelines must not speak in one name.
+
+        Names count as they are written, so also those of sections with other mistakes.
+        """
+        names = list(self._written_devices())
+        written = {device for device, _ in names}
         for section in sections:
             at: KeyPath = (section.domain.value, section.index)
-            names = {section.settings.device: (*at, "device")}
             try:
-                names |= {entry.device: at for entry in section.describe()} | names
+                described = {entry.device for entry in section.describe()}
             except ModuleNotFoundError as error:
                 self._mistake(at, f"cannot be driven here: {error.name} is not installed")
-            for device, path in names.items():
-                if device in seen:
-                    where = f"{show(seen[device])} (line {self._line(seen[device])})"
-                    self._mistake(path, f"device {device!r} is already in {where}")
-                seen.setdefault(device, path)
+            else:
+                names += [(device, at) for device in sorted(described - written)]
+        seen: dict[str, KeyPath] = {}
+        for device, path in names:
+            before = seen.setdefault(device, path)
+            if before[:2] != path[:2]:  # within one section its own settings say so
+                where = f"{show(before)} (line {self._line(before)})"
+                self._mistake(path, f"device {device!r} is already in {where}")
+
+    def _written_devices(self) -> Iterator[tuple[str, KeyPath]]:
+        """Every ``device`` of a section, or of a table in it, in the order of the domains."""
+        for domain in Domain:
+            tables = self.document.get(domain.value)
+            for index, table in enumerate(tables if isinstance(tables, list) else []):
+                yield from _devices(table, (domain.value, index))
 
     def _mistake(self, path: KeyPath, message: str) -> None:
         self.mistakes.append(Mistake(self._line(path), show(path), message))
@@ -340,6 +365,16 @@ class _Reader:
         while path not in self.lines:
             path = path[:-1]
         return self.lines[path]
+
+
+def _devices(table: Any, at: KeyPath) -> Iterator[tuple[str, KeyPath]]:
+    if not isinstance(table, dict):
+        return
+    if isinstance(device := table.get("device"), str):
+        yield device, (*at, "device")
+    for key, value in table.items():
+        for index, below in enumerate(value if isinstance(value, list) else []):
+            yield from _devices(below, (*at, key, index))
 
 
 def _settings_module(domain: Domain) -> ModuleType:

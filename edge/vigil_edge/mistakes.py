@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from vigil_edge.toml_lines import Path
 
@@ -44,6 +44,36 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def misplaced(*places: tuple[Path, str]) -> ValidationError:
+    """For a validator to raise: mistakes that lie deeper than, or beside, what it validates.
+
+    Each place is relative to the validated field, or to the table for a model's validator.
+    """
+    return ValidationError.from_exception_data(
+        "misplaced",
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("misplaced", "{said}", {"said": message}),
+                loc=path,
+                input=None,
+            )
+            for path, message in places
+        ],
+    )
+
+
+def repeated(tables: Sequence[Any], key: str) -> list[tuple[Path, str]]:
+    """The places, for ``misplaced``, where a key's value has already stood in an earlier table."""
+    seen: dict[Any, int] = {}
+    found: list[tuple[Path, str]] = []
+    for index, table in enumerate(tables):
+        value = getattr(table, key)
+        if value in seen:
+            found.append(((index, key), f"{value!r} stands here twice, first in [{seen[value]}]"))
+        seen.setdefault(value, index)
+    return found
+
+
 def from_validation(
     error: ValidationError, adapter: TypeAdapter[Any], table: Any
 ) -> Iterator[Found]:
@@ -73,7 +103,8 @@ def _one(detail: ErrorDetails, adapter: TypeAdapter[Any], table: Any) -> Found:
         message = f"{context['tag']!r} is not one of {context['expected_tags']}"
         return Found((*path, key), message, missing=False)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    given = "" if "token" in path else _given(detail["input"])
+    secret = "token" in path or "@" in str(detail["input"])
+    given = "" if secret else _given(detail["input"])
     return Found(path, message + given, missing=False)
 
 

@@ -167,13 +167,18 @@ def test_a_missing_file_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixtu
     [
         ('broker = "mqtt://user:pw@host"', "cloud.broker", "password_file"),
         ('broker = "mqtt://host:99999"', "cloud.broker", "ort"),
-        ('broker = "mqtt://h"\ncertificate_file = "here"', "cloud", "belong together"),
+        (
+            'broker = "mqtts://h"\ncertificate_file = "here"',
+            "cloud.certificate_file",
+            "belong together",
+        ),
+        ('broker = "mqtts://h"\nkey_file = "here"', "cloud.key_file", "belong together"),
         (
             'broker = "mqtt://h"\ncertificate_file = "here"\nkey_file = "here"',
-            "cloud",
+            "cloud.certificate_file",
             "mqtts://",
         ),
-        ('broker = "mqtt://h"\ntoken = "a"\ntoken_file = "here"', "cloud", "not both"),
+        ('broker = "mqtt://h"\ntoken = "a"\ntoken_file = "here"', "cloud.token_file", "not both"),
         ('broker = "mqtt://h"\nurl = "ftp://h"', "cloud.url", "http://host"),
     ],
 )
@@ -189,6 +194,7 @@ def test_cloud_keys_that_do_not_fit(
     (line,) = said
     assert f": {key}: " in line
     assert word in line
+    assert ":pw@" not in line
 
 
 def test_a_single_bracket_section_is_explained(

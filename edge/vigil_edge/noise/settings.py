@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.config import resolve
 from vigil_edge.noise.pcm import PcmFormat
@@ -26,7 +26,7 @@ class AudioSettings(_Part):
     """``[noise.audio]``: where sound comes from, and how many pascal a sample is."""
 
     source: Literal["sounddevice", "wav", "pcm"]
-    address: str | int = ""
+    address: Annotated[str | int, Field(validate_default=True)] = ""
     """Name or index of the sound device (empty: the system's default), path, or tcp://host:port."""
     format: str = "s32le:48000:1"
     """``encoding:rate:channels``; a WAV file brings its own."""
@@ -36,25 +36,45 @@ class AudioSettings(_Part):
     """Peak level of digital full scale, dB re 20 µPa."""
     pascal_per_unit: Annotated[float, Field(gt=0)] | None = None
 
-    @model_validator(mode="after")
-    def _fits_together(self, info: ValidationInfo) -> Self:
-        if self.full_scale_peak_db is not None and self.pascal_per_unit is not None:
-            raise ValueError("give full_scale_peak_db or pascal_per_unit, not both")
-        if self.source == "pcm":
-            _host_and_port(str(self.address))
-        if self.source == "wav":
-            if not self.address:
+    @field_validator("address")
+    @classmethod
+    def _suits_source(cls, value: str | int, info: ValidationInfo) -> str | int:
+        source = info.data.get("source")
+        if source == "pcm":
+            _host_and_port(str(value))
+        if source == "wav":
+            if not value:
                 raise ValueError("address must name the WAV file")
             # The file's author means it relative to the configuration.
-            object.__setattr__(self, "address", str(resolve(Path(str(self.address)), info)))
-        else:
+            return str(resolve(Path(str(value)), info))
+        return value
+
+    @field_validator("format")
+    @classmethod
+    def _can_be_read(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("source") != "wav":
             try:
-                layout = PcmFormat.parse(self.format)
+                PcmFormat.parse(value)
             except VigilError as error:
-                raise ValueError(f"format: {error}") from error
-            if self.channel >= layout.channels:
-                raise ValueError(f"channel {self.channel} is not in format {self.format}")
-        return self
+                raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("channel")
+    @classmethod
+    def _is_there(cls, value: int, info: ValidationInfo) -> int:
+        layout = info.data.get("format")
+        if layout is None or info.data.get("source") in (None, "wav"):
+            return value
+        if value >= PcmFormat.parse(layout).channels:
+            raise ValueError(f"there is no such channel in format {layout}")
+        return value
+
+    @field_validator("pascal_per_unit")
+    @classmethod
+    def _one_calibration(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("full_scale_peak_db") is not None:
+            raise ValueError("give full_scale_peak_db or pascal_per_unit, not both")
+        return value
 
     @property
     def layout(self) -> PcmFormat:
@@ -81,16 +101,15 @@ class CameraSettings(_Part):
     fps: Annotated[float, Field(gt=0, le=60)] = 10.0
     """At most this many frames a second are kept."""
 
-    @model_validator(mode="after")
-    def _fits_together(self, info: ValidationInfo) -> Self:
-        scheme = urlsplit(str(self.address)).scheme
-        if self.source == "mjpeg" and scheme not in ("http", "https"):
+    @field_validator("address")
+    @classmethod
+    def _suits_source(cls, value: str | int, info: ValidationInfo) -> str | int:
+        source, scheme = info.data.get("source"), urlsplit(str(value)).scheme
+        if source == "mjpeg" and scheme not in ("http", "https"):
             raise ValueError("address of an MJPEG camera is http://host:port/path")
-        if self.source == "rtsp" and scheme not in ("rtsp", "rtsps"):
+        if source == "rtsp" and scheme not in ("rtsp", "rtsps"):
             raise ValueError("address of an RTSP camera is rtsp://host:port/path")
-        if self.source == "file":
-            object.__setattr__(self, "address", str(resolve(Path(str(self.address)), info)))
-        return self
+        return str(resolve(Path(str(value)), info)) if source == "file" else value
 
 
 class Settings(DeviceSettings):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vigil_edge.config import ExistingFile
+from vigil_edge.mistakes import misplaced, repeated
 from vigil_edge.source import DeviceSettings
 from vigil_schemas.types import DeviceId
 
@@ -59,14 +60,13 @@ class Settings(DeviceSettings):
         _ = parts.port  # raises ValueError where it is no port
         return value
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        for key in ("friendly_name", "device"):
-            names = [getattr(alarm, key) for alarm in self.alarm]
-            twice = {name for name in names if names.count(name) > 1}
-            if twice:
-                raise ValueError(f"{key} {', '.join(sorted(twice))} stands here twice")
-        return self
+    @field_validator("alarm")
+    @classmethod
+    def _each_once(cls, value: list[Alarm]) -> list[Alarm]:
+        twice = [*repeated(value, "friendly_name"), *repeated(value, "device")]
+        if twice:
+            raise misplaced(*twice)
+        return value
 
     @property
     def host(self) -> str:

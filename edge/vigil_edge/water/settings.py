@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from vigil_edge.mistakes import misplaced, repeated
 from vigil_edge.source import DeviceSettings
 from vigil_edge.water.qc import Limits
 from vigil_schemas.senml import UNITS
@@ -70,11 +71,13 @@ class Signal(BaseModel):
             raise ValueError("write the lower bound first")
         return value
 
-    @model_validator(mode="after")
-    def _bounds(self) -> Self:
-        if self.high is not None and self.low is not None and self.low >= self.high:
-            raise ValueError("low must be below high")
-        return self
+    @field_validator("low")
+    @classmethod
+    def _below_high(cls, value: float | None, info: ValidationInfo) -> float | None:
+        high = info.data.get("high")
+        if value is not None and high is not None and value >= high:
+            raise ValueError(f"low must be below high, which is {high:g}")
+        return value
 
     @property
     def words(self) -> int:
@@ -118,29 +121,34 @@ class Settings(DeviceSettings):
     signal: Annotated[list[Signal], Field(min_length=1, max_length=60)]
     logger: Logger = Logger()
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        names = [signal.name for signal in self.signal]
-        twice = {name for name in names if names.count(name) > 1}
+    @field_validator("address")
+    @classmethod
+    def _suits_driver(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("driver") != "modbus-tcp":
+            return value
+        try:
+            parts = urlsplit(f"//{value}")
+            if parts.hostname and (parts.port is None or parts.port):
+                return value
+        except ValueError:
+            pass
+        raise ValueError("write host:port")
+
+    @field_validator("signal")
+    @classmethod
+    def _each_once(cls, value: list[Signal]) -> list[Signal]:
+        twice = repeated(value, "name")
         if twice:
-            raise ValueError(f"signal {', '.join(sorted(twice))} stands here twice")
-        if self.driver == "modbus-tcp":
-            _ = self.host, self.port
-        return self
+            raise misplaced(*twice)
+        return value
 
     @property
     def host(self) -> str:
-        host = urlsplit(f"//{self.address}").hostname
-        if not host:
-            raise ValueError(f"address {self.address!r}: write host:port")
-        return host
+        return urlsplit(f"//{self.address}").hostname or ""
 
     @property
     def port(self) -> int:
-        try:
-            return urlsplit(f"//{self.address}").port or 502
-        except ValueError as error:
-            raise ValueError(f"address {self.address!r}: write host:port") from error
+        return urlsplit(f"//{self.address}").port or 502
 
     @property
     def record_words(self) -> int:
