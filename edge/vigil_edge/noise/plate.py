@@ -27,6 +27,9 @@ WORKING_WIDTH: Final = 1280
 _SIZES: Final = (1.0, 0.5)
 """Of the working width. Strokes of a plate close by are wider than the thresholds' windows;
 in the smaller picture they are not, and dirt and bolts are gone."""
+_DOUBTFUL: Final = 0.1
+_CLOSER: Final = 2.0
+"""Where no row scores more than that, a plate far away is looked for in a larger picture."""
 _MOST_ENLARGED: Final = 2.0
 _LEAST_CHARACTERS: Final = 4
 _MOST_CHARACTERS: Final = 9
@@ -68,7 +71,10 @@ def find_plate(picture: Picture) -> Plate | None:
     """The most plate-like row of characters, or None."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     scale = WORKING_WIDTH / grey.shape[1]
-    return max(candidates(cast(Grey, grey), scale), key=lambda plate: plate.score, default=None)
+    found = candidates(cast(Grey, grey), scale)
+    if max((plate.score for plate in found), default=0.0) < _DOUBTFUL:
+        found += candidates(cast(Grey, grey), _CLOSER * scale)
+    return max(found, key=lambda plate: plate.score, default=None)
 
 
 def candidates(grey: Grey, scale: float | None = None) -> list[Plate]:
