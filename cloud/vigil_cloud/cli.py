@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +19,9 @@ from vigil_cloud import config
 from vigil_cloud.config import Settings
 from vigil_cloud.log import set_up_logging
 from vigil_schemas.errors import VigilError
+
+OPERATOR: Final = "vigil-cloud"
+"""Who the audit log says did what was asked for on the command line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     openapi.set_defaults(run=_export_openapi)
     _add_account(commands, common)
     _add_gateway(commands, common)
+    _add_device(commands, common)
     return parser
 
 
@@ -89,6 +94,18 @@ def _add_gateway(
     add = actions.add_parser("add", parents=[common], help="let one in and print its token")
     add.add_argument("gateway")
     add.set_defaults(run=_gateway_add)
+
+
+def _add_device(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    device = commands.add_parser("device", help="devices and the gateways they belong to")
+    actions = device.add_subparsers(required=True, metavar="ACTION")
+    release = actions.add_parser(
+        "release", parents=[common], help="let the next gateway that describes it have it"
+    )
+    release.add_argument("device")
+    release.set_defaults(run=_device_release)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -238,6 +255,20 @@ def _gateway_add(options: argparse.Namespace) -> int:
             enrol(session, name, services.now())
             set_gateway_token(session, name, token, services.now())
     print(json.dumps({"gateway": name, "token": token}))
+    return 0
+
+
+def _device_release(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.devices.service import release
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        with writing(services.sessions) as session:
+            entry = release(session, options.device, OPERATOR, services.now())
+    print(json.dumps({"device": entry.device, "released_from": entry.gateway}))
     return 0
 
 

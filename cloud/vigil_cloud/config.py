@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     """Take messages of gateways that nobody has added."""
     stale_after_days: Annotated[float, Field(gt=0)] = 400.0
     future_after_s: Annotated[float, Field(gt=0)] = 600.0
+    dead_letter_days: Annotated[float, Field(gt=0)] = 90.0
+    """Refused messages are removed when they have not come again for so long."""
     offline_after_s: Annotated[float, Field(gt=0)] = 180.0
     """A gateway unheard of for this long is offline: three health intervals."""
 

@@ -15,8 +15,17 @@ from typing import Any
 import pytest
 
 import servers
-from gateways import Gateway, new_name, now, observation
+from gateways import Gateway, birth, event, new_name, now, observation
+from vigil_cloud.config import load
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.handler import DevicesHandler
+from vigil_cloud.devices.models import Device
+from vigil_cloud.ingest.port import Received
+from vigil_cloud.stores import build_services
 from vigil_schemas.control import Command, Configuration
+from vigil_schemas.envelope import decode_envelope
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.types import Domain
 
 PASSWORD = "four unrelated quiet words"
 
@@ -207,3 +216,26 @@ def test_the_api_is_described_without_any_setting(operator: Operator, tmp_path: 
     document = json.loads(file.read_text())
     assert document["openapi"].startswith("3.1")
     assert "/api/v1/devices/{device}/series/{parameter}" in document["paths"]
+
+
+def test_a_device_is_released_by_hand(operator: Operator) -> None:
+    assert operator.run("migrate").returncode == 0
+    services = build_services(load(demo=True, data_dir=operator.folder / "data"))
+    described = DeviceDescription(device="sonde-1", domain=Domain.WATER, driver="test")
+    data = birth(now(), [described])
+    envelope = decode_envelope(
+        event("gw-a1", None, data, subject="gw-a1", time=now(), lane="status")
+    )
+    with writing(services.sessions) as session:
+        DevicesHandler().handle(session, Received("gw-a1", envelope, data, now()))
+
+    released = operator.run("device", "release", "sonde-1")
+    unknown = operator.run("device", "release", "sonde-9")
+
+    assert released.returncode == 0, released.stderr
+    assert json.loads(released.stdout) == {"device": "sonde-1", "released_from": "gw-a1"}
+    assert unknown.returncode == 2
+    assert "unknown-device" in unknown.stderr
+    with services.sessions() as session:
+        assert not session.get_one(Device, "sonde-1").claimed
+    services.close()

@@ -1,7 +1,8 @@
 """What gateways say of themselves and their devices, written into the tables people see.
 
 Birth and death come retained and therefore again and again: the session number
-tells what is news. Everything else is taken once, as ingest promises.
+tells what is news. Everything else is taken once, as ingest promises. A birth claims
+the devices that it describes, except those that belong to another gateway.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import Device, Downlink, Gateway
-from vigil_cloud.ingest.port import Received
+from vigil_cloud.devices.ownership import DEVICE_OF_ANOTHER
+from vigil_cloud.ingest.port import Complaint, Received
 from vigil_schemas.gateway import (
     CommandResult,
     DeviceDescription,
@@ -52,12 +54,12 @@ class DevicesHandler:
         )
     )
 
-    def handle(self, session: Session, message: Received) -> None:
+    def handle(self, session: Session, message: Received) -> Complaint | None:
         """Each case leaves the tables alone where the message is old news."""
         gateway = _locked_gateway(session, message.gateway, message.received)
         match message.data:
             case GatewayBirth() as birth:
-                _born(session, gateway, birth, message)
+                return _born(session, gateway, birth, message)
             case GatewayDeath() as death:
                 _died(session, gateway, death, message)
             case GatewayHealth() as health:
@@ -71,6 +73,7 @@ class DevicesHandler:
                 _answered(session, gateway.gateway, result, message)
             case _:
                 pass
+        return None
 
 
 def _answered(session: Session, gateway: str, result: CommandResult, message: Received) -> None:
@@ -105,20 +108,24 @@ def new_gateway(name: str, now: datetime) -> dict[str, object]:
         "offline": False,
         "software": "",
         "lost": 0,
+        "conflicts": [],
         "updated": now,
     }
 
 
-def _born(session: Session, gateway: Gateway, birth: GatewayBirth, message: Received) -> None:
+def _born(
+    session: Session, gateway: Gateway, birth: GatewayBirth, message: Received
+) -> Complaint | None:
     same_box = gateway.epoch == birth.epoch
     if same_box and gateway.session is not None and birth.session < gateway.session:
-        return
+        return None
     # A new epoch is a new disk, whose sessions begin at 1 again: the later birth counts.
     if not same_box and gateway.born is not None and message.envelope.time < gateway.born:
-        return
+        return None
     news = not same_box or gateway.session != birth.session
     if not news and gateway.public_key == birth.public_key:
-        return
+        # Only who was refused a device asks again; whoever had it released does not.
+        return _describe(session, gateway, birth, message.received) if gateway.conflicts else None
     gateway.session = birth.session
     gateway.born = message.envelope.time
     gateway.epoch = birth.epoch
@@ -129,24 +136,26 @@ def _born(session: Session, gateway: Gateway, birth: GatewayBirth, message: Rece
     gateway.last_seen = message.received
     gateway.updated = message.received
     devices_changed(session, gateway.gateway, message.received)
-    _describe(session, gateway.gateway, birth.devices, message.received)
+    return _describe(session, gateway, birth, message.received)
 
 
 def _describe(
-    session: Session, gateway: str, described: list[DeviceDescription], now: datetime
-) -> None:
-    names = sorted({description.device for description in described})
+    session: Session, gateway: Gateway, birth: GatewayBirth, now: datetime
+) -> Complaint | None:
+    """Take the birth's devices, except those that belong to another gateway."""
+    by_name = {description.device: description for description in birth.devices}
+    names = sorted(by_name)
     session.execute(
         update(Device)
-        .where(Device.gateway == gateway, Device.device.not_in(names), Device.described)
+        .where(Device.gateway == gateway.gateway, Device.device.not_in(names), Device.described)
         .values(described=False, state="unknown", updated=now)
     )
-    by_name = {description.device: description for description in described}
     insert_missing(
         session,
         Device,
-        [new_device(n, gateway, by_name[n].domain.value, now) for n in names],
+        [new_device(n, gateway.gateway, by_name[n].domain.value, now) for n in names],
     )
+    owners: dict[str, str] = {}
     for device in session.scalars(
         select(Device)
         .where(Device.device.in_(names))
@@ -154,18 +163,32 @@ def _describe(
         .with_for_update()
         .execution_options(populate_existing=True)
     ):
-        description = by_name[device.device]
-        if device.gateway != gateway:  # it moved here: what was known of its state is not ours
-            device.gateway, device.state, device.since = gateway, "unknown", None
-        device.domain = description.domain.value
-        device.driver = description.driver
-        device.name = description.name
-        device.name_zh = description.name_zh
-        device.latitude = description.latitude
-        device.longitude = description.longitude
-        device.parameters = description.parameters
-        device.described = True
-        device.updated = now
+        if device.claimed and device.gateway != gateway.gateway:
+            owners[device.device] = device.gateway
+        else:
+            _take(device, gateway.gateway, by_name[device.device], now)
+    if gateway.conflicts != list(owners):
+        gateway.conflicts = list(owners)
+        gateway.updated = now
+    if not owners:
+        return None
+    told = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
+    return Complaint(DEVICE_OF_ANOTHER, f"the birth also describes {told}")
+
+
+def _take(device: Device, gateway: str, description: DeviceDescription, now: datetime) -> None:
+    if device.gateway != gateway:  # it moved here: what was known of its state is not ours
+        device.gateway, device.state, device.since = gateway, "unknown", None
+        device.code, device.message = None, None
+    device.domain = description.domain.value
+    device.driver = description.driver
+    device.name = description.name
+    device.name_zh = description.name_zh
+    device.latitude = description.latitude
+    device.longitude = description.longitude
+    device.parameters = description.parameters
+    device.described = device.claimed = True
+    device.updated = now
 
 
 def new_device(name: str, gateway: str, domain: str, now: datetime) -> dict[str, object]:
@@ -181,6 +204,7 @@ def new_device(name: str, gateway: str, domain: str, now: datetime) -> dict[str,
         "units": {},
         "state": "unknown",
         "described": False,
+        "claimed": False,
         "updated": now,
     }
 

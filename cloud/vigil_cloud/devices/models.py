@@ -33,11 +33,17 @@ class Gateway(Base):
     health_time: Mapped[datetime | None]
     lost: Mapped[int] = mapped_column(BigInteger, default=0)
     """Observations that its full outbox had to thin out."""
+    conflicts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Devices of its latest birth that belong to another gateway."""
     updated: Mapped[datetime] = mapped_column(index=True)
 
 
 class Device(Base):
-    """One device, as its gateway last described it."""
+    """One device, as its gateway last described it.
+
+    It belongs to the first gateway whose birth described it, until an administrator
+    releases it. One that is not ``claimed`` only was heard of through ``gateway``.
+    """
 
     __tablename__ = "devices"
     __table_args__ = (Index("ix_devices_gateway_device", "gateway", "device"),)
@@ -60,6 +66,8 @@ class Device(Base):
     last_seen: Mapped[datetime | None]
     described: Mapped[bool] = mapped_column(default=False)
     """Part of its gateway's latest birth."""
+    claimed: Mapped[bool] = mapped_column(default=False)
+    """A birth of ``gateway`` described it: nobody else may speak for it."""
     updated: Mapped[datetime] = mapped_column(index=True)
     """When anything but ``last_seen`` changed last."""
 

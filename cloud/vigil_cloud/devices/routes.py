@@ -28,6 +28,7 @@ from vigil_schemas.types import UtcDatetime
 
 router = APIRouter()
 DEFAULT_SPAN: Final = timedelta(hours=6)
+Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
 Operator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR, Role.MAINTAINER))]
 DeviceName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 GatewayName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -48,6 +49,17 @@ def get_device(
     """One device."""
     with services.sessions() as session:
         return service.device(session, reader, device)
+
+
+@router.post("/devices/{device}/release", tags=["devices"])
+def post_release(
+    device: DeviceName, administrator: Administrator, services: ServicesDependency
+) -> DeviceEntry:
+    """Take a device from its gateway; the next birth that describes it claims it."""
+    with writing(services.sessions) as session:
+        entry = service.release(session, device, administrator.username, services.now())
+    services.changed.announce()
+    return entry
 
 
 @router.get("/devices/{device}/series", tags=["series"])

@@ -76,6 +76,8 @@ class GatewayEntry(BaseModel):
     """The last ``GatewayHealth`` as it was sent."""
     lost: int
     dead_letters: int
+    conflicts: list[str]
+    """Devices that it describes although they belong to another gateway."""
 
 
 class GatewayList(BaseModel):

@@ -26,6 +26,7 @@ from vigil_cloud.devices.schema import (
     SeriesEntry,
     SeriesPoints,
 )
+from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.problem import ApiError
@@ -211,6 +212,7 @@ def gateways(session: Session) -> list[GatewayEntry]:
             last_seen=row.last_seen,
             health=row.health,
             lost=row.lost,
+            conflicts=row.conflicts,
             dead_letters=counts.get(row.gateway, 0),
         )
         for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
@@ -280,6 +282,38 @@ def send_configuration(
     name = f"config-{revision}-{uuid.uuid5(uuid.NAMESPACE_OID, gateway).hex[:8]}"
     payload = configuration.model_dump(mode="json")
     return _enqueue(session, name, gateway, CONFIG, payload, account, now)
+
+
+def release(session: Session, name: str, account: str, now: datetime) -> DeviceEntry:
+    """Take a device from its gateway: the next birth that describes it claims it.
+
+    Gateways whose births were refused it are asked for their birth again. Does nothing
+    to a device that belongs to nobody. Raises ``UnknownDevice``.
+    """
+    # Gateways before devices, the order in which births lock them.
+    refused = [
+        row.gateway
+        for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
+        if name in row.conflicts
+    ]
+    again = CommandRequest(action="resend_birth")
+    for gateway in refused:
+        send_command(session, gateway, again, account, now)
+    row = session.get(Device, name, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise UnknownDevice(f"There is no device {name!r}.")
+    if row.claimed:
+        row.claimed = row.described = False
+        row.updated = now
+        audit.append(
+            session,
+            at=now,
+            account=account,
+            action="device.released",
+            subject=name,
+            detail={"gateway": row.gateway},
+        )
+    return entry(row, session.get(Gateway, row.gateway))
 
 
 def downlinks(session: Session, gateway: str, limit: int) -> list[DownlinkEntry]:

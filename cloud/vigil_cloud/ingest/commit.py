@@ -143,8 +143,7 @@ class Committer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with session.begin_nested():
-                    for handler in handlers:
-                        handler.handle(session, received)
+                    answers = [handler.handle(session, received) for handler in handlers]
             except Exception as error:
                 if database_is_away(error) and not isinstance(error, ProgrammingError):
                     raise
@@ -157,6 +156,8 @@ class Committer:
                 )
             break
         outcome.facts += 1
+        for complaint in filter(None, answers):
+            return refuse(item.arrived.topic, item.arrived.payload, *complaint)
         return None
 
 

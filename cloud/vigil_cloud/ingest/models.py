@@ -57,5 +57,5 @@ class DeadLetter(Base):
     digest: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the whole payload."""
     first_received: Mapped[datetime]
-    last_received: Mapped[datetime]
+    last_received: Mapped[datetime] = mapped_column(index=True)
     count: Mapped[int] = mapped_column(BigInteger, default=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,13 @@ class Received:
     received: datetime
 
 
+class Complaint(NamedTuple):
+    """What of a message a room could not take, while the rest of it counts."""
+
+    reason: str
+    detail: str
+
+
 class Handler(Protocol):
     """A room that takes some event types.
 
@@ -36,5 +43,5 @@ class Handler(Protocol):
     def types(self) -> frozenset[str]:
         """The event types that this room takes."""
 
-    def handle(self, session: Session, message: Received) -> None:
-        """Write what follows from one message."""
+    def handle(self, session: Session, message: Received) -> Complaint | None:
+        """Write what follows from one message. A complaint becomes a dead letter beside it."""

@@ -20,7 +20,7 @@ from vigil_cloud.devices.seen import sweep
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder, Limits
-from vigil_cloud.ingest.models import TakenEvent
+from vigil_cloud.ingest.models import DeadLetter, TakenEvent
 from vigil_cloud.ingest.port import Handler
 from vigil_cloud.ingest.queue import Waiting
 from vigil_cloud.ingest.subscriber import (
@@ -163,7 +163,8 @@ class Ingest:
             send_waiting(session, publish, self._services.now())
 
     def sweep(self, *, forget: bool = False) -> None:
-        """Notice silent gateways; now and then forget event ids too old to be taken again."""
+        """Notice silent gateways; now and then forget event ids too old to be taken again,
+        and dead letters that nobody will look at any more."""
         services = self._services
         settings = services.settings
         now = services.now()
@@ -173,6 +174,8 @@ class Ingest:
                 # A repetition of what is older than this would be refused as stale.
                 horizon = now - timedelta(days=settings.stale_after_days + 1)
                 session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
+                kept_since = now - timedelta(days=settings.dead_letter_days)
+                session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
         if silent:
             _log.warning("gateways-silent", gateways=silent)
             services.changed.announce()

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from vigil_cloud.devices.seen import enrolled
 from vigil_cloud.ingest.commit import Committer, Item, Outcome, database_is_away
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
+from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
 from vigil_cloud.metrics import Metrics
@@ -80,6 +81,7 @@ class Writer:
         self._enrolment_open = enrolment_open
         self._linger_s = linger_s
         self._enrolled: dict[str, float] = {}
+        self._owners = Owners(sessions)
         self._stored: dict[str, Progress] = {}
         """What was stored at the last look; a mark only moves up, so it is never wrong."""
         self._stopping = threading.Event()
@@ -150,7 +152,7 @@ class Writer:
         self._persist([Item(arrived, refuse(arrived.topic, arrived.payload, "internal", detail))])
 
     def _store_once(self, items: Sequence[Item]) -> Outcome:
-        items = self._admit(items)
+        items = self._owners.refuse_foreign(self._admit(items))
         points: list[Point] = []
         for _, decoded in items:
             if isinstance(decoded, Observation) and not self._is_stored(decoded):

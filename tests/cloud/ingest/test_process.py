@@ -361,3 +361,36 @@ def test_postgresql_killed_and_back(
         store.close()
     finally:
         server.stop()
+
+
+def test_another_gateways_device_is_out_of_reach_for_every_process(
+    build_cloud: Callable[..., Cloud], gateway: Gateway, mosquitto: servers.Mosquitto
+) -> None:
+    """Given two processes that share the messages and one gateway that describes a device."""
+    cloud = build_cloud(VIGIL_SHARED_GROUP=new_name("group"))
+    cloud.start()
+    cloud.start()
+    time, device = now(), new_name("alarm")
+    described = DeviceDescription(device=device, domain=Domain.SMOKE, driver="test")
+    born = birth(time, [described])
+    payload = event(gateway.name, None, born, subject=gateway.name, time=time, lane="status")
+    gateway.publish("status", payload, retain=True)
+    servers.eventually(
+        lambda: cloud.rows("SELECT gateway FROM devices WHERE device = ? AND claimed", device),
+        "the device is claimed",
+    )
+
+    other = Gateway(mosquitto.port)
+    messages = {
+        n: event(other.name, n, smoke(time), subject=device, time=time, lane="alarm")
+        for n in range(1, 41)
+    }
+    other.deliver("alarm", messages.items())
+
+    receipt = other.receipt("alarm")
+    assert receipt is not None
+    assert (receipt.stored, receipt.refused) == (40, 40)
+    query = "SELECT count(*) FROM dead_letters WHERE reason = 'device-of-another' AND gateway = ?"
+    assert cloud.count(query, other.name) == 40
+    assert cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", other.name) == 0
+    other.close()

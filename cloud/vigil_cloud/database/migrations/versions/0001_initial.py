@@ -109,6 +109,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('dead_letters', schema=None) as batch_op:
         batch_op.create_index('ix_dead_letters_gateway_last_received', ['gateway', 'last_received'], unique=False)
+        batch_op.create_index(batch_op.f('ix_dead_letters_last_received'), ['last_received'], unique=False)
 
     op.create_table('devices',
     sa.Column('device', sa.String(length=64), nullable=False),
@@ -127,6 +128,7 @@ def upgrade() -> None:
     sa.Column('since', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True),
     sa.Column('last_seen', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True),
     sa.Column('described', sa.Boolean(), nullable=False),
+    sa.Column('claimed', sa.Boolean(), nullable=False),
     sa.Column('updated', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('device', name=op.f('pk_devices'))
     )
@@ -206,6 +208,7 @@ def upgrade() -> None:
     sa.Column('health', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('health_time', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True),
     sa.Column('lost', sa.BigInteger(), nullable=False),
+    sa.Column('conflicts', sa.JSON(), nullable=False),
     sa.Column('updated', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('gateway', name=op.f('pk_gateways'))
     )
@@ -510,6 +513,7 @@ def downgrade() -> None:
 
     op.drop_table('devices')
     with op.batch_alter_table('dead_letters', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_dead_letters_last_received'))
         batch_op.drop_index('ix_dead_letters_gateway_last_received')
 
     op.drop_table('dead_letters')

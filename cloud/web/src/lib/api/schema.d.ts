@@ -204,6 +204,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Release
+         * @description Take a device from its gateway; the next birth that describes it claims it.
+         */
+        post: operations["post_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/series": {
         parameters: {
             query?: never;
@@ -1193,6 +1213,8 @@ export interface components {
         };
         /** GatewayEntry */
         GatewayEntry: {
+            /** Conflicts */
+            conflicts: string[];
             /** Dead Letters */
             dead_letters: number;
             /** Gateway */
@@ -1741,6 +1763,37 @@ export interface operations {
         };
     };
     get_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_release: {
         parameters: {
             query?: never;
             header?: never;
