@@ -254,7 +254,8 @@ class Composition:
         with psycopg.connect(address, autocommit=True) as connection:
             password = wanted["POSTGRES_PASSWORD"]
             connection.execute(f"ALTER ROLE vigil PASSWORD '{password}'")
-            (folder / "data/pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+            rules = server.data / "pg_hba.conf"
+            rules.write_text("host all all 127.0.0.1/32 scram-sha-256\n")
             connection.execute("SELECT pg_reload_conf()")
 
     def _start_ingest(self) -> None:

@@ -293,6 +293,8 @@ def versitygw(folder: Path, *, port: int | None = None) -> S3:
 @dataclass
 class Postgres(Server):
     port: int = 0
+    data: Path = Path()
+    """The cluster's folder."""
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql+psycopg://vigil@127.0.0.1:{self.port}/{database}"
@@ -344,6 +346,7 @@ def postgres(folder: Path, *, port: int | None = None) -> Postgres:
         user=user,
         cwd=Path("/"),
         port=port,
+        data=data,
     )
     server.start()
     return server

@@ -44,7 +44,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     made.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # Playwright's event loop must be gone before other tests
 def chromium() -> Iterator[Browser]:
     program = servers.need("chromium", "apt-get install chromium")
     expect.set_options(timeout=WAIT_MS)

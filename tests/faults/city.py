@@ -156,7 +156,7 @@ class City:
         self.postgres.kill()
         deadline = time.monotonic() + 60
         while True:
-            (self.folder / "pg" / "data" / "postmaster.pid").unlink(missing_ok=True)
+            (self.postgres.data / "postmaster.pid").unlink(missing_ok=True)
             try:
                 self.postgres.start(20)
             except RuntimeError:
