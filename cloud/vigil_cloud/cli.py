@@ -120,7 +120,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     with closing(build_services(_settings(options))) as services:
         settings = services.settings
-        serving.prepare_database(services, always=True)
+        serving.await_database(services, always=True)
         with serving.running_broker(services) as broker:
             address = serving.broker_address(settings, broker)
             with serving.running_ingest(services, address):
@@ -140,7 +140,7 @@ def _api(options: argparse.Namespace) -> int:
     from vigil_cloud.stores import build_services
 
     with closing(build_services(_settings(options))) as services:
-        serving.prepare_database(services, always=False)
+        serving.await_database(services, always=False)
         host = services.settings.http_host
         serving.serve_http(
             services, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
@@ -153,7 +153,7 @@ def _ingest(options: argparse.Namespace) -> int:
     from vigil_cloud.stores import build_services
 
     with closing(build_services(_settings(options))) as services:
-        serving.prepare_database(services, always=False)
+        serving.await_database(services, always=False)
         address = serving.broker_address(services.settings, None)
         with serving.running_ingest(services, address):
             where = f"mqtt://{address.host}:{address.port}"

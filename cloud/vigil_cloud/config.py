@@ -73,6 +73,8 @@ class Settings(BaseSettings):
 
     database_url: str = ""
     """SQLAlchemy address; empty is SQLite in ``data_dir``; ``postgresql+psycopg://…``."""
+    database_patience_s: Annotated[float, Field(ge=0)] = 300.0
+    """So long a starting service waits for a database server that does not answer yet."""
 
     timeseries: Literal["sqlite", "influxdb"] = "sqlite"
     influx_url: str = "http://127.0.0.1:8086"

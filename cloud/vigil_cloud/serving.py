@@ -9,10 +9,13 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final
 
+import structlog
 import uvicorn
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from vigil_cloud.app import create_app, handlers
 from vigil_cloud.broker import EmbeddedBroker
@@ -26,6 +29,9 @@ from vigil_schemas.errors import VigilError
 EMBEDDED: Final = "embedded"
 _DRAIN_S: Final = 3
 """Event streams never end by themselves: so long they may at a shutdown."""
+_ASK_AGAIN_FIRST_S: Final = 0.2
+_ASK_AGAIN_LONGEST_S: Final = 5.0
+_log = structlog.get_logger(__name__)
 
 
 class PortTaken(VigilError):
@@ -43,6 +49,31 @@ def prepare_database(services: Services, *, always: bool) -> None:
         upgrade(services.engine)
     else:
         check(services.engine)
+
+
+def await_database(services: Services, *, always: bool) -> None:
+    """``prepare_database``, asked again for ``database_patience_s`` while a server does not let
+    us in: after a power cut everything starts at once, and the database is rarely the first.
+
+    A file that cannot be opened is a mistake and not waited for. Raises ``DatabaseOutdated``,
+    and SQLAlchemy's error where the patience was not enough.
+    """
+    patience_s = services.settings.database_patience_s
+    is_server = services.engine.dialect.name != "sqlite"
+    began = time.monotonic()
+    pause_s = _ASK_AGAIN_FIRST_S
+    while True:
+        try:
+            prepare_database(services, always=always)
+        except (OperationalError, InterfaceError) as error:
+            if not is_server or time.monotonic() - began + pause_s > patience_s:
+                raise
+            reason = str(error).splitlines()[0]
+            _log.warning("database-away", error=reason, again_in_s=pause_s)
+        else:
+            return
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, _ASK_AGAIN_LONGEST_S)
 
 
 def broker_address(settings: Settings, embedded: EmbeddedBroker | None) -> BrokerAddress:

@@ -56,12 +56,12 @@ class Operator:
             timeout=60,
         )
 
-    def start(self, *command: str) -> servers.Server:
+    def start(self, *command: str, until: str = '"kind": "ready"') -> servers.Server:
         log = self.folder / "server.log"
         self.server = servers.Server(
             "vigil-cloud",
             [sys.executable, "-m", "vigil_cloud.cli", *command],
-            lambda: log.exists() and '"kind": "ready"' in log.read_text(),
+            lambda: log.exists() and until in log.read_text(),
             log,
             env=self.variables,
         )
@@ -174,6 +174,35 @@ def test_a_database_that_is_away_is_one_line(operator: Operator) -> None:
 
     assert refused.returncode == 2
     assert refused.stderr.startswith("vigil-cloud: database-unavailable: ")
+
+
+@pytest.mark.parametrize("command", ["serve", "api", "ingest"])
+def test_a_service_that_starts_before_its_database_waits_for_it(
+    operator: Operator, tmp_path: Path, command: str
+) -> None:
+    database = servers.postgres(tmp_path / "postgres")
+    operator.variables["VIGIL_DATABASE_URL"] = database.create("vigil")
+    assert operator.run("migrate").returncode == 0
+    database.stop()
+    try:
+        operator.start(command, until="database-away")
+        log = operator.folder / "server.log"
+        assert '"kind": "ready"' not in log.read_text()
+
+        database.start()
+        servers.eventually(lambda: '"kind": "ready"' in log.read_text(), f"{command} is ready")
+    finally:
+        database.stop()
+
+
+def test_a_service_waits_no_longer_than_its_patience(operator: Operator) -> None:
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{servers.free_port()}/nothing"
+
+    refused = operator.run("api", VIGIL_DATABASE_URL=url, VIGIL_DATABASE_PATIENCE_S="0.5")
+
+    assert refused.returncode == 2
+    assert "database-away" in refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("vigil-cloud: database-unavailable: ")
 
 
 def test_a_servers_database_is_migrated_by_hand(

@@ -151,6 +151,8 @@ class Ingest:
                     self.sweep(forget=rounds % round(FORGET_S / SEND_S) == 0)
             except SQLAlchemyError as error:  # the database is away; the writers say so as well
                 _log.debug("housekeeping-failed", error=str(error)[:200])
+            except Exception:  # commands and silent gateways must not end with one bad row
+                _log.exception("housekeeping-failed")
             rounds += 1
 
     def send_down(self) -> None:
