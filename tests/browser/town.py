@@ -112,7 +112,7 @@ class Town:
         self._server = servers.Server(
             "vigil-cloud",
             [program, "serve"],
-            lambda: servers._http_ok(f"{self.url}/readyz"),
+            lambda: servers.http_ok(f"{self.url}/readyz"),
             folder / "cloud.log",
             env=environment,
         )
