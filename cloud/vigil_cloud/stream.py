@@ -1,10 +1,12 @@
 """Live changes as server-sent events, each reader's as far as their rights reach.
 
-Events: ``alert`` (a whole alert), ``visit``, ``device``, ``reading``. Alerts and
-visits carry the feed's number as their id: a reader that comes back with
-``Last-Event-ID`` is sent what it missed. Rights are asked anew for each batch, so
-that a revoked consent or an ended session takes effect at once. A feed that does
-not reach back far enough is announced with ``resync``: load everything again.
+Events: ``alert`` (a whole alert), ``visit``, ``device``, ``reading``; and ``heartbeat``
+where neither alert nor visit was told for 15 s. Alerts and visits carry the feed's
+number as their id: a reader that comes back with ``Last-Event-ID`` is sent what it
+missed. Rights are asked anew for each batch and at each heartbeat, so that a revoked
+consent or an ended session takes effect at once, or soon where nothing happens. A
+feed that does not reach back far enough is announced with ``resync``: load
+everything again.
 """
 
 from __future__ import annotations
@@ -169,7 +171,7 @@ def _prune(services: Services) -> None:
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "Events alert, visit, device, reading, resync; a comment every 15 s",
+            "description": "Events alert, visit, device, reading, resync; heartbeat every 15 s",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
     },
@@ -198,6 +200,8 @@ async def _events(
         yield "retry: 2000\n: connected\n\n"
         if resync:
             yield _event("resync", "{}", position)
+        clock = asyncio.get_running_loop().time
+        due = clock() + HEARTBEAT_S
         while True:
             try:
                 batch = await run_in_threadpool(_catch_up, services, hub.cipher, token, position)
@@ -206,7 +210,9 @@ async def _events(
                     yield event
                 if batch.more:
                     continue
-                async for chunk in _wait(inbox, batch.reader, position):
+                if batch.events or clock() >= due:
+                    due = clock() + HEARTBEAT_S
+                async for chunk in _wait(inbox, batch.reader, position, due):
                     yield chunk
             except (NotSignedIn, _Ended):
                 return
@@ -227,15 +233,21 @@ class _Ended(Exception):
 
 
 async def _wait(
-    inbox: asyncio.Queue[News | None], reader: Reader, position: int
+    inbox: asyncio.Queue[News | None], reader: Reader, position: int, due: float
 ) -> AsyncIterator[str]:
-    """Send devices' news until the feed has moved, or a heartbeat has passed."""
+    """Send devices' news until the feed has moved, or a heartbeat is due (loop time).
+
+    What other readers are told does not put it off: in a busy city too an ended session
+    must end here, and who may see none of the news must hear that we live.
+    """
     while True:
         try:
-            async with asyncio.timeout(HEARTBEAT_S):
+            async with asyncio.timeout_at(due):
                 news = await inbox.get()
         except TimeoutError:
-            yield ": still here\n\n"
+            # An event, not a comment: a page is never told of comments, and could not
+            # tell a quiet city from a connection that has died without a word.
+            yield _event("heartbeat", "{}")
             return
         if news is None:
             raise _Ended

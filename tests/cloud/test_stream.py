@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import queue
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from cloud_city import NAME, City, alarm, exceedance, visit
 from servers import eventually
+from vigil_cloud import stream as live
 from vigil_cloud.alerts import feed
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.audit import lines_about
@@ -55,6 +57,10 @@ class Stream:
         except (httpx.HTTPError, httpx.StreamError):
             pass
         self._events.put(None)
+
+    @property
+    def over(self) -> bool:
+        return not self._thread.is_alive()
 
     def next(self, *kinds: str) -> Event | None:
         """The next event of these kinds; ``None`` when the stream is over."""
@@ -198,6 +204,30 @@ def test_signing_out_ends_the_stream(city: City) -> None:
         city.send(exceedance(city.time), "mic-1")
 
         assert reader.next("alert") is None
+
+
+def test_a_busy_city_lives_for_who_may_see_none_of_it_and_ends_with_the_session(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 2.0)
+    monkeypatch.setattr(live, "DEVICES_EVERY_S", 0.02)
+    states = itertools.cycle(("failed", "ok"))
+
+    def busy() -> None:
+        state = next(states)
+        city.later(seconds=1)
+        health = {"device": "alarm-1", "state": state, "since": city.time, "code": "no-answer"}
+        city.send(DeviceHealth.model_validate(health), "alarm-1")
+
+    with stream(city, "inspector") as reader:
+        seen: list[Event | None] = []
+        listening = threading.Thread(target=lambda: seen.append(reader.next("heartbeat", "device")))
+        listening.start()
+        eventually(lambda: busy() or not listening.is_alive(), "a heartbeat")
+        assert seen == [("heartbeat", None, {})]
+
+        city.client("inspector").delete("/api/v1/session")
+        eventually(lambda: busy() or reader.over, "the end of the stream")
 
 
 def test_devices_and_readings_are_told_and_homes_stay_private(city: City) -> None:

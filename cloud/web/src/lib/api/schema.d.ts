@@ -2504,7 +2504,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events alert, visit, device, reading, resync; a comment every 15 s */
+            /** @description Events alert, visit, device, reading, resync; heartbeat every 15 s */
             200: {
                 headers: {
                     [name: string]: unknown;
