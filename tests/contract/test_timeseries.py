@@ -280,5 +280,32 @@ def test_a_wrong_setting_is_unavailable_so_that_nothing_is_thrown_away(
 def test_sqlite_in_a_folder_that_cannot_be_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises((TimeSeriesUnavailable, OSError)):
+    with pytest.raises(TimeSeriesUnavailable):
         SqliteTimeSeries(tmp_path / "file" / "series.sqlite3")
+
+
+def test_threads_that_come_and_go_leave_no_open_files(store: TimeSeries) -> None:
+    """Given requests that each run on a thread of their own, as a web server's do."""
+    open_files = Path("/proc/self/fd")
+    if not open_files.is_dir():
+        pytest.skip("open files are counted in /proc")
+    series = some_series()
+    store.write([Point(series, T0_US, 1.0, 1)])
+    answers: list[bool] = []
+
+    def ask() -> None:
+        store.ping()
+        answers.append("pH" in store.latest(series.device))
+
+    def all_ask() -> int:
+        for _ in range(25):
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join()
+        return len(list(open_files.iterdir()))
+
+    before = all_ask()
+
+    assert all_ask() <= before + 5
+    assert all(answers)
+    assert len(answers) == 50

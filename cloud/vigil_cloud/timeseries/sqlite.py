@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from vigil_cloud.timeseries.port import Point, Sample, Series, TimeSeriesUnavailable
 from vigil_schemas.senml import microseconds
@@ -38,6 +40,8 @@ FROM point WHERE series = :series AND time_us >= :start AND time_us < :stop
 GROUP BY time_us / :window ORDER BY at
 """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+KEPT_OPEN: Final = 8
+"""Connections that wait for the next call; more than that only exist while they are in use."""
 
 
 class SqliteTimeSeries:
@@ -49,8 +53,8 @@ class SqliteTimeSeries:
         self._busy_timeout_s = busy_timeout_s
         self._ids: dict[Series, int] = {}
         self._writing = threading.Lock()
-        self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
         with self._connection() as connection:
             connection.executescript(_TABLES)
 
@@ -148,10 +152,9 @@ class SqliteTimeSeries:
 
     def close(self) -> None:
         with self._writing:
-            for connection in self._opened:
-                connection.close()
-            self._opened.clear()
-            self._local = threading.local()
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()
 
     def _number(self, series: Series) -> int | None:
         number = self._ids.get(series)
@@ -167,14 +170,25 @@ class SqliteTimeSeries:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection; SQLite's errors become the port's."""
+        """A connection for one call; SQLite's errors become the port's.
+
+        Not one per thread: the API's threads come and go, and each would leave its own behind.
+        """
         try:
-            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-            if connection is None:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
                 connection = self._open()
-                self._local.connection = connection
-            yield connection
-        except sqlite3.Error as error:
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            if self._closed or len(self._idle) >= KEPT_OPEN:
+                connection.close()
+            else:
+                self._idle.append(connection)
+        except (sqlite3.Error, OSError) as error:
             raise TimeSeriesUnavailable(f"time series {self._path}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
@@ -183,11 +197,10 @@ class SqliteTimeSeries:
             self._path,
             timeout=self._busy_timeout_s,
             isolation_level=None,
-            check_same_thread=False,  # closed by whoever closes the store
+            check_same_thread=False,  # one thread after the other, never two at once
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        self._opened.append(connection)
         return connection
 
 
