@@ -31,7 +31,7 @@ from vigil_edge.reporter import Reporter
 from vigil_edge.room import DeviceRoom
 from vigil_edge.source import Pipeline
 from vigil_edge.supervisor import Supervisor
-from vigil_edge.uplink import Sides, Uplink, tls_context
+from vigil_edge.uplink import Sides, Uplink
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import GatewayBirth
 
@@ -191,7 +191,7 @@ class Agent:
             url=cloud.url,
             gateway=self.config.gateway.id,
             token=cloud.bearer(),
-            tls=tls_context(cloud) if cloud.url.startswith("https:") else False,
+            tls=cloud.tls_context() if cloud.url.startswith("https:") else False,
             rng=self.rng,
             monotonic=self.clock.monotonic,
             count=self._count,

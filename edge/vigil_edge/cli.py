@@ -93,10 +93,11 @@ def _check(args: argparse.Namespace) -> int:
 def _print_mistakes(error: ConfigError) -> None:
     for mistake in error.mistakes:
         where = f"{mistake.key}: " if mistake.key else ""
-        print(f"{error.file}:{mistake.line}: {where}{mistake.message}", file=sys.stderr)
+        line = f"{error.file}:{mistake.line}: {where}{mistake.message}"
+        print(_one_line(line), file=sys.stderr)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: object) -> str:
     """Whatever a file's own bytes brought into the message, nothing of it reaches the terminal."""
     text = " ".join(str(error).split())
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -8,38 +8,36 @@ stands. Paths may be relative to the folder that the file lies in.
 from __future__ import annotations
 
 import importlib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Final, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
+from pydantic import TypeAdapter, ValidationError
+
+from vigil_edge.mistakes import Mistake, from_validation, show, suggestion
+from vigil_edge.paths import FOLDER
+from vigil_edge.sections import (
+    CloudSettings,
+    EvidenceSettings,
+    GatewaySettings,
+    Head,
+    HealthSettings,
+    OutboxSettings,
 )
-
-from vigil_edge.mistakes import Mistake, from_validation, misplaced, show, suggestion
 from vigil_edge.source import DeviceSettings
-from vigil_edge.toml_lines import Path as KeyPath
-from vigil_edge.toml_lines import lines_of
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.types import Domain, GatewayId
+from vigil_schemas.toml_lines import Path as KeyPath
+from vigil_schemas.toml_lines import line_at, lines_of
+from vigil_schemas.types import Domain
 
 _T = TypeVar("_T")
-FOLDER: Final = "folder"
-"""Key of the validation context that holds the configuration's folder."""
+_LONG_NUMBER: Final = re.compile(r"[0-9_]{4300}")
+"""Python refuses to read more digits than these."""
 
 
 class ConfigError(VigilError):
@@ -54,146 +52,6 @@ class ConfigError(VigilError):
             f"{file} has {len(mistakes)} mistake(s); "
             f"`vigil-edge check --config {file}` names them all"
         )
-
-
-def resolve(path: Path, info: ValidationInfo) -> Path:
-    """A path as the file's author meant it: relative to the file's own folder."""
-    folder = (info.context or {}).get(FOLDER)
-    return path if folder is None else Path(folder) / path
-
-
-def _existing(path: Path, info: ValidationInfo) -> Path:
-    path = resolve(path, info)
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    return path
-
-
-ResolvedPath = Annotated[Path, AfterValidator(resolve)]
-"""A path that need not exist yet."""
-ExistingFile = Annotated[Path, AfterValidator(_existing)]
-"""A file that must be there when the configuration is read. Domains may use it too."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class GatewaySettings(_Section):
-    """``[gateway]``: who this is, and where it keeps things."""
-
-    id: GatewayId
-    name: Annotated[str, Field(max_length=120)] = ""
-    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
-    data_dir: ResolvedPath
-
-
-class CloudSettings(_Section):
-    """``[cloud]``: the broker, and where evidence is uploaded."""
-
-    broker: str
-    ca_file: ExistingFile | None = None
-    certificate_file: ExistingFile | None = None
-    key_file: ExistingFile | None = None
-    username: Annotated[str, Field(min_length=1)] | None = None
-    password_file: ExistingFile | None = None
-    keepalive_s: Annotated[int, Field(ge=5, le=600)] = 30
-    url: str | None = None
-    token: SecretStr | None = None
-    token_file: ExistingFile | None = None
-
-    @field_validator("broker")
-    @classmethod
-    def _broker(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise ValueError("write mqtt://host:port, or mqtts://host:port for TLS")
-        if parts.username or parts.password:
-            raise ValueError("keep credentials out of the address: use username and password_file")
-        _ = parts.port  # raises ValueError where it is no port
-        return value
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("write http://host:port or https://host")
-        return value.rstrip("/")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if (self.certificate_file is None) != (self.key_file is None):
-            alone = "key_file" if self.certificate_file is None else "certificate_file"
-            message = "certificate_file and key_file belong together: give both"
-            raise misplaced(((alone,), message))
-        return self
-
-    @field_validator("certificate_file")
-    @classmethod
-    def _needs_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is not None and str(info.data.get("broker", "")).startswith("mqtt:"):
-            raise ValueError("a client certificate needs TLS: write the broker as mqtts://")
-        return value
-
-    @field_validator("token_file")
-    @classmethod
-    def _one_token(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is not None and info.data.get("token") is not None:
-            raise ValueError("give token or token_file, not both")
-        return value
-
-    @property
-    def tls(self) -> bool:
-        return self.broker.startswith("mqtts:")
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.broker).hostname or ""
-
-    @property
-    def port(self) -> int:
-        return urlsplit(self.broker).port or (8883 if self.tls else 1883)
-
-    def password(self) -> str | None:
-        """First line of ``password_file``."""
-        return _first_line(self.password_file)
-
-    def bearer(self) -> str | None:
-        """The token for uploads, from ``token`` or ``token_file``."""
-        return self.token.get_secret_value() if self.token else _first_line(self.token_file)
-
-
-class OutboxSettings(_Section):
-    """``[outbox]``: how much may wait on this gateway's disk."""
-
-    max_rows: Annotated[int, Field(ge=100)] = 1_000_000
-    max_megabytes: Annotated[float, Field(ge=1)] = 512
-    window: Annotated[int, Field(ge=1, le=1000)] = 64
-    """Messages per lane that may be under way without a receipt."""
-
-
-class EvidenceSettings(_Section):
-    """``[evidence]``: how much sealed evidence may wait for its upload."""
-
-    max_megabytes: Annotated[float, Field(ge=1)] = 4096
-
-
-class HealthSettings(_Section):
-    """``[health]``: how often the gateway says how it is."""
-
-    interval_s: Annotated[float, Field(ge=1, le=3600)] = 60
-
-
-class _Head(_Section):
-    gateway: GatewaySettings
-    cloud: CloudSettings
-    outbox: OutboxSettings = OutboxSettings()
-    evidence: EvidenceSettings = EvidenceSettings()
-    health: HealthSettings = HealthSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +83,7 @@ class Config:
 def load(file: Path) -> Config:
     """Read and check a configuration. Raises ``ConfigError`` with every mistake in it."""
     try:
-        text = file.read_bytes().decode()
+        text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"not UTF-8: {error}"
         raise ConfigError(file, [Mistake(1, "", f"cannot be read: {reason}")]) from error
@@ -250,8 +108,10 @@ def _parse(text: str) -> tuple[dict[str, Any] | None, list[Mistake], str]:
     for _ in range(20):
         try:
             return tomllib.loads("\n".join(lines)), mistakes, "\n".join(lines)
-        except tomllib.TOMLDecodeError as error:
-            line, reason = _place(str(error), len(lines))
+        except RecursionError:
+            return None, [Mistake(1, "", "not TOML: lists or tables nested without end")], text
+        except ValueError as error:  # TOMLDecodeError is one; a number of endless digits another
+            line, reason = _place(str(error), lines)
             if mistakes and line <= mistakes[-1].line:
                 break
             mistakes.append(Mistake(line, "", f"not TOML: {reason}"))
@@ -259,11 +119,14 @@ def _parse(text: str) -> tuple[dict[str, Any] | None, list[Mistake], str]:
     return None, mistakes[:1], text
 
 
-def _place(message: str, last: int) -> tuple[int, str]:
+def _place(message: str, lines: list[str]) -> tuple[int, str]:
     reason, _, place = message.rpartition(" (at ")
     if place.startswith("line "):
         return int(place[5 : place.index(",")]), reason
-    return last, reason or message
+    for number, line in enumerate(lines, start=1):
+        if _LONG_NUMBER.search(line):
+            return number, "a number of so many digits"
+    return len(lines), reason or message
 
 
 class _Reader:
@@ -293,16 +156,16 @@ class _Reader:
             head.gateway, head.cloud, head.outbox, head.evidence, head.health, tuple(sections)
         )
 
-    def _head(self) -> _Head | None:
+    def _head(self) -> Head | None:
         domains = {domain.value for domain in Domain}
         rest = {key: value for key, value in self.document.items() if key not in domains}
-        for key in [key for key in rest if key not in _Head.model_fields]:
+        for key in [key for key in rest if key not in Head.model_fields]:
             rest.pop(key)
-            hint = suggestion(key, [*_Head.model_fields, *domains])
+            hint = suggestion(key, [*Head.model_fields, *domains])
             self.mistakes.append(
                 Mistake(self._line((key,)), show((key,)), f"unknown section{hint}")
             )
-        return self._validate(TypeAdapter(_Head), rest, ())
+        return self._validate(TypeAdapter(Head), rest, ())
 
     def _sections(self, domain: Domain, tables: Any) -> Iterator[DeviceSection]:
         if not tables:
@@ -362,9 +225,7 @@ class _Reader:
         self.mistakes.append(Mistake(self._line(path), show(path), message))
 
     def _line(self, path: KeyPath) -> int:
-        while path not in self.lines:
-            path = path[:-1]
-        return self.lines[path]
+        return line_at(self.lines, path)
 
 
 def _devices(table: Any, at: KeyPath) -> Iterator[tuple[str, KeyPath]]:
@@ -383,13 +244,6 @@ def _settings_module(domain: Domain) -> ModuleType:
 
 def _pipeline_module(domain: Domain) -> ModuleType:
     return importlib.import_module(f"vigil_edge.{domain.value}.pipeline")
-
-
-def _first_line(file: Path | None) -> str | None:
-    if file is None:
-        return None
-    lines: list[str] = file.read_text(encoding="utf-8").splitlines()
-    return lines[0].strip() if lines else ""
 
 
 def summary(config: Config) -> Iterator[Mapping[str, Any]]:

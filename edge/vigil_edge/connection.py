@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -18,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from vigil_edge.config import CloudSettings
+from vigil_edge.sections import CloudSettings
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import decode
 from vigil_schemas.errors import InvalidMessage, VigilError
@@ -41,15 +40,6 @@ class UplinkError(VigilError):
     """The broker is not reachable, refuses us or went away; the agent tries again."""
 
     code: ClassVar[str] = "uplink-failed"
-
-
-def tls_context(settings: CloudSettings) -> ssl.SSLContext:
-    """Verifies the other side; shows our certificate where one is configured."""
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.certificate_file and settings.key_file:
-        context.load_cert_chain(settings.certificate_file, settings.key_file)
-    return context
 
 
 class Connection:
@@ -81,7 +71,7 @@ class Connection:
         client.connect_timeout = 5.0
         client.max_inflight_messages = 0  # we count ourselves, alarms first
         if settings.tls:
-            client.tls_set_context(tls_context(settings))
+            client.tls_set_context(settings.tls_context())
         password = settings.password()
         if settings.username or password is not None:
             client.username_pw_set(settings.username or self.uplink.gateway, password)

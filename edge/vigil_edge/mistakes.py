@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from vigil_edge.toml_lines import Path
+from vigil_schemas.toml_lines import Path
 
 
 class Mistake(NamedTuple):
@@ -102,10 +102,23 @@ def _one(detail: ErrorDetails, adapter: TypeAdapter[Any], table: Any) -> Found:
         key = str(context["discriminator"]).strip("'\"")
         message = f"{context['tag']!r} is not one of {context['expected_tags']}"
         return Found((*path, key), message, missing=False)
+    if (shape := _shape(kind, detail["input"])) is not None:
+        return Found(path, shape, missing=False)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     secret = "token" in path or "@" in str(detail["input"])
     given = "" if secret else _given(detail["input"])
     return Found(path, message + given, missing=False)
+
+
+def _shape(kind: str, given: Any) -> str | None:
+    """For a value of the wrong shape: how the right one is written."""
+    if kind in ("model_type", "dict_type"):
+        brackets = ", in single brackets" if isinstance(given, list) else ""
+        return f"write it as a table{brackets}"
+    if kind in ("list_type", "tuple_type"):
+        tables = isinstance(given, dict)
+        return "write it as tables, in double brackets" if tables else "write a list in brackets"
+    return "write a path in quotation marks" if kind == "path_type" else None
 
 
 def _given(value: Any) -> str:

@@ -17,9 +17,9 @@ from typing import Final
 import structlog
 
 from vigil_edge.backoff import Backoff
-from vigil_edge.config import CloudSettings
-from vigil_edge.connection import Connection, UplinkError, tls_context
+from vigil_edge.connection import Connection, UplinkError
 from vigil_edge.outbox import Outbox
+from vigil_edge.sections import CloudSettings
 from vigil_edge.window import Window
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import Source, encode
@@ -30,7 +30,7 @@ from vigil_schemas.types import ClockQuality, Lane, Model
 _STEADY_S: Final = 30.0
 """A connection that held this long was a good one: the next pause is short again."""
 
-__all__ = ["Sides", "Uplink", "UplinkError", "tls_context"]
+__all__ = ["Sides", "Uplink", "UplinkError"]
 
 _log = structlog.get_logger("uplink")
 

@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vigil_schemas.errors import VigilError
+from vigil_schemas.toml_lines import line_at, lines_of
 from vigil_schemas.types import DeviceId, GatewayId
-from vigil_sim.toml_lines import line_of
 
 Metres = tuple[float, float]
 """East, north."""
@@ -286,10 +286,10 @@ def parse(text: str, origin: str = "scenario") -> Scenario:
         return Scenario.model_validate(raw)
     except ValidationError as error:
         lines = []
+        stands = lines_of(text)
         for mistake in error.errors(include_url=False):
             path = tuple(part for part in mistake["loc"] if part not in _UNION_TAGS)
-            line = line_of(text, path)
-            where = f"{origin}:{line}" if line else origin
+            where = f"{origin}:{line_at(stands, path)}" if path else origin
             key = ".".join(str(part) for part in path)
             message = mistake["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {key}: {message}" if key else f"{where}: {message}")

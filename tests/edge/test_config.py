@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from vigil_edge.cli import main
 from vigil_edge.config import load
-from vigil_edge.toml_lines import lines_of
+from vigil_schemas.toml_lines import lines_of
 
 HEAD = """\
 [gateway]

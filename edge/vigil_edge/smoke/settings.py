@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from vigil_edge.config import ExistingFile
+from vigil_edge.addresses import MqttAddress
 from vigil_edge.mistakes import misplaced, repeated
+from vigil_edge.paths import ExistingFile
 from vigil_edge.source import DeviceSettings
 from vigil_schemas.types import DeviceId
 
@@ -32,7 +33,7 @@ class Settings(DeviceSettings):
 
     device: DeviceId
     driver: Literal["zigbee2mqtt"]
-    broker: str = "mqtt://127.0.0.1:1883"
+    broker: MqttAddress = "mqtt://127.0.0.1:1883"
     base_topic: Annotated[str, Field(pattern=r"^[^#+\x00]{1,120}$")] = "zigbee2mqtt"
     username: Annotated[str, Field(min_length=1)] | None = None
     password_file: ExistingFile | None = None
@@ -50,15 +51,6 @@ class Settings(DeviceSettings):
         first = alarms[0] if isinstance(alarms, list) and alarms else None
         name = first.get("device") if isinstance(first, dict) else None
         return {**values, "device": f"{str(name)[:56]}.bridge"} if name else values
-
-    @field_validator("broker")
-    @classmethod
-    def _is_broker(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise ValueError("write mqtt://host:port, or mqtts://host:port for TLS")
-        _ = parts.port  # raises ValueError where it is no port
-        return value
 
     @field_validator("alarm")
     @classmethod

@@ -2,12 +2,15 @@
 
 ``tomllib`` checks the document and gives its values but forgets where they stood;
 a person who is told about a mistake needs the line. This walks a document that
-``tomllib`` has already accepted, so it may trust the syntax. TOML 1.0.
+``tomllib`` has already accepted, so it may trust the syntax. TOML 1.0. A gateway's
+configuration and a simulated city's scenario are read by people of both sides of the wall.
 """
 
 from __future__ import annotations
 
 import tomllib
+from bisect import bisect_left
+from collections.abc import Mapping
 from typing import Final
 
 Path = tuple[str | int, ...]
@@ -23,10 +26,18 @@ def lines_of(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
+def line_at(lines: Mapping[Path, int], path: Path) -> int:
+    """The line of a key, or, where it stands nowhere, of the table that it should stand in."""
+    while path not in lines:
+        path = path[:-1]
+    return lines[path]
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self._ends = [place for place, char in enumerate(text) if char == "\n"]
         self.lines: dict[Path, int] = {(): 1}
         self.counts: dict[Path, int] = {}
         """How many elements each array of tables has so far."""
@@ -151,4 +162,4 @@ class _Scanner:
         return self.at < len(self.text)
 
     def _line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        return bisect_left(self._ends, self.at) + 1
