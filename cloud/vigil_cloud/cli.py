@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_account(commands, common)
     _add_gateway(commands, common)
     _add_device(commands, common)
+    command("audit", _audit, "check the audit log's chain; print its length and its last hash")
     return parser
 
 
@@ -84,6 +85,19 @@ def _add_account(
     add.add_argument("--language", default="zh-TW", choices=["zh-TW", "en"])
     add.add_argument("--password-stdin", action="store_true", help="read it from standard input")
     add.set_defaults(run=_account_add)
+    password = actions.add_parser(
+        "password", parents=[common], help="give one a new password; its browsers are signed out"
+    )
+    password.add_argument("username")
+    password.add_argument("--password-stdin", action="store_true", help="read it from there")
+    password.set_defaults(run=_account_password)
+    for name, text in (
+        ("close", "nobody signs in with it any more and it is told nothing"),
+        ("open", "undo closing"),
+    ):
+        action = actions.add_parser(name, parents=[common], help=text)
+        action.add_argument("username")
+        action.set_defaults(run=_account_active, active=name == "open")
 
 
 def _add_gateway(
@@ -211,11 +225,7 @@ def _account_add(options: argparse.Namespace) -> int:
         raise config.ConfigurationError(f"--role: {error}; known are {known}") from error
     with closing(build_services(_settings(options))) as services:
         serving.prepare_database(services, always=False)
-        password = (
-            sys.stdin.readline().rstrip("\n")
-            if options.password_stdin
-            else getpass.getpass(f"Password of {options.username}: ")
-        )
+        password = _password(options)
         with writing(services.sessions) as session:
             add_account(
                 session,
@@ -229,6 +239,56 @@ def _account_add(options: argparse.Namespace) -> int:
                 demo=services.settings.demo,
             )
     print(f"account {options.username}: added")
+    return 0
+
+
+def _password(options: argparse.Namespace) -> str:
+    if options.password_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    return getpass.getpass(f"Password of {options.username}: ")
+
+
+def _account_password(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.service import set_password
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        password, demo = _password(options), services.settings.demo
+        with writing(services.sessions) as session:
+            now = services.now()
+            set_password(session, options.username, password, by=OPERATOR, now=now, demo=demo)
+    print(f"account {options.username}: password changed, signed out everywhere")
+    return 0
+
+
+def _account_active(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.service import set_active
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        with writing(services.sessions) as session:
+            now = services.now()
+            set_active(session, options.username, options.active, by=OPERATOR, now=now)
+    print(f"account {options.username}: {'open' if options.active else 'closed'}")
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from vigil_cloud import serving
+    from vigil_cloud.identity.audit import verify
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(_settings(options))) as services:
+        serving.prepare_database(services, always=False)
+        with services.sessions() as session:
+            lines, head = verify(session)
+    print(json.dumps({"lines": lines, "head": head}))
     return 0
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 import servers
 from gateways import Gateway, birth, event, new_name, now, observation
@@ -20,6 +22,7 @@ from vigil_cloud.config import load
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.models import Device
+from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.stores import build_services
 from vigil_schemas.control import Command, Configuration
@@ -268,3 +271,40 @@ def test_a_device_is_released_by_hand(operator: Operator) -> None:
     with services.sessions() as session:
         assert not session.get_one(Device, "sonde-1").claimed
     services.close()
+
+
+def test_a_forgotten_password_and_a_closed_account_are_the_operators_work(
+    operator: Operator,
+) -> None:
+    assert operator.run("migrate").returncode == 0
+    added = operator.run("account", "add", "mei", "--role", "inspector", "--password-stdin")
+    assert added.returncode == 0, added.stderr
+
+    for command in (("password", "mei", "--password-stdin"), ("close", "mei"), ("open", "mei")):
+        done = operator.run("account", *command)
+        assert done.returncode == 0, done.stderr
+    unknown = operator.run("account", "close", "nobody")
+    assert (unknown.returncode, "account-unknown" in unknown.stderr) == (2, True)
+
+    checked = operator.run("audit")
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout)["lines"] == 4
+    services = build_services(load(demo=True, data_dir=operator.folder / "data"))
+    with services.sessions() as session:
+        told = [(line.account, line.action) for line in lines_of(session)]
+        assert told[1:] == [
+            ("vigil-cloud", "password.changed"),
+            ("vigil-cloud", "account.closed"),
+            ("vigil-cloud", "account.opened"),
+        ]
+        session.execute(text("UPDATE audit_log SET account = 'nobody' WHERE number = 2"))
+        session.commit()
+    services.close()
+
+    broken = operator.run("audit")
+    assert broken.returncode == 2
+    assert "audit-broken" in broken.stderr
+
+
+def lines_of(session: Session) -> list[AuditEntry]:
+    return list(session.scalars(select(AuditEntry).order_by(AuditEntry.number)))

@@ -40,11 +40,12 @@ def current_services(request: Request) -> Services:
 
 
 ServicesDependency = Annotated[Services, Depends(current_services)]
+SessionCookie = Annotated[str | None, Depends(_cookie)]
 
 
 def current_session(
     services: ServicesDependency,
-    token: Annotated[str | None, Depends(_cookie)],
+    token: SessionCookie,
 ) -> SignedIn:
     """The signed-in session without a look at CSRF. Raises ``NotSignedIn``."""
     if not token:

@@ -28,6 +28,13 @@ class TooManyAttempts(ApiError):
     status: ClassVar[int] = 429
 
 
+class TooBusy(ApiError):
+    """More passwords wait to be looked at than the service takes on at once."""
+
+    code: ClassVar[str] = "too-busy"
+    status: ClassVar[int] = 503
+
+
 class WrongCsrfToken(ApiError):
     """The CSRF header is missing or not this session's."""
 

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from vigil_cloud.identity.errors import WeakPassword
+from vigil_cloud.identity.errors import TooBusy, WeakPassword
 
 MIN_CHARACTERS: Final = 12
 _KNOWN: Final = ("password", "vigil", "changeme", "letmein", "qwerty", "12345", "admin", "iloveyou")
 _hasher = PasswordHasher()
 _NOBODY: Final = _hasher.hash("a password that no account has")
+AT_ONCE: Final = 2
+"""Passwords looked at together: each takes 64 MiB and a processor on purpose."""
+IN_LINE: Final = 10
+"""How many may wait for that or be there; each holds one of the API's threads."""
+_hashing = threading.BoundedSemaphore(AT_ONCE)
+_line = threading.BoundedSemaphore(IN_LINE)
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Around everything that hashes for a request: a flood of sign-ins must not take the
+    memory and the threads that alerts need. Raises ``TooBusy`` where the line is full."""
+    if not _line.acquire(blocking=False):
+        raise TooBusy("Too many people sign in at this moment; try again.", {"Retry-After": "1"})
+    try:
+        with _hashing:
+            yield
+    finally:
+        _line.release()
 
 
 def hash_password(password: str) -> str:

@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Signing in and out, and one's own password."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from vigil_cloud.identity.dependencies import (
     COOKIE,
     CurrentAccount,
     ServicesDependency,
+    SessionCookie,
     current_session,
 )
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.identity.schema import AccountEntry, Credentials, SessionEntry
-from vigil_cloud.identity.service import sign_in
+from vigil_cloud.identity.schema import AccountEntry, Credentials, PasswordChange, SessionEntry
+from vigil_cloud.identity.service import change_password, sign_in, sign_out_everywhere
 from vigil_cloud.identity.sessions import ABSOLUTE, SignedIn, resume
+from vigil_cloud.services import Services
 
 router = APIRouter(tags=["session"])
 
@@ -34,42 +36,89 @@ def _entry(account: Account, csrf: str) -> SessionEntry:
     )
 
 
-@router.post("/session", operation_id="sign_in")
-def post_session(
-    credentials: Credentials, request: Request, response: Response, services: ServicesDependency
+def _let_in(
+    response: Response, request: Request, services: Services, tokens: tuple[str, str]
 ) -> SessionEntry:
-    """Sign in: sets the session cookie. 429 with Retry-After after too many failures."""
-    address = request.client.host if request.client else ""
-    token, csrf = sign_in(services, credentials.username, credentials.password, address)
+    token, csrf = tokens
     response.set_cookie(
         COOKIE,
         token,
         max_age=int(ABSOLUTE.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=services.settings.public_url.startswith("https://"),
+        secure=_encrypted(request, services),
         path="/",
     )
-    response.headers["Cache-Control"] = "no-store"
     return _entry(resume(services, token).account, csrf)
 
 
-@router.get("/session", operation_id="get_session")
-def get_session(
-    signed_in: Annotated[SignedIn, Depends(current_session)], response: Response
+def _let_out(response: Response, request: Request, services: Services) -> None:
+    response.delete_cookie(
+        COOKIE, path="/", httponly=True, samesite="strict", secure=_encrypted(request, services)
+    )
+
+
+def _encrypted(request: Request, services: Services) -> bool:
+    # The scheme is that of the browser's connection where a trusted proxy says so.
+    public = services.settings.public_url.startswith("https://")
+    return public or request.url.scheme == "https"
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+@router.post("/session", operation_id="sign_in")
+def post_session(
+    credentials: Credentials,
+    request: Request,
+    response: Response,
+    services: ServicesDependency,
+    before: SessionCookie,
 ) -> SessionEntry:
+    """Sign in: sets the session cookie. 429 with Retry-After after too many failures."""
+    tokens = sign_in(
+        services, credentials.username, credentials.password, _address(request), before
+    )
+    return _let_in(response, request, services, tokens)
+
+
+@router.get("/session", operation_id="get_session")
+def get_session(signed_in: Annotated[SignedIn, Depends(current_session)]) -> SessionEntry:
     """Who is signed in, and the CSRF token of this session."""
-    response.headers["Cache-Control"] = "no-store"
     return _entry(signed_in.account, signed_in.csrf)
+
+
+@router.put("/session/password", operation_id="change_password")
+def put_password(
+    body: PasswordChange,
+    reader: CurrentAccount,
+    request: Request,
+    response: Response,
+    services: ServicesDependency,
+) -> SessionEntry:
+    """Change one's own password: this browser gets a new session, all others are signed out."""
+    tokens = change_password(services, reader.username, body.current, body.new, _address(request))
+    return _let_in(response, request, services, tokens)
 
 
 @router.delete("/session", status_code=204, operation_id="sign_out")
 def delete_session(
     _account: CurrentAccount,
     signed_in: Annotated[SignedIn, Depends(current_session)],
+    request: Request,
     response: Response,
     services: ServicesDependency,
 ) -> None:
     """Sign out here; other browsers stay signed in."""
     sessions.end(services, signed_in.token_sha256)
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    _let_out(response, request, services)
+
+
+@router.delete("/sessions", status_code=204, operation_id="sign_out_everywhere")
+def delete_sessions(
+    reader: CurrentAccount, request: Request, response: Response, services: ServicesDependency
+) -> None:
+    """Sign out in every browser, this one too."""
+    sign_out_everywhere(services, reader.account_id, reader.username)
+    _let_out(response, request, services)

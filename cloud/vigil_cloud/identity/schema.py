@@ -24,6 +24,15 @@ class Credentials(BaseModel):
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
+class PasswordChange(BaseModel):
+    """The password as it is, and as it shall be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    current: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    new: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
 class AccountEntry(BaseModel):
     """Who is signed in."""
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
+import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import passwords, sessions
+from vigil_cloud.identity import attempts, passwords, sessions
 from vigil_cloud.identity.audit import append
-from vigil_cloud.identity.errors import (
-    AccountExists,
-    TooManyAttempts,
-    UnknownAccount,
-    WrongPassword,
-)
-from vigil_cloud.identity.models import Account, GatewayToken, LoginAttempt
+from vigil_cloud.identity.errors import AccountExists, UnknownAccount, WrongPassword
+from vigil_cloud.identity.models import Account, GatewayToken
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
 
-MAX_FAILURES: Final = 5
-WINDOW: Final = timedelta(minutes=5)
+_REFUSAL: Final = "User name or password is wrong."
+_log = structlog.get_logger(__name__)
 
 
 def account_named(session: Session, username: str) -> Account:
@@ -79,47 +73,117 @@ def set_gateway_token(session: Session, gateway: str, token: str, now: datetime)
     session.add(GatewayToken(gateway=gateway, token_sha256=sessions.digest(token), created=now))
 
 
-def sign_in(services: Services, username: str, password: str, address: str) -> tuple[str, str]:
-    """The tokens of a new session: cookie and CSRF.
+def sign_in(
+    services: Services, username: str, password: str, address: str, before: str | None = None
+) -> tuple[str, str]:
+    """The tokens of a new session: cookie and CSRF. ``before`` is the cookie that the browser
+    had; its session ends.
 
-    Raises ``WrongPassword``, or ``TooManyAttempts`` after five failures within five
-    minutes from one address for one name (whether or not the name exists).
+    Raises ``WrongPassword``; ``TooManyAttempts`` after five failures within five minutes from
+    one place for one name (whether or not the name exists); ``TooBusy``.
     """
     now = services.now()
-    key = hashlib.sha256(f"{username.lower()}\0{address}".encode()).hexdigest()
-    with services.sessions() as session:
-        _refuse_if_blocked(session.get(LoginAttempt, key), now)
+    with passwords.turn():
+        account = _checked(services, username, password, address)
+        renewed = _renewed(account, password)
+    with writing(services.sessions) as session:
+        account = _unchanged(session, account)
+        attempts.forgive(session, attempts.limits(username, address))
+        account.password_hash = renewed or account.password_hash
+        if before:
+            sessions.end_one(session, sessions.digest(before))
+        tokens = sessions.begin(session, account, now)
+        append(session, at=now, account=username, action="session.begun", subject=username)
+    return tokens
+
+
+def change_password(
+    services: Services, username: str, current: str, new: str, address: str
+) -> tuple[str, str]:
+    """The tokens of the only session that is left afterwards.
+
+    Raises what ``sign_in`` raises (a stolen session must not serve to guess the password)
+    and, outside the demo, ``WeakPassword``.
+    """
+    now = services.now()
+    if not services.settings.demo:
+        passwords.check_strength(username, new)
+    with passwords.turn():
+        account = _checked(services, username, current, address)
+        new_hash = passwords.hash_password(new)
+    with writing(services.sessions) as session:
+        account = _unchanged(session, account)
+        attempts.forgive(session, attempts.limits(username, address))
+        _replace_password(session, account, new_hash, by=username, now=now)
+        return sessions.begin(session, account, now)
+
+
+def set_password(
+    session: Session, username: str, password: str, *, by: str, now: datetime, demo: bool = False
+) -> None:
+    """What an operator does for somebody who forgot theirs; ends the account's sessions.
+
+    Raises ``UnknownAccount`` and, outside the demo, ``WeakPassword``.
+    """
+    account = account_named(session, username)
+    if not demo or not password:
+        passwords.check_strength(username, password)
+    _replace_password(session, account, passwords.hash_password(password), by=by, now=now)
+
+
+def set_active(session: Session, username: str, active: bool, *, by: str, now: datetime) -> None:
+    """Close an account, which ends its sessions and notifications, or open it again.
+
+    Raises ``UnknownAccount``.
+    """
+    account = account_named(session, username)
+    account.active = active
+    if not active:
+        sessions.end_all(session, account.id)
+    done = "account.opened" if active else "account.closed"
+    append(session, at=now, account=by, action=done, subject=username)
+
+
+def sign_out_everywhere(services: Services, account_id: int, username: str) -> None:
+    """End every session of an account, this one too."""
+    now = services.now()
+    with writing(services.sessions) as session:
+        sessions.end_all(session, account_id)
+        append(session, at=now, account=username, action="sessions.ended", subject=username)
+
+
+def _checked(services: Services, username: str, password: str, address: str) -> Account:
+    now = services.now()
+    with writing(services.sessions) as session:
+        attempts.count(session, attempts.limits(username, address), now)
         account = session.scalar(select(Account).where(Account.username == username))
     # Outside any transaction: this takes long on purpose.
     fits = passwords.verify(account.password_hash if account else None, password)
-    with writing(services.sessions) as session:
-        if account is None or not fits or not account.active:
-            _count_failure(session, key, now)
-        else:
-            session.execute(delete(LoginAttempt).where(LoginAttempt.key == key))
-            if passwords.outdated(account.password_hash):
-                session.merge(account).password_hash = passwords.hash_password(password)
-            tokens = sessions.begin(services, session, account)
-            append(session, at=now, account=username, action="session.begun", subject=username)
-            return tokens
-    raise WrongPassword("User name or password is wrong.")
+    if account is None or not fits or not account.active:
+        # Without the name: people type their password there.
+        _log.warning("sign-in-refused", address=address)
+        raise WrongPassword(_REFUSAL)
+    return account
 
 
-def _refuse_if_blocked(attempt: LoginAttempt | None, now: datetime) -> None:
-    if attempt is None or attempt.failures < MAX_FAILURES:
-        return
-    left = attempt.window_started + WINDOW - now
-    if left > timedelta(0):
-        seconds = math.ceil(left.total_seconds())
-        raise TooManyAttempts(
-            f"Too many failed attempts; wait {seconds} seconds.", {"Retry-After": str(seconds)}
-        )
+def _unchanged(session: Session, checked: Account) -> Account:
+    """The account as it is now; hashing took long enough to be closed or changed meanwhile."""
+    account = session.get(Account, checked.id, with_for_update=True)
+    if account is None or not account.active or account.password_hash != checked.password_hash:
+        raise WrongPassword(_REFUSAL)
+    return account
 
 
-def _count_failure(session: Session, key: str, now: datetime) -> None:
-    session.execute(delete(LoginAttempt).where(LoginAttempt.window_started <= now - WINDOW))
-    attempt = session.get(LoginAttempt, key, with_for_update=True)
-    if attempt is None:
-        session.add(LoginAttempt(key=key, failures=1, window_started=now))
-    else:
-        attempt.failures += 1
+def _renewed(account: Account, password: str) -> str | None:
+    """A hash with today's parameters, where the stored one was made with weaker ones."""
+    if passwords.outdated(account.password_hash):
+        return passwords.hash_password(password)
+    return None
+
+
+def _replace_password(
+    session: Session, account: Account, password_hash: str, *, by: str, now: datetime
+) -> None:
+    account.password_hash = password_hash
+    sessions.end_all(session, account.id)
+    append(session, at=now, account=by, action="password.changed", subject=account.username)

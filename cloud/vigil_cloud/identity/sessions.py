@@ -1,7 +1,8 @@
 """Server-side sessions: random tokens of which only the digest is stored.
 
 A session ends after eight idle hours or seven days, whichever comes first
-(OWASP ASVS 5, 7.3), and at once when the account is closed.
+(OWASP ASVS 5, 7.3), and at once when the account is closed or its password changed.
+An open page follows the event stream, which is use: a dispatcher's wall screen stays.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, select, update
@@ -48,9 +49,8 @@ def same_secret(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-def begin(services: Services, session: Session, account: Account) -> tuple[str, str]:
-    """A new session's token and CSRF token; drops the account's expired ones."""
-    now = services.now()
+def begin(session: Session, account: Account, now: datetime) -> tuple[str, str]:
+    """A new session's token and CSRF token; drops sessions that are over."""
     session.execute(delete(AccountSession).where(AccountSession.expires <= now))
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     session.add(
@@ -94,7 +94,17 @@ def resume(services: Services, token: str) -> SignedIn:
 def end(services: Services, token_sha256: str) -> None:
     """Sign out."""
     with writing(services.sessions) as session:
-        session.execute(delete(AccountSession).where(AccountSession.token_sha256 == token_sha256))
+        end_one(session, token_sha256)
+
+
+def end_one(session: Session, token_sha256: str) -> None:
+    """One session, in the caller's transaction."""
+    session.execute(delete(AccountSession).where(AccountSession.token_sha256 == token_sha256))
+
+
+def end_all(session: Session, account_id: int) -> None:
+    """Every session of an account, in the caller's transaction."""
+    session.execute(delete(AccountSession).where(AccountSession.account_id == account_id))
 
 
 def gateway_of_token(services: Services, token: str) -> str | None:

@@ -1,0 +1,97 @@
+"""How often signing in may be tried: counted before the password is looked at, so that
+guesses sent all at once count as well as those sent one after another.
+
+Two counts in one window: of one name from one place (a stranger elsewhere cannot lock
+anybody out), and of everything from one place (one password tried on every name).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.upsert import insert, table_of
+from vigil_cloud.identity.errors import TooManyAttempts
+from vigil_cloud.identity.models import LoginAttempt
+
+MAX_FOR_ONE_NAME: Final = 5
+MAX_FROM_ONE_PLACE: Final = 100
+WINDOW: Final = timedelta(minutes=5)
+_IPV6_NETWORK: Final = 64
+"""Whoever has one IPv6 address has all of its network's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A row of ``login_attempts`` and how far it may count."""
+
+    key: str
+    most: int
+
+
+def limits(username: str, address: str) -> tuple[Limit, ...]:
+    """What an attempt counts for, always in this order. Names are compared without case."""
+    place = place_of(address)
+    return (
+        Limit(_digest(f"{username.lower()}\0{place}"), MAX_FOR_ONE_NAME),
+        Limit(_digest(f"\0{place}"), MAX_FROM_ONE_PLACE),
+    )
+
+
+def place_of(address: str) -> str:
+    """The IPv4 address, or the IPv6 network, that a client's address belongs to."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
+
+
+def count(session: Session, wanted: Sequence[Limit], now: datetime) -> None:
+    """Count one more attempt; forgets windows that are over. Raises ``TooManyAttempts``."""
+    session.execute(delete(LoginAttempt).where(LoginAttempt.window_started <= now - WINDOW))
+    columns = table_of(LoginAttempt).c
+    for limit in wanted:
+        row = session.execute(
+            insert(session, LoginAttempt)
+            .values(key=limit.key, failures=1, window_started=now)
+            .on_conflict_do_update(index_elements=["key"], set_={"failures": columns.failures + 1})
+            .returning(columns.failures, columns.window_started)
+        ).one()
+        if row.failures > limit.most:
+            left = row.window_started + WINDOW - now
+            seconds = max(1, math.ceil(left.total_seconds()))
+            raise TooManyAttempts(
+                f"Too many failed attempts; wait {seconds} seconds.", {"Retry-After": str(seconds)}
+            )
+
+
+def forgive(session: Session, wanted: Sequence[Limit]) -> None:
+    """The attempt was no failure: the name starts afresh, the place is back where it was."""
+    name, place = wanted
+    session.execute(delete(LoginAttempt).where(LoginAttempt.key == name.key))
+    session.execute(
+        update(LoginAttempt)
+        .where(LoginAttempt.key == place.key)
+        .values(failures=LoginAttempt.failures - 1)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        delete(LoginAttempt).where(LoginAttempt.key == place.key, LoginAttempt.failures <= 0)
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
