@@ -47,6 +47,8 @@ def replay(
     meter = Meter(rate_hz, pascal, clipping)
     blocks = _units(recording, channel, pascal)
     first = next(blocks)
+    if notices is not None and recording.format.channels == 1 and _interleaved(first):
+        notices.append("every second sample is zero: these may be two channels read as one")
     meter.prime(first[: int(PRIME_S * rate_hz)])
     seconds = Seconds(rate_hz)
     detector = PassageDetector(rate_hz, threshold_db)
@@ -85,6 +87,12 @@ def _units(recording: WavFile, channel: int, pascal: float) -> Iterator[Samples]
             )
         at += len(units)
         yield units
+
+
+def _interleaved(units: Samples) -> bool:
+    """Whether every second sample is zero and the others are not: a silent second channel."""
+    even, odd = bool(units[::2].any()), bool(units[1::2].any())
+    return len(units) > 1 and even != odd
 
 
 def _second(levels: Levels, rate_hz: int) -> Record:
