@@ -38,6 +38,8 @@ class _Known:
     heard_us: int
     battery: float | None = None
     link: int | None = None
+    heard: bool = False
+    """Whether it ever spoke, or Zigbee2MQTT vouched for it; ``heard_us`` may only count from."""
 
 
 class Alarms:
@@ -45,12 +47,14 @@ class Alarms:
 
     def __init__(self, state: bytes | None = None) -> None:
         self._known: dict[str, _Known] = {}
-        for device, active, heard_us, battery in json.loads(state) if state else []:
-            self._known[device] = _Known(dict(active), heard_us, battery)
+        for device, active, heard_us, battery, *heard in json.loads(state) if state else []:
+            known = _Known(dict(active), heard_us, battery)
+            known.heard = bool(heard and heard[0])  # absent in states of 0.1
+            self._known[device] = known
 
     def state(self) -> bytes:
         """For the constructor of another run."""
-        kept = [[d, k.active, k.heard_us, k.battery] for d, k in self._known.items()]
+        kept = [[d, k.active, k.heard_us, k.battery, k.heard] for d, k in self._known.items()]
         return json.dumps(kept, separators=(",", ":")).encode()
 
     def active(self, device: str) -> frozenset[str]:
@@ -58,10 +62,18 @@ class Alarms:
         known = self._known.get(device)
         return frozenset(known.active if known else ())
 
+    def heard(self, device: str) -> bool:
+        """Whether there was ever a sign that this alarm is alive."""
+        known = self._known.get(device)
+        return known is not None and known.heard
+
     def take(
         self, device: str, report: AlarmReport, now: datetime, *, retained: bool = False
     ) -> list[SmokeAlarm]:
-        """One message. A retained one tells how things stand, not that the alarm is alive."""
+        """One message. A retained one tells how things stand, not that the alarm is alive.
+
+        Unless it says itself that the alarm spoke lately.
+        """
         known = self._of(device)
         time = _plausible(report.last_seen, now)
         if report.battery_percent is not None:
@@ -75,8 +87,11 @@ class Alarms:
             ("battery_alert", _battery_alert(report)),
         ]
         if not retained:
-            known.heard_us = microseconds(now)
+            known.heard, known.heard_us = True, microseconds(now)
             said.append(("link_lost", False))
+        elif report.last_seen is not None and _believable(report.last_seen, now):
+            known.heard = True
+            known.heard_us = max(known.heard_us, microseconds(time))
         return [
             event
             for condition, active in said
@@ -88,6 +103,7 @@ class Alarms:
         """What Zigbee2MQTT says of the link to an alarm."""
         known = self._of(device)
         if online:
+            known.heard = True
             known.heard_us = max(known.heard_us, microseconds(now))
         return list(self._turn(device, "link_lost", not online, now))
 
@@ -149,6 +165,10 @@ def _battery_alert(report: AlarmReport) -> bool | None:
 
 def _plausible(stated: datetime | None, now: datetime) -> datetime:
     """When the coordinator heard the alarm, unless its clock is off."""
-    if stated is None or not now - _PAST <= stated <= now + _FUTURE:
+    if stated is None or not _believable(stated, now):
         return now
     return min(stated, now)
+
+
+def _believable(stated: datetime, now: datetime) -> bool:
+    return now - _PAST <= stated <= now + _FUTURE

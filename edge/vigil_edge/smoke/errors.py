@@ -27,6 +27,12 @@ class PayloadWrongType(VigilError):
         self.fields = fields
 
 
+class CodecUnknown(VigilError):
+    """``--codec`` names none that there is."""
+
+    code: ClassVar[str] = "codec-unknown"
+
+
 class BrokerUnreachable(SourceError):
     """No connection to the broker that the alarms are on."""
 

@@ -10,8 +10,9 @@ from vigil_edge.smoke import zigbee2mqtt
 from vigil_edge.smoke.alarms import Alarms, event_id
 from vigil_edge.smoke.broker import BrokerSession, Message
 from vigil_edge.smoke.errors import PayloadMalformed
+from vigil_edge.smoke.health import Finding, ToldHealth, judge
 from vigil_edge.smoke.settings import Alarm, Settings
-from vigil_edge.source import Outgoing, Room
+from vigil_edge.source import Outgoing, Room, SourceError
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
@@ -19,6 +20,7 @@ from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Domain, Lane, QartodFlag
 
 ALARMS: Final = "smoke/alarms"
+HEALTH: Final = "smoke/health"
 PARAMETERS: Final = ["battery", "smoke_density"]
 _URGENT: Final = ("smoke", "test")
 _SWEEP_S: Final = 5.0
@@ -61,8 +63,11 @@ class Zigbee2MqttPipeline:
         self._settings = settings
         self._room = room
         self._alarms = Alarms(room.state(ALARMS))
+        self._told = ToldHealth(room.state(HEALTH))
         base = settings.base_topic
         self._bridge = f"{base}/bridge/state"
+        self._bridge_online: bool | None = None
+        """``None`` until its state, or one of its alarms, was heard."""
         self._by_topic = {f"{base}/{alarm.friendly_name}": alarm for alarm in settings.alarm}
         self._observed: dict[tuple[str, str], tuple[float, float]] = {}
         """Value and moment of what was last sent, by device and parameter."""
@@ -76,24 +81,34 @@ class Zigbee2MqttPipeline:
             topics += [topic, f"{topic}/availability"]
         session = BrokerSession(self._settings, name, topics)
         try:
-            await session.open()
+            try:
+                await session.open()
+            except SourceError as error:
+                await self._unreachable(error)
+                raise
             self._room.report("ok")
             for alarm in self._settings.alarm:
                 self._alarms.expect(alarm.device, self._room.now())
-            while True:
-                message = await session.next(_SWEEP_S)
-                if message is None:
-                    await self._sweep()
-                    continue
-                await self._take(message)
-                session.acknowledge(message)
+            await self._listen(session)
         finally:
             await session.close()
+
+    async def _listen(self, session: BrokerSession) -> None:
+        # By the clock, not by the pauses between messages: many alarms leave none.
+        due = self._room.monotonic() + _SWEEP_S
+        while True:
+            message = await session.next(max(due - self._room.monotonic(), 0.0))
+            if message is not None:
+                await self._take(message)
+                session.acknowledge(message)
+            if self._room.monotonic() >= due:
+                await self._sweep()
+                due = self._room.monotonic() + _SWEEP_S
 
     async def _take(self, message: Message) -> None:
         topic = message.topic
         if topic == self._bridge:
-            self._bridge_state(message.payload)
+            await self._bridge_state(message.payload)
         elif alarm := self._by_topic.get(topic):
             await self._reported(alarm, message)
         elif alarm := self._by_topic.get(topic.removesuffix("/availability")):
@@ -106,13 +121,48 @@ class Zigbee2MqttPipeline:
                 alarm.device, now, self._alarms.availability(alarm.device, online, now), []
             )
 
-    def _bridge_state(self, payload: bytes) -> None:
-        """With the bridge away, every alarm is out of reach at once: that is the source's state."""
+    async def _bridge_state(self, payload: bytes) -> None:
+        """With the bridge away, every alarm is out of reach at once."""
         online = zigbee2mqtt.online(payload)
-        if online is False:
-            self._room.report("degraded", "bridge-offline", "Zigbee2MQTT says that it is offline")
-        elif online:
+        if online is None:
+            return
+        if online:
             self._room.report("ok")
+        else:
+            self._room.report("degraded", "bridge-offline", "Zigbee2MQTT says that it is offline")
+        if online is not self._bridge_online:
+            self._bridge_online = online
+            # What the retained messages behind this one say comes first where it is back.
+            if not online:
+                await self._tell_health()
+
+    async def _unreachable(self, error: SourceError) -> None:
+        """The broker is away, and not only for the moment that a restart of it takes."""
+        self._room.report("failed", error.code, str(error))
+        await self._tell_health(Finding("failed", error.code, str(error)))
+
+    async def _tell_health(self, finding: Finding | None = None) -> None:
+        """Of every alarm where it changed; ``finding`` is true of all of them."""
+        now = self._room.now()
+        out = [
+            told
+            for alarm in self._settings.alarm
+            for told in self._health(alarm.device, now, finding)
+        ]
+        if out:
+            await self._keep(out)
+
+    def _health(self, device: str, now: datetime, finding: Finding | None = None) -> list[Outgoing]:
+        if finding is None:
+            finding = judge(
+                self._alarms.active(device),
+                heard=self._alarms.heard(device),
+                bridge_online=self._bridge_online,
+            )
+        change = self._told.change(device, finding, now)
+        if change is None:
+            return []
+        return [Outgoing(Lane.EVENT, change.TYPE, device, now, change)]
 
     async def _reported(self, alarm: Alarm, message: Message) -> None:
         if not message.payload:
@@ -124,6 +174,9 @@ class Zigbee2MqttPipeline:
             return
         if report.unreadable:
             self._room.count("smoke-payload-wrong-type")
+        if not message.retained and self._bridge_online is None:
+            self._bridge_online = True  # as in Zigbee2MQTT without a retained state
+            self._room.report("ok")
         now = self._room.now()
         events = self._alarms.take(alarm.device, report, now, retained=message.retained)
         readings = [
@@ -140,7 +193,8 @@ class Zigbee2MqttPipeline:
         events: Sequence[SmokeAlarm],
         readings: Sequence[Reading],
     ) -> None:
-        out = [_outgoing(device, event) for event in events]
+        out = [_outgoing(device, event, now) for event in events]
+        out += self._health(device, now)
         if readings:
             records = pack(device, readings)
             lane, kind = Lane.OBSERVATION, observation_type(Domain.SMOKE)
@@ -153,22 +207,32 @@ class Zigbee2MqttPipeline:
             self._observed[device, reading.parameter] = (reading.value or 0.0, moment)
 
     async def _keep(self, out: Sequence[Outgoing]) -> None:
+        state = {ALARMS: self._alarms.state(), HEALTH: self._told.state()}
         try:
-            await self._room.accept(out, {ALARMS: self._alarms.state()})
+            await self._room.accept(out, state)
         except BaseException:
             # Nothing was kept: an alarm that was only derived must be derived again.
             self._alarms = Alarms(self._room.state(ALARMS))
+            self._told = ToldHealth(self._room.state(HEALTH))
             raise
         self._kept = self._room.monotonic()
 
     async def _sweep(self) -> None:
         """Alarms that have fallen silent; and now and then when each was last heard of."""
-        if self._settings.silent_after_s is None:
-            return
+        if self._bridge_online is None:
+            self._room.report(
+                "degraded",
+                "bridge-unseen",
+                f"nothing on {self._bridge}: is Zigbee2MQTT running, and base_topic its own?",
+            )
         now = self._room.now()
-        names = {alarm.device for alarm in self._settings.alarm}
-        found = self._alarms.silent(timedelta(seconds=self._settings.silent_after_s), now)
-        out = [_outgoing(device, event) for device, event in found if device in names]
+        out: list[Outgoing] = []
+        if self._settings.silent_after_s is not None:
+            names = {alarm.device for alarm in self._settings.alarm}
+            found = self._alarms.silent(timedelta(seconds=self._settings.silent_after_s), now)
+            out += [_outgoing(device, event, now) for device, event in found if device in names]
+        for alarm in self._settings.alarm:
+            out += self._health(alarm.device, now)
         if out or self._room.monotonic() - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
 
@@ -188,6 +252,8 @@ class Zigbee2MqttPipeline:
         return self._room.monotonic() - moment >= _OBSERVE_AGAIN_S
 
 
-def _outgoing(device: str, event: SmokeAlarm) -> Outgoing:
+def _outgoing(device: str, event: SmokeAlarm, now: datetime) -> Outgoing:
     lane = Lane.ALARM if event.condition in _URGENT else Lane.EVENT
-    return Outgoing(lane, event.TYPE, device, event.since, event, event_id(event))
+    # A clearing after the clock was set back is since later than now: the cloud would refuse it.
+    time = min(event.since, now)
+    return Outgoing(lane, event.TYPE, device, time, event, event_id(event))

@@ -98,6 +98,13 @@ def test_what_cannot_be_read_is_one_line_and_exit_2(
     assert err.count("\n") == 1
 
 
+def test_an_unknown_codec_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["smoke", "decode", "--codec", "zha", "{}"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "vigil-edge: codec-unknown: --codec 'zha': there is zigbee2mqtt\n"
+
+
 @given(st.binary(max_size=60) | st.text(max_size=60))
 def test_arbitrary_bytes_raise_nothing_but_the_declared_errors(payload: bytes | str) -> None:
     with contextlib.suppress(PayloadMalformed, PayloadWrongType):

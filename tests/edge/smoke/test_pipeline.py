@@ -3,77 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
 from edge.room import MemoryRoom
+from edge.smoke.home import Home, alarms, listening
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.source import SourceError
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Lane
-
-
-class Home:
-    """Publishes as Zigbee2MQTT does, on a branch of its own of the session's broker."""
-
-    def __init__(self, broker: servers.Mosquitto) -> None:
-        self.base = f"z2m-{uuid.uuid4().hex[:8]}"
-        self.url = broker.url
-        self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.connect("127.0.0.1", broker.port)
-        self._client.loop_start()
-
-    def say(self, name: str, payload: dict[str, Any] | bytes, retain: bool = False) -> None:
-        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self._client.publish(f"{self.base}/{name}", data, 1, retain).wait_for_publish(10)
-
-    def settings(self, **keys: Any) -> Settings:
-        alarms = [
-            {"friendly_name": "kitchen", "device": "home-1"},
-            {"friendly_name": "floor 2/hall", "device": "home-2"},
-        ]
-        base = {"driver": "zigbee2mqtt", "broker": self.url, "base_topic": self.base}
-        return Settings.model_validate(base | {"alarm": alarms} | keys)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-@pytest.fixture
-def home(mosquitto: servers.Mosquitto) -> Iterator[Home]:
-    made = Home(mosquitto)
-    yield made
-    made.close()
-
-
-@asynccontextmanager
-async def listening(made: Settings, room: MemoryRoom) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(pipeline.build(made, room).run())
-    try:
-        await room.until(lambda: ("ok", None, None) in room.reports, task)
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def alarms(room: MemoryRoom) -> list[tuple[str, str, bool]]:
-    return [
-        (out.subject, out.data.condition, out.data.active)
-        for out in room.accepted
-        if isinstance(out.data, SmokeAlarm)
-    ]
 
 
 async def test_smoke_goes_into_the_alarm_lane_once_and_clears(home: Home) -> None:

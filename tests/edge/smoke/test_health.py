@@ -1,0 +1,182 @@
+"""What health says of each alarm: true from the start, and over a bridge or broker that is away."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import servers
+from edge.room import MemoryRoom
+from edge.smoke.home import Home, alarms, listening, section
+from edge.supervised import RecordedRoom, supervised
+from vigil_edge.smoke import pipeline
+from vigil_edge.smoke.alarms import Alarms
+from vigil_edge.smoke.health import OK, Finding, ToldHealth, judge
+from vigil_edge.smoke.zigbee2mqtt import AlarmReport
+from vigil_schemas.gateway import DeviceHealth
+from vigil_schemas.types import Lane
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def told(room: MemoryRoom, device: str) -> list[tuple[str, str | None]]:
+    """State and code of every health event of one alarm."""
+    return [
+        (out.data.state, out.data.code)
+        for out in room.accepted
+        if isinstance(out.data, DeviceHealth) and out.subject == device
+    ]
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_SWEEP_S", 0.2)
+
+
+def test_the_worst_is_told_first() -> None:
+    everything = {"smoke", "battery_alert", "hardware_fault", "link_lost"}
+    assert judge(everything, heard=True, bridge_online=False).code == "bridge-offline"
+    assert judge(everything, heard=True, bridge_online=True).code == "link-lost"
+    assert judge({"battery_alert", "tamper"}, heard=True, bridge_online=True).code == "tampered"
+    assert judge({"smoke", "test"}, heard=True, bridge_online=None) == OK
+    assert judge((), heard=False, bridge_online=True).state == "starting"
+
+
+@given(st.lists(st.sampled_from([OK, Finding("failed", "a"), Finding("failed", "b")])))
+def test_only_changes_are_told_and_a_state_keeps_its_beginning(found: list[Finding]) -> None:
+    health = ToldHealth()
+    before: DeviceHealth | None = None
+    for second, finding in enumerate(found):
+        change = health.change("a", finding, START + timedelta(seconds=second))
+        health = ToldHealth(health.state())
+        if change is None:
+            assert before is not None
+            assert (before.state, before.code) == finding[:2]
+            continue
+        assert (change.state, change.code) == finding[:2]
+        if before is not None and before.state == change.state:
+            assert change.since == before.since
+        before = change
+
+
+def test_a_retained_message_that_names_a_late_hour_is_a_sign_of_life() -> None:
+    known = Alarms()
+    known.take("a", AlarmReport(smoke=False), START, retained=True)
+    assert not known.heard("a")
+    known.take("a", AlarmReport(last_seen=START - timedelta(days=30)), START, retained=True)
+    assert not known.heard("a")
+    known.take("a", AlarmReport(last_seen=START - timedelta(hours=3)), START, retained=True)
+    assert known.heard("a")
+
+
+def test_a_state_of_the_release_before_is_read() -> None:
+    known = Alarms(json.dumps([["a", {"smoke": 1}, 5, 90.0]]).encode())
+    assert known.active("a") == {"smoke"}
+    assert not known.heard("a")
+
+
+def test_a_clearing_after_the_clock_was_set_back_is_not_of_the_future() -> None:
+    known = Alarms()
+    known.take("a", AlarmReport(smoke=True), START + timedelta(hours=2))
+    (clear,) = known.take("a", AlarmReport(smoke=False), START)
+    sent = pipeline._outgoing("a", clear, START)
+    assert sent.time == START
+    assert sent.lane is Lane.ALARM
+
+
+async def test_unknown_until_heard_and_retained_availability_is_heard(home: Home) -> None:
+    home.say("bridge/state", b'{"state":"online"}', retain=True)
+    home.say("kitchen/availability", b'{"state":"online"}', retain=True)
+    states: dict[str, bytes] = {}
+    room = MemoryRoom(gateway=home.base, states=states)
+    async with listening(home.settings(), room) as task:
+        await room.until(lambda: bool(told(room, "home-1") and told(room, "home-2")), task)
+        assert told(room, "home-1") == [("ok", None)]
+        assert told(room, "home-2") == [("starting", "not-heard-yet")]
+        home.say("floor 2/hall", {"smoke": False, "battery_low": True})
+        await room.until(lambda: len(told(room, "home-2")) == 2, task)
+        assert told(room, "home-2")[1] == ("degraded", "battery-low")
+        home.say("kitchen/availability", b'{"state":"offline"}', retain=True)
+        await room.until(lambda: told(room, "home-1")[-1] == ("failed", "link-lost"), task)
+    # It was told: a restart of the agent says nothing again.
+    again = MemoryRoom(gateway=home.base, states=states)
+    async with listening(home.settings(), again) as task:
+        home.say("floor 2/hall", {"smoke": False, "battery_low": False})
+        await again.until(lambda: bool(told(again, "home-2")), task)
+    assert told(again, "home-2") == [("ok", None)]
+    assert told(again, "home-1") == []
+
+
+async def test_while_the_bridge_is_offline_no_alarm_is_well(home: Home) -> None:
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen", {"smoke": False})
+        await room.until(lambda: told(room, "home-1") == [("ok", None)], task)
+        home.say("bridge/state", b'{"state":"offline"}')
+        for device in ("home-1", "home-2"):
+            last = ("failed", "bridge-offline")
+            await room.until(lambda d=device, f=last: told(room, d)[-1:] == [f], task)
+        home.say("bridge/state", b'{"state":"online"}')
+        await room.until(lambda: told(room, "home-1")[-1] == ("ok", None), task)
+        await room.until(lambda: told(room, "home-2")[-1][0] == "starting", task)
+
+
+async def test_a_bridge_that_nobody_ever_heard_is_said_to_be_unseen(home: Home) -> None:
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        await room.until(lambda: room.reports[-1][1] == "bridge-unseen", task)
+        home.say("kitchen", {"smoke": False})
+        await room.until(lambda: room.reports[-1][0] == "ok", task)
+
+
+async def test_a_silent_alarm_is_missed_however_much_the_others_talk(home: Home) -> None:
+    room = MemoryRoom(gateway=home.base)
+    lost = ("home-2", "link_lost", True)
+
+    def while_the_kitchen_talks() -> bool:
+        home.say("kitchen", {"smoke": False})
+        return lost in alarms(room)
+
+    async with listening(home.settings(silent_after_s=1), room) as task:
+        await room.until(while_the_kitchen_talks, task)
+    assert ("home-1", "link_lost", True) not in alarms(room)
+
+
+async def test_a_broker_away_at_the_start_killed_and_back(tmp_path: Path) -> None:
+    port = servers.free_port()
+    broker: servers.Mosquitto | None = None
+    base = "z2m-recovery"
+    made = section(f"mqtt://127.0.0.1:{port}", base)
+    room = RecordedRoom(gateway=base)
+    async with supervised(lambda: pipeline.build(made, room), room, made.device) as record:
+        try:
+            unreachable = ("failed", "broker-unreachable")
+            await room.until(lambda: record.restarts >= 2)
+            assert (record.state, record.code) == unreachable
+            assert told(room, "home-1") == [unreachable], "told once, not at each attempt"
+            broker = servers.mosquitto(tmp_path / "own", port=port)
+            there = Home(broker, base)
+            there.say("bridge/state", b'{"state":"online"}', retain=True)
+            there.say("kitchen", {"smoke": True}, retain=True)
+            await room.until(lambda: ("home-1", "smoke", True) in alarms(room))
+            await room.until(lambda: (record.state, record.code) == ("ok", None))
+            await room.until(lambda: told(room, "home-2")[-1] == ("starting", "not-heard-yet"))
+            there.close()
+            broker.kill()
+            await room.until(lambda: told(room, "home-1")[-1] == unreachable)
+            broker.start()
+            await room.until(lambda: record.state != "failed")
+            there = Home(broker, base)
+            there.say("kitchen", {"smoke": False})
+            await room.until(lambda: ("home-1", "smoke", False) in alarms(room))
+            await room.until(lambda: told(room, "home-1")[-1] == ("ok", None))
+            there.close()
+        finally:
+            if broker is not None:
+                broker.stop()
+    assert len([a for a in alarms(room) if a[1] == "smoke"]) == 2
