@@ -17,6 +17,14 @@ from vigil_edge.smoke.errors import PayloadMalformed, PayloadWrongType
 _FAULT_KEYS: Final = ("trouble", "device_fault", "fault_alarm", "fault")
 _DENSITY_KEYS: Final = ("smoke_density", "smoke_concentration")
 _DENSITY_LIMIT: Final = 1e9
+_PLAIN_WORDS: Final = {
+    "true": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "off": False,
+    "0": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class AlarmReport:
     """In the device's own measure (mostly dB/m, ppm or a scale)."""
     last_seen: datetime | None = None
     unreadable: tuple[str, ...] = ()
-    """Keys whose value could not be, and was taken for not said."""
+    """Keys whose value cannot be: taken for not said, or for what it plainly means."""
 
     def as_json(self) -> dict[str, Any]:
         """What ``vigil-edge smoke decode`` prints."""
@@ -121,11 +129,12 @@ class _Fields:
         self.unreadable: list[str] = []
 
     def truth(self, key: str) -> bool | None:
+        """What is no truth value is noted, and still taken where it can mean one thing only."""
         value = self._values.get(key)
         if value is None or isinstance(value, bool):
             return value
         self.unreadable.append(key)
-        return None
+        return _PLAIN_WORDS.get(str(value).lower()) if isinstance(value, str | int) else None
 
     def any_truth(self, keys: tuple[str, ...]) -> bool | None:
         """``fault`` is a word on some devices, a truth value on others: words are not read."""

@@ -122,6 +122,19 @@ def test_whatever_else_is_broken_smoke_is_still_read(fields: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
+    ("value", "smoke"),
+    [("true", True), ("ON", True), (1, True), ("false", False), ("off", False), (0, False),
+     ("maybe", None), (2, None), (1.0, None), ([], None), ({"a": 1}, None), (10**30, None)],
+)  # fmt: skip
+def test_smoke_in_the_wrong_type_is_noted_and_still_smoke(value: Any, smoke: bool | None) -> None:
+    report = zigbee2mqtt.read(json.dumps({"smoke": value}))
+    assert report.smoke is smoke
+    assert report.unreadable == ("smoke",)
+    with pytest.raises(PayloadWrongType):
+        zigbee2mqtt.decode(json.dumps({"smoke": value}))
+
+
+@pytest.mark.parametrize(
     ("payload", "online"),
     [
         (b'{"state":"online"}', True),
