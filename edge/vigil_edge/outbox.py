@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
-from vigil_edge.outbox_store import Limits, OutboxDamaged, OutboxFull, Sendable, Store
+from vigil_edge.outbox_file import OutboxDamaged, put_aside
+from vigil_edge.outbox_store import Limits, OutboxFull, Sendable, Store
 from vigil_edge.packing import prepare
 from vigil_edge.source import Outgoing
 from vigil_schemas.control import Receipt
@@ -28,6 +29,10 @@ from vigil_schemas.types import ClockQuality, Lane
 __all__ = ["Limits", "Outbox", "OutboxDamaged", "OutboxFailed", "OutboxFull", "Sendable"]
 
 _BATCH: Final = 500
+_LOST: Final = frozenset(
+    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB}
+)
+"""After these nothing more is to be had from an open file: it is opened anew."""
 _T = TypeVar("_T")
 
 
@@ -43,18 +48,34 @@ class _Request:
     future: asyncio.Future[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What the loop may know of the store after a transaction."""
+
+    epoch: str
+    issued: dict[Lane, int]
+    replaced: Path | None
+
+
 class Outbox:
     """For one event loop. Made by ``Outbox.open``."""
 
-    def __init__(self, store: Store, replaced: Path | None) -> None:
+    def __init__(
+        self, opener: Callable[[], tuple[Store, Path | None]], store: Store, replaced: Path | None
+    ) -> None:
         self.replaced = replaced
         """Where a damaged predecessor was put aside, if there was one."""
+        self.on_replaced: Callable[[Path], None] = lambda _: None
+        """Called on the loop where that happens while we run."""
         self.epoch = store.epoch
         self.issued: dict[Lane, int] = dict(store.issued)
         """Highest sequence per lane, as of the last transaction."""
         self.on_change: Callable[[], None] = lambda: None
         """Called on the loop after each transaction."""
+        self._opener = opener
         self._store = store
+        self._aside = replaced
+        self._session = store.session
         self._states = store.states()
         self._loop = asyncio.get_running_loop()
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
@@ -81,14 +102,14 @@ class Outbox:
             try:
                 return Store(path, gateway, limits, now_us=now_us, **arguments), None
             except OutboxDamaged:
-                aside = _put_aside(path)
+                aside = put_aside(path)
                 return Store(path, gateway, limits, now_us=now_us, **arguments), aside
 
         try:
             store, replaced = await asyncio.to_thread(opened)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise OutboxFailed(f"{path}: {error}; is its disk full or read-only?") from error
-        return cls(store, replaced)
+        return cls(opened, store, replaced)
 
     async def accept(
         self,
@@ -131,7 +152,13 @@ class Outbox:
         return await self._ask(lambda store: store.fetch(lane, after, limit))
 
     async def next_session(self) -> int:
-        return await self._ask(lambda store: store.next_session())
+        """Goes on counting in memory where the disk is full: what lies on it can still be sent."""
+        try:
+            number = await self._ask(lambda store: store.next_session())
+        except OutboxFailed:
+            number = 0
+        self._session = max(number, self._session + 1)
+        return self._session
 
     async def depths(self) -> list[LaneDepth]:
         return await self._ask(lambda store: store.depths())
@@ -161,9 +188,12 @@ class Outbox:
             requests = [request for request in batch if request is not None]
             if requests:
                 results = self._transaction(requests)
-                figures = (self._store.epoch, dict(self._store.issued))
-                self._loop.call_soon_threadsafe(self._deliver, requests, results, figures)
+                self._loop.call_soon_threadsafe(self._deliver, requests, results, self._figures())
         self._store.close()
+
+    def _figures(self) -> _Figures | None:
+        store = self._store
+        return None if store.stale else _Figures(store.epoch, dict(store.issued), self._aside)
 
     def _transaction(self, requests: list[_Request]) -> list[Any]:
         """One transaction for all; an exception in place of the result where one failed."""
@@ -171,26 +201,43 @@ class Outbox:
             return self._attempt(requests)
         except Exception as error:  # this thread has to outlive whatever happens in it
             failure = error
-        try:
-            self._store.rollback()
-            if getattr(failure, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                # The disk is full although we are within our bound: give up a tenth, try again.
-                self._store.begin()
-                self._store.thin(self._store.waiting // 10 + 1, 0)
-                self._store.commit()
+        with contextlib.suppress(Exception):
+            if self._mended(failure):
                 return self._attempt(requests)
-        except Exception as error:
-            failure = error
-            with contextlib.suppress(sqlite3.Error):
-                self._store.rollback()
-        return [_failed(failure)] * len(requests)
+        return [self._alone(request) for request in requests]
+
+    def _mended(self, failure: Exception) -> bool:
+        """Whether there is hope in trying the same again."""
+        reason = (getattr(failure, "sqlite_errorcode", None) or 0) & 0xFF
+        if reason == sqlite3.SQLITE_FULL:
+            # The disk is full although we are within our bound: give up a tenth, try again.
+            self._store.rollback()
+            self._store.begin()
+            self._store.thin(self._store.waiting // 10 + 1, 0)
+            self._store.commit()
+            return True
+        if reason in _LOST or isinstance(failure, sqlite3.ProgrammingError):
+            self._reopen()
+            return True
+        return False
+
+    def _reopen(self) -> None:
+        """A disk that went away and came back needs a new handle; a torn file, a successor."""
+        self._store.close()
+        self._store, aside = self._opener()
+        if aside is not None:
+            self._aside = aside
+            self._store.begin()
+            self._store.keep(dict(self._states))
+            self._store.commit()
 
     def _attempt(self, requests: list[_Request]) -> list[Any]:
         results: list[Any] = []
         self._store.begin()
         for request in requests:
             try:
-                results.append(request.work(self._store))
+                with self._store.whole():
+                    results.append(request.work(self._store))
             except sqlite3.Error:
                 raise
             except Exception as error:  # its own asker's business; the others go on
@@ -199,10 +246,27 @@ class Outbox:
         self._store.commit()
         return results
 
+    def _alone(self, request: _Request) -> Any:
+        """Without its neighbours, and numbering nothing: a full disk can still be read."""
+        try:
+            self._store.rollback()
+            self._store.begin()
+            result = request.work(self._store)
+            self._store.commit()
+        except Exception as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._store.rollback()
+            return _failed(error) if isinstance(error, sqlite3.Error) else error
+        return result
+
     def _deliver(
-        self, requests: list[_Request], results: list[Any], figures: tuple[str, dict[Lane, int]]
+        self, requests: list[_Request], results: list[Any], figures: _Figures | None
     ) -> None:
-        self.epoch, self.issued = figures
+        if figures is not None:
+            self.epoch, self.issued = figures.epoch, figures.issued
+            if figures.replaced is not None and figures.replaced != self.replaced:
+                self.replaced = figures.replaced
+                self.on_replaced(figures.replaced)
         for request, result in zip(requests, results, strict=True):
             if request.future.done():  # its asker was cancelled meanwhile
                 continue
@@ -215,14 +279,3 @@ class Outbox:
 
 def _failed(error: Exception) -> OutboxFailed:
     return OutboxFailed(f"the outbox could not be written: {error}; check the disk")
-
-
-def _put_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside

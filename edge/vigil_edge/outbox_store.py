@@ -8,20 +8,22 @@ leave no gap for the cloud to wait at, and what has a number is never dropped.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
-from vigil_edge.packing import Row, Waiting, compose, packs
+from vigil_edge.outbox_file import connect
+from vigil_edge.packing import Row, Waiting, compose, moment, packs
 from vigil_schemas.control import Receipt
 from vigil_schemas.envelope import Source
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import LaneDepth, ObservationLoss
 from vigil_schemas.types import ClockQuality, Lane
 
-_LAYOUT: Final = 1
 _ROW_OVERHEAD: Final = 200
 """Bytes that a row costs besides its body, roughly; so that many small rows are bounded too."""
 _LOSS_COST: Final = 600
@@ -30,34 +32,11 @@ _THIN_SHARE: Final = 0.1
 """How much of the bound one thinning frees: rare, so that losses are few and large."""
 _PACKED_AT_ONCE: Final = 2000
 
-_ROW: Final = (
-    "type TEXT NOT NULL, subject TEXT NOT NULL, time_us INTEGER NOT NULL, quality TEXT NOT NULL,"
-    " id TEXT, records INTEGER NOT NULL, body BLOB NOT NULL"
-)
-_TABLES: Final = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE lane (name TEXT PRIMARY KEY, issued INTEGER NOT NULL, lost INTEGER NOT NULL)"
-    " WITHOUT ROWID",
-    f"CREATE TABLE message (lane TEXT NOT NULL, sequence INTEGER NOT NULL, {_ROW})",
-    "CREATE UNIQUE INDEX message_in_order ON message (lane, sequence)",
-    f"CREATE TABLE waiting (ordinal INTEGER PRIMARY KEY AUTOINCREMENT, {_ROW})",
-    "CREATE TABLE state (device TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
-    " PRIMARY KEY (device, key)) WITHOUT ROWID",
-    "CREATE TABLE loss (only INTEGER PRIMARY KEY CHECK (only = 1), rows INTEGER NOT NULL,"
-    " oldest_us INTEGER NOT NULL, newest_us INTEGER NOT NULL)",
-)
-
 
 class OutboxFull(VigilError):
     """Alarms and events alone fill the outbox; nothing is left to thin."""
 
     code: ClassVar[str] = "outbox-full"
-
-
-class OutboxDamaged(VigilError):
-    """The outbox file is not a whole database, or is of a newer version."""
-
-    code: ClassVar[str] = "outbox-damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,42 +75,14 @@ class Store:
         self._new_epoch = new_epoch
         self._new_id = new_id
         self._now_us = now_us
-        # The thread that works here is not the one that opens; they never overlap.
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked, read-only, no room: the file itself may be whole
-            raise OutboxDamaged(f"{path}: {error}") from error
-        except VigilError:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        execute = self._db.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")
-        execute("PRAGMA journal_size_limit = 16777216")
-        version = execute("PRAGMA user_version").fetchone()[0]
-        if version > _LAYOUT:
-            raise OutboxDamaged(f"outbox layout {version} was written by a newer vigil-edge")
-        verdict = execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise OutboxDamaged(f"outbox fails its integrity check: {verdict}")
-        if version == 0:
-            execute("BEGIN")
-            for statement in _TABLES:
-                execute(statement)
-            execute("INSERT INTO meta VALUES ('epoch', ?), ('session', '0')", (self._new_epoch(),))
-            execute(f"PRAGMA user_version = {_LAYOUT}")
-            execute("COMMIT")
+        self._db = connect(path, new_epoch)
         self.reload()
 
     def reload(self) -> None:
         """Read the running figures from disk again: at opening, and after a rollback."""
         execute = self._db.execute
+        self.stale = True
+        """The figures may be those of a transaction that was never written."""
         self.epoch: str = execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
         known = {name: (issued, lost) for name, issued, lost in execute("SELECT * FROM lane")}
         self.issued = {lane: known.get(lane, (0, 0))[0] for lane in Lane}
@@ -146,18 +97,42 @@ class Store:
             "SELECT COALESCE(SUM(LENGTH(body) + ?), 0) FROM message", (_ROW_OVERHEAD,)
         ).fetchone()
         self.bytes: int = waiting_bytes + message_bytes
+        (session,) = execute("SELECT value FROM meta WHERE key = 'session'").fetchone()
+        self.session = int(session)
+        self.stale = False
 
     def begin(self) -> None:
         self._db.execute("BEGIN")
+        if self.stale:
+            self.reload()
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """What happens within a transaction either happens as a whole or not at all."""
+        figures = (self.epoch, dict(self.issued), dict(self.lost), dict(self.numbered))
+        sums = (self.waiting, self.bytes)
+        self._db.execute("SAVEPOINT whole")
+        try:
+            yield
+        except sqlite3.Error:
+            raise  # the transaction itself is at its end
+        except Exception:
+            self._db.execute("ROLLBACK TO whole")
+            self._db.execute("RELEASE whole")
+            self.epoch, self.issued, self.lost, self.numbered = figures
+            self.waiting, self.bytes = sums
+            raise
+        self._db.execute("RELEASE whole")
 
     def commit(self) -> None:
         """Returns once the transaction is on the disk itself (WAL, synchronous FULL)."""
         self._db.execute("COMMIT")
 
     def rollback(self) -> None:
+        """Give up a transaction; the next one begins with reading the figures again."""
+        self.stale = True
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        self.reload()
 
     def close(self) -> None:
         self._db.close()
@@ -214,6 +189,13 @@ class Store:
         self._db.execute(
             "INSERT OR REPLACE INTO lane VALUES (?, ?, ?)",
             (lane.value, self.issued[lane], self.lost[lane]),
+        )
+
+    def keep(self, states: Mapping[tuple[str, str], bytes]) -> None:
+        """What an outbox that had to be replaced remembered of every pipeline."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
+            [(device, key, value) for (device, key), value in states.items()],
         )
 
     def states(self) -> dict[tuple[str, str], bytes]:
@@ -298,14 +280,12 @@ class Store:
         self._db.execute("DELETE FROM loss")
         after = max(1, self.issued[Lane.OBSERVATION])
         rows, oldest_us, newest_us = found
-        loss = ObservationLoss.model_validate(
-            {
-                "first_sequence": after,
-                "last_sequence": after,
-                "rows": rows,
-                "oldest": oldest_us / 1e6,
-                "newest": newest_us / 1e6,
-            }
+        loss = ObservationLoss(
+            first_sequence=after,
+            last_sequence=after,
+            rows=rows,
+            oldest=moment(oldest_us),
+            newest=moment(newest_us),
         )
         row = Row(
             ObservationLoss.TYPE,
@@ -374,34 +354,31 @@ class Store:
 
     def next_session(self) -> int:
         """Counts connections, across restarts."""
-        self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'session'")
-        (session,) = self._db.execute("SELECT value FROM meta WHERE key = 'session'").fetchone()
-        return int(session)
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'session'", (self.session + 1,))
+        self.session += 1
+        return self.session
 
     def depths(self) -> list[LaneDepth]:
         """What waits, by lane; ``oldest`` by order of acceptance."""
         return [
-            LaneDepth.model_validate(
-                {
-                    "lane": lane,
-                    "rows": self.numbered[lane] + (self.waiting if lane is Lane.OBSERVATION else 0),
-                    "oldest": next(self._oldest(lane), None),
-                    "lost": self.lost[lane],
-                }
+            LaneDepth(
+                lane=lane,
+                rows=self.numbered[lane] + (self.waiting if lane is Lane.OBSERVATION else 0),
+                oldest=self._oldest(lane),
+                lost=self.lost[lane],
             )
             for lane in Lane
         ]
 
-    def _oldest(self, lane: Lane) -> Iterator[float]:
+    def _oldest(self, lane: Lane) -> datetime | None:
         first = self._db.execute(
             "SELECT time_us FROM message WHERE lane = ? ORDER BY sequence LIMIT 1", (lane.value,)
-        ).fetchall()
-        if not first and lane is Lane.OBSERVATION:
+        ).fetchone()
+        if first is None and lane is Lane.OBSERVATION:
             first = self._db.execute(
                 "SELECT time_us FROM waiting ORDER BY ordinal LIMIT 1"
-            ).fetchall()
-        for (time_us,) in first:
-            yield time_us / 1e6
+            ).fetchone()
+        return None if first is None else moment(first[0])
 
 
 def _cost(row: Row) -> int:

@@ -152,13 +152,18 @@ def compose(row: Row, source: str, sequence: int) -> bytes:
         "source": source,
         "type": row.type,
         "subject": row.subject,
-        "time": isoformat_utc(_EPOCH + timedelta(microseconds=row.time_us)),
+        "time": isoformat_utc(moment(row.time_us)),
         "sequence": f"{sequence:0{SEQUENCE_DIGITS}d}",
         "clockquality": row.quality,
         "datacontenttype": Envelope.model_fields["datacontenttype"].default,
         "dataschema": schema_url(row.type),
     }
     return json.dumps(head, ensure_ascii=False).encode()[:-1] + b',"data":' + row.body + b"}"
+
+
+def moment(time_us: int) -> datetime:
+    """Aware UTC, exact to the microsecond, of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=time_us)
 
 
 def _merge(bodies: Iterable[bytes]) -> bytes:

@@ -1,0 +1,91 @@
+"""The outbox's file: its tables, opened, checked, and put aside where it is damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, Final
+
+from vigil_schemas.errors import VigilError
+
+_LAYOUT: Final = 1
+_KEPT_ASIDE: Final = 2
+"""Damaged files that are kept for a person to look at; the disk's bound holds for them too."""
+_ROW: Final = (
+    "type TEXT NOT NULL, subject TEXT NOT NULL, time_us INTEGER NOT NULL, quality TEXT NOT NULL,"
+    " id TEXT, records INTEGER NOT NULL, body BLOB NOT NULL"
+)
+_TABLES: Final = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE lane (name TEXT PRIMARY KEY, issued INTEGER NOT NULL, lost INTEGER NOT NULL)"
+    " WITHOUT ROWID",
+    f"CREATE TABLE message (lane TEXT NOT NULL, sequence INTEGER NOT NULL, {_ROW})",
+    "CREATE UNIQUE INDEX message_in_order ON message (lane, sequence)",
+    f"CREATE TABLE waiting (ordinal INTEGER PRIMARY KEY AUTOINCREMENT, {_ROW})",
+    "CREATE TABLE state (device TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
+    " PRIMARY KEY (device, key)) WITHOUT ROWID",
+    "CREATE TABLE loss (only INTEGER PRIMARY KEY CHECK (only = 1), rows INTEGER NOT NULL,"
+    " oldest_us INTEGER NOT NULL, newest_us INTEGER NOT NULL)",
+)
+
+
+class OutboxDamaged(VigilError):
+    """The outbox file is not a whole database, or is of a newer version."""
+
+    code: ClassVar[str] = "outbox-damaged"
+
+
+def connect(path: Path, new_epoch: Callable[[], str]) -> sqlite3.Connection:
+    """Open the file, or make it. Raises ``OutboxDamaged``, or ``sqlite3.Error`` for the disk."""
+    # The thread that works with it is not the one that opens it; they never overlap.
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(database, new_epoch)
+    except sqlite3.DatabaseError as error:
+        database.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise  # locked, read-only, no room: the file itself may be whole
+        raise OutboxDamaged(f"{path}: {error}") from error
+    except VigilError:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection, new_epoch: Callable[[], str]) -> None:
+    execute = database.execute
+    execute("PRAGMA journal_mode = WAL")
+    execute("PRAGMA synchronous = FULL")
+    execute("PRAGMA journal_size_limit = 16777216")
+    version = execute("PRAGMA user_version").fetchone()[0]
+    if version > _LAYOUT:
+        raise OutboxDamaged(f"outbox layout {version} was written by a newer vigil-edge")
+    verdict = execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise OutboxDamaged(f"outbox fails its integrity check: {verdict}")
+    if version == 0:
+        execute("BEGIN")
+        for statement in _TABLES:
+            execute(statement)
+        execute("INSERT INTO meta VALUES ('epoch', ?), ('session', '0')", (new_epoch(),))
+        execute(f"PRAGMA user_version = {_LAYOUT}")
+        execute("COMMIT")
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a damaged file and what belongs to it; the oldest of earlier ones goes for it."""
+    earlier = sorted(
+        (int(number), found)
+        for found in path.parent.glob(f"{path.name}.damaged-*")
+        if (number := found.name.rpartition("-")[2]).isdigit()
+    )
+    for _, found in earlier[: max(0, len(earlier) + 1 - _KEPT_ASIDE)]:
+        for suffix in ("-wal", "-shm", ""):
+            found.with_name(found.name + suffix).unlink(missing_ok=True)
+    aside = path.with_name(f"{path.name}.damaged-{earlier[-1][0] + 1 if earlier else 1}")
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
