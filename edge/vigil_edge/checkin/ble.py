@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
 QUEUE_LIMIT: Final = 20_000
+_START_S: Final = 20.0
 _STOP_S: Final = 5.0
+"""A bluetoothd that hangs answers neither; D-Bus itself waits for ever."""
 
 
 class Radio:
@@ -56,10 +58,13 @@ class Radio:
                 bluez=options,
                 backend=_backend(settings),
             )
-            await self._scanner.start()
+            async with asyncio.timeout(_START_S):
+                await self._scanner.start()
+        except TimeoutError as error:
+            raise self._failed(f"no answer within {_START_S:g} s") from error
         except (BleakError, OSError, EOFError) as error:
             self._scanner = None
-            raise self._failed(error) from error
+            raise self._failed(str(error) or type(error).__name__) from error
         self._listening_since = self._room.monotonic()
 
     def take(self) -> list[Sighting]:
@@ -103,8 +108,7 @@ class Radio:
         rssi = float(data.rssi) if -127 <= data.rssi <= 20 else None
         self._heard.append(Sighting(beacon.tag, self._room.now(), rssi))
 
-    def _failed(self, error: BaseException) -> RadioFailed:
-        reason = str(error) or type(error).__name__
+    def _failed(self, reason: str) -> RadioFailed:
         return RadioFailed(
             self._settings.device,
             f"cannot scan: {reason}; is bluetoothd running, and the adapter powered?",

@@ -61,7 +61,7 @@ class LlrpUnknownParameter(LlrpError):
 
 
 class LlrpUnknownMessage(LlrpError):
-    """A message name that LLRP does not have."""
+    """A message name or number that LLRP does not have."""
 
     code: ClassVar[str] = "llrp-unknown-message"
 

@@ -24,6 +24,8 @@ from vigil_edge.source import Room
 
 OWN_RO_SPEC: Final = 0x5647
 _SILENT_KEEP_ALIVES: Final = 3
+_HELD_BACK: Final = timedelta(days=1)
+"""A reader that lost its client keeps its reports for a while; older ones are a broken clock."""
 _REFUSALS: Final = {
     1: "another reader-initiated connection is open",
     2: "another client is connected to it: end that one first",
@@ -33,7 +35,7 @@ _REFUSALS: Final = {
 
 
 class ReaderClient:
-    """One connection. ``clock_offset`` is what to add to the reader's UTC to get ours."""
+    """One connection."""
 
     def __init__(self, settings: LlrpSettings, room: Room) -> None:
         self._settings = settings
@@ -43,7 +45,8 @@ class ReaderClient:
         self._writer: asyncio.StreamWriter | None = None
         self._early: list[codec.Frame] = []
         self._version = 1
-        self.clock_offset: timedelta | None = None
+        self._reader_clock: tuple[datetime, float] | None = None
+        """Its UTC at the greeting, and our monotonic clock then: ours may be set meanwhile."""
 
     async def open(self) -> None:
         """Connect and have the reader report. Raises ``SourceError``."""
@@ -60,6 +63,14 @@ class ReaderClient:
             ) from error
         await self._greeting()
         await self._configure()
+
+    def clock_offset(self) -> timedelta | None:
+        """What to add to the reader's UTC to get ours; ``None`` where it has no clock."""
+        if self._reader_clock is None:
+            return None
+        utc, moment = self._reader_clock
+        passed = timedelta(seconds=self._room.monotonic() - moment)
+        return self._room.now() - utc - passed
 
     async def reports(self) -> AsyncGenerator[list[codec.TagReport], None]:
         """Each ROAccessReport's tags, until the connection ends in a ``SourceError``."""
@@ -100,7 +111,7 @@ class ReaderClient:
             why = _REFUSALS.get(event.connection_attempt, f"status {event.connection_attempt}")
             raise ReaderRefused(settings.device, f"the reader refuses: {why}")
         if event.utc is not None:
-            self.clock_offset = self._room.now() - event.utc
+            self._reader_clock = (event.utc, self._room.monotonic())
 
     async def _configure(self) -> None:
         period = round(self._settings.keep_alive_s * 1000)
@@ -217,13 +228,14 @@ def seen_at(
     """When a tag was read, on the gateway's clock.
 
     The reader's own time where its clock agrees with ours or its offset is known; times
-    that come out in the future are ours.
+    that come out in the future, or older than any report that a reader holds back, are ours.
     """
     stated = report.last_seen or report.first_seen
     if stated is None:
         return now
-    if offset is not None and abs(offset) > tolerance:
-        stated += offset
-    elif offset is None and abs(now - stated) > tolerance:
-        return now
-    return min(stated, now)
+    if offset is None:
+        offset = timedelta(0)
+        if abs(now - stated) > tolerance:
+            return now
+    age = now - stated - (offset if abs(offset) > tolerance else timedelta(0))
+    return now - age if timedelta(0) <= age <= _HELD_BACK else now

@@ -261,6 +261,8 @@ def check_body(message: Frame) -> None:
 
 def as_json(message: Frame) -> dict[str, Any]:
     """``{"message": name, "tags": […]}``. Raises ``LlrpError``."""
+    if message.type not in MESSAGES:
+        raise LlrpUnknownMessage(f"LLRP has no message of type {message.type} (id {message.id})")
     check_body(message)
     tags = tag_reports(message.body) if message.name == "ROAccessReport" else []
     return {"message": message.name, "tags": [tag.as_json() for tag in tags]}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from vigil_edge.checkin.ble import Radio
 from vigil_edge.checkin.llrp import ReaderClient, seen_at
+from vigil_edge.checkin.llrp_codec import TagReport
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
 from vigil_edge.source import Outgoing, Room
@@ -25,7 +27,10 @@ _TICK_S: Final = 0.2
 _CHECKPOINT_S: Final = 30.0
 _WAITING_LIMIT: Final = 50_000
 _CLOCK_TOLERANCE: Final = timedelta(seconds=2)
+_CLOCK_STEP: Final = timedelta(seconds=1)
+"""The wall clock moved this much more, or less, than time passed: it was set, or we slept."""
 _EPC_HEX_DIGITS: Final = range(8, 125)
+_ANTENNAS: Final = range(256)
 
 
 def describe(settings: BleSettings | LlrpSettings) -> list[DeviceDescription]:
@@ -51,14 +56,19 @@ class Station:
         self._tags: set[str] = set()
         self._adverts = 0
         self._observed = self._kept = room.monotonic()
+        self._looked = (room.now(), room.monotonic())
 
     async def take(self, sightings: Sequence[Sighting], adverts: int) -> None:
         """Visits that begin or end now go to the outbox, with the state that they follow from."""
         self._adverts += adverts
         self._tags.update(sighting.tag for sighting in sightings)
+        now = self._room.now()
+        self._follow_clock(now)
+        # Heard just before the clock was set back: not of the future.
+        heard = [s if s.time <= now else replace(s, time=now) for s in sightings]
         try:
-            visits = [*self._visits.take(sightings), *self._visits.sweep(self._room.now())]
-            out = [self._outgoing(visit) for visit in visits]
+            visits = [*self._visits.take(heard), *self._visits.sweep(now)]
+            out = [self._outgoing(visit, now) for visit in visits]
             out += self._observations()
             moment = self._room.monotonic()
             checkpoint = bool(self._visits.present) and moment - self._kept >= _CHECKPOINT_S
@@ -81,8 +91,18 @@ class Station:
             now=room.now(),
         )
 
-    def _outgoing(self, visit: CheckinVisit) -> Outgoing:
+    def _follow_clock(self, now: datetime) -> None:
+        moment = self._room.monotonic()
+        wall, before = self._looked
+        self._looked = (now, moment)
+        step = now - wall - timedelta(seconds=moment - before)
+        if abs(step) >= _CLOCK_STEP:
+            self._visits.clock_set(step)
+            self._room.count("clock-set")
+
+    def _outgoing(self, visit: CheckinVisit, now: datetime) -> Outgoing:
         time = visit.arrived if visit.phase == "arrived" else visit.last_seen
+        time = min(time, now)  # of before the clock was set back: the cloud refuses the future
         return Outgoing(Lane.EVENT, visit.TYPE, self._settings.device, time, visit, event_id(visit))
 
     def _observations(self) -> list[Outgoing]:
@@ -184,9 +204,12 @@ class LlrpPipeline:
                     if len(self._waiting) >= _WAITING_LIMIT:
                         self._room.count("reports-dropped")
                     elif self._settings.allows(tag):
-                        time = seen_at(report, client.clock_offset, now, _CLOCK_TOLERANCE)
-                        rssi = None if report.rssi is None else float(report.rssi)
-                        sighting = Sighting(
-                            tag, time, rssi, report.antenna, max(report.seen_count or 1, 1)
-                        )
-                        self._waiting.append(sighting)
+                        time = seen_at(report, client.clock_offset(), now, _CLOCK_TOLERANCE)
+                        self._waiting.append(_sighting(tag, time, report))
+
+
+def _sighting(tag: str, time: datetime, report: TagReport) -> Sighting:
+    rssi = None if report.rssi is None else float(report.rssi)
+    # LLRP numbers antennas up to 65535, the contract up to 255; no reader has more.
+    antenna = report.antenna if report.antenna in _ANTENNAS else None
+    return Sighting(tag, time, rssi, antenna, report.seen_count or 1)

@@ -5,11 +5,27 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from vigil_edge.source import DeviceSettings
 
 LLRP_PORT = 5084
+
+
+_KINDS = ("ibeacon:", "eddystone-uid:", "epc:")
+
+
+def _tag_prefix(text: str) -> str:
+    """As tags are written: a UUID may be given with its dashes, hexadecimal in capitals."""
+    prefix = text.strip().lower()
+    if prefix.startswith("ibeacon:"):
+        prefix = prefix.replace("-", "")
+    if not prefix.startswith(_KINDS):
+        raise ValueError("write ibeacon:, eddystone-uid: or epc:, and the beginning of the id")
+    return prefix
+
+
+TagPrefix = Annotated[str, AfterValidator(_tag_prefix)]
 
 
 class _Station(DeviceSettings):
@@ -17,7 +33,7 @@ class _Station(DeviceSettings):
     """Not seen for this long: departed."""
     min_sightings: Annotated[int, Field(ge=1, le=1000)] = 2
     """Before that, a tag is not said to have arrived."""
-    tags_allow: list[str] | None = None
+    tags_allow: list[TagPrefix] | None = None
     """Prefixes of tag ids (``ibeacon:``, ``epc:3014``) that are taken; others are only counted."""
     observation_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     """How often the numbers of tags and adverts are sent."""

@@ -44,12 +44,8 @@ class _Track:
     sightings: int
     rssi: float | None
     antenna: int | None
-    floor_us: int = 0
-    """Absence is not counted from before this: nobody listened."""
-
-    @property
-    def heard_us(self) -> int:
-        return max(self.last_us, self.floor_us)
+    heard_us: int
+    """Absence counts from here: the last sighting, or when somebody listened again."""
 
 
 class Visits:
@@ -113,6 +109,16 @@ class Visits:
                 gone.append(self._visit(tag, track, "departed"))
         return gone
 
+    def clock_set(self, step: timedelta) -> None:
+        """The wall clock was set by so much (or nobody listened for so long), forwards positive.
+
+        How long a tag has been away does not change by that.
+        """
+        step_us = round(step.total_seconds() * 1e6)
+        for track in (*self._present.values(), *self._passing.values()):
+            track.heard_us += step_us
+            track.last_us = max(track.arrived_us, track.last_us + step_us)
+
     def _one(self, sighting: Sighting) -> Iterable[CheckinVisit]:
         time_us = microseconds(sighting.time)
         track = self._present.get(sighting.tag)
@@ -123,8 +129,8 @@ class Visits:
             del self._present[sighting.tag]
             yield self._visit(sighting.tag, track, "departed")
         track = self._passing.pop(sighting.tag, None)
-        if track is None or time_us - track.last_us > self._absence_us:
-            track = _Track(time_us, time_us, 0, None, None)
+        if track is None or time_us - track.heard_us > self._absence_us:
+            track = _Track(time_us, time_us, 0, None, None, time_us)
         _add(track, sighting, time_us)
         if track.sightings < self._min_sightings:
             self._passing[sighting.tag] = track  # at the end: the oldest is at the front
@@ -140,14 +146,14 @@ class Visits:
                 self._passing.popitem(last=False)
                 self.forgotten += 1
                 continue
-            tag = min(self._present, key=lambda name: self._present[name].last_us)
+            tag = min(self._present, key=lambda name: self._present[name].heard_us)
             self.cut_short += 1
             yield self._visit(tag, self._present.pop(tag), "departed")
 
-    def _forget_until(self, last_us: int) -> None:
+    def _forget_until(self, heard_us: int) -> None:
         while self._passing:
             tag, track = next(iter(self._passing.items()))
-            if track.last_us > last_us:
+            if track.heard_us > heard_us:
                 return
             del self._passing[tag]
 
@@ -174,10 +180,9 @@ class Visits:
         """
         now_us = 0 if now is None else microseconds(now)
         for tag, arrived_us, last_us, sightings, rssi, antenna in json.loads(state):
-            track = _Track(arrived_us, last_us, sightings, rssi, antenna)
-            if now_us - last_us <= _STALE_ABSENCES * self._absence_us:
-                track.floor_us = now_us
-            self._present[tag] = track
+            over = now_us - last_us > _STALE_ABSENCES * self._absence_us
+            heard_us = last_us if over else now_us
+            self._present[tag] = _Track(arrived_us, last_us, sightings, rssi, antenna, heard_us)
 
 
 def event_id(visit: CheckinVisit) -> str:
@@ -188,6 +193,7 @@ def event_id(visit: CheckinVisit) -> str:
 def _add(track: _Track, sighting: Sighting, time_us: int) -> None:
     track.sightings += sighting.count
     track.last_us = max(track.last_us, time_us)
+    track.heard_us = max(track.heard_us, time_us)
     if sighting.rssi is not None and (track.rssi is None or sighting.rssi > track.rssi):
         track.rssi, track.antenna = sighting.rssi, sighting.antenna
     elif track.antenna is None:

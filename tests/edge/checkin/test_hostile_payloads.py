@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
+from contextlib import redirect_stdout
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data import shared
 from vigil_edge.cli import main
@@ -115,6 +119,34 @@ def test_bytes_as_people_and_tools_write_them(capsys: pytest.CaptureFixture[str]
         f"  {payload}\n",
     ):
         assert decoded(capsys, text) == ibeacon_line()
+
+
+STRUCTURE = st.builds(
+    lambda kind, data: bytes([1 + len(data), kind]) + data,
+    st.integers(0, 255).filter(lambda kind: kind not in (0x16, 0xFF)),
+    st.binary(max_size=40),
+)
+
+
+@given(
+    before=st.lists(STRUCTURE, max_size=4),
+    after=st.lists(STRUCTURE, max_size=4),
+    cut=st.integers(0, 60),
+    which=st.sampled_from([(beacon(), ibeacon_line()), (uid(), uid_line())]),
+    text=st.sampled_from([str, str.upper, lambda t: f"0x{t}", lambda t: bytes.fromhex(t).hex(":"),
+                          lambda t: bytes.fromhex(t).hex(" ")]),
+)  # fmt: skip
+def test_a_beacon_among_any_structures_in_any_writing(
+    before: list[bytes], after: list[bytes], cut: int, which: tuple[str, Any], text: Any
+) -> None:
+    """What follows it may be cut off anywhere."""
+    payload, expected = which
+    tail = b"".join(after)
+    whole = b"".join(before) + bytes.fromhex(payload) + tail[: len(tail) - min(cut, len(tail))]
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert main(["checkin", "decode", text(whole.hex())]) == 0
+    assert json.loads(out.getvalue()) == expected
 
 
 def test_one_bad_argument_and_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,15 +287,18 @@ def test_frames_that_contradict_themselves(
     assert err[0].startswith(f"vigil-edge: {code}: ")
 
 
-def test_messages_nobody_knows_are_still_named(
+def test_messages_of_makers_are_named_and_those_nobody_knows_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    data = message(999, b"\xff\xff\xff") + message(1023, b"any") + message(62, b"")
-    status, lines, _ = read_llrp(capsys, tmp_path, data)
+    known = message(1023, b"any") + message(62, b"")
+    status, lines, _ = read_llrp(capsys, tmp_path, known)
     assert status == 0
-    assert lines == [
-        {"message": name, "tags": []} for name in ("Message999", "CustomMessage", "KeepAlive")
-    ]
+    assert lines == [{"message": name, "tags": []} for name in ("CustomMessage", "KeepAlive")]
+    for kind in (0, 5, 73, 999, 1022):
+        status, lines, err = read_llrp(capsys, tmp_path, known + message(kind, b"\xff\xff"))
+        assert (status, lines) == (2, [])
+        said = f"vigil-edge: llrp-unknown-message: LLRP has no message of type {kind} (id 77)"
+        assert err == [said]
 
 
 def test_what_is_no_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

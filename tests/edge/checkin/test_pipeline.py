@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 import servers
 from edge.room import MemoryRoom
+from edge.supervised import RecordedRoom, supervised
 from vigil_edge.checkin import pipeline
 from vigil_edge.checkin.llrp import seen_at
 from vigil_edge.checkin.llrp_codec import TagReport, encode, tlv
@@ -159,6 +160,37 @@ async def test_a_visit_goes_on_over_a_restart(stand_in: Any) -> None:
         await after.until(lambda: bool(visits(after)), task)
     assert phases(after) == ["departed"]
     assert visits(after)[0].visit_id == visits(before)[0].visit_id
+
+
+async def test_a_radio_away_at_the_start_and_in_the_middle_comes_back(
+    stand_in: Any,
+) -> None:
+    """No adapter at first; then bluetoothd is restarted under the scan."""
+    there = stand_in.adapter().heard
+    room = RecordedRoom()
+    name = ["hci7"]
+
+    def build() -> Any:
+        made = ble(stand_in, silence_s=0.5, absence_s=60, min_sightings=1)
+        return pipeline.build(made.model_copy(update={"adapter": name[0]}), room)
+
+    async with supervised(build, room, "gate") as record:
+        if isinstance(stand_in, BluezStandIn):
+            await room.until(lambda: record.counters["ble-failed"] >= 2)
+            assert record.state == "failed"
+        name[0] = "hci0"
+        await room.until(lambda: record.state == "ok")
+        there(advert(AMULET, -60))
+        await room.until(lambda: phases(room) == ["arrived"])
+        await stand_in.restart()
+
+        def heard_again() -> bool:
+            if stand_in.scanning():
+                stand_in.adapter().heard(advert(AMULET, -55))
+            return record.state == "ok" and "ble-silent" in {code for _, code, _ in room.reports}
+
+        await room.until(heard_again)
+    assert phases(room) == ["arrived"]
 
 
 async def test_no_bluetooth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,6 +383,79 @@ def test_when_a_tag_was_read() -> None:
     assert seen_at(TagReport(), timedelta(0), now, tolerance) == now
     fast = TagReport(last_seen=now + timedelta(seconds=1))
     assert seen_at(fast, timedelta(0), now, tolerance) == now
+    for broken in (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
+        for offset in (None, timedelta(0), timedelta(days=9000), timedelta(days=-9000)):
+            assert seen_at(TagReport(last_seen=broken), offset, now, tolerance) == now
+
+
+async def test_the_gateways_clock_is_set_while_a_reader_is_connected() -> None:
+    """It began in 2001 without a battery; the visit does not end when the time comes."""
+    behind = [timedelta(days=-9000)]
+    here = [TagInField(EPC)]
+    room = MemoryRoom(clock=lambda: datetime.now(UTC) + behind[0])
+    async with (
+        reader(lambda t: here) as device,
+        running(settings(device.section(), absence_s=2), room) as task,
+    ):
+        await room.until(lambda: phases(room) == ["arrived"], task)
+        behind[0] = timedelta(0)
+        await room.until(lambda: room.counters["clock-set"] == 1, task)
+        here.clear()
+        await room.until(lambda: "departed" in phases(room), task)
+    arrived, departed = visits(room)
+    assert departed.visit_id == arrived.visit_id
+    assert abs(departed.last_seen - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("antenna", [0, 255, 256, 65535])
+async def test_any_antenna_number_is_survived(antenna: int) -> None:
+    room = MemoryRoom()
+    async with (
+        reader(lambda t: [TagInField(EPC, antenna)]) as device,
+        running(settings(device.section()), room) as task,
+    ):
+        await room.until(lambda: bool(visits(room)), task)
+    assert visits(room)[0].antenna == (antenna if antenna <= 255 else None)
+
+
+async def test_a_reader_away_at_the_start_in_the_middle_and_dumb() -> None:
+    """The agent's supervisor begins anew each time; the visit is one."""
+    port = servers.free_port()
+    made = settings({"driver": "llrp", "address": f"127.0.0.1:{port}"}, absence_s=60,
+                    keep_alive_s=0.2, timeout_s=0.6)  # fmt: skip
+    room = RecordedRoom()
+    async with supervised(lambda: pipeline.build(made, room), room, "gate") as record:
+        await room.until(lambda: record.counters["llrp-unreachable"] >= 2)
+        assert record.state == "failed"
+        async with reader(lambda t: [TagInField(EPC)], port=port):
+            await room.until(lambda: record.state == "ok" and bool(visits(room)))
+        await room.until(lambda: record.state == "failed")
+        async with scripted_on(port, greeting(0)):
+            await room.until(lambda: record.counters["llrp-silent"] >= 1)
+        async with reader(lambda t: [TagInField(EPC)], port=port):
+            await room.until(lambda: record.state == "ok")
+    assert phases(room) == ["arrived"]
+
+
+@asynccontextmanager
+async def scripted_on(port: int, first: bytes) -> AsyncIterator[None]:
+    """Takes connections, says one thing, and is silent."""
+    over = asyncio.Event()
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            writer.write(first)
+            await over.wait()
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        over.set()
+        server.close()
+        await server.wait_closed()
 
 
 def test_ibeacon_data_as_the_stack_hands_it_over() -> None:

@@ -145,3 +145,44 @@ def test_settings() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             adapter.validate_python({"device": "gate"} | wrong)
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_clock_that_is_set_neither_ends_nor_prolongs_a_visit(hours: int) -> None:
+    station, step = visits(), timedelta(hours=hours)
+    station.take([seen(0), seen(1), seen(1, "epc:aaaaaaaa")])
+    station.clock_set(step)
+    assert station.sweep(at(60) + step) == []
+    assert station.take([Sighting(ELDER, at(30) + step)]) == []
+    assert station.sweep(at(89) + step) == []
+    (departed,) = station.sweep(at(90) + step)
+    assert departed.sightings == 3
+    assert departed.arrived == at(0)
+    assert departed.last_seen == max(at(30) + step, at(0))
+    assert station.present == 0
+    station.take([Sighting("epc:bbbbbbbb", at(0) + step)])
+    assert not station._passing.get("epc:aaaaaaaa"), "strangers are forgotten in time as well"
+
+
+def test_a_restart_under_a_clock_set_back_gives_a_whole_absence_and_no_more() -> None:
+    before = visits()
+    before.take([seen(7200), seen(7201)])
+    after = visits(state=before.state(), now=at(0))
+    assert after.sweep(at(59)) == []
+    assert [v.phase for v in after.sweep(at(60))] == ["departed"]
+
+
+@pytest.mark.parametrize(
+    ("given_prefix", "tag"),
+    [
+        ("ibeacon:E2C56DB5-DFFB-48d2", "ibeacon:e2c56db5dffb48d2b060d0f5a71096e0:1:2"),
+        (" epc:3000ABCD ", ELDER),
+        ("eddystone-uid:", "eddystone-uid:00112233445566778899:aabbccddeeff"),
+    ],
+)
+def test_prefixes_of_tags_as_people_write_them(given_prefix: str, tag: str) -> None:
+    base = {"device": "gate", "driver": "ble"}
+    adapter: TypeAdapter[Any] = TypeAdapter(Settings)
+    assert adapter.validate_python(base | {"tags_allow": [given_prefix]}).allows(tag)
+    with pytest.raises(ValueError, match="ibeacon:"):
+        adapter.validate_python(base | {"tags_allow": ["e2c56db5-dffb"]})
