@@ -42,5 +42,8 @@ def set_up_logging(level: str = "info") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # One line per request or per HTTP connection is metrics' work, not the log's.
-    for noisy in ("alembic", "httpx", "httpcore", "urllib3", "uvicorn.access", "iotcore.broker"):
+    for noisy in (
+        *("alembic", "httpx", "httpcore", "urllib3", "uvicorn.access", "iotcore.broker"),
+        "vigil_cloud.ingest.client",  # paho tells of every packet
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)

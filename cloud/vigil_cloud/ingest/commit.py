@@ -18,6 +18,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from vigil_cloud.database.engine import lock_for_writing
 from vigil_cloud.database.upsert import insert, insert_missing, table_of
+from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.seen import Seen, record_seen
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.models import DEAD_LETTER_BYTES, DeadLetter, TakenEvent, Watermark
@@ -80,6 +81,7 @@ class Committer:
         lock_for_writing(session)
         outcome = Outcome()
         outcome.progress = _lock_watermarks(session, items, now, outcome.gateways)
+        _lock_gateways(session, items)
         letters: list[tuple[Item, Refusal]] = []
         for item in items:
             refusal = self._take(session, item, now, outcome)
@@ -191,6 +193,23 @@ def _lock_watermarks(
         )
         found = _read_watermarks(session, sources)
     return found
+
+
+def _lock_gateways(session: Session, items: Iterable[Item]) -> None:
+    """Those whose events rooms are about to handle, in one order and before anything else.
+
+    Rooms lock their message's gateway and the alerts' feed, and at the end of a batch all its
+    gateways are noted as seen: two batches that did so in the order of their messages would
+    each come to wait for the other, and an alarm for PostgreSQL to notice.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return  # one writer at a time
+    names = {item.decoded.gateway for item in items if isinstance(item.decoded, Fact)}
+    if names:
+        column = table_of(Gateway).c.gateway
+        session.execute(
+            select(column).where(column.in_(sorted(names))).order_by(column).with_for_update()
+        )
 
 
 def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress]:

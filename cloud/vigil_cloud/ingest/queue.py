@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,8 +16,8 @@ class Arrived(NamedTuple):
     payload: bytes
     received: datetime
     monotonic: float
-    acknowledgement: tuple[int, int, int] | None
-    """Connection, packet identifier and QoS, for the acknowledgement once it is stored."""
+    acknowledgement: tuple[int, int] | None
+    """Connection and packet identifier, for the acknowledgement once it is stored (QoS 1)."""
 
 
 class Waiting:
@@ -33,17 +34,23 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def put(self, message: Arrived) -> None:
-        """Waits while full, which stops the reading from the socket; drops once closed."""
+    def put(self, messages: Sequence[Arrived]) -> None:
+        """Waits while full, which stops the reading from the socket; drops once closed.
+
+        What came together goes in together, so the capacity may be passed by one group.
+        """
+        if not messages:
+            return
         with self._changed:
             while len(self._messages) >= self._capacity and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return
-            self._messages.append(message)
-            if len(self._messages) == 1:
+            nobody_waited = not self._messages
+            self._messages.extend(messages)
+            if nobody_waited:
                 self._changed.notify_all()
-            elif len(self._messages) * 4 == self._capacity:
+            if len(self._messages) * 4 >= self._capacity:
                 self._enough.set()
 
     def take(self, most: int, linger_s: float = 0.0) -> list[Arrived]:

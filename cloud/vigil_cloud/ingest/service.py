@@ -7,9 +7,9 @@ the time series is away; alarms and events need only the database.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 import structlog
 from sqlalchemy import delete
@@ -31,6 +31,7 @@ from vigil_cloud.ingest.subscriber import (
 )
 from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.services import Services
+from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import ROOT, STATUS
 from vigil_schemas.types import Lane
 
@@ -45,6 +46,12 @@ SEND_S: Final = 0.5
 SWEEP_S: Final = 5.0
 FORGET_S: Final = 3600.0
 _log = structlog.get_logger(__name__)
+
+
+class IngestStuck(VigilError):
+    """Messages come in and are not stored."""
+
+    code: ClassVar[str] = "ingest-stuck"
 
 
 class Intake:
@@ -123,11 +130,18 @@ class Ingest:
         return all(intake.subscriber.subscribed for intake in self._intakes)
 
     def check(self) -> None:
-        """For ``/readyz``. Raises ``BrokerAway`` where messages do not come in."""
+        """For ``/readyz``. Raises ``BrokerAway`` where messages do not come in, and
+        ``IngestStuck`` where they are not stored."""
         away = [intake.name for intake in self._intakes if not intake.subscriber.subscribed]
         if away:
             where = f"{self._address.host}:{self._address.port}"
             raise BrokerAway(f"not subscribed at {where}: {', '.join(away)}")
+        for intake in self._intakes:
+            writer = intake.writer
+            if not writer.alive:
+                raise IngestStuck(f"the writer of lane {intake.name} has ended")
+            if writer.failing_since is not None:
+                raise IngestStuck(f"lane {intake.name} waits for {writer.failure}")
 
     def start(self) -> None:
         for intake in self._intakes:
@@ -145,15 +159,24 @@ class Ingest:
     def _keep_house(self) -> None:
         rounds = 0
         while not self._stopping.wait(SEND_S):
-            try:
-                self.send_down()
-                if rounds % round(SWEEP_S / SEND_S) == 0:
-                    self.sweep(forget=rounds % round(FORGET_S / SEND_S) == 0)
-            except SQLAlchemyError as error:  # the database is away; the writers say so as well
-                _log.debug("housekeeping-failed", error=str(error)[:200])
-            except Exception:  # commands and silent gateways must not end with one bad row
-                _log.exception("housekeeping-failed")
+            duties: list[Callable[[], None]] = [self.send_down]
+            if rounds % round(SWEEP_S / SEND_S) == 0:
+                duties += [intake.subscriber.mend for intake in self._intakes]
+                duties.append(self.sweep)
+            if rounds % round(FORGET_S / SEND_S) == 0:
+                duties.append(self.forget)
+            for duty in duties:
+                self._do(duty)
             rounds += 1
+
+    @staticmethod
+    def _do(duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except SQLAlchemyError as error:  # the database is away; the writers say so as well
+            _log.debug("housekeeping-failed", error=str(error)[:200])
+        except Exception:  # commands and silent gateways must not end with one bad row
+            _log.exception("housekeeping-failed")
 
     def send_down(self) -> None:
         """Commands and configurations that somebody asked for."""
@@ -164,23 +187,28 @@ class Ingest:
         with writing(self._services.sessions) as session:
             send_waiting(session, publish, self._services.now())
 
-    def sweep(self, *, forget: bool = False) -> None:
-        """Notice silent gateways; now and then forget event ids too old to be taken again,
-        and dead letters that nobody will look at any more."""
+    def sweep(self) -> None:
+        """Notice silent gateways."""
         services = self._services
-        settings = services.settings
         now = services.now()
+        silent_since = now - timedelta(seconds=services.settings.offline_after_s)
         with writing(services.sessions) as session:
-            silent = sweep(session, now, now - timedelta(seconds=settings.offline_after_s))
-            if forget:
-                # A repetition of what is older than this would be refused as stale.
-                horizon = now - timedelta(days=settings.stale_after_days + 1)
-                session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
-                kept_since = now - timedelta(days=settings.dead_letter_days)
-                session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
+            silent = sweep(session, now, silent_since)
         if silent:
             _log.warning("gateways-silent", gateways=silent)
             services.changed.announce()
+
+    def forget(self) -> None:
+        """Drop event ids too old to be taken again, and dead letters that nobody will look at
+        any more."""
+        settings = self._services.settings
+        now = self._services.now()
+        # A repetition of what is older than this would be refused as stale.
+        horizon = now - timedelta(days=settings.stale_after_days + 1)
+        kept_since = now - timedelta(days=settings.dead_letter_days)
+        with writing(self._services.sessions) as session:
+            session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
+            session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
 
 
 def _filters(channels: Sequence[str], group: str) -> list[str]:

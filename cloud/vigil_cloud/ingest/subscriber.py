@@ -6,7 +6,7 @@ import contextlib
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from vigil_cloud.ingest.client import Client, Published
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
 from vigil_schemas.control import Receipt
@@ -67,11 +67,11 @@ class BrokerAddress:
         return cls(parts.hostname, parts.port or (8883 if tls else 1883), tls, **more)
 
 
-def build_client(address: BrokerAddress, name: str) -> mqtt.Client:
+def build_client(
+    address: BrokerAddress, name: str, taken: Callable[[Sequence[Published]], None]
+) -> Client:
     """An MQTT 5 client with TLS and credentials as configured; not connected."""
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5, manual_ack=True
-    )
+    client = Client(name, taken)
     if address.tls:
         context = ssl.create_default_context(cafile=address.ca_file)
         if address.certificate_file:
@@ -110,20 +110,18 @@ class Subscriber:
         waiting: Waiting,
         *,
         now: Callable[[], datetime],
-        on_connection: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._address = address
         self._filters = list(filters)
         self._waiting = waiting
         self._now = now
-        self._on_connection = on_connection
         self._connection = 0
         self.subscribed = False
-        self._client = build_client(address, f"vigil-ingest-{uuid.uuid4().hex[:16]}")
+        name = f"vigil-ingest-{uuid.uuid4().hex[:16]}"
+        self._client = build_client(address, name, self._arrived)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._granted
-        self._client.on_message = self._arrived
 
     def start(self) -> None:
         """Begin to connect; a broker that is away is tried again."""
@@ -137,6 +135,19 @@ class Subscriber:
             properties=properties,
         )
         self._client.loop_start()
+
+    def mend(self) -> None:
+        """Called now and then: what paho does not do again by itself is done again here.
+
+        A subscription that was refused (a right that is granted a moment later), and the
+        thread, should anything unforeseen have ended it.
+        """
+        if not self._client.running:
+            _log.error("broker-thread-ended", filters=self._filters)
+            self.subscribed = False
+            self.start()
+        elif self._client.is_connected() and not self.subscribed:
+            self._subscribe()
 
     def stop(self) -> None:
         """Disconnect; the queue must be closed before, so that nobody waits in a callback."""
@@ -160,15 +171,18 @@ class Subscriber:
 
     def acknowledge(self, messages: Iterable[Arrived]) -> None:
         """In order of arrival; those of an earlier connection no longer concern the broker."""
-        for message in messages:
-            if message.acknowledgement is not None:
-                connection, mid, qos = message.acknowledgement
-                if connection == self._connection:
-                    self._client.ack(mid, qos)
+        connection = self._connection
+        self._client.acknowledge(
+            [
+                message.acknowledgement[1]
+                for message in messages
+                if message.acknowledgement is not None and message.acknowledgement[0] == connection
+            ]
+        )
 
     def _connected(
         self,
-        client: mqtt.Client,
+        _client: mqtt.Client,
         _userdata: object,
         _flags: mqtt.ConnectFlags,
         reason: ReasonCode,
@@ -178,8 +192,11 @@ class Subscriber:
             _log.warning("broker-refused", reason=str(reason))
             return
         self._connection += 1
+        self._subscribe()
+
+    def _subscribe(self) -> None:
         options = SubscribeOptions(qos=1)
-        client.subscribe([(name, options) for name in self._filters])
+        self._client.subscribe([(name, options) for name in self._filters])
 
     def _granted(
         self,
@@ -193,9 +210,9 @@ class Subscriber:
         if refused:
             _log.error("subscription-refused", filters=self._filters, reasons=refused)
             return
-        self.subscribed = True
-        self._on_connection(True)
-        _log.info("subscribed", filters=self._filters)
+        if not self.subscribed:
+            self.subscribed = True
+            _log.info("subscribed", filters=self._filters)
 
     def _disconnected(
         self,
@@ -209,15 +226,12 @@ class Subscriber:
             _log.warning("broker-disconnected", reason=str(reason))
         self.subscribed = False
         self._connection += 1
-        self._on_connection(False)
 
-    def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+    def _arrived(self, messages: Sequence[Published]) -> None:
+        received, monotonic, connection = self._now(), time.monotonic(), self._connection
         self._waiting.put(
-            Arrived(
-                message.topic,
-                bytes(message.payload),
-                self._now(),
-                time.monotonic(),
-                (self._connection, message.mid, message.qos) if message.qos else None,
-            )
+            [
+                Arrived(topic, payload, received, monotonic, (connection, packet) if qos else None)
+                for topic, payload, qos, packet in messages
+            ]
         )

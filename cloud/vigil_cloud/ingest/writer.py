@@ -107,12 +107,27 @@ class Writer:
                 self.store(arrived)
             except _Stopped:
                 return
+            except Exception:
+                # Without receipt the gateways send again; a thread that ended would lose the lane.
+                self._metrics.store_failures.labels("unexpected").inc()
+                _log.exception("batch-failed", messages=len(arrived))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
 
     def store(self, arrived: Sequence[Arrived]) -> None:
         """Decode and store a batch, however long it takes, and tell the senders."""
         decode = self._decoder.decode
         items = [Item(a, decode(a.topic, a.payload, a.received)) for a in arrived if a.payload]
-        self._persist(items)
+        try:
+            self._persist(items)
+        except _Stopped:
+            raise
+        except BaseException:
+            self._sender.acknowledge(arrived)  # or the broker would hold back that much for good
+            raise
         self._sender.acknowledge(arrived)
         self._count_lanes(arrived)
 
@@ -135,9 +150,7 @@ class Writer:
             if self._stopping.wait(pause_s):
                 raise _Stopped
             pause_s = min(pause_s * 2, _PAUSE_LONGEST_S)
-        if self.failing_since is not None:
-            _log.info("ingest-recovered", seconds=round(time.monotonic() - self.failing_since, 1))
-            self.failing_since, self.failure = None, ""
+        self._recovered()
         self._tell(outcome)
 
     def _persist_apart(self, items: Sequence[Item], error: Exception) -> None:
@@ -147,9 +160,18 @@ class Writer:
             self._persist(items[:middle])
             self._persist(items[middle:])
             return
-        arrived = items[0].arrived
+        arrived, decoded = items[0]
+        if isinstance(decoded, Refusal):  # not even that: its gateway keeps it and sends it again
+            _log.error("refusal-failed", topic=arrived.topic, exc_info=error)
+            self._recovered()
+            return
         detail = f"{type(error).__name__}: {error}"
         self._persist([Item(arrived, refuse(arrived.topic, arrived.payload, "internal", detail))])
+
+    def _recovered(self) -> None:
+        if self.failing_since is not None:
+            _log.info("ingest-recovered", seconds=round(time.monotonic() - self.failing_since, 1))
+            self.failing_since, self.failure = None, ""
 
     def _store_once(self, items: Sequence[Item]) -> Outcome:
         items = self._owners.refuse_foreign(self._admit(items))

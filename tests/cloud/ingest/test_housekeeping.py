@@ -20,11 +20,11 @@ def test_old_dead_letters_are_removed(bench: Bench) -> None:
 
     bench.clock[0] = NOW + timedelta(days=days)
     writer.store([bench.arrived(topic, b"again")])
-    ingest.sweep(forget=True)
+    ingest.forget()
     assert len(bench.dead_letters()) == 2
 
     bench.clock[0] += timedelta(seconds=1)
     ingest.sweep()
     assert len(bench.dead_letters()) == 2
-    ingest.sweep(forget=True)
+    ingest.forget()
     assert [(one.payload, one.count) for one in bench.dead_letters()] == [(b"again", 2)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -19,15 +20,19 @@ from gateways import EPOCH, birth, death, event, new_name, observation, smoke
 from ingest_bench import NOW, Bench
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.seen import enrol
+from vigil_cloud.ingest.commit import Committer, Item, Outcome
 from vigil_cloud.ingest.models import TakenEvent, Watermark
 from vigil_cloud.ingest.port import Received
+from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.timeseries.port import (
     Point,
     Series,
     TimeSeriesRejected,
     TimeSeriesUnavailable,
 )
+from vigil_schemas.gateway import GatewayHealth
 from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.types import ClockQuality
 
 HOUR = timedelta(hours=1)
 
@@ -282,6 +287,58 @@ def test_a_store_that_is_away_is_tried_until_it_is_back(bench: Bench) -> None:
     assert writer.failing_since is None
 
 
+def test_a_refusal_that_cannot_be_stored_is_passed_by(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a message at which ingest itself breaks, also when it is only to be refused, the
+    others are stored, and its gateway hears that it is not."""
+    gateway, device = new_name(), new_name("sonde")
+    topic = f"vigil/v1/{gateway}/observation"
+    bad = b"no message that anybody can even refuse"
+    good = [observation(gateway, n, device=device, time=NOW) for n in (1, 2)]
+    write = Committer.write
+
+    def breaks(self: Committer, session: Session, items: Sequence[Item], now: datetime) -> Outcome:
+        if any(item.arrived.payload == bad for item in items):
+            raise ZeroDivisionError
+        return write(self, session, items, now)
+
+    monkeypatch.setattr(Committer, "write", breaks)
+    writer = bench.writer()
+    monkeypatch.setattr(writer._stopping, "wait", lambda _s: False)
+    writer.store([bench.arrived(topic, payload) for payload in (good[0], bad, good[1])])
+
+    assert bench.recorder.told[-1][:2] == (f"/{gateway}/observation/{EPOCH}", 2)
+    assert bench.recorder.acknowledged == 3
+    assert bench.dead_letters() == []
+
+
+def test_the_writer_outlives_whatever_its_sender_throws(bench: Bench) -> None:
+    gateway, device = new_name(), new_name("sonde")
+    topic = f"vigil/v1/{gateway}/observation"
+    receipt = bench.recorder.receipt
+    raised: list[BaseException] = []
+
+    def stumble(*arguments: Any) -> None:
+        if not raised:
+            raised.append(RuntimeError("the way back is broken"))
+            raise raised[0]
+        receipt(*arguments)
+
+    bench.recorder.receipt = stumble  # type: ignore[method-assign]  # breaks once
+    writer = bench.writer()
+    writer.start()
+    for n in (1, 2):
+        payload = observation(gateway, n, device=device, time=NOW)
+        writer._waiting.put([bench.arrived(topic, payload)])
+        servers.eventually(lambda n=n: bench.recorder.acknowledged == n, f"{n} dealt with")  # type: ignore[misc]  # mypy sees no type in a default
+
+    assert writer.alive
+    writer.stop(timeout_s=20)
+    assert raised
+    assert bench.recorder.told == [(f"/{gateway}/observation/{EPOCH}", 2, (), 0)]
+
+
 def test_points_that_no_store_takes_are_dead_letters(bench: Bench) -> None:
     gateway, device = new_name(), new_name("sonde")
     topic = f"vigil/v1/{gateway}/observation"
@@ -362,6 +419,56 @@ def test_several_writers_at_once_keep_one_mark(
         assert session.scalar(select(func.count()).select_from(TakenEvent)) == 60
 
 
+class Meeting:
+    """A room whose first message of each batch waits a moment for the other batch's."""
+
+    types = frozenset({GatewayHealth.TYPE})
+
+    def __init__(self) -> None:
+        self._both = threading.Barrier(2)
+
+    def handle(self, _session: Session, _message: Received) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self._both.wait(timeout=1)
+
+
+def test_two_batches_never_wait_for_each_other(bench: Bench) -> None:
+    """Given two lanes that tell of the same gateways in opposite orders, it is no deadlock."""
+    one, other = ready_gateway(bench), ready_gateway(bench)
+    meeting = Meeting()
+    health = GatewayHealth(
+        uptime_s=1,
+        resident_bytes=1,
+        cpu_percent=1,
+        disk_free_bytes=1,
+        clock_quality=ClockQuality.SYNCHRONISED,
+        outbox=[],
+        sources=[],
+    )
+
+    def batch(lane: str, *gateways: str) -> list[Arrived]:
+        return [
+            bench.arrived(
+                f"vigil/v1/{name}/{lane}",
+                event(name, 1, health, subject=name, time=NOW, lane=lane),
+            )
+            for name in gateways
+        ]
+
+    batches = [batch("event", one, other), batch("alarm", other, one)]
+    threads = [
+        threading.Thread(target=bench.writer([meeting]).store, args=(arrived,))
+        for arrived in batches
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert bench.dead_letters() == []
+    assert bench.metric("vigil_ingest_store_failures_total", store="database") == 0
+
+
 def test_more_gaps_than_can_be_told_of_wait_their_turn(bench: Bench) -> None:
     gateway = ready_gateway(bench)
     writer = bench.writer([Alarms()])
@@ -415,11 +522,8 @@ def test_stopping_while_a_store_is_away_ends_the_thread(bench: Bench) -> None:
     door.errors = [TimeSeriesUnavailable("away")] * 100_000
     writer = bench.writer(timeseries=door)
     writer.start()
-    writer._waiting.put(
-        bench.arrived(
-            f"vigil/v1/{gateway}/observation", observation(gateway, 1, device=device, time=NOW)
-        )
-    )
+    payload = observation(gateway, 1, device=device, time=NOW)
+    writer._waiting.put([bench.arrived(f"vigil/v1/{gateway}/observation", payload)])
     servers.eventually(lambda: writer.failing_since, "the writer is waiting")
 
     writer.stop(timeout_s=20)
