@@ -7,13 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from cloud_city import City, populated
+from vigil_cloud.identity import passwords
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """argon2id with its smallest parameters: what costs an attacker costs several hundred
+    sign-ins of the tests, too. The programs that tests start keep the real ones."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", quick)
+        patch.setattr(passwords, "_NOBODY", quick.hash("a password that no account has"))
+        yield
 
 
 @pytest.fixture(scope="session")
 def populated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once: hashing eight passwords takes long on purpose."""
+    """Made once, with its tables; each test takes a copy."""
     folder = tmp_path_factory.mktemp("populated")
     populated(folder).close()
     return folder

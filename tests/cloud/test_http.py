@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -40,6 +41,11 @@ def operations() -> list[tuple[str, str]]:
     ]
 
 
+@functools.cache
+def described() -> Any:
+    return schemathesis.openapi.from_dict(openapi_document())
+
+
 @pytest.mark.parametrize(("path", "method"), operations())
 def test_every_operation_keeps_its_description(city: City, path: str, method: str) -> None:
     city.account("everybody", *_all_roles())
@@ -50,7 +56,7 @@ def test_every_operation_keeps_its_description(city: City, path: str, method: st
     # Sessions end here in some of the cases: each case brings its own cookie.
     cookie = f"vigil_session={client.cookies['vigil_session']}"
     headers = {"Cookie": cookie, "X-CSRF-Token": client.headers["X-CSRF-Token"]}
-    schema = schemathesis.openapi.from_dict(openapi_document())
+    schema = described()
     schema.config.update(base_url=city.serve())
     operation = schema[path][method.upper()]
 

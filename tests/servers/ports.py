@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
+import itertools
+import os
 import socket
+import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+FIRST: Final = 20_000
+"""Below what Linux gives to outgoing connections and to port 0 (32768 to 60999)."""
+IN_BLOCK: Final = 200
+BLOCKS: Final = 60
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on now, and that nobody else is given.
+
+    A port of the system's choice may be taken by any connection between our asking and the
+    server's start. Each test process therefore has a block of its own, in turn: what it
+    gave away comes last again.
+    """
+    _, ports = _own()
+    for port in itertools.islice(ports, IN_BLOCK):
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"all of this process's {IN_BLOCK} ports are in use")
+
+
+@functools.cache
+def _own() -> tuple[IO[bytes], Iterator[int]]:
+    """This process's block: a file that stays locked until it ends, and the block's ports."""
+    folder = Path(tempfile.gettempdir()) / f"vigil-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    for block in range(BLOCKS):
+        lock = (folder / str(block)).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        first = FIRST + block * IN_BLOCK
+        return lock, itertools.cycle(range(first, first + IN_BLOCK))
+    raise RuntimeError(f"{BLOCKS} processes test on this machine already")
 
 
 def listening(port: int, host: str = "127.0.0.1") -> bool:
