@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vigil_sim.clock import CityClock
-from vigil_sim.faults import Fault, Faults
+from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
 from vigil_sim.scenario import Gateway, HomeAlarm, NoiseCamera, Scenario, Sonde, Station
 from vigil_sim.world import World
@@ -83,11 +83,7 @@ class City:
 
     def faults(self, device: str) -> Faults:
         """The faults that the scenario writes for one device."""
-        found = [
-            Fault.parse(fault.model_dump(exclude={"device"}, exclude_none=True))
-            for fault in self.scenario.fault
-            if fault.device == device
-        ]
+        found = [entry.fault for entry in self.scenario.fault if entry.device == device]
         return Faults(found, seed=f"{self.seed}/{device}")
 
     def _who(self, device: NoiseCamera | Sonde | Station | HomeAlarm) -> dict[str, Any]:

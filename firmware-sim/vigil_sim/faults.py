@@ -9,11 +9,11 @@ from a seeded generator, so one seed gives one night.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from vigil_schemas.errors import VigilError
 
@@ -56,34 +56,10 @@ class Fault:
     """How a frame is broken; the device's documentation lists its styles."""
 
     def __post_init__(self) -> None:
-        if not self.start_s <= self.stop_s:
-            raise ScenarioFaultError(f"{self.kind}: start_s {self.start_s} is after its stop_s")
+        if not self.start_s < self.stop_s:
+            raise ScenarioFaultError(f"{self.kind}: stop_s must come after start_s {self.start_s}")
         if not 0.0 <= self.probability <= 1.0:
             raise ScenarioFaultError(f"{self.kind}: probability must lie between 0 and 1")
-
-    @classmethod
-    def parse(cls, table: Mapping[str, Any]) -> Self:
-        """From a scenario's table. Raises ``ScenarioFaultError`` naming the wrong key."""
-        unknown = set(table) - {
-            *("kind", "start_s", "stop_s", "probability", "magnitude", "parameter", "style")
-        }
-        if unknown:
-            raise ScenarioFaultError(f"a fault has no key {sorted(unknown)[0]!r}")
-        try:
-            kind = FaultKind(table["kind"])
-        except (KeyError, ValueError):
-            kinds = ", ".join(FaultKind)
-            raise ScenarioFaultError(f"a fault needs a kind, one of: {kinds}") from None
-        try:
-            numbers = {
-                key: float(table[key])
-                for key in ("start_s", "stop_s", "probability", "magnitude")
-                if key in table
-            }
-        except (TypeError, ValueError):
-            raise ScenarioFaultError(f"{kind}: times and magnitudes are numbers") from None
-        words = {key: str(table[key]) for key in ("parameter", "style") if key in table}
-        return cls(kind, **numbers, **words)  # type: ignore[arg-type]  # keys are checked above
 
     def covers(self, t: float) -> bool:
         """Whether the timetable's second ``t`` lies in this fault's window."""
@@ -97,11 +73,6 @@ class Faults:
         self._faults: list[Fault] = list(faults)
         self.random = random.Random(f"faults/{seed}")
         """For the broken bytes themselves; seeded."""
-
-    @classmethod
-    def parse(cls, tables: Iterable[Mapping[str, Any]], seed: int | str = 0) -> Self:
-        """From a scenario's array of tables."""
-        return cls([Fault.parse(table) for table in tables], seed)
 
     def add(self, fault: Fault) -> None:
         """From now on this fault can strike too."""

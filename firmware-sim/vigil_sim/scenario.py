@@ -14,9 +14,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vigil_schemas.checkin import TagId
 from vigil_schemas.errors import VigilError
 from vigil_schemas.toml_lines import line_at, lines_of
 from vigil_schemas.types import DeviceId, GatewayId
+from vigil_sim.faults import Fault, FaultKind, ScenarioFaultError
 
 Metres = tuple[float, float]
 """East, north."""
@@ -112,7 +114,7 @@ class Person(_Part):
     key: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$")]
     name: Name
     guardians: tuple[Name, ...] = ()
-    tags: Annotated[tuple[str, ...], Field(min_length=1)]
+    tags: Annotated[tuple[TagId, ...], Field(min_length=1)]
 
 
 class _Happening(_Part):
@@ -161,7 +163,7 @@ class Walk(_Happening):
     """Somebody, or a bicycle, carries a tag along a path."""
 
     what: Literal["walk"]
-    tag: str
+    tag: TagId
     speed_m_s: Annotated[float, Field(gt=0, le=15)] = 1.0
     path: Annotated[
         tuple[tuple[float, float] | tuple[float, float, float], ...], Field(min_length=2)
@@ -182,24 +184,24 @@ class Fire(_Happening):
 Happening = Annotated[Passage | Discharge | Walk | Fire, Field(discriminator="what")]
 
 
-class Fault(_Part):
+class FaultOf(_Part):
     """Something goes wrong with one device (``vigil_sim.faults`` says what each kind does)."""
 
     device: DeviceId
-    kind: Literal["drop", "drift", "reboot", "clock_skew", "corrupt_frame"]
+    kind: FaultKind
     start_s: Annotated[float, Field(ge=0)] = 0.0
     stop_s: float | None = None
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
-    magnitude: float = 0.0
+    magnitude: Annotated[float, Field(ge=-1e9, le=1e9)] = 0.0
     """Drift: units per second of the timetable (dB for a microphone). Clock skew: seconds."""
     parameter: str | None = None
     style: str | None = None
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Fault:
-        if self.stop_s is not None and self.stop_s <= self.start_s:
-            raise ValueError("stop_s must come after start_s")
-        return self
+    @property
+    def fault(self) -> Fault:
+        """As the device asks it. Raises ``ScenarioFaultError``."""
+        keys = self.model_dump(exclude={"device"}, exclude_none=True)
+        return Fault(**keys)
 
 
 class Scenario(_Part):
@@ -222,7 +224,7 @@ class Scenario(_Part):
     smoke: tuple[HomeAlarm, ...] = ()
     person: tuple[Person, ...] = ()
     schedule: tuple[Happening, ...] = ()
-    fault: tuple[Fault, ...] = ()
+    fault: tuple[FaultOf, ...] = ()
 
     @property
     def devices(self) -> tuple[NoiseCamera | Sonde | Station | HomeAlarm, ...]:
@@ -256,10 +258,22 @@ class Scenario(_Part):
                     f"schedule[{index}] ({happening.what}) is at {happening.at_s} s,"
                     f" after the end of the play at {self.duration_s} s"
                 )
-        for index, fault in enumerate(self.fault):
-            if fault.device not in devices:
-                raise ValueError(f"fault[{index}] names unknown device {fault.device!r}")
+        self._faults_fit()
         return self
+
+    def _faults_fit(self) -> None:
+        from vigil_sim.fault_rules import objection  # it knows the devices, which know this module
+
+        devices = {device.device: device for device in self.devices}
+        for index, entry in enumerate(self.fault):
+            if entry.device not in devices:
+                raise ValueError(f"fault[{index}] names unknown device {entry.device!r}")
+            try:
+                wrong = objection(entry.fault, devices[entry.device])
+            except ScenarioFaultError as error:
+                wrong = str(error)
+            if wrong:
+                raise ValueError(f"fault[{index}] ({entry.device}): {wrong}")
 
 
 def find(name: str) -> Path:

@@ -124,7 +124,8 @@ class World:
             if since <= 0:
                 continue
             burning = min(since, happening.out_after_s)
-            peak = min(0.5 * math.expm1(burning / happening.growth_s), 25.0)
+            # Long before the exponent is 50 the air is as thick as it gets.
+            peak = min(0.5 * math.expm1(min(burning / happening.growth_s, 50.0)), 25.0)
             aired = max(since - happening.out_after_s, 0.0)
             total += peak * math.exp(-aired / 45.0)
         return total

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import integrate
 
 from vigil_sim.canal import continuous, instantaneous, share
-from vigil_sim.scenario import Canal, Discharge, Walk, load
+from vigil_sim.scenario import Canal, Discharge, Fire, Walk, load
 from vigil_sim.world import World, legs
 
 NIGHT = load("city-night")
@@ -123,6 +123,12 @@ def test_smoke_grows_only_in_the_home_that_burns() -> None:
     assert max(burning) > 10
     assert burning[-1] < 0.5
     assert all(world.smoke("smoke-lane88-14", t) == 0 for t in range(0, 1440, 10))
+
+
+def test_a_sudden_fire_is_no_number_too_large() -> None:
+    sudden = Fire(what="fire", at_s=0.0, device="smoke-lane88-14", growth_s=0.01, out_after_s=900.0)
+    world = World(NIGHT.model_copy(update={"schedule": (sudden,)}), 0)
+    assert world.smoke("smoke-lane88-14", 800.0) == 25.0
 
 
 def test_places_lie_where_the_map_shows_them() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import os
 import shutil
 import signal
+import string
 import sys
 from pathlib import Path
 from typing import ClassVar, Final
@@ -18,7 +20,7 @@ _CONFIGURATION: Final = """<!DOCTYPE busconfig PUBLIC
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
-  <listen>unix:path={socket}</listen>
+  <listen>{address}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
@@ -29,6 +31,7 @@ _CONFIGURATION: Final = """<!DOCTYPE busconfig PUBLIC
 """
 _SOCKET: Final = "bus"
 _LONGEST_SOCKET_PATH: Final = 107
+_UNESCAPED: Final = frozenset(f"{string.ascii_letters}{string.digits}-_/.".encode())
 _PR_SET_PDEATHSIG: Final = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -41,7 +44,7 @@ class PrivateBusError(VigilError):
 
 def fits(directory: Path) -> bool:
     """Whether a Unix socket in this directory has a path that the system can hold."""
-    return len(str(directory / _SOCKET)) <= _LONGEST_SOCKET_PATH
+    return len(os.fsencode(directory / _SOCKET)) <= _LONGEST_SOCKET_PATH
 
 
 class PrivateBus:
@@ -55,7 +58,12 @@ class PrivateBus:
     @property
     def address(self) -> str:
         """The bus's D-Bus address."""
-        return f"unix:path={self._socket}"
+        # The D-Bus specification, "Server Addresses": every other byte is written as %XX.
+        path = "".join(
+            chr(byte) if byte in _UNESCAPED else f"%{byte:02x}"
+            for byte in os.fsencode(self._socket)
+        )
+        return f"unix:path={path}"
 
     async def start(self) -> None:
         """Returns once the bus accepts connections. Raises ``PrivateBusError``."""
@@ -68,7 +76,7 @@ class PrivateBus:
             )
         self._directory.mkdir(parents=True, exist_ok=True)
         configuration = self._directory / "bus.conf"
-        configuration.write_text(_CONFIGURATION.format(socket=self._socket), encoding="utf-8")
+        configuration.write_text(_CONFIGURATION.format(address=self.address), encoding="utf-8")
         log = self._directory / "bus.log"
         with log.open("wb") as complaints:
             self._process = await asyncio.create_subprocess_exec(

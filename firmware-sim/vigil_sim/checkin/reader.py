@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from vigil_sim.checkin import rospec as rospecs
+from vigil_sim.checkin.broken import REPORT_STYLES, broken_report
 from vigil_sim.checkin.llrp import (
     HEADER_BYTES,
     EventKind,
@@ -27,11 +27,11 @@ from vigil_sim.checkin.llrp import (
 )
 from vigil_sim.checkin.reader_facts import Configuration, capabilities, configuration
 from vigil_sim.checkin.rospec import RoSpec, State
+from vigil_sim.checkin.rospecs import RoSpecs
 from vigil_sim.device_clock import DeviceClock, cancelled, every
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
 
-STYLES = ("truncated", "wrong-length", "garbage")
 _NEWEST_VERSION = 2
 _UNANSWERED_KEEPALIVES = 5
 """After so many the reader takes its client for gone."""
@@ -97,7 +97,6 @@ class LlrpReader:
         self.device = device
         self.gateway = gateway
         self.faults = faults or Faults()
-        self.rospecs: dict[int, RoSpec] = {}
         self._field = field
         self._host = host
         self._port = port
@@ -112,6 +111,14 @@ class LlrpReader:
         self._keepalive_due = 0.0
         self._inventory: asyncio.Task[None] | None = None
         self._message_id = 0
+        self._specs = RoSpecs(
+            lambda spec: self._report(spec.take_reports(everything=True), self._clock.world())
+        )
+
+    @property
+    def rospecs(self) -> dict[int, RoSpec]:
+        """By their ids."""
+        return self._specs.by_id
 
     @property
     def address(self) -> str:
@@ -169,7 +176,7 @@ class LlrpReader:
             self._report(spec.take_reports(everything=bool(ended)), world)
             if ended:
                 spec.state = State.INACTIVE
-                self._start_if_immediate(spec)
+                self._specs.start_if_immediate(spec)
 
     def _inventory_into(self, spec: RoSpec, tags: Iterable[TagInField], world: float) -> None:
         time_us = self._clock.microseconds()
@@ -185,24 +192,17 @@ class LlrpReader:
                 continue
             fault = self.faults.corruption(world)
             if fault is not None:
-                style = fault.style or self.faults.random.choice(STYLES)
+                style = fault.style or self.faults.random.choice(REPORT_STYLES)
                 self._report_broken(self._client, report, style)
                 continue
             self._client.send(MessageType.RO_ACCESS_REPORT, access_report(report), self._next_id())
             self._note(report)
 
     def _report_broken(self, client: Client, report: list[Sighting], style: str) -> None:
-        body = access_report(report)
-        if style == "garbage":
-            body = self.faults.random.randbytes(len(body))
-        message = Message(client.version, MessageType.RO_ACCESS_REPORT, self._next_id(), body)
-        frame = encode_message(message)
-        if style == "wrong-length":
-            wrong = self.faults.random.choice((3, len(frame) + 7, 0xFFFFFFF0))
-            frame = frame[:2] + struct.pack(">I", wrong) + frame[6:]
-        if style == "truncated":
-            frame = frame[: self.faults.random.randrange(1, len(frame))]
-        client.raw(frame)
+        message = Message(
+            client.version, MessageType.RO_ACCESS_REPORT, self._next_id(), access_report(report)
+        )
+        client.raw(broken_report(encode_message(message), style, self.faults.random))
         if style == "truncated":
             client.writer.close()
 
@@ -305,7 +305,7 @@ class LlrpReader:
             case MessageType.SET_READER_CONFIG:
                 return self._set_configuration(body)
             case MessageType.ADD_ROSPEC:
-                return self._add_rospec(body)
+                return self._specs.add(body)
             case (
                 MessageType.DELETE_ROSPEC
                 | MessageType.START_ROSPEC
@@ -313,7 +313,7 @@ class LlrpReader:
                 | MessageType.ENABLE_ROSPEC
                 | MessageType.DISABLE_ROSPEC
             ):
-                return self._change_rospec(MessageType(type), body)
+                return self._specs.change(MessageType(type), body)
             case MessageType.GET_ROSPECS:
                 return llrp_status() + b"".join(spec.encoded() for spec in self.rospecs.values())
             case MessageType.DELETE_ACCESSSPEC | MessageType.GET_ACCESSSPECS:
@@ -354,61 +354,3 @@ class LlrpReader:
         if body[0] & 0x80:
             self.rospecs.clear()
         return llrp_status()
-
-    # -- ROSpecs
-
-    def _add_rospec(self, body: bytes) -> bytes:
-        try:
-            spec = next(
-                (rospecs.parse(p.value) for p in parameters(body) if p.type == rospecs.ROSPEC), None
-            )
-        except MalformedError as error:
-            return llrp_status(Status.PARAMETER_ERROR, str(error))
-        if spec is None:
-            return llrp_status(Status.MISSING_PARAMETER, "ADD_ROSPEC has no ROSpec")
-        if spec.id in self.rospecs:
-            return llrp_status(Status.FIELD_ERROR, f"ROSpec {spec.id} exists")
-        self.rospecs[spec.id] = spec
-        return llrp_status()
-
-    def _change_rospec(self, type: MessageType, body: bytes) -> bytes:
-        if len(body) != 4:
-            return llrp_status(Status.FIELD_ERROR, "the ROSpec's id is missing")
-        wanted = struct.unpack(">I", body)[0]
-        every_one_allowed = type not in (MessageType.START_ROSPEC, MessageType.STOP_ROSPEC)
-        if wanted == 0 and every_one_allowed:
-            chosen = list(self.rospecs.values())
-        elif wanted in self.rospecs:
-            chosen = [self.rospecs[wanted]]
-        else:
-            return llrp_status(Status.FIELD_ERROR, f"there is no ROSpec {wanted}")
-        if type is MessageType.START_ROSPEC and chosen[0].state is State.DISABLED:
-            return llrp_status(Status.FIELD_ERROR, f"ROSpec {wanted} is disabled")
-        for spec in chosen:
-            self._move(spec, type)
-        return llrp_status()
-
-    def _move(self, spec: RoSpec, type: MessageType) -> None:
-        if spec.state is State.ACTIVE and type is not MessageType.START_ROSPEC:
-            self._report(spec.take_reports(everything=True), self._clock.world())
-        match type:
-            case MessageType.DELETE_ROSPEC:
-                del self.rospecs[spec.id]
-            case MessageType.DISABLE_ROSPEC:
-                spec.state = State.DISABLED
-            case MessageType.ENABLE_ROSPEC if spec.state is State.DISABLED:
-                spec.state = State.INACTIVE
-                self._start_if_immediate(spec)
-            case MessageType.STOP_ROSPEC if spec.state is State.ACTIVE:
-                spec.state = State.INACTIVE
-                self._start_if_immediate(spec)
-            case MessageType.START_ROSPEC:
-                self._activate(spec)
-
-    def _start_if_immediate(self, spec: RoSpec) -> None:
-        if spec.starts_at_once:
-            self._activate(spec)
-
-    def _activate(self, spec: RoSpec) -> None:
-        spec.state = State.ACTIVE
-        spec.started_at = asyncio.get_running_loop().time()

@@ -8,9 +8,10 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from vigil_sim.checkin.beacons import Advert, Beacon, Receiver, rssi_at
+from vigil_sim.checkin.beacons import Beacon, Receiver, rssi_at
+from vigil_sim.checkin.broken import broken_advert
 from vigil_sim.device_clock import DeviceClock, cancelled
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
@@ -37,8 +38,8 @@ class Station:
     """A BLE station: where it stands and the radio that hears.
 
     Faults: drop (an advert is not received), drift (RSSI, dB per second), reboot (deaf for
-    the window), corrupt_frame styles ``truncated`` and ``garbage``. A radio keeps no time of
-    its own, so clock_skew has no effect here.
+    the window), corrupt_frame in ``ADVERT_STYLES`` of ``vigil_sim.checkin.broken``. A radio
+    keeps no time of its own, so clock_skew has no effect here (and a scenario refuses it).
     """
 
     device: str
@@ -126,26 +127,10 @@ class Street:
         advert = beacon.advert(rssi)
         fault = station.faults.corruption(t)
         if fault is not None:
-            advert = broken(advert, fault.style, station.faults.random)
+            advert = broken_advert(advert, fault.style, station.faults.random)
         elif self._ledger is not None:
             time_us = math.floor(self._clock.true() * 1e6)
             self._ledger.append(
                 "advert", station.gateway, station.device, beacon.tag, time_us, float(rssi)
             )
         station.receiver.heard(advert)
-
-
-def broken(advert: Advert, style: str | None, rng: random.Random) -> Advert:
-    """The advert with its data cut short (``truncated``) or overwritten (``garbage``)."""
-    style = style or rng.choice(("truncated", "garbage"))
-
-    def spoil(data: bytes) -> bytes:
-        if style == "truncated":
-            return data[: rng.randrange(len(data))]
-        return rng.randbytes(len(data))
-
-    return replace(
-        advert,
-        manufacturer_data={key: spoil(data) for key, data in advert.manufacturer_data.items()},
-        service_data={key: spoil(data) for key, data in advert.service_data.items()},
-    )

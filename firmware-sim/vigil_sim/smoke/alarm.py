@@ -18,6 +18,10 @@ from vigil_sim.faults import Faults
 CLEARS_AT: Final = 0.5
 """The alarm falls silent below this share of its threshold."""
 BATTERY_LOW_PERCENT: Final = 10.0
+CHANCE_STYLES: Final = ("json", "binary")
+"""Of corrupt_frame: a message is broken JSON, or not text."""
+LASTING_STYLES: Final = ("stuck", "link-lost")
+"""Of corrupt_frame, as long as its window: smoke stays true; unavailable, nothing is published."""
 
 
 def clear_air(_t: float) -> float:
@@ -31,8 +35,7 @@ class ZigbeeAlarm:
 
     Faults: drop (a message is lost), drift (``battery`` in % per second, ``obscuration`` in
     % per metre and second: a chamber that fouls), clock_skew (``last_seen``), reboot (the alarm is
-    off the network) and corrupt_frame of the styles ``json`` (broken JSON), ``binary`` (not text),
-    ``stuck`` (smoke stays true), ``link-lost`` (unavailable, nothing is published).
+    off the network) and corrupt_frame in ``CHANCE_STYLES`` and ``LASTING_STYLES``.
     """
 
     friendly_name: str
@@ -129,7 +132,7 @@ def message(condition: Condition, link_quality: int, last_seen_s: float) -> dict
 
 def broken(style: str | None, payload: bytes, rng: random.Random) -> bytes:
     """A message cut off in mid-JSON (``json``), or bytes that are no text (``binary``)."""
-    style = style or rng.choice(("json", "binary"))
+    style = style or rng.choice(CHANCE_STYLES)
     if style == "json":
         return payload[: rng.randrange(1, len(payload))]
     return bytes((0xFF, 0xFE)) + rng.randbytes(len(payload))

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from vigil_sim.device_clock import DeviceClock, cancelled, every
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
 from vigil_sim.smoke.alarm import (
+    CHANCE_STYLES,
     Condition,
     SensingChamber,
     ZigbeeAlarm,
@@ -31,7 +32,6 @@ from vigil_sim.smoke.broker import EmbeddedBroker
 
 __all__ = ["Zigbee2MqttHome", "ZigbeeAlarm", "clear_air"]
 
-_FRAME_STYLES: Final = ("json", "binary")
 _CONNECT_S: Final = 30.0
 _REPEAT_S: Final = 5.0
 """While an alarm sounds it reports at least this often."""
@@ -50,6 +50,9 @@ class _Installed:
 
     chamber: SensingChamber
     condition: Condition | None = None
+    """As the alarm believes to have reported it."""
+    sent: dict[str, bool] = field(default_factory=dict)
+    """What was really sent last, of the words that the ledger notes."""
     reachable: bool | None = None
     reported_at: float = -math.inf
 
@@ -212,7 +215,8 @@ class Zigbee2MqttHome:
     # -- alarms
 
     def _tick(self) -> None:
-        if not self._connected.is_set():
+        # Without a connection Zigbee2MQTT forgets what alarms say; it says all anew afterwards.
+        if not self._connected.is_set() or self._client is None or not self._client.is_connected():
             return
         world, now = self._clock.world(), asyncio.get_running_loop().time()
         for name, home in self._alarms.items():
@@ -239,7 +243,7 @@ class Zigbee2MqttHome:
             # Lost on the air: the alarm does not know, and says it again only in time.
             home.condition = condition
             return
-        fault = faults.corruption(world, _FRAME_STYLES)
+        fault = faults.corruption(world, CHANCE_STYLES)
         if fault is not None:
             self._publish(name, broken(fault.style, payload, faults.random))
             return
@@ -252,7 +256,8 @@ class Zigbee2MqttHome:
             return
         for word in _NOTED:
             now = getattr(condition, word)
-            before = getattr(home.condition, word) if home.condition is not None else False
+            before = home.sent.get(word, False)
+            home.sent[word] = now
             if now != before:
                 device = home.chamber.alarm.device
                 self._ledger.append("smoke", self.gateway, device, word, time_us, float(now))

@@ -298,6 +298,31 @@ async def test_silence_is_only_of_reports() -> None:
         assert (await client.get_config()).identification is not None
 
 
+async def test_a_drifting_receiver_and_a_wrong_clock_are_reported() -> None:
+    faults = Faults(
+        [
+            Fault(FaultKind.DRIFT, magnitude=-2.0, parameter="rssi"),
+            Fault(FaultKind.CLOCK_SKEW, magnitude=-3600.0),
+        ]
+    )
+    simulated = LlrpReader(
+        bicycle,
+        device="gate-1",
+        round_s=0.01,
+        faults=faults,
+        world_time=lambda: 6.0,
+        clock=lambda: 1_800_000_000.0,
+    )
+    async with (
+        running(simulated) as (host, port),
+        Reader(host, port) as client,
+        contextlib.aclosing(client.inventory(duration=30)) as stream,
+    ):
+        tag = await anext(stream)
+    assert tag.rssi_dbm == -60
+    assert tag.first_seen_us == (1_800_000_000 - 3600) * 1_000_000
+
+
 async def test_a_message_of_nonsense_is_complained_about() -> None:
     simulated = LlrpReader(bicycle, device="gate-1")
     async with running(simulated) as (host, port):

@@ -18,6 +18,7 @@ from sim.waiting import until
 from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.beacons import Advert, Beacon
 from vigil_sim.checkin.bluez import BluezStandIn
+from vigil_sim.checkin.private_bus import fits
 from vigil_sim.checkin.street import Station, Street, Walker
 from vigil_sim.faults import Fault, FaultKind, Faults
 from vigil_sim.ledger import Ledger, LedgerReader
@@ -131,6 +132,22 @@ async def test_two_stations_of_one_gateway_hear_their_own_street_corner(
     with LedgerReader(tmp_path / "ledger.db") as truth:
         produced = [e.value for e in truth.entries("advert", device="station-a")]
     assert [line["rssi"] for line in near_a if "rssi" in line] == produced
+
+
+async def test_the_bus_may_live_in_any_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    need("dbus-daemon", "apt-get install dbus")
+    stand_in = BluezStandIn(directory=tmp_path_factory.mktemp("夜 d&<b>;,%") / "匯流排")
+    await stand_in.start()
+    assert "%e5%8c%af" in stand_in.environment["DBUS_SYSTEM_BUS_ADDRESS"]
+    async with scan(stand_in) as scanner:
+        stand_in.adapter().heard(AMULET.advert(-60))
+        assert (await scanner.line())["rssi"] == -60
+    await stand_in.stop()
+
+
+def test_a_sockets_path_is_measured_in_bytes() -> None:
+    assert fits(Path("/tmp") / ("a" * 97))
+    assert not fits(Path("/tmp") / ("夜" * 40))
 
 
 async def test_a_restarted_service_forgets_the_scan(make: Callable[..., StandIn]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -187,6 +188,34 @@ async def test_a_corrupted_block_differs_and_drift_is_heard(dial: Dial, sound: S
         louder = np.frombuffer(await reader.readexactly(BLOCK * 8), "<i2").astype(float)
         plain = np.frombuffer(sound.block(BLOCK, BLOCK), "<i2").astype(float)
         assert 20 * np.log10(louder.std() / plain.std()) == pytest.approx(6.0, abs=0.05)
+
+
+async def test_dropped_blocks_and_pictures_are_missing(
+    dial: Dial, sound: StreetSound, film: Film
+) -> None:
+    world, clock = Hand(), StreetClock()
+    lost = Faults([Fault(FaultKind.DROP, 10.0, 20.0)])
+    microphone = Microphone(sound, clock, world_time=world.now, faults=lost)
+    camera = Camera(film, clock, fps=20, world_time=world.now, faults=lost)
+    async with running(microphone), running(camera), asyncio.timeout(30):
+        heard, _listening = await dial(microphone.address)
+        seen, _watching = await dial(camera.address, "/")
+        await seen.readuntil(b"\r\n\r\n")
+        blocks = [await heard.readexactly(BLOCK * 8)]
+        stamps = [(await part(seen))[0]]
+        world.t, since = 15.0, clock.now()
+        await until(lambda: clock.now() > since + 1.0, "a second without samples and pictures")
+        world.t = 25.0
+        # What was sent before may still lie in the sockets.
+        blocks += [await heard.readexactly(BLOCK * 8) for _ in range(30)]
+        stamps += [(await part(seen))[0] for _ in range(30)]
+    everything = sound.block(0, round(LOOP_S * SAMPLE_RATE)) * 2
+    samples = [everything.find(block) // 8 for block in blocks]
+    assert min(samples) >= 0
+    steps = [(b - a) % round(LOOP_S * SAMPLE_RATE) for a, b in pairwise(samples)]
+    assert max(steps) > 0.9 * SAMPLE_RATE
+    assert sorted(steps)[-2] < 0.9 * SAMPLE_RATE
+    assert max(b - a for a, b in pairwise(stamps)) > 0.9
 
 
 async def test_the_camera_streams_stamped_pictures(dial: Dial, film: Film) -> None:

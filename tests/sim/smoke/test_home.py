@@ -200,6 +200,48 @@ async def test_faults(fault: Fault, heard_of_it: Heard, mosquitto: Mosquitto, to
         await home.stop()
 
 
+async def test_a_message_lost_on_the_air_is_said_again_and_noted_when_it_is_sent(
+    mosquitto: Mosquitto, topic: str, tmp_path: Path
+) -> None:
+    night = Night()
+    faults = Faults([Fault(FaultKind.DROP, start_s=10, stop_s=20)])
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        home = night.home(
+            topic, f"mqtt://127.0.0.1:{mosquitto.port}", faults, report_s=0.05, ledger=ledger
+        )
+        home_alarm = home._installed("kitchen")
+        await home.start()
+        try:
+            async with listening(home.broker) as heard:
+                await until(lambda: heard.of(f"{topic}/kitchen"), "the first report")
+                night.t, night.smoke = 12.0, 9.0
+                await until(
+                    lambda: home_alarm.condition is not None and home_alarm.condition.smoke,
+                    "the alarm has said it in vain",
+                )
+                assert not _says("smoke", True)(heard, topic)
+                night.t, night.smoke = 30.0, 9.1
+                # An alarm that sounds says so again after five seconds.
+                await until(lambda: _says("smoke", True)(heard, topic), "it is said again")
+        finally:
+            await home.stop()
+    with LedgerReader(tmp_path / "ledger.db") as truth:
+        assert [(e.parameter, e.value) for e in truth.entries("smoke")] == [("smoke", 1.0)]
+
+
+async def test_a_wrong_clock_shows_in_last_seen(mosquitto: Mosquitto, topic: str) -> None:
+    faults = Faults([Fault(FaultKind.CLOCK_SKEW, magnitude=-86400.0 * 365)])
+    broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+    home = Night().home(topic, broker, faults, report_s=0.05, clock=lambda: 1_800_000_000.0)
+    await home.start()
+    try:
+        async with listening(home.broker) as heard:
+            await until(lambda: heard.of(f"{topic}/kitchen"), "a report")
+    finally:
+        await home.stop()
+    assert heard.of(f"{topic}/kitchen")[0]["last_seen"] == "2026-01-15T08:00:00.000Z"
+
+
 async def test_no_broker_is_an_error_that_says_so(topic: str) -> None:
     home = Night().home(topic, "mqtt://127.0.0.1:1")
     with pytest.raises(Zigbee2MqttError, match=r"no broker at mqtt://127.0.0.1:1"):
