@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
 CLOCK_TOLERANCE_S: Final = 2.0
 """A camera's own time stamp is believed only so far from the gateway's clock."""
+_LOGIN: Final = re.compile(r"(?<=://)[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Camera:
                 self._read_once()
                 self.trouble = "the camera ended its stream"
             except Exception as error:
-                self.trouble = f"{type(error).__name__}: {error}"[:300]
+                # It goes to the cloud; the camera's password stays here.
+                self.trouble = _LOGIN.sub("", f"{type(error).__name__}: {error}")[:300]
             self.counters.reconnects += 1
             pause = FIRST_PAUSE_S if self.counters.frames > seen else pause
             self._stop.wait(pause)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import cv2
 
 from vigil_edge.noise.camera import Frame
 from vigil_edge.noise.settings import CameraSettings
 
-JPEG_QUALITY = 85
+JPEG_QUALITY: Final = 85
+TIMEOUT_S: Final = 5.0
+"""As long as for MJPEG. OpenCV's own 30 s would hide a camera that fell silent."""
 
 
 class OpencvCapture:
@@ -21,12 +25,8 @@ class OpencvCapture:
 
     def frames(self, wanted: Callable[[], bool]) -> Iterator[Frame | None]:
         """Raises ``ConnectionError`` where it cannot be opened or stops."""
-        address: str | int = self._settings.address
-        if self._settings.source == "device":
-            address = int(address)
-        # One core of two is the microphone's.
-        cv2.setNumThreads(1)
-        capture = cv2.VideoCapture(address)
+        address = self._settings.address
+        capture = self._opened()
         try:
             if not capture.isOpened():
                 raise ConnectionError(f"video source {address!r} cannot be opened")
@@ -45,6 +45,24 @@ class OpencvCapture:
                     time.sleep(pace)
         finally:
             capture.release()
+
+    def _opened(self) -> cv2.VideoCapture:
+        # One core of two is the microphone's.
+        cv2.setNumThreads(1)
+        # What goes wrong is told by exception; FFmpeg would tell it again, and with passwords.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        if self._settings.source == "device":
+            return cv2.VideoCapture(int(self._settings.address))
+        if self._settings.source == "file":
+            return cv2.VideoCapture(str(self._settings.address))
+        limit_ms = int(1000 * TIMEOUT_S)
+        limits = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            limit_ms,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            limit_ms,
+        ]
+        return cv2.VideoCapture(str(self._settings.address), cv2.CAP_FFMPEG, limits)
 
 
 def _compressed(capture: cv2.VideoCapture) -> Frame | None:

@@ -109,6 +109,8 @@ class CameraSettings(_Part):
             raise ValueError("address of an MJPEG camera is http://host:port/path")
         if source == "rtsp" and scheme not in ("rtsp", "rtsps"):
             raise ValueError("address of an RTSP camera is rtsp://host:port/path")
+        if source == "device" and not str(value).isdecimal():
+            raise ValueError("address of a video device is its index, as 0")
         return str(resolve(Path(str(value)), info)) if source == "file" else value
 
 

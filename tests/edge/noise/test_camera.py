@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import mjpeg_camera, part, picture
 from vigil_edge.noise.camera import MAX_FRAME_BYTES, Camera, Frame
 from vigil_edge.noise.mjpeg import MAX_HEADER_BYTES, MultipartParser
@@ -126,6 +130,57 @@ async def test_what_is_no_camera_is_named() -> None:
     watched.stop()
     assert watched.trouble is not None
     assert "ConnectError" in watched.trouble
+
+
+@pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
+async def test_a_cameras_password_is_not_told(kind: Literal["mjpeg", "rtsp"]) -> None:
+    """What a camera answers goes to the cloud as a health fact."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        scheme = {"mjpeg": "http", "rtsp": "rtsp"}[kind]
+        address = f"{scheme}://admin:s3cr:t@ss@127.0.0.1:{port}/live"
+        watched = Camera(CameraSettings(source=kind, address=address), 5.0, now)
+        watched.start()
+        await eventually(lambda: watched.counters.reconnects >= 1)
+        watched.stop()
+    assert watched.trouble is not None
+    assert f"{scheme}://127.0.0.1:{port}/live" in watched.trouble
+    assert "s3cr" not in watched.trouble
+    assert "ss@" not in watched.trouble
+
+
+def test_a_network_camera_is_read_and_comes_back(tmp_path: Path) -> None:
+    """RTSP from a real server that falls silent, goes on, dies and is started again."""
+    camera = rtsp_camera(tmp_path)
+    watched = Camera(CameraSettings(source="rtsp", address=camera.address, fps=20), 60.0, now)
+    begun = now()
+    watched.start()
+    try:
+        servers.eventually(lambda: watched.counters.frames >= 10, "frames over RTSP")
+        assert watched.trouble is None
+        shown = cv2.imdecode(
+            np.frombuffer(watched.between(begun, now())[-1].jpeg, np.uint8), cv2.IMREAD_COLOR
+        )
+        assert shown.shape == (240, 320, 3)
+        os.kill(camera.pid, signal.SIGSTOP)
+        servers.eventually(lambda: watched.trouble, "the silence is noticed")
+        os.kill(camera.pid, signal.SIGCONT)
+        servers.eventually(lambda: watched.trouble is None, "frames after the silence")
+        camera.kill()
+        servers.eventually(lambda: watched.trouble, "the death is noticed")
+        assert watched.trouble is not None
+        assert camera.address in watched.trouble
+        camera.start()
+        servers.eventually(lambda: watched.trouble is None, "frames after the restart")
+    finally:
+        watched.stop()
+        camera.kill()
 
 
 def test_a_video_file_stands_in_for_a_camera(tmp_path: Path) -> None:

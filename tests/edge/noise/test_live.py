@@ -15,14 +15,16 @@ import pytest
 
 import servers
 from edge.noise.conftest import NotebookRoom
+from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import RATE, mjpeg_camera, pcm_server
 from edge.noise.tones import silence, tone
+from vigil_edge.noise import live
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
 from vigil_edge.noise.evidence import Spool
 from vigil_edge.noise.levels import pascal_per_unit
 from vigil_edge.noise.pipeline import build, describe
 from vigil_edge.noise.plate import find_plate
-from vigil_edge.noise.settings import Settings
+from vigil_edge.noise.settings import CameraSettings, Settings
 from vigil_edge.noise.wav import open_wav, write_wav
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.types import QartodFlag
@@ -175,6 +177,33 @@ async def test_a_lost_camera_does_not_disturb_the_microphone(room: NotebookRoom)
     assert room.counters["camera-reconnects"] >= 1
 
 
+async def test_a_network_camera_that_dies_is_a_health_fact_and_comes_back(
+    room: NotebookRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CAMERA_GRACE_S", 1)
+    camera = await asyncio.to_thread(rtsp_camera, tmp_path)
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with pcm_server(tone(60, 120), pascal_per_unit=scale) as sound:
+        settings = noise_camera(pcm(sound))
+        rtsp = CameraSettings(source="rtsp", address=camera.address, fps=10)
+        settings = settings.model_copy(update={"camera": rtsp})
+        task = asyncio.create_task(build(settings, room).run())
+        try:
+            await until(lambda: ("ok", None) in room.reports)
+            await asyncio.to_thread(camera.kill)
+            await until(lambda: room.reports[-1] == ("degraded", "camera-lost"))
+            await asyncio.to_thread(camera.start)
+            await until(lambda: room.reports[-1] == ("ok", None))
+        finally:
+            await cancelled(task)
+            await asyncio.to_thread(camera.kill)
+    assert room.counters["camera-reconnects"] >= 1
+    # The sound was measured all the while.
+    levels = [reading.value for reading in room.readings if reading.parameter == "LAeq"]
+    assert len(levels) >= 3
+    assert all(level == pytest.approx(60, abs=0.05) for level in levels)
+
+
 async def test_a_wav_file_stands_in_for_a_microphone(room: NotebookRoom, tmp_path: Path) -> None:
     path = tmp_path / "street.wav"
     write_wav(path, tone(70, 2.5).astype(np.float32)[:, None], RATE)
@@ -251,3 +280,17 @@ def test_the_section_is_described() -> None:
 def test_mistakes_in_the_section_are_refused(audio: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="audio"):
         noise_camera(audio)
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        {"source": "mjpeg", "address": "rtsp://camera.local/stream"},
+        {"source": "rtsp", "address": "http://camera.local/stream"},
+        {"source": "device", "address": "/dev/video0"},
+        {"source": "mjpeg", "address": "http://camera.local/stream", "fps": 0},
+    ],
+)
+def test_mistakes_about_the_camera_are_refused(camera: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="CameraSettings"):
+        CameraSettings.model_validate(camera)

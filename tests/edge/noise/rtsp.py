@@ -1,0 +1,43 @@
+"""Starts the network camera of ``rtsp_server.py``."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import servers
+
+PYTHON = "/usr/bin/python3"
+PACKAGES = "gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good"
+
+
+@dataclass
+class RtspCamera(servers.Server):
+    port: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"rtsp://127.0.0.1:{self.port}/street"
+
+
+def rtsp_camera(folder: Path) -> RtspCamera:
+    """A started RTSP server; skips (or fails, see ``servers.required``) without GStreamer's."""
+    wanted = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    try:
+        there = subprocess.run([PYTHON, "-c", wanted], capture_output=True, check=False)
+        found = there.returncode == 0
+    except FileNotFoundError:
+        found = False
+    if not found:
+        servers.missing("GStreamer's RTSP server", f"apt-get install {PACKAGES}")
+    port = servers.free_port()
+    camera = RtspCamera(
+        "rtsp camera",
+        [PYTHON, str(Path(__file__).with_name("rtsp_server.py")), str(port)],
+        lambda: servers.listening(port),
+        folder / "rtsp.log",
+        port=port,
+    )
+    camera.start()
+    return camera
