@@ -55,7 +55,7 @@ def _replay(args: argparse.Namespace) -> int:
     limits = dict(_limits(text, signals) for text in args.range)
     offset = _offset(args.utc_offset)
     tally = Tally()
-    recording = Recording(args.file)
+    recording = Recording(args.file, [args.time, *signals])
     try:
         rows = replay(
             recording,

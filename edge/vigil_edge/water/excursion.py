@@ -107,7 +107,8 @@ class Excursions:
         rate: float | None = None
         if last is not None and time_us > last.time_us:
             rate = (value - last.value) / ((time_us - last.time_us) / 1e6)
-        if last is None or time_us > last.time_us:
+        # Also where it lies behind: a clock that was set back must not end the rates.
+        if last is None or time_us != last.time_us:
             self._last[parameter] = _Last(time_us, value)
         for bound in self._bounds:
             if bound.parameter != parameter:
@@ -137,7 +138,7 @@ class Excursions:
         watch.count = 0
         if watch.active:
             watch.active = False
-            yield self._event(bound, watch, ended_us=watch.since_us)
+            yield self._event(bound, watch, ended_us=max(watch.since_us, watch.started_us))
         else:
             watch.active, watch.started_us = True, watch.since_us
             yield self._event(bound, watch, ended_us=None)

@@ -18,6 +18,7 @@ _HALF_DAY: Final = 43_200.0
 _DAY: Final = 86_400.0
 
 TEMPERATURE: Final = Limits((-5.0, 50.0), (-0.5, 40.0), spike_floor=0.6, flat_s=_HALF_DAY)
+FAHRENHEIT: Final = Limits((23.0, 122.0), (31.0, 104.0), spike_floor=1.1, flat_s=_HALF_DAY)
 PH: Final = Limits((0.5, 13.5), (5.0, 10.5), spike_floor=0.25, flat_s=_HALF_DAY)
 DISSOLVED_OXYGEN: Final = Limits((-0.5, 40.0), (0.05, 25.0), spike_floor=0.8, flat_s=_HALF_DAY)
 OXYGEN_SATURATION: Final = Limits((-5.0, 400.0), (0.5, 250.0), spike_floor=8.0, flat_s=_HALF_DAY)
@@ -54,13 +55,31 @@ _BY_WORD: Final[tuple[tuple[frozenset[str], Limits], ...]] = (
     (frozenset({"level", "stage", "depth", "gage", "gauge", "height"}), LEVEL),
     (frozenset({"flow", "fm", "discharge", "q"}), FLOW),
 )  # fmt: skip
+_IN_ANOTHER_UNIT: Final[tuple[tuple[Limits, frozenset[str], Limits], ...]] = (
+    (TEMPERATURE, frozenset({"f", "degf"}), FAHRENHEIT),
+    (TEMPERATURE, frozenset({"k"}), ANYTHING),
+    (PH, frozenset({"mv", "v"}), ANYTHING),
+    (DISSOLVED_OXYGEN, frozenset({"%", "%sat", "sat%", "percent"}), OXYGEN_SATURATION),
+    (DISSOLVED_OXYGEN, frozenset({"kg/m3", "g/l", "umol/l", "µmol/l", "umol/kg"}), ANYTHING),
+)
 _SITE_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
 def limits_for(column: str) -> Limits:
-    """By the words of the column's name: ``Water_Temp (C)``, ``spCond``, ``Trueb``, ``Cl_2``."""
-    whole = re.sub(r"[^a-z0-9]", "", re.sub(r"[(\[].*", "", column).lower())
-    words = [word.lower() for word in _SITE_WORDS.findall(re.sub(r"[(\[].*", "", column))]
+    """By the words of the column's name, the unit last: ``Water_Temp (C)``, ``DO %``, ``Cl_2``."""
+    name = re.sub(r"[(\[].*", "", column)
+    found = _by_words(name)
+    said = column[len(name) :] or re.split(r"[\s_]", name.strip().replace("%", " %"))[-1]
+    unit = re.sub(r"[^a-z0-9%/µ]", "", said.lower())
+    for usual, units, other in _IN_ANOTHER_UNIT:
+        if found is usual and unit in units:
+            return other
+    return found
+
+
+def _by_words(name: str) -> Limits:
+    whole = re.sub(r"[^a-z0-9]", "", name.lower())
+    words = [word.lower() for word in _SITE_WORDS.findall(name)]
     for candidates in ([whole], words, [re.sub(r"\d+$", "", whole)]):
         for names, limits in _BY_WORD:
             if names.intersection(candidates):

@@ -10,7 +10,7 @@ import stat
 import tempfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,16 +21,22 @@ _DELIMITERS: Final = ",;\t|"
 _BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CHUNK: Final = 1 << 20
 _LINES_IN_A_CELL: Final = 20
+_LINE_LIMIT: Final = 1 << 20
+"""Characters. What has longer lines is no table, and must not be taken into memory whole."""
+_PREFACE_LINES: Final = 50
 
 
 class Recording:
     """A file that is read from the start as often as needed, row by row.
 
+    The header is the first line that has all of ``columns`` (loggers write a preface), or
+    where none has, the first with anything on it but a remark.
+
     Raises ``RecordingUnreadable`` where it cannot be opened or, for a packed one, is
     broken anywhere; ``RecordingEmpty`` where it has no header.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: Sequence[str] = ()) -> None:
         self.path = path
         self._copy: IO[bytes] | None = None
         try:
@@ -42,7 +48,7 @@ class Recording:
         try:
             self._check_whole()
             self._encoding = self._find_encoding()
-            self.header, self._delimiter, self._skip = self._read_header()
+            self.header, self._delimiter, self._skip = self._read_header(columns)
         except BaseException:
             self.close()
             raise
@@ -58,10 +64,13 @@ class Recording:
         return self._delimiter != ","
 
     def column(self, name: str) -> int:
-        """Its index. Raises ``ColumnUnknown``."""
-        wanted = name.strip()
-        if wanted in self.header:
-            return self.header.index(wanted)
+        """Its index; capitals and spaces only matter where several differ in nothing else.
+
+        Raises ``ColumnUnknown``.
+        """
+        found = _find(self.header, name)
+        if found is not None:
+            return found
         raise ColumnUnknown(
             f"{self.path}: no column {name!r}; it has {', '.join(self.header)[:300]}", name
         )
@@ -116,7 +125,15 @@ class Recording:
                 self._bytes() as data,
                 io.TextIOWrapper(data, encoding=self._encoding, errors="replace") as text,
             ):
-                yield from text
+                number = 0
+                while line := text.readline(_LINE_LIMIT):
+                    number += 1
+                    if len(line) == _LINE_LIMIT and not line.endswith("\n"):
+                        raise RecordingUnreadable(
+                            f"{self.path}: line {number} has more than {_LINE_LIMIT} characters;"
+                            " this is no table"
+                        )
+                    yield line
         except (OSError, EOFError, zlib.error, UnicodeError) as error:
             raise self._unreadable(error) from error
 
@@ -142,13 +159,19 @@ class Recording:
             raise self._unreadable(error) from error
         return next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8-sig")
 
-    def _read_header(self) -> tuple[list[str], str, int]:
+    def _read_header(self, columns: Sequence[str]) -> tuple[list[str], str, int]:
+        first: tuple[list[str], str, int] | None = None
         for number, line in enumerate(self._lines(), 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            delimiter = max(_DELIMITERS, key=line.count)
-            cells = [cell.strip() for cell in _quoted(line, delimiter)]
-            return cells, delimiter, number
+            if line.strip() and not line.startswith("#"):
+                delimiter = max(_DELIMITERS, key=line.count)
+                cells = [cell.strip() for cell in _quoted(line, delimiter)]
+                if all(_find(cells, name) is not None for name in columns):
+                    return cells, delimiter, number
+                first = first or (cells, delimiter, number)
+            if first is not None and number >= _PREFACE_LINES:
+                break
+        if first is not None:
+            return first
         raise RecordingEmpty(f"{self.path}: the file is empty; it should hold a header and rows")
 
     def _seekable(self) -> Path:
@@ -167,6 +190,18 @@ class Recording:
     def _unreadable(self, error: Exception) -> RecordingUnreadable:
         reason = getattr(error, "strerror", None) or error
         return RecordingUnreadable(f"{self.path}: {reason}")
+
+
+def _find(header: Sequence[str], name: str) -> int | None:
+    wanted = name.strip()
+    if wanted in header:
+        return header.index(wanted)
+    folded = [_folded(cell) for cell in header]
+    return folded.index(_folded(wanted)) if folded.count(_folded(wanted)) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def _quoted(line: str, delimiter: str) -> list[str]:

@@ -205,11 +205,28 @@ def test_flags_are_causal_and_never_missing_for_a_number(values: list[float | No
         ("Cl_2", "Cl"),
         ("ODO mg/L", "do"),
         ("stage", "Level"),
+        ("DO (%)", "do_sat"),
+        ("ODO % sat", "do_sat"),
+        ("DO%", "do_sat"),
+        ("DO_percent", "do_sat"),
+        ("ODO (% Sat)", "do_sat"),
+        ("DO [mg/L]", "do"),
+        ("pH (mV)", "something"),
+        ("Temp (C)", "temp"),
+        ("Wtemp_C", "temp"),
         ("something", "anything"),
     ],
 )
 def test_what_a_column_is_goes_by_its_words(column: str, like: str) -> None:
     assert limits_for(column) is limits_for(like)
+
+
+def test_degrees_fahrenheit_are_known_by_their_letter() -> None:
+    for name in ("Temp (F)", "Water Temp [°F]", "temp_F", "Temperature (deg F)"):
+        qc = SignalQc(limits_for(name))
+        assert [qc.check(900.0 * i, f) for i, f in enumerate((68.0, 90.0, 130.0))] == [
+            *(GOOD, GOOD, FAIL)
+        ]
 
 
 # -- excursions
@@ -250,6 +267,17 @@ def test_a_fast_change_is_an_excursion_of_its_own() -> None:
     found = feed(Excursions("sonde", [bound]), [7, 7.1, 9, 9.1])
     assert [(e.kind, e.phase) for e in found] == [("rate", "onset"), ("rate", "end")]
     assert found[0].value == pytest.approx(1.9 / 60)
+
+
+def test_a_clock_that_is_set_back_ends_neither_rates_nor_time() -> None:
+    rate = Bound("pH", "pH", "rate", 0.01, consecutive=1)
+    watch = Excursions("sonde", [rate, HIGH])
+    feed(watch, [7, 7.1, 9.5, 9.6, 9.7], at=120)
+    found = feed(watch, [9.7, 7.7, 7.6, 7.5], at=0)
+    assert [(e.kind, e.phase) for e in found] == [
+        *(("rate", "onset"), ("rate", "end"), ("above", "end"))
+    ]
+    assert all(e.ended is None or e.ended >= e.started for e in found)
 
 
 @given(st.lists(st.sampled_from([7.0, 8.7, 9.2, 11.0]), max_size=60), st.integers(0, 60))

@@ -176,6 +176,51 @@ def test_a_cell_of_several_lines_is_one_row_and_a_stray_quotation_is_not(
     assert [row["values"]["ph"] for row in read(capsys, path, stray)] == [7.0, 8.0, 9.0, 10.0]
 
 
+def test_a_column_by_other_capitals_and_spaces_where_only_one_can_be_meant(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("Date  Time, pH ,PH,Water  Temp\n2020-01-01,7,8,9\n")
+    for time, signals, values in (
+        ("date time", "water temp", {"water temp": 9.0}),
+        ("Date  Time", "pH, PH", {"pH": 7.0, "PH": 8.0}),
+        (" DATE TIME ", "PH", {"PH": 8.0}),
+    ):
+        assert main(["water", "replay", str(path), "--time", time, "--signals", signals]) == 0
+        assert json.loads(capsys.readouterr().out)["values"] == values
+    assert main(["water", "replay", str(path), "--time", "date time", "--signals", "ph"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("vigil-edge: column-unknown: ")
+    assert err.count("\n") == 1
+
+
+def test_what_a_logger_writes_before_its_header(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    preface = b'"TOA5","weir","CR1000"\nSpCond,,\n\nserial;7;a;b;c;d\n'
+    rows = read(capsys, tmp_path / "a.csv", preface + table(*ROWS))
+    assert [row["values"]["ph"] for row in rows] == [7.1, 7.2, 7.3]
+    (tmp_path / "a.csv").write_bytes(b"a,b\n1,2\n" * 60 + table(*ROWS))
+    status, _, err = played(capsys, tmp_path / "a.csv")
+    assert status == 2
+    assert err[0].endswith("it has a, b"), "what looks like a header is named"
+
+
+def test_a_line_without_an_end_is_not_taken_into_memory(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    for content in (b"x" * (3 << 20), table(*ROWS) + b"7," * (1 << 20)):
+        for packed in (content, gzip.compress(content)):
+            path.write_bytes(packed)
+            status, _, err = played(capsys, path)
+            assert status == 2
+            assert len(err) == 1
+            assert "recording-unreadable" in err[0]
+            assert "characters" in err[0]
+
+
 def test_rows_without_a_reading_and_all_the_same(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -215,7 +215,7 @@ def test_what_cannot_be_read_is_one_line_and_exit_2(
     assert "'cond'" in refused(
         capsys, "column-unknown", path, "--time", "t", "--signals", "ph,cond"
     )
-    assert "'T'" in refused(capsys, "column-unknown", path, "--time", "T", "--signals", "ph")
+    assert "'at'" in refused(capsys, "column-unknown", path, "--time", "at", "--signals", "ph")
     refused(capsys, "option-wrong", path, *asked, "--range", "ph=9")
     refused(capsys, "option-wrong", path, *asked, "--range", "do=0,9")
     refused(capsys, "option-wrong", path, *asked, "--utc-offset", "Taipei")
