@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from vigil_edge.sections import CloudSettings
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import decode
 from vigil_schemas.errors import InvalidMessage, VigilError
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
-from vigil_schemas.topics import COMMAND, CONFIG, RECEIPT, STATUS, topic
+from vigil_schemas.topics import COMMAND, CONFIG, MAX_MESSAGE_BYTES, RECEIPT, STATUS, topic
 from vigil_schemas.types import Lane
 
 if TYPE_CHECKING:
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 
 CONNECT_S: Final = 10.0
 GOODBYE_S: Final = 2.0
+HANG_UP_S: Final = 1.0
+"""A connection that leads nowhere would hold paho's thread until its keep-alive runs out."""
 _OBSERVATION_BYTES: Final = 512 * 1024
 """Unacknowledged observation bytes at most: an alarm queues behind no more than these."""
+
+_HEAD_BYTES: Final = 1024
+"""More than the topic and the properties of a message can take."""
 
 _log = structlog.get_logger("uplink")
 
@@ -40,6 +46,24 @@ class UplinkError(VigilError):
     """The broker is not reachable, refuses us or went away; the agent tries again."""
 
     code: ClassVar[str] = "uplink-failed"
+
+
+class _Client(Client):
+    """Tells when its thread ends, for whatever reason: a dead thread calls nobody back."""
+
+    ended: Callable[[str], None] = staticmethod(lambda _: None)
+
+    def loop_forever(
+        self, timeout: float = 1.0, retry_first_connection: bool = False
+    ) -> MQTTErrorCode:
+        reason = "its thread came to an end"
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as error:
+            reason = f"its thread died of {error!r}"
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
+        finally:
+            self.ended(f"the connection ended: {reason}")
 
 
 class Connection:
@@ -60,9 +84,9 @@ class Connection:
         self._inbox: asyncio.Queue[MQTTMessage] = asyncio.Queue()
         self._client = self._new_client()
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> _Client:
         settings = self.uplink.settings
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=self.uplink.gateway,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -79,6 +103,7 @@ class Connection:
         client.will_set(
             self._topic(STATUS), self.uplink.status(death, GatewayDeath.TYPE), qos=1, retain=True
         )
+        client.ended = lambda reason: self._tell(self._end, reason)
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda *_: self._tell(self._end, "the broker is not reachable")
         client.on_disconnect = self._on_disconnect
@@ -153,12 +178,15 @@ class Connection:
     async def open(self) -> None:
         """CONNECT, subscribe, birth. Raises ``UplinkError``."""
         settings = self.uplink.settings
+        wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        wishes.MaximumPacketSize = MAX_MESSAGE_BYTES + _HEAD_BYTES
         await asyncio.to_thread(
             self._client.connect,
             settings.host,
             settings.port,
             settings.keepalive_s,
             clean_start=True,
+            properties=wishes,
         )
         self._client.loop_start()
         await self._unless_ended(self._accepted)
@@ -256,13 +284,27 @@ class Connection:
                     known = receipts.get(data.source)
                     if known is None or data.stored >= known.stored:
                         receipts[data.source] = data
-                elif isinstance(data, Command):
-                    await self.uplink.sides.command(data)
-                elif isinstance(data, Configuration):
-                    await self.uplink.sides.configuration(data)
+                elif data is not None:
+                    await self._obey(data)
             for receipt in receipts.values():
-                await self.uplink.take_receipt(receipt)
+                await self._obey(receipt)
             self._wake.set()
+
+    async def _obey(self, data: object) -> None:
+        """What one message asks for. A mistake in that must not cost the connection:
+
+        a retained configuration comes again with every new one.
+        """
+        try:
+            if isinstance(data, Receipt):
+                await self.uplink.take_receipt(data)
+            elif isinstance(data, Command):
+                await self.uplink.sides.command(data)
+            elif isinstance(data, Configuration):
+                await self.uplink.sides.configuration(data)
+        except Exception:
+            self.uplink.sides.count("received-crashed")
+            _log.exception("a message from the cloud could not be followed", type=type(data))
 
     def _decoded(self, message: MQTTMessage) -> object:
         if not message.payload:  # a retained message was cleared
@@ -271,7 +313,7 @@ class Connection:
             return decode(bytes(message.payload)).data
         except InvalidMessage as error:
             self.uplink.sides.count(f"received-{error.reason}")
-            _log.warning("unreadable message", topic=message.topic, error=str(error))
+            _log.warning("unreadable message", error=str(error))
             return None
 
     async def close(self) -> None:
@@ -286,7 +328,12 @@ class Connection:
                         self._wake.clear()
                         await self._wake.wait()
             self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
+        stopping = asyncio.ensure_future(asyncio.to_thread(self._client.loop_stop))
+        await asyncio.wait([stopping], timeout=HANG_UP_S)
+        if not stopping.done() and (way := self._client.socket()) is not None:
+            with contextlib.suppress(OSError):
+                cast(socket.socket, way).shutdown(socket.SHUT_RDWR)
+        await stopping
         self._let_go()
 
     def _let_go(self) -> None:
@@ -294,6 +341,7 @@ class Connection:
         client = self._client
         client.on_connect = client.on_connect_fail = client.on_disconnect = None
         client.on_subscribe = client.on_publish = client.on_message = None
+        client.ended = lambda _: None
         del self._client
 
 

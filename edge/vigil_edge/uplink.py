@@ -18,15 +18,17 @@ import structlog
 
 from vigil_edge.backoff import Backoff
 from vigil_edge.connection import Connection, UplinkError
-from vigil_edge.outbox import Outbox
+from vigil_edge.outbox import Outbox, OutboxFailed
 from vigil_edge.sections import CloudSettings
 from vigil_edge.window import Window
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import Source, encode
+from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import GatewayBirth
 from vigil_schemas.topics import STATUS
 from vigil_schemas.types import ClockQuality, Lane, Model
 
+_UNKEPT_S: Final = 5.0
 _STEADY_S: Final = 30.0
 """A connection that held this long was a good one: the next pause is short again."""
 
@@ -70,21 +72,25 @@ class Uplink:
         self.sides = sides
         self.windows = {lane: Window(window) for lane in Lane}
         self.connected = False
+        self._since = 0.0
+        self._unkept: dict[str, Receipt] = {}
+        """Receipts that a refusing disk did not take in, to be tried again."""
+        self._unkept_due = 0.0
         self._backoff = Backoff(rng, first_s=first_pause_s)
         self._connection: Connection | None = None
         self._epoch = outbox.epoch
 
     async def run(self) -> None:
         while True:
-            began = self.sides.monotonic()
             try:
                 await self._connect_and_send()
-            except (UplinkError, OSError, ValueError) as error:
+            except (VigilError, OSError, ValueError) as error:
                 self.sides.count("uplink-lost" if self.connected else "uplink-unreachable")
                 _log.warning("no connection to the broker", error=str(error) or repr(error))
             finally:
+                steady = self.connected and self.sides.monotonic() - self._since > _STEADY_S
                 self.connected = False
-            if self.sides.monotonic() - began > _STEADY_S:
+            if steady:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next())
 
@@ -95,6 +101,7 @@ class Uplink:
         try:
             await connection.open()
             self.connected = True
+            self._since = self.sides.monotonic()
             _log.info("connected to the broker", broker=self.settings.broker, session=session)
             await connection.pump()
         finally:
@@ -108,6 +115,9 @@ class Uplink:
 
     async def refill(self) -> None:
         """Take what fits into the windows from the outbox."""
+        if self._unkept and self.sides.monotonic() >= self._unkept_due:
+            for receipt in list(self._unkept.values()):
+                await self.take_receipt(receipt)
         if self._epoch != self.outbox.epoch:
             for window in self.windows.values():
                 window.clear()
@@ -125,12 +135,27 @@ class Uplink:
                     window.fetched = max(window.fetched, issued)
 
     async def take_receipt(self, receipt: Receipt) -> None:
-        if not await self.outbox.receipt(receipt):
-            self.sides.count("receipt-foreign")
-            return
-        if self._epoch == self.outbox.epoch:
-            window = self.windows[Lane(Source.parse(receipt.source).lane)]
-            window.receipt(receipt.stored, receipt.beyond, self.sides.monotonic())
+        """A disk that refuses holds up the letting go of rows, not the sending of further ones."""
+        self._unkept.pop(receipt.source, None)
+        try:
+            if not await self.outbox.receipt(receipt):
+                self.sides.count("receipt-foreign")
+                return
+        except OutboxFailed as error:
+            self._unkept[receipt.source] = receipt
+            self._unkept_due = self.sides.monotonic() + _UNKEPT_S
+            self.sides.count("receipt-not-kept")
+            _log.warning("a receipt could not be kept", error=str(error))
+        lane = self._lane(receipt)
+        if lane is not None:
+            self.windows[lane].receipt(receipt.stored, receipt.beyond, self.sides.monotonic())
+
+    def _lane(self, receipt: Receipt) -> Lane | None:
+        """Whose receipt this is, while the windows are of the outbox's present epoch."""
+        if self._epoch != self.outbox.epoch:
+            return None
+        sources = {str(Source(self.gateway, lane.value, self._epoch)): lane for lane in Lane}
+        return sources.get(receipt.source)
 
     def status(self, data: Model, type: str) -> bytes:
         """A message on the status topic: it has a source and no sequence."""

@@ -3,141 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
 import ssl
-import time
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
 import servers
 from edge.authority import Authority
-from edge.ingest_stand_in import IngestStandIn, until
-from vigil_edge.outbox import Limits, Outbox
-from vigil_edge.sections import CloudSettings
-from vigil_edge.source import Outgoing
-from vigil_edge.uplink import Sides, Uplink
+from edge.ingest_stand_in import until
+from edge.uplink_gateway import Make, gateways, ingest
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import CommandResult, GatewayBirth, GatewayDeath
-from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.topics import CONFIG, RECEIPT
-from vigil_schemas.types import ClockQuality, Lane
-
-
-@dataclass
-class Gateway:
-    """An outbox and an uplink, with what they report."""
-
-    id: str
-    outbox: Outbox
-    uplink: Uplink
-    counts: Counter[str]
-    commands: list[Command] = field(default_factory=list)
-    configurations: list[Configuration] = field(default_factory=list)
-    number: Any = field(default_factory=itertools.count)
-    task: asyncio.Task[None] | None = None
-
-    def connect(self) -> None:
-        self.task = asyncio.create_task(self.uplink.run())
-
-    async def disconnect(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-            self.task = None
-
-    async def accept(self, lane: Lane, count: int) -> None:
-        facts = []
-        for _ in range(count):
-            number = next(self.number)
-            at = datetime.now(UTC)
-            data: Any = CommandResult(command_id=f"number-{number:08d}", accepted=True)
-            if lane is Lane.ALARM:
-                data = SmokeAlarm(
-                    alarm_id=f"alarm-{number:06d}", condition="smoke", active=True, since=at
-                )
-            facts.append(Outgoing(lane, data.TYPE, self.id, at, data))
-        await self.outbox.accept("d", facts, None, ClockQuality.SYNCHRONISED)
-
-    async def empty(self) -> None:
-        while True:
-            if not sum(depth.rows for depth in await self.outbox.depths()):
-                return
-            await asyncio.sleep(0.02)
-
-
-Make = Callable[..., Any]
+from vigil_schemas.types import Lane
 
 
 @pytest.fixture
 async def make(tmp_path: Path) -> AsyncIterator[Make]:
-    made: list[Gateway] = []
-
-    async def build(broker: str, name: str | None = None, **cloud: Any) -> Gateway:
-        name = name or f"gw-{uuid.uuid4().hex[:12]}"
-        outbox = await Outbox.open(
-            tmp_path / f"{name}.sqlite",
-            name,
-            Limits(100_000, 10**9, 64),
-            new_epoch=lambda: uuid.uuid4().hex[:8],
-            new_id=lambda: str(uuid.uuid4()),
-            now_us=lambda: time.time_ns() // 1000,
-        )
-        commands: list[Command] = []
-        configurations: list[Configuration] = []
-
-        async def command(each: Command) -> None:
-            commands.append(each)
-
-        async def configuration(each: Configuration) -> None:
-            configurations.append(each)
-
-        counts: Counter[str] = Counter()
-        sides = Sides(
-            birth=lambda session: GatewayBirth(
-                session=session,
-                started=datetime.now(UTC),
-                software="test",
-                epoch=outbox.epoch,
-                public_key="0" * 64,
-                devices=[],
-            ),
-            command=command,
-            configuration=configuration,
-            count=lambda name: counts.update([name]),
-            now=lambda: datetime.now(UTC),
-            monotonic=time.monotonic,
-            quality=lambda: ClockQuality.SYNCHRONISED,
-            new_id=lambda: str(uuid.uuid4()),
-        )
-        settings = CloudSettings(broker=broker, **cloud)
-        uplink = Uplink(settings, name, outbox, 64, sides, Random(1), first_pause_s=0.1)
-        gateway = Gateway(name, outbox, uplink, counts, commands, configurations)
-        made.append(gateway)
-        return gateway
-
-    yield build
-    for gateway in made:
-        await gateway.disconnect()
-        await gateway.outbox.close()
-
-
-@contextlib.contextmanager
-def ingest(port: int, gateway: str, configure: Any = None) -> Any:
-    stand_in = IngestStandIn(port, gateway, configure)
-    try:
-        yield stand_in
-    finally:
-        stand_in.close()
+    async with gateways(tmp_path) as build:
+        yield build
 
 
 async def test_rows_leave_only_on_a_receipt(mosquitto: servers.Mosquitto, make: Make) -> None:
