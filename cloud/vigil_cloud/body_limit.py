@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY: Final = 64 * 1024
-_OWN_LIMIT: Final = "/evidence/"
-"""Uploads of evidence stream to disk and count for themselves."""
+_UPLOAD: Final = re.compile(r"/api/v1/gateways/[^/]+/evidence/[^/]+")
+"""Uploads of evidence stream to disk and count for themselves. The whole path is compared:
+a part of it may be a name that the sender chose."""
 
 
 class BodyLimit:
@@ -19,7 +21,8 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _OWN_LIMIT in scope["path"]:
+        upload = scope["type"] == "http" and _UPLOAD.fullmatch(scope["path"])
+        if scope["type"] != "http" or (upload and scope["method"] == "PUT"):
             await self._app(scope, receive, send)
             return
         size = 0

@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
@@ -52,6 +53,12 @@ class NotFound(ApiError):
     status: ClassVar[int] = 404
 
 
+_TITLES: Final = {
+    413: "Content Too Large",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""Where the standard library's phrases (and with them the codes) differ between Pythons."""
 _UNAVAILABLE: Final = (TimeSeriesUnavailable, ObjectsUnavailable)
 
 
@@ -59,8 +66,12 @@ def problem(
     status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     """The response for one refusal."""
-    body = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
+    body = Problem(title=_title(status), status=status, code=code, detail=detail)
     return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _title(status: int) -> str:
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 async def _on_vigil_error(_request: Request, error: Exception) -> Response:
@@ -77,7 +88,7 @@ async def _on_vigil_error(_request: Request, error: Exception) -> Response:
 
 async def _on_http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    code = _title(error.status_code).lower().replace(" ", "-")
     return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
 
@@ -117,7 +128,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(StaleDataError, _on_conflict)
-    app.add_exception_handler(OperationalError, _on_database_error)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, _on_database_error)
     app.add_exception_handler(Exception, _on_anything_else)
 
 

@@ -53,7 +53,10 @@ class QartodFlag(IntEnum):
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:  # in UTC it lies before year 1 or after year 9999
+        raise ValueError("the time lies outside of the calendar") from error
 
 
 def isoformat_utc(value: datetime) -> str:

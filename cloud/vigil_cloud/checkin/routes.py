@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import func, select
 
+from vigil_cloud import period
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.schema import VisitEntry
 from vigil_cloud.checkin import service
@@ -76,7 +77,7 @@ def get_footprints(
     consents.require_consent(reader, key)
     now = services.now()
     until = stop or now
-    since = start or until - timedelta(days=1)
+    since = start or period.before(until, timedelta(days=1))
     if not timedelta(0) < until - since <= service.LONGEST_FOOTPRINT:
         raise BadPeriod(
             f"Start lies before stop, by at most {service.LONGEST_FOOTPRINT.days} days."

@@ -24,6 +24,7 @@ from vigil_cloud.devices.schema import (
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.period import before
 from vigil_schemas.types import UtcDatetime
 
 router = APIRouter()
@@ -84,7 +85,7 @@ def get_series(
 ) -> SeriesPoints:
     """Readings in [start, stop); means of windows where there are more than `points`."""
     end = stop or services.now()
-    begin = start or end - DEFAULT_SPAN
+    begin = start or before(end, DEFAULT_SPAN)
     return service.points_of(services, reader, device, parameter, begin, end, points)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
+from vigil_cloud.alerts.occurrences import WantedOccurrences
 from vigil_cloud.alerts.visibility import ROLES
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.noise.models import Exceedance
-from vigil_schemas.types import DeviceId, Domain, UtcDatetime
+from vigil_schemas.types import Domain, UtcDatetime
 
 router = APIRouter(prefix="/noise", tags=["noise"])
 
@@ -46,19 +47,10 @@ class ExceedanceList(BaseModel):
 def list_exceedances(
     _reader: Annotated[Reader, Depends(require(*ROLES[Domain.NOISE]))],
     services: ServicesDependency,
-    device: DeviceId | None = None,
-    start: UtcDatetime | None = None,
-    stop: UtcDatetime | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    wanted: WantedOccurrences,
 ) -> ExceedanceList:
     """Passages that began in ``[start, stop)``."""
-    query = select(Exceedance).order_by(Exceedance.started.desc()).limit(limit)
-    if device is not None:
-        query = query.where(Exceedance.device == device)
-    if start is not None:
-        query = query.where(Exceedance.started >= start)
-    if stop is not None:
-        query = query.where(Exceedance.started < stop)
+    query = wanted.among(select(Exceedance), device=Exceedance.device, began=Exceedance.started)
     with services.sessions() as session:
-        rows = list(session.scalars(query))
+        rows = session.scalars(query).all()
     return ExceedanceList(exceedances=[ExceedanceEntry.model_validate(row) for row in rows])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 
+from vigil_cloud.alerts.occurrences import WantedOccurrences
 from vigil_cloud.alerts.visibility import ROLES
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.smoke.models import AlarmCondition
-from vigil_schemas.types import DeviceId, Domain, UtcDatetime
+from vigil_schemas.types import Domain, UtcDatetime
 
 router = APIRouter(prefix="/smoke", tags=["smoke"])
 
@@ -41,18 +42,15 @@ class ConditionList(BaseModel):
 def list_conditions(
     _reader: Annotated[Reader, Depends(require(*ROLES[Domain.SMOKE]))],
     services: ServicesDependency,
-    device: DeviceId | None = None,
+    wanted: WantedOccurrences,
     active: bool | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ConditionList:
-    """What alarms reported."""
-    moment = func.coalesce(AlarmCondition.activated, AlarmCondition.cleared)
-    query = select(AlarmCondition).order_by(moment.desc()).limit(limit)
-    if device is not None:
-        query = query.where(AlarmCondition.device == device)
+    """What alarms reported; of a condition whose beginning has not arrived the end counts."""
+    began = func.coalesce(AlarmCondition.activated, AlarmCondition.cleared)
+    query = wanted.among(select(AlarmCondition), device=AlarmCondition.device, began=began)
     if active is not None:
         lasting = AlarmCondition.cleared.is_(None)
         query = query.where(lasting if active else ~lasting)
     with services.sessions() as session:
-        rows = list(session.scalars(query))
+        rows = session.scalars(query).all()
     return ConditionList(conditions=[ConditionEntry.model_validate(row) for row in rows])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
+from vigil_cloud.alerts.occurrences import WantedOccurrences
 from vigil_cloud.alerts.visibility import ROLES
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.water.models import Excursion
-from vigil_schemas.types import DeviceId, Domain, UtcDatetime
+from vigil_schemas.types import Domain, UtcDatetime
 
 router = APIRouter(prefix="/water", tags=["water"])
 
@@ -45,19 +46,10 @@ class ExcursionList(BaseModel):
 def list_excursions(
     _reader: Annotated[Reader, Depends(require(*ROLES[Domain.WATER]))],
     services: ServicesDependency,
-    device: DeviceId | None = None,
-    start: UtcDatetime | None = None,
-    stop: UtcDatetime | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    wanted: WantedOccurrences,
 ) -> ExcursionList:
     """Excursions that began in ``[start, stop)``."""
-    query = select(Excursion).order_by(Excursion.started.desc()).limit(limit)
-    if device is not None:
-        query = query.where(Excursion.device == device)
-    if start is not None:
-        query = query.where(Excursion.started >= start)
-    if stop is not None:
-        query = query.where(Excursion.started < stop)
+    query = wanted.among(select(Excursion), device=Excursion.device, began=Excursion.started)
     with services.sessions() as session:
-        rows = list(session.scalars(query))
+        rows = session.scalars(query).all()
     return ExcursionList(excursions=[ExcursionEntry.model_validate(row) for row in rows])

@@ -10,6 +10,7 @@ type Schema = components["schemas"];
 
 export type Account = Schema["AccountEntry"];
 export type Alert = Schema["Alert"];
+export type AlertPage = Schema["AlertList"];
 export type AlertHistory = Schema["AlertAction"];
 export type AuditLine = Schema["AuditLine"];
 export type Consent = Schema["ConsentEntry"];

@@ -605,7 +605,7 @@ export interface paths {
         };
         /**
          * List Conditions
-         * @description What alarms reported.
+         * @description What alarms reported; of a condition whose beginning has not arrived the end counts.
          */
         get: operations["list_smoke_conditions"];
         put?: never;
@@ -2573,8 +2573,10 @@ export interface operations {
     list_smoke_conditions: {
         parameters: {
             query?: {
-                device?: string | null;
                 active?: boolean | null;
+                device?: string | null;
+                start?: string | null;
+                stop?: string | null;
                 limit?: number;
             };
             header?: never;
