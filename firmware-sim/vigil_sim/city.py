@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,7 +46,7 @@ class City:
         self.environment: dict[str, dict[str, str]] = {g.id: {} for g in scenario.gateway}
         self.devices: list[dict[str, Any]] = []
         self._directory = directory
-        self._running: list[Running] = []
+        self._running = AsyncExitStack()
         self._streets: list[Any] = []
 
     async def start(self) -> None:
@@ -71,15 +72,16 @@ class City:
             street.schedule(self.clock)
 
     async def stop(self) -> None:
-        """Stop every device, last started first."""
-        running, self._running = self._running, []
-        for device in reversed(running):
-            await device.stop()
-        self.ledger.close()
+        """Stop every device, last started first; one that fails to does not keep the others."""
+        try:
+            await self._running.aclose()
+        finally:
+            self.ledger.close()
 
     async def _run(self, device: Running) -> None:
+        # Before: what fails or is interrupted half-way has something to stop, too.
+        self._running.push_async_callback(device.stop)
         await device.start()
-        self._running.append(device)
 
     def faults(self, device: str) -> Faults:
         """The faults that the scenario writes for one device."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
 from collections.abc import Callable
 
@@ -48,25 +46,3 @@ class DeviceClock:
     def microseconds(self) -> int:
         """The device's own idea of Unix time, µs."""
         return math.floor((self._clock() + self._faults.skew(self.world())) * 1e6)
-
-
-async def every(period_s: float, act: Callable[[], None]) -> None:
-    """Call ``act`` once per period, without creeping, until cancelled.
-
-    A late round is not made up for: ``act`` looks at the clock itself.
-    """
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    while True:
-        act()
-        due = max(due + period_s, loop.time())
-        await asyncio.sleep(due - loop.time())
-
-
-async def cancelled(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task and wait for its end; an error that it ended with is raised here."""
-    if task is None:
-        return
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

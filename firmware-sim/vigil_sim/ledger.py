@@ -95,8 +95,10 @@ class Ledger:
     def close(self) -> None:
         """Flush and let go of the file."""
         with self._lock:
-            self._write()
-            self._database.close()
+            try:
+                self._write()
+            finally:
+                self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,8 +111,13 @@ class Ledger:
         if not self._pending:
             return
         self._database.execute("BEGIN IMMEDIATE")
-        self._database.executemany(_INSERT, self._pending)
-        self._database.execute("COMMIT")
+        try:
+            self._database.executemany(_INSERT, self._pending)
+            self._database.execute("COMMIT")
+        except BaseException:
+            # Nothing of it is noted, and all of it is tried again with the next.
+            self._database.rollback()
+            raise
         self._pending.clear()
 
 
@@ -118,7 +125,8 @@ class LedgerReader:
     """Counts and lists a ledger that another process may still be writing."""
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        # Escaped: a folder's name may have a question mark in it.
+        self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
     def count(
         self, kind: str | None = None, device: str | None = None, gateway: str | None = None

@@ -22,6 +22,7 @@ from vigil_schemas.types import isoformat_utc
 from vigil_sim import toml_text
 from vigil_sim.city import City
 from vigil_sim.clock import CityClock
+from vigil_sim.lasting import first_failure
 from vigil_sim.scenario import Scenario, ScenarioError
 
 Tell = Callable[[dict[str, Any]], None]
@@ -161,8 +162,12 @@ async def play(
     exit_when_done: bool = False,
     tell: Tell = _say,
 ) -> int:
-    """Run the city until it is done (and told to exit then) or a signal comes."""
+    """Run the city until it is done (and told to exit then) or a signal comes.
+
+    Raises ``DeviceFailed`` where a device breaks down otherwise than the scenario says.
+    """
     stopping = asyncio.Event()
+    failure = first_failure()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -173,14 +178,18 @@ async def play(
     )
     signalled = asyncio.create_task(stopping.wait(), name="signal")
     try:
-        await asyncio.wait({night, signalled}, return_when=asyncio.FIRST_COMPLETED)
-        if night.done():
-            night.result()
+        waited = (failure, night, signalled)
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        for ended in (failure, night):
+            if ended.done():
+                ended.result()
     finally:
         for task in (night, signalled):
             task.cancel()
         await asyncio.gather(night, signalled, return_exceptions=True)
-        await city.stop()
+        # What broke down may fail to stop as well: the first of the two is the reason.
+        with contextlib.suppress(*([Exception] if failure.done() else [])):
+            await city.stop()
     return 0
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
+
+import pytest
 
 from vigil_sim.ledger import Ledger, LedgerReader
 
@@ -35,3 +38,17 @@ def test_opened_again_it_goes_on(tmp_path: Path) -> None:
             ledger.append("smoke", "gw", "a", "smoke", number, None, f"id-{number}")
     with LedgerReader(tmp_path / "ledger.db") as reader:
         assert [entry.id for entry in reader.entries("smoke", gateway="gw")] == ["id-0", "id-1"]
+
+
+def test_what_could_not_be_written_is_written_later(tmp_path: Path) -> None:
+    path = tmp_path / "a ?#%41 b" / "ledger.db"
+    with Ledger(path, batch=1) as ledger:
+        other = sqlite3.connect(path)
+        other.execute("ALTER TABLE produced RENAME TO away")
+        with pytest.raises(sqlite3.OperationalError):
+            ledger.append("reading", "g", "d", "p", 1, 1.0)
+        other.execute("ALTER TABLE away RENAME TO produced")
+        other.close()
+        ledger.append("reading", "g", "d", "p", 2, 2.0)
+        with LedgerReader(path) as truth:
+            assert [entry.time_us for entry in truth.entries()] == [1, 2]

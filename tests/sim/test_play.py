@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -187,6 +188,32 @@ def test_the_whole_city_night_runs_over_its_real_protocols(
         for station in ("station-temple", "station-market"):
             assert ledger.count("advert", station) > 0
         assert ledger.count("smoke", "smoke-lane88-kitchen") > 0
+
+
+SONDE = """
+[[water]]
+device = "sonde-one"
+gateway = "gw-one"
+name = "Sonde"
+name_zh = "水質"
+at = [1.0, 2.0]
+canal_m = 0.0
+interval_s = 0.2
+"""
+
+
+def test_a_device_that_breaks_down_ends_the_play_with_the_reason(
+    scenario: Path, tmp_path: Path, plays: list[Play]
+) -> None:
+    scenario.write_text(scenario.read_text("utf-8").replace("[[noise]]", SONDE + "[[noise]]"))
+    plays.append(play := Play(scenario, tmp_path / "city", "--wait"))
+    assert play.line()["kind"] == "ready"
+    with sqlite3.connect(tmp_path / "city" / "ledger.sqlite", timeout=30) as database:
+        database.execute("DROP TABLE produced")
+    assert play.process.wait(60) == 2
+    last = play.errors().splitlines()[-1]
+    assert last.startswith("vigil-sim: device-failed: sonde-one: OperationalError('no such table")
+    assert "Traceback" not in play.errors()
 
 
 @pytest.mark.parametrize(

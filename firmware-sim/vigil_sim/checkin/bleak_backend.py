@@ -21,7 +21,7 @@ from bleak.backends.scanner import (
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
 
 from vigil_sim.checkin.advert_socket import VARIABLE
-from vigil_sim.device_clock import cancelled
+from vigil_sim.lasting import cancelled, lasting
 
 
 class SocketScanner(BaseBleakScanner):
@@ -59,7 +59,7 @@ class SocketScanner(BaseBleakScanner):
             raise _no_bluetooth(f"no simulated radio at {place}: {error}") from error
         if not answered:
             raise _no_bluetooth(f"adapter {self._adapter!r} not found")
-        self._listening = asyncio.get_running_loop().create_task(self._listen(reader))
+        self._listening = lasting(self._listen(reader), "adverts")
 
     async def stop(self) -> None:
         """End the scan."""

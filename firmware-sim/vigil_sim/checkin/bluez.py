@@ -20,7 +20,7 @@ from dbus_fast.aio.message_bus import MessageBus
 from vigil_schemas.errors import VigilError
 from vigil_sim.checkin.beacons import Advert, Receiver
 from vigil_sim.checkin.private_bus import PrivateBus, fits
-from vigil_sim.device_clock import cancelled
+from vigil_sim.lasting import cancelled, lasting
 
 _ADAPTER: Final = "org.bluez.Adapter1"
 _DEVICE: Final = "org.bluez.Device1"
@@ -125,7 +125,7 @@ class BluezStandIn:
         self._bus.add_message_handler(self._handle)
         await self._bus.call(_watch_names())
         await self._bus.request_name("org.bluez")
-        self._sending = asyncio.get_running_loop().create_task(self._send_signals(self._bus))
+        self._sending = lasting(self._send_signals(self._bus), "Bluetooth")
 
     async def _disappear(self) -> None:
         sending, self._sending = self._sending, None

@@ -28,8 +28,9 @@ from vigil_sim.checkin.llrp import (
 from vigil_sim.checkin.reader_facts import Configuration, capabilities, configuration
 from vigil_sim.checkin.rospec import RoSpec, State
 from vigil_sim.checkin.rospecs import RoSpecs
-from vigil_sim.device_clock import DeviceClock, cancelled, every
+from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
+from vigil_sim.lasting import cancelled, every, lasting
 from vigil_sim.ledger import Ledger
 
 _NEWEST_VERSION = 2
@@ -139,20 +140,19 @@ class LlrpReader:
         self._clock.begin()
         self._server = await asyncio.start_server(self._accept, self._host, self._port)
         self._port = self._server.sockets[0].getsockname()[1]
-        self._inventory = asyncio.get_running_loop().create_task(every(self._round_s, self._round))
+        self._inventory = lasting(every(self._round_s, self._round), self.device)
 
     async def stop(self) -> None:
         """Close every connection and the port."""
         inventory, self._inventory = self._inventory, None
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            for task in list(self._connections):
+                task.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            await server.wait_closed()
         await cancelled(inventory)
-        if self._server is None:
-            return
-        self._server.close()
-        for task in list(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
 
     # -- inventory
 

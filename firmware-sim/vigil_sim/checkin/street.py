@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from vigil_sim.checkin.beacons import Beacon, Receiver, rssi_at
 from vigil_sim.checkin.broken import broken_advert
-from vigil_sim.device_clock import DeviceClock, cancelled
+from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
+from vigil_sim.lasting import cancelled, lasting
 from vigil_sim.ledger import Ledger
 
 __all__ = ["Beacon", "Position", "Station", "Street", "Walker"]
@@ -82,7 +83,7 @@ class Street:
     async def start(self) -> None:
         """Begin to advertise."""
         self._clock.begin()
-        self._advertising = asyncio.get_running_loop().create_task(self._advertise())
+        self._advertising = lasting(self._advertise(), "beacons")
 
     async def stop(self) -> None:
         """Fall silent."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+
+from vigil_sim.lasting import cancelled, lasting
 
 Greeting = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
 
@@ -34,20 +35,17 @@ class Broadcast:
             ticker.close()
             raise
         self.port = int(self._server.sockets[0].getsockname()[1])
-        self._ticking = asyncio.create_task(ticker, name=name)
+        self._ticking = lasting(ticker, name)
 
     async def stop(self) -> None:
         """Stop the ticker, hang up on everybody, close the port."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
         if self._server is not None:
             self._server.close()
         self.hang_up()
         for task in tuple(self._answering):
             task.cancel()
         await asyncio.gather(*self._answering, return_exceptions=True)
+        await cancelled(self._ticking)
 
     def hang_up(self) -> None:
         """Break every connection."""

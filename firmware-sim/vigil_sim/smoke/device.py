@@ -14,8 +14,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from vigil_schemas.errors import VigilError
-from vigil_sim.device_clock import DeviceClock, cancelled, every
+from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
+from vigil_sim.lasting import cancelled, every, lasting
 from vigil_sim.ledger import Ledger
 from vigil_sim.smoke.alarm import (
     CHANCE_STYLES,
@@ -126,13 +127,13 @@ class Zigbee2MqttHome:
         except BaseException:
             await self.stop()
             raise
-        self._ticking = asyncio.get_running_loop().create_task(every(self._tick_s, self._tick))
+        self._ticking = lasting(every(self._tick_s, self._tick), self.device)
 
     async def stop(self) -> None:
         """Announce the bridge offline, disconnect, end an embedded broker."""
         ticking, self._ticking = self._ticking, None
-        await cancelled(ticking)
         client, self._client = self._client, None
+        await cancelled(ticking)
         if client is not None:
             await asyncio.to_thread(_leave, client, f"{self._base_topic}/bridge/state")
         if self._embedded is not None:

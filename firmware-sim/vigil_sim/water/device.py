@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from vigil_sim.device_clock import DeviceClock, cancelled, every
+from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Fault, FaultKind, Faults
+from vigil_sim.lasting import cancelled, every, lasting
 from vigil_sim.ledger import Ledger
 from vigil_sim.water.broken import RTU_STYLES, TCP_STYLES, broken
 from vigil_sim.water.line import Line, PtyLine, Send, TcpLine
@@ -139,7 +140,7 @@ class ModbusSonde:
         self._began = self._clock.true()
         await self._line.open()
         tick = max(self._interval_s, _FINEST_TICK_S)
-        self._measuring = asyncio.get_running_loop().create_task(every(tick, self._tick))
+        self._measuring = lasting(every(tick, self._tick), self.device)
 
     async def stop(self) -> None:
         """Close every connection and the port."""
@@ -219,6 +220,8 @@ class ModbusSonde:
             send(data)
             return
         delay = fault.magnitude or _LATE_S
+        now = asyncio.get_running_loop().time()
+        self._late = {handle for handle in self._late if handle.when() > now}
         self._late.add(asyncio.get_running_loop().call_later(delay, send, data))
 
     def read(self, table: str, address: int, count: int) -> list[int] | None:

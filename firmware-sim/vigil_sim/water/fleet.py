@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vigil_sim.device_clock import every
+from vigil_sim.lasting import every, first_failure, lasting
 from vigil_sim.ledger import Ledger
 from vigil_sim.water.device import ModbusSonde, SignalRegister
 
@@ -200,11 +200,15 @@ def _section(sonde: ModbusSonde) -> dict[str, Any]:
 async def run(
     fleet: Fleet, ports_file: Path | None, tell: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT; tells ``ready``, ``produced`` and ``acknowledged``."""
+    """Serve until SIGTERM or SIGINT; tells ``ready``, ``produced`` and ``acknowledged``.
+
+    Raises ``DeviceFailed`` where a sonde breaks down.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    failure = first_failure()
     await fleet.start()
     description = fleet.describe()
     if ports_file is not None:
@@ -223,10 +227,16 @@ async def run(
                 milestones[name] = True
                 tell({"kind": name, "records": total, "overwritten": fleet.overwritten})
 
-    watching = loop.create_task(every(0.5, watch))
-    await stop.wait()
-    watching.cancel()
-    await fleet.stop()
+    watching = lasting(every(0.5, watch), "watching the fleet")
+    stopped: asyncio.Future[Any] = loop.create_task(stop.wait())
+    try:
+        await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)
+        if failure.done():
+            failure.result()
+    finally:
+        stopped.cancel()
+        watching.cancel()
+        await fleet.stop()
 
 
 def add_command(subparsers: Any) -> None:
