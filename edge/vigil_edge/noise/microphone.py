@@ -14,6 +14,9 @@ from vigil_edge.noise.pcm import Frames, PcmFormat
 
 LOST_AFTER_S: Final = 2.0
 """An unplugged microphone gives no error; it gives nothing."""
+_LOOKS: Final = 4
+"""So often it is looked within that time: where this process stood still for longer, which
+is not the microphone's fault, only one look is lost, and the sound comes with the next."""
 CLOSE_WITHIN_S: Final = 2.0
 OPEN_WITHIN_S: Final = 15.0
 QUEUE_BLOCKS: Final = 100
@@ -55,25 +58,34 @@ class Microphone:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(deliver, bytes(indata), bool(status.input_overflow))
 
+        stream = await self._opened(callback)
+        try:
+            while True:
+                yield self.format.decode(await self._next(queue))
+        finally:
+            # In a thread: where the driver hangs, the other sensors need not wait with it.
+            await asyncio.to_thread(_close, stream)
+
+    async def _opened(self, callback: Callable[..., None]) -> Any:
+        opening = asyncio.ensure_future(asyncio.to_thread(self._open, callback))
         try:
             async with asyncio.timeout(OPEN_WITHIN_S):
-                stream = await asyncio.to_thread(self._open, callback)
+                return await asyncio.shield(opening)
         except TimeoutError as error:
             raise MicrophoneLost(
                 self._device, f"{self._name} did not open within {OPEN_WITHIN_S:.0f} s"
             ) from error
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(LOST_AFTER_S):
-                        payload = await queue.get()
-                except TimeoutError as error:
-                    raise MicrophoneLost(
-                        self._device, f"{self._name} stopped delivering; is it plugged in?"
-                    ) from error
-                yield self.format.decode(payload)
         finally:
-            _close(stream)
+            if not opening.done():
+                # Nobody waits any more; left open, it would hold the device from the next try.
+                opening.add_done_callback(_close_late)
+
+    async def _next(self, queue: asyncio.Queue[bytes]) -> bytes:
+        for _ in range(_LOOKS):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOST_AFTER_S / _LOOKS):
+                    return await queue.get()
+        raise MicrophoneLost(self._device, f"{self._name} stopped delivering; is it plugged in?")
 
     @property
     def _name(self) -> str:
@@ -100,7 +112,11 @@ class Microphone:
                     latency="high",
                     callback=callback,
                 )
-                stream.start()
+                try:
+                    stream.start()
+                except BaseException:
+                    stream.close(ignore_errors=True)
+                    raise
                 _streams.add(id(stream))
         except (sounddevice.PortAudioError, ValueError) as error:
             raise MicrophoneLost(
@@ -121,6 +137,11 @@ class Microphone:
             ) from error
         module: ModuleType = sounddevice
         return module
+
+
+def _close_late(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        threading.Thread(target=_close, args=(opening.result(),), daemon=True).start()
 
 
 def _close(stream: Any) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import servers
 from edge.noise.tones import tone
+from vigil_edge.noise import microphone as microphone_module
 from vigil_edge.noise.errors import MicrophoneLost
 from vigil_edge.noise.levels import Meter, Seconds, pascal_per_unit
 from vigil_edge.noise.microphone import Microphone
@@ -102,6 +106,81 @@ async def first_block(microphone: Microphone) -> Frames:
         async for frames in blocks:
             return frames
     raise AssertionError("no block and no error")
+
+
+@pytest.mark.usefixtures("playing")
+async def test_a_gateway_that_stood_still_does_not_blame_the_microphone() -> None:
+    """The loop is held up for longer than a microphone may be silent: nothing is lost."""
+    loop = asyncio.get_running_loop()
+    heard, stood_still_at = 0, None
+
+    def stand_still() -> None:
+        nonlocal stood_still_at
+        stood_still_at = heard
+        time.sleep(1.5 * microphone_module.LOST_AFTER_S)  # the fault itself
+
+    microphone = Microphone("mic-1", "pulse", LAYOUT, lambda _: None)
+    async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
+        async for frames in blocks:
+            heard += len(frames)
+            if stood_still_at is None:
+                loop.call_soon(stand_still)
+            elif heard > stood_still_at + 3 * 48000:
+                break
+
+
+@pytest.mark.usefixtures("playing")
+async def test_blocks_that_nobody_takes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(microphone_module, "QUEUE_BLOCKS", 3)
+    counted: Counter[str] = Counter()
+    microphone = Microphone("mic-1", "pulse", LAYOUT, lambda name: counted.update([name]))
+    async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
+        await anext(blocks)
+        while counted["blocks-dropped"] < 2:  # noqa: ASYNC110 - counted by PortAudio's thread
+            await asyncio.sleep(0.02)
+        # What was kept comes first, and then what is heard now.
+        for _ in range(5):
+            await anext(blocks)
+
+
+@pytest.mark.usefixtures("playing")
+async def test_an_overflow_is_counted_and_the_measurement_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PulseAudio hides its overflows, so the flag of a real stream's blocks is set on the way."""
+    sounddevice = pytest.importorskip("sounddevice")
+
+    class Overflowing(sounddevice.RawInputStream):  # type: ignore[misc] # has no types
+        def __init__(self, *, callback: Callable[..., None], **options: object) -> None:
+            overflow = sounddevice.CallbackFlags(0x2)  # paInputOverflow
+            super().__init__(callback=lambda *of: callback(*of[:3], overflow), **options)
+
+    monkeypatch.setattr(sounddevice, "RawInputStream", Overflowing)
+    counted: Counter[str] = Counter()
+    microphone = Microphone("mic-1", "pulse", LAYOUT, lambda name: counted.update([name]))
+    async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
+        for _ in range(5):
+            await anext(blocks)
+    assert counted["input-overflow"] >= 5
+
+
+@pytest.mark.usefixtures("playing")
+async def test_a_microphone_that_opens_too_late_is_closed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(microphone_module, "OPEN_WITHIN_S", 0.0)
+    streams: list[Any] = []
+
+    class Watched(Microphone):
+        def _open(self, callback: Callable[..., None]) -> Any:
+            streams.append(super()._open(callback))
+            return streams[-1]
+
+    with pytest.raises(MicrophoneLost, match="did not open"):
+        await first_block(Watched("mic-1", "pulse", LAYOUT, lambda _: None))
+    await asyncio.to_thread(
+        servers.eventually, lambda: streams and streams[0].closed, "the late stream is closed"
+    )
 
 
 async def test_a_device_that_is_not_there_is_named(sound_card: servers.PulseAudio) -> None:
