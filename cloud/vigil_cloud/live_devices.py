@@ -75,13 +75,15 @@ class DeviceWatch:
             moments = (Device.updated, Device.last_seen, Gateway.updated)
             query = query.where(or_(*(moment > since for moment in moments)))
         rows: list[tuple[Device, Gateway | None]] = []
-        newest = self._since or self._services.now()
+        now = self._services.now()
+        newest = self._since or now
         for device, gateway in session.execute(query):
             rows.append((device, gateway))
             newest = max(newest, device.updated, device.last_seen or device.updated)
             if gateway is not None:
                 newest = max(newest, gateway.updated)
-        self._since = newest
+        # A clock that was ahead and is set back must not hide what happens until it is there again.
+        self._since = min(newest, now)
         return rows
 
     def _readings(self) -> list[DeviceNews]:

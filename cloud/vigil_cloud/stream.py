@@ -1,12 +1,12 @@
 """Live changes as server-sent events, each reader's as far as their rights reach.
 
-Events: ``alert`` (a whole alert), ``visit``, ``device``, ``reading``; and ``heartbeat``
-where neither alert nor visit was told for 15 s. Alerts and visits carry the feed's
-number as their id: a reader that comes back with ``Last-Event-ID`` is sent what it
-missed. Rights are asked anew for each batch and at each heartbeat, so that a revoked
-consent or an ended session takes effect at once, or soon where nothing happens. A
-feed that does not reach back far enough is announced with ``resync``: load
-everything again.
+Events: ``alert`` (a whole alert), ``visit``, ``device``, ``reading``; ``heartbeat`` at the
+beginning and where neither alert nor visit was told for 15 s; and ``resync``: load
+everything again, because the feed does not reach back far enough, or because the reader's
+rights have changed and the screen may show what it no longer should. Alerts and visits
+carry the feed's number as their id: a reader that comes back with ``Last-Event-ID`` is sent
+what it missed. Rights are asked anew before anything is sent and at each heartbeat: a
+revoked consent or an ended session takes effect at once, one that expires within 15 s.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import COOKIE, ServicesDependency, current_session
 from vigil_cloud.identity.errors import NotSignedIn
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.sessions import SignedIn, resume
 from vigil_cloud.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.services import Services
@@ -93,7 +94,8 @@ class Hub:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._inboxes: set[_Inbox] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._looks = (self._follow_feed, self._follow_devices)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self.cipher = Cipher(services.settings.secret)
 
     @contextmanager
@@ -101,9 +103,11 @@ class Hub:
         """A queue of news for as long as the reader reads."""
         inbox = _Inbox()
         self._inboxes.add(inbox)
-        if all(task.done() for task in self._tasks):
-            looks = (self._follow_feed(), self._follow_devices())
-            self._tasks = [asyncio.create_task(look) for look in looks]
+        # Each by itself: after the last reader has gone they end at different times.
+        for look in self._looks:
+            task = self._tasks.get(look.__name__)
+            if task is None or task.done():
+                self._tasks[look.__name__] = asyncio.create_task(look())
         try:
             yield inbox.queue
         finally:
@@ -113,7 +117,7 @@ class Hub:
         """End every stream."""
         for inbox in self._inboxes:
             inbox.put(None)
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
 
     async def _follow_feed(self) -> None:
@@ -197,25 +201,47 @@ async def _events(
 ) -> AsyncIterator[str]:
     with hub.subscribe() as inbox:
         position, resync = await run_in_threadpool(_start, services, after)
-        yield "retry: 2000\n: connected\n\n"
+        # The first heartbeat: what happens from here on is told, what was before is not.
+        yield "retry: 2000\n: connected\n\n" + _event("heartbeat", "{}")
         if resync:
             yield _event("resync", "{}", position)
+        rights: _Rights | None = None
+        devices: tuple[DeviceNews, ...] = ()
         clock = asyncio.get_running_loop().time
         due = clock() + HEARTBEAT_S
         while True:
             try:
                 batch = await run_in_threadpool(_catch_up, services, hub.cipher, token, position)
-                position = batch.position
-                for event in batch.events:
-                    yield event
-                if batch.more:
-                    continue
-                if batch.events or clock() >= due:
-                    due = clock() + HEARTBEAT_S
-                async for chunk in _wait(inbox, batch.reader, position, due):
-                    yield chunk
-            except (NotSignedIn, _Ended):
+            except NotSignedIn:
                 return
+            except Exception as error:  # a store that is away: the reader comes back
+                _log.warning("stream-ended", exc_info=error)
+                return
+            if rights not in (None, batch.rights):
+                yield _event("resync", "{}")
+            position, rights = batch.position, batch.rights
+            for event in batch.events:
+                yield event
+            for device in devices:
+                if may_see_device(batch.reader, device.domain):
+                    yield _event(device.kind, device.json)
+            devices = ()
+            if batch.more:
+                continue
+            if batch.events:
+                due = clock() + HEARTBEAT_S
+            try:
+                devices = await _news(inbox, position, due)
+            except TimeoutError:
+                # An event, not a comment: a page is never told of comments, and could not
+                # tell a quiet city from a connection that has died without a word.
+                yield _event("heartbeat", "{}")
+                due = clock() + HEARTBEAT_S
+            except _Ended:
+                return
+
+
+_Rights = tuple[frozenset[Role], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,35 +253,31 @@ class _Batch:
     events: list[str]
     more: bool
 
+    @property
+    def rights(self) -> _Rights:
+        """Where these differ from before, what is on the screen is no longer what it should be."""
+        return self.reader.roles, self.reader.consented
+
 
 class _Ended(Exception):
     """The hub has closed this stream."""
 
 
-async def _wait(
-    inbox: asyncio.Queue[News | None], reader: Reader, position: int, due: float
-) -> AsyncIterator[str]:
-    """Send devices' news until the feed has moved, or a heartbeat is due (loop time).
+async def _news(
+    inbox: asyncio.Queue[News | None], position: int, due: float
+) -> tuple[DeviceNews, ...]:
+    """Devices' news, none where the feed has moved. ``TimeoutError`` when a heartbeat is due.
 
-    What other readers are told does not put it off: in a busy city too an ended session
-    must end here, and who may see none of the news must hear that we live.
+    What other readers are told does not put that off: who may see none of the news must
+    hear that we live. Raises ``_Ended``.
     """
     while True:
-        try:
-            async with asyncio.timeout_at(due):
-                news = await inbox.get()
-        except TimeoutError:
-            # An event, not a comment: a page is never told of comments, and could not
-            # tell a quiet city from a connection that has died without a word.
-            yield _event("heartbeat", "{}")
-            return
+        async with asyncio.timeout_at(due):
+            news = await inbox.get()
         if news is None:
             raise _Ended
-        for device in news.devices:
-            if may_see_device(reader, device.domain):
-                yield _event(device.kind, device.json)
-        if news.head > position:
-            return
+        if news.devices or news.head > position:
+            return news.devices
 
 
 def _start(services: Services, after: int | None) -> tuple[int, bool]:
@@ -280,7 +302,7 @@ def _catch_up(services: Services, cipher: Cipher, token: str, position: int) -> 
         visits = _visits(session, services, reader, entries)
     events: list[str] = []
     for entry in entries:
-        found = alerts if entry.kind == "alert" else visits
+        found = {"alert": alerts, "visit": visits}.get(entry.kind, {})
         # Several changes of one thing in a batch are told once, at the last of them.
         shown = found.get(entry.key)
         if shown is not None and shown[0] == entry.number:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import httpx
@@ -20,6 +22,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.audit import lines_about
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_schemas.gateway import DeviceHealth
 
@@ -220,6 +223,7 @@ def test_a_busy_city_lives_for_who_may_see_none_of_it_and_ends_with_the_session(
         city.send(DeviceHealth.model_validate(health), "alarm-1")
 
     with stream(city, "inspector") as reader:
+        assert reader.next("heartbeat") is not None, "the one that every stream begins with"
         seen: list[Event | None] = []
         listening = threading.Thread(target=lambda: seen.append(reader.next("heartbeat", "device")))
         listening.start()
@@ -277,8 +281,102 @@ def keep_until(
         while not reader._events.empty():
             event = reader._events.get()
             assert event is not None
-            told.add((event.kind, event.data["device"]))
+            if "device" in event.data:
+                told.add((event.kind, event.data["device"]))
         return told >= wanted
 
     eventually(look, f"{wanted} on the stream")
     return told
+
+
+def test_a_reader_who_comes_back_at_once_is_told_at_once(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A page that is loaded again: the old stream has gone, one of the two looks has ended.
+    monkeypatch.setattr(live, "DEVICES_EVERY_S", 3600.0)
+
+    async def come_back() -> None:
+        hub = live.Hub(city.services)
+        async with asyncio.timeout(30):
+            with hub.subscribe() as inbox:
+                await inbox.get()
+            await asyncio.wait(hub._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            with hub.subscribe() as inbox:
+                assert await inbox.get() is not None
+        hub.close()
+
+    asyncio.run(come_back())
+
+
+def test_the_screen_is_told_to_load_again_when_a_consent_is_given_ends_or_expires(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.2)
+    city.account("guardian", Role.FAMILY)
+    city.guardian("guardian")
+    guardian = city.client("guardian")
+    consents = "/api/v1/people/p1/consents"
+    with stream(city, "family") as reader, stream(city, "inspector") as other:
+
+        def give(days: float) -> int:
+            body = {"account": "family", "expires": (city.time + timedelta(days=days)).isoformat()}
+            given = guardian.post(consents, json=body)
+            assert given.status_code == 201, given.text
+            assert reader.next("resync", "alert", "visit") == ("resync", None, {})
+            return int(given.json()["id"])
+
+        first = give(30)
+        city.send(visit(city.time), "station-1")
+        assert {reader_event(reader), reader_event(reader)} == {"checkin", "visit"}
+        assert guardian.delete(f"{consents}/{first}").status_code == 204
+        assert reader.next("resync", "alert", "visit") == ("resync", None, {})
+
+        give(0.01)
+        city.later(days=0.02)
+        assert reader.next("resync", "alert", "visit") == ("resync", None, {})
+
+        city.send(exceedance(city.time), "mic-1")
+        told = other.next("resync", "alert")
+        assert told is not None
+        assert told.kind == "alert", "nothing has changed for others"
+
+
+def test_who_comes_back_is_told_only_what_is_still_allowed(city: City) -> None:
+    city.account("relative", Role.FAMILY, Role.INSPECTOR)
+    city.consent("relative", days=1)
+    with stream(city, "relative") as reader:
+        city.send(exceedance(city.time), "mic-1")
+        left = reader.next("alert")
+    assert left is not None
+    city.send(visit(city.time), "station-1")
+    city.send(exceedance(city.time, "exceedance-2"), "mic-1")
+    for _ in range(4):  # never idle for long enough to be signed out
+        city.later(hours=7)
+        city.client("relative").get("/api/v1/session")
+
+    with stream(city, "relative", after=left.id) as reader:
+        assert reader_event(reader) == "noise"
+
+
+def test_a_right_that_was_taken_ends_a_homes_news_at_once(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "DEVICES_EVERY_S", 0.02)
+    states = itertools.cycle(("failed", "ok"))
+
+    def busy() -> None:
+        city.later(seconds=1)
+        for device in ("alarm-1", "sonde-1"):
+            health = {"device": device, "state": next(states), "since": city.time}
+            city.send(DeviceHealth.model_validate(health), device)
+        next(states)
+
+    with stream(city, "dispatcher") as reader:
+        keep_until(reader, busy, {("device", "alarm-1")})
+        with city.services.sessions() as session, session.begin():
+            account_named(session, "dispatcher").roles = [Role.INSPECTOR.value]
+        busy()
+        assert reader.next("resync") is not None
+        told = keep_until(reader, busy, {("device", "sonde-1")})
+
+    assert ("device", "alarm-1") not in told

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import FeedEntry, FeedHead
 
-Kind = Literal["alert", "device", "visit"]
+Kind = Literal["alert", "visit", "rights"]
 KEPT = timedelta(days=2)
 """How far back ``Last-Event-ID`` can reach."""
 

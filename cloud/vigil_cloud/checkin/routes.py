@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy import func, select
 
 from vigil_cloud import period
+from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.schema import VisitEntry
 from vigil_cloud.checkin import service
@@ -131,6 +132,7 @@ def grant_consent(
 ) -> ConsentEntry:
     """Let one relative know where the person is, until a moment (guardian)."""
     with writing(services.sessions) as session:
+        feed.lock(session)
         consents.require_guardian(session, reader, key)
         account = account_named(session, body.account)
         consent = consents.grant(
@@ -141,6 +143,8 @@ def grant_consent(
             expires=body.expires,
             now=services.now(),
         )
+        feed.append(session, "rights", key, services.now())
+    services.changed.announce()
     return _consent(consent, account.username)
 
 
@@ -153,6 +157,7 @@ def revoke_consent(
 ) -> None:
     """Take a consent back; it is over with the answer (guardian)."""
     with writing(services.sessions) as session:
+        feed.lock(session)
         consents.require_guardian(session, reader, key)
         consents.revoke(
             session,
@@ -161,6 +166,7 @@ def revoke_consent(
             by=reader.username,
             now=services.now(),
         )
+        feed.append(session, "rights", key, services.now())
     services.changed.announce()
 
 
