@@ -17,8 +17,12 @@ from vigil_edge.water.qc import UNLIMITED, Limits
 _HALF_DAY: Final = 43_200.0
 _DAY: Final = 86_400.0
 
-TEMPERATURE: Final = Limits((-5.0, 50.0), (-0.5, 40.0), spike_floor=0.6, flat_s=_HALF_DAY)
-FAHRENHEIT: Final = Limits((23.0, 122.0), (31.0, 104.0), spike_floor=1.1, flat_s=_HALF_DAY)
+TEMPERATURE: Final = Limits(
+    (-5.0, 50.0), (-0.5, 40.0), spike_floor=0.6, flat_s=_HALF_DAY, still=(-0.1, 0.1)
+)
+FAHRENHEIT: Final = Limits(
+    (23.0, 122.0), (31.0, 104.0), spike_floor=1.1, flat_s=_HALF_DAY, still=(31.8, 32.2)
+)
 PH: Final = Limits((0.5, 13.5), (5.0, 10.5), spike_floor=0.25, flat_s=_HALF_DAY)
 DISSOLVED_OXYGEN: Final = Limits((-0.5, 40.0), (0.05, 25.0), spike_floor=0.8, flat_s=_HALF_DAY)
 OXYGEN_SATURATION: Final = Limits((-5.0, 400.0), (0.5, 250.0), spike_floor=8.0, flat_s=_HALF_DAY)

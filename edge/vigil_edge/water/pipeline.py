@@ -14,9 +14,9 @@ from vigil_edge.water import logger
 from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage, ProbeRefused
 from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
 from vigil_edge.water.modbus import Probe, connect
-from vigil_edge.water.qc import SignalQc
 from vigil_edge.water.registers import MAX_READ_WORDS, Block, blocks, value
 from vigil_edge.water.settings import Settings, Signal
+from vigil_edge.water.sonde import SondeQc
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, microseconds, pack
@@ -65,7 +65,7 @@ class Judge:
     def __init__(self, settings: Settings, state: bytes | None) -> None:
         self._device = settings.device
         self._signals = settings.signal
-        self._qc = {s.name: SignalQc(s.limits()) for s in settings.signal}
+        self._qc = SondeQc(signal.limits() for signal in settings.signal)
         self._excursions = Excursions(settings.device, bounds(settings.signal), state)
 
     def state(self) -> bytes:
@@ -77,9 +77,8 @@ class Judge:
         readings: list[Reading] = []
         events: list[Outgoing] = []
         for time, values in measured:
-            seconds = microseconds(time) / 1e6
-            for signal, found in zip(self._signals, values, strict=True):
-                flag = self._qc[signal.name].check(seconds, found)
+            flags = self._qc.check(microseconds(time) / 1e6, values)
+            for signal, found, flag in zip(self._signals, values, flags, strict=True):
                 if flag is QartodFlag.MISSING:
                     found = None
                 readings.append(Reading(signal.name, signal.unit, time, found, flag))

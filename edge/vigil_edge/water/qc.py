@@ -39,6 +39,8 @@ class Limits:
     flat_readings: int = 12
     flat_above: float = -math.inf
     """Readings not above this may stay the same for ever (no chlorine, no turbidity)."""
+    still: Range | None = None
+    """Readings in here may stay the same four times as long (water that freezes or thaws)."""
 
 
 UNLIMITED: Final = Limits()
@@ -54,6 +56,7 @@ _GAP_FACTOR: Final = 4.0
 _CLOCK_BELIEVED: Final = 4
 """So many readings in a row that run forward behind an earlier one: the clock was set back."""
 _FLAT_FAIL: Final = 4.0
+_STILL_FACTOR: Final = 4.0
 
 
 class SignalQc:
@@ -187,12 +190,12 @@ class SignalQc:
         self._flat_count += 1
         if limits.flat_s is None or value <= limits.flat_above:
             return QartodFlag.GOOD
+        allowed = limits.flat_s
+        if limits.still is not None and limits.still[0] <= value <= limits.still[1]:
+            allowed *= _STILL_FACTOR
         still = t - self._flat_since
-        if still < limits.flat_s or self._flat_count < limits.flat_readings:
+        if still < allowed or self._flat_count < limits.flat_readings:
             return QartodFlag.GOOD
-        if (
-            still < _FLAT_FAIL * limits.flat_s
-            or self._flat_count < _FLAT_FAIL * limits.flat_readings
-        ):
+        if still < _FLAT_FAIL * allowed or self._flat_count < _FLAT_FAIL * limits.flat_readings:
             return QartodFlag.SUSPECT
         return QartodFlag.FAIL

@@ -11,8 +11,9 @@ from typing import Final
 
 from vigil_edge.water.errors import RecordingEmpty, TimesUnreadable
 from vigil_edge.water.expected import limits_for
-from vigil_edge.water.qc import Limits, SignalQc
+from vigil_edge.water.qc import Limits
 from vigil_edge.water.recording import Recording
+from vigil_edge.water.sonde import SondeQc
 from vigil_edge.water.times import TimeReader, day_first, order_matters
 from vigil_schemas.types import QartodFlag
 
@@ -60,19 +61,17 @@ def replay(
     time_at = recording.column(time_column)
     columns = [(name, recording.column(name)) for name in dict.fromkeys(signals)]
     given = limits or {}
-    checks = [
-        (name, at, SignalQc(given[name] if name in given else limits_for(name)))
-        for name, at in columns
-    ]
+    qc = SondeQc(given[name] if name in given else limits_for(name) for name, _ in columns)
     reader = TimeReader(_day_first(recording, time_at), offset)
     _check_times(recording, time_column, time_at, reader)
-    return _rows(recording, time_at, checks, reader, sentinels, tally or Tally())
+    return _rows(recording, time_at, columns, qc, reader, sentinels, tally or Tally())
 
 
 def _rows(
     recording: Recording,
     time_at: int,
-    checks: list[tuple[str, int, SignalQc]],
+    columns: list[tuple[str, int]],
+    qc: SondeQc,
     reader: TimeReader,
     sentinels: frozenset[float],
     tally: Tally,
@@ -82,12 +81,11 @@ def _rows(
         text = cells[time_at] if time_at < len(cells) else ""
         t = reader.read(text)
         seconds = None if t is None else t.timestamp()
-        values: dict[str, float | None] = {}
-        flags: dict[str, QartodFlag] = {}
-        for name, at, qc in checks:
-            value = _number(cells[at], sentinels, comma) if at < len(cells) else None
-            values[name] = value
-            flags[name] = qc.check(seconds, value)
+        values = {
+            name: _number(cells[at], sentinels, comma) if at < len(cells) else None
+            for name, at in columns
+        }
+        flags = dict(zip(values, qc.check(seconds, list(values.values())), strict=True))
         tally.rows += 1
         if t is None:
             tally.unreadable_times += 1

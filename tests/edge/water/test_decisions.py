@@ -17,6 +17,7 @@ from vigil_edge.water.expected import limits_for
 from vigil_edge.water.qc import Limits, SignalQc
 from vigil_edge.water.registers import MAX_READ_WORDS, blocks, number, value
 from vigil_edge.water.settings import Settings, Signal
+from vigil_edge.water.sonde import SondeQc, Standstill
 from vigil_schemas.types import QartodFlag
 from vigil_schemas.water import WaterExcursion
 from vigil_sim.water.registers import SignalRegister, encode
@@ -179,6 +180,46 @@ def test_after_a_gap_and_with_broken_clocks_only_ranges_are_tested() -> None:
     assert qc.check(49 * 60.0, 50.0) is GOOD, "the same time twice: no change can be judged"
     assert qc.check(None, 50.0) is GOOD
     assert qc.check(30 * 86_400.0, 50.0) is GOOD, "a month later"
+
+
+def test_water_stands_still_at_its_melting_point_and_a_broken_sensor_for_longer() -> None:
+    flags = run(limits_for("temp"), [0.2, *[0.0] * 800])
+    hours = {flag: flags.index(flag) / 4 for flag in (SUSPECT, FAIL)}
+    assert hours == {SUSPECT: 48.25, FAIL: 192.25}
+    assert run(limits_for("temp"), [4.2, *[4.0] * 50])[-1] is SUSPECT
+
+
+def together(moments: int, *, signals: int = 3) -> list[tuple[float | None, ...]]:
+    return [tuple(10 + math.sin(i / 15 + k) for k in range(signals)) for i in range(moments)]
+
+
+def test_a_logger_that_repeats_its_last_record_is_suspect_and_slow_sensors_are_not() -> None:
+    alive = together(300)
+    moments = [*alive, *[alive[-1]] * 8, *together(20)]
+    qc = SondeQc([Limits((0, 14), flat_s=None, spike=False)] * 3)
+    flags = [qc.check(900.0 * i, values)[0] for i, values in enumerate(moments)]
+    assert flags == [*[GOOD] * 302, *[SUSPECT] * 6, *[GOOD] * 20]
+    # Polled six times for each measurement; two of three the same; and two signals only.
+    for calm in (
+        [values for values in alive for _ in range(6)],
+        [(7.0, 7.0, values[0]) for values in alive],
+        [*together(300, signals=2), *[(7.0, 7.0)] * 8],
+    ):
+        still = Standstill()
+        assert not any(still.take(values) for values in calm)
+
+
+@given(st.lists(st.lists(st.sampled_from([None, 7.0, 7.1]), min_size=3, max_size=3), max_size=400))
+def test_a_sondes_flags_are_causal_and_no_better_than_its_signals(
+    moments: list[list[float | None]],
+) -> None:
+    limits = Limits((0, 14), flat_s=3600)
+    whole, alone = SondeQc([limits] * 3), SignalQc(limits)
+    for i, values in enumerate(moments):
+        flags = whole.check(900.0 * i, values)
+        by_itself = alone.check(900.0 * i, values[0])
+        assert (flags[0] is MISSING) == (by_itself is MISSING)
+        assert flags[0] >= by_itself or by_itself is QartodFlag.NOT_EVALUATED
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(), st.sampled_from([7.0, 7.1, 1e300])), max_size=80))
