@@ -52,11 +52,19 @@ def _routers() -> list[APIRouter]:
 def create_app(services: Services) -> FastAPI:
     """The application. Opens no store: that is left to its start and to requests."""
     app = _application()
-    app.state.services = services
+    health.install(app, services)
     app.state.hub = stream.Hub(services)
     app.add_middleware(BodyLimit)
     secure = services.settings.public_url.startswith("https://")
     app.add_middleware(SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url)
+    return app
+
+
+def create_operations_app(services: Services) -> FastAPI:
+    """Health and figures of a process that serves no API."""
+    app = FastAPI(title="Vigil operations", docs_url=None, redoc_url=None, openapi_url=None)
+    health.install(app, services)
+    app.include_router(health.router)
     return app
 
 

@@ -18,6 +18,7 @@ from typing import ClassVar, Final
 import structlog
 from iotcore import Broker
 
+from vigil_cloud.config import host_and_port
 from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import MAX_MESSAGE_BYTES
 
@@ -68,9 +69,7 @@ class EmbeddedBroker:
 
     def __init__(self, listen: str) -> None:
         """``listen`` is ``host:port``. Raises ``ValueError`` where it is not."""
-        host, _, port = listen.rpartition(":")
-        self.host = host.strip("[]") or "127.0.0.1"
-        self.port = int(port)
+        self.host, self.port = host_and_port(listen)
         self._folder = tempfile.TemporaryDirectory(prefix="vigil-broker-")
         self._config = Path(self._folder.name) / "rumqttd.toml"
         self._broker: Broker | None = None
@@ -133,8 +132,8 @@ class EmbeddedBroker:
                     self._broker.stop()  # releases the pipe of the dead child
                 self._start_child()
                 self.restarts += 1
-            except (OSError, RuntimeError) as error:
-                _log.error("broker-restart-failed", error=str(error))
+            except Exception as error:  # whatever it is, the next turn tries again
+                _log.error("broker-restart-failed", error=f"{type(error).__name__}: {error}")
                 pause_s = min(pause_s * 2, _START_PAUSE_LONGEST_S)
 
 

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SQLAlchemyError as error:
         first = str(error).strip().splitlines()[0]
         print(f"vigil-cloud: database-unavailable: {first}", file=sys.stderr)
+    except OSError as error:  # a folder or a certificate that cannot be used
+        print(f"vigil-cloud: file-unavailable: {error}", file=sys.stderr)
     return 2
 
 
@@ -68,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_account(commands, common)
     _add_gateway(commands, common)
     _add_device(commands, common)
-    command("audit", _audit, "check the audit log's chain; print its length and its last hash")
+    _add_audit(commands, common)
     return parser
 
 
@@ -122,6 +124,17 @@ def _add_device(
     release.set_defaults(run=_device_release)
 
 
+def _add_audit(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    audit = commands.add_parser("audit", help="the log of who read and changed what")
+    actions = audit.add_subparsers(required=True, metavar="ACTION")
+    verify = actions.add_parser(
+        "verify", parents=[common], help="check its chain; print its length and its last hash"
+    )
+    verify.set_defaults(run=_audit_verify)
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     settings = config.load(options.config)
     set_up_logging(settings.log_level)
@@ -138,7 +151,7 @@ def _serve(options: argparse.Namespace) -> int:
         with serving.running_broker(services) as broker:
             address = serving.broker_address(settings, broker)
             with serving.running_ingest(services, address):
-                serving.serve_http(
+                serving.serve_api(
                     services,
                     lambda port: serving.say(
                         kind="ready",
@@ -156,7 +169,7 @@ def _api(options: argparse.Namespace) -> int:
     with closing(build_services(_settings(options))) as services:
         serving.await_database(services, always=False)
         host = services.settings.http_host
-        serving.serve_http(
+        serving.serve_api(
             services, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
         )
     return 0
@@ -171,7 +184,7 @@ def _ingest(options: argparse.Namespace) -> int:
         address = serving.broker_address(services.settings, None)
         with serving.running_ingest(services, address):
             where = f"mqtt://{address.host}:{address.port}"
-            serving.wait_for_signal(lambda: serving.say(kind="ready", broker=where))
+            serving.serve_operations(services, lambda: serving.say(kind="ready", broker=where))
     return 0
 
 
@@ -279,7 +292,7 @@ def _account_active(options: argparse.Namespace) -> int:
     return 0
 
 
-def _audit(options: argparse.Namespace) -> int:
+def _audit_verify(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
     from vigil_cloud.identity.audit import verify
     from vigil_cloud.stores import build_services

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -32,6 +41,17 @@ class ConfigurationError(VigilError):
     """The settings cannot be used; the message names each mistake and its key."""
 
     code: ClassVar[str] = "configuration"
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """The parts of ``host:port``; an IPv6 address stands in brackets, no host is 127.0.0.1.
+
+    Raises ``ValueError``.
+    """
+    parts = urlsplit(f"//{listen}")
+    if parts.port is None or parts.path or parts.query or parts.username is not None:
+        raise ValueError(f"{listen!r} is not host:port")
+    return parts.hostname or "127.0.0.1", parts.port
 
 
 class SmtpSettings(BaseModel):
@@ -70,6 +90,9 @@ class Settings(BaseSettings):
 
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8400
+    operations_listen: str = ""
+    """Where ``vigil-cloud ingest`` answers ``/healthz``, ``/readyz`` and ``/metrics`` about
+    itself, as ``host:port``; empty: nowhere."""
 
     database_url: str = ""
     """SQLAlchemy address; empty is SQLite in ``data_dir``; ``postgresql+psycopg://…``."""
@@ -139,6 +162,13 @@ class Settings(BaseSettings):
     def secret(self) -> str:
         """The secret key; in the demo the one that everyone knows."""
         return self.secret_key.get_secret_value() or DEMO_SECRET
+
+    @field_validator("broker_listen", "operations_listen")
+    @classmethod
+    def _is_host_and_port(cls, value: str, info: ValidationInfo) -> str:
+        if value or info.field_name == "broker_listen":
+            host_and_port(value)
+        return value
 
     @model_validator(mode="after")
     def _refuse_known_secrets(self) -> Self:

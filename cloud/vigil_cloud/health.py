@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Callable
 from typing import Final, Literal
 
 import structlog
-from fastapi import APIRouter, Response
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel
 
 from vigil_cloud.database import engine
-from vigil_cloud.identity.dependencies import ServicesDependency
+from vigil_cloud.services import Services
 
 CHECK_TIMEOUT_S: Final = 5.0
 _log = structlog.get_logger(__name__)
@@ -38,30 +40,61 @@ async def get_liveness() -> Liveness:
     return Liveness()
 
 
+class Checks:
+    """Asks each part at most once at a time, on threads that nothing else uses.
+
+    A part that hangs holds one thread however often it is asked after, and neither the
+    answer about the others nor the end of the process waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def ask(self, checks: dict[str, Callable[[], None]]) -> dict[str, BaseException | None]:
+        """What is wrong with each, ``None`` where nothing is."""
+        tasks = {name: self._task(name, check) for name, check in checks.items()}
+        done, _ = await asyncio.wait(tasks.values(), timeout=CHECK_TIMEOUT_S)
+        silent = TimeoutError(f"no answer within {CHECK_TIMEOUT_S:.0f} s")
+        return {name: task.exception() if task in done else silent for name, task in tasks.items()}
+
+    def _task(self, name: str, check: Callable[[], None]) -> asyncio.Task[None]:
+        task = self._running.get(name)
+        if task is None or task.done():
+            asked = to_thread.run_sync(check, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+            task = self._running[name] = asyncio.ensure_future(asked)
+            # Looked at even where nobody waited for it, or asyncio would complain.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+
+def install(app: FastAPI, services: Services) -> None:
+    """Serve the routes below on an application."""
+    app.state.services = services
+    app.state.checks = Checks()
+
+
 @router.get(
     "/readyz",
     operation_id="get_readiness",
     responses={503: {"model": Readiness, "description": "A part is down"}},
 )
-def get_readiness(services: ServicesDependency, response: Response) -> Readiness:
+async def get_readiness(request: Request, response: Response) -> Readiness:
     """200 only while every part works that a request or a message may need."""
-    checks = {
-        "database": lambda: engine.ping(services.engine),
-        "timeseries": services.timeseries.ping,
-        "objects": services.objects.ping,
-        **services.readiness,
-    }
+    services: Services = request.app.state.services
+    asked: Checks = request.app.state.checks
+    found = await asked.ask(
+        {
+            "database": lambda: engine.ping(services.engine),
+            "timeseries": services.timeseries.ping,
+            "objects": services.objects.ping,
+            **services.readiness,
+        }
+    )
     parts: dict[str, Literal["ok", "down"]] = {}
-    pool = ThreadPoolExecutor(len(checks), "readyz")
-    futures = {name: pool.submit(check) for name, check in checks.items()}
-    for name, future in futures.items():
-        try:
-            future.result(CHECK_TIMEOUT_S)
-            parts[name] = "ok"
-        except Exception as error:  # whatever a part raises, it is down
+    for name, error in found.items():
+        parts[name] = "ok" if error is None else "down"
+        if error is not None:
             _log.warning("part-down", part=name, error=f"{type(error).__name__}: {error}")
-            parts[name] = "down"
-    pool.shutdown(wait=False)
     down = sorted(name for name, state in parts.items() if state == "down")
     response.headers["Cache-Control"] = "no-store"
     if down:
@@ -70,7 +103,8 @@ def get_readiness(services: ServicesDependency, response: Response) -> Readiness
 
 
 @router.get("/metrics", operation_id="get_metrics", response_class=Response)
-def get_metrics(services: ServicesDependency) -> Response:
+async def get_metrics(request: Request) -> Response:
     """Figures in Prometheus' text format. They name devices' lanes and reasons, never people."""
+    services: Services = request.app.state.services
     text, content_type = services.metrics.exposition()
     return Response(text, headers={"Content-Type": content_type})

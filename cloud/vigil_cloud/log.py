@@ -42,8 +42,5 @@ def set_up_logging(level: str = "info") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # One line per request or per HTTP connection is metrics' work, not the log's.
-    for noisy in (
-        *("alembic", "httpx", "httpcore", "urllib3", "uvicorn.access", "iotcore.broker"),
-        "vigil_cloud.ingest.client",  # paho tells of every packet
-    ):
+    for noisy in ("alembic", "httpx", "httpcore", "urllib3", "uvicorn.access", "iotcore.broker"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

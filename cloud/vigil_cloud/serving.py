@@ -15,11 +15,12 @@ from typing import Any, ClassVar, Final
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from vigil_cloud.app import create_app, handlers
+from vigil_cloud.app import create_app, create_operations_app, handlers
 from vigil_cloud.broker import EmbeddedBroker
-from vigil_cloud.config import ConfigurationError, Settings
+from vigil_cloud.config import ConfigurationError, Settings, host_and_port
 from vigil_cloud.database.migrate import check, upgrade
 from vigil_cloud.ingest.service import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
@@ -81,8 +82,8 @@ def broker_address(settings: Settings, embedded: EmbeddedBroker | None) -> Broke
     if embedded is not None:
         return BrokerAddress.parse(embedded.url)
     if settings.broker_url == EMBEDDED:
-        host, _, port = settings.broker_listen.rpartition(":")
-        return BrokerAddress.parse(f"mqtt://{host or '127.0.0.1'}:{port}")
+        host, port = host_and_port(settings.broker_listen)
+        return BrokerAddress(host, port)
     try:
         return BrokerAddress.parse(
             settings.broker_url,
@@ -133,16 +134,33 @@ def running_ingest(services: Services, address: BrokerAddress) -> Iterator[Inges
         ingest.stop()
 
 
-def serve_http(services: Services, ready: Callable[[int], None]) -> None:
+def serve_api(services: Services, ready: Callable[[int], None]) -> None:
     """The API until SIGTERM or SIGINT; ``ready`` is told the port once it answers.
 
     Raises ``PortTaken``.
     """
     settings = services.settings
-    listener = _listen(settings.http_host, settings.http_port)
+    listener = _listen(settings.http_host, settings.http_port, "VIGIL_HTTP_PORT")
+    _serve(create_app(services), listener, ready)
+
+
+def serve_operations(services: Services, ready: Callable[[], None]) -> None:
+    """What ``operations_listen`` asks for, or nothing, until SIGTERM or SIGINT.
+
+    Raises ``PortTaken``.
+    """
+    listen = services.settings.operations_listen
+    if not listen:
+        wait_for_signal(ready)
+        return
+    listener = _listen(*host_and_port(listen), "VIGIL_OPERATIONS_LISTEN")
+    _serve(create_operations_app(services), listener, lambda _port: ready())
+
+
+def _serve(app: FastAPI, listener: socket.socket, ready: Callable[[int], None]) -> None:
     port = int(listener.getsockname()[1])
     config = uvicorn.Config(
-        create_app(services),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -178,7 +196,7 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, variable: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -186,9 +204,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortTaken(
-            f"{host}:{port}: {error.strerror}; choose another VIGIL_HTTP_PORT"
-        ) from error
+        raise PortTaken(f"{host}:{port}: {error.strerror}; choose another {variable}") from error
     listener.set_inheritable(True)
     return listener
 

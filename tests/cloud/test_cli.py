@@ -286,7 +286,7 @@ def test_a_forgotten_password_and_a_closed_account_are_the_operators_work(
     unknown = operator.run("account", "close", "nobody")
     assert (unknown.returncode, "account-unknown" in unknown.stderr) == (2, True)
 
-    checked = operator.run("audit")
+    checked = operator.run("audit", "verify")
     assert checked.returncode == 0, checked.stderr
     assert json.loads(checked.stdout)["lines"] == 4
     services = build_services(load(demo=True, data_dir=operator.folder / "data"))
@@ -301,10 +301,21 @@ def test_a_forgotten_password_and_a_closed_account_are_the_operators_work(
         session.commit()
     services.close()
 
-    broken = operator.run("audit")
+    broken = operator.run("audit", "verify")
     assert broken.returncode == 2
-    assert "audit-broken" in broken.stderr
+    assert broken.stderr == "vigil-cloud: audit-broken: audit line 2 was changed\n"
 
 
 def lines_of(session: Session) -> list[AuditEntry]:
     return list(session.scalars(select(AuditEntry).order_by(AuditEntry.number)))
+
+
+def test_a_folder_that_cannot_be_is_one_line(operator: Operator) -> None:
+    (operator.folder / "file").write_text("")
+    folder = str(operator.folder / "file" / "data")
+
+    for command in ("migrate", "api"):
+        failed = operator.run(command, VIGIL_DATA_DIR=folder)
+        assert failed.returncode == 2
+        assert failed.stderr.startswith("vigil-cloud: file-unavailable: ")
+        assert len(failed.stderr.splitlines()) == 1

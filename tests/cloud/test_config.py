@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vigil_cloud.config import DEMO_SECRET, ConfigurationError, load
+from vigil_cloud.config import DEMO_SECRET, ConfigurationError, host_and_port, load
 from vigil_cloud.objects.folder import FolderObjects
 from vigil_cloud.objects.s3 import S3Objects
 from vigil_cloud.stores import build_objects
@@ -34,6 +34,21 @@ def test_known_or_short_secrets_start_only_the_demo(secret: str) -> None:
 def test_secrets_out_of_documentation_are_refused(key: str) -> None:
     with pytest.raises(ConfigurationError, match=key):
         load(secret_key=GOOD, **{key: "changeme"})
+
+
+@pytest.mark.parametrize("key", ["broker_listen", "operations_listen"])
+@pytest.mark.parametrize("value", ["1883", "127.0.0.1:port", "127.0.0.1:99999", "mqtt://a:1"])
+def test_an_address_to_listen_on_is_host_and_port(key: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=key):
+        load(demo=True, **{key: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [("[::1]:8401", ("::1", 8401)), (":8401", ("127.0.0.1", 8401)), ("a:1", ("a", 1))],
+)
+def test_host_and_port(value: str, parts: tuple[str, int]) -> None:
+    assert host_and_port(value) == parts
 
 
 def test_a_variable_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

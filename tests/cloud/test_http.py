@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.transport.serialization import Binary
 
+import servers
 from cloud_city import City, sealed
-from vigil_cloud import web
+from vigil_cloud import health, web
 from vigil_cloud.app import openapi_document
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.objects.port import ObjectsUnavailable
@@ -198,6 +200,29 @@ def test_ready_tells_the_truth(city: City) -> None:
     assert answer.status_code == 503
     assert answer.json()["parts"] == ready.json()["parts"] | {"broker": "down"}
     assert answer.json()["down"] == ["broker"]
+
+
+def test_a_part_that_hangs_is_down_and_holds_up_nothing_else(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a store that never answers, each question is answered, and one thread waits for it."""
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.3)
+    asked: list[int] = []
+    released = threading.Event()
+
+    def hang() -> None:
+        asked.append(threading.get_ident())
+        released.wait(60)
+
+    city.services.readiness["broker"] = hang
+    client = city.anonymous()
+    answers = [client.get("/readyz") for _ in range(3)]
+    waiting = len(asked)
+    released.set()
+    servers.eventually(lambda: client.get("/readyz").status_code == 200, "it answers again")
+
+    assert [answer.json()["down"] for answer in answers] == [["broker"]] * 3
+    assert waiting == 1
 
 
 def test_metrics_are_prometheus_text(city: City) -> None:

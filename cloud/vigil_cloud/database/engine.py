@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -19,6 +19,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 5
+_POSTGRESQL: Final = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    # A server that lost its power says nothing any more: without these, a thread that asked it
+    # something waits for as long as the kernel does, a quarter of an hour or two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 def build_engine(url: str) -> Engine:
@@ -39,7 +48,7 @@ def build_engine(url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=10,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        connect_args=_POSTGRESQL,
     )
 
 

@@ -22,8 +22,11 @@ _PUBACK: Final = 0x40
 _NAMES: Final = 20_000
 """Topics whose text is remembered; names are the senders' choice."""
 
-_log = logging.getLogger(__name__)
-"""paho speaks to the standard library's loggers."""
+_PAHO: Final = logging.getLogger(__name__)
+"""paho tells of every packet, and calls an error what is told in our own words elsewhere; only
+what a callback raised is news."""
+_PAHO.setLevel(logging.ERROR)
+_PAHO.addFilter(lambda record: str(record.msg).startswith("Caught exception"))
 
 
 class Published(NamedTuple):
@@ -48,7 +51,7 @@ class Client(mqtt.Client):
         )
         # A callback that raises would end paho's thread, and with it the intake, without a word.
         self.suppress_exceptions = True
-        self.enable_logger(_log)
+        self.enable_logger(_PAHO)
         self._taken = taken
         self._names: dict[bytes, str] = {}
         self._read_from: Any = None

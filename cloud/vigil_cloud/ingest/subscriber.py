@@ -117,11 +117,17 @@ class Subscriber:
         self._now = now
         self._connection = 0
         self.subscribed = False
+        self._away = False
+        self._client = self._built()
+
+    def _built(self) -> Client:
         name = f"vigil-ingest-{uuid.uuid4().hex[:16]}"
-        self._client = build_client(address, name, self._arrived)
-        self._client.on_connect = self._connected
-        self._client.on_disconnect = self._disconnected
-        self._client.on_subscribe = self._granted
+        client = build_client(self._address, name, self._arrived)
+        client.on_connect = self._connected
+        client.on_connect_fail = self._not_reached
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._granted
+        return client
 
     def start(self) -> None:
         """Begin to connect; a broker that is away is tried again."""
@@ -145,6 +151,8 @@ class Subscriber:
         if not self._client.running:
             _log.error("broker-thread-ended", filters=self._filters)
             self.subscribed = False
+            self._connection += 1
+            self._client = self._built()
             self.start()
         elif self._client.is_connected() and not self.subscribed:
             self._subscribe()
@@ -192,7 +200,13 @@ class Subscriber:
             _log.warning("broker-refused", reason=str(reason))
             return
         self._connection += 1
+        self._away = False
         self._subscribe()
+
+    def _not_reached(self, _client: mqtt.Client, _userdata: object) -> None:
+        if not self._away:
+            self._away = True
+            _log.warning("broker-away", host=self._address.host, port=self._address.port)
 
     def _subscribe(self) -> None:
         options = SubscribeOptions(qos=1)

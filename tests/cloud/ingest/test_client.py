@@ -208,11 +208,14 @@ def test_nothing_to_acknowledge_says_nothing(wire: Wire) -> None:
     assert wire.answered() == b""
 
 
-def test_a_callback_that_raises_does_not_end_the_thread(wire: Wire) -> None:
+def test_a_callback_that_raises_is_told_and_does_not_end_the_thread(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
     def stumble(*_: object) -> None:
-        raise RuntimeError
+        raise RuntimeError("news")
 
     wire.client.on_disconnect = stumble
     wire.broker.close()
 
     assert wire.client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS
+    assert "Caught exception in on_disconnect: news" in caplog.messages

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import servers
@@ -394,3 +395,30 @@ def test_another_gateways_device_is_out_of_reach_for_every_process(
     assert cloud.count(query, other.name) == 40
     assert cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", other.name) == 0
     other.close()
+
+
+def test_ingest_alone_tells_how_it_is(build_cloud: Callable[..., Cloud], tmp_path: Path) -> None:
+    """Given a process that serves no API, supervisors and Prometheus can ask it all the same."""
+    broker = servers.mosquitto(tmp_path / "broker")
+    port = servers.free_port()
+    cloud = build_cloud(VIGIL_BROKER_URL=broker.url, VIGIL_OPERATIONS_LISTEN=f"127.0.0.1:{port}")
+
+    def down() -> list[str] | None:
+        try:
+            return list(httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).json()["down"])
+        except httpx.TransportError:
+            return None
+
+    try:
+        cloud.start()
+        servers.eventually(lambda: down() == [], "ready")
+        figures = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        assert "vigil_ingest_broker_connected 1.0" in figures
+        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/alerts", timeout=10).status_code == 404
+
+        broker.kill()
+        servers.eventually(lambda: down() == ["ingest"], "it says that its broker is away")
+        broker.start()
+        servers.eventually(lambda: down() == [], "ready again")
+    finally:
+        broker.stop()
