@@ -103,7 +103,9 @@ def window(town: Town, chromium: Browser) -> Iterator[OpenWindow]:
         size: tuple[int, int] = DESKTOP,
         language: Literal["zh-TW", "en"] = "en",
         scheme: Literal["light", "dark"] = "light",
+        at: Town | None = None,
     ) -> Window:
+        place = at or town
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             locale=language,
@@ -115,7 +117,7 @@ def window(town: Town, chromium: Browser) -> Iterator[OpenWindow]:
         context.set_default_timeout(WAIT_MS)
         if username is not None:
             answer = context.request.post(
-                f"{town.url}/api/v1/session", data={"username": username, "password": PASSWORD}
+                f"{place.url}/api/v1/session", data={"username": username, "password": PASSWORD}
             )
             assert answer.ok, answer.text()
             # What the account prefers is a suggestion; this window's reader has chosen.
@@ -123,7 +125,7 @@ def window(town: Town, chromium: Browser) -> Iterator[OpenWindow]:
                 f"localStorage.getItem('vigil.language')"
                 f" ?? localStorage.setItem('vigil.language', '{language}')"
             )
-        made = Window(context.new_page(), context, town)
+        made = Window(context.new_page(), context, place)
         made.watch()
         opened.append(made)
         return made

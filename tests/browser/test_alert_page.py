@@ -7,7 +7,8 @@ import re
 from playwright.sync_api import Page, expect
 
 from browser.conftest import OpenWindow, Window
-from browser.town import Town, reference, sealed_evidence
+from browser.evidence import reference, sealed_evidence
+from browser.town import Town
 from servers import eventually
 
 
@@ -77,6 +78,10 @@ def test_a_fire_is_acknowledged_then_confirmed_and_its_history_says_by_whom(
     page.get_by_label("Comment (optional)").fill("Engine 12 is under way.")
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.locator(".done", has_text="Acknowledged by admin")).to_be_visible()
+    # Confirming is asked for: a second click in the same place must not do it.
+    expect(page.get_by_label("Comment (optional)")).to_have_count(0)
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_label("Comment (optional)")).to_be_focused()
     page.get_by_role("button", name="Confirm").click()
     expect(page.locator(".done", has_text="Confirmed by admin")).to_be_visible()
     history = page.get_by_role("listitem")

@@ -16,7 +16,7 @@ def test_a_relative_sees_the_way_of_her_own_person_alone(window: OpenWindow, tow
     page = window("mei").go("/")
     expect(page.get_by_role("heading", name=NAMES["grandmother"])).to_be_visible()
     expect(page.get_by_text(f"{NAMES['grandmother']} was at Nanmen Market").first).to_be_visible()
-    expect(page.get_by_role("button", name="Chiayi Park gate")).to_be_visible()
+    expect(page.get_by_role("img", name="Chiayi Park gate")).to_be_visible()
     expect(page.get_by_text(NAMES["stranger"])).to_have_count(0)
     expect(page.get_by_role("link", name="Devices")).to_have_count(0)
 

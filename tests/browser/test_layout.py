@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import DESKTOP, PHONE, OpenWindow
-from browser.town import CANAL, GRANDMOTHER, MARKET, Town, reference, sealed_evidence
+from browser.evidence import reference, sealed_evidence
+from browser.town import CANAL, GRANDMOTHER, MARKET, Town
 
 PAGES = ("/", "/alerts", "/devices", f"/devices/{CANAL}", "/gateways", "/nowhere")
 SHOTS = os.environ.get("VIGIL_SCREENSHOTS")

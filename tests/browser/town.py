@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
 import subprocess
 import sys
-import tempfile
 import uuid
-import wave
-import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import httpx
-import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -60,6 +54,7 @@ _DEVICES: Final = (
 ACCOUNTS: Final = {
     "admin": ("值班中心", ["administrator", "inspector", "dispatcher"], "en"),
     "inspector": ("王稽查員", ["inspector"], "en"),
+    "keeper": ("維護員", ["maintainer"], "zh-TW"),
     "mei": ("林美玲", ["family"], "zh-TW"),
     "lone": ("獨居", ["family"], "en"),
 }
@@ -96,7 +91,8 @@ def _seed() -> str:
 class Town:
     """Started with devices that have introduced themselves and sent readings for ten minutes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """``settings`` are the cloud's own, as ``map_tiles_url="…"``."""
         http, broker = servers.free_port(), servers.free_port()
         self.url = f"http://127.0.0.1:{http}"
         environment = {
@@ -104,6 +100,7 @@ class Town:
             "VIGIL_DATA_DIR": str(folder / "cloud"),
             "VIGIL_HTTP_PORT": str(http),
             "VIGIL_BROKER_LISTEN": f"127.0.0.1:{broker}",
+            **{f"VIGIL_{name.upper()}": value for name, value in settings.items()},
         }
         program = str(Path(sys.executable).with_name("vigil-cloud"))
         seed = folder / "seed.toml"
@@ -118,6 +115,7 @@ class Town:
         )
         self._server.start()
         self._sequences: dict[str, int] = {}
+        self._broker = broker
         self.gateway = Gateway(broker, GATEWAY)
         self._introduce()
         self._observe_ten_minutes()
@@ -154,33 +152,8 @@ class Town:
 
     def loud_vehicle(self, LAFmax: float = 97.1, evidence: EvidenceReference | None = None) -> str:
         """An exceedance; its id."""
-        now = datetime.now(UTC)
         name = f"exceedance-{uuid.uuid4().hex[:12]}"
-        levels = [
-            round(58 + (LAFmax - 58) * math.exp(-(((i - 60) / 18) ** 2) / 2), 2) for i in range(120)
-        ]
-        self.send(
-            NoiseExceedance.model_validate(
-                {
-                    "exceedance_id": name,
-                    "started": now - timedelta(seconds=4),
-                    "ended": now - timedelta(seconds=2),
-                    "threshold_db": 86.0,
-                    "LAFmax": LAFmax,
-                    "LAFmax_time": now - timedelta(seconds=3),
-                    "LAE": LAFmax + 2.5,
-                    "background_db": 57.3,
-                    "calibrated": True,
-                    "level_curve": {
-                        "start": now - timedelta(seconds=6),
-                        "interval_s": 0.05,
-                        "LAF": levels,
-                    },
-                    "evidence": evidence,
-                }
-            ),
-            MICROPHONE,
-        )
+        self.send(_exceedance(name, datetime.now(UTC), LAFmax, evidence), MICROPHONE)
         return name
 
     def discharge(self) -> None:
@@ -239,6 +212,41 @@ class Town:
             KITCHEN,
             lane="alarm",
         )
+
+    def many_loud_vehicles(self, count: int) -> None:
+        """So many exceedances at once, each a tenth of a decibel louder."""
+        now = datetime.now(UTC)
+        messages = []
+        for n in range(count):
+            sequence = self._next("event")
+            said = _exceedance(f"one-of-many-{n}", now, 86.1 + n / 10, None)
+            payload = event(GATEWAY, sequence, said, subject=MICROPHONE, time=now)
+            messages.append((sequence, payload))
+        self.gateway.deliver("event", messages)
+
+    def claim(self, device: str, by: str, *, session: int = 1) -> None:
+        """A gateway introduces itself with this one device, whosever it is."""
+        now = datetime.now(UTC)
+        described = DeviceDescription(
+            device=device,
+            domain=Domain.WATER,
+            driver="modbus-tcp",
+            name="Sonde that moved",
+            name_zh="搬移的監測儀",
+            latitude=23.4740,
+            longitude=120.4400,
+        )
+        gateway = Gateway(self._broker, by)
+        try:
+            said = birth(now, [described], session=session)
+            gateway.publish(
+                "status", event(by, None, said, subject=by, time=now, lane="status"), retain=True
+            )
+            # The receipt says that what was sent before has been dealt with, too.
+            health = event(by, session, _health(), subject=by, time=now)
+            gateway.deliver("event", [(session, health)])
+        finally:
+            gateway.close()
 
     def upload(self, sealed: bytes) -> None:
         """As an agent does it. The digest is the name."""
@@ -340,6 +348,33 @@ _WATER: Final[tuple[tuple[str, str, Callable[[int], float]], ...]] = (
 )
 
 
+def _exceedance(
+    name: str, now: datetime, LAFmax: float, evidence: EvidenceReference | None
+) -> NoiseExceedance:
+    levels = [
+        round(58 + (LAFmax - 58) * math.exp(-(((i - 60) / 18) ** 2) / 2), 2) for i in range(120)
+    ]
+    return NoiseExceedance.model_validate(
+        {
+            "exceedance_id": name,
+            "started": now - timedelta(seconds=4),
+            "ended": now - timedelta(seconds=2),
+            "threshold_db": 86.0,
+            "LAFmax": LAFmax,
+            "LAFmax_time": now - timedelta(seconds=3),
+            "LAE": LAFmax + 2.5,
+            "background_db": 57.3,
+            "calibrated": True,
+            "level_curve": {
+                "start": now - timedelta(seconds=6),
+                "interval_s": 0.05,
+                "LAF": levels,
+            },
+            "evidence": evidence,
+        }
+    )
+
+
 def _health() -> GatewayHealth:
     return GatewayHealth.model_validate(
         {
@@ -358,82 +393,3 @@ def _health() -> GatewayHealth:
             "counters": {"reconnects": 2},
         }
     )
-
-
-def sealed_evidence(evidence_id: str) -> bytes:
-    """A film, a sound, a plate and the levels, sealed with the town's key."""
-    files = {
-        "video.webm": ("video", "video/webm", _film()),
-        "audio.wav": ("audio", "audio/wav", _sound()),
-        "plate.jpg": ("plate", "image/jpeg", _plate()),
-        "levels.csv": ("levels", "text/csv", b"t,LAF\n0.0,58.0\n"),
-    }
-    now = datetime.now(UTC).isoformat()
-    manifest = json.dumps(
-        {
-            "version": 1,
-            "evidence_id": evidence_id,
-            "gateway": GATEWAY,
-            "device": MICROPHONE,
-            "sealed": now,
-            "started": now,
-            "ended": now,
-            "files": [
-                {
-                    "name": name,
-                    "role": role,
-                    "media_type": media_type,
-                    "sha256": hashlib.sha256(content).hexdigest(),
-                    "size": len(content),
-                }
-                for name, (role, media_type, content) in files.items()
-            ],
-        }
-    ).encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("manifest.json", manifest)
-        archive.writestr("manifest.sig", KEY.sign(manifest))
-        for name, (_, _, content) in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def reference(sealed: bytes) -> EvidenceReference:
-    return EvidenceReference(sha256=hashlib.sha256(sealed).hexdigest(), size=len(sealed))
-
-
-def _scene(moment: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A street at night, (360, 640, 3) BGR, with a vehicle that crosses within a second."""
-    picture = np.full((360, 640, 3), (40, 34, 30), np.uint8)
-    cv2.rectangle(picture, (0, 250), (640, 360), (70, 66, 62), -1)
-    left = int(-200 + 700 * moment)
-    cv2.rectangle(picture, (left, 130), (left + 260, 300), (150, 120, 40), -1)
-    picture[250:280, max(0, left + 80) : max(0, left + 180)] = 245
-    return picture
-
-
-def _film() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.webm"
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 20, (640, 360))
-        for frame in range(40):
-            writer.write(_scene(frame / 40))
-        writer.release()
-        return path.read_bytes()
-
-
-def _plate() -> bytes:
-    picture = np.full((120, 320, 3), 245, np.uint8)
-    cv2.rectangle(picture, (4, 4), (315, 115), (30, 30, 30), 3)
-    cv2.putText(picture, "MXK-2917", (22, 80), cv2.FONT_HERSHEY_DUPLEX, 1.8, (20, 20, 20), 4)
-    return bytes(cv2.imencode(".jpg", picture)[1])
-
-
-def _sound() -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as sound:
-        sound.setparams((1, 2, 16000, 0, "NONE", ""))
-        t = np.arange(32000) / 16000
-        sound.writeframes((8000 * np.sin(2 * np.pi * 180 * t)).astype("<i2").tobytes())
-    return buffer.getvalue()

@@ -46,6 +46,8 @@ function alert(over: Over = {}): Alert {
   };
 }
 
+const NOW = new Date("2026-11-23T12:30:00Z");
+
 describe("an alert needs somebody", () => {
   it.each([
     [{ active: true, acknowledged: false }, true],
@@ -54,11 +56,17 @@ describe("an alert needs somebody", () => {
     [{ active: false, acknowledged: true }, false],
     [{ active: true, shelved_until: "2026-11-23T13:00:00Z" }, false],
   ])("%o: %s", (state, open) => {
-    expect(isOpen(alert({ state }))).toBe(open);
+    expect(isOpen(alert({ state }), NOW)).toBe(open);
   });
 
   it("unless it only informs", () => {
-    expect(isOpen(alert({ severity: "info" }))).toBe(false);
+    expect(isOpen(alert({ severity: "info" }), NOW)).toBe(false);
+  });
+
+  it("again when its time on the shelf is over, without being told", () => {
+    const put = alert({ state: { shelved_until: "2026-11-23T12:00:00Z" } });
+    expect(isOpen(put, new Date("2026-11-23T11:59:59Z"))).toBe(false);
+    expect(isOpen(put, new Date("2026-11-23T12:00:00Z"))).toBe(true);
   });
 
   it("most where nobody has taken it, then by severity, then the newest", () => {

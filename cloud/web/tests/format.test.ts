@@ -46,6 +46,7 @@ describe("times", () => {
     [3, "3\u202fs"],
     [125, "2\u202fmin"],
     [7260, "2\u202fh 1\u202fmin"],
+    [14_400, "4\u202fh"],
     [200_000, "2\u202fd"],
   ])("last %d s as %s", (seconds, text) => {
     expect(duration(seconds, "en")).toBe(text);

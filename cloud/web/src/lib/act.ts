@@ -28,6 +28,6 @@ export async function act(
       : api.POST(PATHS[action], { params, body: { comment } }),
   );
   // The event stream brings it too; this shows it at once where the stream is away.
-  city.alerts.set(changed.id, changed);
+  city.take(changed);
   return changed;
 }

@@ -167,6 +167,7 @@ export function duration(seconds: number, language: Language): string {
   const words = language === "en" ? ["d", "h", "min", "s"] : ["天", "小時", "分", "秒"];
   const gap = language === "en" ? "\u202f" : " ";
   if (hours >= 48) return `${Math.floor(hours / 24)}${gap}${words[0]}`;
+  if (hours > 0 && minutes === 0) return `${hours}${gap}${words[1]}`;
   if (hours > 0) return `${hours}${gap}${words[1]} ${minutes}${gap}${words[2]}`;
   if (minutes > 0) return `${minutes}${gap}${words[2]}`;
   return `${total}${gap}${words[3]}`;

@@ -1,28 +1,57 @@
 /** Where we are: the address bar, as state. Links are ordinary links; `follow` catches their clicks. */
 
+import { tick } from "svelte";
+import { partsOf } from "./address";
+
+/** What scrolls is the content beside the navigation, not the window. */
+const content = () => document.getElementById("content");
+
 class Route {
   path = $state(location.pathname);
   query = $state(new URLSearchParams(location.search));
+  /** The address of the page before this one, if it was ours. */
+  previous = $state<string | null>(null);
 
   constructor() {
-    addEventListener("popstate", () => this.#read());
+    addEventListener("popstate", (event) => {
+      const { top } = (event.state ?? {}) as { top?: number };
+      this.#read();
+      void this.#arrive(top ?? 0);
+    });
   }
 
   #read(): void {
+    if (location.pathname !== this.path) {
+      const query = this.query.toString();
+      this.previous = this.path + (query ? `?${query}` : "");
+    }
     this.path = location.pathname;
     this.query = new URLSearchParams(location.search);
   }
 
-  go(address: string, replace = false): void {
-    if (replace) history.replaceState(null, "", address);
-    else history.pushState(null, "", address);
-    this.#read();
-    if (!replace) scrollTo(0, 0);
+  /** Readers of the screen and keyboards go on where the new page begins. */
+  async #arrive(top: number): Promise<void> {
+    await tick();
+    content()?.focus({ preventScroll: true });
+    content()?.scrollTo(0, top);
   }
 
-  /** The parts of the path, decoded: `/alerts/7` is `["alerts", "7"]`. */
+  go(address: string): void {
+    history.replaceState({ top: content()?.scrollTop ?? 0 }, "");
+    history.pushState(null, "", address);
+    this.#read();
+    void this.#arrive(0);
+  }
+
+  /** Another view of the same page: neither a step back nor a jump to the top. */
+  refine(query: Record<string, string>): void {
+    const search = new URLSearchParams(query).toString();
+    history.replaceState(history.state, "", this.path + (search ? `?${search}` : ""));
+    this.#read();
+  }
+
   get parts(): string[] {
-    return this.path.split("/").filter(Boolean).map(decodeURIComponent);
+    return partsOf(this.path);
   }
 }
 

@@ -1,8 +1,10 @@
-/** Who is signed in, and what their roles open. */
+/** Who is signed in, and what their roles open. Tabs of one browser share the session. */
 
 import { Problem, answer, api, onSignedOut, useCsrf } from "./api/client";
 import type { Account, Role } from "./api/model";
 import { speech } from "./i18n/index.svelte";
+
+const RETRY_MS = 5_000;
 
 class Session {
   account: Account | null = $state(null);
@@ -10,6 +12,8 @@ class Session {
   known = $state(false);
   expired = $state(false);
   unreachable: Problem | null = $state(null);
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #tabs = new BroadcastChannel("vigil.session");
 
   constructor() {
     onSignedOut(() => {
@@ -17,6 +21,8 @@ class Session {
       this.expired ||= this.account !== null;
       this.account = null;
     });
+    // Somebody has signed in or out in another tab: the cookie is not the one we knew.
+    this.#tabs.addEventListener("message", () => void this.resume());
   }
 
   has(...roles: Role[]): boolean {
@@ -29,12 +35,14 @@ class Session {
   }
 
   async resume(): Promise<void> {
-    this.unreachable = null;
+    clearTimeout(this.#retry);
     try {
       await this.#load();
+      this.unreachable = null;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.status !== 401) this.unreachable = error;
+      this.unreachable = error.status === 401 ? null : error;
+      if (this.unreachable) this.#retry = setTimeout(() => void this.resume(), RETRY_MS);
     }
     this.known = true;
   }
@@ -42,13 +50,19 @@ class Session {
   async signIn(username: string, password: string): Promise<void> {
     await answer(api.POST("/api/v1/session", { body: { username, password } }));
     await this.#load();
-    this.expired = false;
+    this.#tabs.postMessage("changed");
   }
 
+  /** Throws a `Problem` where the server has not ended the session. */
   async signOut(): Promise<void> {
-    await answer(api.DELETE("/api/v1/session"));
+    try {
+      await answer(api.DELETE("/api/v1/session"));
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error;
+    }
     this.account = null;
     this.expired = false;
+    this.#tabs.postMessage("changed");
   }
 
   async #load(): Promise<void> {
@@ -56,6 +70,7 @@ class Session {
     useCsrf(said.csrf);
     speech.suggest(said.account.language);
     this.account = said.account;
+    this.expired = false;
   }
 }
 

@@ -1,4 +1,4 @@
-/** What whoever runs the city has set for the screen. Asked once, after sign-in. */
+/** What whoever runs the city has set for the screen. Asked once, before the first map. */
 
 import { answer, api } from "./api/client";
 import type { Tiles } from "./map/style";
@@ -6,15 +6,19 @@ import type { Tiles } from "./map/style";
 class Settings {
   /** Raster tiles under the map; without them the own base is drawn. */
   tiles: Tiles | null = $state(null);
-  #asked = false;
+  #asked: Promise<void> | null = null;
 
-  async load(): Promise<void> {
-    if (this.#asked) return;
-    this.#asked = true;
+  /** Resolves when the settings are here, or cannot be had for now. */
+  load(): Promise<void> {
+    this.#asked ??= this.#ask();
+    return this.#asked;
+  }
+
+  async #ask(): Promise<void> {
     try {
       this.tiles = (await answer(api.GET("/api/v1/screen"))).tiles;
     } catch {
-      // The own base needs no setting.
+      this.#asked = null; // The own base needs no setting; the next map asks again.
     }
   }
 }

@@ -3,6 +3,7 @@
 import type { Severity } from "../api/model";
 
 const STORED_AS = "vigil.sound";
+const LATE_MS = 2_000;
 
 class Chime {
   on = $state(false);
@@ -30,6 +31,16 @@ class Chime {
     if (!this.on) return;
     this.#audio ??= new AudioContext();
     const audio = this.#audio;
+    const asked = Date.now();
+    // Until somebody has touched the page a browser keeps it silent; a sound that comes
+    // minutes late would tell of an alert that is not new.
+    void audio.resume().then(() => {
+      if (Date.now() - asked < LATE_MS) this.#play(audio, severity);
+    });
+    if ("vibrate" in navigator) navigator.vibrate(severity === "critical" ? [200, 100, 200] : 120);
+  }
+
+  #play(audio: AudioContext, severity: Severity): void {
     const notes = severity === "critical" ? [880, 660, 880, 660] : [660, 880];
     notes.forEach((frequency, i) => {
       const from = audio.currentTime + i * 0.18;
@@ -41,7 +52,6 @@ class Chime {
       tone.start(from);
       tone.stop(from + 0.4);
     });
-    if ("vibrate" in navigator) navigator.vibrate(severity === "critical" ? [200, 100, 200] : 120);
   }
 }
 

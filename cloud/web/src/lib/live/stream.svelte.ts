@@ -1,6 +1,8 @@
 /** Server-sent events into `city`. The browser reconnects by itself after a broken connection;
- * after a refused one we try again, ever more slowly. */
+ * after a refused one we try again, ever more slowly. A connection that has died without a word,
+ * under a sleeping laptop for instance, is known by the heartbeats that it no longer brings. */
 
+import { answer, api } from "../api/client";
 import type { Alert, Device, SeriesLatest } from "../api/model";
 import { city } from "./city.svelte";
 
@@ -8,6 +10,9 @@ export type LiveState = "connecting" | "live" | "reconnecting";
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
+/** Three heartbeats of the server. */
+const SILENCE_MS = 45_000;
+const LOOK_MS = 5_000;
 
 interface ReadingNews {
   device: string;
@@ -18,42 +23,63 @@ class Stream {
   state: LiveState = $state("connecting");
   #source: EventSource | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
   #delay = FIRST_RETRY_MS;
-  #opened = false;
+  #heard = 0;
+
+  constructor() {
+    // Awake, or on the network again: there is no reason to wait any longer.
+    document.addEventListener("visibilitychange", () => this.#look());
+    addEventListener("pageshow", () => this.#look());
+    addEventListener("online", () => this.#source && this.#connect());
+  }
 
   start(): void {
     this.stop();
     this.state = "connecting";
-    this.#opened = false;
+    this.#delay = FIRST_RETRY_MS;
     this.#connect();
+    this.#watch = setInterval(() => this.#look(), LOOK_MS);
   }
 
   stop(): void {
     clearTimeout(this.#retry);
+    clearInterval(this.#watch);
     this.#source?.close();
     this.#source = null;
   }
 
   #connect(): void {
+    clearTimeout(this.#retry);
+    this.#source?.close();
     const source = new EventSource("/api/v1/stream");
     this.#source = source;
+    this.#heard = Date.now();
+    let behind = true;
     source.addEventListener("open", () => {
-      this.state = "live";
+      this.#heard = Date.now();
       this.#delay = FIRST_RETRY_MS;
-      // What happened between is asked for whole: the feed may not reach back that far.
-      if (this.#opened) void city.load();
-      this.#opened = true;
+      behind = true;
+      this.state = "live";
     });
     source.addEventListener("error", () => {
       this.state = "reconnecting";
+      if (!city.loaded) void city.load(); // Lists serve without the stream, too.
       if (source.readyState === EventSource.CLOSED) this.#again();
     });
     const on = (name: string, take: (data: unknown) => void) =>
       source.addEventListener(name, (event: MessageEvent<string>) => {
+        this.#heard = Date.now();
         take(JSON.parse(event.data));
       });
+    on("heartbeat", () => {
+      // The first one says that from here on we are told of everything. What was before is
+      // asked for whole: the feed may not reach back that far.
+      if (behind) void city.load();
+      behind = false;
+    });
     on("alert", (data) => city.receive(data as Alert));
-    on("device", (data) => city.devices.set((data as Device).device, data as Device));
+    on("device", (data) => city.receiveDevice(data as Device));
     on("reading", (data) => {
       const { device, values } = data as ReadingNews;
       for (const [parameter, latest] of Object.entries(values)) {
@@ -67,11 +93,20 @@ class Stream {
     on("resync", () => void city.load());
   }
 
+  #look(): void {
+    if (!this.#source || Date.now() - this.#heard < SILENCE_MS) return;
+    // A browser that waits to reconnect, or whom we let wait, hears nothing either.
+    this.state = "reconnecting";
+    this.#connect();
+  }
+
   #again(): void {
     this.#source?.close();
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#connect(), this.#delay);
     this.#delay = Math.min(this.#delay * 2, LAST_RETRY_MS);
+    // Refused because the session is over? Then everything shown here goes, too.
+    answer(api.GET("/api/v1/session")).catch(() => undefined);
   }
 }
 

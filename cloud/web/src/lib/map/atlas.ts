@@ -43,10 +43,12 @@ export async function drawVillages(map: MapLibre, drawn: Set<string>): Promise<v
   const view: Box = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
   const wanted = index.filter((one) => overlaps(one.box, view)).map((one) => one.code);
   if (wanted.every((code) => drawn.has(code))) return;
-  for (const code of wanted) drawn.add(code);
+  const codes = [...new Set([...drawn, ...wanted])];
   const parts = await Promise.all(
-    [...drawn].map((code) => file<FeatureCollection>(`villages-${code}.json`)),
+    codes.map((code) => file<FeatureCollection>(`villages-${code}.json`)),
   );
+  // Only now: what could not be fetched is asked for again at the next move.
+  for (const code of codes) drawn.add(code);
   const features: Feature[] = parts.flatMap((part) => part.features);
   setData(map, "villages", { type: "FeatureCollection", features });
 }

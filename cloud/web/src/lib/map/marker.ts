@@ -1,4 +1,5 @@
-/** What stands on the map, and how it looks. Markers are buttons: keyboards and readers reach them. */
+/** What stands on the map, and how it looks. Markers that can be chosen are
+ * buttons: keyboards and readers reach them. */
 
 import type { Alert, DeviceState, Domain, Severity } from "../api/model";
 import { PATHS } from "../ui/Icon.svelte";
@@ -28,15 +29,21 @@ function icon(domain: Domain): SVGSVGElement {
   return svg;
 }
 
-export function markerElement(domain: Domain, order: number | undefined): HTMLButtonElement {
-  const button = document.createElement("button");
-  button.type = "button";
+/** A button where it can be chosen, a picture with a name where it only shows a place. */
+export function markerElement(
+  domain: Domain,
+  order: number | undefined,
+  choosable: boolean,
+): HTMLElement {
+  const element = document.createElement(choosable ? "button" : "span");
+  if (element instanceof HTMLButtonElement) element.type = "button";
+  else element.setAttribute("role", "img");
   const face = document.createElement("span");
   face.className = "face";
   if (order === undefined) face.append(icon(domain));
   else face.textContent = String(order);
-  button.append(face);
-  return button;
+  element.append(face);
+  return element;
 }
 
 /** Brings an element up to date; the map library's own classes are kept. */
@@ -48,7 +55,7 @@ export function dress(element: HTMLElement, mark: Mark, selected: boolean): void
   if (mark.severity) element.classList.add("mark-alert", `mark-${mark.severity}`);
   if (selected) element.classList.add("mark-selected");
   element.setAttribute("aria-label", mark.label);
-  element.setAttribute("aria-pressed", String(selected));
+  if (element instanceof HTMLButtonElement) element.ariaPressed = String(selected);
   element.title = mark.label;
 }
 

@@ -151,8 +151,12 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
     },
     layers: [
       ...own,
+      ...borders,
+      names("village-names", "villages", [13, 24], 11.5, 0.75),
+      names("town-names", "names", [9.5, 13.5], 13, 0.9),
+      names("county-names", "names", [6, 11], 14, 1),
+      // Above the own base, which shows where a tile is missing or its server is away.
       ...background,
-      ...(tiles ? [] : borders),
       {
         id: "path",
         type: "line",
@@ -160,13 +164,6 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
         layout: { "line-cap": "round", "line-join": "round" },
         paint: { "line-color": "#2f7036", "line-width": 3, "line-dasharray": [0.2, 2] },
       },
-      ...(tiles
-        ? []
-        : [
-            names("village-names", "villages", [13, 24], 11.5, 0.75),
-            names("town-names", "names", [9.5, 13.5], 13, 0.9),
-            names("county-names", "names", [6, 11], 14, 1),
-          ]),
     ],
   };
 }
