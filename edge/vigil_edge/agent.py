@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import importlib
 import importlib.metadata
@@ -24,9 +25,10 @@ from vigil_edge.backoff import Backoff
 from vigil_edge.clock import Clock
 from vigil_edge.config import Config, DeviceSection
 from vigil_edge.control import Control
-from vigil_edge.evidence import EvidenceQueue, Uploader, load_key, public_hex
+from vigil_edge.evidence import EvidenceQueue, load_key, public_hex
+from vigil_edge.evidence_upload import Uploader
 from vigil_edge.health import SourceRecord
-from vigil_edge.outbox import Limits, Outbox
+from vigil_edge.outbox import Limits, Outbox, OutboxFailed
 from vigil_edge.reporter import Reporter
 from vigil_edge.room import DeviceRoom
 from vigil_edge.source import Pipeline
@@ -34,6 +36,7 @@ from vigil_edge.supervisor import Supervisor
 from vigil_edge.uplink import Sides, Uplink
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import GatewayBirth
+from vigil_schemas.types import Domain
 
 PIPELINES_STOP_S: Final = 4.0
 SHUTDOWN_S: Final = 9.5
@@ -42,10 +45,23 @@ SHUTDOWN_S: Final = 9.5
 _log = structlog.get_logger("agent")
 
 
+_STEADY_S: Final = 300.0
+"""A part of the agent that ran this long is started anew after a short pause."""
+_LASTING: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+)
+"""Refusals that no waiting mends: the configuration or the folder's owner is wrong."""
+
+
 class DataDirUnusable(VigilError):
     """``[gateway] data_dir`` cannot be made or written, or another agent works in it."""
 
     code: ClassVar[str] = "data-dir-unusable"
+
+    def __init__(self, message: str, *, lasting: bool) -> None:
+        super().__init__(message)
+        self.lasting = lasting
+        """Whether waiting is of no use; a disk may still be mounted, or have room again."""
 
 
 def run(config: Config) -> int:
@@ -74,28 +90,54 @@ def run(config: Config) -> int:
 async def serve(
     config: Config, stop: asyncio.Event, *, clock: Clock | None = None, rng: Random | None = None
 ) -> None:
-    """Run the agent until ``stop`` is set. Raises ``VigilError`` where it cannot start."""
+    """Run the agent until ``stop`` is set. Raises ``DataDirUnusable`` where it never can."""
     clock = clock or Clock()
-    folder = config.gateway.data_dir
-    with _alone_in(folder):
-        outbox = await Outbox.open(
-            folder / "outbox.sqlite",
-            config.gateway.id,
-            Limits(
-                config.outbox.max_rows,
-                int(config.outbox.max_megabytes * 1e6),
-                config.outbox.window,
-            ),
-            new_epoch=lambda: secrets.token_hex(4),
-            new_id=_new_id,
-            now_us=lambda: int(clock.now().timestamp() * 1e6),
-        )
-        try:
-            agent = Agent(config, outbox, clock, rng or SystemRandom())
+    async with contextlib.AsyncExitStack() as opened:
+        agent = await _ready(config, stop, clock, rng or SystemRandom(), opened)
+        if agent is not None:
             await agent.run(stop)
-        finally:
-            await outbox.close()
     _log.info("stopped")
+
+
+async def _ready(
+    config: Config,
+    stop: asyncio.Event,
+    clock: Clock,
+    rng: Random,
+    opened: contextlib.AsyncExitStack,
+) -> Agent | None:
+    """The agent, once its disk is there; ``None`` where it was told to stop before that."""
+    backoff = Backoff(rng)
+    while not stop.is_set():
+        try:
+            async with contextlib.AsyncExitStack() as opening:
+                opening.enter_context(_alone_in(config.gateway.data_dir))
+                outbox = await _outbox(config, clock)
+                opening.push_async_callback(outbox.close)
+                agent = Agent(config, outbox, clock, rng)
+                opened.push_async_exit(opening.pop_all())
+                return agent
+        except (DataDirUnusable, OutboxFailed, OSError) as error:
+            if isinstance(error, DataDirUnusable) and error.lasting:
+                raise
+            code = DataDirUnusable.code if isinstance(error, OSError) else error.code
+            _log.error("waiting for the disk", code=code, error=str(error))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(backoff.next()):
+                await stop.wait()
+    return None
+
+
+async def _outbox(config: Config, clock: Clock) -> Outbox:
+    settings = config.outbox
+    return await Outbox.open(
+        config.gateway.data_dir / "outbox.sqlite",
+        config.gateway.id,
+        Limits(settings.max_rows, int(settings.max_megabytes * 1e6), settings.window),
+        new_epoch=lambda: secrets.token_hex(4),
+        new_id=_new_id,
+        now_us=lambda: int(clock.now().timestamp() * 1e6),
+    )
 
 
 class Agent:
@@ -111,7 +153,7 @@ class Agent:
         folder = config.gateway.data_dir
         self.evidence = EvidenceQueue(
             folder / "evidence",
-            load_key(folder / "evidence-key.pem"),
+            load_key(folder / "evidence-key.pem", self._key_replaced),
             int(config.evidence.max_megabytes * 1e6),
         )
         self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters)
@@ -138,9 +180,17 @@ class Agent:
         )
         control.say_birth = self.uplink.say_birth
         self.reporter.resent = lambda: sum(w.resent for w in self.uplink.windows.values())
+        outbox.on_replaced = self._outbox_replaced
         if outbox.replaced is not None:
-            self._count("outbox-replaced")
-            _log.error("the outbox was damaged and was put aside", file=str(outbox.replaced))
+            self._outbox_replaced(outbox.replaced)
+
+    def _outbox_replaced(self, aside: Path) -> None:
+        self._count("outbox-replaced")
+        _log.error("the outbox was damaged and was put aside", file=str(aside))
+
+    def _key_replaced(self, aside: Path) -> None:
+        self._count("evidence-key-replaced")
+        _log.error("the sealing key was unreadable: a new one was made", old=str(aside))
 
     def _count(self, counter: str) -> None:
         self.counters[counter] += 1
@@ -185,13 +235,15 @@ class Agent:
     def _uploader(self) -> Uploader | None:
         cloud = self.config.cloud
         if cloud.url is None:
+            if any(section.domain is Domain.NOISE for section in self.config.sections):
+                _log.warning("no [cloud] url: evidence stays on this gateway's disk")
             return None
         return Uploader(
             self.evidence,
             url=cloud.url,
             gateway=self.config.gateway.id,
-            token=cloud.bearer(),
-            tls=cloud.tls_context() if cloud.url.startswith("https:") else False,
+            token=cloud.bearer,
+            tls=cloud.tls_context if cloud.url.startswith("https:") else lambda: False,
             rng=self.rng,
             monotonic=self.clock.monotonic,
             count=self._count,
@@ -224,11 +276,14 @@ class Agent:
         """A part of the agent fails by a mistake in the program only: say so, and go on."""
         backoff = Backoff(self.rng)
         while True:
+            began = self.clock.monotonic()
             try:
                 await service()
             except Exception:
                 self._count(f"{name}-crashed")
                 _log.exception("a part of the agent crashed", part=name)
+            if self.clock.monotonic() - began >= _STEADY_S:
+                backoff.reset()
             await asyncio.sleep(backoff.next())
 
 
@@ -246,12 +301,14 @@ def _alone_in(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
     except OSError as error:
-        raise DataDirUnusable(f"{folder}: {error.strerror}") from error
+        lasting = error.errno in _LASTING
+        raise DataDirUnusable(f"{folder}: {error.strerror}", lasting=lasting) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise DataDirUnusable(f"another vigil-edge runs in {folder}") from error
+            message = f"another vigil-edge runs in {folder}"
+            raise DataDirUnusable(message, lasting=True) from error
         yield
 
 

@@ -42,6 +42,7 @@ class Control:
         self._supervisors = supervisors
         self._reporter = reporter
         self._revision = 0
+        self._refused: set[int] = set()
         self._done: list[str] = json.loads(outbox.state(AGENT, _COMMANDS) or b"[]")
 
     def restore(self) -> None:
@@ -80,25 +81,60 @@ class Control:
         return CommandResult(command_id=command.command_id, accepted=True)
 
     async def configuration(self, configuration: Configuration) -> None:
-        """Take a newer revision; an older or known one changes nothing."""
+        """Take a newer revision; a known one changes nothing, and an older one is refused."""
         if configuration.revision <= self._revision:
+            await self._refuse(configuration.revision)
             return
-        unknown = sorted(set(configuration.paused_devices) - set(self._supervisors))
         self._apply(configuration)
+        code, message = self._unpaused(configuration)
         result = CommandResult(
             command_id=f"config-{configuration.revision}",
             accepted=True,
-            code="unknown-device" if unknown else "ok",
-            message=f"not here: {', '.join(unknown)}"[:400] if unknown else "",
+            code=code,
+            message=message[:400],
         )
         await self._answer(result, {_CONFIGURATION: configuration.model_dump_json().encode()})
+
+    async def _refuse(self, revision: int) -> None:
+        """Once each: a retained configuration comes with every connection."""
+        if revision == self._revision or revision in self._refused:
+            return
+        self._refused = {*self._refused, revision} if len(self._refused) < _REMEMBERED else set()
+        result = CommandResult(
+            command_id=f"config-{revision}",
+            accepted=False,
+            code="older-revision",
+            message=f"this gateway already has revision {self._revision}",
+        )
+        await self._answer(result, {})
 
     def _apply(self, configuration: Configuration) -> None:
         self._revision = configuration.revision
         self._reporter.set_interval(configuration.health_interval_s)
-        paused = {self._supervisors.get(device) for device in configuration.paused_devices}
-        for supervisor in set(self._supervisors.values()):
-            supervisor.pause(supervisor in paused)
+        wanted = set(configuration.paused_devices)
+        for supervisor, devices in self._sources().items():
+            supervisor.pause(_stops(supervisor, devices, wanted))
+
+    def _unpaused(self, configuration: Configuration) -> tuple[str, str]:
+        """Code and message for devices that were to be paused and are not."""
+        wanted = set(configuration.paused_devices)
+        unknown = sorted(wanted - set(self._supervisors))
+        if unknown:
+            return "unknown-device", f"not here: {', '.join(unknown)}"
+        for supervisor, devices in self._sources().items():
+            named = sorted(wanted & devices)
+            if named and not _stops(supervisor, devices, wanted):
+                # One home's alarm must not silence the others behind the same bridge.
+                whole = f"read with others by {supervisor.device}; pause that, or all of them"
+                return "shares-its-source", f"not paused: {', '.join(named)}, {whole}"
+        return "ok", ""
+
+    def _sources(self) -> dict[Supervisor, set[str]]:
+        """The devices that each supervisor reads."""
+        found: dict[Supervisor, set[str]] = {}
+        for device, supervisor in self._supervisors.items():
+            found.setdefault(supervisor, set()).add(device)
+        return found
 
     async def _answer(self, result: CommandResult, state: Mapping[str, bytes]) -> None:
         outgoing = Outgoing(
@@ -112,3 +148,9 @@ class Control:
             await self._outbox.accept(AGENT, [outgoing], state, self._clock.quality)
         except VigilError as error:
             _log.warning("answer could not be kept", code=error.code, error=str(error))
+
+
+def _stops(supervisor: Supervisor, devices: set[str], wanted: set[str]) -> bool:
+    """A source is paused by its own name, or by those of all its devices."""
+    others = devices - {supervisor.device}
+    return supervisor.device in wanted or (bool(others) and others <= wanted)

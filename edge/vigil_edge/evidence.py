@@ -1,4 +1,4 @@
-"""Evidence: sealed, queued on disk, uploaded until the cloud has it.
+"""Evidence: sealed, and queued on disk for its upload.
 
 The seal is the contract's (``vigil_schemas.evidence``): a zip of the files, of
 ``manifest.json`` with their digests, and of ``manifest.sig``, an Ed25519 signature
@@ -11,19 +11,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import ssl
 import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from random import Random
 from typing import ClassVar, Final
 
-import httpx
-import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from vigil_edge.backoff import Backoff
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import (
     MANIFEST_NAME,
@@ -34,13 +30,6 @@ from vigil_schemas.evidence import (
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _CHUNK: Final = 256 * 1024
-_NEVER_AGAIN: Final = frozenset({400, 413, 415, 422})
-"""Answers about the zip itself: it would be refused the next time too."""
-_ALL_WAIT: Final = frozenset({401, 403, 429})
-"""Answers about us or the cloud as a whole: the other zips would fare no better."""
-_LOOK_S: Final = 30.0
-
-_log = structlog.get_logger("evidence")
 
 
 class EvidenceMismatch(VigilError):
@@ -61,25 +50,45 @@ class EvidenceUnwritable(VigilError):
     code: ClassVar[str] = "evidence-unwritable"
 
 
-def load_key(path: Path) -> Ed25519PrivateKey:
-    """This gateway's sealing key; made at the first start, readable by its owner alone."""
-    if not path.exists():
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        draft = path.with_name(path.name + ".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-        _folder_to_disk(path.parent)
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise EvidenceMismatch(f"{path} holds no Ed25519 key; move it away to have a new one made")
+def load_key(path: Path, put_aside: Callable[[Path], None]) -> Ed25519PrivateKey:
+    """This gateway's sealing key; made at the first start, readable by its owner alone.
+
+    One that cannot be read any more is renamed, told of through ``put_aside``, and replaced:
+    a gateway without evidence is better than none. Raises ``OSError`` for the disk.
+    """
+    if path.exists():
+        key = _read_key(path)
+        if key is not None:
+            return key
+        aside = path.with_name(f"{path.name}.damaged")
+        path.rename(aside)
+        put_aside(aside)
+    return _new_key(path)
+
+
+def _read_key(path: Path) -> Ed25519PrivateKey | None:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, Ed25519PrivateKey) else None
+
+
+def _new_key(path: Path) -> Ed25519PrivateKey:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    _folder_to_disk(path.parent)
     return key
 
 
@@ -152,14 +161,14 @@ class EvidenceQueue:
             with draft.open("rb") as sealed:
                 sha256 = hashlib.file_digest(sealed, "sha256").hexdigest()
                 os.fsync(sealed.fileno())
-            size = draft.stat().st_size
+            reference = EvidenceReference(sha256=sha256, size=draft.stat().st_size)
             draft.rename(self.folder / f"{sha256}.zip")
             _folder_to_disk(self.folder)
         except OSError as error:
             raise EvidenceUnwritable(f"evidence could not be written: {error}") from error
         finally:
             draft.unlink(missing_ok=True)
-        return EvidenceReference(sha256=sha256, size=size)
+        return reference
 
     def _make_room(self, size: int) -> None:
         excess = sum(map(_size, self.folder.rglob("*.zip"))) + size - self.max_bytes
@@ -184,106 +193,6 @@ class EvidenceQueue:
 
     def refused_count(self) -> int:
         return sum(1 for _ in self.refused.glob("*.zip"))
-
-
-class Uploader:
-    """Sends what the queue holds, one zip at a time, until it is cancelled."""
-
-    def __init__(
-        self,
-        queue: EvidenceQueue,
-        *,
-        url: str,
-        gateway: str,
-        token: str | None,
-        tls: ssl.SSLContext | bool,
-        rng: Random,
-        monotonic: Callable[[], float],
-        count: Callable[[str], None],
-        backoff: Callable[[Random], Backoff] = Backoff,
-    ) -> None:
-        self._queue = queue
-        self._base = f"{url}/api/v1/gateways/{gateway}/evidence"
-        self._headers = {"Content-Type": "application/zip"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
-        self._tls = tls
-        self._rng = rng
-        self._monotonic = monotonic
-        self._count = count
-        self._new_backoff = backoff
-        self._backoff = backoff(rng)
-        self._not_before: dict[str, tuple[float, Backoff]] = {}
-        """Zips that failed on their own account wait alone; the others go on."""
-
-    async def run(self) -> None:
-        timeout = httpx.Timeout(30, connect=10)
-        async with httpx.AsyncClient(verify=self._tls, timeout=timeout) as client:
-            while True:
-                self._queue.added.clear()
-                pause = await self._round(client)
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._queue.added.wait()
-                except TimeoutError:
-                    continue
-
-    async def _round(self, client: httpx.AsyncClient) -> float:
-        """One attempt at everything that is due; how long to rest afterwards, seconds."""
-        waiting = await asyncio.to_thread(self._queue.waiting)
-        names = {path.name for path in waiting}
-        self._not_before = {k: v for k, v in self._not_before.items() if k in names}
-        for path in waiting:
-            due = self._not_before.get(path.name)
-            if due is not None and due[0] > self._monotonic():
-                continue
-            if not await self._upload(client, path):
-                pause = self._backoff.next()
-                await asyncio.sleep(pause)
-                return 0.0
-            self._backoff.reset()
-        later = [at - self._monotonic() for at, _ in self._not_before.values()]
-        return max(0.0, min([*later, _LOOK_S]))
-
-    async def _upload(self, client: httpx.AsyncClient, path: Path) -> bool:
-        """False where there is no use in trying the next one now."""
-        try:
-            response = await client.put(
-                f"{self._base}/{path.stem}",
-                headers={**self._headers, "Content-Length": str(_size(path))},
-                content=_chunks(path),
-            )
-        except (httpx.HTTPError, OSError) as error:
-            self._count("evidence-unreachable")
-            _log.warning("evidence upload failed", sha256=path.stem, error=repr(error))
-            return False
-        status = response.status_code
-        if response.is_success:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
-            self._count("evidence-uploaded")
-            return True
-        self._count(f"evidence-http-{status}")
-        _log.warning(
-            "evidence refused", sha256=path.stem, status=status, answer=response.text[:400]
-        )
-        if status in _NEVER_AGAIN:
-            self._count("evidence-refused")
-            await asyncio.to_thread(self._queue.refuse, path)
-            return True
-        if status in _ALL_WAIT or status >= 500:
-            return False
-        _, backoff = self._not_before.get(path.name, (0.0, self._new_backoff(self._rng)))
-        self._not_before[path.name] = (self._monotonic() + backoff.next(), backoff)
-        return True
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
-    finally:
-        file.close()
 
 
 def _size(path: Path) -> int:

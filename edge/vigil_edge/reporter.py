@@ -14,7 +14,7 @@ from vigil_edge.clock import Clock
 from vigil_edge.config import Config
 from vigil_edge.evidence import EvidenceQueue
 from vigil_edge.health import CpuMeter, SourceRecord, resident_bytes
-from vigil_edge.outbox import Outbox
+from vigil_edge.outbox import Outbox, OutboxFailed
 from vigil_edge.source import Outgoing
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceHealth, GatewayHealth
@@ -24,6 +24,8 @@ AGENT: Final = "@agent"
 """Under this name the agent keeps state of its own; no device can be called so."""
 SETTLE_S: Final = 0.5
 """Changes of one source that follow each other faster are told as one."""
+AGAIN_S: Final = 5.0
+"""A change that the disk refused is offered again after this."""
 CLOCK_S: Final = 5.0
 
 _log = structlog.get_logger("health")
@@ -73,15 +75,7 @@ class Reporter:
         """A report now and then every ``interval_s``."""
         while True:
             self._due.clear()
-            await self._send(
-                Outgoing(
-                    Lane.OBSERVATION,
-                    GatewayHealth.TYPE,
-                    self.gateway,
-                    self._clock.now(),
-                    await self.measure(),
-                )
-            )
+            await self._report()
             try:
                 async with asyncio.timeout(self.interval_s):
                     await self._due.wait()
@@ -94,13 +88,16 @@ class Reporter:
             await self._any_changed.wait()
             await asyncio.sleep(SETTLE_S)
             self._any_changed.clear()
-            records, self._changed = list(self._changed.values()), {}
-            for record in records:
-                health = record.change()
-                now = self._clock.now()
-                await self._send(
-                    Outgoing(Lane.EVENT, DeviceHealth.TYPE, record.device, now, health)
-                )
+            records, self._changed = self._changed, {}
+            for device, record in records.items():
+                now, health = self._clock.now(), record.change()
+                if not await self._send(
+                    Outgoing(Lane.EVENT, DeviceHealth.TYPE, device, now, health)
+                ):
+                    self._changed.setdefault(device, record)
+            if self._changed and not self._any_changed.is_set():
+                await asyncio.sleep(AGAIN_S)  # the cloud must hear of it once the disk takes it
+                self._any_changed.set()
 
     async def watch_clock(self) -> None:
         """Notice when the wall clock is set, and how far it can be trusted."""
@@ -132,9 +129,21 @@ class Reporter:
             counters={name: number for name, number in counters.items() if number},
         )
 
-    async def _send(self, outgoing: Outgoing) -> None:
+    async def _report(self) -> None:
+        try:
+            health = await self.measure()
+        except (OutboxFailed, OSError) as error:  # a disk that is away: its turn comes again
+            self._counters["health-unmeasured"] += 1
+            _log.warning("health could not be measured", error=str(error))
+            return
+        now = self._clock.now()
+        await self._send(Outgoing(Lane.OBSERVATION, GatewayHealth.TYPE, self.gateway, now, health))
+
+    async def _send(self, outgoing: Outgoing) -> bool:
         try:
             await self._outbox.accept(AGENT, [outgoing], None, self._clock.quality)
         except VigilError as error:
             self._counters[f"health-{error.code}"] += 1
             _log.warning("health could not be kept", code=error.code, error=str(error))
+            return False
+        return True

@@ -38,6 +38,11 @@ class Supervisor:
         self._interrupted = asyncio.Event()
         self._paused = False
 
+    @property
+    def device(self) -> str:
+        """The name of the section that the pipeline is of."""
+        return self._record.device
+
     def restart(self) -> None:
         """Now, without a pause, also where it has ended or waits."""
         self._backoff.reset()

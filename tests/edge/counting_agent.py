@@ -29,6 +29,8 @@ class Settings(DeviceSettings):
     batch: int = 10
     fails: Literal["never", "source-error", "crash", "once", "ends", "stuck"] = "never"
     ledger: Path | None = None
+    others: tuple[str, ...] = ()
+    """Further devices behind the same source, as alarms behind one bridge."""
 
 
 class Unplugged(SourceError):
@@ -110,7 +112,12 @@ async def stubborn() -> None:
 
 
 def describe(settings: Settings) -> list[DeviceDescription]:
-    return [settings.described(Domain.WATER, settings.driver, ["level"])]
+    return [
+        settings.model_copy(update={"device": device}).described(
+            Domain.WATER, settings.driver, ["level"]
+        )
+        for device in (settings.device, *settings.others)
+    ]
 
 
 def stand_in() -> None:

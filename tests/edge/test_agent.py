@@ -8,16 +8,15 @@ import random
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import servers
-from edge.ingest_stand_in import IngestStandIn, until
+from edge.agent_process import Agent, agent_on, values
+from edge.ingest_stand_in import until
 from vigil_schemas.control import Command, Configuration
 from vigil_schemas.gateway import (
     CommandResult,
@@ -26,70 +25,16 @@ from vigil_schemas.gateway import (
     GatewayDeath,
     GatewayHealth,
 )
-from vigil_schemas.senml import unpack
 from vigil_schemas.topics import CONFIG
 from vigil_schemas.water import WaterExcursion
 
-PROGRAM = Path(__file__).with_name("counting_agent.py")
 SEED = int(os.environ.get("VIGIL_SEED", "20260101"))
-
-
-@dataclass
-class Agent:
-    """One agent process on one folder, and the cloud that listens to it."""
-
-    folder: Path
-    gateway: str
-    cloud: IngestStandIn
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def configure(self, port: int, sections: str, **health: float) -> None:
-        (self.folder / "gateway.toml").write_text(
-            f'[gateway]\nid = "{self.gateway}"\ndata_dir = "data"\n'
-            f'[cloud]\nbroker = "mqtt://127.0.0.1:{port}"\n'
-            f"[health]\ninterval_s = {health.get('interval_s', 1)}\n{sections}"
-        )
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with (self.folder / "agent.log").open("ab") as log:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, str(PROGRAM), "run"),
-                    *("--config", str(self.folder / "gateway.toml")),
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        self.processes.append(process)
-        return process
-
-    def log(self) -> str:
-        return (self.folder / "agent.log").read_text()
 
 
 @pytest.fixture
 def agent(tmp_path: Path, mosquitto: servers.Mosquitto) -> Iterator[Agent]:
-    gateway = f"gw-{uuid.uuid4().hex[:12]}"
-    made = Agent(tmp_path, gateway, IngestStandIn(mosquitto.port, gateway))
-    yield made
-    for process in made.processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait(10)
-    made.cloud.close()
-
-
-def values(cloud: IngestStandIn) -> list[float]:
-    """Every reading that arrived, by number of its message."""
-    with cloud.lock:
-        messages = [
-            message.data
-            for source, numbers in cloud.stored.items()
-            if source.lane == "observation"
-            for _, message in sorted(numbers.items())
-            if isinstance(message.data, list)
-        ]
-    return [each.value or 0.0 for data in messages for each in unpack(data)[1]]
+    with agent_on(mosquitto.port, tmp_path) as made:
+        yield made
 
 
 async def test_kill_9_at_any_moment_loses_nothing(

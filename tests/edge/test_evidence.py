@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import os
 import stat
-import threading
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 
@@ -20,16 +19,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 import servers
+from edge.evidence_cloud import Cloud, evidence_cloud
 from edge.ingest_stand_in import until
 from vigil_edge.backoff import Backoff
 from vigil_edge.evidence import (
     EvidenceFull,
     EvidenceMismatch,
     EvidenceQueue,
-    Uploader,
     load_key,
     public_hex,
 )
+from vigil_edge.evidence_upload import Uploader
 from vigil_schemas.evidence import EvidenceFile, EvidenceManifest
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,9 +64,13 @@ def exceedance(folder: Path, number: int = 1, content: bytes = b"sound" * 1000):
     return manifest, files
 
 
+def never(aside: Path) -> None:
+    raise AssertionError(f"{aside} was whole")
+
+
 def queue_in(folder: Path, max_bytes: int = 10**8) -> EvidenceQueue:
     folder.mkdir(exist_ok=True)
-    return EvidenceQueue(folder / "evidence", load_key(folder / "key.pem"), max_bytes)
+    return EvidenceQueue(folder / "evidence", load_key(folder / "key.pem", never), max_bytes)
 
 
 async def test_a_sealed_zip_proves_itself(tmp_path: Path) -> None:
@@ -126,67 +130,30 @@ async def test_the_queue_is_bounded_and_refused_zips_go_first(tmp_path: Path) ->
 
 
 def test_the_key_is_kept_and_private(tmp_path: Path) -> None:
-    key = load_key(tmp_path / "key.pem")
+    key = load_key(tmp_path / "key.pem", never)
 
     assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
-    assert public_hex(load_key(tmp_path / "key.pem")) == public_hex(key)
-
-
-class Cloud(ThreadingHTTPServer):
-    """Answers uploads by script: statuses in turn, then 201."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int = 0) -> None:
-        self.script: list[int] = []
-        self.by_name: dict[str, int] = {}
-        self.bodies: dict[str, bytes] = {}
-        self.asked: list[tuple[str, int]] = []
-        self.tokens: set[str | None] = set()
-        super().__init__(("127.0.0.1", port), Handler)
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Cloud
-    protocol_version = "HTTP/1.1"
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        name = self.path.rsplit("/", 1)[-1]
-        cloud = self.server
-        cloud.tokens.add(self.headers["Authorization"])
-        assert self.path == f"/api/v1/gateways/gw-1/evidence/{name}"
-        status = cloud.by_name.get(name) or (cloud.script.pop(0) if cloud.script else 201)
-        cloud.asked.append((name, status))
-        if status == 201:
-            status = 200 if name in cloud.bodies else 201
-            cloud.bodies[name] = body
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
+    assert public_hex(load_key(tmp_path / "key.pem", never)) == public_hex(key)
 
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    server = Cloud()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with evidence_cloud() as server:
+        yield server
 
 
-def uploader(queue: EvidenceQueue, port: int, counts: Counter[str]) -> Uploader:
+def uploader(
+    queue: EvidenceQueue,
+    port: int,
+    counts: Counter[str],
+    token: Callable[[], str] = lambda: "s3cret",
+) -> Uploader:
     return Uploader(
         queue,
         url=f"http://127.0.0.1:{port}",
         gateway="gw-1",
-        token="s3cret",
-        tls=False,
+        token=token,
+        tls=lambda: False,
         rng=Random(1),
         monotonic=time.monotonic,
         count=lambda name: counts.update([name]),
@@ -262,15 +229,61 @@ async def test_the_queue_outlives_the_agent_and_an_absent_cloud(tmp_path: Path) 
     await asyncio.gather(work, return_exceptions=True)
 
     reopened = queue_in(tmp_path)
-    server = Cloud(port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with evidence_cloud(port) as server:
         await run_until_empty(reopened, uploader(reopened, port, counts))
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
     assert list(server.bodies) == [reference.sha256]
     assert list(reopened.folder.glob("*.part")) == []
+
+
+async def test_one_that_the_cloud_stumbles_over_does_not_block_the_others(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    queue = queue_in(tmp_path)
+    bad = await queue.deposit(*exceedance(tmp_path / "files", 1))
+    os.utime(queue.waiting()[0], (0, 0))  # the oldest: the first to be tried each time
+    others = [await queue.deposit(*exceedance(tmp_path / "files", n)) for n in range(2, 6)]
+    cloud.by_name = {bad.sha256: 500}
+    counts: Counter[str] = Counter()
+    work = asyncio.create_task(uploader(queue, cloud.server_port, counts).run())
+    try:
+        await until(lambda: {each.sha256 for each in others} <= cloud.bodies.keys())
+        assert [path.stem for path in queue.waiting()] == [bad.sha256]
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_one_that_cannot_be_read_does_not_block_the_others(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    queue = queue_in(tmp_path)
+    (queue.folder / f"{'0' * 64}.zip").symlink_to(tmp_path)  # opening it fails, as on a bad block
+    good = await queue.deposit(*exceedance(tmp_path / "files", 2))
+    counts: Counter[str] = Counter()
+    work = asyncio.create_task(uploader(queue, cloud.server_port, counts).run())
+    try:
+        await until(lambda: good.sha256 in cloud.bodies)
+        await until(lambda: counts["evidence-unreadable"] >= 2)
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_a_token_that_is_changed_is_taken_up(tmp_path: Path, cloud: Cloud) -> None:
+    queue = queue_in(tmp_path)
+    await queue.deposit(*exceedance(tmp_path / "files"))
+    file = tmp_path / "token"
+    cloud.accepted = "Bearer new"
+    counts: Counter[str] = Counter()
+    work = uploader(queue, cloud.server_port, counts, lambda: file.read_text())
+    task = asyncio.create_task(work.run())
+    try:
+        await until(lambda: counts["evidence-credentials-unreadable"])
+        file.write_text("old")
+        await until(lambda: counts["evidence-http-401"])
+        file.write_text("new")
+        await until(lambda: not queue.waiting())
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

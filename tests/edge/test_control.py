@@ -1,0 +1,83 @@
+"""Configuration from afar: what is paused, what is not, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import servers
+from edge.agent_process import Agent, agent_on
+from edge.ingest_stand_in import until
+from vigil_schemas.control import Command, Configuration
+from vigil_schemas.gateway import CommandResult, DeviceHealth, GatewayBirth, GatewayHealth
+from vigil_schemas.topics import CONFIG
+
+BRIDGE = '[[water]]\ndevice = "bridge-1"\nothers = ["alarm-1", "alarm-2"]\n'
+
+
+@pytest.fixture
+def agent(tmp_path: Path, mosquitto: servers.Mosquitto) -> Iterator[Agent]:
+    with agent_on(mosquitto.port, tmp_path) as made:
+        made.configure(mosquitto.port, BRIDGE, interval_s=3600)
+        made.start()
+        yield made
+
+
+async def sent(agent: Agent, revision: int, *paused: str) -> Any:
+    """The answer to a configuration."""
+    configuration = Configuration(
+        revision=revision, health_interval_s=3600, paused_devices=list(paused)
+    )
+    agent.cloud.send(CONFIG, configuration)
+    return await until(lambda: answer(agent, revision))
+
+
+def answer(agent: Agent, revision: int) -> Any:
+    results = agent.cloud.all(CommandResult)
+    return next((each for each in results if each.command_id == f"config-{revision}"), None)
+
+
+def state(agent: Agent) -> tuple[str, str | None]:
+    changes = [each for each in agent.cloud.all(DeviceHealth) if each.device == "bridge-1"]
+    return (changes[-1].state, changes[-1].code) if changes else ("starting", None)
+
+
+async def test_one_alarm_does_not_silence_the_others_behind_its_bridge(agent: Agent) -> None:
+    await until(lambda: state(agent) == ("ok", None))
+
+    result = await sent(agent, 1, "alarm-1")
+    assert (result.accepted, result.code) == (True, "shares-its-source")
+    assert "alarm-1" in result.message
+    assert "bridge-1" in result.message
+    reports = len(agent.cloud.all(GatewayHealth))
+    agent.cloud.command(Command(command_id="health-01", action="report_health"))
+    await until(lambda: len(agent.cloud.all(GatewayHealth)) > reports)
+    (source,) = agent.cloud.all(GatewayHealth)[-1].sources
+    assert (source.state, source.restarts) == ("ok", 0)
+
+    result = await sent(agent, 2, "alarm-1", "alarm-2")
+    assert result.code == "ok"
+    await until(lambda: state(agent) == ("stopped", "paused"))
+
+    await sent(agent, 3)
+    await until(lambda: state(agent) == ("ok", None))
+    await sent(agent, 4, "bridge-1")
+    await until(lambda: state(agent) == ("stopped", "paused"))
+
+
+async def test_an_older_configuration_is_refused_aloud_and_once(agent: Agent) -> None:
+    # Given a cloud that was put back from an old copy and counts its revisions anew.
+    await sent(agent, 9)
+
+    result = await sent(agent, 2, "bridge-1")
+
+    assert (result.accepted, result.code) == (False, "older-revision")
+    assert "revision 9" in result.message
+    agent.cloud.send(CONFIG, Configuration(revision=2))
+    assert (await sent(agent, 10)).accepted
+    results = [each.command_id for each in agent.cloud.all(CommandResult)]
+    assert results == ["config-9", "config-2", "config-10"]
+    assert len(agent.cloud.status(GatewayBirth)) == 1
