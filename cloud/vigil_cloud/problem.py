@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from vigil_cloud.objects.port import ObjectMissing, ObjectsUnavailable
 from vigil_cloud.security_headers import HEADERS
@@ -114,6 +115,10 @@ async def _on_database_error(_request: Request, error: Exception) -> Response:
     )
 
 
+async def _on_client_gone(_request: Request, _error: Exception) -> Response:
+    return problem(400, "client-disconnected", "The connection ended before the request did.")
+
+
 async def _on_anything_else(_request: Request, error: Exception) -> Response:
     _log.error("request-failed", code="internal", exc_info=error)
     # Starlette answers this one outside of every middleware, so the headers are given here.
@@ -130,6 +135,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StaleDataError, _on_conflict)
     for away in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(away, _on_database_error)
+    app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_anything_else)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import threading
 from pathlib import Path as FilePath
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from anyio import open_file
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -22,6 +22,8 @@ from vigil_cloud.identity.dependencies import (
     CurrentAccount,
     ServicesDependency,
 )
+from vigil_cloud.problem import ApiError
+from vigil_cloud.services import Services
 from vigil_schemas.types import Sha256
 
 router = APIRouter(tags=["evidence"])
@@ -34,6 +36,18 @@ _SHOWN: Final = frozenset(
     }
 )
 """What a browser may show. Anything else is only saved: a gateway's file must not run here."""
+
+
+UPLOADS_AT_ONCE: Final = 8
+"""In this process: each may fill as much disk as the largest zip."""
+_uploads = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
+
+
+class TooManyUploads(ApiError):
+    """The disk and the processor take only so many at once; gateways come again."""
+
+    code: ClassVar[str] = "too-many-uploads"
+    status: ClassVar[int] = 503
 
 
 class EvidenceStored(BaseModel):
@@ -66,17 +80,23 @@ async def put_evidence(
     if await run_in_threadpool(service.known, services, gateway, sha256):
         response.status_code = 200
         return EvidenceStored(sha256=sha256, stored=True)
-    folder = services.settings.data_dir / "incoming"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".zip", delete=False) as file:
-        path = FilePath(file.name)
+    if not _uploads.acquire(blocking=False):
+        raise TooManyUploads("Too many uploads at once; send it again later.", {"Retry-After": "5"})
+    try:
+        await _take_in(request, services, gateway, sha256)
+    finally:
+        _uploads.release()
+    return EvidenceStored(sha256=sha256, stored=True)
+
+
+async def _take_in(request: Request, services: Services, gateway: str, sha256: str) -> None:
+    path = await run_in_threadpool(service.new_upload, services)
     try:
         if await _receive(request, path) != sha256:
             raise EvidenceInvalid("The body's SHA-256 is not the one in the address.")
         await run_in_threadpool(service.store, services, gateway, sha256, path)
     finally:
         await run_in_threadpool(path.unlink, missing_ok=True)
-    return EvidenceStored(sha256=sha256, stored=True)
 
 
 @router.get(

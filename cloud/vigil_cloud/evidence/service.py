@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,6 +23,9 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 from vigil_schemas.evidence import EvidenceFile
+
+LONGEST_UPLOAD: Final = timedelta(days=1)
+"""A file that nobody has written to for so long belongs to no upload any more."""
 
 
 class GatewayUnknown(ApiError):
@@ -41,6 +47,19 @@ def known(services: Services, gateway: str, sha256: str) -> bool:
     with services.sessions() as session:
         row = session.get(EvidenceRow, sha256)
         return row is not None and row.gateway == gateway
+
+
+def new_upload(services: Services) -> Path:
+    """An empty file to receive into; what a killed process left of others is removed."""
+    folder = services.settings.data_dir / "incoming"
+    folder.mkdir(parents=True, exist_ok=True)
+    left = (services.now() - LONGEST_UPLOAD).timestamp()
+    for path in folder.glob("*.zip"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < left:
+                path.unlink()
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".zip", delete=False) as file:
+        return Path(file.name)
 
 
 def store(services: Services, gateway: str, sha256: str, path: Path) -> None:

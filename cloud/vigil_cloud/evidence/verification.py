@@ -7,6 +7,8 @@ size, so neither a bomb nor a path in the archive reaches the disk.
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import zipfile
 from pathlib import Path
 from typing import ClassVar, Final
@@ -23,6 +25,7 @@ LARGEST_MANIFEST: Final = 256 * 1024
 LARGEST_CONTENT: Final = 1024 * 1024 * 1024
 """Of all files together, unpacked."""
 SIGNATURE_BYTES: Final = 64
+LARGEST_READ: Final = 1024 * 1024
 _CHUNK: Final = 256 * 1024
 _ENCRYPTED: Final = 0x1
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
@@ -42,13 +45,25 @@ class EvidenceTooLarge(ApiError):
     status: ClassVar[int] = 413
 
 
+class _Bounded(io.FileIO):
+    """A file of which nobody takes more than a little at once: the list of contents is read
+    in one piece, as long as the archive itself says, before anything can be checked."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:  # to the end
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        if size > LARGEST_READ:
+            raise zipfile.BadZipFile("its list of contents is longer than any evidence needs")
+        return super().read(size) or b""
+
+
 def verified(path: Path, *, gateway: str, public_key: bytes) -> EvidenceManifest:
     """The manifest of a zip whose seal and every file's digest hold.
 
     ``public_key`` is the gateway's, Ed25519, 32 bytes. Raises ``EvidenceInvalid``.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
             return _verified(archive, gateway, public_key)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
         raise EvidenceInvalid(f"This is not a whole zip: {error}") from error

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import threading
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +21,7 @@ from sqlalchemy import select
 
 from cloud_city import GATEWAY, City, exceedance, sealed
 from vigil_cloud.evidence.reading import BadRange, requested
+from vigil_cloud.evidence.verification import EvidenceInvalid, verified
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
 from vigil_schemas.evidence import EvidenceReference
@@ -136,8 +141,21 @@ BAD: dict[str, Callable[[], tuple[str, bytes]]] = {
         sealed(WAV)[1][:-300],
     ),
     "an empty zip": lambda: _empty_zip(),
+    "a list of contents without end": lambda: _endless(),
+    "a comment instead of an end": lambda: (
+        hashlib.sha256(sealed(WAV)[1] + b"PK" * 70_000).hexdigest(),
+        sealed(WAV)[1] + b"PK" * 70_000,
+    ),
     "the digest of something else": lambda: ("0" * 64, sealed(WAV)[1]),
 }
+
+
+def _endless() -> tuple[str, bytes]:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(25_000):
+            archive.writestr(f"{number:05d}", b"")
+    return hashlib.sha256(buffer.getvalue()).hexdigest(), buffer.getvalue()
 
 
 def _empty_zip() -> tuple[str, bytes]:
@@ -158,6 +176,44 @@ def test_what_is_not_as_it_was_sealed_is_refused_for_good(city: City, what: str)
     assert list((city.settings.data_dir / "incoming").iterdir()) == []
     stored = [path for path in (city.settings.data_dir / "objects").rglob("*") if path.is_file()]
     assert stored == []
+
+
+def test_a_list_of_contents_without_end_is_not_even_read(tmp_path: Path) -> None:
+    path = tmp_path / "endless.zip"
+    path.write_bytes(_endless()[1])
+
+    with pytest.raises(EvidenceInvalid, match="longer than any evidence needs"):
+        verified(path, gateway=GATEWAY, public_key=bytes(32))
+
+
+def test_what_a_killed_process_left_is_removed_and_uploads_under_way_are_not(city: City) -> None:
+    folder = city.settings.data_dir / "incoming"
+    folder.mkdir()
+    left, under_way = folder / "left.zip", folder / "under-way.zip"
+    for path, hours in ((left, 25), (under_way, 1)):
+        path.write_bytes(b"x")
+        moment = (city.time - timedelta(hours=hours)).timestamp()
+        os.utime(path, (moment, moment))
+
+    assert put(city, *sealed(FILES)).status_code == 201
+
+    assert list(folder.iterdir()) == [under_way]
+
+
+def test_more_uploads_than_the_disk_takes_at_once_come_again(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vigil_cloud.evidence import routes
+
+    monkeypatch.setattr(routes, "_uploads", threading.BoundedSemaphore(1))
+    sha256, body = sealed(FILES)
+    with routes._uploads:
+        busy = put(city, sha256, body)
+    assert (busy.status_code, busy.json()["code"]) == (503, "too-many-uploads")
+    assert busy.headers["retry-after"]
+
+    assert put(city, "0" * 64, body).status_code == 422
+    assert put(city, sha256, body).status_code == 201, "a refused upload gives its place back"
 
 
 def test_every_changed_byte_of_a_file_is_noticed(city: City) -> None:
