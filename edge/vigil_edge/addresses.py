@@ -38,6 +38,24 @@ def _http(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 
 
+def host_port(value: str) -> str:
+    """The address as it is. Raises ``ValueError`` where it is none."""
+    if not value.isprintable() or " " in value:
+        raise ValueError("write host:port, without blanks")
+    parts = urlsplit(f"//{value}")
+    if not parts.hostname or parts.netloc != value or "@" in value or parts.port == 0:
+        raise ValueError("write host:port")
+    return value
+
+
+def host_and_port(value: str, default: int) -> tuple[str, int]:
+    """The two parts of a ``HostPort``."""
+    parts = urlsplit(f"//{value}")
+    return parts.hostname or "", parts.port or default
+
+
+HostPort = Annotated[str, AfterValidator(host_port)]
+"""``host[:port]``; an IPv6 address in brackets."""
 MqttAddress = Annotated[str, AfterValidator(_mqtt)]
 """``mqtt://host[:port]`` or ``mqtts://…``; the scheme in small letters, whoever wrote it how."""
 HttpAddress = Annotated[str, AfterValidator(_http)]

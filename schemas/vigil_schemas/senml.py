@@ -102,7 +102,7 @@ def unpack(records: Iterable[SenmlRecord]) -> tuple[str, list[Reading]]:
             base_us = round(record.bt * 1e6)
         if record.u is not None and record.u not in UNITS:
             raise ValueError(f"unit {record.u!r} of {record.n} is not a registered SenML unit")
-        time = _EPOCH + timedelta(microseconds=base_us + round(record.t * 1e6))
+        time = instant(base_us + round(record.t * 1e6))
         readings.append(Reading(record.n, record.u, time, record.v, record.qf))
     if device is None:
         raise ValueError("the pack has no base name (bn)")
@@ -112,3 +112,8 @@ def unpack(records: Iterable[SenmlRecord]) -> tuple[str, list[Reading]]:
 def microseconds(time: datetime) -> int:
     """Whole microseconds since 1970 UTC, exact (a float of seconds is not, at this size)."""
     return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant(time_us: int) -> datetime:
+    """The UTC time again. Raises ``OverflowError`` beyond the year 9999."""
+    return _EPOCH + timedelta(microseconds=time_us)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from vigil_edge.checkin.errors import (
@@ -28,6 +28,7 @@ from vigil_edge.checkin.errors import (
     LlrpUnknownMessage,
     LlrpUnknownParameter,
 )
+from vigil_schemas.senml import instant
 from vigil_schemas.types import isoformat_utc
 
 HEADER_BYTES: Final = 10
@@ -95,7 +96,6 @@ _TV_BYTES: Final[dict[int, int]] = {
 }  # fmt: skip
 """Body sizes of the TV-encoded parameters, LLRP 1.1 section 17.2.1.2."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TV_FLAG: Final = 0x80
 _TYPE_MASK: Final = 0x3FF
 TAG_REPORT_DATA: Final = 240
@@ -390,6 +390,6 @@ def _since(microseconds: int | None) -> datetime | None:
     if microseconds is None:
         return None
     try:
-        return _EPOCH + timedelta(microseconds=microseconds)
+        return instant(microseconds)
     except OverflowError:
         return None

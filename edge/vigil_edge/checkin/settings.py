@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
+from vigil_edge.addresses import HostPort, host_and_port
 from vigil_edge.source import DeviceSettings
 
 LLRP_PORT = 5084
@@ -68,7 +68,7 @@ class LlrpSettings(_Station):
     """A UHF reader on the network."""
 
     driver: Literal["llrp"]
-    address: Annotated[str, Field(min_length=1)]
+    address: HostPort
     """``host:port``; port 5084 where none is given."""
     ro_spec: Literal["own", "adopt"] = "own"
     """``own`` sets up an inventory over all antennas; ``adopt`` listens to the reader's own."""
@@ -76,24 +76,13 @@ class LlrpSettings(_Station):
     """The reader is asked to show itself this often; three times as long is silence."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
 
-    @field_validator("address")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        parts = urlsplit(f"//{value}")
-        try:
-            if parts.hostname and (parts.port is None or parts.port):
-                return value
-        except ValueError:
-            pass
-        raise ValueError("write host:port")
-
     @property
     def host(self) -> str:
-        return urlsplit(f"//{self.address}").hostname or ""
+        return host_and_port(self.address, LLRP_PORT)[0]
 
     @property
     def port(self) -> int:
-        return urlsplit(f"//{self.address}").port or LLRP_PORT
+        return host_and_port(self.address, LLRP_PORT)[1]
 
 
 Settings = Annotated[BleSettings | LlrpSettings, Field(discriminator="driver")]

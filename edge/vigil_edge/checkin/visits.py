@@ -12,16 +12,15 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
 from vigil_schemas.checkin import CheckinVisit
-from vigil_schemas.senml import microseconds
+from vigil_schemas.senml import instant, microseconds
 
 NAMESPACE: Final = UUID("6b6c5f0e-5d0e-5c8b-8f5f-2f0d3a5be7c1")
 Carrier = Literal["ble", "uhf"]
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STALE_ABSENCES: Final = 20
 """A visit kept over a restart that took this many absences is over, not going on."""
 
@@ -166,8 +165,8 @@ class Visits:
             phase=phase,
             tag=tag,
             carrier=self._carrier,
-            arrived=_time(track.arrived_us),
-            last_seen=_time(track.last_us),
+            arrived=instant(track.arrived_us),
+            last_seen=instant(track.last_us),
             sightings=track.sightings,
             rssi_max_dbm=rssi,
             antenna=track.antenna,
@@ -198,7 +197,3 @@ def _add(track: _Track, sighting: Sighting, time_us: int) -> None:
         track.rssi, track.antenna = sighting.rssi, sighting.antenna
     elif track.antenna is None:
         track.antenna = sighting.antenna
-
-
-def _time(time_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_us)

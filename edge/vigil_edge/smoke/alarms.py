@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_schemas.senml import microseconds
+from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.smoke import SmokeAlarm
 
 NAMESPACE: Final = UUID("2a3b7c1e-8c55-5b0d-9d52-7a4de1d6a9c3")
@@ -24,7 +24,6 @@ Condition = Literal["smoke", "test", "battery_alert", "hardware_fault", "tamper"
 BATTERY_ALERT_BELOW: Final = 10.0
 BATTERY_GOOD_FROM: Final = 15.0
 """For devices that state a percentage and no warning of their own, percent."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PAST: Final = timedelta(days=2)
 _FUTURE: Final = timedelta(seconds=30)
 
@@ -136,7 +135,7 @@ class Alarms:
             began_us = known.active[condition] = microseconds(time)
         else:
             del known.active[condition]
-            time = max(time, _EPOCH + timedelta(microseconds=began_us))
+            time = max(time, instant(began_us))
         yield SmokeAlarm(
             alarm_id=str(uuid5(NAMESPACE, f"{device}/{condition}/{began_us}")),
             condition=condition,

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from vigil_schemas.gateway import DeviceHealth, SourceState
-from vigil_schemas.senml import microseconds
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from vigil_schemas.senml import instant, microseconds
 
 
 class Finding(NamedTuple):
@@ -76,7 +74,7 @@ class ToldHealth:
         return DeviceHealth(
             device=device,
             state=finding.state,
-            since=_EPOCH + timedelta(microseconds=since_us),
+            since=instant(since_us),
             code=finding.code,
             message=finding.message,
         )

@@ -11,17 +11,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
-from vigil_schemas.senml import microseconds
+from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.types import QartodFlag
 from vigil_schemas.water import WaterExcursion
 
 NAMESPACE: Final = UUID("0f3c1d52-98a1-5d7c-9a10-6d1c7d6f0a55")
 Kind = Literal["above", "below", "rate"]
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _USABLE: Final = (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED, QartodFlag.SUSPECT)
 
 
@@ -155,8 +154,8 @@ class Excursions:
             limit=bound.limit,
             value=watch.crossing if onset else watch.extreme,
             flag=QartodFlag(watch.flag if onset else watch.extreme_flag),
-            started=_time(watch.started_us),
-            ended=None if ended_us is None else _time(ended_us),
+            started=instant(watch.started_us),
+            ended=None if ended_us is None else instant(ended_us),
         )
 
     def _restore(self, kept: dict[str, Any]) -> None:
@@ -174,7 +173,3 @@ def event_id(excursion: WaterExcursion) -> str:
 
 def _further(bound: Bound, value: float, extreme: float) -> bool:
     return value < extreme if bound.kind == "below" else value > extreme
-
-
-def _time(time_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_us)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid5
 
@@ -29,6 +29,8 @@ _PACK_RECORDS: Final = 200
 _ATTEMPTS: Final = 2
 _ILLEGAL_ADDRESS: Final = 2
 _ACCEPT_RECORDS: Final = 400
+_CLOCK_AHEAD: Final = timedelta(minutes=10)
+"""What lies further in the future the cloud does not take."""
 
 Connect = Callable[[Settings], Awaitable[Probe]]
 Measured = tuple[datetime, Sequence[float | None]]
@@ -214,6 +216,8 @@ class LoggerPipeline(_Sonde):
         kept = room.state(LOGGER)
         self._kept: tuple[int, int] | None = tuple(json.loads(kept)) if kept else None
         """Index and time (microseconds since 1970) of the last record on the gateway's disk."""
+        self._ahead = timedelta(0)
+        """How far the sonde's clock is ahead of ours, by its newest record."""
         self._pause = min(max(settings.interval_s / 2, 0.05), 5.0)
 
     async def run(self) -> None:
@@ -230,7 +234,7 @@ class LoggerPipeline(_Sonde):
         """One window; whether more waits."""
         head, found = await self._window(probe)
         if not head.waiting:
-            self._room.report("ok")
+            self._report()
             return False
         if not found or not logger.in_order(found, head.tail):
             raise ProbeGarbage(
@@ -241,8 +245,20 @@ class LoggerPipeline(_Sonde):
         await probe.write(
             self._settings.logger.base + logger.TAIL, [after >> 16 & 0xFFFF, after & 0xFFFF]
         )
-        self._room.report("ok")
+        self._ahead = found[-1].time - self._room.now()
+        self._report()
         return head.waiting > len(found)
+
+    def _report(self) -> None:
+        if self._ahead <= _CLOCK_AHEAD:
+            self._room.report("ok")
+            return
+        self._room.report(
+            "degraded",
+            "logger-clock-ahead",
+            f"its clock is {self._ahead.total_seconds():.0f} s ahead of the gateway's: set it; the"
+            f" cloud refuses readings from {_CLOCK_AHEAD.total_seconds():.0f} s on",
+        )
 
     async def _window(self, probe: Probe) -> tuple[logger.Head, list[logger.LoggedRecord]]:
         """The head and as many records as the window shows; the first read brings both."""

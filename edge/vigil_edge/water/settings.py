@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from vigil_edge.addresses import host_and_port, host_port
 from vigil_edge.mistakes import misplaced, repeated
 from vigil_edge.source import DeviceSettings
 from vigil_edge.water.qc import Limits
@@ -18,6 +18,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
 
+MODBUS_PORT = 502
 _RECORD_HEAD_WORDS = 5
 
 
@@ -126,13 +127,7 @@ class Settings(DeviceSettings):
     def _suits_driver(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("driver") != "modbus-tcp":
             return value
-        try:
-            parts = urlsplit(f"//{value}")
-            if parts.hostname and (parts.port is None or parts.port):
-                return value
-        except ValueError:
-            pass
-        raise ValueError("write host:port")
+        return host_port(value)
 
     @field_validator("signal")
     @classmethod
@@ -144,11 +139,11 @@ class Settings(DeviceSettings):
 
     @property
     def host(self) -> str:
-        return urlsplit(f"//{self.address}").hostname or ""
+        return host_and_port(self.address, MODBUS_PORT)[0]
 
     @property
     def port(self) -> int:
-        return urlsplit(f"//{self.address}").port or 502
+        return host_and_port(self.address, MODBUS_PORT)[1]
 
     @property
     def record_words(self) -> int:

@@ -346,7 +346,11 @@ def test_settings_name_what_is_wrong() -> None:
     }
     assert Settings.model_validate(base).port == 502
     for wrong, message in [
-        ({"address": "host:port"}, "host:port"),
+        ({"address": "host:port"}, "Port"),
+        ({"address": "10.0.0.1:0"}, "host:port"),
+        ({"address": "10.0.0.1:502/x"}, "host:port"),
+        ({"address": "me@10.0.0.1"}, "host:port"),
+        ({"address": " 10.0.0.1"}, "blanks"),
         ({"signal": []}, "at least 1"),
         ({"signal": [{"name": "pH"}, {"name": "pH"}]}, "twice"),
         ({"signal": [{"name": "pH", "unit": "NTU"}]}, "SenML"),

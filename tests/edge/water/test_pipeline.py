@@ -6,7 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -352,6 +352,22 @@ async def _unable_to_write(made: Settings) -> Any:
 
     probe.write = killed  # type: ignore[method-assign]
     return probe
+
+
+async def test_a_loggers_clock_that_is_ahead_is_told_of_and_its_records_go_on() -> None:
+    device = sonde(interval_s=0.02)
+    await device.start()
+    ahead = [timedelta(hours=1)]
+    room = MemoryRoom(clock=lambda: datetime.now(UTC) - ahead[0])
+    try:
+        async with running(pipeline.build(from_section(device.section()), room)) as task:
+            await room.until(lambda: len(room.readings()) >= 6, task)
+            await room.until(lambda: room.reports[-1][1] == "logger-clock-ahead", task)
+            assert " s ahead" in str(room.reports[-1][2])
+            ahead[0] = timedelta(0)
+            await room.until(lambda: room.reports[-1][0] == "ok", task)
+    finally:
+        await device.stop()
 
 
 async def test_a_logger_that_began_anew_loses_nothing() -> None:
