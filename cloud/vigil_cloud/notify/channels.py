@@ -6,18 +6,22 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-import apprise
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.config import Settings, SmtpSettings
-from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.sending import understood
 from vigil_schemas.errors import VigilError
 
 URL_COLUMN: Final = "channel.url"
+_SETTINGS: Final = "settings "
+_MAIL: Final = "e-mail "
+_KEPT: Final = (_SETTINGS, _MAIL)
+"""How the names begin of channels that follow the settings and the accounts."""
 _MAIL_MODES: Final = {"starttls": "starttls", "tls": "ssl", "none": "insecure"}
 
 
@@ -41,9 +45,38 @@ def put_channel(
     language: str = "zh-TW",
 ) -> Channel:
     """Add a channel, or change the one of this name. Raises ``BadChannel``."""
+    if name.startswith(_KEPT):
+        raise BadChannel(f"channel {name!r}: names that begin like this are given by the service")
+    return _put(
+        session,
+        cipher,
+        name=name,
+        url=url,
+        account=account,
+        role=role,
+        domains=domains,
+        minimum=minimum,
+        escalate_after_s=escalate_after_s,
+        language=language,
+    )
+
+
+def _put(
+    session: Session,
+    cipher: Cipher,
+    *,
+    name: str,
+    url: str,
+    account: Account | None,
+    role: Role | None,
+    domains: Iterable[str] = (),
+    minimum: str = "info",
+    escalate_after_s: float = 0.0,
+    language: str = "zh-TW",
+) -> Channel:
     if (account is None) == (role is None):
         raise BadChannel(f"channel {name!r}: name either an account or a role")
-    if apprise.Apprise.instantiate(url) is None:
+    if not understood(url):
         raise BadChannel(f"channel {name!r}: Apprise does not understand this address")
     channel = session.scalar(select(Channel).where(Channel.name == name))
     if channel is None:
@@ -68,19 +101,16 @@ def sync(session: Session, cipher: Cipher, settings: Settings) -> None:
     """
     wanted = set()
     for number, url in enumerate(settings.notify_urls, 1):
-        wanted.add(name := f"settings {number}")
+        wanted.add(name := f"{_SETTINGS}{number}")
         _keep(session, cipher, name, url, None, Role.ADMINISTRATOR)
     if settings.smtp.host:
         accounts = session.scalars(select(Account).where(Account.email != "", Account.active))
         for account in accounts.all():
-            wanted.add(name := f"e-mail {account.username}")
+            wanted.add(name := f"{_MAIL}{account.username}")
             url = mail_url(settings.smtp, account.email)
             _keep(session, cipher, name, url, account, None)
-    managed = select(Channel).where(
-        Channel.name.like("settings %") | Channel.name.like("e-mail %"), Channel.enabled
-    )
-    for channel in session.scalars(managed).all():
-        if channel.name not in wanted:
+    for channel in session.scalars(select(Channel).where(Channel.enabled)).all():
+        if channel.name.startswith(_KEPT) and channel.name not in wanted:
             channel.enabled = False
 
 
@@ -106,8 +136,17 @@ def _keep(
     account: Account | None,
     role: Role | None,
 ) -> None:
-    channel = session.scalar(select(Channel).where(Channel.name == name))
-    if channel is not None and channel.enabled and cipher.open(URL_COLUMN, channel.url) == url:
-        return
     language = account.language if account else "zh-TW"
-    put_channel(session, cipher, name=name, url=url, account=account, role=role, language=language)
+    channel = session.scalar(select(Channel).where(Channel.name == name))
+    same = channel is not None and channel.enabled and channel.language == language
+    if same and channel is not None and _address(cipher, channel) == url:
+        return
+    _put(session, cipher, name=name, url=url, account=account, role=role, language=language)
+
+
+def _address(cipher: Cipher, channel: Channel) -> str | None:
+    """``None`` where it was sealed with another secret key: it is written anew then."""
+    try:
+        return cipher.open(URL_COLUMN, channel.url)
+    except Undecipherable:
+        return None

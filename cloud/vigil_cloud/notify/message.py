@@ -12,6 +12,7 @@ from vigil_cloud.alerts.presentation import titles
 from vigil_cloud.identity.cipher import Cipher
 
 TAIPEI: Final = ZoneInfo("Asia/Taipei")
+LONGEST_TITLE: Final = 200
 _SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
 
 
@@ -34,7 +35,13 @@ def compose(
         lines.insert(0, "尚無人受理此警報。" if chinese else "Nobody has acknowledged this alert.")
     if public_url:
         lines.append(f"{public_url.rstrip('/')}/#/alerts/{alert.id}")
-    return Message(title_zh if chinese else title, "\n".join(lines))
+    return Message(_one_line(title_zh if chinese else title), "\n".join(lines))
+
+
+def _one_line(title: str) -> str:
+    """Names come from gateways: a line break in one would end a mail's header."""
+    printable = "".join(each if each.isprintable() else " " for each in title)
+    return " ".join(printable.split())[:LONGEST_TITLE]
 
 
 def _chinese(alert: AlertRow) -> list[str]:

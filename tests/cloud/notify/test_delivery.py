@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import email
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from cloud_city import GATEWAY, NAME, City, alarm, exceedance, visit
 from servers import eventually, free_port
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Device
+from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
-from vigil_cloud.notify.channels import BadChannel, put_channel
+from vigil_cloud.log import set_up_logging
+from vigil_cloud.notify.channels import BadChannel, put_channel, sync
 from vigil_cloud.notify.courier import MAX_ATTEMPTS, Courier, pause_after
+from vigil_cloud.notify.sending import without_secrets
 
 
 class Hook:
@@ -30,11 +37,15 @@ class Hook:
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
         self.status = 200
+        self.open = threading.Event()
+        """Cleared: what comes is held, and not answered."""
+        self.open.set()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                hook.open.wait(60)
                 if hook.status == 200:
                     hook.received.append(json.loads(body))
                 self.send_response(hook.status)
@@ -50,6 +61,7 @@ class Hook:
         self.url = f"json://127.0.0.1:{self._server.server_address[1]}/secret-path"
 
     def close(self) -> None:
+        self.open.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -130,6 +142,125 @@ def test_a_dead_hook_is_given_up_and_others_are_not_held_up(city: City, hook: Ho
         ("dead", "failed", MAX_ATTEMPTS),
         ("hook", "sent", 1),
     ]
+
+
+def test_a_hook_that_hangs_holds_up_nobody_but_itself(city: City, hook: Hook) -> None:
+    hanging = Hook()
+    hanging.open.clear()
+    channel(city, f"{hanging.url}?rto=60", "hanging", role=Role.DISPATCHER)
+    channel(city, hook.url, role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    for number in range(5):
+        city.send(alarm(city.time, id=f"alarm-000{number}"), "alarm-1")
+
+    def told(which: Hook) -> bool:
+        courier.hand_out()
+        return len(which.received) == 5
+
+    eventually(lambda: told(hook), "all five told while the other hangs")
+    assert hanging.received == []
+    hanging.open.set()
+    eventually(lambda: told(hanging), "the other's five")
+    courier.wait()
+    hanging.close()
+    assert len(hanging.received) == 5, "each once"
+
+
+def test_a_fire_is_told_before_what_is_less_urgent(either_city: City, hook: Hook) -> None:
+    city = either_city
+    channel(city, hook.url, role=Role.ADMINISTRATOR)
+    for number in range(3):
+        city.send(exceedance(city.time, f"exceedance-{number}"), "mic-1")
+    city.later(seconds=1)
+    city.send(alarm(city.time), "alarm-1")
+
+    assert Courier(city.services).deliver_due() == 4
+
+    assert hook.received[0]["title"] == "Smoke alarm at Chen home"
+
+
+def test_a_channel_that_cannot_be_opened_fails_alone(city: City, hook: Hook) -> None:
+    with writing(city.services.sessions) as session:
+        put_channel(
+            session, Cipher("another secret"), name="old", url=hook.url, role=Role.DISPATCHER
+        )
+    channel(city, hook.url, role=Role.DISPATCHER)
+    city.send(alarm(city.time), "alarm-1")
+    courier = Courier(city.services)
+    courier.sync()
+
+    assert courier.deliver_due() == 2
+    assert deliveries(city, "dispatcher") == [("old", "failed", 0), ("hook", "sent", 1)]
+
+
+def test_channels_of_the_settings_are_sealed_again_with_a_new_secret_key(
+    city: City, hook: Hook
+) -> None:
+    settings = city.settings.model_copy(update={"notify_urls": [hook.url]})
+    with writing(city.services.sessions) as session:
+        sync(session, Cipher("another secret"), settings)
+    with writing(city.services.sessions) as session:
+        sync(session, city.cipher, settings)
+    city.send(alarm(city.time), "alarm-1")
+
+    assert Courier(city.services).deliver_due() == 1
+    assert deliveries(city, "dispatcher") == [("settings 1", "sent", 1)]
+
+
+@pytest.mark.parametrize("name", ["settings 1", "e-mail gate"])
+def test_names_that_the_service_gives_are_refused(city: City, name: str) -> None:
+    with pytest.raises(BadChannel):
+        channel(city, "json://localhost/", name, role=Role.POLICE)
+
+
+def test_nothing_of_a_message_or_an_address_is_logged(
+    city: City, hook: Hook, capfd: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging("debug")
+    try:
+        channel(city, hook.url, "mine", username="family")
+        city.consent("family")
+        hook.status = 503
+        city.send(visit(city.time), "station-1")
+        Courier(city.services).deliver_due()
+        with pytest.raises(BadChannel):
+            channel(city, "mailto://user:hidden-password@", role=Role.POLICE)
+    finally:
+        logging.getLogger().handlers[:] = []
+        logging.getLogger().setLevel(logging.WARNING)
+        structlog.reset_defaults()
+
+    logged = capfd.readouterr().err
+    assert "not-delivered" in logged
+    for secret in (NAME, "Temple gate", "secret-path", "hidden-password"):
+        assert secret not in logged
+
+
+@pytest.mark.parametrize(
+    ("complaint", "told"),
+    [
+        ("cannot reach mailto://u:pw@host/x now", "cannot reach mailto://… now"),
+        ("Max retries exceeded with url: /secret-path (x)", "Max retries exceeded with url: … (x)"),
+        ("550 <fire@city.example> unknown", "550 <…@…> unknown"),
+    ],
+)
+def test_complaints_are_told_without_secrets(complaint: str, told: str) -> None:
+    assert without_secrets(complaint) == told
+
+
+def test_a_name_with_a_line_break_makes_no_mail_header(mailed: tuple[City, Mailbox]) -> None:
+    city, mailbox = mailed
+    city.account("officer", Role.DISPATCHER, email="officer@city.example")
+    courier = Courier(city.services)
+    courier.sync()
+    with writing(city.services.sessions) as session:
+        session.get_one(Device, "alarm-1").name = "Home\r\nBcc: everybody@evil.example\x00\u2028x"
+    city.send(alarm(city.time), "alarm-1")
+    courier.deliver_due()
+
+    ((recipients, subject, _),) = mailbox.letters
+    assert recipients == ["officer@city.example"]
+    assert subject == "Smoke alarm at Home Bcc: everybody@evil.example x"
 
 
 def test_a_courier_that_dies_with_a_delivery_leaves_it_to_the_next(city: City, hook: Hook) -> None:
@@ -261,9 +392,9 @@ class Mailbox:
         return "250 kept"
 
 
-def test_an_account_with_an_address_is_told_by_e_mail(tmp_path: Any) -> None:
-    from cloud_city import DEVICES
-
+@pytest.fixture
+def mailed(tmp_path: Path) -> Iterator[tuple[City, Mailbox]]:
+    """A city that sends e-mail, and whom it reaches."""
     mailbox = Mailbox()
     server = Controller(mailbox, hostname="127.0.0.1", port=free_port())
     server.start()
@@ -277,20 +408,22 @@ def test_an_account_with_an_address_is_told_by_e_mail(tmp_path: Any) -> None:
             "sender": "vigil@city.example",
         },
     )
-    try:
-        city.account("officer", Role.INSPECTOR, email="officer@city.example")
-        city.account("firefighter", Role.DISPATCHER, email="fire@city.example")
-        assert DEVICES
-        city.birth(GATEWAY)
-        courier = Courier(city.services)
-        courier.sync()
-        city.send(exceedance(city.time), "mic-1")
-        courier.deliver_due()
-        ((recipients, subject, body),) = mailbox.letters
-    finally:
-        city.close()
-        server.stop()
+    city.birth(GATEWAY)
+    yield city, mailbox
+    city.close()
+    server.stop()
 
+
+def test_an_account_with_an_address_is_told_by_e_mail(mailed: tuple[City, Mailbox]) -> None:
+    city, mailbox = mailed
+    city.account("officer", Role.INSPECTOR, email="officer@city.example")
+    city.account("firefighter", Role.DISPATCHER, email="fire@city.example")
+    courier = Courier(city.services)
+    courier.sync()
+    city.send(exceedance(city.time), "mic-1")
+    courier.deliver_due()
+
+    ((recipients, subject, body),) = mailbox.letters
     assert recipients == ["officer@city.example"]
     assert subject == "Loud vehicle 91.2 dB(A)"
     assert "https://vigil.city.example/#/alerts/" in body
