@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -33,6 +34,9 @@ from vigil_schemas.noise import LevelCurve, NoiseExceedance
 from vigil_schemas.types import Lane, UtcDatetime
 
 ENCODE_WITHIN_S: Final = 120.0
+MOST_BYTES: Final = 2 * 1024**3
+"""Of cases that wait. While the cloud is away the sealed ones fill their own queue first;
+these must not fill the rest of the disk, which the outbox needs."""
 _NAMESPACE: Final = uuid.UUID("5f0d8a4e-6a0b-4d0c-9b39-0d6f2f7c1e11")
 Role = Literal["audio", "video", "frame", "plate", "levels", "other"]
 _CONTENTS: Final[dict[str, tuple[Role, str]]] = {
@@ -72,13 +76,22 @@ class Spool:
             if path.suffix != ".damaged" and (path / "case.json").is_file()
         )
 
+    def _bytes(self) -> int:
+        total = 0
+        for path in self.directory.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # sent meanwhile
+                total += path.stat().st_size
+        return total
+
     def set_aside(self, folder: Path) -> None:
         """Keep a case that cannot be read for people to look at, out of the way."""
         if folder.is_dir():
             folder.rename(folder.with_suffix(".damaged"))
 
     def write(self, case: Case, recorded: Recorded, pictures: list[Frame], fps: float) -> Path:
-        """Put a case on disk, whole or not at all. Raises ``OSError``."""
+        """Put a case on disk, whole or not at all. Raises ``OSError``, also for a full spool."""
+        if self._bytes() > MOST_BYTES:
+            raise OSError(errno.EDQUOT, f"cases of {MOST_BYTES / 1e9:.0f} GB wait already")
         started = case.exceedance.started.strftime("%Y%m%dT%H%M%S%f")
         folder = self.directory / f"{started}-{case.exceedance.exceedance_id[:8]}"
         part = folder.with_suffix(".part")
@@ -155,8 +168,8 @@ def announcement(device: str, event: NoiseExceedance) -> Outgoing:
 async def send(room: Room, folder: Path) -> None:
     """Encode, deposit and announce one case, then remove it.
 
-    May be repeated after a crash at any point: the event keeps its id, and what was
-    deposited is not deposited again. Raises ``OSError`` and what the room raises, and
+    May be repeated after a crash at any point: the event keeps its id, and a repeated
+    deposit is the same zip. Raises ``OSError`` and what the room raises, and
     ``ValueError`` for a case that cannot be read.
     """
     case = Case.model_validate_json(await asyncio.to_thread((folder / "case.json").read_bytes))
@@ -168,15 +181,33 @@ async def send(room: Room, folder: Path) -> None:
 
 async def _deposited(room: Room, folder: Path, case: Case) -> EvidenceReference:
     done = folder / "deposited.json"
-    if await asyncio.to_thread(done.is_file):
+    with contextlib.suppress(FileNotFoundError):
         return EvidenceReference.model_validate_json(await asyncio.to_thread(done.read_bytes))
+    manifest = await _prepared(room, folder, case)
+    files = {file.name: folder / file.name for file in manifest.files}
+    reference = await room.deposit(manifest, files)
+    await asyncio.to_thread(_write_whole, done, reference.model_dump_json())
+    return reference
+
+
+async def _prepared(room: Room, folder: Path, case: Case) -> EvidenceManifest:
+    """Encode and list the files, once: a deposit that is repeated is the same to the byte."""
+    kept = folder / "manifest.json"
+    with contextlib.suppress(FileNotFoundError):
+        return EvidenceManifest.model_validate_json(await asyncio.to_thread(kept.read_bytes))
     if not await _encoded(folder):
         room.count("encoding-failed")
     manifest = await asyncio.to_thread(_manifest, room.gateway, room.now(), folder, case)
-    files = {file.name: folder / file.name for file in manifest.files}
-    reference = await room.deposit(manifest, files)
-    await asyncio.to_thread(done.write_text, reference.model_dump_json())
-    return reference
+    await asyncio.to_thread(_write_whole, kept, manifest.model_dump_json())
+    return manifest
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """So that a power failure leaves all of it or nothing."""
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    _sync(part)
+    part.rename(path)
 
 
 async def _encoded(folder: Path) -> bool:

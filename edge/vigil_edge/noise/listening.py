@@ -26,9 +26,13 @@ from vigil_edge.noise.levels import (
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
 from vigil_edge.noise.pcm import SLICES_PER_SECOND, Frames, PcmFormat, channel_units
 from vigil_edge.noise.settings import AudioSettings
+from vigil_edge.noise.weighting import Samples
 
 SETTLE_S: Final = 1.0
 """The first second of a stream is not measured: converters plop when they are switched on."""
+MOST_PA: Final = 2e5
+"""200 dB: beyond it there is no microphone, and the contract ends at 220 dB. Such samples come
+from a broken driver, or from integers taken for floats; they count as clipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +112,14 @@ class Listener:
         if self._unsettled:
             settling, frames = frames[: self._unsettled], frames[self._unsettled :]
             self._unsettled -= len(settling)
-            self._meter.settle(channel_units(settling, self.audio.channel))
+            self._meter.settle(self._units(settling))
         if not len(frames):
             return Heard([], [], [])
         self._ring.append((self._heard, frames))
         self._heard += len(frames)
         idle = self._detector.open_since is None and not self._waiting
         self.clock.arrived(self._heard, now, may_step=idle)
-        units = channel_units(frames, self.audio.channel)
-        # A driver's broken float must not poison the filters for good.
-        np.nan_to_num(units, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-        slices = self._meter.feed(units)
+        slices = self._meter.feed(self._units(frames))
         seconds = self._measured(slices) if slices is not None else []
         ended, self._ended = self._ended, []
         recorded = self._due(self._heard)
@@ -142,6 +143,13 @@ class Listener:
             return None
         sample, time = begun[0]
         return time.at(sample - int(self.before_s * self.format.rate_hz))
+
+    def _units(self, frames: Frames) -> Samples:
+        """The measured channel; a broken float must not poison the filters for good."""
+        units = channel_units(frames, self.audio.channel)
+        most = MOST_PA / scale(self.audio)
+        np.nan_to_num(units, copy=False, nan=0.0)  # infinite becomes the largest float
+        return np.clip(units, -most, most, out=units)
 
     def _measured(self, slices: Slices) -> list[tuple[datetime, Levels]]:
         time = self.clock.snapshot()
@@ -204,8 +212,9 @@ def scale(audio: AudioSettings) -> float:
     return audio.pascal_per_unit or 1.0
 
 
-def overload_at(layout: PcmFormat, audio: AudioSettings) -> float | None:
-    """Where the input clips: full scale, except for floats that hold pascal directly."""
+def overload_at(layout: PcmFormat, audio: AudioSettings) -> float:
+    """Where the input clips: at full scale; floats that hold pascal, where no sound is left."""
+    end = CLIPPING_AT * MOST_PA / scale(audio)
     if layout.is_float and audio.full_scale_peak_db is None:
-        return None
-    return CLIPPING_AT
+        return end
+    return min(CLIPPING_AT, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import aclosing
 from datetime import datetime
 from importlib.metadata import version
@@ -26,6 +27,8 @@ from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Domain, Lane, QartodFlag
 
 BATCH_S: Final = 10
+KEPT_S: Final = 300
+"""Of readings that the outbox does not take."""
 RETRY_S: Final = 30.0
 CAMERA_GRACE_S: Final = 15
 SPARE_S: Final = 4.0
@@ -108,7 +111,7 @@ class NoisePipeline:
             await self._keep(recorded)
         for time, levels in heard.seconds:
             self._observe(time, levels)
-        if len(self._readings) >= BATCH_S * len(PARAMETERS):
+        if heard.seconds and len(self._readings) >= BATCH_S * len(PARAMETERS):
             await self._flush()
 
     async def _announce(self, event: NoiseExceedance) -> None:
@@ -138,7 +141,7 @@ class NoisePipeline:
             # Without a disk there is no evidence, but the fact itself can still be told.
             self._room.count("case-not-kept")
             self._report("degraded", "case-not-kept", f"a case cannot be written: {error}")
-            await self._room.accept([announcement(case.device, event)])
+            await self._announce(event)
             return
         self._cases.put_nowait(folder)
 
@@ -169,14 +172,21 @@ class NoisePipeline:
             folder = await self._cases.get()
             try:
                 await send(self._room, folder)
-            except (ValueError, FileNotFoundError):
-                self._room.count("case-damaged")
-                await asyncio.to_thread(self._spool.set_aside, folder)
+            except FileNotFoundError:
+                await self._set_aside(folder)
             except (OSError, VigilError):
                 # It stays on disk and in the queue; the pause keeps a full disk from spinning.
                 self._room.count("case-delayed")
                 await asyncio.sleep(RETRY_S)
                 self._cases.put_nowait(folder)
+            except Exception:
+                # Whatever is wrong with one case, it must not stop the microphone at every start.
+                await self._set_aside(folder)
+
+    async def _set_aside(self, folder: Path) -> None:
+        self._room.count("case-damaged")
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._spool.set_aside, folder)
 
     def _observe(self, time: datetime, levels: Levels) -> None:
         silent = levels.LZeq <= FLOOR_DB
@@ -224,20 +234,24 @@ class NoisePipeline:
             self._room.report(state, code, message)
 
     async def _flush(self) -> None:
+        """Hand over what was observed; where the outbox fails it is kept for a while."""
         readings, self._readings = self._readings, []
-        if readings:
-            device = self._settings.device
-            await self._room.accept(
-                [
-                    Outgoing(
-                        lane=Lane.OBSERVATION,
-                        type=observation_type(Domain.NOISE),
-                        subject=device,
-                        time=readings[-1].time,
-                        data=pack(device, readings),
-                    )
-                ]
-            )
+        if not readings:
+            return
+        device = self._settings.device
+        batch = Outgoing(
+            lane=Lane.OBSERVATION,
+            type=observation_type(Domain.NOISE),
+            subject=device,
+            time=readings[-1].time,
+            data=pack(device, readings),
+        )
+        try:
+            await self._room.accept([batch])
+        except (OSError, VigilError):
+            # Listening goes on: a passage can still be kept while the outbox is mended.
+            self._room.count("readings-delayed")
+            self._readings = readings[-KEPT_S * len(PARAMETERS) :]
 
 
 def _of_a_second(levels: Levels) -> list[tuple[str, float]]:

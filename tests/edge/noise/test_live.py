@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zipfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +17,8 @@ import servers
 from edge.noise.conftest import NotebookRoom
 from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import RATE, mjpeg_camera, pcm_server
-from edge.noise.tones import silence, tone
-from vigil_edge.noise import live
+from edge.noise.tones import Signal, silence, tone
+from vigil_edge.noise import evidence, live
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
 from vigil_edge.noise.evidence import Spool
 from vigil_edge.noise.levels import pascal_per_unit
@@ -26,6 +26,9 @@ from vigil_edge.noise.pipeline import build, describe
 from vigil_edge.noise.plate import find_plate
 from vigil_edge.noise.settings import CameraSettings, Settings
 from vigil_edge.noise.wav import open_wav, write_wav
+from vigil_edge.source import Outgoing
+from vigil_schemas.errors import VigilError
+from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.types import QartodFlag
 
@@ -220,27 +223,29 @@ async def test_a_wav_file_stands_in_for_a_microphone(room: NotebookRoom, tmp_pat
 
 
 async def test_a_case_interrupted_before_its_event_is_sent_once(room: NotebookRoom) -> None:
-    """The room fails after the deposit; the next start sends the event under the same id."""
+    """The room fails after the deposit; the next start deposits and sends the same again."""
     passage = np.concatenate([tone(60, 3), tone(97, 0.5), tone(60, 60)])
     accept: Callable[..., Awaitable[None]] = room.accept
-    failed = asyncio.Event()
 
     async def refuse(outgoing: object, state: object = None) -> None:
-        failed.set()
         raise OSError("disk is gone")
 
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(passage, pascal_per_unit=scale) as sound:
         room.accept = refuse  # type: ignore[method-assign] # a failing disk
         task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
-        await until(lambda: room.deposits and failed.is_set())
-        room.accept = accept  # type: ignore[method-assign, assignment] # is back
+        await until(lambda: room.deposits)
         await cancelled(task)
+        room.accept = accept  # type: ignore[method-assign, assignment] # is back
+        # As if power had failed before the deposit was noted down.
+        for note in (room.directory / "cases").glob("*/deposited.json"):
+            note.unlink()
         task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
         await until(lambda: room.exceedances)
         await cancelled(task)
-    assert len(room.deposits) == 1
-    assert room.exceedances[0].exceedance_id == room.deposits[0][0].evidence_id
+    first, second = (manifest for manifest, _ in room.deposits)
+    assert first == second
+    assert room.exceedances[0].exceedance_id == first.evidence_id
 
 
 async def test_a_damaged_case_is_set_aside(room: NotebookRoom) -> None:
@@ -253,6 +258,105 @@ async def test_a_damaged_case_is_set_aside(room: NotebookRoom) -> None:
         await cancelled(task)
     assert damaged.with_suffix(".damaged").is_dir()
     assert Spool(room.directory / "cases").waiting() == []
+
+
+class Away(VigilError):
+    """What the agent's rooms raise while something of theirs is full or failing."""
+
+    code = "away"
+
+
+def loud_once(seconds_after: float = 60) -> Signal:
+    return np.concatenate([tone(60, 3), tone(97, 0.5), tone(60, seconds_after)])
+
+
+async def test_a_case_that_finds_no_room_is_encoded_once(
+    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The evidence queue is full while the cloud is away: trying again must cost nothing."""
+    monkeypatch.setattr(live, "RETRY_S", 0.0)
+    deposit, encode = room.deposit, evidence._encoded
+    refusals, encodings = 0, 0
+
+    async def full(manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
+        nonlocal refusals
+        refusals += 1
+        if refusals <= 3:
+            raise Away("no room")
+        return await deposit(manifest, files)
+
+    async def counted(folder: Path) -> bool:
+        nonlocal encodings
+        encodings += 1
+        return await encode(folder)
+
+    monkeypatch.setattr(room, "deposit", full)
+    monkeypatch.setattr(evidence, "_encoded", counted)
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with pcm_server(loud_once(), pascal_per_unit=scale) as sound, mjpeg_camera() as camera:
+        task = asyncio.create_task(build(noise_camera(pcm(sound), camera), room).run())
+        await until(lambda: room.exceedances)
+        await cancelled(task)
+    assert encodings == 1
+    assert room.counters["case-delayed"] == 3
+    assert "video.webm" in {file.name for file in room.deposits[0][0].files}
+
+
+async def test_a_full_spool_costs_the_evidence_and_not_the_event(
+    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST_BYTES", -1)
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with pcm_server(loud_once(), pascal_per_unit=scale) as sound:
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
+        await until(lambda: room.exceedances)
+        await cancelled(task)
+    (event,) = room.exceedances
+    assert event.level_curve is not None
+    assert event.evidence is None
+    assert not room.deposits
+    assert room.counters["case-not-kept"] == 1
+    assert ("degraded", "case-not-kept") in room.reports
+
+
+async def test_a_case_that_nobody_foresaw_does_not_stop_the_microphone(
+    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
+        raise LookupError("a mistake in the program")
+
+    monkeypatch.setattr(room, "deposit", broken)
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with pcm_server(loud_once(), pascal_per_unit=scale) as sound:
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
+        await until(lambda: room.counters["case-damaged"])
+        before = len(room.accepted)
+        await until(lambda: len(room.accepted) > before)
+        await cancelled(task)
+    assert [path.suffix for path in (room.directory / "cases").iterdir()] == [".damaged"]
+
+
+async def test_readings_wait_for_an_outbox_that_fails(
+    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BATCH_S", 1)
+    accept, refusals = room.accept, 0
+
+    async def failing(outgoing: Sequence[Outgoing], state: object = None) -> None:
+        nonlocal refusals
+        refusals += 1
+        if refusals <= 3:
+            raise Away("the disk is full")
+        await accept(outgoing)
+
+    monkeypatch.setattr(room, "accept", failing)
+    async with pcm_server(tone(60, 7), pascal_per_unit=pascal_per_unit(FULL_SCALE_DB)) as sound:
+        with pytest.raises(AudioStreamLost):
+            await build(noise_camera(pcm(sound)), room).run()
+    assert room.counters["readings-delayed"] == 3
+    times = [reading.time for reading in room.readings if reading.parameter == "LAeq"]
+    assert len(times) == 6
+    assert times == sorted(times)
 
 
 def test_the_section_is_described() -> None:

@@ -160,6 +160,22 @@ def test_nan_of_a_driver_does_not_poison_what_follows() -> None:
     assert [s for each in heard for s in each.seconds][-1][1].LAeq == pytest.approx(70, abs=0.05)
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("at_s", [0.5, 3.0])
+def test_a_drivers_broken_floats_stay_inside_the_contract(broken: float, at_s: float) -> None:
+    """Also in the second in which the filters settle; levels end at 220 dB."""
+    signal = tone(70, 12)
+    signal[int(at_s * RATE)] = broken
+    ear = listener()
+    heard = listened(ear, signal)
+    seconds = [levels for each in heard for _, levels in each.seconds]
+    found = [item.passage for item in [*recorded(heard), *ear.flush()]]
+    assert all(levels.LAFmax < 200 for levels in seconds)
+    assert all(passage.LAE < 220 and passage.overload for passage in found)
+    # After a click of 200 dB C and A take a while to forget it.
+    assert seconds[-1].LAeq == pytest.approx(70, abs=0.05)
+
+
 def test_clock_ignores_late_blocks_and_follows_drift() -> None:
     clock = SampleClock(RATE)
     rng = np.random.default_rng(1)
