@@ -183,6 +183,20 @@ class Composition:
         server.start()
         return server
 
+    def healthy(self, service: str, **environment: str) -> bool:
+        """What the service's own health check says."""
+        kind, program, *words = self.services[service]["healthcheck"]["test"]
+        assert kind == "CMD"
+        found = servers.need(program, f"install what {service} is checked with")
+        done = subprocess.run(
+            [str(found), *words],
+            env={"PATH": os.environ["PATH"], **environment},
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode == 0
+
     def said(self, service: str) -> str:
         """Everything that a service wrote."""
         return (self.folder / f"{service}.log").read_text("utf-8", "replace")
@@ -257,6 +271,7 @@ class Composition:
             rules = server.data / "pg_hba.conf"
             rules.write_text("host all all 127.0.0.1/32 scram-sha-256\n")
             connection.execute("SELECT pg_reload_conf()")
+        assert self.healthy("postgres", PGPORT=str(server.port))
 
     def _start_ingest(self) -> None:
         self.start("ingest", lambda: '"kind": "ready"' in self.said("ingest"))

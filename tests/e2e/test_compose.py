@@ -15,6 +15,7 @@ import httpx
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 import servers
 from compose import BIN, ENVIRONMENT_FILE, FILE, ROOT, Composition, references, variables
@@ -119,6 +120,25 @@ def test_the_broker_gets_no_known_and_no_shared_password(
     assert not (tmp_path / "broker-config/passwords").exists()
 
 
+def test_the_database_is_not_healthy_while_its_image_sets_it_up(
+    composition: Composition,
+) -> None:
+    servers.need("postgres", "apt-get install postgresql")
+    composition.up("postgres")
+    server = composition.running["postgres"]
+    assert isinstance(server, servers.Postgres)
+    home = next(w.split("=", 1)[1] for w in server.command if w.startswith("unix_socket"))
+    server.stop()
+    # As the image's first start does: it answers, but only on its Unix socket.
+    server.command = [
+        "listen_addresses=" if word.startswith("listen_addresses") else word
+        for word in server.command
+    ]
+    server.ready = (Path(home) / f".s.PGSQL.{server.port}").exists
+    server.start()
+    assert not composition.healthy("postgres", PGHOST=home, PGPORT=str(server.port))
+
+
 # --- the broker ------------------------------------------------------------------------------
 
 
@@ -153,7 +173,7 @@ class Client:
     def subscribe(self, *filters: str) -> None:
         done = threading.Event()
         self.client.on_subscribe = lambda *_: done.set()
-        self.client.subscribe([(name, mqtt.SubscribeOptions(qos=1)) for name in filters])
+        self.client.subscribe([(name, SubscribeOptions(qos=1)) for name in filters])
         assert done.wait(30)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
