@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -158,3 +160,18 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ObjectsUnavailable):
         FolderObjects(tmp_path / "file" / "objects").ping()
+
+
+def test_what_a_killed_process_left_half_written_goes(tmp_path: Path, name: str) -> None:
+    arriving = tmp_path / "objects" / ".arriving"
+    arriving.mkdir(parents=True)
+    abandoned, growing = arriving / "abandoned", arriving / "growing"
+    for path in (abandoned, growing):
+        path.write_bytes(b"half")
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(abandoned, (two_days_ago, two_days_ago))
+
+    FolderObjects(tmp_path / "objects").put(name, a_file(tmp_path, b"x"))
+
+    assert not abandoned.exists()
+    assert growing.exists()

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 
 import servers
 from vigil_cloud.timeseries.influx import InfluxTimeSeries
@@ -246,6 +248,39 @@ def test_one_bad_point_does_not_block_the_others(influxd: servers.Influx) -> Non
 
     assert refusal.value.points == [conflicting]
     assert store.count(good, T0, T0 + timedelta(hours=1)) == 40
+    store.close()
+
+
+def test_points_older_than_the_bucket_keeps_are_told_apart_at_once(
+    influxd: servers.Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a gateway that comes back with more old readings than new, two requests find them."""
+    bucket = f"short-{uuid.uuid4().hex[:8]}"
+    client = InfluxDBClient(url=influxd.url, token=influxd.token, org=influxd.org)
+    rules = [BucketRetentionRules(type="expire", every_seconds=3600)]
+    client.buckets_api().create_bucket(bucket_name=bucket, org=influxd.org, retention_rules=rules)
+    client.close()
+    store = influx_of(influxd, bucket=bucket)
+    series = some_series()
+    start = datetime.now(UTC).replace(microsecond=0)
+    now_us = microseconds(start)
+    new = [Point(series, now_us - n, float(n), 1) for n in range(300)]
+    old = [Point(series, now_us - 7_200_000_000 - n, float(n), 1) for n in range(500)]
+    requests: list[int] = []
+    write = store._writer.write
+
+    def counted(*arguments: object, **options: object) -> None:
+        requests.append(1)
+        write(*arguments, **options)
+
+    monkeypatch.setattr(store._writer, "write", counted)
+
+    with pytest.raises(TimeSeriesRejected, match=r"500 points: .*retention") as refusal:
+        store.write([*old[:250], *new, *old[250:]])
+
+    assert sorted(refusal.value.points) == sorted(old)
+    assert store.count(series, start - timedelta(days=1), start + timedelta(seconds=1)) == 300
+    assert len(requests) == 2
     store.close()
 
 

@@ -95,7 +95,8 @@ class DeadLetterEntry(BaseModel):
     first_received: UtcDatetime
     last_received: UtcDatetime
     payload: str
-    """The first 64 KiB as text; bytes that are not UTF-8 appear as replacement characters."""
+    """The first 64 KiB as text; bytes that are not UTF-8 appear as replacement characters.
+    Withheld where it may tell of a check-in: no role opens where somebody was."""
 
 
 class DeadLetterList(BaseModel):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -37,7 +38,14 @@ def send_waiting(session: Session, publish: Publish, now: datetime) -> int:
     ).all()
     sent = 0
     for row in rows:
-        if not publish(topic(row.gateway, row.channel), _message(row), row.channel == CONFIG):
+        try:
+            message = _message(row)
+        except ValidationError as error:  # of an older version: it must not hold up the others
+            row.sent = row.answered = now
+            row.accepted, row.code = False, "wrong-command"
+            row.message = str(error.errors()[0]["msg"])[:400]
+            continue
+        if not publish(topic(row.gateway, row.channel), message, row.channel == CONFIG):
             break
         row.sent = now
         sent += 1

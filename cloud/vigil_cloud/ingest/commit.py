@@ -97,18 +97,25 @@ class Committer:
         """At most once a second for each: it is shown to people, nothing rests on it."""
         if len(self._noted) > NOTED:
             self._noted.clear()
-        recent = now - SEEN_EVERY
         gateways, devices = _heard_of(items)
-        due = {name for name in gateways if self._noted.get(name, recent) <= recent}
+        due = {name for name in gateways if self._is_due(name, now)}
         due_devices = {
             name: seen
             for name, seen in devices.items()
-            if seen.units or self._noted.get(f"/{name}", recent) <= recent
+            if seen.units or self._is_due(f"/{name}", now)
         }
         if due or due_devices:
             record_seen(session, due, due_devices, now)
             self._noted.update(dict.fromkeys(due, now))
             self._noted.update({f"/{name}": now for name in due_devices})
+
+    def _is_due(self, name: str, now: datetime) -> bool:
+        noted = self._noted.get(name)
+        return noted is None or not now - SEEN_EVERY < noted <= now  # the clock may be set back
+
+    def forget_noted(self) -> None:
+        """What was written was taken back: whoever was noted is not."""
+        self._noted.clear()
 
     def _take(
         self, session: Session, item: Item, now: datetime, outcome: Outcome

@@ -171,11 +171,11 @@ class Subscriber:
         self._client.publish(topic(gateway, RECEIPT), payload, qos=1)
 
     def publish(self, name: str, payload: bytes, retain: bool) -> bool:
-        """Hand a message to the broker; ``False`` while there is none."""
+        """Hand a message to the broker; ``False`` while there is none or too much waits for it."""
         if not self._client.is_connected():
             return False
-        self._client.publish(name, payload, qos=1, retain=retain)
-        return True
+        handed = self._client.publish(name, payload, qos=1, retain=retain)
+        return handed.rc == mqtt.MQTT_ERR_SUCCESS
 
     def acknowledge(self, messages: Iterable[Arrived]) -> None:
         """In order of arrival; those of an earlier connection no longer concern the broker."""

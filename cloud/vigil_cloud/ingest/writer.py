@@ -184,9 +184,13 @@ class Writer:
                 self._timeseries.write(points)
             except TimeSeriesRejected as error:
                 items = _without(items, error)
-        with self._sessions() as session:
-            outcome = self._committer.write(session, items, self._now())
-            session.commit()
+        try:
+            with self._sessions() as session:
+                outcome = self._committer.write(session, items, self._now())
+                session.commit()
+        except BaseException:
+            self._committer.forget_noted()
+            raise
         self._metrics.points.inc(
             sum(
                 len(item.decoded.points)

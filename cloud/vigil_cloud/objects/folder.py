@@ -6,11 +6,12 @@ a gateway deletes its evidence once ``put`` has returned.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,16 +21,20 @@ _CHUNK = 256 * 1024
 _ARRIVING = ".arriving"
 """Where objects grow; names with a leading dot cannot be asked for."""
 
+_ABANDONED_S = 24 * 3600
+
 
 class FolderObjects:
     """The ``Objects`` port over one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._cleared = False
 
     def put(self, name: str, path: Path) -> None:
         target = self._path(name)
         with _available(self._folder):
+            self._clear_abandoned()
             target.parent.mkdir(parents=True, exist_ok=True)
             (self._folder / _ARRIVING).mkdir(parents=True, exist_ok=True)
             arriving = self._folder / _ARRIVING / uuid.uuid4().hex
@@ -67,10 +72,22 @@ class FolderObjects:
             probe.write_bytes(b"")
             probe.unlink()
 
+    def _clear_abandoned(self) -> None:
+        """Once: what a process left half written when it was killed. Another process may be
+        writing now, so only what is old."""
+        if self._cleared:
+            return
+        self._cleared = True
+        before = time.time() - _ABANDONED_S
+        for path in (self._folder / _ARRIVING).glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+
     def _path(self, name: str) -> Path:
         return self._folder / checked_name(name)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _present(self, name: str) -> Iterator[Path]:
         path = self._path(name)
         with _available(self._folder):
@@ -93,7 +110,7 @@ def _stream(source: BinaryIO, start: int, length: int | None) -> Iterator[bytes]
             yield chunk
 
 
-@contextmanager
+@contextlib.contextmanager
 def _available(folder: Path) -> Iterator[None]:
     try:
         yield

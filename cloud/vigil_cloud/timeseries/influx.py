@@ -8,10 +8,12 @@ write the same point.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from influxdb_client.client.flux_csv_parser import FluxCsvParserException, FluxQueryException
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
@@ -25,11 +27,13 @@ from vigil_cloud.timeseries.port import (
     TimeSeriesRejected,
     TimeSeriesUnavailable,
 )
+from vigil_schemas.senml import microseconds
 from vigil_schemas.types import isoformat_utc
 
 BATCH_POINTS: Final = 5_000
 """Lines per request: InfluxDB's own recommendation."""
 _REFUSED_FOR_GOOD: Final = frozenset({400, 413, 422})
+_RETENTION: Final = re.compile(r"Retention Policy Lower Bound at ([0-9T:.+-]+Z?)")
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2200, 1, 1, tzinfo=UTC)
 """Later than any device's clock is let through; Flux would otherwise stop at now."""
@@ -76,6 +80,10 @@ class InfluxTimeSeries:
             if len(points) == 1:
                 refused.extend(points)
                 return _message(error)
+            kept, expired = _split_at_retention(points, error)
+            if expired:
+                refused.extend(expired)
+                return (self._write_part(kept, refused) if kept else "") or _message(error)
             middle = len(points) // 2
             first = self._write_part(points[:middle], refused)
             return self._write_part(points[middle:], refused) or first
@@ -165,8 +173,10 @@ class InfluxTimeSeries:
             records = self._client.query_api().query_stream(flux, org=self._org)
             for record in records:
                 yield record.values
-        except (ApiException, HTTPError, OSError) as error:
+        except (ApiException, HTTPError, OSError, FluxCsvParserException) as error:
             raise self._unavailable(error) from error
+        except FluxQueryException as error:  # began well and broke off: memory, a shutdown
+            raise TimeSeriesUnavailable(f"InfluxDB at {self._url}: {error.message}") from error
 
     def _unavailable(self, error: Exception) -> TimeSeriesUnavailable:
         text = _message(error) if isinstance(error, ApiException) else str(error)
@@ -210,8 +220,32 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("${", "\\${")
 
 
+def _split_at_retention(
+    points: Sequence[Point], error: ApiException
+) -> tuple[list[Point], list[Point]]:
+    """The points that the bucket still keeps and those too old for it, where the error tells.
+
+    A gateway that was away for long brings tens of thousands of the latter: to find them one by
+    one would hold up everybody's readings for minutes.
+    """
+    bound = _RETENTION.search(_body(error))
+    if bound is None:
+        return list(points), []
+    first_us = microseconds(datetime.fromisoformat(bound[1]))
+    return (
+        [point for point in points if point.time_us >= first_us],
+        [point for point in points if point.time_us < first_us],
+    )
+
+
+def _body(error: ApiException) -> str:
+    return (
+        error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body or ""
+    )
+
+
 def _message(error: ApiException) -> str:
-    body = error.body.decode() if isinstance(error.body, bytes) else (error.body or "")
+    body = _body(error)
     try:
         return str(json.loads(body).get("message", body))[:400]
     except (ValueError, AttributeError):

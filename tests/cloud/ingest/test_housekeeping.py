@@ -6,6 +6,9 @@ from datetime import timedelta
 
 from gateways import new_name
 from ingest_bench import NOW, Bench
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Downlink
+from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.ingest.service import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 
@@ -28,3 +31,32 @@ def test_old_dead_letters_are_removed(bench: Bench) -> None:
     assert len(bench.dead_letters()) == 2
     ingest.forget()
     assert [(one.payload, one.count) for one in bench.dead_letters()] == [(b"again", 2)]
+
+
+def test_a_command_that_is_none_any_more_holds_up_no_other(bench: Bench) -> None:
+    """Given a row of an older version that no longer validates, the next one is sent."""
+    gateway = new_name()
+    rows = {
+        name: {"command_id": name, "action": action}
+        for name, action in (("command-old", "dance"), ("command-new", "report_health"))
+    }
+    sent: list[str] = []
+
+    def publish(topic: str, payload: bytes, retain: bool) -> bool:
+        del payload, retain
+        sent.append(topic)
+        return True
+
+    with writing(bench.services.sessions) as session:
+        for n, (name, payload) in enumerate(rows.items()):
+            created = NOW + timedelta(seconds=n)
+            fields = {"gateway": gateway, "channel": "command", "account": "li"}
+            session.add(Downlink(id=name, payload=payload, created=created, **fields))
+    with writing(bench.services.sessions) as session:
+        assert send_waiting(session, publish, NOW) == 1
+
+    assert sent == [f"vigil/v1/{gateway}/command"]
+    with bench.services.sessions() as session:
+        old = session.get_one(Downlink, "command-old")
+        assert (old.accepted, old.code) == (False, "wrong-command")
+        assert not anything_waiting(session)

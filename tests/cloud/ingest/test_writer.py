@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import servers
@@ -285,6 +286,46 @@ def test_a_store_that_is_away_is_tried_until_it_is_back(bench: Bench) -> None:
     assert bench.services.timeseries.count(series, NOW, NOW + HOUR) == 1
     assert bench.metric("vigil_ingest_store_failures_total", store="timeseries") == 3
     assert writer.failing_since is None
+
+
+def test_a_first_commit_that_fails_hides_no_device(bench: Bench) -> None:
+    """Given a database that goes away at the commit, the device is known when it is back."""
+    gateway, device = new_name(), new_name("sonde")
+    failing = [OperationalError("COMMIT", {}, Exception("away"))]
+
+    def sessions() -> Session:
+        session = bench.services.sessions()
+        commit = session.commit
+
+        def stumble() -> None:
+            if failing:
+                session.rollback()
+                raise failing.pop()
+            commit()
+
+        session.commit = stumble  # type: ignore[method-assign]  # breaks once
+        return session
+
+    payload = observation(gateway, 1, device=device, time=NOW)
+    writer = bench.writer(sessions=sessions)
+    writer.store([bench.arrived(f"vigil/v1/{gateway}/observation", payload)])
+
+    assert bench.metric("vigil_ingest_store_failures_total", store="database") == 1
+    with bench.services.sessions() as session:
+        assert session.get_one(Gateway, gateway).last_seen == NOW
+        assert session.get_one(Device, device).last_seen == NOW
+
+
+def test_a_clock_that_is_set_back_does_not_silence_a_gateway(bench: Bench) -> None:
+    gateway, device = new_name(), new_name("sonde")
+    topic = f"vigil/v1/{gateway}/observation"
+    writer = bench.writer()
+    for n, moment in enumerate((NOW, NOW - HOUR), 1):
+        bench.clock[0] = moment
+        writer.store([bench.arrived(topic, observation(gateway, n, device=device, time=moment))])
+
+    with bench.services.sessions() as session:
+        assert session.get_one(Gateway, gateway).last_seen == NOW - HOUR
 
 
 def test_a_refusal_that_cannot_be_stored_is_passed_by(
