@@ -23,7 +23,13 @@ from vigil_sim.faults import Fault, FaultKind, ScenarioFaultError
 Metres = tuple[float, float]
 """East, north."""
 Name = Annotated[str, Field(min_length=1, max_length=80)]
-Plate = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,4}-[A-Z0-9]{2,4}$")]
+_PLATES = (
+    "[A-HJ-NP-Z]{3}-[0-9]{4}",  # cars and scooters since 2012: without I and O
+    "[A-Z0-9]{2}-[0-9]{4}|[0-9]{4}-[A-Z0-9]{2}",  # older cars
+    "[A-Z0-9]{3}-[0-9]{3}|[0-9]{3}-[A-Z0-9]{3}",  # older scooters and taxis
+)
+Plate = Annotated[str, Field(pattern=f"^({'|'.join(_PLATES)})$")]
+"""A Taiwanese licence plate."""
 
 
 class ScenarioError(VigilError):

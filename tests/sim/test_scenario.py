@@ -96,6 +96,23 @@ def test_a_mistake_is_named_by_its_line_and_key(good: str, bad: str, line: int, 
 
 
 @pytest.mark.parametrize(
+    ("plate", "exists"),
+    [
+        *((plate, True) for plate in ("ABC-1234", "ABC-123", "123-ABC", "AB-1234", "1234-AB")),
+        *((plate, False) for plate in ("ABO-1234", "ABCD-12", "A-1234", "ABC1234", "AB-CD")),
+    ],
+)
+def test_plates_are_such_as_taiwan_issues(plate: str, exists: bool) -> None:
+    text = SMALL.replace("ABC-1234", plate)
+    if exists:
+        assert isinstance(passage := parse(text).schedule[0], Passage)
+        assert passage.plate == plate
+    else:
+        with pytest.raises(ScenarioError, match=r"schedule\.0\.plate"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
         ('gateway = "gw-one"', 'gateway = "gw-two"', "unknown gateway 'gw-two'"),
