@@ -3,6 +3,7 @@ the delivery promise (sends again what no receipt has confirmed)."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
@@ -50,8 +51,8 @@ def observation(
 ) -> bytes:
     """One pack of a sonde: seven parameters per time step."""
     readings = [
-        Reading(*WATER[n % 7], time + (n // 7) * step, 12.25 + n / 8, QartodFlag.GOOD)
-        for n in range(records)
+        Reading(parameter, unit, time + (n // 7) * step, 12.25 + n / 8, QartodFlag.GOOD)
+        for n, (parameter, unit) in zip(range(records), itertools.cycle(WATER), strict=False)
     ]
     return encode(
         id=event_id or uuid.uuid4().hex,
@@ -130,7 +131,7 @@ class Gateway:
             CallbackAPIVersion.VERSION2, client_id=self.name, protocol=mqtt.MQTTv5
         )
         self.client.max_inflight_messages_set(100)
-        self.client.reconnect_delay_set(0.1, 0.5)
+        self.client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # fractions do
         self.client.on_connect = self._connected
         self.client.on_subscribe = lambda *_: self._granted.set()
         self.client.on_message = self._arrived

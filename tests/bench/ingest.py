@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -77,12 +78,13 @@ def payloads(load: Load, run: str, start: datetime) -> list[tuple[str, bytes]]:
         first = start + turn * steps * timedelta(seconds=1)
         readings = [
             Reading(
-                *WATER[n % 7],
+                parameter,
+                unit,
                 first + timedelta(seconds=n // 7),
                 round(10 + (turn * 13 + n) % 1000 / 37, 4),
                 QartodFlag.GOOD,
             )
-            for n in range(load.records)
+            for n, (parameter, unit) in zip(range(load.records), cycle(WATER), strict=False)
         ]
         records = pack(device, readings) if load.relative else absolute(device, readings)
         body = encode(
@@ -153,7 +155,8 @@ class Bucket:
             f" and r.gateway =~ /^{run}-/) |> count() |> group() |> sum()"
         )
         tables = self.client.query_api().query(flux)
-        return sum(int(record.get_value()) for table in tables for record in table.records)
+        values = (record.values["_value"] for table in tables for record in table.records)
+        return sum(int(value) for value in values)
 
 
 def measure(
@@ -325,7 +328,7 @@ def versus_telegraf(
     per_cpu, per_s = figures[f"vigil {AS_SENT.name}"][0]
     print(f"ingest {AS_SENT.name} vigil_points_per_cpu_s: {per_cpu:.0f}")
     print(f"ingest {AS_SENT.name} vigil_points_per_s: {per_s:.0f}", flush=True)
-    client.close()
+    client.close()  # type: ignore[no-untyped-call]  # as published
 
 
 def warmed(publisher: Publisher, load: Load, run: str, start: datetime, bucket: Bucket) -> bool:

@@ -22,6 +22,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
 from faults.city import BIN, DEMO, Process
@@ -93,7 +94,7 @@ class Reader(threading.Thread):
 def drive(home: servers.Mosquitto, reader: Reader, seed: int) -> dict[tuple[str, int], float]:
     """Set alarms off at random moments; returns when each was published (Unix seconds)."""
     random_ = random.Random(seed)
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.connect("127.0.0.1", home.port)
     client.loop_start()
     names = [(gateway, alarm) for gateway in range(GATEWAYS) for alarm in range(ALARMS)]
@@ -177,7 +178,7 @@ def _ready(url: str) -> bool:
 
 def _warm_up(home: servers.Mosquitto, reader: Reader) -> None:
     """Until every gateway listens: its first alarm goes off until it has been heard."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.connect("127.0.0.1", home.port)
     client.loop_start()
     for gateway in range(GATEWAYS):

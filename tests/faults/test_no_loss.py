@@ -9,9 +9,10 @@ import pytest
 
 import servers
 from faults import no_loss
+from faults.city import Size
 
 
-def check(outcome: no_loss.Outcome, size: no_loss.Size, seed: int) -> None:
+def check(outcome: no_loss.Outcome, size: Size, seed: int) -> None:
     print(f"no_loss VIGIL_SEED: {seed}")
     print(f"no_loss {outcome}")
     assert outcome.produced == size.gateways * size.records
