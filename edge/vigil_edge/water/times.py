@@ -29,6 +29,7 @@ _MONTHS: Final = (
 _HALF_BEFORE: Final = re.compile(r"(上午|下午)\s*(\d[\d:.]*)")
 """Spreadsheets in Taiwan write the half of the day before the time."""
 _COMPACT: Final = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?")
+_DECIDED: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND: Final = {9: 0, 10: 0, 12: 3, 13: 3, 15: 6, 16: 6, 18: 9, 19: 9}
 """Decimal places of a count since 1970, by its digits: from 1973 to 2286."""
@@ -60,8 +61,10 @@ class TimeReader:
             return None
 
     def _otherwise(self, text: str) -> datetime:
-        text = _numbered_month(_HALF_BEFORE.sub(_half_after, text))
         match = _NUMBERS.fullmatch(text)
+        if match is None:
+            text = _numbered_month(_HALF_BEFORE.sub(_half_after, text))
+            match = _NUMBERS.fullmatch(text)
         if match is not None:
             return self._from_numbers(match)
         if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
@@ -111,15 +114,16 @@ class TimeReader:
 def day_first(texts: Iterable[str]) -> bool:
     """Whether ``12/03/2017`` is the 12th of March, from all of a recording's times.
 
-    A number above 12 decides. Where there is none in the whole file, the order under
-    which time runs forward in the more even steps does, and the day before the month
-    where both do.
+    Numbers above 12 decide. Where there is none in the whole file, the order under which
+    time runs forward in the more even steps does, and the day before the month where both do.
     """
     steps = {True: _Steps(), False: _Steps()}
     readers = {order: TimeReader(day_first=order) for order in steps}
     for text in texts:
         for order, reader in readers.items():
             steps[order].add(reader.read(text))
+        if abs(steps[True].unreadable - steps[False].unreadable) >= _DECIDED:
+            break
     return steps[True].badness() <= steps[False].badness()
 
 
