@@ -88,8 +88,11 @@ def test_a_lost_connection_is_shown_and_what_was_missed_comes(
     page.locator(".live.live i").first.wait_for()
     town.stop_server()
     expect(page.get_by_text("Reconnecting")).to_be_visible()
+    stale = page.get_by_text("The connection was lost; what you see may be old")
+    expect(stale).to_be_visible()
     town.start_server()
     expect(page.locator(".live.live i").first).to_be_visible()
+    expect(stale).to_have_count(0)
     town.loud_vehicle(93.3)
     expect(page.get_by_role("listitem").filter(has_text="Loud vehicle 93.3 dB(A)")).to_be_visible()
 

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import OpenWindow, Window
 from browser.town import Town
+from servers import eventually
 
 STREAM = "**/api/v1/stream"
 
@@ -47,6 +48,64 @@ def test_a_tab_that_slept_connects_anew(window: OpenWindow, town: Town) -> None:
     _live(page)
     town.loud_vehicle(88.3)
     expect(page.get_by_role("listitem").filter(has_text="Loud vehicle 88.3 dB(A)")).to_be_visible()
+
+
+_TABS = """
+  const Own = EventSource, made = [];
+  window.EventSource = class extends Own {
+    constructor(...given) { super(...given); made.push(this); }
+  };
+  EventSource.CLOSED = Own.CLOSED;
+  window.listening = () => made.filter((source) => source.readyState !== Own.CLOSED).length;
+  let seen = "visible";
+  Object.defineProperty(document, "visibilityState", { get: () => seen });
+  window.look = (state) => { seen = state; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+
+
+def test_of_the_tabs_that_nobody_looks_at_one_goes_on_listening(window: OpenWindow) -> None:
+    # Given two tabs, each with a connection for good
+    opened = window("inspector")
+    opened.context.add_init_script(_TABS)
+    tabs = [opened.page, opened.context.new_page()]
+    for tab in tabs:
+        tab.clock.install()
+        tab.goto(f"{opened.town.url}/alerts")
+        _live(tab)
+
+    def listening() -> list[int]:
+        return [tab.evaluate("listening()") for tab in tabs if not tab.is_closed()]
+
+    assert listening() == [1, 1]
+
+    # When both have been out of sight for a while, one is enough
+    for tab in tabs:
+        tab.evaluate("look('hidden')")
+        tab.clock.fast_forward("01:10")
+    eventually(lambda: sorted(listening()) == [0, 1], "one tab that rests")
+
+    # When the one that listens is closed, the other takes its turn
+    tabs[listening().index(1)].close()
+    eventually(lambda: listening() == [1], "the other tab listening")
+
+
+def test_a_tab_that_rested_is_live_when_it_is_looked_at(window: OpenWindow, town: Town) -> None:
+    opened = window("inspector")
+    opened.context.add_init_script(_TABS)
+    keeper, rested = opened.page, opened.context.new_page()
+    for tab in (keeper, rested):
+        tab.clock.install()
+        tab.goto(f"{opened.town.url}/alerts")
+        _live(tab)
+        tab.evaluate("look('hidden')")
+        tab.clock.fast_forward("01:10")
+    eventually(lambda: rested.evaluate("listening()") == 0, "the second tab resting")
+    town.loud_vehicle(88.4)
+    rested.evaluate("look('visible')")
+    _live(rested)
+    missed = rested.get_by_role("listitem").filter(has_text="Loud vehicle 88.4 dB(A)")
+    expect(missed).to_be_visible()
+    assert [keeper.evaluate("listening()"), rested.evaluate("listening()")] == [1, 1]
 
 
 def _second_tab(opened: Window) -> Page:

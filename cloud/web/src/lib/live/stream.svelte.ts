@@ -5,6 +5,7 @@
 import { answer, api } from "../api/client";
 import type { Alert, Device, SeriesLatest } from "../api/model";
 import { city } from "./city.svelte";
+import { Resting } from "./resting";
 
 export type LiveState = "connecting" | "live" | "reconnecting";
 
@@ -26,12 +27,17 @@ class Stream {
   #watch: ReturnType<typeof setInterval> | undefined;
   #delay = FIRST_RETRY_MS;
   #heard = 0;
+  #resting = false;
 
   constructor() {
     // Awake, or on the network again: there is no reason to wait any longer.
     document.addEventListener("visibilitychange", () => this.#look());
     addEventListener("pageshow", () => this.#look());
     addEventListener("online", () => this.#source && this.#connect());
+    new Resting(
+      () => this.#rest(),
+      () => this.#wake(),
+    );
   }
 
   start(): void {
@@ -47,6 +53,17 @@ class Stream {
     clearInterval(this.#watch);
     this.#source?.close();
     this.#source = null;
+    this.#resting = false;
+  }
+
+  #rest(): void {
+    if (!this.#source) return;
+    this.stop();
+    this.#resting = true;
+  }
+
+  #wake(): void {
+    if (this.#resting) this.start();
   }
 
   #connect(): void {
