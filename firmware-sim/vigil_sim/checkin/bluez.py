@@ -10,28 +10,33 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from dbus_fast import Message, MessageType, Variant
+from dbus_fast import Message, MessageType
 from dbus_fast.aio.message_bus import MessageBus
 
 from vigil_schemas.errors import VigilError
-from vigil_sim.checkin.beacons import Advert, Receiver
+from vigil_sim.checkin.beacons import Receiver
+from vigil_sim.checkin.bluez_adapter import (
+    DEVICE,
+    OBJECTS,
+    PROPERTIES,
+    Adapter,
+    Properties,
+    properties_answer,
+)
+from vigil_sim.checkin.introspection import introspected
 from vigil_sim.checkin.private_bus import PrivateBus, fits
 from vigil_sim.lasting import cancelled, lasting
 
-_ADAPTER: Final = "org.bluez.Adapter1"
-_DEVICE: Final = "org.bluez.Device1"
-_MONITORS: Final = "org.bluez.AdvertisementMonitorManager1"
-_PROPERTIES: Final = "org.freedesktop.DBus.Properties"
-_OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
+_INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
+_PEER: Final = "org.freedesktop.DBus.Peer"
+"""Every connection answers these calls; dbus-fast does."""
 _UNANSWERED: Final = 32
 """Signals sent before the bus is asked whether it keeps up: dbus-fast gives up its connection
 where a socket is full, so no more may be on their way than its buffer holds."""
-
-Properties = dict[str, Variant]
 
 
 class BluetoothStandInError(VigilError):
@@ -161,12 +166,16 @@ class BluezStandIn:
             return None
         if message.message_type is not MessageType.METHOD_CALL:
             return None
-        if message.interface == _OBJECTS and message.member == "GetManagedObjects":
+        if message.interface == OBJECTS and message.member == "GetManagedObjects":
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [self._objects()])
+        if message.interface == _INTROSPECTABLE and message.member == "Introspect":
+            described = introspected(message.path or "/", self._objects())
+            if described is not None:
+                return Message.new_method_return(message, "s", [described])
         for adapter in self._adapters.values():
-            if message.path == adapter.path:
+            if message.path == adapter.path and message.interface != _PEER:
                 return adapter.answer(message)
-        if message.interface == _PROPERTIES:
+        if message.interface == PROPERTIES:
             return self._device_properties(message)
         return None
 
@@ -175,219 +184,15 @@ class BluezStandIn:
         for adapter in self._adapters.values():
             objects[adapter.path] = adapter.interfaces()
             for path, properties in adapter.devices.items():
-                objects[path] = {_DEVICE: properties}
+                objects[path] = {DEVICE: properties}
         return objects
 
     def _device_properties(self, message: Message) -> Message | None:
         for adapter in self._adapters.values():
             properties = adapter.devices.get(message.path or "")
             if properties is not None:
-                return _properties_answer(message, properties)
+                return properties_answer(message, properties)
         return None
-
-
-class Adapter:
-    """One ``/org/bluez/hciN``: who scans, and which devices were heard."""
-
-    def __init__(self, name: str, number: int, emit: Callable[[Message], None]) -> None:
-        self.path = f"/org/bluez/{name}"
-        self.devices: dict[str, Properties] = {}
-        self._name = name
-        self._address = f"00:1A:7D:DA:71:{number:02X}"
-        self._emit = emit
-        self._powered = True
-        self._scanning: set[str] = set()
-        self._monitors: set[tuple[str, str]] = set()
-
-    @property
-    def discovering(self) -> bool:
-        """Whether any client scans."""
-        return self._powered and bool(self._scanning or self._monitors)
-
-    def forget(self) -> None:
-        """Lose every device and every scan, as a restarted service does."""
-        self.devices.clear()
-        self._scanning.clear()
-        self._monitors.clear()
-
-    def client_left(self, client: str) -> None:
-        """BlueZ ends the scans of a client that leaves the bus."""
-        self._scanning.discard(client)
-        self._monitors = {monitor for monitor in self._monitors if monitor[0] != client}
-
-    def heard(self, advert: Advert) -> None:
-        """``Receiver``: a new device is announced, a known one changes its properties."""
-        if not self.discovering:
-            return
-        path = f"{self.path}/dev_{advert.address.replace(':', '_')}"
-        heard = _advertised(advert)
-        known = self.devices.get(path)
-        if known is None:
-            self.devices[path] = _identity(advert, self.path) | heard
-            # A copy: it is sent later, and the next advert may be here before.
-            body: list[Any] = [path, {_DEVICE: dict(self.devices[path])}]
-            self._emit(Message.new_signal("/", _OBJECTS, "InterfacesAdded", "oa{sa{sv}}", body))
-            return
-        known.update(heard)
-        self._changed(path, _DEVICE, heard)
-
-    def interfaces(self) -> dict[str, Properties]:
-        """The adapter's interfaces with their properties."""
-        return {
-            _ADAPTER: {
-                "Address": Variant("s", self._address),
-                "AddressType": Variant("s", "public"),
-                "Name": Variant("s", self._name),
-                "Alias": Variant("s", self._name),
-                "Powered": Variant("b", self._powered),
-                "Discoverable": Variant("b", False),
-                "Discovering": Variant("b", self.discovering),
-                "UUIDs": Variant("as", []),
-                "Roles": Variant("as", ["central", "peripheral"]),
-            },
-            _MONITORS: {
-                "SupportedMonitorTypes": Variant("as", ["or_patterns"]),
-                "SupportedFeatures": Variant("as", []),
-            },
-        }
-
-    def answer(self, message: Message) -> Message:
-        """The reply to a call of one of the adapter's methods."""
-        if message.interface == _PROPERTIES:
-            return self._answer_properties(message)
-        if message.interface == _ADAPTER:
-            return self._answer_adapter(message)
-        if message.interface == _MONITORS:
-            return self._answer_monitors(message)
-        return _unknown(message)
-
-    def _answer_adapter(self, message: Message) -> Message:
-        client = message.sender or ""
-        match message.member:
-            case "SetDiscoveryFilter":
-                return Message.new_method_return(message)
-            case "GetDiscoveryFilters":
-                words = [["UUIDs", "RSSI", "Pathloss", "Transport", "DuplicateData"]]
-                return Message.new_method_return(message, "as", words)
-            case "StartDiscovery" if not self._powered:
-                return _error(message, "NotReady", "Resource Not Ready")
-            case "StartDiscovery" if client in self._scanning:
-                return _error(message, "InProgress", "Operation already in progress")
-            case "StartDiscovery":
-                self._scanning.add(client)
-                self._changed(self.path, _ADAPTER, {"Discovering": Variant("b", True)})
-                return Message.new_method_return(message)
-            case "StopDiscovery" if client not in self._scanning:
-                return _error(message, "Failed", "No discovery started")
-            case "StopDiscovery":
-                self._scanning.discard(client)
-                self._rest()
-                return Message.new_method_return(message)
-            case "RemoveDevice":
-                return self._remove_device(message)
-        return _unknown(message)
-
-    def _remove_device(self, message: Message) -> Message:
-        path = message.body[0]
-        if self.devices.pop(path, None) is None:
-            return _error(message, "DoesNotExist", "Does Not Exist")
-        removed = [path, [_DEVICE]]
-        self._emit(Message.new_signal("/", _OBJECTS, "InterfacesRemoved", "oas", removed))
-        return Message.new_method_return(message)
-
-    def _answer_monitors(self, message: Message) -> Message:
-        monitor = (message.sender or "", message.body[0] if message.body else "")
-        if message.member == "RegisterMonitor":
-            self._monitors.add(monitor)
-            activate = Message(
-                destination=monitor[0],
-                path=monitor[1],
-                interface="org.bluez.AdvertisementMonitor1",
-                member="Activate",
-            )
-            # BlueZ activates a monitor only after it has answered its registration.
-            asyncio.get_running_loop().call_soon(self._emit, activate)
-            return Message.new_method_return(message)
-        if message.member == "UnregisterMonitor":
-            self._monitors.discard(monitor)
-            self._rest()
-            return Message.new_method_return(message)
-        return _unknown(message)
-
-    def _answer_properties(self, message: Message) -> Message:
-        if message.member == "Set" and message.body[:2] == [_ADAPTER, "Powered"]:
-            self._powered = bool(message.body[2].value)
-            self._changed(self.path, _ADAPTER, {"Powered": Variant("b", self._powered)})
-            return Message.new_method_return(message)
-        return _properties_answer(message, self.interfaces().get(message.body[0], {}))
-
-    def _rest(self) -> None:
-        if self.discovering:
-            return
-        for path, properties in self.devices.items():
-            gone = [name for name in ("RSSI", "TxPower") if properties.pop(name, None)]
-            self._changed(path, _DEVICE, {}, gone)
-        self._changed(self.path, _ADAPTER, {"Discovering": Variant("b", False)})
-
-    def _changed(
-        self, path: str, interface: str, properties: Properties, invalidated: Sequence[str] = ()
-    ) -> None:
-        body: list[Any] = [interface, properties, list(invalidated)]
-        self._emit(Message.new_signal(path, _PROPERTIES, "PropertiesChanged", "sa{sv}as", body))
-
-
-def _identity(advert: Advert, adapter_path: str) -> Properties:
-    alias = advert.local_name or advert.address.replace(":", "-")
-    return {
-        "Address": Variant("s", advert.address),
-        "AddressType": Variant("s", "random"),
-        "Alias": Variant("s", alias),
-        "Paired": Variant("b", False),
-        "Trusted": Variant("b", False),
-        "Blocked": Variant("b", False),
-        "Connected": Variant("b", False),
-        "ServicesResolved": Variant("b", False),
-        "Adapter": Variant("o", adapter_path),
-    }
-
-
-def _advertised(advert: Advert) -> Properties:
-    heard: Properties = {"RSSI": Variant("n", advert.rssi)}
-    if advert.manufacturer_data:
-        data = {key: Variant("ay", value) for key, value in advert.manufacturer_data.items()}
-        heard["ManufacturerData"] = Variant("a{qv}", data)
-    if advert.service_data:
-        named = {key: Variant("ay", value) for key, value in advert.service_data.items()}
-        heard["ServiceData"] = Variant("a{sv}", named)
-    if advert.service_uuids:
-        heard["UUIDs"] = Variant("as", list(advert.service_uuids))
-    if advert.local_name is not None:
-        heard["Name"] = Variant("s", advert.local_name)
-    if advert.tx_power is not None:
-        heard["TxPower"] = Variant("n", advert.tx_power)
-    return heard
-
-
-def _properties_answer(message: Message, properties: Properties) -> Message:
-    if message.member == "GetAll":
-        return Message.new_method_return(message, "a{sv}", [properties])
-    if message.member == "Get" and message.body[1] in properties:
-        return Message.new_method_return(message, "v", [properties[message.body[1]]])
-    return Message.new_error(
-        message, "org.freedesktop.DBus.Error.InvalidArgs", "No such property, or not writable"
-    )
-
-
-def _error(message: Message, name: str, text: str) -> Message:
-    return Message.new_error(message, f"org.bluez.Error.{name}", text)
-
-
-def _unknown(message: Message) -> Message:
-    return Message.new_error(
-        message,
-        "org.freedesktop.DBus.Error.UnknownMethod",
-        f"{message.interface}.{message.member} does not exist on {message.path}",
-    )
 
 
 def _watch_names() -> Message:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -143,6 +144,55 @@ async def test_the_bus_may_live_in_any_folder(tmp_path_factory: pytest.TempPathF
         stand_in.adapter().heard(AMULET.advert(-60))
         assert (await scanner.line())["rssi"] == -60
     await stand_in.stop()
+
+
+async def test_foreign_tools_can_look_at_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As at BlueZ itself: introspection of every node, properties, methods."""
+    need("dbus-daemon", "apt-get install dbus")
+    tool = need("dbus-send", "apt-get install dbus")
+    stand_in = BluezStandIn(directory=tmp_path_factory.mktemp("b"))
+    await stand_in.start()
+    address = stand_in.environment["DBUS_SYSTEM_BUS_ADDRESS"]
+
+    async def ask(path: str, method: str, *given: str) -> str:
+        asked = await asyncio.create_subprocess_exec(
+            *(str(tool), f"--bus={address}", "--dest=org.bluez", "--print-reply=literal"),
+            *(path, method, *given),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(30):
+            said, _ = await asked.communicate()
+        assert asked.returncode == 0, (path, method)
+        return said.decode().strip()
+
+    async def tree(path: str) -> dict[str, ElementTree.Element]:
+        said = await ask(path, "org.freedesktop.DBus.Introspectable.Introspect")
+        node = ElementTree.fromstring(said)
+        found = {path: node}
+        for child in node.findall("node"):
+            found |= await tree(f"{path.rstrip('/')}/{child.get('name')}")
+        return found
+
+    device = "/org/bluez/hci0/dev_C0_FF_EE_00_00_02"
+    try:
+        async with scan(stand_in):
+            stand_in.adapter().heard(STICKER.advert(-71))
+            nodes = await tree("/")
+            assert set(nodes) == {"/", "/org", "/org/bluez", "/org/bluez/hci0", device}
+            adapter = nodes["/org/bluez/hci0"]
+            assert adapter.find(".//method[@name='StartDiscovery']") is not None
+            assert adapter.find(".//property[@name='Powered'][@access='readwrite']") is not None
+            assert nodes[device].find(".//property[@name='RSSI'][@type='n']") is not None
+            wanted = ("string:org.bluez.Device1", "string:RSSI")
+            rssi = await ask(device, "org.freedesktop.DBus.Properties.Get", *wanted)
+            assert rssi.split()[-1] == "-71"
+            every = await ask("/", "org.freedesktop.DBus.ObjectManager.GetManagedObjects")
+            assert device in every
+            filters = await ask("/org/bluez/hci0", "org.bluez.Adapter1.GetDiscoveryFilters")
+            assert "DuplicateData" in filters
+            await ask("/org/bluez/hci0", "org.freedesktop.DBus.Peer.Ping")
+    finally:
+        await stand_in.stop()
 
 
 def test_a_sockets_path_is_measured_in_bytes() -> None:
