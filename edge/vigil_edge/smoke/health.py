@@ -24,6 +24,7 @@ class Finding(NamedTuple):
     message: str | None = None
 
 
+_AGAIN_US: Final = 86_400_000_000
 OK: Final = Finding("ok")
 BRIDGE_OFFLINE: Final = Finding(
     "failed", "bridge-offline", "Zigbee2MQTT is offline: nobody hears this alarm"
@@ -49,13 +50,23 @@ def judge(active: Iterable[str], *, heard: bool, bridge_online: bool | None) -> 
     return next((found for condition, found in _CONDITIONS if condition in conditions), OK)
 
 
+class _Told(NamedTuple):
+    state: str
+    code: str | None
+    since_us: int
+    told_us: int
+
+
 class ToldHealth:
-    """What the cloud was told of each alarm, so that only a change is told."""
+    """What the cloud was told of each alarm, so that only a change is told.
+
+    And once a day all the same: where an alarm was given to another gateway and back, or
+    its gateway was not known yet, the cloud has forgotten it or never heard.
+    """
 
     def __init__(self, state: bytes | None = None) -> None:
-        self._told: dict[str, tuple[str, str | None, int]] = {
-            device: (str(found), code, since_us)
-            for device, found, code, since_us in (json.loads(state) if state else [])
+        self._told: dict[str, _Told] = {
+            device: _Told(*told) for device, *told in (json.loads(state) if state else [])
         }
 
     def state(self) -> bytes:
@@ -66,11 +77,12 @@ class ToldHealth:
     def change(self, device: str, finding: Finding, now: datetime) -> DeviceHealth | None:
         """What to tell of this alarm now; ``None`` where it is known."""
         before = self._told.get(device)
-        if before is not None and before[:2] == finding[:2]:
-            return None
-        same_state = before is not None and before[0] == finding.state
-        since_us = before[2] if before is not None and same_state else microseconds(now)
-        self._told[device] = (finding.state, finding.code, since_us)
+        now_us = since_us = microseconds(now)
+        if before is not None and before.state == finding.state:
+            if before.code == finding.code and abs(now_us - before.told_us) < _AGAIN_US:
+                return None
+            since_us = before.since_us
+        self._told[device] = _Told(finding.state, finding.code, since_us, now_us)
         return DeviceHealth(
             device=device,
             state=finding.state,

@@ -64,6 +64,14 @@ def test_only_changes_are_told_and_a_state_keeps_its_beginning(found: list[Findi
         before = change
 
 
+def test_what_has_not_changed_is_told_again_after_a_day() -> None:
+    health = ToldHealth()
+    times = [START + timedelta(hours=hours) for hours in (0, 1, 23, 24, 25, 48)]
+    told = [health.change("a", OK, time) for time in times]
+    assert [change is not None for change in told] == [True, False, False, True, False, True]
+    assert {change.since for change in told if change is not None} == {START}
+
+
 def test_a_retained_message_that_names_a_late_hour_is_a_sign_of_life() -> None:
     known = Alarms()
     known.take("a", AlarmReport(smoke=False), START, retained=True)
