@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,12 @@ import pytest
 from vigil_schemas.types import Domain
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    "schemas/vigil_schemas",
+    "edge/vigil_edge",
+    "cloud/vigil_cloud",
+    "firmware-sim/vigil_sim",
+)
 
 
 @pytest.mark.parametrize("domain", [domain.value for domain in Domain])
@@ -18,16 +27,16 @@ ROOT = Path(__file__).parents[1]
         "schemas/vigil_schemas/{}.py",
         "edge/vigil_edge/{}/pipeline.py",
         "edge/vigil_edge/{}/settings.py",
-        "firmware-sim/vigil_sim/{}",
+        "firmware-sim/vigil_sim/{}/[a-z]*.py",
         "cloud/vigil_cloud/{}/service.py",
         "docs/{}.md",
-        "tests/edge/{}",
-        "tests/sim/{}",
-        "tests/cloud/{}",
+        "tests/edge/{}/test_*.py",
+        "tests/sim/{}/test_*.py",
+        "tests/cloud/{}/test_*.py",
     ],
 )
 def test_every_domain_has_this_room(domain: str, place: str) -> None:
-    assert (ROOT / place.format(domain)).exists()
+    assert list(ROOT.glob(place.format(domain)))
 
 
 @pytest.mark.parametrize("domain", [domain.value for domain in Domain])
@@ -48,3 +57,68 @@ def test_the_simulators_share_no_codec_with_the_edge() -> None:
         text = path.read_text("utf-8")
         assert "import vigil_edge" not in text, path
         assert "from vigil_edge" not in text, path
+
+
+def unwritten(tree: ast.AST, abstract: bool = False) -> Iterator[str]:
+    """Functions that do nothing but say so; a protocol's and an abstract class's may."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            bases = {ast.unparse(base).rpartition(".")[2].partition("[")[0] for base in node.bases}
+            yield from unwritten(node, abstract=bool(bases & {"Protocol", "ABC"}))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            marks = {ast.unparse(mark) for mark in node.decorator_list}
+            if not abstract and not marks & {"overload", "abstractmethod"} and says_so(node):
+                yield node.name
+            yield from unwritten(node)
+        else:
+            yield from unwritten(node, abstract)
+
+
+def says_so(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    (last,) = function.body[-1:]
+    if isinstance(last, ast.Raise):
+        return "NotImplementedError" in ast.unparse(last)
+    told = ast.get_docstring(function) is not None
+    empty = isinstance(last, ast.Pass) or ast.unparse(last) == "..."
+    # A documented function that does nothing on purpose says why in its docstring.
+    return len(function.body) == 1 and empty and not told
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_function_is_still_to_be_written(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert list(unwritten(ast.parse(text))) == [], path
+        assert not re.search(r"#.*\b(TODO|FIXME|XXX)\b", text), path
+
+
+def test_what_is_still_to_be_written_is_recognised() -> None:
+    text = """
+class Port(Protocol):
+    def get(self) -> int: ...
+class Store:
+    def put(self):
+        pass
+    async def get(self):
+        \'\'\'Docstring.\'\'\'
+        raise NotImplementedError
+    def close(self):
+        \'\'\'Nothing is open.\'\'\'
+def start(): ...
+"""
+    assert list(unwritten(ast.parse(text))) == ["put", "get", "start"]
+
+
+def documents() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_a_document_names_only_what_there_is(document: Path) -> None:
+    text = document.read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)(?=`|\s+#|$)", text, re.MULTILINE)) <= targets
+    for name in re.findall(r"`((?:tests|docs|cloud|edge|schemas|firmware-sim)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
+    for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", text):
+        assert (document.parent / link).exists(), link
