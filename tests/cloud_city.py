@@ -142,6 +142,10 @@ class City:
             self._clients[username] = client
         return self._clients[username]
 
+    def sign_in_anew(self, username: str) -> None:
+        """The next ``client`` of this name is another browser."""
+        self._clients.pop(username).close()
+
     def person(self, key: str = "p1", name: str = NAME, tag: str = TAG) -> None:
         with writing(self.services.sessions) as session:
             add_person(session, self.cipher, key=key, name=name, now=self.time)

@@ -31,13 +31,18 @@ _POSTGRESQL: Final = {
 
 
 def build_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``; no connection is made yet."""
+    """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``; no connection is made yet.
+
+    Its errors tell no values: they are logged, and values may be people's.
+    """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         if address.database and address.database != ":memory:":
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
-            address, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+            address,
+            connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+            hide_parameters=True,
         )
         _set_up_sqlite(engine)
         return engine
@@ -46,6 +51,7 @@ def build_engine(url: str) -> Engine:
     return create_engine(
         address,
         pool_pre_ping=True,
+        hide_parameters=True,
         pool_size=10,
         max_overflow=10,
         connect_args=_POSTGRESQL,

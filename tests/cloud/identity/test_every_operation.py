@@ -1,0 +1,252 @@
+"""Every operation of the API by every role, by relatives, by a guardian and by nobody.
+
+The table has a row for each operation of the OpenAPI document: a new route without a
+stated right fails here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from cloud_city import GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceedance, sealed, visit
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.app import openapi_document
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.service import WITHHELD
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.ingest.models import DeadLetter
+from vigil_schemas.evidence import EvidenceReference
+from vigil_schemas.types import isoformat_utc
+
+RELATIVE, GUARDIAN = "relative", "guardian"
+"""Both hold the role family; the one has a consent, the other decides about consents."""
+ALL = frozenset({*Role, RELATIVE, GUARDIAN})
+STREET = frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR})
+HOME = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR})
+OPERATE = frozenset({Role.MAINTAINER, Role.ADMINISTRATOR})
+ADMINISTER = frozenset({Role.ADMINISTRATOR})
+WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
+LATER = isoformat_utc(NOON + timedelta(days=7))
+EVIDENCE = sealed({"plate.png": b"\x89PNG picture"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """Who passes. The address is filled in from what ``prepared`` makes."""
+
+    operation: str
+    who: frozenset[str]
+    body: Any = None
+    address: str = ""
+    """Where the operation's own path does not say which thing: ``{alert_id}`` of which domain."""
+    hidden: bool = False
+    """Refused as if it were not there."""
+
+    @property
+    def method(self) -> str:
+        return self.operation.split()[0]
+
+    @property
+    def path(self) -> str:
+        return self.operation.split()[1]
+
+
+def on_alerts(action: str, body: Any) -> list[Row]:
+    method = "GET" if body is None else "POST"
+    of_domain = {"noise": STREET, "water": STREET, "smoke": HOME, "checkin": WITH_CONSENT}
+    if action == "/service":
+        of_domain = {domain: who & OPERATE for domain, who in of_domain.items()}
+    return [
+        Row(
+            f"{method} /api/v1/alerts/{{alert_id}}{action}",
+            who,
+            body,
+            f"/api/v1/alerts/{{{domain}}}{action}",
+            hidden=True,
+        )
+        for domain, who in of_domain.items()
+    ]
+
+
+TABLE = [
+    Row("GET /api/v1/session", ALL),
+    Row("GET /api/v1/screen", ALL),
+    Row("GET /api/v1/stream", ALL),
+    Row("GET /api/v1/alerts", ALL),
+    *on_alerts("", None),
+    *on_alerts("/acknowledge", {}),
+    *on_alerts("/confirm", {}),
+    *on_alerts("/shelve", {"until": LATER}),
+    *on_alerts("/unshelve", {}),
+    *on_alerts("/service", {"out_of_service": True}),
+    Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),
+    Row("GET /api/v1/people/mine", ALL),
+    Row("GET /api/v1/people/{key}/footprints", WITH_CONSENT),
+    Row("GET /api/v1/people/{key}/audit", GUARD),
+    Row("GET /api/v1/people/{key}/consents", GUARD),
+    Row("POST /api/v1/people/{key}/consents", GUARD, {"account": "family", "expires": LATER}),
+    Row("DELETE /api/v1/people/{key}/consents/{consent}", GUARD),
+    Row("GET /api/v1/noise/exceedances", STREET),
+    Row("GET /api/v1/water/excursions", STREET),
+    Row("GET /api/v1/smoke/conditions", HOME),
+    Row("GET /api/v1/devices", ALL),
+    *[
+        Row(
+            f"GET /api/v1/devices/{{device}}{rest}",
+            HOME if device == "alarm-1" else ALL,
+            None,
+            f"/api/v1/devices/{device}{rest}",
+            hidden=True,
+        )
+        for device in ("alarm-1", "mic-1", "station-1")
+        for rest in ("", "/series", "/series/{parameter}")
+    ],
+    Row("POST /api/v1/devices/{device}/release", ADMINISTER),
+    Row("GET /api/v1/gateways", OPERATE),
+    Row("GET /api/v1/gateways/{gateway}/downlinks", OPERATE),
+    Row("POST /api/v1/gateways/{gateway}/commands", OPERATE, {"action": "report_health"}),
+    Row("POST /api/v1/gateways/{gateway}/configurations", OPERATE, {"health_interval_s": 30}),
+    Row("GET /api/v1/dead-letters", OPERATE),
+    Row("DELETE /api/v1/session", ALL),
+    Row("DELETE /api/v1/sessions", ALL),
+    Row("PUT /api/v1/session/password", ALL, {"current": PASSWORD, "new": "words of another day"}),
+]
+"""In an order in which no row takes away what a later one needs."""
+OPEN = {
+    "POST /api/v1/session": "the door itself",
+    "PUT /api/v1/gateways/{gateway}/evidence/{sha256}": "a gateway's token (tests/cloud/evidence)",
+    "GET /healthz": "for supervisors; tells nothing but that the process answers",
+    "GET /readyz": "for supervisors; names parts that are down",
+    "GET /metrics": "for Prometheus; names lanes and reasons",
+}
+"""Operations without a session, and why."""
+
+
+def operations() -> set[str]:
+    return {
+        f"{method.upper()} {path}"
+        for path, item in openapi_document()["paths"].items()
+        for method in item
+    }
+
+
+def test_every_operation_has_a_stated_right() -> None:
+    stated = {row.operation for row in TABLE}
+
+    assert operations() == stated | set(OPEN), "state who may use the new route"
+    assert not stated & set(OPEN)
+
+
+@pytest.fixture
+def prepared(city: City) -> dict[str, str]:
+    """One thing of each kind, and what stands for it in addresses."""
+    for name in (RELATIVE, GUARDIAN):
+        city.account(name, Role.FAMILY)
+    city.guardian(GUARDIAN)
+    consent = city.consent(RELATIVE)
+    city.one_of_each()
+    sha256, body = EVIDENCE
+    reference = EvidenceReference(sha256=sha256, size=len(body))
+    city.send(exceedance(city.time, "exceedance-2", evidence=reference), "mic-1")
+    stored = city.anonymous().put(
+        f"/api/v1/gateways/{GATEWAY}/evidence/{sha256}",
+        content=body,
+        headers={"Authorization": f"Bearer {city.token()}"},
+    )
+    assert stored.status_code == 201, stored.text
+    refuse_a_check_in(city)
+    with city.services.sessions() as session:
+        alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
+    return {
+        **alerts,
+        "sha256": sha256,
+        "file": "plate.png",
+        "key": "p1",
+        "consent": str(consent),
+        "device": "mic-1",
+        "gateway": GATEWAY,
+        "parameter": "level",
+    }
+
+
+def refuse_a_check_in(city: City) -> None:
+    payload = visit(city.time).model_dump_json().encode()
+    with writing(city.services.sessions) as session:
+        session.add(
+            DeadLetter(
+                gateway=GATEWAY,
+                topic=f"vigil/v1/{GATEWAY}/event",
+                reason="stale",
+                detail=f"the visit of {TAG} lies too far back",
+                payload=payload,
+                size=len(payload),
+                digest="0" * 64,
+                first_received=city.time,
+                last_received=city.time,
+            )
+        )
+
+
+def ask(client: httpx.Client, row: Row, names: dict[str, str], **more: Any) -> tuple[int, str]:
+    address = (row.address or row.path).format(**names)
+    with client.stream(row.method, address, json=row.body, **more) as answer:
+        endless = answer.headers["content-type"].startswith("text/event-stream")
+        text = "" if endless else answer.read().decode(errors="replace")
+        return answer.status_code, text
+
+
+def named(row: Row) -> str:
+    return f"{row.method} {row.address or row.path}"
+
+
+def test_only_those_pass_who_have_the_right(city: City, prepared: dict[str, str]) -> None:
+    for row in TABLE:
+        passed = {who for who in sorted(ALL) if passes(city, prepared, row, who)}
+
+        assert passed == row.who, named(row)
+
+
+def passes(city: City, prepared: dict[str, str], row: Row, who: str) -> bool:
+    status, text = ask(city.client(who), row, prepared)
+    assert status < 500, (named(row), who, text)
+    if row.method != "GET" and "/session" in row.path:
+        city.sign_in_anew(who)
+    if who not in {RELATIVE, GUARDIAN}:
+        assert NAME not in text, f"{who} is told a name by {named(row)}"
+        assert TAG not in text, f"{who} is told a tag by {named(row)}"
+    if status not in {401, 403, 404}:
+        return True
+    problem = json.loads(text)
+    assert problem["status"] == status
+    if row.hidden and not row.path.endswith("/service"):
+        assert status == 404, f"{named(row)} tells {who} that it is there"
+    return False
+
+
+def test_nobody_passes_without_a_session_nor_changes_anything_without_its_token(
+    city: City, prepared: dict[str, str]
+) -> None:
+    for row in TABLE:
+        status, text = ask(city.anonymous(), row, prepared)
+        assert (status, json.loads(text)["code"]) == (401, "not-signed-in"), named(row)
+
+        for token in ("", "something else") if row.method != "GET" else ():
+            client, wrong = city.client(min(row.who or ALL)), {"X-CSRF-Token": token}
+            status, text = ask(client, row, prepared, headers=wrong)
+            assert (status, json.loads(text)["code"]) == (403, "wrong-csrf-token"), named(row)
+
+
+def test_a_refused_check_in_is_listed_without_what_it_tells(
+    city: City, prepared: dict[str, str]
+) -> None:
+    assert prepared
+    (letter,) = city.client(Role.MAINTAINER).get("/api/v1/dead-letters").json()["dead_letters"]
+
+    assert (letter["reason"], letter["payload"], letter["detail"]) == ("stale", WITHHELD, WITHHELD)
