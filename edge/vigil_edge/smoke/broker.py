@@ -39,7 +39,10 @@ class Message(NamedTuple):
 
 
 class BrokerSession:
-    """One connection. ``client_id`` names the session, and must stay the same."""
+    """One connection. ``client_id`` names the session, and must stay the same.
+
+    Raises ``SourceError`` where a file that the settings name is gone or broken.
+    """
 
     def __init__(self, settings: Settings, client_id: str, topics: Sequence[str]) -> None:
         self._settings = settings
@@ -47,7 +50,10 @@ class BrokerSession:
         self._loop = asyncio.get_running_loop()
         self._messages: asyncio.Queue[Message | SourceError] = asyncio.Queue()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
-        self._client = self._make_client(client_id)
+        try:
+            self._client = self._make_client(client_id)
+        except OSError as error:  # of the password's or the certificates' file
+            raise self._unreachable(str(error)) from error
 
     async def open(self) -> None:
         """Connect and subscribe. Raises ``SourceError``."""

@@ -54,7 +54,11 @@ class Probe(Protocol):
 async def connect(settings: Settings) -> ModbusProbe:
     """Raises ``ProbeUnreachable``."""
     probe = ModbusProbe(settings)
-    await probe.open()
+    try:
+        await probe.open()
+    except BaseException:
+        probe.close()  # a serial port that opened a moment too late stays open otherwise
+        raise
     return probe
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import servers
 from edge.room import MemoryRoom
-from edge.smoke.home import Home, alarms, listening
+from edge.smoke.home import Home, alarms, listening, section
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.source import SourceError
@@ -142,6 +142,15 @@ async def test_a_broker_that_wants_a_password(tmp_path: Path) -> None:
     finally:
         broker.stop()
     assert caught.value.code == "broker-refused"
+
+
+async def test_a_certificate_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+    made = section("mqtts://127.0.0.1:1", "z2m", ca_file=file)
+    with pytest.raises(SourceError) as caught:
+        await pipeline.build(made, MemoryRoom()).run()
+    assert caught.value.code == "broker-unreachable"
 
 
 def test_every_alarm_is_a_device_of_its_own(tmp_path: Path) -> None:
