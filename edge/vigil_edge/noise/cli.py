@@ -25,7 +25,7 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
         description="Measure a recording as the live pipeline would. Without a calibration the "
         "recorder's own full-scale note is used; without that, one unit is taken for 1 Pa.",
     )
-    replay.add_argument("file", help="a WAV file, or headerless samples with --raw")
+    replay.add_argument("file", help="a WAV file, or headerless samples with --raw; - is stdin")
     # Values are read by hand, so that a bad one is told in one line like every other error.
     replay.add_argument(
         "--full-scale-peak-db", metavar="D", help="peak level of digital full scale, dB re 20 µPa"
@@ -59,7 +59,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
         )
     if not re.fullmatch(r"[0-9]{1,4}", arguments.channel):
         raise NoiseOptionError(f"--channel {arguments.channel!r} is no channel number")
-    path = Path(arguments.file)
+    path = Path("/dev/stdin" if arguments.file == "-" else arguments.file)
     layout = PcmFormat.parse(arguments.raw) if arguments.raw is not None else None
     with on_disk(path) as file:
         recording = raw_file(file, layout) if layout is not None else open_wav(file)

@@ -43,16 +43,14 @@ def encode(folder: Path) -> list[str]:
     case = json.loads((folder / "frames.json").read_text())
     frames = [(folder / "frames" / name, float(time_s)) for name, time_s in case["frames"]]
     loudest_s = float(case["LAFmax_s"])
-    readable: Frames = []
     written = []
-    if write_video(folder / "video.webm", _pictures(frames, readable), float(case["fps"])):
-        written.append("video.webm")
-    if not readable:
+    # The pictures first: should time run out on a slow gateway, it is the video that is missing.
+    nearest = _nearest(frames, loudest_s)
+    if nearest is None:
         return []
-    nearest = min(readable, key=lambda frame: abs(frame[1] - loudest_s))
-    (folder / "frame.jpg").write_bytes(nearest[0].read_bytes())
+    (folder / "frame.jpg").write_bytes(nearest.read_bytes())
     written.append("frame.jpg")
-    found = best_plate(readable, loudest_s)
+    found = best_plate(frames, loudest_s)
     if found is not None:
         picture, plate = found
         crop = plate.crop(picture)
@@ -60,7 +58,15 @@ def encode(folder: Path) -> list[str]:
         larger = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / "plate.jpg"), larger, [cv2.IMWRITE_JPEG_QUALITY, 92])
         written.append("plate.jpg")
+    if write_video(folder / "video.webm", _pictures(frames), float(case["fps"])):
+        written.append("video.webm")
     return written
+
+
+def _nearest(frames: Frames, loudest_s: float) -> Path | None:
+    """The picture nearest to the loudest moment that can be read."""
+    by_distance = sorted(frames, key=lambda frame: abs(frame[1] - loudest_s))
+    return next((path for path, _ in by_distance if _read(path) is not None), None)
 
 
 def best_plate(frames: Frames, loudest_s: float) -> tuple[Picture, Plate] | None:
@@ -121,12 +127,11 @@ def _spread(frames: Frames) -> Frames:
     return [frames[round(float(index))] for index in chosen]
 
 
-def _pictures(frames: Frames, readable: Frames) -> Iterator[tuple[Picture, float]]:
-    """Pictures with their moments; those that are pictures are noted in ``readable``."""
+def _pictures(frames: Frames) -> Iterator[tuple[Picture, float]]:
+    """Pictures with their moments; frames that are none are left out."""
     for path, time_s in frames:
         picture = _read(path)
         if picture is not None:
-            readable.append((path, time_s))
             yield picture, time_s
 
 
@@ -140,7 +145,10 @@ def _grey(path: Path) -> Grey | None:
 
 def _decoded(path: Path, how: int) -> Any:
     content = np.fromfile(path, np.uint8)
-    return cv2.imdecode(content, how) if content.size else None
+    try:
+        return cv2.imdecode(content, how) if content.size else None
+    except cv2.error:  # a header that asks for gigabytes
+        return None
 
 
 def main() -> int:

@@ -27,11 +27,17 @@ def write_video(path: Path, frames: Iterable[tuple[Picture, float]], fps: float)
     All of ``frames`` is consumed in any case. Sizes follow the first picture.
     """
     slow = path.with_suffix(".slow" + path.suffix)
+    packed = path.with_suffix(".packed" + path.suffix)
     try:
         written = _encoded(slow, frames, fps)
-        return written > 0 and _packed(slow, path, fps) == written
+        if not written or _packed(slow, packed, fps) != written:
+            return False
+        # Whoever is ended half way leaves no torn video under its name.
+        packed.rename(path)
+        return True
     finally:
         slow.unlink(missing_ok=True)
+        packed.unlink(missing_ok=True)
 
 
 def _encoded(path: Path, frames: Iterable[tuple[Picture, float]], fps: float) -> int:

@@ -10,6 +10,8 @@ import json
 import os
 import re
 import struct
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -338,4 +340,25 @@ def test_sound_through_a_pipe_and_no_device(
     writer.join()
     assert status == 0
     assert records[-1]["duration"] == 1.0
+    piped = subprocess.run(
+        [sys.executable, "-m", "vigil_edge", "noise", "replay", "-"],
+        input=content,
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(piped.stdout.splitlines()[-1]) == records[-1]
     assert refused(capsys, "/dev/zero", "--raw", "s16le:48000:1") == "audio-unreadable"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_street_triggers_below_its_loudest_level_and_not_above(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = data.shared(f"noise/street_CT10{number}.wav")
+    loudest = played(capsys, path, "--full-scale-peak-db", 100)[1][-1]["LAFmax"]
+    for threshold, triggers in ((loudest + 0.01, 0), (loudest - 0.01, 1)):
+        words = ["--full-scale-peak-db", 100, "--threshold-db", threshold]
+        _, records, _ = played(capsys, path, *words)
+        found = [record for record in records if record["kind"] == "trigger"]
+        assert len(found) == triggers
+        assert all(record["LAFmax"] == loudest for record in found)

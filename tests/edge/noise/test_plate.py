@@ -139,17 +139,38 @@ def test_plates_in_street_photographs() -> None:
 def test_unreadable_pictures_are_left_out_of_the_case(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     names: list[list[object]] = []
+    huge = bytearray(encoded(picture(0)))
+    at = huge.index(b"\xff\xc0") + 5
+    huge[at : at + 4] = b"\xff\xdc\xff\xdc"  # 65500 pixels high and wide
     for number in range(6):
         name = f"{number:05d}.jpg"
-        content = b"\xff\xd8oh" if number % 2 else encoded(picture(number))
+        content = (b"\xff\xd8oh", huge)[number // 2 % 2] if number % 2 else encoded(picture(number))
         (tmp_path / "frames" / name).write_bytes(content)
         names.append([name, 1000 + number / 10])
     case = {"fps": 10, "LAFmax_s": 1000.2, "frames": names}
     (tmp_path / "frames.json").write_text(json.dumps(case))
-    assert encode(tmp_path) == ["video.webm", "frame.jpg", "plate.jpg"]
+    assert encode(tmp_path) == ["frame.jpg", "plate.jpg", "video.webm"]
+    # Of what can be read, the nearest to the loudest moment.
+    assert (tmp_path / "frame.jpg").read_bytes() == (tmp_path / "frames/00002.jpg").read_bytes()
     empty = '{"fps": 10, "LAFmax_s": 0, "frames": [["00001.jpg", 0]]}'
     (tmp_path / "frames.json").write_text(empty)
     assert encode(tmp_path) == []
+
+
+def test_a_gateway_too_slow_for_the_video_keeps_the_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "0.jpg").write_bytes(encoded(picture(0)))
+    (tmp_path / "frames.json").write_text('{"fps": 10, "LAFmax_s": 0, "frames": [["0.jpg", 0]]}')
+
+    def out_of_time(*_: object) -> bool:
+        raise TimeoutError
+
+    monkeypatch.setattr("vigil_edge.noise.encode.write_video", out_of_time)
+    with pytest.raises(TimeoutError):
+        encode(tmp_path)
+    assert {path.name for path in tmp_path.glob("*.*")} >= {"frame.jpg", "plate.jpg"}
 
 
 @pytest.mark.parametrize("fps", [10.0, 25.0, 12.5])
