@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -14,6 +15,15 @@ from typing import Any
 import pytest
 
 DEADLINE_S = 60.0
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+@atexit.register
+def _end_what_is_left() -> None:
+    """What a test or a fixture that failed half-way has not ended."""
+    for process in _running:
+        process.kill()
+        process.wait(10)
 
 
 def eventually(
@@ -57,6 +67,7 @@ class Server:
             user=self.user,
             cwd=self.cwd,
         )
+        _running.add(self.process)
         end = time.monotonic() + deadline_s
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -89,6 +100,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10)
+            _running.discard(process)
         for output in self._logs:
             output.close()
         self._logs.clear()
