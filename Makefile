@@ -7,6 +7,8 @@ WEB := cloud/web
 STATIC := cloud/vigil_cloud/static/index.html
 ASYNCAPI := tests/schemas/asyncapi
 ARGS ?=
+# Half of a test is waiting for servers and sensors: two at a time need no more than two processors.
+WORKERS ?= 2
 
 .PHONY: help setup demo test check bench faults schemas format clean
 .DEFAULT_GOAL := help
@@ -43,8 +45,8 @@ demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run i
 	@$(BIN)/vigil-sim demo $(ARGS)
 
 test: setup $(ASYNCAPI)/node_modules/.ready ## All tests; what needs a missing system package is skipped with its name
-	@echo "vigil: running the tests"
-	@$(BIN)/python -m pytest $(ARGS) && cd $(WEB) && npm run --silent test && echo "vigil: all tests passed"
+	@echo "vigil: running the tests ($(WORKERS) at a time; WORKERS=0 for one after the other)"
+	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS) && cd $(WEB) && npm run --silent test && echo "vigil: all tests passed"
 
 check: setup ## Style, types, walls, drift
 	@.ci/check
