@@ -61,7 +61,7 @@ class Load:
 
 LOADS = (
     Load("pack70", 70, 3000),
-    Load("pack7", 7, 6000),
+    Load("pack7", 7, 12_000),
     Load("pack200", 200, 1000),
 )
 AS_SENT = Load("pack70_as_sent", 70, 3000, relative=True)

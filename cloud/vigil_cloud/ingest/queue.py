@@ -23,8 +23,11 @@ class Arrived(NamedTuple):
 class Waiting:
     """Acknowledgements must leave in the order of arrival (MQTT 5, 4.6): so one queue, no lanes."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, capacity_bytes: int = 64 * 1024 * 1024) -> None:
+        """As many messages, and as many bytes of them, as may wait."""
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._bytes = 0
         self._messages: deque[Arrived] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -42,16 +45,20 @@ class Waiting:
         if not messages:
             return
         with self._changed:
-            while len(self._messages) >= self._capacity and not self._closed:
+            while self._is_full() and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return
             nobody_waited = not self._messages
             self._messages.extend(messages)
+            self._bytes += sum(len(message.payload) for message in messages)
             if nobody_waited:
                 self._changed.notify_all()
-            if len(self._messages) * 4 >= self._capacity:
+            if len(self._messages) * 4 >= self._capacity or self._is_full():
                 self._enough.set()
+
+    def _is_full(self) -> bool:
+        return len(self._messages) >= self._capacity or self._bytes >= self._capacity_bytes
 
     def take(self, most: int, linger_s: float = 0.0) -> list[Arrived]:
         """Up to ``most`` messages, none once closed and empty.
@@ -67,6 +74,7 @@ class Waiting:
             self._enough.clear()
             count = min(most, len(self._messages))
             taken = [self._messages.popleft() for _ in range(count)]
+            self._bytes -= sum(len(message.payload) for message in taken)
             self._changed.notify_all()
             return taken
 
@@ -76,4 +84,5 @@ class Waiting:
             self._closed = True
             self._enough.set()
             self._messages.clear()
+            self._bytes = 0
             self._changed.notify_all()

@@ -26,11 +26,14 @@ from vigil_cloud.ingest.queue import Arrived, Waiting
 from vigil_schemas.control import Receipt
 from vigil_schemas.envelope import CLOUD_SOURCE, schema_url
 from vigil_schemas.errors import VigilError
-from vigil_schemas.topics import RECEIPT, topic
+from vigil_schemas.topics import MAX_MESSAGE_BYTES, RECEIPT, topic
 from vigil_schemas.types import isoformat_utc
 
 RECEIVE_MAXIMUM: Final = 1000
 """Messages that the broker may have on the way to us unacknowledged: the bound on memory."""
+MAXIMUM_PACKET_BYTES: Final = 4 * MAX_MESSAGE_BYTES
+"""Above the contract's limit, so that what is too large reaches the dead-letter table; what is
+larger than this the broker keeps from us (MQTT 5, 3.1.2.11.4), however much it lets in."""
 KEEPALIVE_S: Final = 20
 _RECEIPT_SCHEMA: Final = schema_url(Receipt.TYPE)
 _log = structlog.get_logger(__name__)
@@ -133,6 +136,7 @@ class Subscriber:
         """Begin to connect; a broker that is away is tried again."""
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = MAXIMUM_PACKET_BYTES
         self._client.connect_async(
             self._address.host,
             self._address.port,

@@ -137,6 +137,29 @@ def test_bad_messages_are_set_aside_and_the_lane_goes_on(
     assert cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", name) == 3
 
 
+def test_a_flood_of_huge_messages_takes_neither_memory_nor_the_lane(
+    build_cloud: Callable[..., Cloud], gateway: Gateway
+) -> None:
+    """Given a broker that lets everything in, what is beyond all measure does not reach us."""
+    cloud = build_cloud()
+    process = cloud.start()
+    name, time = gateway.name, now()
+
+    def peak_kib() -> int:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if "VmHWM" in line))
+
+    before = peak_kib()
+    for _ in range(3):
+        gateway.publish("event", b"x" * (48 * 1024 * 1024))
+    gateway.publish("event", b"y" * 900_000)
+    gateway.publish("event", event(name, 1, smoke(time), subject="a", time=time))
+
+    gateway.wait_stored("event", 1)
+    assert cloud.rows("SELECT reason, size FROM dead_letters") == [("oversized", 900_000)]
+    assert peak_kib() - before < 32 * 1024
+
+
 def test_killed_again_and_again_nothing_is_lost_or_doubled(
     build_cloud: Callable[..., Cloud], gateway: Gateway
 ) -> None:
