@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable
 from datetime import timezone
@@ -24,6 +25,8 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     """Register ``replay``."""
     commands = domain_parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
     command = commands.add_parser("replay", help="flag every row of a recording (CSV, also packed)")
+    # argparse takes -07:00 for an option: to it only -7 and -7.0 look like numbers.
+    command._negative_number_matcher = re.compile(r"-(\d+(:?\d\d)?|\d*\.\d+)$")
     command.add_argument("file", type=Path, metavar="FILE[.gz]")
     command.add_argument("--time", required=True, metavar="COLUMN")
     command.add_argument("--signals", required=True, metavar="A,B", help="columns to check")

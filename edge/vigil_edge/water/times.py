@@ -134,10 +134,10 @@ def order_matters(text: str) -> bool:
 
 
 def parse_offset(text: str) -> timezone:
-    """``+08:00``, ``+0800``, ``8`` or ``UTC``. Raises ``ValueError``."""
+    """``+08:00``, ``+0800``, ``8``, ``UTC+8`` or ``UTC``. Raises ``ValueError``."""
     if text.upper() in {"Z", "UTC", "GMT"}:
         return UTC
-    match = re.fullmatch(r"([+-]?)(\d{1,2})(?::?(\d{2}))?", text.strip())
+    match = re.fullmatch(r"(?:UTC|GMT)?([+-]?)(\d{1,2})(?::?(\d{2}))?", text.strip().upper())
     if match is None or int(match[2]) > 14 or int(match[3] or 0) > 59:
         raise ValueError(f"{text!r} is not an offset such as +08:00")
     size = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))

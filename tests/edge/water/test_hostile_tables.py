@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,22 @@ def test_a_column_by_other_capitals_and_spaces_where_only_one_can_be_meant(
     assert out == ""
     assert err.startswith("vigil-edge: column-unknown: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("offset", "hour"),
+    [("-07:00", 7), ("-0700", 7), ("-7", 7), ("UTC-7", 7), ("+08:00", -8), ("8", -8), ("utc", 0)],
+)
+def test_offsets_from_utc_on_both_sides(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, offset: str, hour: int
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(table("2020-01-02 00:00,7"))
+    status, rows, _ = played(capsys, path, "--utc-offset", offset)
+    assert status == 0
+    assert datetime.fromisoformat(rows[0]["t"]) == datetime(2020, 1, 2, tzinfo=UTC) + timedelta(
+        hours=hour
+    )
 
 
 def test_what_a_logger_writes_before_its_header(
