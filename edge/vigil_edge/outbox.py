@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
-from vigil_edge.outbox_file import OutboxDamaged, put_aside
+from vigil_edge.outbox_file import OutboxDamaged, Reserve, put_aside
 from vigil_edge.outbox_store import Limits, OutboxFull, Sendable, Store
 from vigil_edge.packing import prepare
 from vigil_edge.source import Outgoing
@@ -61,7 +61,11 @@ class Outbox:
     """For one event loop. Made by ``Outbox.open``."""
 
     def __init__(
-        self, opener: Callable[[], tuple[Store, Path | None]], store: Store, replaced: Path | None
+        self,
+        opener: Callable[[], tuple[Store, Path | None]],
+        store: Store,
+        replaced: Path | None,
+        reserve: Reserve,
     ) -> None:
         self.replaced = replaced
         """Where a damaged predecessor was put aside, if there was one."""
@@ -73,6 +77,7 @@ class Outbox:
         self.on_change: Callable[[], None] = lambda: None
         """Called on the loop after each transaction."""
         self._opener = opener
+        self._reserve = reserve
         self._store = store
         self._aside = replaced
         self._session = store.session
@@ -96,20 +101,28 @@ class Outbox:
     ) -> Outbox:
         """Open or make the file. A damaged one is put aside, for what is new must still be kept."""
 
+        reserve = Reserve(path.with_name(f"{path.name}.reserve"))
+
+        def store() -> Store:
+            return Store(path, gateway, limits, new_epoch=new_epoch, new_id=new_id, now_us=now_us)
+
         def opened() -> tuple[Store, Path | None]:
             path.parent.mkdir(parents=True, exist_ok=True)
-            arguments = {"new_epoch": new_epoch, "new_id": new_id}
             try:
-                return Store(path, gateway, limits, now_us=now_us, **arguments), None
+                return store(), None
             except OutboxDamaged:
                 aside = put_aside(path)
-                return Store(path, gateway, limits, now_us=now_us, **arguments), aside
+                return store(), aside
+            except sqlite3.OperationalError:
+                if not reserve.release():  # a full disk has no room for the journal's index
+                    raise
+                return store(), None
 
         try:
-            store, replaced = await asyncio.to_thread(opened)
+            first, replaced = await asyncio.to_thread(opened)
         except (sqlite3.Error, OSError) as error:
             raise OutboxFailed(f"{path}: {error}; is its disk full or read-only?") from error
-        return cls(opened, store, replaced)
+        return cls(opened, first, replaced, reserve)
 
     async def accept(
         self,
@@ -188,8 +201,15 @@ class Outbox:
             requests = [request for request in batch if request is not None]
             if requests:
                 results = self._transaction(requests)
+                self._lay_by()
                 self._loop.call_soon_threadsafe(self._deliver, requests, results, self._figures())
         self._store.close()
+
+    def _lay_by(self) -> None:
+        if not self._reserve.held:
+            with contextlib.suppress(OSError):  # no room for it now: the next time, perhaps
+                if self._reserve.hold():
+                    self._store.tight = None
 
     def _figures(self) -> _Figures | None:
         store = self._store
@@ -210,9 +230,13 @@ class Outbox:
         """Whether there is hope in trying the same again."""
         reason = (getattr(failure, "sqlite_errorcode", None) or 0) & 0xFF
         if reason == sqlite3.SQLITE_FULL:
-            # The disk is full although we are within our bound: give up a tenth, try again.
+            # The disk is full although we are within our bound: use the reserve, give up a
+            # tenth, and take no more observations than lay here when that happened.
+            self._reserve.release()
             self._store.rollback()
+            self._store.checkpoint()
             self._store.begin()
+            self._store.tighten(self._reserve.size)
             self._store.thin(self._store.waiting // 10 + 1, 0)
             self._store.commit()
             return True

@@ -1,7 +1,9 @@
-"""The outbox's file: its tables, opened, checked, and put aside where it is damaged."""
+"""The outbox's file: its tables, opened, checked, put aside where it is damaged; its reserve."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -89,3 +91,54 @@ def put_aside(path: Path) -> Path:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+class Reserve:
+    """Room on the disk that is given up when the disk is full.
+
+    SQLite writes its journal before it can free anything: without some room at that moment
+    a disk that the outbox itself has filled would stay full for ever.
+    """
+
+    _MOST: Final = 8_000_000
+    _LEAST: Final = 500_000
+    _SHARE: Final = 4
+    """The reserve is at most this fraction of what is free when it is first laid by."""
+    _AGAIN: Final = 3
+    """Once given up, it is laid by again when so many times its size are free."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.size = 0
+        self.held = False
+
+    def hold(self) -> bool:
+        """Lay it by, unless it is held; false where the disk has too little. Raises ``OSError``."""
+        if not self.held:
+            self.held = self._adopted() or self._laid_by()
+        return self.held
+
+    def _adopted(self) -> bool:
+        """Whether an earlier run has left its own."""
+        found = self._path.stat().st_size if self._path.exists() else 0
+        self.size = found or self.size
+        return found >= self._LEAST
+
+    def _laid_by(self) -> bool:
+        free = shutil.disk_usage(self._path.parent).free
+        size = self.size or min(self._MOST, free // self._SHARE)
+        if size < self._LEAST or free < self._AGAIN * size:
+            return False
+        with self._path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+        self.size = size
+        return True
+
+    def release(self) -> bool:
+        """Give the room to whoever needs it now; false where there was none."""
+        held = self._path.exists()
+        if held:
+            self.size = self._path.stat().st_size
+            self._path.unlink()
+        self.held = False
+        return held

@@ -75,6 +75,8 @@ class Store:
         self._new_epoch = new_epoch
         self._new_id = new_id
         self._now_us = now_us
+        self.tight: tuple[int, int] | None = None
+        """Bytes for observations, and for all, because the disk itself was full at the former."""
         self._db = connect(path, new_epoch)
         self.reload()
 
@@ -134,6 +136,18 @@ class Store:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
+    def checkpoint(self) -> None:
+        """Move the journal into the file, and empty it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def tighten(self, reserve: int) -> None:
+        """The disk is full at what lies here: half the reserve is for alarms and events.
+
+        The other half is for the journal of what will let go of rows again.
+        """
+        if self.tight is None or self.bytes < self.tight[0]:
+            self.tight = (self.bytes, self.bytes + reserve // 2)
+
     def close(self) -> None:
         self._db.close()
 
@@ -155,8 +169,10 @@ class Store:
         """Facts and state. Raises ``OutboxFull`` before anything of this call is written."""
         firm = [(lane, row) for lane, row in rows if lane is not Lane.OBSERVATION]
         loose = [row for lane, row in rows if lane is Lane.OBSERVATION]
-        self._make_room(len(rows), sum(map(_cost, (row for _, row in rows))))
-        if firm and not self._fits(len(firm), sum(_cost(row) for _, row in firm)):
+        all_bound = min(self.limits.bytes, self.tight[1] if self.tight else self.limits.bytes)
+        bound = min(all_bound, self.tight[0]) if loose and self.tight else all_bound
+        self._make_room(len(rows), sum(map(_cost, (row for _, row in rows))), bound)
+        if firm and not self._fits(len(firm), sum(_cost(row) for _, row in firm), all_bound):
             raise OutboxFull(
                 "the outbox is full of alarms and events that the cloud has not confirmed; "
                 "mend the connection or raise [outbox] max_megabytes"
@@ -164,7 +180,7 @@ class Store:
         for lane, row in firm:
             self._number(lane, row)
         for row in loose:
-            if self._fits(1, _cost(row)):
+            if self._fits(1, _cost(row), bound):
                 self._db.execute("INSERT INTO waiting VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
                 self.waiting += 1
                 self.bytes += _cost(row)
@@ -206,17 +222,18 @@ class Store:
 
     # -- keeping within bounds ---------------------------------------------------------------
 
-    def _fits(self, rows: int, size: int) -> bool:
-        return self.rows + rows <= self.limits.rows and self.bytes + size <= self.limits.bytes
+    def _fits(self, rows: int, size: int, bound: int | None = None) -> bool:
+        bound = self.limits.bytes if bound is None else bound
+        return self.rows + rows <= self.limits.rows and self.bytes + size <= bound
 
-    def _make_room(self, rows: int, size: int) -> None:
-        if self._fits(rows, size):
+    def _make_room(self, rows: int, size: int, bound: int) -> None:
+        if self._fits(rows, size, bound):
             return
         excess_rows = self.rows + rows - self.limits.rows
-        excess_bytes = self.bytes + size - self.limits.bytes
+        excess_bytes = self.bytes + size - bound
         self.thin(
             max(excess_rows, int(self.limits.rows * _THIN_SHARE) if excess_rows > 0 else 0),
-            max(excess_bytes, int(self.limits.bytes * _THIN_SHARE) if excess_bytes > 0 else 0),
+            max(excess_bytes, int(bound * _THIN_SHARE) if excess_bytes > 0 else 0),
         )
 
     def thin(self, rows: int, size: int) -> None:

@@ -16,7 +16,7 @@ from edge.outbox_facts import (
     reading,
 )
 from vigil_edge.outbox import OutboxFailed, OutboxFull
-from vigil_edge.outbox_file import put_aside
+from vigil_edge.outbox_file import Reserve, put_aside
 from vigil_edge.packing import prepare
 from vigil_schemas.control import Receipt
 from vigil_schemas.envelope import decode
@@ -77,8 +77,6 @@ async def test_what_waits_is_sent_from_a_disk_that_takes_no_more(tmp_path: Path)
         while True:
             await outbox.accept("d", [fact(Lane.EVENT, kept)], None, SYNC)
             kept += 1
-    with pytest.raises(OutboxFailed):
-        await outbox.accept("d", [reading("d", 0, 200)], None, SYNC)
 
     # Then it connects, sends, and lets go of what the cloud has: which makes room again.
     assert [await outbox.next_session(), await outbox.next_session()] == [1, 2]
@@ -185,3 +183,56 @@ async def test_a_refused_fact_costs_no_observation(tmp_path: Path) -> None:
     assert {depth.lane: depth for depth in await outbox.depths()} == before
     assert outbox.state("d", "n") is None
     await outbox.close()
+
+
+async def test_a_disk_that_was_full_is_not_filled_again(tmp_path: Path) -> None:
+    # Given a disk that was full at some bytes of observations.
+    outbox = await outbox_at(tmp_path / "o.sqlite", window=1)
+    await outbox.accept("d", [reading("d", n, 20) for n in range(0, 2000, 20)], None, SYNC)
+    store = outbox._store
+    store.tighten(reserve=2000)
+    full = store.bytes
+
+    # Then further ones cost older ones, alarms have half the reserve, and that is all there is.
+    await outbox.accept("d", [reading("d", n, 20) for n in range(2000, 3000, 20)], None, SYNC)
+    assert store.bytes <= full
+    assert store.lost[Lane.OBSERVATION] > 0
+    store.begin()
+    store.thin(1000, 0)
+    store.commit()
+    kept = 0
+    with contextlib.suppress(OutboxFull):
+        while True:
+            await outbox.accept("d", [fact(Lane.ALARM, kept)], None, SYNC)
+            kept += 1
+    assert full < store.bytes <= full + 1000
+    await outbox.close()
+
+
+def test_the_reserve_is_laid_by_given_up_and_adopted(tmp_path: Path) -> None:
+    path = tmp_path / "o.sqlite.reserve"
+    reserve = Reserve(path)
+    assert reserve.hold()
+    size = path.stat().st_size
+    assert size == reserve.size > 0
+    assert path.stat().st_blocks * 512 >= size, "real room, not a hole"
+
+    assert Reserve(path).hold()
+    assert path.stat().st_size == size
+
+    assert reserve.release()
+    assert not path.exists()
+    assert not reserve.release()
+
+
+async def test_a_reserve_is_given_up_when_the_file_finds_no_room_at_its_opening(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "o.sqlite"
+    Reserve(path.with_name("o.sqlite.reserve")).hold()
+    path.mkdir()  # it cannot be opened
+
+    with pytest.raises(OutboxFailed):
+        await outbox_at(path)
+
+    assert not path.with_name("o.sqlite.reserve").exists()
