@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vigil_schemas.errors import VigilError
+from vigil_sim.arguments import speed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +39,7 @@ Commands = argparse._SubParsersAction  # argparse names this type nowhere else
 def _add_play(commands: Commands[argparse.ArgumentParser]) -> None:
     play = commands.add_parser("play", help="run every device of a scenario")
     play.add_argument("scenario", help="a TOML file, or the name of a scenario that is shipped")
-    play.add_argument("--speed", type=_positive, help="world seconds per second")
+    play.add_argument("--speed", type=speed, help="world seconds per second")
     play.add_argument("--seed", type=int, help="instead of the scenario's own")
     play.add_argument("--dir", type=Path, required=True, help="where configurations and data go")
     play.add_argument("--broker", required=True, help="mqtt://host:port that gateways send to")
@@ -129,13 +130,6 @@ def _add_city(commands: Commands[argparse.ArgumentParser]) -> None:
     from vigil_sim.demo.attach import add_command
 
     add_command(commands)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError("a speed lies above 0 and up to 1000")
-    return value
 
 
 if __name__ == "__main__":

@@ -10,18 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import queue
 import shutil
-import signal
 import tempfile
-import threading
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import IO, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,12 +25,13 @@ import httpx
 from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.errors import VigilError
 from vigil_sim import scenario, toml_text
+from vigil_sim.arguments import speed
 from vigil_sim.demo.night import Console
-from vigil_sim.demo.processes import Children, DemoFailed, program
+from vigil_sim.demo.playing import CityCommand, Playing
+from vigil_sim.demo.processes import Children, DemoFailed, interrupts, program, wait_until
 from vigil_sim.play import read_tokens
 
 PASSWORD_VARIABLE: Final = "VIGIL_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
-START_TIMEOUT_S: Final = 180.0
 SETTLE_S: Final = 20.0
 """After a night: what is under way is delivered before the devices go."""
 
@@ -67,7 +64,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--seed-file", type=Path, required=True, help="what `vigil-cloud seed` was given"
     )
     parser.add_argument("--scenario", default="city-night")
-    parser.add_argument("--speed", type=float, help="world seconds per second (the scenario's own)")
+    parser.add_argument("--speed", type=speed, help="world seconds per second (the scenario's own)")
     parser.add_argument(
         "--broker-password-file",
         type=Path,
@@ -86,7 +83,7 @@ def administrator(seed: Path, environment: Mapping[str, str]) -> tuple[str, str]
         if "administrator" in account.get("roles", ()):
             try:
                 return account["username"], filled(account["password"], environment)
-            except EnvironmentMissing:
+            except (EnvironmentMissing, KeyError):
                 return None
     return None
 
@@ -141,17 +138,19 @@ class Attached:
     def wait_for_cloud(self) -> None:
         """Until it is ready. Raises ``DemoFailed``."""
         url = f"{self._options.cloud_url}/readyz"
-        self._wait(f"the cloud ({url})", lambda: httpx.get(url, timeout=10).is_success)
+        wait_until(f"the cloud ({url})", lambda: httpx.get(url, timeout=10).is_success, self._check)
 
     def night(self) -> None:
         """One night from fresh devices to their end. Raises ``DemoFailed``."""
         self._clear()
         try:
-            said, begin = self._start_devices()
-            self._start_gateways()
-            begin()
+            playing = self._start_devices()
+            self._start_gateways(playing.ready())
+            playing.begin()
             _say(kind="night", scenario=self._scenario.name)
-            while (line := self._next(said))["kind"] != "done":
+            # Between two happenings lies the whole timetable at most.
+            patience_s = self._scenario.duration_s / self._speed + SETTLE_S
+            while (line := playing.next(patience_s))["kind"] != "done":
                 _say(**line)
             self._settle()
             _say(kind="done")
@@ -173,47 +172,32 @@ class Attached:
         self._gateways.stop()
         self._devices.stop()
 
-    def _start_devices(self) -> tuple[queue.Queue[dict[str, Any]], Callable[[], None]]:
-        command = [program("vigil-sim"), "play", self._options.scenario, "--wait"]
-        command += ["--dir", str(self._directory / "city"), "--tokens", str(self._tokens)]
-        command += ["--broker", self._options.broker_url, "--cloud-url", self._options.cloud_url]
-        if self._options.speed is not None:
-            command += ["--speed", str(self._options.speed)]
-        if self._password_file is not None:
-            command += ["--broker-password-file", str(self._password_file)]
-        playing = self._devices.start("city", command, piped=True)
-        assert playing.stdout is not None  # noqa: S101 - it was started with pipes
-        assert playing.stdin is not None  # noqa: S101
-        stdin = playing.stdin
-        said: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=_hear, args=(playing.stdout, said), daemon=True).start()
-        self._next(said)  # ready
+    @property
+    def _speed(self) -> float:
+        return self._options.speed or self._scenario.speed
 
-        def begin() -> None:
-            stdin.write(b"begin\n")
-            stdin.close()
+    def _start_devices(self) -> Playing:
+        command = CityCommand(
+            scenario=self._options.scenario,
+            directory=self._directory / "city",
+            tokens=self._tokens,
+            broker_url=self._options.broker_url,
+            cloud_url=self._options.cloud_url,
+            speed=self._options.speed,
+            broker_password_file=self._password_file,
+        )
+        return Playing(self._devices, command, self._check)
 
-        return said, begin
-
-    def _next(self, said: queue.Queue[dict[str, Any]]) -> dict[str, Any]:
-        while True:
-            self._check()
-            try:
-                return said.get(timeout=0.5)
-            except queue.Empty:
-                continue
-
-    def _start_gateways(self) -> None:
-        layout = json.loads((self._directory / "city" / "city.json").read_text("utf-8"))
+    def _start_gateways(self, layout: dict[str, Any]) -> None:
         for gateway in layout["gateways"]:
             command = [program("vigil-edge"), "run", "--config", gateway["config"]]
             self._gateways.start(gateway["id"], command, environment=gateway["env"])
         if self._administrator is None:
             _say(kind="note", text="no administrator's password here: not waiting for gateways")
             return
-        console = Console(self._options.cloud_url, *self._administrator)
         wanted = {gateway.id for gateway in self._scenario.gateway}
-        self._wait("the gateways", lambda: console.online() >= wanted)
+        with Console(self._options.cloud_url, *self._administrator) as console:
+            wait_until("the gateways", lambda: console.online() >= wanted, self._check)
         _say(kind="online", gateways=sorted(wanted))
 
     def _settle(self) -> None:
@@ -225,29 +209,6 @@ class Attached:
     def _check(self) -> None:
         self._devices.check()
         self._gateways.check()
-
-    def _wait(self, what: str, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            self._check()
-            try:
-                if ready():
-                    return
-            except httpx.TransportError:
-                pass  # it may still be starting
-            if time.monotonic() > deadline:
-                raise DemoFailed(f"{what} did not come up within {START_TIMEOUT_S:.0f} s")
-            time.sleep(0.5)
-
-
-def _hear(lines: IO[bytes], said: queue.Queue[dict[str, Any]]) -> None:
-    with lines:
-        for line in lines:
-            said.put(json.loads(line))
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -261,8 +222,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.broker_password_file,
         arguments.once,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _interrupt)
+    interrupts.install()
     os.umask(0o077)
     # Short, because a Unix socket's path (the private D-Bus) may have 107 bytes only.
     directory: Path = arguments.directory or Path(tempfile.mkdtemp(prefix="vigil-"))
@@ -275,6 +235,8 @@ def run(arguments: argparse.Namespace) -> int:
             attached.night()
     except KeyboardInterrupt:
         pass
+    except httpx.HTTPError as error:
+        raise DemoFailed(f"the cloud at {options.cloud_url} went away: {error!r}") from error
     finally:
         if arguments.directory is None:
             shutil.rmtree(directory, ignore_errors=True)

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import httpx
 
 from vigil_schemas.errors import VigilError
 from vigil_schemas.types import isoformat_utc
-from vigil_sim import scenario
+from vigil_sim import scenario, toml_text
+from vigil_sim.arguments import port, speed
 from vigil_sim.demo import accounts
 from vigil_sim.demo.night import DOMAINS, Arrived, Console, Night, checked_evidence, watch
-from vigil_sim.demo.processes import Children, DemoFailed, free_port, program
-from vigil_sim.demo.servers import Influx, start_influxdb, start_mosquitto
+from vigil_sim.demo.playing import CityCommand, Playing
+from vigil_sim.demo.processes import (
+    Children,
+    DemoFailed,
+    claim_port,
+    interrupts,
+    program,
+    wait_until,
+)
+from vigil_sim.demo.servers import Influx, server, start_influxdb, start_mosquitto
 
-START_TIMEOUT_S: Final = 90.0
 EVIDENCE_TIMEOUT_S: Final = 60.0
+ALERT_TIMEOUT_S: Final = 90.0
+"""After the timetable's end, for the last alert to arrive."""
 _ICONS: Final = {"noise": "🔊", "water": "💧", "checkin": "📿", "smoke": "🔥"}
+_NO_PROXY: Final = "127.0.0.1,localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +60,22 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Register ``demo``."""
     parser = commands.add_parser("demo", help="the whole system on this machine, playing a night")
     parser.add_argument("--scenario", default="city-night")
-    parser.add_argument("--speed", type=float, help="world seconds per second (the scenario's own)")
+    parser.add_argument("--speed", type=speed, help="world seconds per second (the scenario's own)")
     parser.add_argument("--broker", choices=("embedded", "mosquitto"), default="embedded")
     parser.add_argument("--timeseries", choices=("sqlite", "influxdb"), default="sqlite")
-    parser.add_argument("--port", type=int, help="of the web page (8400, or a free one)")
+    parser.add_argument("--port", type=port, help="of the web page (8400, or a free one)")
     parser.add_argument("--dir", dest="directory", type=Path, help="keep everything in this folder")
     parser.add_argument("--check", action="store_true", help="end after the four alerts")
     parser.set_defaults(run=run)
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is still buffered must not fail a second time at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DemoFailed(f"nobody reads what is printed any more: {error}") from error
 
 
 class Demo:
@@ -69,9 +85,10 @@ class Demo:
         self.options = options
         self.directory = directory
         self.scenario = scenario.load(options.scenario)
-        self.children = Children(directory / "logs")
+        self.children = Children(directory / "logs", _local(os.environ))
         self.night = Night()
         self.influx: Influx | None = None
+        self.broker_url = ""
         self.url = ""
         self.began = time.monotonic()
 
@@ -81,104 +98,89 @@ class Demo:
 
     def set_up(self) -> None:
         """Start everything up to gateways that the cloud sees online."""
-        broker_url = self._start_stores()
+        self._start_stores()
         tokens = {gateway.id: secrets.token_urlsafe(24) for gateway in self.scenario.gateway}
-        self._start_cloud(broker_url, tokens)
-        self._start_city(tokens)
-        self._start_gateways()
+        environment = self._addresses()
+        # The city is drawn while the cloud starts: it needs only to know where that will be.
+        self.step(f"building the city of “{self.scenario.title}” {self.scenario.title_zh}")
+        self.city = self._start_city(tokens)
+        self.step("starting the cloud (ingest, alerts, web pages)")
+        self._start_cloud(environment, tokens)
+        self._start_gateways(self.city.ready())
 
-    def _start_stores(self) -> str | None:
-        broker_url = None
-        if self.options.broker == "mosquitto":
+    def _start_stores(self) -> None:
+        """The servers that were asked for; if one is not installed, none is started."""
+        wanted = {
+            "mosquitto": self.options.broker == "mosquitto",
+            "influxd": self.options.timeseries == "influxdb",
+        }
+        for name in [name for name, asked in wanted.items() if asked]:
+            server(name)
+        if wanted["mosquitto"]:
             self.step("starting Mosquitto")
-            broker_url = start_mosquitto(self.children, self.directory / "mosquitto")
-        if self.options.timeseries == "influxdb":
+            self.broker_url = start_mosquitto(self.children, self.directory / "mosquitto")
+        if wanted["influxd"]:
             self.step("starting InfluxDB")
             token = secrets.token_urlsafe(24)
             self.influx = start_influxdb(self.children, self.directory / "influxdb", token)
-        return broker_url
 
-    def _start_cloud(self, broker_url: str | None, tokens: dict[str, str]) -> None:
-        expires = isoformat_utc(datetime.now(UTC) + timedelta(days=30))
-        seed = self.directory / "seed.toml"
-        seed.write_text(accounts.seed(tokens, self.scenario.person, expires), "utf-8")
-        seed.chmod(0o600)
-        listen = f"127.0.0.1:{free_port(1883)}"
-        self.broker = broker_url or f"mqtt://{listen}"
-        port = free_port(self.options.port or 8400)
-        if self.options.port and port != self.options.port:
+    def _addresses(self) -> dict[str, str]:
+        """Choose the cloud's ports; returns what its process is told."""
+        chosen = claim_port(self.options.port or 8400)
+        if self.options.port and chosen != self.options.port:
             raise DemoFailed(f"port {self.options.port} is taken; choose another with --port")
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{chosen}"
         environment = {
             "VIGIL_DEMO": "true",
             "VIGIL_DATA_DIR": str(self.directory / "cloud"),
-            "VIGIL_HTTP_PORT": str(port),
-            "VIGIL_BROKER_URL": broker_url or "embedded",
-            "VIGIL_BROKER_LISTEN": listen,
+            "VIGIL_HTTP_PORT": str(chosen),
             "VIGIL_PUBLIC_URL": self.url,
             **(self.influx.environment() if self.influx else {}),
         }
-        self.step("starting the cloud (ingest, alerts, web pages)")
+        if self.broker_url:
+            return environment | {"VIGIL_BROKER_URL": self.broker_url}
+        listen = f"127.0.0.1:{claim_port(1883)}"
+        self.broker_url = f"mqtt://{listen}"
+        return environment | {"VIGIL_BROKER_URL": "embedded", "VIGIL_BROKER_LISTEN": listen}
+
+    def _start_cloud(self, environment: dict[str, str], tokens: dict[str, str]) -> None:
+        expires = isoformat_utc(datetime.now(UTC) + timedelta(days=30))
+        seed = self._secret("seed.toml", accounts.seed(tokens, self.scenario.person, expires))
         cloud = program("vigil-cloud")
-        seeding = self.children.start("seed", [cloud, "seed", str(seed)], environment=environment)
-        if seeding.wait(START_TIMEOUT_S) != 0:
-            self.children.check()
-        self.children.forget("seed")
+        self.children.start("seed", [cloud, "seed", str(seed)], environment=environment)
+        self.children.finish("seed")
         self.children.start("cloud", [cloud, "serve"], environment=environment)
-        self._wait("the cloud", lambda: httpx.get(f"{self.url}/readyz", timeout=5).is_success)
+        self._wait("the cloud", f"{self.url}/readyz")
 
-    def _start_city(self, tokens: dict[str, str]) -> None:
-        self.step(f"building the city of “{self.scenario.title}” {self.scenario.title_zh}")
-        token_file = self.directory / "tokens.toml"
-        token_file.write_text(
-            "".join(f'"{gateway}" = "{token}"\n' for gateway, token in tokens.items()), "utf-8"
+    def _start_city(self, tokens: dict[str, str]) -> Playing:
+        command = CityCommand(
+            scenario=self.options.scenario,
+            directory=self.directory / "city",
+            tokens=self._secret("tokens.toml", toml_text.dumps(tokens)),
+            broker_url=self.broker_url,
+            cloud_url=self.url,
+            speed=self.options.speed,
         )
-        token_file.chmod(0o600)
-        command = [program("vigil-sim"), "play", self.options.scenario, "--wait"]
-        command += ["--dir", str(self.directory / "city"), "--tokens", str(token_file)]
-        command += ["--broker", self.broker, "--cloud-url", self.url]
-        if self.options.speed is not None:
-            command += ["--speed", str(self.options.speed)]
-        self.city = self.children.start("city", command, piped=True)
-        self._city_says("ready")
-        self.layout: dict[str, Any] = json.loads(
-            (self.directory / "city" / "city.json").read_text("utf-8")
-        )
+        return Playing(self.children, command, self.children.check)
 
-    def _city_says(self, kind: str) -> dict[str, Any]:
-        """The city's next line, which must be of this kind."""
-        assert self.city.stdout is not None  # noqa: S101 - it was started with pipes
-        line = self.city.stdout.readline()
-        if not line:
-            time.sleep(0.2)
-            self.children.check()
-            raise DemoFailed(f"the city went silent before {kind!r}; see the log of city")
-        said: dict[str, Any] = json.loads(line)
-        return said
+    def _secret(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.touch(mode=0o600)
+        path.write_text(text, "utf-8")
+        return path
 
-    def _start_gateways(self) -> None:
-        for gateway in self.scenario.gateway:
-            self.step(f"starting gateway {gateway.id} ({gateway.name_zh} {gateway.name})")
-            environment = self.layout.get("env", {}).get(gateway.id, {})
-            configuration = self.directory / "city" / "gateways" / f"{gateway.id}.toml"
-            command = [program("vigil-edge"), "run", "--config", str(configuration)]
-            self.children.start(gateway.id, command, environment=environment)
+    def _start_gateways(self, layout: dict[str, Any]) -> None:
+        for gateway in layout["gateways"]:
+            names = f"{gateway['name_zh']} {gateway['name']}"
+            self.step(f"starting gateway {gateway['id']} ({names})")
+            command = [program("vigil-edge"), "run", "--config", gateway["config"]]
+            self.children.start(gateway["id"], command, environment=gateway["env"])
         wanted = {gateway.id for gateway in self.scenario.gateway}
-        admin = Console(self.url, "admin")
-        self._wait("the gateways", lambda: admin.online() >= wanted)
+        with Console(self.url, "admin") as admin:
+            wait_until("the gateways", lambda: admin.online() >= wanted, self.children.check)
 
-    def _wait(self, what: str, ready: Any) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            self.children.check()
-            try:
-                if ready():
-                    return
-            except httpx.TransportError:
-                pass
-            if time.monotonic() > deadline:
-                raise DemoFailed(f"{what} did not come up within {START_TIMEOUT_S:.0f} s")
-            time.sleep(0.2)
+    def _wait(self, what: str, url: str) -> None:
+        wait_until(what, lambda: httpx.get(url, timeout=5).is_success, self.children.check)
 
     def tell(self, arrived: Arrived) -> None:
         """Show one alert in the console."""
@@ -190,29 +192,41 @@ class Demo:
 
     def play(self) -> None:
         """The night itself, until all four alerts are here with their evidence."""
-        console = Console(self.url, "duty")
-        watch(console, self.night, self.tell)
-        speed = self.options.speed or self.scenario.speed
-        length = self.scenario.duration_s / speed
-        self.step(
-            f"the night begins: {self.scenario.duration_s:.0f} s of the city in {length:.0f} s"
-            f" (speed {speed:g}; sounds and pictures always in real time)"
-        )
-        assert self.city.stdin is not None  # noqa: S101 - it was started with pipes
-        self.city.stdin.write(b"begin\n")
-        self.city.stdin.flush()
-        deadline = time.monotonic() + length + 90
-        while len(self.night.arrived) < len(DOMAINS):
-            self.children.check()
-            if time.monotonic() > deadline:
-                lost = [domain for domain in DOMAINS if domain not in self.night.arrived]
-                raise DemoFailed(f"no alert arrived for: {', '.join(lost)}")
-            time.sleep(0.1)
-        self._verify(console)
+        with Console(self.url, "duty") as console:
+            watch(console, self.night, datetime.now(UTC), self.tell)
+            rate = self.options.speed or self.scenario.speed
+            length = self.scenario.duration_s / rate
+            self.step(
+                f"the night begins: {self.scenario.duration_s:.0f} s of the city in {length:.0f} s"
+                f" (speed {rate:g}; sounds and pictures always in real time)"
+            )
+            self.city.begin()
+            deadline = time.monotonic() + length + ALERT_TIMEOUT_S
+            while self.night.missing():
+                self._follow_city()
+                self._still_hoping(deadline)
+                time.sleep(0.1)
+            self._verify(console)
+
+    def _follow_city(self) -> None:
+        """Say what happens out there, so that an alert can be seen to follow from it."""
+        self.children.check()
+        while (said := self.city.heard()) is not None:
+            if said["kind"] == "happening":
+                self.step(f"in the city: {said['what'].replace('_', ' ')}")
+
+    def _still_hoping(self, deadline: float) -> None:
+        missing = ", ".join(self.night.missing())
+        trouble = f" ({self.night.trouble})" if self.night.trouble else ""
+        if self.night.failed:
+            raise DemoFailed(f"watching the alerts failed{trouble}; not seen: {missing}")
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"no alert arrived for: {missing}{trouble}")
 
     def _verify(self, console: Console) -> None:
         noise = self.night.arrived["noise"].alert
-        roles = checked_evidence(console, noise["id"], time.monotonic() + EVIDENCE_TIMEOUT_S)
+        deadline = time.monotonic() + EVIDENCE_TIMEOUT_S
+        roles = checked_evidence(console, noise["id"], deadline, self.children.check)
         missing = {"audio", "video", "plate", "levels"} - set(roles)
         if missing:
             raise DemoFailed(f"the sealed evidence lacks: {', '.join(sorted(missing))}")
@@ -239,9 +253,24 @@ class Demo:
             self.children.check()
             time.sleep(0.5)
 
+    def reason(self, error: Exception) -> str:
+        """Why it ended: a process that died explains a connection that broke."""
+        try:
+            self.children.check()
+        except DemoFailed as death:
+            error = death
+        except KeyboardInterrupt:
+            pass  # it failed before
+        code = error.code if isinstance(error, VigilError) else DemoFailed.code
+        return f"vigil: {code}: {error if isinstance(error, VigilError) else repr(error)}"
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+
+def _local(environment: Mapping[str, str]) -> dict[str, str]:
+    """Everything is on this machine: a proxy that leads out of it is not asked."""
+    return {
+        name: ",".join(filter(None, (environment.get(name), _NO_PROXY)))
+        for name in ("NO_PROXY", "no_proxy")
+    }
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -255,13 +284,29 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.directory,
         arguments.check,
     )
-    # Also where a shell started us in the background and had SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    # Short, because a Unix socket's path (the private D-Bus) may have 107 bytes only.
-    directory = options.directory or Path(tempfile.mkdtemp(prefix="vigil-"))
-    directory.mkdir(parents=True, exist_ok=True)
+    interrupts.install()
     os.umask(0o077)
+    os.environ.update(_local(os.environ))
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows a question mark and not the end of the demo.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    # Short, because a Unix socket's path (the private D-Bus) may have 107 bytes only.
+    directory: Path = options.directory or Path(tempfile.mkdtemp(prefix="vigil-"))
+    directory.mkdir(parents=True, exist_ok=True)
+    code = _played(options, directory)
+    if options.directory is None and code != 1:
+        shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(DemoFailed):
+        if code == 1:
+            _say(f"vigil: logs are in {directory / 'logs'}")
+        elif code == 0:
+            _say("vigil: demo finished, everything is stopped")
+    return code
+
+
+def _played(options: Options, directory: Path) -> int:
+    """The run from its first process to its last one's end; returns the exit code."""
     demo: Demo | None = None
     code = 1
     try:
@@ -274,19 +319,16 @@ def run(arguments: argparse.Namespace) -> int:
         code = 0
         if not options.check:
             demo.stay()
-    except VigilError as error:
+    except (VigilError, httpx.HTTPError, OSError) as error:
         code = 1
-        print(f"vigil: {error.code}: {error}", file=sys.stderr, flush=True)
+        reason = demo.reason(error) if demo else f"vigil: {getattr(error, 'code', '')}: {error}"
+        with contextlib.suppress(OSError):
+            print(reason, file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         code = 130 if code else 0
-        _say("\nvigil: stopping")
+        with contextlib.suppress(DemoFailed):  # the terminal may have been closed
+            _say("\nvigil: stopping")
     finally:
         if demo is not None:
             demo.children.stop()
-        if options.directory is None and code == 0:
-            shutil.rmtree(directory, ignore_errors=True)
-        elif code:
-            _say(f"vigil: logs are in {directory / 'logs'}")
-    if code == 0:
-        _say("vigil: demo finished, everything is stopped")
     return code

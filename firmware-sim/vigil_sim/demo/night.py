@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 
@@ -40,6 +40,13 @@ class Night:
 
     arrived: dict[str, Arrived] = field(default_factory=dict)
     """First alert per domain."""
+    trouble: str = ""
+    """What went wrong last while watching; the watch goes on unless ``failed``."""
+    failed: bool = False
+
+    def missing(self) -> list[str]:
+        """Domains of which no alert has been seen."""
+        return [domain for domain in DOMAINS if domain not in self.arrived]
 
 
 class Console:
@@ -52,6 +59,12 @@ class Console:
         if not answer.is_success:
             raise DemoFailed(f"signing in as {username} was refused: {answer.text}")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._http.close()
+
     def get(self, path: str) -> Any:
         """One resource as JSON. Raises ``DemoFailed`` with the problem's text."""
         answer = self._http.get(path)
@@ -60,14 +73,18 @@ class Console:
         return answer.json()
 
     def download(self, path: str) -> bytes:
-        """One file."""
+        """One file. Raises ``DemoFailed``."""
         answer = self._http.get(path)
-        answer.raise_for_status()
+        if not answer.is_success:
+            raise DemoFailed(f"GET {path}: {answer.status_code}")
         return answer.content
 
     def alerts(self) -> Iterator[dict[str, Any]]:
-        """Every alert as the live stream tells it; ends when the connection does."""
+        """Every alert, those raised before too, until the live stream's connection ends."""
         with self._http.stream("GET", "/stream", timeout=None) as stream:
+            stream.raise_for_status()
+            # Asked once the stream is open, so that none falls between the two.
+            yield from self.get("/alerts?limit=100")["alerts"]
             kind = ""
             for line in stream.iter_lines():
                 if line.startswith("event:"):
@@ -90,33 +107,54 @@ def device_moment(alert: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def watch(console: Console, night: Night, tell: Callable[[Arrived], None]) -> threading.Thread:
-    """Follow the live stream in the background, telling each domain's first alert."""
+def watch(
+    console: Console, night: Night, since: datetime, tell: Callable[[Arrived], None]
+) -> threading.Thread:
+    """Follow the live stream in the background, telling each domain's first alert.
+
+    What was raised before ``since`` belongs to an earlier night.
+    """
+
+    def note(alert: dict[str, Any]) -> None:
+        domain = alert["domain"]
+        if domain in night.arrived or alert["severity"] == "minor":
+            return  # a test button or a weak battery is not the event of the night
+        if datetime.fromisoformat(alert["raised"]) < since:
+            return
+        lag = (datetime.now(UTC) - device_moment(alert)).total_seconds()
+        night.arrived[domain] = Arrived(alert, lag)
+        tell(night.arrived[domain])
 
     def follow() -> None:
-        while len(night.arrived) < len(DOMAINS):
+        while night.missing():
             try:
                 for alert in console.alerts():
-                    domain = alert["domain"]
-                    if domain in night.arrived or alert["severity"] == "minor":
-                        continue  # a test button or a weak battery is not the event of the night
-                    lag = (datetime.now(UTC) - device_moment(alert)).total_seconds()
-                    night.arrived[domain] = Arrived(alert, lag)
-                    tell(night.arrived[domain])
-            except httpx.HTTPError:
-                time.sleep(0.5)  # the stream resumes; what was missed is sent again
+                    note(alert)
+            except (httpx.HTTPError, DemoFailed) as error:
+                night.trouble = f"{error!r}"
+            time.sleep(0.5)
 
-    thread = threading.Thread(target=follow, name="console", daemon=True)
+    def run() -> None:
+        try:
+            follow()
+        except Exception as error:  # whatever it is, the night must end with it and not wait
+            night.trouble, night.failed = f"{error!r}", True
+
+    thread = threading.Thread(target=run, name="console", daemon=True)
     thread.start()
     return thread
 
 
-def checked_evidence(console: Console, alert_id: str, deadline: float) -> list[str]:
+def checked_evidence(
+    console: Console, alert_id: str, deadline: float, check: Callable[[], None]
+) -> list[str]:
     """Download every file of an alert's evidence and compare digests; returns their roles.
 
-    Raises ``DemoFailed`` where it has not arrived by ``deadline`` (monotonic) or differs.
+    ``check`` is called while waiting for it. Raises ``DemoFailed`` where it has not arrived by
+    ``deadline`` (monotonic) or differs.
     """
     while True:
+        check()
         alert = console.get(f"/alerts/{alert_id}")
         evidence = alert["evidence"]
         if evidence["state"] == "stored":
@@ -126,7 +164,7 @@ def checked_evidence(console: Console, alert_id: str, deadline: float) -> list[s
         time.sleep(0.3)
     for entry in evidence["files"]:
         body = console.download(f"/evidence/{evidence['sha256']}/{entry['name']}")
-        if "sha256" in entry and hashlib.sha256(body).hexdigest() != entry["sha256"]:
+        if hashlib.sha256(body).hexdigest() != entry["sha256"]:
             raise DemoFailed(f"{entry['name']} of alert {alert_id} is not what was sealed")
         if not body:
             raise DemoFailed(f"{entry['name']} of alert {alert_id} is empty")

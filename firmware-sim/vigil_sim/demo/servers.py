@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
-from vigil_sim.demo.processes import Children, DemoFailed, free_port, program
+from vigil_sim.demo.processes import Children, claim_port, program, wait_until
 
+INSTALL: Final = {
+    "mosquitto": "apt-get install mosquitto",
+    "influxd": "apt-get install influxdb2, from InfluxData's packages"
+    " (https://docs.influxdata.com/influxdb/v2/install), or name its folder in VIGIL_SERVERS",
+}
+"""Servers that are not ours, and how one comes by them."""
 MOSQUITTO_CONFIGURATION = """\
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -17,24 +23,25 @@ max_queued_messages 100000
 max_packet_size 300000
 persistence true
 persistence_location {directory}/
+user root
 """
+"""Started by root it would otherwise change to a user who cannot write here."""
+
+
+def server(name: str) -> str:
+    """Full path of a server. Raises ``DemoFailed`` with the command that installs it."""
+    return program(name, INSTALL[name])
 
 
 def start_mosquitto(children: Children, directory: Path) -> str:
     """Start Mosquitto on a free port; returns its address."""
-    port = free_port()
+    port = claim_port()
     directory.mkdir(parents=True, exist_ok=True)
     configuration = directory / "mosquitto.conf"
     configuration.write_text(
         MOSQUITTO_CONFIGURATION.format(port=port, directory=directory), "utf-8"
     )
-    # Started by root it would change to a user who cannot write here.
-    with configuration.open("a", encoding="utf-8") as more:
-        more.write("user root\n")
-    children.start(
-        "mosquitto",
-        [program("mosquitto", "apt-get install mosquitto"), "-c", str(configuration)],
-    )
+    children.start("mosquitto", [server("mosquitto"), "-c", str(configuration)])
     return f"mqtt://127.0.0.1:{port}"
 
 
@@ -81,14 +88,14 @@ class Influx:
 
 
 def start_influxdb(children: Children, directory: Path, token: str) -> Influx:
-    """Start InfluxDB 2 on a free port and set it up. Raises ``DemoFailed`` after 60 s."""
-    port = free_port()
+    """Start InfluxDB 2 on a free port and set it up. Raises ``DemoFailed``."""
+    port = claim_port()
     url = f"http://127.0.0.1:{port}"
     directory.mkdir(parents=True, exist_ok=True)
     children.start(
         "influxd",
         [
-            program("influxd", "see InfluxDB 2 in docs/deployment/README.md"),
+            server("influxd"),
             f"--bolt-path={directory}/influxd.bolt",
             f"--engine-path={directory}/engine",
             f"--sqlite-path={directory}/influxd.sqlite",
@@ -96,17 +103,7 @@ def start_influxdb(children: Children, directory: Path, token: str) -> Influx:
             "--reporting-disabled",
         ],
     )
-    deadline = time.monotonic() + 60
-    while True:
-        children.check()
-        try:
-            if httpx.get(f"{url}/health", timeout=2).is_success:
-                break
-        except httpx.TransportError:
-            pass
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"influxd did not answer on {url}; see {children.log('influxd')}")
-        time.sleep(0.2)
+    wait_until("InfluxDB", lambda: httpx.get(f"{url}/health", timeout=5).is_success, children.check)
     answer = httpx.post(
         f"{url}/api/v2/setup",
         json={
