@@ -139,7 +139,7 @@ class Gateway:
             self.client.will_set(f"vigil/v1/{self.name}/status", will, 1, True)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        assert self._granted.wait(10)
+        assert self._granted.wait(servers.DEADLINE_S)
 
     def _connected(self, client: mqtt.Client, *_: object) -> None:
         client.subscribe(

@@ -51,7 +51,7 @@ class Client:
             self.client.will_set(will[0], will[1], 1, True)
         self.client.connect("127.0.0.1", port, keepalive=30)
         self.client.loop_start()
-        assert self._granted.wait(15)
+        assert self._granted.wait(servers.DEADLINE_S)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         self.client.publish(topic, payload, 1, retain).wait_for_publish(15)

@@ -58,7 +58,7 @@ class IngestStandIn:
         self._client.on_message = self._message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self.ready.wait(10)
+        assert self.ready.wait(60)
 
     def _subscribe(self, client: mqtt.Client, *_: Any) -> None:
         client.subscribe([(topic(self.gateway, channel), 1) for channel in UP])
