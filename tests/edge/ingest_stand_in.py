@@ -23,7 +23,7 @@ from vigil_schemas.topics import COMMAND, CONFIG, RECEIPT, STATUS, UP, topic
 from vigil_schemas.types import Model
 
 
-async def until(condition: Callable[[], Any], deadline_s: float = 30.0) -> Any:
+async def until(condition: Callable[[], Any], deadline_s: float = 60.0) -> Any:
     """The condition's value once it is true; fails after the deadline."""
     end = time.monotonic() + deadline_s
     while not (value := condition()):

@@ -99,7 +99,7 @@ class MemoryRoom:
         self,
         condition: Callable[[], bool],
         running: Awaitable[None] | None = None,
-        deadline_s: float = 30.0,
+        deadline_s: float = 60.0,
     ) -> None:
         """Wait until the room's contents satisfy the condition.
 

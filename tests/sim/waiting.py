@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], what: str, deadline_s: float = 30.0) -> None:
+async def until(condition: Callable[[], object], what: str, deadline_s: float = 60.0) -> None:
     """Let the loop run until the condition is true; fails with ``what`` after the deadline."""
     try:
         async with asyncio.timeout(deadline_s):
