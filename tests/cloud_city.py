@@ -149,7 +149,7 @@ class City:
     def person(self, key: str = "p1", name: str = NAME, tag: str = TAG) -> None:
         with writing(self.services.sessions) as session:
             add_person(session, self.cipher, key=key, name=name, now=self.time)
-            give_tag(session, tag, key)
+            give_tag(session, tag, key, by="operator", now=self.time)
 
     def guardian(self, username: str, key: str = "p1") -> None:
         with writing(self.services.sessions) as session:

@@ -26,10 +26,15 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import enrol
 from vigil_cloud.identity import consents
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.models import Account, Consent, Guardian
+from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.schema import Username
-from vigil_cloud.identity.service import account_named, add_account, set_gateway_token
+from vigil_cloud.identity.service import (
+    account_named,
+    add_account,
+    set_gateway_token,
+    set_roles,
+)
 from vigil_cloud.notify.channels import put_channel, sync
 from vigil_cloud.services import Services
 from vigil_schemas.checkin import TagId
@@ -38,7 +43,7 @@ from vigil_schemas.errors import VigilError
 from vigil_schemas.types import Domain, GatewayId, UtcDatetime
 
 SEEDER = "seed"
-"""Who the audit log says gave the consents."""
+"""Who the audit log says did what the file asks for."""
 TOKEN_CHARACTERS: Final = 24
 """Outside the demo a gateway's token is at least so long: it is made, never thought up."""
 
@@ -180,7 +185,7 @@ def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -
             demo=demo,
         )
         return
-    account.roles = sorted(role.value for role in wanted.roles)
+    set_roles(session, account, wanted.roles, by=SEEDER, now=now)
     account.display_name = wanted.display_name or wanted.username
     account.email = wanted.email
     account.language = wanted.language
@@ -191,19 +196,19 @@ def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None
     for person in seed.person:
         checkin.add_person(session, cipher, key=person.key, name=person.name, now=now)
         for username in person.guardians:
-            _guardian(session, person.key, account_named(session, username).id)
+            consents.add_guardian(
+                session,
+                person_key=person.key,
+                account=account_named(session, username),
+                by=SEEDER,
+                now=now,
+            )
     for tag in seed.tag:
         if tag.person not in keys and not checkin.enrolled(session, tag.person):
             raise BadSeed(f"tag {tag.tag}: there is no person {tag.person!r}")
-        checkin.give_tag(session, tag.tag, tag.person)
+        checkin.give_tag(session, tag.tag, tag.person, by=SEEDER, now=now)
     for wanted in seed.consent:
         _consent(session, wanted, now)
-
-
-def _guardian(session: Session, person_key: str, account_id: int) -> None:
-    if person_key not in consents.guarded_by(session, account_id):
-        session.add(Guardian(person_key=person_key, account_id=account_id))
-        session.flush()
 
 
 def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:

@@ -140,7 +140,7 @@ class ShelveRequest(AlertComment):
 
 
 class ServiceRequest(AlertComment):
-    """Take an alert's source out of service for maintenance, or put it back."""
+    """Take one alert out of service while its source is maintained, or put it back."""
 
     out_of_service: bool
 

@@ -27,7 +27,7 @@ from vigil_cloud.identity.schema import (
     ConsentList,
     ConsentRequest,
 )
-from vigil_cloud.identity.service import account_named
+from vigil_cloud.identity.service import find_account
 from vigil_cloud.problem import ApiError
 from vigil_schemas.types import UtcDatetime
 
@@ -134,7 +134,7 @@ def grant_consent(
     with writing(services.sessions) as session:
         feed.lock(session)
         consents.require_guardian(session, reader, key)
-        account = account_named(session, body.account)
+        account = find_account(session, body.account)
         consent = consents.grant(
             session,
             person_key=key,
@@ -145,7 +145,7 @@ def grant_consent(
         )
         feed.append(session, "rights", key, services.now())
     services.changed.announce()
-    return _consent(consent, account.username)
+    return _consent(consent, body.account)
 
 
 @router.delete("/{key}/consents/{consent}", status_code=204, operation_id="revoke_consent")

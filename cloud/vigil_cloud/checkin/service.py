@@ -120,9 +120,27 @@ def enrolled(session: Session, key: str) -> bool:
     return session.get(Person, key) is not None
 
 
-def give_tag(session: Session, tag: str, person_key: str) -> None:
-    """The tag is this person's from now on; visits before stay whose they were."""
+def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datetime) -> None:
+    """The tag is this person's from now on; visits before stay whose they were.
+
+    Written down for whom it was taken from and for whom it was given to: whoever moves a
+    tag to somebody whose whereabouts they may see could follow its carrier.
+    """
+    row = session.get(Tag, tag)
+    before = row.person_key if row is not None else None
+    if before == person_key:
+        return
     session.merge(Tag(tag=tag, person_key=person_key))
+    for key, action in ((before, "tag.taken"), (person_key, "tag.given")):
+        if key is not None:
+            audit.append(
+                session,
+                at=now,
+                account=by,
+                action=action,
+                subject=tag,
+                person_key=key,
+            )
 
 
 def name_of(session: Session, cipher: Cipher, person_key: str) -> str:

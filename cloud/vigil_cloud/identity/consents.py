@@ -44,20 +44,38 @@ def require_guardian(session: Session, reader: Reader, person_key: str) -> None:
         raise NoConsent("Only the person's guardian may do this.")
 
 
+def add_guardian(
+    session: Session, *, person_key: str, account: Account, by: str, now: datetime
+) -> None:
+    """Let an account decide for a person. Again changes nothing."""
+    if person_key in guarded_by(session, account.id):
+        return
+    session.add(Guardian(person_key=person_key, account_id=account.id))
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="guardian.added",
+        subject=account.username,
+        person_key=person_key,
+    )
+
+
 def grant(
     session: Session,
     *,
     person_key: str,
-    account: Account,
+    account: Account | None,
     by: str,
     expires: datetime,
     now: datetime,
 ) -> Consent:
-    """Raises ``BadConsent`` for a past or far expiry and for an account without the family role."""
+    """Raises ``BadConsent`` for a past or far expiry, and alike for no account and for one
+    without the role family: a guardian must not find out who else signs in here."""
     if not now < expires <= now + LONGEST:
         raise BadConsent(f"A consent ends in the future, at most {LONGEST.days} days ahead.")
-    if Role.FAMILY.value not in account.roles:
-        raise BadConsent(f"The account {account.username!r} does not hold the role family.")
+    if account is None or Role.FAMILY.value not in account.roles:
+        raise BadConsent("No relative has an account of this name; ask how they sign in.")
     consent = Consent(
         person_key=person_key,
         account_id=account.id,

@@ -22,9 +22,14 @@ _REFUSAL: Final = "User name or password is wrong."
 _log = structlog.get_logger(__name__)
 
 
+def find_account(session: Session, username: str) -> Account | None:
+    """The account of this user name."""
+    return session.scalar(select(Account).where(Account.username == username))
+
+
 def account_named(session: Session, username: str) -> Account:
     """Raises ``UnknownAccount``."""
-    account = session.scalar(select(Account).where(Account.username == username))
+    account = find_account(session, username)
     if account is None:
         raise UnknownAccount(f"There is no account {username!r}.")
     return account
@@ -118,6 +123,24 @@ def change_password(
         return sessions.begin(session, account, now)
 
 
+def set_roles(
+    session: Session, account: Account, roles: Iterable[Role], *, by: str, now: datetime
+) -> None:
+    """Takes effect with the next request. The same again changes nothing."""
+    wanted = sorted(Role(role).value for role in roles)
+    if account.roles == wanted:
+        return
+    before, account.roles = account.roles, wanted
+    append(
+        session,
+        at=now,
+        account=by,
+        action="account.roles",
+        subject=account.username,
+        detail={"before": before, "after": wanted},
+    )
+
+
 def set_password(
     session: Session, username: str, password: str, *, by: str, now: datetime, demo: bool = False
 ) -> None:
@@ -156,7 +179,7 @@ def _checked(services: Services, username: str, password: str, address: str) -> 
     now = services.now()
     with writing(services.sessions) as session:
         attempts.count(session, attempts.limits(username, address), now)
-        account = session.scalar(select(Account).where(Account.username == username))
+        account = find_account(session, username)
     # Outside any transaction: this takes long on purpose.
     fits = passwords.verify(account.password_hash if account else None, password)
     if account is None or not fits or not account.active:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
-from cloud_city import NAME, City
+from cloud_city import NAME, TAG, City
+from vigil_cloud import seed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.visibility import may_see, visible
 from vigil_cloud.identity.audit import lines_about, verify
+from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_schemas.types import isoformat_utc
 
 SEES = {
     Role.FAMILY: set(),
@@ -201,6 +207,44 @@ def test_every_read_of_a_location_is_written_down(city: City) -> None:
         ("family", "location.read"),
         ("family", "location.read"),
     ]
+
+
+def test_a_moved_tag_and_a_new_guardian_are_written_down_for_those_they_concern(
+    city: City, tmp_path: Path
+) -> None:
+    file = tmp_path / "seed.toml"
+    file.write_text(
+        '[[person]]\nkey = "p2"\nname = "Li"\nguardians = ["family"]\n'
+        f'[[tag]]\ntag = "{TAG}"\nperson = "p2"\n'
+        '[[account]]\nusername = "inspector"\npassword = "x"\nroles = ["police"]\n'
+    )
+    for _ in range(2):  # again changes nothing and says nothing
+        seed.apply(city.services, seed.read(file))
+
+    with city.services.sessions() as session:
+        told = {
+            key: [(line.account, line.action, line.subject) for line in lines_about(session, key)]
+            for key in ("p1", "p2")
+        }
+        roles = select(AuditEntry).where(AuditEntry.action == "account.roles")
+        (changed,) = session.scalars(roles)
+        verify(session)
+    assert told["p1"][0] == ("seed", "tag.taken", TAG)
+    assert told["p2"] == [("seed", "tag.given", TAG), ("seed", "guardian.added", "family")]
+    assert changed.detail == {"before": ["inspector"], "after": ["police"]}
+
+
+@pytest.mark.parametrize("username", ["nobody", "police"])
+def test_a_guardian_does_not_find_out_who_else_signs_in(city: City, username: str) -> None:
+    city.guardian("family")
+    body = {"account": username, "expires": isoformat_utc(city.time + timedelta(days=1))}
+
+    answer = city.client("family").post("/api/v1/people/p1/consents", json=body)
+
+    assert answer.status_code == 422
+    assert (
+        answer.json()["detail"] == "No relative has an account of this name; ask how they sign in."
+    )
 
 
 def test_a_refused_look_up_shows_nothing_and_is_no_read(city: City) -> None:

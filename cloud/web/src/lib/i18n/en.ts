@@ -197,6 +197,9 @@ export const en = {
 
   "audit.location.read": "looked at places",
   "audit.location.notified": "was told of a place",
+  "audit.guardian.added": "made somebody a guardian",
+  "audit.tag.given": "gave this person a beacon",
+  "audit.tag.taken": "took a beacon from this person",
   "audit.consent.granted": "gave a consent",
   "audit.consent.revoked": "took a consent back",
   "audit.evidence.read": "looked at evidence",

@@ -196,6 +196,9 @@ export const zhTW: Record<Key, string> = {
 
   "audit.location.read": "查看足跡",
   "audit.location.notified": "收到足跡通知",
+  "audit.guardian.added": "新增監護人",
+  "audit.tag.given": "將信標配給此人",
+  "audit.tag.taken": "自此人取走信標",
   "audit.consent.granted": "新增同意",
   "audit.consent.revoked": "撤回同意",
   "audit.evidence.read": "查看證據",
