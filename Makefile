@@ -9,6 +9,10 @@ ASYNCAPI := tests/schemas/asyncapi
 ARGS ?=
 # Half of a test is waiting for servers and sensors: two at a time need no more than two processors.
 WORKERS ?= 2
+# What installs quietly may take minutes on a slow line: a word every ten seconds, until it ends.
+# `$$$$` is the recipe's own shell, so nothing goes on speaking when that has been killed.
+SAY_MEANWHILE = { n=0; while sleep 1 && kill -0 $$$$ 2>/dev/null; do n=$$((n + 1)); \
+	[ $$((n % 10)) != 0 ] || echo "vigil: … $$n s, still $(1)"; done; } & beat=$$!; trap "kill $$beat 2>/dev/null" EXIT;
 
 .PHONY: help setup demo test check bench faults schemas format clean
 .DEFAULT_GOAL := help
@@ -16,19 +20,23 @@ WORKERS ?= 2
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.ready $(STATIC) ## Virtual environment and built web pages
+setup: ## Virtual environment and built web pages, both at once
+	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.ready $(STATIC)
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vigil: Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 2; }
-	@test -x $(BIN)/python || { echo "vigil: making the virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@# Also one that was interrupted before pip was in it.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "vigil: making the virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "vigil: installing Python packages (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(call SAY_MEANWHILE,installing Python packages) $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 $(WEB)/node_modules/.ready: $(WEB)/package.json $(WEB)/package-lock.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo "vigil: Node 20 or newer is needed" >&2; exit 2; }
 	@echo "vigil: installing web packages (about half a minute the first time)"
-	@cd $(WEB) && npm ci --silent --no-audit --no-fund
+	@# npm does not hear Ctrl-C until it is done: it is killed. It begins anew each time anyway.
+	@$(call SAY_MEANWHILE,installing web packages) cd $(WEB); npm ci --silent --no-audit --no-fund & npm=$$!; \
+	trap "kill -9 $$npm $$beat 2>/dev/null" EXIT; wait $$npm
 	@touch $@
 
 $(STATIC): $(WEB)/node_modules/.ready $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(WEB)/*.html $(WEB)/*.ts)

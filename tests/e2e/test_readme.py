@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.authority import Authority
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -16,8 +18,10 @@ README = (ROOT / "README.md").read_text("utf-8")
 def test_the_gateway_of_the_readme_is_right(tmp_path: Path) -> None:
     block = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
     assert block is not None
-    for name in ("ca.pem", "gw-zhongshan.pem", "gw-zhongshan.key", "token"):
-        (tmp_path / name).write_text("x", "utf-8")
+    certificate, key = Authority(tmp_path).issue("gw-zhongshan")
+    assert certificate == tmp_path / "gw-zhongshan.pem"
+    key.rename(tmp_path / "gw-zhongshan.key")
+    (tmp_path / "token").write_text("a-token-of-the-cloud\n", "utf-8")
     configuration = tmp_path / "gateway.toml"
     configuration.write_text(block[1], "utf-8")
     done = run("vigil-edge", "check", "--config", str(configuration))
