@@ -1430,7 +1430,7 @@ export interface components {
         };
         /**
          * ServiceRequest
-         * @description Take an alert's source out of service for maintenance, or put it back.
+         * @description Take one alert out of service while its source is maintained, or put it back.
          */
         ServiceRequest: {
             /**
