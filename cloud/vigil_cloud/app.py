@@ -32,6 +32,7 @@ from vigil_cloud.water.routes import router as water_router
 from vigil_cloud.water.service import WaterHandler
 
 API: Final = "/api/v1"
+COURIER_ENDS_S: Final = 5.0
 
 
 def _routers() -> list[APIRouter]:
@@ -102,7 +103,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Notifications go out, and the feed is tidied, for as long as the application serves."""
     services: Services = app.state.services
     stop = threading.Event()
-    courier = threading.Thread(target=Courier(services).run, args=(stop,), name="courier")
+    run = Courier(services).run
+    courier = threading.Thread(target=run, args=(stop,), name="courier", daemon=True)
     courier.start()
     tidying = asyncio.create_task(stream.tidy(services))
     try:
@@ -112,7 +114,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.hub.close()
         stop.set()
         services.changed.announce()
-        await asyncio.to_thread(courier.join)
+        # Not for as long as a store may hang: what it holds in its hands is leased, not lost.
+        await asyncio.to_thread(courier.join, COURIER_ENDS_S)
 
 
 def _operation_id(route: APIRoute) -> str:

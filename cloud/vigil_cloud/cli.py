@@ -159,7 +159,7 @@ def _serve(options: argparse.Namespace) -> int:
                         broker=f"mqtt://{address.host}:{address.port}",
                     ),
                 )
-    return 0
+    return serving.ended()
 
 
 def _api(options: argparse.Namespace) -> int:
@@ -172,7 +172,7 @@ def _api(options: argparse.Namespace) -> int:
         serving.serve_api(
             services, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
         )
-    return 0
+    return serving.ended()
 
 
 def _ingest(options: argparse.Namespace) -> int:
@@ -185,7 +185,7 @@ def _ingest(options: argparse.Namespace) -> int:
         with serving.running_ingest(services, address):
             where = f"mqtt://{address.host}:{address.port}"
             serving.serve_operations(services, lambda: serving.say(kind="ready", broker=where))
-    return 0
+    return serving.ended()
 
 
 def _broker(options: argparse.Namespace) -> int:

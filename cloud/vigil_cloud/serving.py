@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import logging
+import os
 import signal
 import socket
 import sys
@@ -30,6 +32,7 @@ from vigil_schemas.errors import VigilError
 EMBEDDED: Final = "embedded"
 _DRAIN_S: Final = 3
 """Event streams never end by themselves: so long they may at a shutdown."""
+_LEFT_S: Final = 2.0
 _ASK_AGAIN_FIRST_S: Final = 0.2
 _ASK_AGAIN_LONGEST_S: Final = 5.0
 _log = structlog.get_logger(__name__)
@@ -177,6 +180,21 @@ def wait_for_signal(ready: Callable[[], None]) -> None:
         signal.signal(number, lambda *_: stop.set())
     ready()
     stop.wait()
+
+
+def ended() -> int:
+    """0, once everything was stopped. Python would now wait for threads that ask a store which
+    hangs: they hold nothing that was promised to anybody, so the process ends without them."""
+    end = time.monotonic() + _LEFT_S
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.main_thread():
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                _log.warning("ended-without", thread=thread.name)
+                logging.shutdown()
+                sys.stdout.flush()
+                os._exit(0)
+    return 0
 
 
 def say(**fields: Any) -> None:

@@ -7,6 +7,7 @@ the time series is away; alarms and events need only the database.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -45,6 +46,8 @@ LINGER_S: Final = {"observation": 0.1}
 SEND_S: Final = 0.5
 SWEEP_S: Final = 5.0
 FORGET_S: Final = 3600.0
+STOP_S: Final = 10.0
+"""So long batches in hand may take at the end; a store that hangs would hold us for ever."""
 _log = structlog.get_logger(__name__)
 
 
@@ -98,8 +101,8 @@ class Intake:
         self.writer.start()
         self.subscriber.start()
 
-    def stop(self) -> None:
-        self.writer.stop()
+    def stop(self, deadline: float) -> None:
+        self.writer.stop(max(0.0, deadline - time.monotonic()))
         self.subscriber.stop()
 
 
@@ -152,9 +155,12 @@ class Ingest:
         """Finish the batches in hand and disconnect."""
         self._stopping.set()
         for intake in self._intakes:
-            intake.stop()
+            intake.writer.ask_to_stop()
+        deadline = time.monotonic() + STOP_S
+        for intake in self._intakes:
+            intake.stop(deadline)
         if self._housekeeper.is_alive():
-            self._housekeeper.join(SWEEP_S)
+            self._housekeeper.join(max(0.0, deadline - time.monotonic()))
 
     def _keep_house(self) -> None:
         rounds = 0

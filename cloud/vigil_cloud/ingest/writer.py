@@ -92,10 +92,14 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout_s: float = 30.0) -> None:
-        """Finish the batch in hand, unless a store is away; what is not stored comes again."""
+    def ask_to_stop(self) -> None:
+        """Take no further batch. The one in hand is finished, unless a store is away."""
         self._stopping.set()
         self._waiting.close()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Ask, and wait so long for the batch in hand; what is not stored comes again."""
+        self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -418,6 +420,32 @@ def test_another_gateways_device_is_out_of_reach_for_every_process(
     assert cloud.count(query, other.name) == 40
     assert cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", other.name) == 0
     other.close()
+
+
+def test_a_database_that_hangs_does_not_hold_up_the_end(
+    build_cloud: Callable[..., Cloud], tmp_path: Path
+) -> None:
+    """Given a server that keeps its connections and says nothing, SIGTERM still ends us."""
+    postgres = servers.postgres(tmp_path / "postgres")
+    try:
+        cloud = build_cloud(VIGIL_DATABASE_URL=postgres.url())
+        migrate = [sys.executable, "-m", "vigil_cloud.cli", "migrate"]
+        subprocess.run(migrate, env={**os.environ, **cloud.env}, check=True)
+        child = cloud.start().process
+        assert child is not None
+        main = postgres.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        frozen = [main, *(int(pid) for pid in children)]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        child.terminate()
+        try:
+            assert child.wait(60) == 0
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+    finally:
+        postgres.stop()
 
 
 def test_ingest_alone_tells_how_it_is(build_cloud: Callable[..., Cloud], tmp_path: Path) -> None:
