@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
 from vigil_sim.checkin.beacons import Advert, Receiver
+from vigil_sim.tcp import TcpServer
 
 VARIABLE: Final = "VIGIL_SIM_BLE"
 _LONGEST_BACKLOG: Final = 1 << 20
@@ -33,18 +34,15 @@ class AdvertSocket:
     """What goes into a gateway.toml's ``backend``."""
 
     def __init__(self, adapters: Sequence[str] = ("hci0",), *, host: str = "127.0.0.1") -> None:
-        self._host = host
-        self._port = 0
-        self._server: asyncio.Server | None = None
+        self._server = TcpServer(host, 0, self._serve)
         self._radios = {name: Radio() for name in adapters}
-        self._serving: set[asyncio.Task[None]] = set()
 
     @property
     def environment(self) -> dict[str, str]:
         """Environment for the gateway's process: ``VIGIL_SIM_BLE``."""
-        if self._server is None:
+        if not self._server.listening:
             raise AdvertSocketError("the stand-in has no address before it is started")
-        return {VARIABLE: f"tcp:{self._host}:{self._port}"}
+        return {VARIABLE: f"tcp:{self._server.address}"}
 
     def adapter(self, name: str = "hci0") -> Receiver:
         """The adapter's radio."""
@@ -56,19 +54,11 @@ class AdvertSocket:
 
     async def start(self) -> None:
         """Listen on a free port."""
-        self._server = await asyncio.start_server(self._accept, self._host, self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self._server.start()
 
     async def stop(self) -> None:
         """Close every connection and the port."""
-        if self._server is None:
-            return
-        self._server.close()
-        for task in list(self._serving):
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        await self._server.stop()
 
     async def restart(self) -> None:
         """Break every scan, as a restarted Bluetooth service does."""
@@ -81,11 +71,6 @@ class AdvertSocket:
             return self._radios[name]
         except KeyError:
             raise AdvertSocketError(f"there is no adapter {name!r}") from None
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         radio: Radio | None = None
@@ -103,7 +88,6 @@ class AdvertSocket:
         finally:
             if radio is not None:
                 radio.scanners.discard(writer)
-            writer.close()
 
 
 class Radio:

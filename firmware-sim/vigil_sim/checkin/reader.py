@@ -32,6 +32,7 @@ from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
 from vigil_sim.lasting import cancelled, every, lasting
 from vigil_sim.ledger import Ledger
+from vigil_sim.tcp import TcpServer
 
 _NEWEST_VERSION = 2
 _UNANSWERED_KEEPALIVES = 5
@@ -99,14 +100,11 @@ class LlrpReader:
         self.gateway = gateway
         self.faults = faults or Faults()
         self._field = field
-        self._host = host
-        self._port = port
+        self._server = TcpServer(host, port, self._converse)
         self._antennas = antennas
         self._round_s = round_s
         self._clock = DeviceClock(clock, world_time, speed, self.faults)
         self._ledger = ledger
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
         self._client: Client | None = None
         self._keepalive_ms = 0
         self._keepalive_due = 0.0
@@ -124,7 +122,7 @@ class LlrpReader:
     @property
     def address(self) -> str:
         """``host:port``."""
-        return f"{self._host}:{self._port}"
+        return self._server.address
 
     @property
     def connected(self) -> bool:
@@ -138,20 +136,13 @@ class LlrpReader:
     async def start(self) -> None:
         """Listen."""
         self._clock.begin()
-        self._server = await asyncio.start_server(self._accept, self._host, self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self._server.start()
         self._inventory = lasting(every(self._round_s, self._round), self.device)
 
     async def stop(self) -> None:
         """Close every connection and the port."""
         inventory, self._inventory = self._inventory, None
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-            for task in list(self._connections):
-                task.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
-            await server.wait_closed()
+        await self._server.stop()
         await cancelled(inventory)
 
     # -- inventory
@@ -231,11 +222,6 @@ class LlrpReader:
 
     # -- conversation
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(writer)
         try:
@@ -253,7 +239,6 @@ class LlrpReader:
         finally:
             if self._client is client:
                 self._client = None
-            writer.close()
 
     def _greet(self, client: Client) -> None:
         taken = 2 if self._client is not None else 0

@@ -52,7 +52,7 @@ class Microphone:
     @property
     def address(self) -> str:
         """``tcp://host:port``."""
-        return f"tcp://{self._server.host}:{self._server.port}"
+        return f"tcp://{self._server.address}"
 
     @property
     def clients(self) -> int:

@@ -61,7 +61,7 @@ class Camera:
     @property
     def address(self) -> str:
         """The stream's URL."""
-        return f"http://{self._server.host}:{self._server.port}/stream.mjpeg"
+        return f"http://{self._server.address}/stream.mjpeg"
 
     async def start(self) -> None:
         """Listen, and begin to expose."""

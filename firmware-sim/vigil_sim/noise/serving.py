@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from vigil_sim.lasting import cancelled, lasting
+from vigil_sim.tcp import TcpServer
 
 Greeting = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
 
@@ -19,32 +20,30 @@ class Broadcast:
     """
 
     def __init__(self, host: str, port: int, greet: Greeting, away: Callable[[], bool]) -> None:
-        self.host, self.port = host, port
         self.listeners: set[asyncio.StreamWriter] = set()
         self._greet = greet
         self._away = away
-        self._server: asyncio.Server | None = None
+        self._server = TcpServer(host, port, self._answer)
         self._ticking: asyncio.Task[None] | None = None
-        self._answering: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> str:
+        """``host:port``."""
+        return self._server.address
 
     async def start(self, ticker: Coroutine[Any, Any, None], name: str) -> None:
         """Listen (on a free port if none was given), and let the ticker run."""
         try:
-            self._server = await asyncio.start_server(self._connected, self.host, self.port)
+            await self._server.start()
         except OSError:
             ticker.close()
             raise
-        self.port = int(self._server.sockets[0].getsockname()[1])
         self._ticking = lasting(ticker, name)
 
     async def stop(self) -> None:
         """Stop the ticker, hang up on everybody, close the port."""
-        if self._server is not None:
-            self._server.close()
         self.hang_up()
-        for task in tuple(self._answering):
-            task.cancel()
-        await asyncio.gather(*self._answering, return_exceptions=True)
+        await self._server.stop()
         await cancelled(self._ticking)
 
     def hang_up(self) -> None:
@@ -63,12 +62,6 @@ class Broadcast:
                 writer.write(data)
         return behind
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A plain function: the tasks are ours, so that ``stop`` can see every one of them end.
-        task = asyncio.create_task(self._answer(reader, writer))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
-
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._away():
             writer.transport.abort()
@@ -82,4 +75,3 @@ class Broadcast:
             pass  # whoever breaks off or babbles is simply gone
         finally:
             self.listeners.discard(writer)
-            writer.close()

@@ -10,6 +10,7 @@ import tty
 from collections.abc import Callable
 from typing import Protocol
 
+from vigil_sim.tcp import TcpServer
 from vigil_sim.water.modbus import MAX_ADU_LENGTH, MBAP_BYTES, Frame, RtuRequests
 
 Send = Callable[[bytes], None]
@@ -41,70 +42,47 @@ class TcpLine:
     """Modbus TCP. A frame whose header makes no sense ends its connection, as real slaves do."""
 
     def __init__(self, host: str, port: int, serve: Serve, away: Callable[[], bool]) -> None:
-        self._host = host
-        self._port = port
         self._serve = serve
         self._away = away
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._server = TcpServer(host, port, self._converse)
 
     @property
     def address(self) -> str:
         """``host:port``."""
-        return f"{self._host}:{self._port}"
+        return self._server.address
 
     async def open(self) -> None:
         """Begin to listen; port 0 becomes a free one."""
-        self._server = await asyncio.start_server(self._accept, self._host, self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self._server.start()
 
     def hang_up(self) -> None:
         """Reset every connection."""
-        for writer in self._writers:
-            writer.transport.abort()
+        self._server.hang_up()
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        if self._server is None:
-            return
-        self._server.close()
-        self.hang_up()
-        for connection in list(self._connections):
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._server.hang_up()
+        await self._server.stop()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._away():
             writer.transport.abort()
             return
-        self._writers.add(writer)
 
         def send(data: bytes) -> None:
             if not writer.is_closing():
                 writer.write(data)
 
-        try:
-            # A master that goes away in mid-frame, or is reset, has simply gone.
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                while True:
-                    header = await reader.readexactly(MBAP_BYTES)
-                    transaction, protocol, length, unit = struct.unpack(">HHHB", header)
-                    if protocol != 0 or not 2 <= length <= MAX_ADU_LENGTH:
-                        return
-                    pdu = await reader.readexactly(length - 1)
-                    self._serve(Frame(transaction, unit, pdu), send)
-                    await writer.drain()
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+        # A master that goes away in mid-frame, or is reset, has simply gone.
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                header = await reader.readexactly(MBAP_BYTES)
+                transaction, protocol, length, unit = struct.unpack(">HHHB", header)
+                if protocol != 0 or not 2 <= length <= MAX_ADU_LENGTH:
+                    return
+                pdu = await reader.readexactly(length - 1)
+                self._serve(Frame(transaction, unit, pdu), send)
+                await writer.drain()
 
 
 class PtyLine:
