@@ -418,13 +418,24 @@ async def test_any_antenna_number_is_survived(antenna: int) -> None:
     assert visits(room)[0].antenna == (antenna if antenna <= 255 else None)
 
 
-async def test_a_reader_away_at_the_start_is_asked_again() -> None:
+async def test_a_reader_away_at_the_start_and_gone_in_between_is_asked_again() -> None:
     port = servers.free_port()
     made = settings({"driver": "llrp", "address": f"127.0.0.1:{port}"}, absence_s=60)
     room = RecordedRoom()
     async with supervised(lambda: pipeline.build(made, room), room, "gate") as record:
         await room.until(lambda: record.counters["llrp-unreachable"] >= 2)
         assert record.state == "failed"
+
+        async with reader(lambda t: [TagInField(EPC)], port=port):
+            await room.until(lambda: phases(room) == ["arrived"])
+            assert record.state == "ok"
+        await room.until(lambda: record.state == "failed")
+        assert record.counters["llrp-lost"] + record.counters["llrp-truncated"] == 1
+
+        async with reader(lambda t: [TagInField(EPC)], port=port) as device:
+            await room.until(lambda: record.state == "ok" and device.connected)
+    # One stay: that the reader was away for a moment moved nobody.
+    assert phases(room) == ["arrived"]
 
 
 def test_ibeacon_data_as_the_stack_hands_it_over() -> None:
