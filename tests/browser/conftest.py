@@ -83,11 +83,19 @@ class Window:
     def _said(self, message: ConsoleMessage) -> None:
         # Asking who is signed in, and a wrong password, are answered with 401; the browser
         # mentions that and a stopped server as errors of its own.
-        harmless = ("status of 40", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "GPU stall")
+        harmless = ("status of 40", "GPU stall", *SERVER_STOPPED)
         if message.type == "error" and not any(word in message.text for word in harmless):
             self.complaints.append(message.text)
 
 
+SERVER_STOPPED = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_SOCKET_NOT_CONNECTED",
+    "ERR_EMPTY_RESPONSE",
+    "ERR_INCOMPLETE",
+)
+"""What Chromium calls it, by the moment at which the server went away."""
 OpenWindow = Callable[..., Window]
 
 

@@ -173,6 +173,11 @@ class City:
         for process in (self.ingest, *self.agents):
             assert process.running(), f"{process.name} ended: {process.log.read_text()[-2000:]}"
 
+    def end_production(self) -> None:
+        """End the sondes: what they noted last is in the ledger once they have."""
+        assert self.fleet is not None
+        self.fleet.stop()
+
     def stop(self) -> None:
         for process in (*self.agents, self.fleet, self.ingest):
             if process is not None:

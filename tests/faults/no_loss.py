@@ -88,6 +88,7 @@ def run(folder: Path, size: Size, seed: int, relational: str) -> Outcome:
         settled(lambda: count_points(city), wanted, patience_s=90)
         settled(lambda: len(onsets(city)), expected_events(city), patience_s=60)
         city.check_running()
+        city.end_production()
         return outcome(city, kills, time.monotonic() - began)
     finally:
         city.stop()
