@@ -1,4 +1,4 @@
-"""Stations end to end: bleak's own BlueZ code on a private D-Bus, and readers of two makers."""
+"""UHF stations end to end: readers of two makers."""
 
 from __future__ import annotations
 
@@ -11,203 +11,19 @@ from typing import Any
 
 import pytest
 from llrpkit.emulator.core import EmulatedTag, LLRPEmulator
-from pydantic import TypeAdapter
 
 import servers
+from edge.checkin.station import phases, running, settings, visits
 from edge.room import MemoryRoom
 from edge.supervised import RecordedRoom, supervised
 from vigil_edge.checkin import pipeline
 from vigil_edge.checkin.llrp import seen_at
 from vigil_edge.checkin.llrp_codec import TagReport, encode, tlv
-from vigil_edge.checkin.settings import Settings
 from vigil_edge.source import SourceError
-from vigil_schemas.checkin import CheckinVisit
-from vigil_sim.checkin.advert_socket import AdvertSocket
-from vigil_sim.checkin.beacons import Advert, Beacon, ibeacon
-from vigil_sim.checkin.bluez import BluezStandIn
 from vigil_sim.checkin.reader import LlrpReader, TagInField
 from vigil_sim.faults import Fault, FaultKind, Faults
 
 EPC = "3000abcdef00000000000003"
-AMULET = Beacon.ibeacon("AA:BB:CC:00:00:01", "e2c56db5-dffb-48d2-b060-d0f5a71096e0", 1, 2)
-
-
-def settings(section: dict[str, Any], **keys: Any) -> Any:
-    adapter: TypeAdapter[Any] = TypeAdapter(Settings)
-    return adapter.validate_python({"device": "gate", "absence_s": 0.5} | section | keys)
-
-
-@asynccontextmanager
-async def running(made: Any, room: MemoryRoom) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(pipeline.build(made, room).run())
-    try:
-        await room.until(lambda: ("ok", None, None) in room.reports, task)
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def visits(room: MemoryRoom) -> list[CheckinVisit]:
-    return [out.data for out in room.accepted if isinstance(out.data, CheckinVisit)]
-
-
-def phases(room: MemoryRoom) -> list[str]:
-    return [visit.phase for visit in visits(room)]
-
-
-def advert(beacon: Beacon, rssi: int) -> Advert:
-    return Advert(
-        address=beacon.address,
-        rssi=rssi,
-        manufacturer_data=dict(beacon.manufacturer_data),
-        service_data=dict(beacon.service_data),
-    )
-
-
-# -- Bluetooth
-
-
-@pytest.fixture(params=["bluez", "socket"])
-async def stand_in(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[BluezStandIn | AdvertSocket]:
-    made: BluezStandIn | AdvertSocket
-    if request.param == "bluez":
-        servers.need("dbus-daemon", "apt-get install dbus")
-        made = BluezStandIn()
-    else:
-        made = AdvertSocket()
-    await made.start()
-    for name, value in made.environment.items():
-        monkeypatch.setenv(name, value)
-    try:
-        yield made
-    finally:
-        await made.stop()
-
-
-def ble(stand_in: Any, **keys: Any) -> Any:
-    return settings({"driver": "ble", "backend": stand_in.backend, "adapter": "hci0"}, **keys)
-
-
-async def test_an_amulet_that_passes_is_a_visit(stand_in: Any) -> None:
-    room = MemoryRoom()
-    made = ble(stand_in, observation_s=0.2)
-    async with running(made, room) as task:
-        for rssi in (-80, -62, -71):
-            stand_in.adapter().heard(advert(AMULET, rssi))
-        await room.until(lambda: "departed" in phases(room), task)
-    arrived, departed = visits(room)
-    assert arrived.tag == AMULET.tag
-    assert arrived.carrier == "ble"
-    assert arrived.visit_id == departed.visit_id
-    assert departed.sightings == 3
-    assert departed.rssi_max_dbm == -62
-    counted = {r.parameter: r.value for r in room.readings() if r.value}
-    assert counted["tags_seen"] == 1
-
-
-async def test_only_allowed_tags_become_visits(stand_in: Any) -> None:
-    stranger = Beacon.eddystone_uid("AA:BB:CC:00:00:02", "00" * 10, "11" * 6)
-    room = MemoryRoom()
-    made = ble(stand_in, tags_allow=["ibeacon:e2c56db5"], min_sightings=1)
-    async with running(made, room) as task:
-        stand_in.adapter().heard(advert(stranger, -40))
-        stand_in.adapter().heard(Advert("AA:BB:CC:00:00:03", -40, {0x4C: b"\x02\x15short"}))
-        stand_in.adapter().heard(advert(AMULET, -60))
-        await room.until(lambda: bool(visits(room)), task)
-    assert {visit.tag for visit in visits(room)} == {AMULET.tag}
-
-
-async def test_a_silent_radio_is_scanned_anew_until_it_is_heard_again(stand_in: Any) -> None:
-    room = MemoryRoom()
-    made = ble(stand_in, silence_s=0.3)
-    async with running(made, room) as task:
-        await room.until(lambda: room.counters["ble-scan-restarted"] >= 1, task)
-        await room.until(lambda: room.reports[-1][1] == "ble-silent", task)
-        stand_in.adapter().heard(advert(AMULET, -60))
-        await room.until(lambda: room.reports[-1][0] == "ok", task)
-
-
-async def test_a_bluetooth_service_that_ends_is_a_source_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stand_in = AdvertSocket()
-    await stand_in.start()
-    for name, value in stand_in.environment.items():
-        monkeypatch.setenv(name, value)
-    room = MemoryRoom()
-    async with running(ble(stand_in, silence_s=0.3), room) as task:
-        await stand_in.stop()
-        with pytest.raises(SourceError) as caught:
-            async with asyncio.timeout(30):
-                await task
-    assert caught.value.code == "ble-failed"
-
-
-async def test_a_visit_goes_on_over_a_restart(stand_in: Any) -> None:
-    states: dict[str, bytes] = {}
-    before = MemoryRoom(states=states)
-    made = ble(stand_in, absence_s=30, min_sightings=1)
-    async with running(made, before) as task:
-        stand_in.adapter().heard(advert(AMULET, -60))
-        await before.until(lambda: bool(visits(before)), task)
-    after = MemoryRoom(states=states)
-    soon = ble(stand_in, absence_s=0.5, min_sightings=1)
-    async with running(soon, after) as task:
-        stand_in.adapter().heard(advert(AMULET, -50))
-        await after.until(lambda: bool(visits(after)), task)
-    assert phases(after) == ["departed"]
-    assert visits(after)[0].visit_id == visits(before)[0].visit_id
-
-
-async def test_a_radio_away_at_the_start_and_in_the_middle_comes_back(
-    stand_in: Any,
-) -> None:
-    """No adapter at first; then bluetoothd is restarted under the scan."""
-    there = stand_in.adapter().heard
-    room = RecordedRoom()
-    name = ["hci7"]
-
-    def build() -> Any:
-        made = ble(stand_in, silence_s=0.5, absence_s=60, min_sightings=1)
-        return pipeline.build(made.model_copy(update={"adapter": name[0]}), room)
-
-    async with supervised(build, room, "gate") as record:
-        if isinstance(stand_in, BluezStandIn):
-            await room.until(lambda: record.counters["ble-failed"] >= 2)
-            assert record.state == "failed"
-        name[0] = "hci0"
-        await room.until(lambda: record.state == "ok")
-        there(advert(AMULET, -60))
-        await room.until(lambda: phases(room) == ["arrived"])
-        await stand_in.restart()
-
-        def heard_again() -> bool:
-            if stand_in.scanning():
-                stand_in.adapter().heard(advert(AMULET, -55))
-            return record.state == "ok" and "ble-silent" in {code for _, code, _ in room.reports}
-
-        await room.until(heard_again)
-    assert phases(room) == ["arrived"]
-
-
-async def test_no_bluetooth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
-    with pytest.raises(SourceError) as caught:
-        await pipeline.build(settings({"driver": "ble"}), MemoryRoom()).run()
-    assert caught.value.code == "ble-failed"
-
-
-@pytest.mark.parametrize("backend", ["no_such_module:Scanner", "os:no_such_class", "os:sep"])
-async def test_a_backend_that_is_none(backend: str) -> None:
-    with pytest.raises(SourceError) as caught:
-        await pipeline.build(settings({"driver": "ble", "backend": backend}), MemoryRoom()).run()
-    assert caught.value.code == "ble-backend"
-
-
-# -- UHF
 
 Field = Callable[[float], list[TagInField]]
 
@@ -436,13 +252,3 @@ async def test_a_reader_away_at_the_start_and_gone_in_between_is_asked_again() -
             await room.until(lambda: record.state == "ok" and device.connected)
     # One stay: that the reader was away for a moment moved nobody.
     assert phases(room) == ["arrived"]
-
-
-def test_ibeacon_data_as_the_stack_hands_it_over() -> None:
-    from vigil_edge.checkin.advertisement import from_advertisement
-
-    data = ibeacon("e2c56db5-dffb-48d2-b060-d0f5a71096e0", 1, 2, -59)
-    found = from_advertisement({0x4C: data}, {})
-    assert found is not None
-    assert found.tag == AMULET.tag
-    assert from_advertisement({}, {}) is None
