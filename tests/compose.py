@@ -29,7 +29,13 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 FILE: Final = ROOT / "docker-compose.yml"
 ENVIRONMENT_FILE: Final = ROOT / "docs/deployment/compose.env"
 BIN: Final = Path(sys.executable).parent
-PORTS: Final = {"mosquitto": 1883, "influxdb": 8086, "postgres": 5432, "api": 8400}
+PORTS: Final = {
+    "mosquitto": 1883,
+    "influxdb": 8086,
+    "postgres": 5432,
+    "api": 8400,
+    "ingest": 8401,
+}
 _REFERENCE: Final = re.compile(r"\$(?:(?P<literal>\$)|\{(?P<name>\w+)(?P<rest>[^}]*)\})")
 
 
@@ -118,6 +124,9 @@ class Composition:
             assert found["VIGIL_HTTP_HOST"] == "0.0.0.0"
             assert found["VIGIL_HTTP_PORT"] == str(PORTS["api"])
             found |= {"VIGIL_HTTP_HOST": "127.0.0.1", "VIGIL_HTTP_PORT": str(self.ports["api"])}
+        if "VIGIL_OPERATIONS_LISTEN" in found:
+            assert found["VIGIL_OPERATIONS_LISTEN"] == f"0.0.0.0:{PORTS['ingest']}"
+            found["VIGIL_OPERATIONS_LISTEN"] = f"127.0.0.1:{self.ports['ingest']}"
         return found
 
     def command(self, service: str) -> list[str]:
@@ -274,14 +283,18 @@ class Composition:
         assert self.healthy("postgres", PGPORT=str(server.port))
 
     def _start_ingest(self) -> None:
-        self.start("ingest", lambda: '"kind": "ready"' in self.said("ingest"))
+        self._start_ours("ingest")
 
     def _start_api(self) -> None:
-        self.start("api", lambda: '"kind": "ready"' in self.said("api"))
-        kind, program, *rest = self.services["api"]["healthcheck"]["test"]
+        self._start_ours("api")
+
+    def _start_ours(self, service: str) -> None:
+        """It says that it is ready, and then its health check says so too."""
+        self.start(service, lambda: '"kind": "ready"' in self.said(service))
+        kind, program, *rest = self.services[service]["healthcheck"]["test"]
         assert (kind, program) == ("CMD", "python")
-        port = str(self.ports["api"])
-        words = [word.replace(str(PORTS["api"]), port) for word in rest]
+        port = str(self.ports[service])
+        words = [word.replace(str(PORTS[service]), port) for word in rest]
         subprocess.run([sys.executable, *words], check=True, timeout=60)
 
     @property
