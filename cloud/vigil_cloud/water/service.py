@@ -70,6 +70,8 @@ def titles(event: WaterExcursion) -> tuple[str, str]:
     unit = _UNITS.get(event.unit or "", event.unit or "")
     if event.parameter == "turbidity_FNU":
         unit = "FNU"
+    if name_zh[-1].isascii():
+        name_zh += " "  # Chinese sets Latin letters apart
     bound = f"{event.limit:g} {unit}".strip()
     if event.kind == "rate":
         per_s = f"{event.limit:g} {unit}/s" if unit else f"{event.limit:g} /s"

@@ -37,7 +37,7 @@ def test_the_end_clears_the_alert_and_completes_the_row(city: City) -> None:
         (
             {"parameter": "pH", "unit": "pH", "kind": "below", "limit": 6.0},
             "pH below 6",
-            "酸鹼值 pH低於 6",
+            "酸鹼值 pH 低於 6",
         ),
         (
             {"kind": "rate", "limit": 0.01},
@@ -57,7 +57,7 @@ def test_the_end_clears_the_alert_and_completes_the_row(city: City) -> None:
         (
             {"parameter": "chlorine", "unit": None, "limit": 2.0},
             "chlorine above 2",
-            "chlorine高於 2",
+            "chlorine 高於 2",
         ),
     ],
 )
