@@ -1,4 +1,4 @@
-"""A pipeline under the agent's own supervisor, with pauses short enough for a test."""
+"""A pipeline by itself, or under the agent's own supervisor with pauses short enough for a test."""
 
 from __future__ import annotations
 
@@ -41,6 +41,21 @@ async def supervised(
     task = asyncio.create_task(Supervisor(build, record, backoff, time.monotonic).run())
     try:
         yield record
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running(
+    pipe: Pipeline, room: MemoryRoom | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Runs it until the block ends; with ``room``, the block begins once it is told ok."""
+    task = asyncio.ensure_future(pipe.run())
+    try:
+        if room is not None:
+            await room.until(lambda: ("ok", None, None) in room.reports, task)
+        yield task
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

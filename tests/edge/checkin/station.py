@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from edge import supervised
 from edge.room import MemoryRoom
 from vigil_edge.checkin import pipeline
 from vigil_edge.checkin.settings import Settings
@@ -20,15 +20,8 @@ def settings(section: dict[str, Any], **keys: Any) -> Any:
     return adapter.validate_python({"device": "gate", "absence_s": 0.5} | section | keys)
 
 
-@asynccontextmanager
-async def running(made: Any, room: MemoryRoom) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(pipeline.build(made, room).run())
-    try:
-        await room.until(lambda: ("ok", None, None) in room.reports, task)
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def running(made: Any, room: MemoryRoom) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+    return supervised.running(pipeline.build(made, room), room)
 
 
 def visits(room: MemoryRoom) -> list[CheckinVisit]:

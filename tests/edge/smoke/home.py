@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
+from edge import supervised
 from edge.room import MemoryRoom
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.settings import Settings
@@ -51,15 +51,8 @@ class Home:
         self._client.loop_stop()
 
 
-@asynccontextmanager
-async def listening(made: Settings, room: MemoryRoom) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(pipeline.build(made, room).run())
-    try:
-        await room.until(lambda: ("ok", None, None) in room.reports, task)
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def listening(made: Settings, room: MemoryRoom) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+    return supervised.running(pipeline.build(made, room), room)
 
 
 def alarms(room: MemoryRoom) -> list[tuple[str, str, bool]]:

@@ -14,6 +14,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge.room import MemoryRoom
+from edge.supervised import running
 from servers import free_port
 from vigil_edge.source import SourceError
 from vigil_edge.water import pipeline
@@ -34,16 +35,6 @@ def settings(port: int, signals: list[dict[str, Any]], **keys: Any) -> Settings:
 
 
 PH = {"name": "pH", "register": 0, "unit": "pH"}
-
-
-@asynccontextmanager
-async def running(pipe: Any) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(pipe.run())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
