@@ -14,6 +14,8 @@ from vigil_edge.noise.pcm import Frames, PcmFormat
 
 LOST_AFTER_S: Final = 2.0
 """An unplugged microphone gives no error; it gives nothing."""
+FIRST_WITHIN_S: Final = 10.0
+"""A sound server first has to wake a device that it had put to sleep."""
 _LOOKS: Final = 4
 """So often it is looked within that time: where this process stood still for longer, which
 is not the microphone's fault, only one look is lost, and the sound comes with the next."""
@@ -60,8 +62,10 @@ class Microphone:
 
         stream = await self._opened(callback)
         try:
+            patience_s = FIRST_WITHIN_S
             while True:
-                yield self.format.decode(await self._next(queue))
+                yield self.format.decode(await self._next(queue, patience_s))
+                patience_s = LOST_AFTER_S
         finally:
             # In a thread: where the driver hangs, the other sensors need not wait with it.
             await asyncio.to_thread(_close, stream)
@@ -80,10 +84,10 @@ class Microphone:
                 # Nobody waits any more; left open, it would hold the device from the next try.
                 opening.add_done_callback(_close_late)
 
-    async def _next(self, queue: asyncio.Queue[bytes]) -> bytes:
+    async def _next(self, queue: asyncio.Queue[bytes], patience_s: float) -> bytes:
         for _ in range(_LOOKS):
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOST_AFTER_S / _LOOKS):
+                async with asyncio.timeout(patience_s / _LOOKS):
                     return await queue.get()
         raise MicrophoneLost(self._device, f"{self._name} stopped delivering; is it plugged in?")
 
