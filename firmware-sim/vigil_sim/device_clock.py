@@ -39,6 +39,12 @@ class DeviceClock:
             return self._world_time()
         return (self._clock() - self._began) * self.speed
 
+    def world_at(self, moment: float) -> float:
+        """The timetable's second at a true time that is just past."""
+        if self._world_time is not None:
+            return self._world_time() - (self._clock() - moment) * self.speed
+        return (moment - self._began) * self.speed
+
     def true(self) -> float:
         """Unix time in seconds, without the device's error."""
         return self._clock()

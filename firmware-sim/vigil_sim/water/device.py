@@ -167,12 +167,12 @@ class ModbusSonde:
             due = min(due, self._record_limit)
         while self.measured < due:
             if not away:
-                self._measure(now, self._began + self.measured * self._interval_s)
+                self._measure(self._began + self.measured * self._interval_s)
             self.measured += 1
 
-    def _measure(self, now: float, moment: float) -> None:
+    def _measure(self, moment: float) -> None:
         """Take the measurement that was due at ``moment`` (Unix s, true)."""
-        world = self._clock.world() - (now - moment) * self._clock.speed
+        world = self._clock.world_at(moment)
         truth = self._world_signal(world)
         values: dict[str, float | None] = {}
         seen: dict[str, float | None] = {}

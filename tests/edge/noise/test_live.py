@@ -235,6 +235,8 @@ async def test_a_case_interrupted_before_its_event_is_sent_once(room: NotebookRo
         room.accept = refuse  # type: ignore[method-assign] # a failing disk
         task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
         await until(lambda: room.deposits)
+        # What is being written now is written even where nobody waits for it any more.
+        await until(lambda: list((room.directory / "cases").glob("*/deposited.json")))
         await cancelled(task)
         room.accept = accept  # type: ignore[method-assign, assignment] # is back
         # As if power had failed before the deposit was noted down.

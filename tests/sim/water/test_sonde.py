@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,26 @@ async def test_frames_that_make_no_sense_end_the_connection() -> None:
         await writer.wait_closed()
     finally:
         await sonde.stop()
+
+
+async def test_what_is_caught_up_is_measured_as_it_was_at_its_own_moment() -> None:
+    """On a busy machine many records are due at once, and time goes on while they are made."""
+    hour, asked = [0.0], list[float]()
+
+    def clock() -> float:
+        hour[0] += 0.003
+        return hour[0]
+
+    def signal(t: float) -> dict[str, float]:
+        asked.append(t)
+        return {"specific_conductance": 0.05, "pH": 7.25}
+
+    sonde = ModbusSonde(
+        signal, SIGNALS, device="sonde-1", interval_s=0.001, record_limit=60, clock=clock
+    )
+    await sonde.start()
+    await until(lambda: sonde.measured == 60, "sixty records")
+    await sonde.stop()
+
+    steps = [after - before for before, after in pairwise(asked)]
+    assert steps == pytest.approx([0.001] * 59)
