@@ -86,9 +86,10 @@ def run(folder: Path, size: Size, seed: int, relational: str) -> Outcome:
         time.sleep(max(0.0, start + producing - time.monotonic()))
         wanted = size.gateways * size.records
         settled(lambda: count_points(city), wanted, patience_s=90)
-        settled(lambda: len(onsets(city)), expected_events(city), patience_s=60)
         city.check_running()
+        # Only now is every event noted, and known how many there must be.
         city.end_production()
+        settled(lambda: len(onsets(city)), expected_events(city), patience_s=60)
         return outcome(city, kills, time.monotonic() - began)
     finally:
         city.stop()
