@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vigil_edge.water.errors import (
@@ -84,12 +84,9 @@ class ModbusProbe:
 
     async def read(self, table: str, address: int, count: int) -> list[int]:
         client, unit = self._client, self._settings.unit
-        if table == "input":
-            asked = client.read_input_registers(address, count=count, device_id=unit)
-        else:
-            asked = client.read_holding_registers(address, count=count, device_id=unit)
+        ask = client.read_input_registers if table == "input" else client.read_holding_registers
         what = f"{count} {table} registers from {address}"
-        response = await self._answer(asked, what)
+        response = await self._answer(lambda: ask(address, count=count, device_id=unit), what)
         words = list(response.registers)
         if len(words) != count:
             raise ProbeGarbage(
@@ -98,8 +95,11 @@ class ModbusProbe:
         return words
 
     async def write(self, address: int, words: list[int]) -> None:
-        asked = self._client.write_registers(address, words, device_id=self._settings.unit)
-        response = await self._answer(asked, f"write {len(words)} registers at {address}")
+        client, unit = self._client, self._settings.unit
+        response = await self._answer(
+            lambda: client.write_registers(address, words, device_id=unit),
+            f"write {len(words)} registers at {address}",
+        )
         if response.address != address or response.count != len(words):
             raise ProbeGarbage(
                 self._settings.device, f"wrote to {address}, {response.address} was confirmed"
@@ -108,12 +108,16 @@ class ModbusProbe:
     def close(self) -> None:
         self._client.close()
 
-    async def _answer(self, asked: Awaitable[ModbusPDU], what: str) -> ModbusPDU:
+    async def _answer(self, ask: Callable[[], Awaitable[ModbusPDU]], what: str) -> ModbusPDU:
         from pymodbus.exceptions import ConnectionException, ModbusException
 
         device = self._settings.device
         self._received = 0
-        answer = asyncio.ensure_future(asked)
+
+        async def asked() -> ModbusPDU:
+            return await ask()  # raises before there is anything to wait for where it hung up
+
+        answer = asyncio.ensure_future(asked())
         lost = asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
