@@ -14,7 +14,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import Message, decode, encode, observation_type
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayDeath
 from vigil_schemas.senml import Reading, pack
@@ -124,7 +124,7 @@ class Gateway:
     def __init__(self, port: int, name: str | None = None, will: bytes | None = None) -> None:
         self.name = name or new_name()
         self._changed = threading.Condition()
-        self._receipts: dict[str, Receipt] = {}
+        self._receipts: dict[str, ReceiptV1] = {}
         self.down: list[tuple[str, Message]] = []
         self._granted = threading.Event()
         self.client = mqtt.Client(
@@ -150,14 +150,14 @@ class Gateway:
         decoded = decode(bytes(message.payload))
         with self._changed:
             self.down.append((message.topic, decoded))
-            if isinstance(decoded.data, Receipt):
+            if isinstance(decoded.data, ReceiptV1):
                 self._receipts[decoded.data.source] = decoded.data
             self._changed.notify_all()
 
     def publish(self, lane: str, payload: bytes, *, retain: bool = False) -> None:
         self.client.publish(f"vigil/v1/{self.name}/{lane}", payload, 1, retain)
 
-    def receipt(self, lane: str, epoch: str = EPOCH) -> Receipt | None:
+    def receipt(self, lane: str, epoch: str = EPOCH) -> ReceiptV1 | None:
         return self._receipts.get(f"/{self.name}/{lane}/{epoch}")
 
     def stored(self, lane: str) -> int:

@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.control import Command, Configuration, ReceiptV1
 from vigil_schemas.envelope import decode
 from vigil_schemas.errors import InvalidMessage, VigilError
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
@@ -277,10 +277,10 @@ class Connection:
             while not self._inbox.empty():
                 messages.append(self._inbox.get_nowait())
             # Receipts are cumulative: of those that came meanwhile the furthest says it all.
-            receipts: dict[str, Receipt] = {}
+            receipts: dict[str, ReceiptV1] = {}
             for message in messages:
                 data = self._decoded(message)
-                if isinstance(data, Receipt):
+                if isinstance(data, ReceiptV1):
                     known = receipts.get(data.source)
                     if known is None or data.stored >= known.stored:
                         receipts[data.source] = data
@@ -296,7 +296,7 @@ class Connection:
         a retained configuration comes again with every new one.
         """
         try:
-            if isinstance(data, Receipt):
+            if isinstance(data, ReceiptV1):
                 await self.uplink.take_receipt(data)
             elif isinstance(data, Command):
                 await self.uplink.sides.command(data)

@@ -21,7 +21,7 @@ from vigil_edge.outbox_file import OutboxDamaged, Reserve, put_aside
 from vigil_edge.outbox_store import Limits, OutboxFull, Sendable, Store
 from vigil_edge.packing import prepare
 from vigil_edge.source import Outgoing
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import LaneDepth
 from vigil_schemas.types import ClockQuality, Lane
@@ -156,7 +156,7 @@ class Outbox:
         """As ``Room.state``."""
         return self._states.get((device, key))
 
-    async def receipt(self, receipt: Receipt) -> bool:
+    async def receipt(self, receipt: ReceiptV1) -> bool:
         """Let go of what the cloud has stored; false for a receipt that is not ours."""
         return await self._ask(lambda store: store.receipt(receipt))
 

@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 
 from vigil_edge.outbox_file import connect
 from vigil_edge.packing import Row, Waiting, compose, moment, packs
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import Source
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import LaneDepth, ObservationLoss
@@ -324,7 +324,7 @@ class Store:
         source = self.source(lane)
         return [Sendable(lane, row[1], compose(Row(*row[2:]), source, row[1])) for row in rows]
 
-    def receipt(self, receipt: Receipt) -> bool:
+    def receipt(self, receipt: ReceiptV1) -> bool:
         """Let go of what is stored; false where the receipt is for another source or epoch.
 
         A receipt for numbers that were never given means that this file is an old copy:

@@ -21,7 +21,7 @@ from vigil_edge.connection import Connection, UplinkError
 from vigil_edge.outbox import Outbox, OutboxFailed
 from vigil_edge.sections import CloudSettings
 from vigil_edge.window import Window
-from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.control import Command, Configuration, ReceiptV1
 from vigil_schemas.envelope import Source, encode
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import GatewayBirth
@@ -73,7 +73,7 @@ class Uplink:
         self.windows = {lane: Window(window) for lane in Lane}
         self.connected = False
         self._since = 0.0
-        self._unkept: dict[str, Receipt] = {}
+        self._unkept: dict[str, ReceiptV1] = {}
         """Receipts that a refusing disk did not take in, to be tried again."""
         self._unkept_due = 0.0
         self._backoff = Backoff(rng, first_s=first_pause_s)
@@ -134,7 +134,7 @@ class Uplink:
                 if not found:
                     window.fetched = max(window.fetched, issued)
 
-    async def take_receipt(self, receipt: Receipt) -> None:
+    async def take_receipt(self, receipt: ReceiptV1) -> None:
         """A disk that refuses holds up the letting go of rows, not the sending of further ones."""
         self._unkept.pop(receipt.source, None)
         try:
@@ -150,7 +150,7 @@ class Uplink:
         if lane is not None:
             self.windows[lane].receipt(receipt.stored, receipt.beyond, self.sides.monotonic())
 
-    def _lane(self, receipt: Receipt) -> Lane | None:
+    def _lane(self, receipt: ReceiptV1) -> Lane | None:
         """Whose receipt this is, while the windows are of the outbox's present epoch."""
         if self._epoch != self.outbox.epoch:
             return None

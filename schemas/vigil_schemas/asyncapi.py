@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vigil_schemas.checkin import CheckinVisit
-from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.envelope import OBSERVATION_TYPES, PAYLOADS
 from vigil_schemas.gateway import (
     CommandResult,
@@ -48,7 +48,7 @@ CHANNELS: Final[dict[str, tuple[str, bool, list[str]]]] = {
         True,
         [GatewayBirth.TYPE, GatewayDeath.TYPE],
     ),
-    RECEIPT: ("What the cloud has stored for good", False, [Receipt.TYPE]),
+    RECEIPT: ("What the cloud has stored for good", False, [Receipt.TYPE, ReceiptV1.TYPE]),
     COMMAND: ("Something to do once", False, [Command.TYPE]),
     CONFIG: ("Settings changed from afar (retained)", False, [Configuration.TYPE]),
 }

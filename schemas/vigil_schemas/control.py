@@ -6,10 +6,42 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from vigil_schemas.types import DeviceId, Model
+from vigil_schemas.types import DeviceId, Model, UtcDatetime
+
+
+class RefusalReason(Model):
+    """Why messages of one source were refused, and how often."""
+
+    reason: Annotated[str, Field(max_length=40)]
+    """As in the dead-letter table: ``wrong-schema``, ``unknown-gateway``, ``future-dated`` …"""
+    count: Annotated[int, Field(ge=1)]
+    """Since this ingest process started."""
+    detail: Annotated[str, Field(max_length=200)] = ""
+    """Of the newest one."""
 
 
 class Receipt(Model):
+    """``city.vigil.receipt.v2``: what of one source is stored for good.
+
+    As version 1, and it tells the gateway what it cannot know by itself: the cloud's time
+    and why messages were refused. Sent to gateways whose birth ``accepts`` it.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.receipt.v2"
+
+    source: str
+    """The ``source`` attribute of the events that this receipt is for."""
+    stored: Annotated[int, Field(ge=0)]
+    beyond: list[tuple[int, int]] = Field(default_factory=list, max_length=256)
+    """Inclusive ranges above ``stored``, ascending, that are stored as well."""
+    refused: Annotated[int, Field(ge=0)] = 0
+    """How many messages of this source lie in the dead-letter table, in all."""
+    time: UtcDatetime
+    """The cloud's clock when it was sent."""
+    reasons: list[RefusalReason] = Field(default_factory=list, max_length=8)
+
+
+class ReceiptV1(Model):
     """``city.vigil.receipt.v1``: what of one source is stored for good.
 
     Cumulative: everything up to ``stored`` is safe, and so is every sequence

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from vigil_schemas.checkin import CheckinVisit
-from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.errors import InvalidMessage
 from vigil_schemas.gateway import (
     CommandResult,
@@ -23,10 +23,10 @@ from vigil_schemas.gateway import (
 )
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.senml import Pack, SenmlRecord
-from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.topics import MAX_MESSAGE_BYTES, parse
 from vigil_schemas.types import ClockQuality, Domain, Lane, Model, UtcDatetime
-from vigil_schemas.water import WaterExcursion
+from vigil_schemas.water import WaterExcursion, WaterExcursionV1
 
 SCHEMA_BASE: Final = "https://vigil.example/schemas/"
 SEQUENCE_DIGITS: Final = 16
@@ -37,8 +37,10 @@ PAYLOADS: Final[dict[str, type[Model]]] = {
     for model in (
         NoiseExceedance,
         WaterExcursion,
+        WaterExcursionV1,
         CheckinVisit,
         SmokeAlarm,
+        SmokeAlarmV1,
         GatewayBirth,
         GatewayDeath,
         GatewayHealth,
@@ -46,6 +48,7 @@ PAYLOADS: Final[dict[str, type[Model]]] = {
         ObservationLoss,
         CommandResult,
         Receipt,
+        ReceiptV1,
         Command,
         Configuration,
     )

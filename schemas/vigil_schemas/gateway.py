@@ -38,6 +38,8 @@ class GatewayBirth(Model):
     public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Ed25519, raw, hexadecimal: what its evidence is sealed with."""
     devices: list[DeviceDescription]
+    accepts: list[Annotated[str, Field(max_length=80)]] = Field(default_factory=list)
+    """Downlink event types beyond version 1 that this gateway understands."""
 
 
 class GatewayDeath(Model):

@@ -11,9 +11,24 @@ from pydantic import Field
 
 from vigil_schemas.types import Model, UtcDatetime
 
+SmokeCondition = Literal[
+    "smoke",
+    "heat",
+    "co",
+    "gas",
+    "unreadable",
+    "test",
+    "battery_alert",
+    "hardware_fault",
+    "tamper",
+    "link_lost",
+    "end_of_service",
+]
+"""``unreadable``: a fire key carried a word or shape that cannot be read, possibly a fire."""
 
-class SmokeAlarm(Model):
-    """``city.vigil.smoke.alarm.v1``: one condition of an alarm became active or cleared."""
+
+class SmokeAlarmV1(Model):
+    """``city.vigil.smoke.alarm.v1``: as gateways of 0.1 send it; still accepted."""
 
     TYPE: ClassVar[str] = "city.vigil.smoke.alarm.v1"
 
@@ -25,5 +40,34 @@ class SmokeAlarm(Model):
     active: bool
     since: UtcDatetime
     """When this state was reported."""
+    battery_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    link_quality: Annotated[int, Field(ge=0, le=255)] | None = None
+
+
+class SmokeAlarm(Model):
+    """``city.vigil.smoke.alarm.v2``: one condition of an alarm became active, changed or cleared.
+
+    The same ``alarm_id`` again with ``active`` true tells what has been learned meanwhile:
+    that it is no test after all (``during_test`` false), or a further sign of fire.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.smoke.alarm.v2"
+
+    alarm_id: Annotated[str, Field(min_length=8, max_length=64)]
+    """The same for the activation and the clearing of one condition."""
+    condition: SmokeCondition
+    active: bool
+    since: UtcDatetime
+    """When this state began, by the device's own time where it gave a believable one."""
+    during_test: bool = False
+    """A self test was running: only the home is told, until it turns out to be a fire."""
+    unconfirmed_since: UtcDatetime | None = None
+    """The report is old (retained or cached): when it was made, or received where it does
+    not say. It shows that there may have been smoke, not that there is."""
+    signs: list[Annotated[str, Field(max_length=24)]] = Field(default_factory=list, max_length=8)
+    """Further signs of fire since it began: ``density``, ``heat``, ``second_alarm``."""
+    smoke_density: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
+    raw: Annotated[str, Field(max_length=200)] | None = None
+    """What could not be read, for ``unreadable``."""
     battery_percent: Annotated[float, Field(ge=0, le=100)] | None = None
     link_quality: Annotated[int, Field(ge=0, le=255)] | None = None

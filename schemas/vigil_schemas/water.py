@@ -13,11 +13,8 @@ from pydantic import Field
 from vigil_schemas.types import Model, QartodFlag, UtcDatetime
 
 
-class WaterExcursion(Model):
-    """``city.vigil.water.excursion.v1``: one parameter left its bounds, or came back.
-
-    The same ``excursion_id`` names the onset and the end, so that a repeat is known for one.
-    """
+class WaterExcursionV1(Model):
+    """``city.vigil.water.excursion.v1``: as gateways of 0.1 send it; still accepted."""
 
     TYPE: ClassVar[str] = "city.vigil.water.excursion.v1"
 
@@ -31,6 +28,31 @@ class WaterExcursion(Model):
     """The bound, in ``unit`` (per second for ``rate``)."""
     value: float
     """At the onset the reading that crossed; at the end the most extreme one."""
+    flag: QartodFlag
+    started: UtcDatetime
+    ended: UtcDatetime | None = None
+
+
+class WaterExcursion(Model):
+    """``city.vigil.water.excursion.v2``: one parameter left its bounds, or came back.
+
+    The same ``excursion_id`` names the onset and the end, so that a repeat is known for one.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.water.excursion.v2"
+
+    excursion_id: Annotated[str, Field(min_length=8, max_length=64)]
+    phase: Literal["onset", "end"]
+    parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,47}$")]
+    unit: str | None = None
+    kind: Literal["above", "below", "rate", "off_scale_high", "off_scale_low", "lost_while_rising"]
+    """Which bound was crossed: a high or low limit, the rate of change, or the sensor's own
+    range; or the signal was lost while it was on its way up."""
+    limit: float | None = None
+    """The bound, in ``unit`` (per second for ``rate``); absent where there is none."""
+    value: float | None = None
+    """At the onset the reading that crossed; at the end the most extreme one; absent where
+    the sensor gave none."""
     flag: QartodFlag
     started: UtcDatetime
     ended: UtcDatetime | None = None

@@ -17,7 +17,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.control import Command, Configuration, ReceiptV1
 from vigil_schemas.envelope import CLOUD_SOURCE, Message, Source, check_addressed, decode, encode
 from vigil_schemas.topics import COMMAND, CONFIG, RECEIPT, STATUS, UP, topic
 from vigil_schemas.types import Model
@@ -86,13 +86,13 @@ class IngestStandIn:
         while mark < len(numbers) and numbers[mark] == mark + 1:
             mark += 1
         beyond = [(number, number) for number in numbers[mark:]][:256]
-        self.send(RECEIPT, Receipt(source=str(source), stored=mark, beyond=beyond))
+        self.send(RECEIPT, ReceiptV1(source=str(source), stored=mark, beyond=beyond))
 
     def give_receipts(self) -> None:
         for source in list(self.stored):
             self.give_receipt(source)
 
-    def send(self, channel: str, data: Receipt | Command | Configuration) -> None:
+    def send(self, channel: str, data: ReceiptV1 | Command | Configuration) -> None:
         payload = encode(
             id=str(uuid.uuid4()),
             source=CLOUD_SOURCE,

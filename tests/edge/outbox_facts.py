@@ -10,7 +10,7 @@ from vigil_edge.outbox import Limits, Outbox
 from vigil_edge.outbox_store import Store
 from vigil_edge.packing import prepare
 from vigil_edge.source import Outgoing
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import CommandResult
 from vigil_schemas.senml import Reading, pack
@@ -68,7 +68,7 @@ def receipt(
     store: Store, lane: Lane, stored: int, beyond: tuple[tuple[int, int], ...] = ()
 ) -> None:
     store.begin()
-    store.receipt(Receipt(source=store.source(lane), stored=stored, beyond=list(beyond)))
+    store.receipt(ReceiptV1(source=store.source(lane), stored=stored, beyond=list(beyond)))
     store.seal()
     store.commit()
 

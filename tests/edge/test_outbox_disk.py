@@ -18,7 +18,7 @@ from edge.outbox_facts import (
 from vigil_edge.outbox import OutboxFailed, OutboxFull
 from vigil_edge.outbox_file import Reserve, put_aside
 from vigil_edge.packing import prepare
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import decode
 from vigil_schemas.types import Lane
 
@@ -83,7 +83,7 @@ async def test_what_waits_is_sent_from_a_disk_that_takes_no_more(tmp_path: Path)
     sent = await outbox.fetch(Lane.EVENT, 0, 1000)
     assert [each.sequence for each in sent] == list(range(1, kept + 1))
     source = outbox._store.source(Lane.EVENT)
-    assert await outbox.receipt(Receipt(source=source, stored=kept))
+    assert await outbox.receipt(ReceiptV1(source=source, stored=kept))
     await outbox.accept("d", [fact(Lane.ALARM, 1)], None, SYNC)
     (alarm,) = await outbox.fetch(Lane.ALARM, 0, 9)
     assert decode(alarm.payload).envelope.id == "id-1"

@@ -21,7 +21,7 @@ from edge.outbox_facts import (
 from vigil_edge.outbox import Limits
 from vigil_edge.packing import UnsendableFact, prepare
 from vigil_edge.source import Outgoing
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import decode, encode, observation_type
 from vigil_schemas.gateway import CommandResult, ObservationLoss
 from vigil_schemas.senml import unpack
@@ -86,7 +86,7 @@ def test_a_receipt_of_another_source_changes_nothing(tmp_path: Path, source: str
     store = open_store(tmp_path / "o.sqlite")
     add(store, [fact(Lane.EVENT, 1)])
 
-    assert not store.receipt(Receipt(source=source, stored=9))
+    assert not store.receipt(ReceiptV1(source=source, stored=9))
 
     assert store.rows == 1
 

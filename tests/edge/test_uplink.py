@@ -15,7 +15,7 @@ import servers
 from edge.authority import Authority
 from edge.ingest_stand_in import until
 from edge.uplink_gateway import Make, gateways, ingest
-from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.control import Command, Configuration, ReceiptV1
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import CommandResult, GatewayBirth, GatewayDeath
 from vigil_schemas.topics import CONFIG, RECEIPT
@@ -171,7 +171,7 @@ async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(
         old = gateway.outbox.epoch
         source = Source(gateway.id, "event", old)
 
-        cloud.send(RECEIPT, Receipt(source=str(source), stored=90))
+        cloud.send(RECEIPT, ReceiptV1(source=str(source), stored=90))
 
         await until(lambda: gateway.outbox.epoch != old)
         await gateway.accept(Lane.EVENT, 3)

@@ -77,7 +77,7 @@ def test_an_event_comes_back_the_same() -> None:
         (b"[]", "wrong-schema"),
         (b'{"specversion":"1.0"}', "wrong-schema"),
         (b" " * (topics.MAX_MESSAGE_BYTES + 1), "oversized"),
-        (encoded().replace(b"smoke.alarm.v1", b"smoke.dream.v1"), "unknown-type"),
+        (encoded().replace(b"smoke.alarm.v2", b"smoke.dream.v2"), "unknown-type"),
         (encoded().replace(b'"active":true', b'"active":"perhaps"'), "wrong-schema"),
         (encoded().replace(b'"since"', b'"sense"'), "wrong-schema"),
     ],

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from vigil_cloud.ingest.plain import Known
 from vigil_cloud.timeseries.port import Point
-from vigil_schemas.control import Command, Configuration, Receipt
+from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.envelope import (
     OBSERVATION_TYPES,
     Envelope,
@@ -40,7 +40,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LANES: Final = frozenset(lane.value for lane in Lane)
 _OF_STATUS: Final = frozenset({GatewayBirth.TYPE, GatewayDeath.TYPE})
-_DOWNWARD: Final = frozenset({Receipt.TYPE, Command.TYPE, Configuration.TYPE})
+_DOWNWARD: Final = frozenset({Receipt.TYPE, ReceiptV1.TYPE, Command.TYPE, Configuration.TYPE})
 _SALVAGE_BYTES: Final = 1024 * 1024
 """No more than this is searched for the sequence of a message that is refused anyway."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,15 @@ class Received:
     envelope: Envelope
     data: Model
     received: datetime
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    """What is doubtful of it though it is taken: ``time_quality`` (``ahead``, ``behind``),
+    ``owner_doubtful`` (whose device it is), ``shape_doubtful`` (what was not understood).
+    An alert that is raised from it carries them in its detail."""
+
+    @property
+    def time(self) -> datetime:
+        """When it was said: the device's time, or that of receipt where the former is doubtful."""
+        return self.received if "time_quality" in self.marks else self.envelope.time
 
 
 class Complaint(NamedTuple):

@@ -23,7 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from vigil_cloud.ingest.client import Client, Published
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import CLOUD_SOURCE, schema_url
 from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import MAX_MESSAGE_BYTES, RECEIPT, topic
@@ -35,7 +35,7 @@ MAXIMUM_PACKET_BYTES: Final = 4 * MAX_MESSAGE_BYTES
 """Above the contract's limit, so that what is too large reaches the dead-letter table; what is
 larger than this the broker keeps from us (MQTT 5, 3.1.2.11.4), however much it lets in."""
 KEEPALIVE_S: Final = 20
-_RECEIPT_SCHEMA: Final = schema_url(Receipt.TYPE)
+_RECEIPT_SCHEMA: Final = schema_url(ReceiptV1.TYPE)
 _log = structlog.get_logger(__name__)
 
 
@@ -89,12 +89,12 @@ def build_client(
 
 
 def receipt_message(gateway: str, source: str, progress: Progress, now: datetime) -> bytes:
-    """A ``Receipt`` in its envelope, put together by hand: it is the message that the cloud
+    """A ``ReceiptV1`` in its envelope, put together by hand: it is the message that the cloud
     sends most. All texts are names that validation let through; no escape can be needed."""
     beyond = ",".join(f"[{first},{last}]" for first, last in progress.beyond)
     return (
         f'{{"specversion":"1.0","id":"{uuid.uuid4().hex}","source":"{CLOUD_SOURCE}",'
-        f'"type":"{Receipt.TYPE}","subject":"{gateway}","time":"{isoformat_utc(now)}",'
+        f'"type":"{ReceiptV1.TYPE}","subject":"{gateway}","time":"{isoformat_utc(now)}",'
         f'"clockquality":"synchronised","datacontenttype":"application/json",'
         f'"dataschema":"{_RECEIPT_SCHEMA}","data":{{"source":"{source}",'
         f'"stored":{progress.stored},"beyond":[{beyond}],"refused":{progress.refused}}}}}'

@@ -11,11 +11,18 @@ from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.smoke.models import AlarmCondition
-from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.types import Domain
 
 TITLES: Final = {
     "smoke": ("Smoke alarm at {place}", "{place} 火災警報"),
+    "heat": ("Heat alarm at {place}", "{place} 高溫警報"),
+    "co": ("Carbon monoxide alarm at {place}", "{place} 一氧化碳警報"),
+    "gas": ("Gas alarm at {place}", "{place} 瓦斯警報"),
+    "unreadable": (
+        "Unreadable, possibly a fire, at {place}",
+        "{place} 警報器訊號無法判讀,可能是火災",
+    ),
     "test": ("Smoke alarm test at {place}", "{place} 警報器測試"),
     "battery_alert": ("Smoke alarm battery low at {place}", "{place} 警報器電池電量不足"),
     "hardware_fault": ("Smoke alarm fault at {place}", "{place} 警報器故障"),
@@ -24,16 +31,19 @@ TITLES: Final = {
     "end_of_service": ("Smoke alarm at its end of life at {place}", "{place} 警報器使用期限已到"),
 }
 
+CRITICAL: Final = frozenset({"smoke", "heat", "co", "gas"})
+"""Conditions in which people are in danger."""
+
 
 class SmokeHandler:
     """Takes conditions. Activation and clearing may come in any order, any number of times."""
 
-    types: frozenset[str] = frozenset({SmokeAlarm.TYPE})
+    types: frozenset[str] = frozenset({SmokeAlarm.TYPE, SmokeAlarmV1.TYPE})
 
     def handle(self, session: Session, message: Received) -> None:
         """One change of one condition: its row and its alert."""
         event = message.data
-        assert isinstance(event, SmokeAlarm)  # noqa: S101 - ingest decodes by type
+        assert isinstance(event, SmokeAlarm | SmokeAlarmV1)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
         device = message.envelope.subject
         place = place_of(session, device)
@@ -48,7 +58,7 @@ class SmokeHandler:
                 device=device,
                 title=title.format(place=place.name),
                 title_zh=title_zh.format(place=place.name_zh),
-                severity="critical" if event.condition == "smoke" else "minor",
+                severity="critical" if event.condition in CRITICAL else "minor",
                 event_time=event.since,
                 active=event.active,
                 ended=None if event.active else event.since,
@@ -61,7 +71,7 @@ class SmokeHandler:
         _keep(session, message, event, alert.id)
 
 
-def _detail(event: SmokeAlarm) -> dict[str, Any]:
+def _detail(event: SmokeAlarm | SmokeAlarmV1) -> dict[str, Any]:
     """A clearing adds to what the activation said and takes nothing of it away."""
     if event.active:
         return event.model_dump(mode="json", exclude_none=True)
@@ -69,7 +79,9 @@ def _detail(event: SmokeAlarm) -> dict[str, Any]:
     return {"alarm_id": told["alarm_id"], "condition": told["condition"], "cleared": told["since"]}
 
 
-def _keep(session: Session, message: Received, event: SmokeAlarm, alert_id: str) -> None:
+def _keep(
+    session: Session, message: Received, event: SmokeAlarm | SmokeAlarmV1, alert_id: str
+) -> None:
     condition_id = f"{message.gateway}:{event.alarm_id}"
     row = session.get(AlarmCondition, condition_id)
     if row is None:

@@ -13,7 +13,9 @@ from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.water.models import Excursion
 from vigil_schemas.types import Domain
-from vigil_schemas.water import WaterExcursion
+from vigil_schemas.water import WaterExcursion, WaterExcursionV1
+
+AnyExcursion = WaterExcursion | WaterExcursionV1
 
 PARAMETERS: Final = {
     "temperature": ("Temperature", "水溫"),
@@ -24,18 +26,23 @@ PARAMETERS: Final = {
     "orp": ("Redox potential", "氧化還原電位"),
     "level": ("Water level", "水位"),
 }
+LOST: Final = {
+    "off_scale_high": ("is above what the sensor can measure", "超出感測器量測上限"),
+    "off_scale_low": ("is below what the sensor can measure", "低於感測器量測下限"),
+    "lost_while_rising": ("was lost while it was rising", "上升途中失去訊號"),
+}
 _UNITS: Final = {"Cel": "°C", "pH": "", "kg/m3": "kg/m³"}
 
 
 class WaterHandler:
     """Takes excursions. Onset and end may come in any order and any number of times."""
 
-    types: frozenset[str] = frozenset({WaterExcursion.TYPE})
+    types: frozenset[str] = frozenset({WaterExcursion.TYPE, WaterExcursionV1.TYPE})
 
     def handle(self, session: Session, message: Received) -> None:
         """One phase of an excursion: its row and its alert."""
         event = message.data
-        assert isinstance(event, WaterExcursion)  # noqa: S101 - ingest decodes by type
+        assert isinstance(event, AnyExcursion)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
         ended = _ended(event, message.envelope.time)
         device = message.envelope.subject
@@ -64,7 +71,7 @@ class WaterHandler:
         _keep(session, message, event, ended, alert.id)
 
 
-def titles(event: WaterExcursion) -> tuple[str, str]:
+def titles(event: AnyExcursion) -> tuple[str, str]:
     """English and Chinese: which parameter crossed which bound."""
     name, name_zh = PARAMETERS.get(event.parameter, (event.parameter, event.parameter))
     unit = _UNITS.get(event.unit or "", event.unit or "")
@@ -72,23 +79,25 @@ def titles(event: WaterExcursion) -> tuple[str, str]:
         unit = "FNU"
     if name_zh[-1].isascii():
         name_zh += " "  # Chinese sets Latin letters apart
-    bound = f"{event.limit:g} {unit}".strip()
+    if event.kind in LOST:
+        return (f"{name} {LOST[event.kind][0]}", f"{name_zh}{LOST[event.kind][1]}")
+    bound = f"{event.limit or 0.0:g} {unit}".strip()
     if event.kind == "rate":
-        per_s = f"{event.limit:g} {unit}/s" if unit else f"{event.limit:g} /s"
+        per_s = f"{event.limit or 0.0:g} {unit}/s".replace("  ", " ")
         return f"{name} changes faster than {per_s}", f"{name_zh}變化快於 {per_s}"
     if event.kind == "above":
         return f"{name} above {bound}", f"{name_zh}高於 {bound}"
     return f"{name} below {bound}", f"{name_zh}低於 {bound}"
 
 
-def _ended(event: WaterExcursion, sent: datetime) -> datetime | None:
+def _ended(event: AnyExcursion, sent: datetime) -> datetime | None:
     return (event.ended or sent) if event.phase == "end" else None
 
 
 def _keep(
     session: Session,
     message: Received,
-    event: WaterExcursion,
+    event: AnyExcursion,
     ended: datetime | None,
     alert_id: str,
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateways import EPOCH, WATER, birth, event, observation, smoke
 from vigil_cloud.ingest.decode import Decoded, Decoder, Fact, Limits, Observation, Refusal
-from vigil_schemas.control import Receipt
+from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import decode, encode, observation_type
 from vigil_schemas.senml import Reading, microseconds, pack, unpack
 from vigil_schemas.types import Domain, QartodFlag
@@ -142,10 +142,10 @@ REFUSED_WITH_NUMBER = {
         encode(
             id="x",
             source=SOURCE,
-            type=Receipt.TYPE,
+            type=ReceiptV1.TYPE,
             subject=GATEWAY,
             time=NOW,
-            data=Receipt(source=SOURCE, stored=1),
+            data=ReceiptV1(source=SOURCE, stored=1),
             sequence=5,
         ),
         "unknown-type",

@@ -120,7 +120,7 @@ def test_bad_messages_are_set_aside_and_the_lane_goes_on(
         ),
         "future-dated": event(name, 5, smoke(time), subject="a", time=time + HOUR, lane=lane),
         "wrong-schema": tested(6).replace(b'"condition":"test"', b'"condition":"bored"'),
-        "unknown-type": tested(7).replace(b"smoke.alarm.v1", b"smoke.alarm.v9"),
+        "unknown-type": tested(7).replace(b"smoke.alarm.v2", b"smoke.alarm.v9"),
         "wrong-gateway": tested(8).replace(name.encode(), b"gw-somebody-else"),
         "wrong-lane": tested(8, lane="alarm"),
     }
