@@ -1,0 +1,40 @@
+"""``vigil-cloud migrate`` and ``seed``: the tables, and what stands in them at first."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vigil_cloud.commands.opening import Commands, add_command, opened, settings_of
+
+
+def add(commands: Commands, common: argparse.ArgumentParser) -> None:
+    """migrate, seed."""
+    add_command(
+        commands, "migrate", _migrate, "bring the database to this version's tables", common
+    )
+    seed = add_command(
+        commands, "seed", _seed, "accounts, gateways, people and consents from a TOML file", common
+    )
+    seed.add_argument("file", type=Path)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import build_engine
+    from vigil_cloud.database.migrate import current, upgrade
+
+    engine = build_engine(settings_of(options).database)
+    before = current(engine)
+    upgrade(engine)
+    print(f"database: {before or 'empty'} -> {current(engine)}")
+    engine.dispose()
+    return 0
+
+
+def _seed(options: argparse.Namespace) -> int:
+    from vigil_cloud import seed
+
+    wanted = seed.read(options.file)
+    with opened(options) as services:
+        seed.apply(services, wanted)
+    return 0

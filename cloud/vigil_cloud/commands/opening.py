@@ -1,0 +1,75 @@
+"""What every command begins with: settings, logging, and the stores where it needs them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from vigil_cloud import config
+from vigil_cloud.config import Settings
+from vigil_cloud.log import set_up_logging
+
+if TYPE_CHECKING:
+    from vigil_cloud.services import Services
+
+OPERATOR: Final = "vigil-cloud"
+"""Who the audit log says did what was asked for on the command line."""
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Run: TypeAlias = Callable[[argparse.Namespace], int]
+
+
+def common_options() -> argparse.ArgumentParser:
+    """Options of every command that reads the settings: a parent of its parser."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", type=Path, metavar="CLOUD.toml", help="settings; VIGIL_* variables win over it"
+    )
+    return common
+
+
+def add_command(
+    commands: Commands, name: str, run: Run, text: str, *parents: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """One command; returns its parser, for further arguments."""
+    parser = commands.add_parser(name, parents=list(parents), help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_subject(commands: Commands, name: str, text: str) -> Commands:
+    """A command that has actions of its own: ``vigil-cloud NAME ACTION``."""
+    parser = commands.add_parser(name, help=text, description=text)
+    return parser.add_subparsers(required=True, metavar="ACTION")
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings, read once, with logging set up. Raises ``ConfigurationError``."""
+    settings = config.load(options.config)
+    set_up_logging(settings.log_level)
+    return settings
+
+
+@contextmanager
+def stores(options: argparse.Namespace) -> Iterator[Services]:
+    """The stores, not looked at yet: for services that wait for their database."""
+    from vigil_cloud.stores import build_services
+
+    with closing(build_services(settings_of(options))) as services:
+        yield services
+
+
+@contextmanager
+def opened(options: argparse.Namespace) -> Iterator[Services]:
+    """The stores with a database whose tables are this version's.
+
+    Raises ``DatabaseOutdated`` and SQLAlchemy's errors.
+    """
+    from vigil_cloud import serving
+
+    with stores(options) as services:
+        serving.prepare_database(services, always=False)
+        yield services
