@@ -29,6 +29,7 @@ from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Domain, Model, QartodFlag
 from vigil_schemas.water import WaterExcursion
+from webhook import Hook
 
 PASSWORD: Final = "three calm herons fishing"
 GATEWAY: Final = "gw-town"
@@ -66,7 +67,7 @@ def _toml(table: str, /, **values: Any) -> str:
     return f"[[{table}]]\n" + "\n".join(lines) + "\n"
 
 
-def _seed() -> str:
+def _seed(hook: str) -> str:
     expires = (datetime.now(UTC) + timedelta(days=7)).isoformat()
     parts = [
         _toml(
@@ -85,6 +86,10 @@ def _seed() -> str:
     parts.append(_toml("tag", tag=GRANDMOTHER, person="grandmother"))
     parts.append(_toml("tag", tag=STRANGER, person="stranger"))
     parts.append(_toml("consent", person="grandmother", account="mei", expires=expires))
+    parts += [
+        _toml("channel", name=f"phone of the {role}", url=hook, role=role, language=language)
+        for role, language in (("inspector", "zh-TW"), ("dispatcher", "en"))
+    ]
     return "\n".join(parts)
 
 
@@ -100,11 +105,14 @@ class Town:
             "VIGIL_DATA_DIR": str(folder / "cloud"),
             "VIGIL_HTTP_PORT": str(http),
             "VIGIL_BROKER_LISTEN": f"127.0.0.1:{broker}",
+            "VIGIL_PUBLIC_URL": self.url,
             **{f"VIGIL_{name.upper()}": value for name, value in settings.items()},
         }
         program = str(Path(sys.executable).with_name("vigil-cloud"))
         seed = folder / "seed.toml"
-        seed.write_text(_seed(), "utf-8")
+        self.hook = Hook()
+        """What messages arrive at, as on the phones of inspectors and dispatchers."""
+        seed.write_text(_seed(self.hook.url), "utf-8")
         subprocess.run([program, "seed", str(seed)], check=True, env={**os.environ, **environment})
         self._server = servers.Server(
             "vigil-cloud",
@@ -123,6 +131,7 @@ class Town:
     def close(self) -> None:
         self.gateway.close()
         self._server.stop()
+        self.hook.close()
 
     def stop_server(self) -> None:
         self._server.stop()

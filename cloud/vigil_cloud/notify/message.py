@@ -34,8 +34,13 @@ def compose(
     if escalation:
         lines.insert(0, "尚無人受理此警報。" if chinese else "Nobody has acknowledged this alert.")
     if public_url:
-        lines.append(f"{public_url.rstrip('/')}/#/alerts/{alert.id}")
+        lines.append(alert_link(public_url, alert.id))
     return Message(_one_line(title_zh if chinese else title), "\n".join(lines))
+
+
+def alert_link(public_url: str, alert_id: str) -> str:
+    """The alert's page: the router of the pages reads the path (see cloud/web/src/lib/router)."""
+    return f"{public_url.rstrip('/')}/alerts/{alert_id}"
 
 
 def _one_line(title: str) -> str:

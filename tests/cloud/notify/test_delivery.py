@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import email
-import json
 import logging
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,42 +26,7 @@ from vigil_cloud.log import set_up_logging
 from vigil_cloud.notify.channels import BadChannel, put_channel, sync
 from vigil_cloud.notify.courier import MAX_ATTEMPTS, Courier, pause_after
 from vigil_cloud.notify.sending import without_secrets
-
-
-class Hook:
-    """A web hook that keeps what it is told and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.received: list[dict[str, Any]] = []
-        self.status = 200
-        self.open = threading.Event()
-        """Cleared: what comes is held, and not answered."""
-        self.open.set()
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                hook.open.wait(60)
-                if hook.status == 200:
-                    hook.received.append(json.loads(body))
-                self.send_response(hook.status)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        self.url = f"json://127.0.0.1:{self._server.server_address[1]}/secret-path"
-
-    def close(self) -> None:
-        self.open.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+from webhook import Hook
 
 
 @pytest.fixture
@@ -426,4 +388,5 @@ def test_an_account_with_an_address_is_told_by_e_mail(mailed: tuple[City, Mailbo
     ((recipients, subject, body),) = mailbox.letters
     assert recipients == ["officer@city.example"]
     assert subject == "Loud vehicle 91.2 dB(A)"
-    assert "https://vigil.city.example/#/alerts/" in body
+    (alert,) = city.alerts("officer")
+    assert body.splitlines()[-1] == f"https://vigil.city.example/alerts/{alert['id']}"

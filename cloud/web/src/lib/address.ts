@@ -12,3 +12,10 @@ export function partsOf(path: string): string[] {
       }
     });
 }
+
+/** The path that an address of the old form names behind its hash: `#/alerts/7` is `/alerts/7`.
+ * Messages that were sent long ago still hold such links. `null` for every other hash, and for
+ * one that would lead to another server. */
+export function pathInHash(hash: string): string | null {
+  return /^#\/(?![/\\])/.test(hash) ? hash.slice(1) : null;
+}

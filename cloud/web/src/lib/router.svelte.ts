@@ -1,10 +1,17 @@
 /** Where we are: the address bar, as state. Links are ordinary links; `follow` catches their clicks. */
 
 import { tick } from "svelte";
-import { partsOf } from "./address";
+import { partsOf, pathInHash } from "./address";
 
 /** What scrolls is the content beside the navigation, not the window. */
 const content = () => document.getElementById("content");
+
+/** A link of the old form, `/#/alerts/7`, is led to the page that it names. */
+function leaveHash(): boolean {
+  const path = pathInHash(location.hash);
+  if (path !== null) history.replaceState(history.state, "", path);
+  return path !== null;
+}
 
 class Route {
   path = $state(location.pathname);
@@ -13,6 +20,13 @@ class Route {
   previous = $state<string | null>(null);
 
   constructor() {
+    if (leaveHash()) this.#read();
+    // Opened in a tab that shows us already, such a link loads nothing anew.
+    addEventListener("hashchange", () => {
+      if (!leaveHash()) return;
+      this.#read();
+      void this.#arrive(0);
+    });
     addEventListener("popstate", (event) => {
       const { top } = (event.state ?? {}) as { top?: number };
       this.#read();
@@ -65,5 +79,5 @@ export function follow(event: MouseEvent): void {
   if (!link || link.target || link.hasAttribute("download")) return;
   if (link.origin !== location.origin || link.pathname.startsWith("/api/")) return;
   event.preventDefault();
-  route.go(link.pathname + link.search);
+  route.go(pathInHash(link.hash) ?? link.pathname + link.search);
 }
