@@ -6,6 +6,8 @@ and then find nothing to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -51,14 +53,43 @@ def current(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run what is missing, all of it in one transaction. Raises SQLAlchemy's errors."""
-    with engine.connect() as plain:
+    with engine.connect() as plain, _without_cascades(plain):
         connection = plain.execution_options(vigil_begin="IMMEDIATE")
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            command.upgrade(configuration(connection), "head")
+            command.upgrade(configuration(connection), revision)
+            _check_foreign_keys(connection)
+
+
+@contextmanager
+def _without_cascades(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by copying and dropping it (Alembic's batch mode), and DROP TABLE
+    deletes its rows first: with foreign keys enforced, everything that refers to them ON DELETE
+    CASCADE would be deleted, too (an alert's history, a person's consents). Only outside of a
+    transaction can that be switched off."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = connection.connection.dbapi_connection
+    assert raw is not None  # noqa: S101 - a checked-out connection has one
+    raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    """What was not enforced meanwhile holds all the same, or nothing of the migration is kept."""
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if broken:
+        tables = ", ".join(sorted({str(row[0]) for row in broken}))
+        raise DatabaseOutdated(f"the migration would leave rows of nobody in: {tables}")
 
 
 def check(engine: Engine) -> None:

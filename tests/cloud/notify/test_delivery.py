@@ -14,9 +14,11 @@ import pytest
 import structlog
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy import select
 
 from cloud_city import GATEWAY, NAME, City, alarm, exceedance, visit
 from servers import eventually, free_port
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.identity.cipher import Cipher
@@ -388,5 +390,6 @@ def test_an_account_with_an_address_is_told_by_e_mail(mailed: tuple[City, Mailbo
     ((recipients, subject, body),) = mailbox.letters
     assert recipients == ["officer@city.example"]
     assert subject == "Loud vehicle 91.2 dB(A)"
-    (alert,) = city.alerts("officer")
-    assert body.splitlines()[-1] == f"https://vigil.city.example/alerts/{alert['id']}"
+    with city.services.sessions() as session:
+        (alert,) = session.scalars(select(AlertRow.id))
+    assert body.splitlines()[-1] == f"https://vigil.city.example/alerts/{alert}"
