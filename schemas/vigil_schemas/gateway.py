@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from vigil_schemas.control import RefusalReason
 from vigil_schemas.types import ClockQuality, DeviceId, Domain, Lane, Model, UtcDatetime
 
 SourceState = Literal["starting", "ok", "degraded", "failed", "stopped"]
@@ -34,7 +35,8 @@ class GatewayBirth(Model):
     """Counts the connections of this outbox; a death counts only for the same session."""
     started: UtcDatetime
     software: Annotated[str, Field(max_length=80)]
-    epoch: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    epoch: Annotated[str, Field(pattern=r"^[0-9a-f]{8}([0-9a-f]{8})?$")]
+    """The opening of the outbox that this connection sends from."""
     public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Ed25519, raw, hexadecimal: what its evidence is sealed with."""
     devices: list[DeviceDescription]
@@ -90,6 +92,10 @@ class GatewayHealth(Model):
     evidence_waiting: Annotated[int, Field(ge=0)] = 0
     sources: list[SourceHealth]
     counters: dict[str, int] = Field(default_factory=dict)
+    clock_offset_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """This gateway's clock minus the cloud's, told while it is more than 30 s off."""
+    refusals: list[RefusalReason] | None = Field(None, max_length=32)
+    """Why the cloud refused messages of this gateway lately, as its receipts said."""
 
 
 class DeviceHealth(SourceHealth):
@@ -99,7 +105,10 @@ class DeviceHealth(SourceHealth):
 
 
 class ObservationLoss(Model):
-    """``city.vigil.gateway.loss.v1``: the outbox was full and observations were thinned."""
+    """``city.vigil.gateway.loss.v1``: the outbox was full and gave up rows that had no number.
+
+    Observations are thinned for whatever comes; events are given up for alarms alone.
+    """
 
     TYPE: ClassVar[str] = "city.vigil.gateway.loss.v1"
 
@@ -108,6 +117,8 @@ class ObservationLoss(Model):
     rows: Annotated[int, Field(ge=1)]
     oldest: UtcDatetime
     newest: UtcDatetime
+    lane: Lane | None = None
+    """Whose rows they were; none: observations."""
 
 
 class CommandResult(Model):

@@ -1,25 +1,27 @@
 """What gateways say of themselves and their devices, written into the tables people see.
 
-Birth and death come retained and therefore again and again: the session number
-tells what is news. Everything else is taken once, as ingest promises. A birth claims
-the devices that it describes, except those that belong to another gateway.
+Births and deaths are in ``births``. Everything else is taken once, as ingest promises, and is
+ordered by epoch and sequence: a gateway's clock may be set back, or lie in the future.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices.births import born, died
+from vigil_cloud.devices.epochs import supersedes
 from vigil_cloud.devices.models import Device, Downlink, Gateway
-from vigil_cloud.devices.ownership import DEVICE_OF_ANOTHER
+from vigil_cloud.devices.rows import new_gateway
 from vigil_cloud.ingest.port import Complaint, Received
+from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import (
     CommandResult,
-    DeviceDescription,
     DeviceHealth,
     GatewayBirth,
     GatewayDeath,
@@ -28,6 +30,8 @@ from vigil_schemas.gateway import (
     SourceHealth,
     SourceState,
 )
+from vigil_schemas.topics import CONFIG
+from vigil_schemas.types import Lane
 
 _STATES: Final[dict[SourceState, str]] = {
     "starting": "unknown",
@@ -37,6 +41,18 @@ _STATES: Final[dict[SourceState, str]] = {
     "stopped": "offline",
 }
 """A source's state at the gateway → a device's state on the screen."""
+
+
+class Place(NamedTuple):
+    """Where a message stands among those of its gateway."""
+
+    epoch: str
+    sequence: int | None
+
+    @classmethod
+    def of(cls, message: Received) -> Place:
+        envelope = message.envelope
+        return cls(Source.parse(envelope.source).epoch, envelope.number)
 
 
 class DevicesHandler:
@@ -59,15 +75,20 @@ class DevicesHandler:
         gateway = _locked_gateway(session, message.gateway, message.received)
         match message.data:
             case GatewayBirth() as birth:
-                return _born(session, gateway, birth, message)
+                return born(session, gateway, birth, message)
             case GatewayDeath() as death:
-                _died(session, gateway, death, message)
+                died(session, gateway, death, message)
             case GatewayHealth() as health:
                 _healthy(session, gateway, health, message)
             case DeviceHealth() as health:
-                _source_changed(session, gateway.gateway, health, message.received)
+                _source_changed(
+                    session, gateway.gateway, health, Place.of(message), message.received
+                )
             case ObservationLoss() as loss:
-                gateway.lost += loss.rows
+                if loss.lane is Lane.EVENT:
+                    gateway.lost_events += loss.rows
+                else:
+                    gateway.lost += loss.rows
                 gateway.updated = message.received
             case CommandResult() as result:
                 _answered(session, gateway.gateway, result, message)
@@ -76,16 +97,28 @@ class DevicesHandler:
         return None
 
 
+_CONFIGURATION: Final = re.compile(r"config-(\d{1,9})")
+"""What a gateway answers to a configuration: it knows the revision, not our row's id."""
+
+
 def _answered(session: Session, gateway: str, result: CommandResult, message: Received) -> None:
+    asked = Downlink.id == result.command_id
+    revision = _CONFIGURATION.fullmatch(result.command_id)
+    if revision:
+        asked = and_(
+            Downlink.channel == CONFIG,
+            Downlink.payload["revision"].as_integer() == int(revision[1]),
+        )
     session.execute(
         update(Downlink)
-        .where(Downlink.id == result.command_id, Downlink.gateway == gateway)
+        .where(asked, Downlink.gateway == gateway)
         .values(
-            answered=message.envelope.time,
+            answered=message.time,
             accepted=result.accepted,
             code=result.code,
             message=result.message,
         )
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -99,156 +132,78 @@ def _locked_gateway(session: Session, name: str, now: datetime) -> Gateway:
     ).one()
 
 
-def new_gateway(name: str, now: datetime) -> dict[str, object]:
-    """A row for a gateway that has not introduced itself."""
-    return {
-        "gateway": name,
-        "added": now,
-        "connected": False,
-        "offline": False,
-        "software": "",
-        "lost": 0,
-        "conflicts": [],
-        "updated": now,
-    }
-
-
-def _born(
-    session: Session, gateway: Gateway, birth: GatewayBirth, message: Received
-) -> Complaint | None:
-    same_box = gateway.epoch == birth.epoch
-    if same_box and gateway.session is not None and birth.session < gateway.session:
-        return None
-    # A new epoch is a new disk, whose sessions begin at 1 again: the later birth counts.
-    if not same_box and gateway.born is not None and message.envelope.time < gateway.born:
-        return None
-    news = not same_box or gateway.session != birth.session
-    if not news and gateway.public_key == birth.public_key:
-        # Only who was refused a device asks again; whoever had it released does not.
-        return _describe(session, gateway, birth, message.received) if gateway.conflicts else None
-    gateway.session = birth.session
-    gateway.born = message.envelope.time
-    gateway.epoch = birth.epoch
-    gateway.software = birth.software
-    gateway.public_key = birth.public_key
-    gateway.connected = True
-    gateway.offline = False
-    gateway.last_seen = message.received
-    gateway.updated = message.received
-    devices_changed(session, gateway.gateway, message.received)
-    return _describe(session, gateway, birth, message.received)
-
-
-def _describe(
-    session: Session, gateway: Gateway, birth: GatewayBirth, now: datetime
-) -> Complaint | None:
-    """Take the birth's devices, except those that belong to another gateway."""
-    by_name = {description.device: description for description in birth.devices}
-    names = sorted(by_name)
-    session.execute(
-        update(Device)
-        .where(Device.gateway == gateway.gateway, Device.device.not_in(names), Device.described)
-        .values(described=False, state="unknown", updated=now)
-    )
-    insert_missing(
-        session,
-        Device,
-        [new_device(n, gateway.gateway, by_name[n].domain.value, now) for n in names],
-    )
-    owners: dict[str, str] = {}
-    for device in session.scalars(
-        select(Device)
-        .where(Device.device.in_(names))
-        .order_by(Device.device)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ):
-        if device.claimed and device.gateway != gateway.gateway:
-            owners[device.device] = device.gateway
-        else:
-            _take(device, gateway.gateway, by_name[device.device], now)
-    if gateway.conflicts != list(owners):
-        gateway.conflicts = list(owners)
-        gateway.updated = now
-    if not owners:
-        return None
-    told = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
-    return Complaint(DEVICE_OF_ANOTHER, f"the birth also describes {told}")
-
-
-def _take(device: Device, gateway: str, description: DeviceDescription, now: datetime) -> None:
-    if device.gateway != gateway:  # it moved here: what was known of its state is not ours
-        device.gateway, device.state, device.since = gateway, "unknown", None
-        device.code, device.message = None, None
-    device.domain = description.domain.value
-    device.driver = description.driver
-    device.name = description.name
-    device.name_zh = description.name_zh
-    device.latitude = description.latitude
-    device.longitude = description.longitude
-    device.parameters = description.parameters
-    device.described = device.claimed = True
-    device.updated = now
-
-
-def new_device(name: str, gateway: str, domain: str, now: datetime) -> dict[str, object]:
-    """A row for a device of which nothing more is known yet."""
-    return {
-        "device": name,
-        "gateway": gateway,
-        "domain": domain,
-        "driver": "",
-        "name": "",
-        "name_zh": "",
-        "parameters": [],
-        "units": {},
-        "state": "unknown",
-        "described": False,
-        "claimed": False,
-        "updated": now,
-    }
-
-
-def _died(session: Session, gateway: Gateway, death: GatewayDeath, message: Received) -> None:
-    if gateway.session is None or death.session < gateway.session or not gateway.connected:
-        return
-    gateway.session = death.session
-    gateway.connected = False
-    gateway.offline = True
-    gateway.updated = message.received
-    devices_changed(session, gateway.gateway, message.received)
-
-
-def devices_changed(session: Session, gateway: str, now: datetime) -> None:
-    """Mark every device of a gateway: their state as shown follows from the gateway's."""
-    session.execute(update(Device).where(Device.gateway == gateway).values(updated=now))
-
-
 def _healthy(session: Session, gateway: Gateway, health: GatewayHealth, message: Received) -> None:
     gateway.last_seen = max(gateway.last_seen or message.received, message.received)
-    if gateway.health_time is not None and message.envelope.time < gateway.health_time:
-        return  # an older report that came late
+    place = Place.of(message)
+    if not _newer_report(session, gateway, place, message.received):
+        return
     gateway.health = health.model_dump(mode="json")
-    gateway.health_time = message.envelope.time
+    gateway.health_time = message.time
+    gateway.health_epoch, gateway.health_sequence = place.epoch, place.sequence
     gateway.updated = message.received
     for source in health.sources:
-        _source_changed(session, gateway.gateway, source, message.received)
+        _source_changed(session, gateway.gateway, source, place, message.received)
 
 
-def _source_changed(session: Session, gateway: str, source: SourceHealth, now: datetime) -> None:
+def _newer_report(session: Session, gateway: Gateway, place: Place, now: datetime) -> bool:
+    if gateway.health_epoch is None:
+        return True
+    order = supersedes(session, gateway.gateway, place.epoch, gateway.health_epoch, now)
+    if order or place.sequence is None or gateway.health_sequence is None:
+        return order >= 0
+    return place.sequence > gateway.health_sequence
+
+
+def _source_changed(
+    session: Session, gateway: str, source: SourceHealth, place: Place, now: datetime
+) -> None:
     device = session.scalars(
         select(Device)
         .where(Device.device == source.device, Device.gateway == gateway)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
-    if device is None or (device.since is not None and source.since < device.since):
+    change = isinstance(source, DeviceHealth)
+    if device is None or not _newer_state(session, device, source, place, change, now):
         return
+    if device.state_epoch != place.epoch:
+        device.state_epoch, device.state_sequence = place.epoch, None
+    if change:
+        device.state_sequence = place.sequence
+    since = min(source.since, now)  # a gateway whose clock is ahead must not date a state so
     state = _STATES[source.state]
-    changed = (device.state, device.code, device.message) != (state, source.code, source.message)
-    if changed or device.since != source.since:
+    if (device.state, device.code, device.message, device.since) != (
+        state,
+        source.code,
+        source.message,
+        since,
+    ):
         device.state = state
         device.code = source.code
         device.message = source.message
-        device.since = source.since
+        device.since = since
         device.updated = now
+
+
+def _newer_state(
+    session: Session,
+    device: Device,
+    source: SourceHealth,
+    place: Place,
+    change: bool,
+    now: datetime,
+) -> bool:
+    """Whether this is news of a device: by epoch, then by the event lane's own numbers.
+
+    A report's sources come on the observation lane, whose numbers say nothing against those of
+    the event lane: they count where their clock can be right and says that they are not older.
+    """
+    if device.state_epoch is not None:
+        order = supersedes(session, device.gateway, place.epoch, device.state_epoch, now)
+        if order:
+            return order > 0
+        if change and place.sequence is not None:
+            return device.state_sequence is None or place.sequence > device.state_sequence
+    if source.since > now and not change:
+        return device.state_sequence is None
+    return device.since is None or min(source.since, now) >= device.since

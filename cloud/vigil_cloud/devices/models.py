@@ -22,20 +22,60 @@ class Gateway(Base):
     """Born and not dead since; silence is judged by ``last_seen``."""
     offline: Mapped[bool] = mapped_column(default=False)
     """What the last sweep found; so that going silent is noticed as a change."""
+    died: Mapped[datetime | None]
+    """When its death was received; whatever it sends long after that tells that it lives."""
     session: Mapped[int | None] = mapped_column(BigInteger)
-    born: Mapped[datetime | None]
     epoch: Mapped[str | None] = mapped_column(String(16))
+    """The newest opening of its outbox that a birth told of."""
     software: Mapped[str] = mapped_column(String(80), default="")
     public_key: Mapped[str | None] = mapped_column(String(64))
-    """Ed25519, hexadecimal, from its birth: what its evidence is sealed with."""
+    """Ed25519, hexadecimal, from its birth: what its evidence is sealed with now."""
+    accepts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Downlink event types beyond version 1 that its birth says it understands."""
+    second_box_seen: Mapped[datetime | None]
+    """When an outbox that another had superseded connected anew: two boxes share the name."""
+    second_box_returns: Mapped[int] = mapped_column(BigInteger, default=0)
     last_seen: Mapped[datetime | None]
     health: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     health_time: Mapped[datetime | None]
+    """When ``health`` was measured, as far as the gateway's clock can be believed."""
+    health_epoch: Mapped[str | None] = mapped_column(String(64))
+    health_sequence: Mapped[int | None] = mapped_column(BigInteger)
+    """Where ``health`` stands in its lane: what orders reports, whatever their time says."""
     lost: Mapped[int] = mapped_column(BigInteger, default=0)
     """Observations that its full outbox had to thin out."""
+    lost_events: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Events that its full outbox gave up for alarms."""
     conflicts: Mapped[list[str]] = mapped_column(JSON, default=list)
     """Devices of its latest birth that belong to another gateway."""
     updated: Mapped[datetime] = mapped_column(index=True)
+
+
+class GatewayEpoch(Base):
+    """One opening of a gateway's outbox, numbered in the order in which the cloud met them.
+
+    No clock of a gateway takes part: an epoch with a lower ordinal is superseded for good.
+    """
+
+    __tablename__ = "gateway_epochs"
+
+    gateway: Mapped[str] = mapped_column(String(63), primary_key=True)
+    epoch: Mapped[str] = mapped_column(String(64), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(BigInteger)
+    session: Mapped[int | None] = mapped_column(BigInteger)
+    """The highest session that a birth of this epoch told of."""
+    first_met: Mapped[datetime]
+
+
+class GatewayKey(Base):
+    """A key that a gateway has sealed evidence with: what it sealed is valid after the next."""
+
+    __tablename__ = "gateway_keys"
+
+    gateway: Mapped[str] = mapped_column(String(63), primary_key=True)
+    public_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Ed25519, hexadecimal."""
+    first_met: Mapped[datetime]
 
 
 class Device(Base):
@@ -63,6 +103,9 @@ class Device(Base):
     code: Mapped[str | None] = mapped_column(String(60))
     message: Mapped[str | None] = mapped_column(String(400))
     since: Mapped[datetime | None]
+    state_epoch: Mapped[str | None] = mapped_column(String(64))
+    state_sequence: Mapped[int | None] = mapped_column(BigInteger)
+    """Which change of state this is in its gateway's event lane."""
     last_seen: Mapped[datetime | None]
     described: Mapped[bool] = mapped_column(default=False)
     """Part of its gateway's latest birth."""
@@ -79,7 +122,7 @@ class Downlink(Base):
     __table_args__ = (Index("ix_downlinks_sent_created", "sent", "created"),)
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """The command's own id; ``config-{gateway}-{revision}`` for a configuration."""
+    """The command's own id; ``config-{revision}-{hash of the gateway}`` for a configuration."""
     gateway: Mapped[str] = mapped_column(String(63), index=True)
     channel: Mapped[str] = mapped_column(String(16))
     """``command``, or ``config``, which is retained."""

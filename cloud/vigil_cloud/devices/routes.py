@@ -93,7 +93,7 @@ def get_series(
 def list_gateways(_operator: Operator, services: ServicesDependency) -> GatewayList:
     """All gateways with their health."""
     with services.sessions() as session:
-        return GatewayList(gateways=service.gateways(session))
+        return GatewayList(gateways=service.gateways(session, services.now()))
 
 
 @router.get("/gateways/{gateway}/downlinks", tags=["gateways"])

@@ -74,7 +74,12 @@ class GatewayEntry(BaseModel):
     last_seen: UtcDatetime | None
     health: dict[str, Any] | None
     """The last ``GatewayHealth`` as it was sent."""
+    health_time: UtcDatetime | None
     lost: int
+    lost_events: int
+    """Events that its full outbox gave up for alarms."""
+    second_box_seen: UtcDatetime | None
+    """When a second box last spoke under this name (a clone of its disk); null after a day."""
     dead_letters: int
     conflicts: list[str]
     """Devices that it describes although they belong to another gateway."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing, table_of
-from vigil_cloud.devices.handler import devices_changed, new_device, new_gateway
 from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.devices.rows import devices_changed, new_device, new_gateway
+
+AFTER_DEATH: Final = timedelta(seconds=30)
+"""What was on its way when a gateway died is stored by then; what comes later, it sends."""
 
 
 class Seen(NamedTuple):
@@ -60,9 +63,13 @@ def record_seen(
             .where(
                 Gateway.gateway.in_(names),
                 Gateway.offline,
-                or_(Gateway.connected, Gateway.session.is_(None)),
+                or_(
+                    Gateway.connected,
+                    Gateway.session.is_(None),
+                    Gateway.died < now - AFTER_DEATH,
+                ),
             )
-            .values(offline=False, updated=now)
+            .values(offline=False, connected=True, died=None, updated=now)
             .returning(Gateway.gateway)
             .execution_options(synchronize_session=False)
         ).all()

@@ -40,6 +40,8 @@ from vigil_schemas.types import Domain
 WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Windows that divide a day, so that means of one chart fall on those of another."""
 RAW_LIMIT: Final = 20_000
+SECOND_BOX_SHOWN: Final = timedelta(days=1)
+"""So long after a second box last spoke under a gateway's name."""
 WITHHELD: Final = "(withheld: it may tell where somebody was)"
 _WHEREABOUTS: Final = re.compile(rb"checkin|ibeacon:|eddystone-uid:|epc:", re.IGNORECASE)
 
@@ -202,7 +204,7 @@ def _latest(sample: Sample | None) -> LatestReading | None:
     return LatestReading(t=sample.time.timestamp(), v=sample.value, flag=sample.flag)
 
 
-def gateways(session: Session) -> list[GatewayEntry]:
+def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
     """Every gateway, by name."""
     refused = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
     counts = {gateway: int(count) for gateway, count in session.execute(refused)}
@@ -214,12 +216,19 @@ def gateways(session: Session) -> list[GatewayEntry]:
             software=row.software,
             last_seen=row.last_seen,
             health=row.health,
+            health_time=row.health_time,
             lost=row.lost,
+            lost_events=row.lost_events,
+            second_box_seen=_lately(row.second_box_seen, now),
             conflicts=row.conflicts,
             dead_letters=counts.get(row.gateway, 0),
         )
         for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
     ]
+
+
+def _lately(seen: datetime | None, now: datetime) -> datetime | None:
+    return seen if seen is not None and seen > now - SECOND_BOX_SHOWN else None
 
 
 def _gateway_state(row: Gateway) -> GatewayState:
@@ -276,9 +285,9 @@ def send_configuration(
     _known(session, gateway)
     revision = 1 + (
         session.scalar(
-            select(func.count())
-            .select_from(Downlink)
-            .where(Downlink.gateway == gateway, Downlink.channel == CONFIG)
+            select(func.max(Downlink.payload["revision"].as_integer())).where(
+                Downlink.gateway == gateway, Downlink.channel == CONFIG
+            )
         )
         or 0
     )

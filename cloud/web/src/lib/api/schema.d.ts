@@ -1263,10 +1263,16 @@ export interface components {
             health: {
                 [key: string]: unknown;
             } | null;
+            /** Health Time */
+            health_time: string | null;
             /** Last Seen */
             last_seen: string | null;
             /** Lost */
             lost: number;
+            /** Lost Events */
+            lost_events: number;
+            /** Second Box Seen */
+            second_box_seen: string | null;
             /** Session */
             session: number | null;
             /** Software */
