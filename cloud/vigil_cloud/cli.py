@@ -14,11 +14,29 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from vigil_cloud.commands import account, audit, database, device, gateway, openapi, processes
+from vigil_cloud.commands import (
+    account,
+    audit,
+    database,
+    device,
+    gateway,
+    openapi,
+    processes,
+    secret_key,
+)
 from vigil_cloud.commands.opening import Run, common_options
 from vigil_schemas.errors import VigilError
 
-SUBJECTS: Final = (processes, database, openapi, account, gateway, device, audit)
+SUBJECTS: Final = (
+    processes,
+    database,
+    openapi,
+    account,
+    gateway,
+    device,
+    audit,
+    secret_key,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -43,6 +43,11 @@ class ConfigurationError(VigilError):
     code: ClassVar[str] = "configuration"
 
 
+def weak(secret: str) -> bool:
+    """Whether a secret key is short or stands in documentation."""
+    return secret in _WORN_OUT or len(secret) < SECRET_CHARACTERS
+
+
 def host_and_port(listen: str) -> tuple[str, int]:
     """The parts of ``host:port``; an IPv6 address stands in brackets, no host is 127.0.0.1.
 
@@ -79,7 +84,8 @@ class Settings(BaseSettings):
     demo: bool = False
     """Known secrets are accepted and any gateway may enrol. Never on a public address."""
     secret_key: SecretStr = SecretStr("")
-    """Signs sessions and keys column encryption; at least 32 characters."""
+    """Keys column encryption; at least 32 characters. Changed by ``secret-key rotate`` alone:
+    the database remembers its key's fingerprint and opens with no other."""
     public_url: str = ""
     """The address people open, for links in notifications."""
     map_tiles_url: str = ""
@@ -174,8 +180,7 @@ class Settings(BaseSettings):
     def _refuse_known_secrets(self) -> Self:
         if self.demo:
             return self
-        secret = self.secret_key.get_secret_value()
-        if secret in _WORN_OUT or len(secret) < SECRET_CHARACTERS:
+        if weak(self.secret_key.get_secret_value()):
             raise ValueError(
                 f"secret_key: set VIGIL_SECRET_KEY to at least {SECRET_CHARACTERS} random"
                 " characters (for example from `openssl rand -hex 32`); without it only"

@@ -22,8 +22,10 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from vigil_cloud.app import create_app, create_operations_app, handlers
 from vigil_cloud.broker import EmbeddedBroker
+from vigil_cloud.checkin import service as checkin
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
 from vigil_cloud.database.migrate import check, upgrade
+from vigil_cloud.identity import secret_key
 from vigil_cloud.ingest.service import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.services import Services
@@ -47,12 +49,26 @@ class PortTaken(VigilError):
 def prepare_database(services: Services, *, always: bool) -> None:
     """Migrate a SQLite file of our own; a server's database only where ``always``.
 
-    Raises ``DatabaseOutdated`` where an operator has to run ``vigil-cloud migrate``.
+    Raises ``DatabaseOutdated`` where an operator has to run ``vigil-cloud migrate``, and
+    ``WrongSecretKey``, before anything is changed where the key has been noted.
     """
+    _check_key(services)
+    prepare_tables(services, always=always)
+    _check_key(services)
+    checkin.give_own_keys(services)
+
+
+def prepare_tables(services: Services, *, always: bool) -> None:
+    """As ``prepare_database``, without a look at the secret key: for whoever changes that."""
     if always or services.engine.dialect.name == "sqlite":
         upgrade(services.engine)
     else:
         check(services.engine)
+
+
+def _check_key(services: Services) -> None:
+    now, secret = services.now(), services.settings.secret
+    secret_key.check(services.engine, services.sessions, secret, now)
 
 
 def await_database(services: Services, *, always: bool) -> None:

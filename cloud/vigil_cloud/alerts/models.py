@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import Base, Sealed
 
 
 class AlertRow(Base):
@@ -49,8 +49,8 @@ class AlertRow(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
     evidence_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     person_key: Mapped[str | None] = mapped_column(String(64), index=True)
-    person_name: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """Encrypted; see ``identity.cipher``."""
+    person_name: Mapped[bytes | None] = mapped_column(Sealed("person.name"))
+    """Sealed under the person's own key; see ``identity.person_keys``."""
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)
 

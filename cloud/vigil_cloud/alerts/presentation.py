@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import (
@@ -21,7 +21,7 @@ from vigil_cloud.alerts.schema import (
 )
 from vigil_cloud.alerts.service import state_of
 from vigil_cloud.evidence.models import EvidenceRow
-from vigil_cloud.identity import audit
+from vigil_cloud.identity import audit, person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.models import Channel, Delivery
@@ -36,8 +36,9 @@ def present(
 ) -> list[Alert]:
     """Rows that the reader may see (the caller has asked ``visibility``), in the same order.
 
-    Four queries, however many rows.
+    Five queries, however many rows.
     """
+    person_keys.load(session, (row.person_key for row in rows if row.person_key is not None))
     ids = [row.id for row in rows]
     history = _history(session, ids)
     deliveries = _deliveries(session, reader, rows)
@@ -64,10 +65,16 @@ def note_reading(
 
 
 def titles(cipher: Cipher, row: AlertRow) -> tuple[str, str, str | None]:
-    """English title, Chinese title, and the person's name, with the name put in."""
-    if row.person_name is None:
+    """English title, Chinese title, and the person's name, with the name put in.
+
+    The row belongs to a session: its person's key is asked there. Raises ``Undecipherable``.
+    """
+    if row.person_name is None or row.person_key is None:
         return row.title, row.title_zh, None
-    name = cipher.open(PERSON_NAME_COLUMN, row.person_name)
+    session = object_session(row)
+    assert session is not None  # noqa: S101 - rows are shown in the transaction that read them
+    keys = person_keys.of(session, cipher, row.person_key)
+    name = keys.open(PERSON_NAME_COLUMN, row.person_name)
     return row.title.replace("{person}", name), row.title_zh.replace("{person}", name), name
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import Base, Sealed
 
 
 class Person(Base):
@@ -16,8 +16,8 @@ class Person(Base):
     __tablename__ = "persons"
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[bytes] = mapped_column(LargeBinary)
-    """Encrypted; see ``identity.cipher``."""
+    name: Mapped[bytes] = mapped_column(Sealed("person.name"))
+    """Sealed under the person's own key; see ``identity.person_keys``."""
     created: Mapped[datetime]
 
 

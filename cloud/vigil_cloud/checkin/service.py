@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import Place, place_of
 from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
-from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.alerts.service import Occurrence, record, rename
 from vigil_cloud.checkin.models import Person, Tag, Visit
-from vigil_cloud.identity import audit
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import audit, person_keys
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.models import PersonKey
 from vigil_cloud.ingest.port import Received
+from vigil_cloud.services import Services
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.types import Domain
 
@@ -105,14 +108,36 @@ def _tell_relatives(
 
 
 def add_person(session: Session, cipher: Cipher, *, key: str, name: str, now: datetime) -> None:
-    """Enrol a person, or give a known one another name."""
-    sealed = cipher.seal(PERSON_NAME_COLUMN, name)
+    """Enrol a person, or give a known one another name, also in their alerts.
+
+    Raises ``PersonErased``, ``WrongSecretKey``.
+    """
+    sealed = person_keys.make(session, cipher, key, now).seal(PERSON_NAME_COLUMN, name)
     person = session.get(Person, key)
     if person is None:
         session.add(Person(key=key, name=sealed, created=now))
         session.flush()
     else:
         person.name = sealed
+        rename(session, key, sealed)
+
+
+def give_own_keys(services: Services) -> None:
+    """Names that an older version sealed under the secret key are sealed under their person's
+    own. Asked at each start; does nothing as a rule."""
+    unkeyed = (
+        select(Person)
+        .outerjoin(PersonKey, PersonKey.person_key == Person.key)
+        .where(PersonKey.person_key.is_(None))
+    )
+    with services.sessions() as session:
+        if session.scalar(unkeyed.limit(1)) is None:
+            return
+    cipher, now = Cipher(services.settings.secret), services.now()
+    with writing(services.sessions) as session:
+        for person in session.scalars(unkeyed).all():
+            name = cipher.open(PERSON_NAME_COLUMN, person.name)
+            add_person(session, cipher, key=person.key, name=name, now=now)
 
 
 def enrolled(session: Session, key: str) -> bool:
@@ -146,7 +171,9 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
 def name_of(session: Session, cipher: Cipher, person_key: str) -> str:
     """The opened name; the key where the person is not enrolled."""
     person = session.get(Person, person_key)
-    return cipher.open(PERSON_NAME_COLUMN, person.name) if person else person_key
+    if person is None:
+        return person_key
+    return person_keys.of(session, cipher, person_key).open(PERSON_NAME_COLUMN, person.name)
 
 
 def footprints(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vigil_cloud.commands.opening import Commands, add_command, opened, settings_of
+from vigil_cloud.commands.opening import Commands, add_command, opened, stores
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -20,14 +20,13 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    from vigil_cloud.database.engine import build_engine
-    from vigil_cloud.database.migrate import current, upgrade
+    from vigil_cloud import serving
+    from vigil_cloud.database.migrate import current
 
-    engine = build_engine(settings_of(options).database)
-    before = current(engine)
-    upgrade(engine)
-    print(f"database: {before or 'empty'} -> {current(engine)}")
-    engine.dispose()
+    with stores(options) as services:
+        before = current(services.engine)
+        serving.prepare_database(services, always=True)
+        print(f"database: {before or 'empty'} -> {current(services.engine)}")
     return 0
 
 

@@ -82,6 +82,28 @@ def writing(sessions: sessionmaker[Session]) -> Iterator[Session]:
         yield session
 
 
+def forget_deleted(engine: Engine, *, compact_up_to: int = 0) -> bool:
+    """Empty SQLite's write-ahead log, which holds pages as they were; with ``compact_up_to`` a
+    file of at most so many bytes is also written anew, which leaves no old page at all.
+
+    Whether all of it was done: a reader in the middle of its transaction keeps the log, and a
+    larger file is not written anew because every writer would have to wait for it. PostgreSQL
+    does both by itself (VACUUM, recycled WAL) in its own time.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - just connected
+        pages = driver.execute("PRAGMA page_count").fetchone()[0]
+        size = pages * driver.execute("PRAGMA page_size").fetchone()[0]
+        compact = 0 < size <= compact_up_to
+        if compact:
+            driver.execute("VACUUM")
+        busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return not busy and (compact or not compact_up_to)
+
+
 def ping(engine: Engine) -> None:
     """Raises an SQLAlchemy error where the database does not answer."""
     with engine.connect() as connection:
@@ -98,6 +120,8 @@ def _set_up_sqlite(engine: Engine) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten with zeros: erasing somebody means the file as well.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")

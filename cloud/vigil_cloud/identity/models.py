@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import Base, Sealed
 
 
 class Account(Base):
@@ -114,3 +114,50 @@ class AuditHead(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int]
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class Look(Base):
+    """Who looked at somebody's places, from when until when: one row per look.
+
+    ``number`` is the audit line that was written as it began; when it is over, one more line
+    puts ``count`` and ``last`` under the chain's hash.
+    """
+
+    __tablename__ = "looks"
+    __table_args__ = (Index("ix_looks_open", "account", "person_key", "what", "closed"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    account: Mapped[str] = mapped_column(String(64))
+    person_key: Mapped[str] = mapped_column(String(64), index=True)
+    what: Mapped[str] = mapped_column(String(200))
+    """What was looked at: the audit line's subject and detail as one text."""
+    first: Mapped[datetime]
+    last: Mapped[datetime] = mapped_column(index=True)
+    """Until when the places stood on the screen, as far as the server knows."""
+    last_opened: Mapped[datetime]
+    """When somebody last asked; ``last`` moves also as an open page loads again by itself."""
+    count: Mapped[int] = mapped_column(default=1)
+    """How often somebody asked; what a page loaded by itself is not counted."""
+    closed: Mapped[bool] = mapped_column(default=False)
+
+
+class PersonKey(Base):
+    """A person's own data key, sealed by the secret key. Erasing a person destroys it: the row
+    stays without a key, so that the pseudonym is never given to somebody else."""
+
+    __tablename__ = "person_keys"
+
+    person_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sealed: Mapped[bytes | None] = mapped_column(Sealed("person.key"))
+    created: Mapped[datetime]
+    destroyed: Mapped[datetime | None]
+
+
+class SecretKeyMark(Base):
+    """Which secret key this database is sealed with, one row: its fingerprint, not the key."""
+
+    __tablename__ = "secret_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    since: Mapped[datetime]

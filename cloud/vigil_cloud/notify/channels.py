@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.config import Settings, SmtpSettings
+from vigil_cloud.identity import secret_key
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
@@ -78,6 +79,7 @@ def _put(
         raise BadChannel(f"channel {name!r}: name either an account or a role")
     if not understood(url):
         raise BadChannel(f"channel {name!r}: Apprise does not understand this address")
+    secret_key.require(session, cipher)
     channel = session.scalar(select(Channel).where(Channel.name == name))
     if channel is None:
         channel = Channel(name=name)

@@ -10,13 +10,12 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
-    LargeBinary,
     String,
     UniqueConstraint,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import Base, Sealed
 
 
 class Channel(Base):
@@ -31,8 +30,8 @@ class Channel(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
-    url: Mapped[bytes] = mapped_column(LargeBinary)
-    """Apprise address, encrypted: it may hold a password."""
+    url: Mapped[bytes] = mapped_column(Sealed("channel.url"))
+    """Apprise address, sealed: it may hold a password."""
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     role: Mapped[str | None] = mapped_column(String(16))
     domains: Mapped[list[str]] = mapped_column(JSON)

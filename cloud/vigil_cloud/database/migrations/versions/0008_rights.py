@@ -16,8 +16,43 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.create_table(
+        "looks",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("person_key", sa.String(length=64), nullable=False),
+        sa.Column("what", sa.String(length=200), nullable=False),
+        sa.Column("first", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("last", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column(
+            "last_opened", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False
+        ),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_looks")),
+    )
+    with op.batch_alter_table("looks") as batch:
+        batch.create_index(batch.f("ix_looks_last"), ["last"])
+        batch.create_index(batch.f("ix_looks_person_key"), ["person_key"])
+        batch.create_index("ix_looks_open", ["account", "person_key", "what", "closed"])
+    op.create_table(
+        "person_keys",
+        sa.Column("person_key", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("created", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("destroyed", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("person_key", name=op.f("pk_person_keys")),
+    )
+    op.create_table(
+        "secret_key",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("since", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_secret_key")),
+    )
 
 
 def downgrade() -> None:
-    pass
+    op.drop_table("secret_key")
+    op.drop_table("person_keys")
+    op.drop_table("looks")

@@ -1,0 +1,72 @@
+"""Each person's own key: what is sealed for them can be made unreadable, copies and all.
+
+Names are sealed under the person's key, and that key under the secret key (envelope
+encryption). Erasing a person destroys the key; what a backup or the audit log still
+holds of them is noise from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.identity import secret_key
+from vigil_cloud.identity.cipher import Cipher, PersonCipher
+from vigil_cloud.identity.models import PersonKey
+from vigil_cloud.problem import ApiError
+
+PURPOSE: Final = "person.key"
+
+
+class PersonErased(ApiError):
+    """This person was erased; their pseudonym is never given again."""
+
+    code: ClassVar[str] = "person-erased"
+    status: ClassVar[int] = 409
+
+
+def make(session: Session, cipher: Cipher, person_key: str, now: datetime) -> PersonCipher:
+    """What seals for this person; a key is made for one who has none.
+
+    Raises ``PersonErased``, ``WrongSecretKey``.
+    """
+    secret_key.require(session, cipher)
+    row = session.get(PersonKey, person_key)
+    if row is None:
+        key = PersonCipher.new_key()
+        sealed = cipher.seal_bytes(PURPOSE, key)
+        session.add(PersonKey(person_key=person_key, sealed=sealed, created=now))
+        session.flush()
+        return PersonCipher(cipher, key)
+    if row.sealed is None:
+        raise PersonErased(f"Person {person_key!r} was erased; take another key for a new person.")
+    return PersonCipher(cipher, cipher.open_bytes(PURPOSE, row.sealed))
+
+
+def of(session: Session, cipher: Cipher, person_key: str) -> PersonCipher:
+    """What opens this person's names. Raises ``Undecipherable``."""
+    row = session.get(PersonKey, person_key)
+    sealed = row.sealed if row is not None else None
+    return PersonCipher(cipher, cipher.open_bytes(PURPOSE, sealed) if sealed else None)
+
+
+def load(session: Session, person_keys: Iterable[str]) -> None:
+    """Read many at once, so that ``of`` asks the database nothing afterwards."""
+    wanted = sorted(set(person_keys))
+    if wanted:
+        session.scalars(select(PersonKey).where(PersonKey.person_key.in_(wanted))).all()
+
+
+def destroy(session: Session, person_key: str, now: datetime) -> bool:
+    """Whether there was a key. The pseudonym stays taken."""
+    row = session.get(PersonKey, person_key, with_for_update=True)
+    if row is None:
+        session.add(PersonKey(person_key=person_key, sealed=None, created=now, destroyed=now))
+        return False
+    there = row.sealed is not None
+    row.sealed, row.destroyed = None, row.destroyed or now
+    return there
