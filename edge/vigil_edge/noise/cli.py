@@ -8,9 +8,13 @@ import math
 import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vigil_edge.noise.errors import NoiseOptionError
+
+if TYPE_CHECKING:
+    from vigil_edge.noise.pcm import PcmFormat
+    from vigil_edge.noise.wav import WavFile
 
 _MOST_PASCAL_PER_UNIT: Final = 2e15
 """400 dB, as for the options in dB."""
@@ -35,6 +39,11 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     )
     replay.add_argument("--raw", metavar="FORMAT", help="encoding:rate:channels, as s32le:48000:1")
     replay.add_argument("--threshold-db", metavar="L", default="86", help="dB(A), default 86")
+    replay.add_argument(
+        "--ignore-header-size",
+        action="store_true",
+        help="read to the end of the file, whatever length the header gives",
+    )
     replay.add_argument("--channel", metavar="N", default="0", help="counted from 0, default 0")
     replay.set_defaults(run=run_replay)
 
@@ -45,7 +54,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     from vigil_edge.noise.levels import pascal_per_unit
     from vigil_edge.noise.pcm import PcmFormat
     from vigil_edge.noise.replay import replay
-    from vigil_edge.noise.wav import on_disk, open_wav, raw_file
+    from vigil_edge.noise.wav import on_disk
     from vigil_edge.noise.weighting import CLASS_1_RATE_HZ
 
     full_scale = _number(arguments.full_scale_peak_db, "--full-scale-peak-db")
@@ -62,7 +71,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     path = Path("/dev/stdin" if arguments.file == "-" else arguments.file)
     layout = PcmFormat.parse(arguments.raw) if arguments.raw is not None else None
     with on_disk(path) as file:
-        recording = raw_file(file, layout) if layout is not None else open_wav(file)
+        recording = _opened(file, layout, arguments.ignore_header_size)
         notices = list(recording.notices)
         if full_scale is None and pascal is None:
             full_scale = recording.full_scale_peak_db
@@ -77,13 +86,28 @@ def run_replay(arguments: argparse.Namespace) -> int:
             pascal = 1.0 if full_scale is None else pascal_per_unit(full_scale)
         # Nothing is printed of a recording that turns out to be bad half way.
         records = list(
-            replay(recording, int(arguments.channel), pascal, threshold_db or 0.0, notices)
+            replay(
+                recording,
+                int(arguments.channel),
+                pascal,
+                threshold_db or 0.0,
+                notices,
+                full_scale_known=full_scale is not None,
+            )
         )
     for notice in notices:
         print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
     for record in records:
         print(json.dumps(record))
     return 0
+
+
+def _opened(file: Path, layout: PcmFormat | None, ignore_header_size: bool) -> WavFile:
+    from vigil_edge.noise.wav import open_wav, raw_file
+
+    if layout is not None:
+        return raw_file(file, layout)
+    return open_wav(file, ignore_size=ignore_header_size)
 
 
 def _number(text: str | None, option: str) -> float | None:

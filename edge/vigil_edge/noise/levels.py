@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from vigil_edge.noise.pcm import SLICES_PER_SECOND
+from vigil_edge.noise.pcm import slice_edge, slices_within
 from vigil_edge.noise.weighting import Samples, Weightings
 
 REFERENCE_PA: Final = 20e-6
@@ -71,36 +71,48 @@ class TimeWeighting:
 
 @dataclass(frozen=True, slots=True)
 class Slices:
-    """k consecutive slices of n samples each."""
+    """k consecutive slices of about 50 ms each; ``edges`` says where each begins."""
 
     first_sample: int
+    edges: npt.NDArray[np.intp]
+    """Shape (k + 1,): first sample of each slice, and the end of the last, within these."""
     squares_A: Samples
     """Sum of squared pressure, Pa² · samples, shape (k,)."""
     squares_C: Samples
     squares_Z: Samples
     LAF: Samples
-    """Fast running mean square at every sample, Pa², shape (k, n)."""
+    """Fast running mean square at every sample, Pa², shape (edges[-1],)."""
     LAF_max: Samples
     """Shape (k,), Pa²."""
     overload: npt.NDArray[np.bool_]
     """Shape (k,): the input reached its limit."""
 
-    @property
-    def samples(self) -> int:
-        """Samples per slice."""
-        return int(self.LAF.shape[1])
+    def fast(self, index: int) -> Samples:
+        """LAF of one slice, Pa², at every sample."""
+        return self.LAF[self.edges[index] : self.edges[index + 1]]
+
+    def start(self, index: int) -> int:
+        """First sample of one slice, counted from the start of the stream."""
+        return self.first_sample + int(self.edges[index])
+
+    def samples(self, index: int) -> int:
+        """Samples in one slice."""
+        return int(self.edges[index + 1] - self.edges[index])
 
     def __len__(self) -> int:
-        return int(self.LAF.shape[0])
+        return len(self.edges) - 1
 
 
 @dataclass(slots=True)
 class Meter:
-    """One calibrated channel. ``overload_at`` is in units of the input; None = never."""
+    """One calibrated channel."""
 
     rate_hz: int
     pascal_per_unit: float
-    overload_at: float | None = None
+    overload_at: float = math.inf
+    """Where the input has clipped, in its own units."""
+    flat_at: float | None = None
+    """Runs of equal samples at this value have clipped too: floats of unknown full scale."""
     _weightings: Weightings = field(init=False)
     _fast: TimeWeighting = field(init=False)
     _rest: Samples = field(init=False)
@@ -122,34 +134,49 @@ class Meter:
     def feed(self, units: Samples) -> Slices | None:
         """The next samples, shape (n,); returns the slices that they complete, if any."""
         samples = np.concatenate([self._rest, units]) if len(self._rest) else units
-        length = self.rate_hz // SLICES_PER_SECOND
-        whole = len(samples) // length
-        self._rest = samples[whole * length :].copy()
-        return self._measure(samples[: whole * length], length) if whole else None
+        begun = slices_within(self._next_sample, self.rate_hz)
+        over = slices_within(self._next_sample + len(samples), self.rate_hz)
+        edges = np.array(
+            [slice_edge(n, self.rate_hz) - self._next_sample for n in range(begun, over + 1)],
+            dtype=np.intp,
+        )
+        self._rest = samples[edges[-1] :].copy()
+        return self._measure(samples[: edges[-1]], edges) if over > begun else None
 
     def flush(self) -> Slices | None:
         """What is left at the end, as one shorter slice."""
         rest, self._rest = self._rest, np.zeros(0)
-        return self._measure(rest, len(rest)) if len(rest) else None
+        edges = np.array([0, len(rest)], dtype=np.intp)
+        return self._measure(rest, edges) if len(rest) else None
 
-    def _measure(self, units: Samples, length: int) -> Slices:
+    def _measure(self, units: Samples, edges: npt.NDArray[np.intp]) -> Slices:
         weighted = self._weightings(units * self.pascal_per_unit)
         squares = weighted.A**2
-        fast = self._fast(squares).reshape(-1, length)
-        if self.overload_at is None:
-            overload = np.zeros(len(fast), dtype=np.bool_)
-        else:
-            overload = np.abs(units).reshape(-1, length).max(axis=1) >= self.overload_at
+        fast = self._fast(squares)
+        begins = edges[:-1]
+        overload = np.maximum.reduceat(np.abs(units), begins) >= self.overload_at
+        if self.flat_at is not None:
+            overload |= np.logical_or.reduceat(_flat(units, self.flat_at), begins)
         first, self._next_sample = self._next_sample, self._next_sample + len(units)
         return Slices(
             first_sample=first,
-            squares_A=squares.reshape(-1, length).sum(axis=1),
-            squares_C=(weighted.C**2).reshape(-1, length).sum(axis=1),
-            squares_Z=(weighted.Z**2).reshape(-1, length).sum(axis=1),
+            edges=edges,
+            squares_A=np.add.reduceat(squares, begins),
+            squares_C=np.add.reduceat(weighted.C**2, begins),
+            squares_Z=np.add.reduceat(weighted.Z**2, begins),
             LAF=fast,
-            LAF_max=fast.max(axis=1),
+            LAF_max=np.maximum.reduceat(fast, begins),
             overload=overload,
         )
+
+
+def _flat(units: Samples, at: float) -> npt.NDArray[np.bool_]:
+    """Where three samples in a row have the same value at about ±``at``: a clipped crest."""
+    near = np.abs(np.abs(units) - at) <= at * (1.0 - CLIPPING_AT)
+    flat = np.zeros(len(units), dtype=np.bool_)
+    if len(units) > 2:
+        flat[2:] = near[2:] & (units[2:] == units[1:-1]) & (units[1:-1] == units[:-2])
+    return flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +206,7 @@ class Average:
 
     def add(self, slices: Slices, index: int) -> None:
         """Add slice ``index`` of ``slices``."""
-        self.samples += slices.samples
+        self.samples += slices.samples(index)
         self._A += float(slices.squares_A[index])
         self._C += float(slices.squares_C[index])
         self._Z += float(slices.squares_Z[index])
@@ -216,5 +243,5 @@ class Seconds:
             self._second.add(slices, index)
             if self._second.samples >= self.rate_hz:
                 yield self._second.levels
-                end = slices.first_sample + (index + 1) * slices.samples
+                end = slices.start(index) + slices.samples(index)
                 self._second = Average(first_sample=end)

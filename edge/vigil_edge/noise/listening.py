@@ -9,30 +9,23 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 import numpy as np
 
+from vigil_edge.noise.channel import MOST_PA, SETTLE_S, Silence, meter_of
 from vigil_edge.noise.clock import SampleClock, StreamTime
-from vigil_edge.noise.levels import (
-    CLIPPING_AT,
-    Levels,
-    Meter,
-    Seconds,
-    Slices,
-    level_db,
-    pascal_per_unit,
-)
+from vigil_edge.noise.levels import Levels, Meter, Seconds, Slices, level_db, pascal_per_unit
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
-from vigil_edge.noise.pcm import SLICES_PER_SECOND, Frames, PcmFormat, channel_units
+from vigil_edge.noise.pcm import (
+    SLICES_PER_SECOND,
+    Frames,
+    PcmFormat,
+    channel_units,
+    slice_edge,
+    slices_within,
+)
 from vigil_edge.noise.settings import AudioSettings
 from vigil_edge.noise.weighting import Samples
-
-SETTLE_S: Final = 1.0
-"""The first second of a stream is not measured: converters plop when they are switched on."""
-MOST_PA: Final = 2e5
-"""200 dB: beyond it there is no microphone, and the contract ends at 220 dB. Such samples come
-from a broken driver, or from integers taken for floats; they count as clipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +85,7 @@ class Listener:
     _heard: int = field(init=False, default=0)
     """Samples received since the stream had settled."""
     _unsettled: int = field(init=False)
+    _silence: Silence = field(init=False)
     _begun: StreamTime | None = field(init=False, default=None)
     _waiting: deque[tuple[Passage, StreamTime]] = field(init=False, default_factory=deque)
     _ended: list[tuple[Passage, StreamTime]] = field(init=False, default_factory=list)
@@ -100,12 +94,15 @@ class Listener:
     def __post_init__(self) -> None:
         rate_hz = self.format.rate_hz
         self.clock = SampleClock(rate_hz)
-        self._meter = Meter(rate_hz, scale(self.audio), overload_at(self.format, self.audio))
+        self._meter = meter_of(
+            self.format, scale(self.audio), full_scale_known=self.audio.full_scale_known
+        )
         self._seconds = Seconds(rate_hz)
         self._detector = PassageDetector(rate_hz, self.threshold_db, self.hysteresis_db)
         span_s = self.before_s + LONGEST_S + HOLD_S + self.after_s + 2.0
         self._curve = deque(maxlen=int(span_s * SLICES_PER_SECOND))
         self._unsettled = int(SETTLE_S * rate_hz)
+        self._silence = Silence(self.format.channels)
 
     def feed(self, frames: Frames, now: datetime) -> Heard:
         """A block that arrived at ``now`` (UTC)."""
@@ -115,6 +112,7 @@ class Listener:
             self._meter.settle(self._units(settling))
         if not len(frames):
             return Heard([], [], [])
+        self._silence.feed(frames)
         self._ring.append((self._heard, frames))
         self._heard += len(frames)
         idle = self._detector.open_since is None and not self._waiting
@@ -143,6 +141,11 @@ class Listener:
             return None
         sample, time = begun[0]
         return time.at(sample - int(self.before_s * self.format.rate_hz))
+
+    @property
+    def silence(self) -> str | None:
+        """Words for a measured channel that never said anything, naming those that did."""
+        return self._silence.notice(self.audio.channel)
 
     def _units(self, frames: Frames) -> Samples:
         """The measured channel; a broken float must not poison the filters for good."""
@@ -186,12 +189,11 @@ class Listener:
         first = max(first, blocks[0][0])
         joined = np.concatenate([block for _, block in blocks])
         frames = joined[first - blocks[0][0] : last - blocks[0][0]]
-        length = rate_hz // SLICES_PER_SECOND
         oldest = self._curve_end - len(self._curve)
-        begin = max(first // length, oldest)
-        end = min(-(-last // length), self._curve_end)
+        begin = max(slices_within(first, rate_hz), oldest)
+        end = min(slices_within(last - 1, rate_hz) + 1, self._curve_end)
         curve = [self._curve[index - oldest] for index in range(begin, end)]
-        return Recorded(passage, time, frames, first, curve, begin * length)
+        return Recorded(passage, time, frames, first, curve, slice_edge(begin, rate_hz))
 
     def _forget(self) -> None:
         """Drop the sound that nobody can ask for any more."""
@@ -210,11 +212,3 @@ def scale(audio: AudioSettings) -> float:
     if audio.full_scale_peak_db is not None:
         return pascal_per_unit(audio.full_scale_peak_db)
     return audio.pascal_per_unit or 1.0
-
-
-def overload_at(layout: PcmFormat, audio: AudioSettings) -> float:
-    """Where the input clips: at full scale; floats that hold pascal, where no sound is left."""
-    end = CLIPPING_AT * MOST_PA / scale(audio)
-    if layout.is_float and audio.full_scale_peak_db is None:
-        return end
-    return min(CLIPPING_AT, end)

@@ -92,7 +92,7 @@ class NoisePipeline:
         try:
             async with aclosing(source.blocks()) as blocks:
                 async for frames in blocks:
-                    await self._take(listener.feed(frames, self._room.now()))
+                    await self._take(listener.feed(frames, self._room.now()), listener.silence)
                     if self._camera is not None:
                         self._camera.hold(listener.kept_since)
                     if listener.clock.stepped > steps:
@@ -104,13 +104,13 @@ class NoisePipeline:
                 await asyncio.shield(self._keep(recorded))
             await asyncio.shield(self._flush())
 
-    async def _take(self, heard: Heard) -> None:
+    async def _take(self, heard: Heard, silence: str | None) -> None:
         for passage, clock in heard.ended:
             await self._announce(self._exceedance(passage, clock))
         for recorded in heard.recorded:
             await self._keep(recorded)
         for time, levels in heard.seconds:
-            self._observe(time, levels)
+            self._observe(time, levels, silence)
         if heard.seconds and len(self._readings) >= BATCH_S * len(PARAMETERS):
             await self._flush()
 
@@ -188,19 +188,23 @@ class NoisePipeline:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._spool.set_aside, folder)
 
-    def _observe(self, time: datetime, levels: Levels) -> None:
+    def _observe(self, time: datetime, levels: Levels, silence: str | None) -> None:
         silent = levels.LZeq <= FLOOR_DB
         flag = _flag(levels, calibrated=self._settings.audio.calibrated, silent=silent)
+        if silent and silence is None:  # it was heard before
+            silence = "every sample is the same: is it connected?"
         for parameter, value in _of_a_second(levels):
             self._readings.append(Reading(parameter, "dB", time, round(value, 2), flag))
         if levels.overload:
             self._room.count("overloaded-seconds")
         self._watch_camera()
-        self._report(*self._state(levels, silent=silent))
+        self._report(*self._state(levels, silence if silent else None))
 
-    def _state(self, levels: Levels, *, silent: bool) -> tuple[SourceState, str | None, str | None]:
-        if silent:
-            return "degraded", "microphone-silent", "every sample is the same: is it connected?"
+    def _state(
+        self, levels: Levels, silence: str | None
+    ) -> tuple[SourceState, str | None, str | None]:
+        if silence is not None:
+            return "degraded", "microphone-silent", silence
         if levels.overload:
             return "degraded", "overload", "the input clips: lower the gain or set a wider range"
         if self._camera is not None and self._camera_down_s > CAMERA_GRACE_S:

@@ -85,8 +85,8 @@ class PassageDetector:
         return self._closed(current) if current else None
 
     def _slice(self, slices: Slices, index: int) -> Passage | None:
-        fast = slices.LAF[index]
-        start = slices.first_sample + index * slices.samples
+        fast = slices.fast(index)
+        start = slices.start(index)
         loudest = float(slices.LAF_max[index])
         exposure = float(slices.squares_A[index])
         overload = bool(slices.overload[index])
@@ -99,7 +99,7 @@ class PassageDetector:
             self._extend(self._open, slices, index, start)
             if above is not None and len(above):
                 self._open.last_above = start + int(above[-1])
-            passage = self._maybe_end(self._open, start + slices.samples)
+            passage = self._maybe_end(self._open, start + slices.samples(index))
         if self._blocked and fast[-1] <= release:
             self._blocked = False
         # In its first second the Fast level is still rising from rest.
@@ -111,7 +111,7 @@ class PassageDetector:
         threshold = mean_square_pa2(self.threshold_db)
         if slices.LAF_max[index] <= threshold:
             return
-        crossing = start + int(np.argmax(slices.LAF[index] > threshold))
+        crossing = start + int(np.argmax(slices.fast(index) > threshold))
         near = list(self._before)[-int(HOLD_S * SLICES_PER_SECOND) :]
         self._open = _Open(
             started_sample=crossing,
@@ -134,7 +134,7 @@ class PassageDetector:
         current.overload |= bool(slices.overload[index])
         if slices.LAF_max[index] > current.peak_pa2:
             current.peak_pa2 = float(slices.LAF_max[index])
-            current.peak_sample = start + int(np.argmax(slices.LAF[index]))
+            current.peak_sample = start + int(np.argmax(slices.fast(index)))
 
     def _maybe_end(self, current: _Open, now_sample: int) -> Passage | None:
         quiet = now_sample - current.last_above >= HOLD_S * self.rate_hz

@@ -24,7 +24,18 @@ SAMPLE_BYTES: Final[dict[Encoding, int]] = {
 }
 SLICES_PER_SECOND: Final = 20
 MIN_RATE_HZ: Final = 8000
+MAX_RATE_HZ: Final = 384_000
 MAX_CHANNELS: Final = 64
+
+
+def slice_edge(index: int, rate_hz: int) -> int:
+    """The sample at which slice ``index`` begins; exact at every whole second, at any rate."""
+    return index * rate_hz // SLICES_PER_SECOND
+
+
+def slices_within(samples: int, rate_hz: int) -> int:
+    """How many whole slices the first ``samples`` samples hold: the inverse of ``slice_edge``."""
+    return (SLICES_PER_SECOND * (samples + 1) - 1) // rate_hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +45,13 @@ class PcmFormat:
     encoding: Encoding
     rate_hz: int
     channels: int
+    shift_bits: int = 0
+    """Integers fill only so many bits fewer than their container, at its low end."""
 
     def __post_init__(self) -> None:
-        if not MIN_RATE_HZ <= self.rate_hz <= 384000 or self.rate_hz % SLICES_PER_SECOND:
+        if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
             raise AudioUnsupported(
-                f"sampling rate {self.rate_hz} Hz; record at 44100, 48000, 96000 or 192000 Hz"
+                f"sampling rate {self.rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz can be read"
             )
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise AudioUnsupported(f"{self.channels} channels; 1 to {MAX_CHANNELS} can be read")
@@ -78,6 +91,8 @@ class PcmFormat:
         else:
             code = {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4", "f64le": "<f8"}[self.encoding]
             samples = np.frombuffer(payload, code)
+        if self.shift_bits:
+            samples = samples << self.shift_bits
         return samples.reshape(-1, self.channels)
 
 

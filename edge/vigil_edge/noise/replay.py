@@ -8,8 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from vigil_edge.noise.errors import AudioNotFinite, AudioOutOfRange, NoiseOptionError
-from vigil_edge.noise.levels import CLIPPING_AT, Levels, Meter, Seconds, Slices
+from vigil_edge.noise.channel import STARTUP_LOOK_S, Silence, meter_of, startup_samples
+from vigil_edge.noise.errors import (
+    AudioEmpty,
+    AudioNotFinite,
+    AudioOutOfRange,
+    NoiseOptionError,
+)
+from vigil_edge.noise.levels import Levels, Seconds, Slices
 from vigil_edge.noise.passage import Passage, PassageDetector
 from vigil_edge.noise.pcm import channel_units
 from vigil_edge.noise.wav import WavFile
@@ -29,50 +35,79 @@ def replay(
     pascal: float,
     threshold_db: float,
     notices: list[str] | None = None,
+    *,
+    full_scale_known: bool = True,
 ) -> Iterator[Record]:
     """Records of kind ``second``, ``trigger`` and, last, ``total``; ``t`` in s from the start.
 
-    ``pascal`` is the pressure of one unit (integers: of full scale). An overload is told
-    of in ``notices``. Raises ``NoiseOptionError`` for a channel that is not there,
-    ``AudioNotFinite`` for NaN, ``AudioOutOfRange`` for what no pressure can be.
+    ``pascal`` is the pressure of one unit (integers: of full scale); ``full_scale_known``
+    says that 1.0 is full scale also for floats. What a person should know of the recording
+    (overload, a silent channel, a start-up that was left out) is told in ``notices``.
+    Raises ``NoiseOptionError`` for a channel that is not there, ``AudioNotFinite`` for NaN,
+    ``AudioOutOfRange`` for what no pressure can be.
     """
     if not 0 <= channel < recording.format.channels:
         raise NoiseOptionError(
             f"channel {channel} is not there; {recording.path.name} has channels 0 to "
             f"{recording.format.channels - 1}"
         )
+    told = notices if notices is not None else []
     rate_hz = recording.format.rate_hz
-    # Floats may hold pascal directly; 1.0 is nothing special to them.
-    clipping = None if recording.format.is_float else CLIPPING_AT
-    meter = Meter(rate_hz, pascal, clipping)
-    blocks = _units(recording, channel, pascal)
+    silence = Silence(recording.format.channels)
+    blocks, skipped = _settled(_units(recording, channel, pascal, silence), rate_hz, told)
     first = next(blocks)
-    if notices is not None and recording.format.channels == 1 and _interleaved(first):
-        notices.append("every second sample is zero: these may be two channels read as one")
+    if recording.format.channels == 1 and _interleaved(first):
+        told.append("every second sample is zero: these may be two channels read as one")
+    meter = meter_of(recording.format, pascal, full_scale_known=full_scale_known)
     meter.prime(first[: int(PRIME_S * rate_hz)])
     seconds = Seconds(rate_hz)
     detector = PassageDetector(rate_hz, threshold_db)
 
     def measured(slices: Slices | None) -> Iterator[Record]:
         if slices is not None:
-            yield from (_second(levels, rate_hz) for levels in seconds.feed(slices))
-            yield from (_trigger(passage, rate_hz) for passage in detector.feed(slices))
+            yield from (_second(levels, skipped, rate_hz) for levels in seconds.feed(slices))
+            yield from (_trigger(found, skipped, rate_hz) for found in detector.feed(slices))
 
     for units in itertools.chain([first], blocks):
         yield from measured(meter.feed(units))
     yield from measured(meter.flush())
     passage = detector.flush()
     if passage is not None:
-        yield _trigger(passage, rate_hz)
+        yield _trigger(passage, skipped, rate_hz)
     total = seconds.total.levels
-    if total.overload and notices is not None:
-        notices.append("the input reached full scale: levels are too low where it clipped")
-    yield _total(total, rate_hz)
+    if total.overload:
+        told.append("the input reached full scale: levels are too low where it clipped")
+    if (silent := silence.notice(channel)) is not None:
+        told.append(silent)
+    yield _total(total, skipped, rate_hz)
 
 
-def _units(recording: WavFile, channel: int, pascal: float) -> Iterator[Samples]:
+def _settled(
+    blocks: Iterator[Samples], rate_hz: int, notices: list[str]
+) -> tuple[Iterator[Samples], int]:
+    """The blocks without the microphone's switching on, and how many samples that took."""
+    head: list[Samples] = []
+    while sum(map(len, head)) < STARTUP_LOOK_S * rate_hz:
+        block = next(blocks, None)
+        if block is None:
+            break
+        head.append(block)
+    if not head:
+        raise AudioEmpty("the recording holds no samples")
+    beginning = np.concatenate(head)
+    skipped = startup_samples(beginning[: int(STARTUP_LOOK_S * rate_hz)], rate_hz)
+    if not skipped:
+        return itertools.chain(head, blocks), 0
+    notices.append(
+        f"the microphone was being switched on: the first {skipped / rate_hz:g} s are not measured"
+    )
+    return itertools.chain([beginning[skipped:]], blocks), skipped
+
+
+def _units(recording: WavFile, channel: int, pascal: float, silence: Silence) -> Iterator[Samples]:
     at = 0
     for frames in recording.blocks(int(BLOCK_S * recording.format.rate_hz)):
+        silence.feed(frames)
         units = channel_units(frames, channel)
         if not np.isfinite(units).all():
             bad = at + int(np.argmin(np.isfinite(units)))
@@ -95,30 +130,39 @@ def _interleaved(units: Samples) -> bool:
     return len(units) > 1 and even != odd
 
 
-def _second(levels: Levels, rate_hz: int) -> Record:
+def _second(levels: Levels, skipped: int, rate_hz: int) -> Record:
     return {
         "kind": "second",
-        "t": round(levels.first_sample / rate_hz, 6),
+        "t": round((skipped + levels.first_sample) / rate_hz, 6),
         "LAeq": round(levels.LAeq, 3),
         "LAFmax": round(levels.LAFmax, 3),
+        **_overload(levels.overload),
     }
 
 
-def _trigger(passage: Passage, rate_hz: int) -> Record:
+def _trigger(passage: Passage, skipped: int, rate_hz: int) -> Record:
     return {
         "kind": "trigger",
-        "t": round(passage.started_sample / rate_hz, 6),
+        "t": round((skipped + passage.started_sample) / rate_hz, 6),
         "LAFmax": round(passage.LAFmax, 3),
         "LAE": round(passage.LAE, 3),
+        **_overload(passage.overload),
     }
 
 
-def _total(levels: Levels, rate_hz: int) -> Record:
+def _total(levels: Levels, skipped: int, rate_hz: int) -> Record:
     return {
         "kind": "total",
-        "duration": round(levels.samples / rate_hz, 6),
+        "duration": round((skipped + levels.samples) / rate_hz, 6),
+        **({"not_measured": round(skipped / rate_hz, 6)} if skipped else {}),
         "LAeq": round(levels.LAeq, 3),
         "LAFmax": round(levels.LAFmax, 3),
         "LCeq": round(levels.LCeq, 3),
         "LZeq": round(levels.LZeq, 3),
+        **_overload(levels.overload),
     }
+
+
+def _overload(overload: bool) -> Record:
+    """Only where it is so: a level that is too low must not look like any other."""
+    return {"overload": True} if overload else {}

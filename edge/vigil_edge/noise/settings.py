@@ -87,6 +87,11 @@ class AudioSettings(_Part):
         return _host_and_port(str(self.address))
 
     @property
+    def full_scale_known(self) -> bool:
+        """Whether 1.0 is full scale also where the samples are floats."""
+        return self.full_scale_peak_db is not None
+
+    @property
     def calibrated(self) -> bool:
         """Whether levels mean anything outside this device."""
         return self.full_scale_peak_db is not None or self.pascal_per_unit is not None

@@ -14,12 +14,13 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
 
+from vigil_edge.noise import riff
 from vigil_edge.noise.errors import (
     AudioEmpty,
     AudioTruncated,
@@ -27,6 +28,7 @@ from vigil_edge.noise.errors import (
     AudioUnsupported,
 )
 from vigil_edge.noise.pcm import Encoding, Frames, PcmFormat
+from vigil_edge.noise.riff import Chunk
 
 UNKNOWN_SIZE: Final = 0x7FFFF000
 """Writers to a pipe put this or more (0xFFFFFFFF) where the length belongs."""
@@ -74,6 +76,9 @@ class _Found:
     """What the walk over the chunks has met so far."""
 
     format: PcmFormat | None = None
+    low_bits: int = 0
+    """How many bits fewer than its container a sample has."""
+    notices: list[str] = field(default_factory=list)
     long_data_size: int | None = None
     full_scale_peak_db: float | None = None
 
@@ -100,12 +105,13 @@ def on_disk(path: Path) -> Iterator[Path]:
         raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
 
 
-def open_wav(path: Path) -> WavFile:
-    """Read the header. Raises the errors of ``vigil_edge.noise.errors``."""
+def open_wav(path: Path, *, ignore_size: bool = False) -> WavFile:
+    """Read the header. ``ignore_size``: sound goes on to the end of the file, whatever the
+    header says. Raises the errors of ``vigil_edge.noise.errors``."""
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            return _walk(path, stream, size)
+            return _walk(path, stream, size, ignore_size)
     except OSError as error:
         raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
 
@@ -135,21 +141,26 @@ def raw_file(path: Path, layout: PcmFormat) -> WavFile:
     return _with_samples(path, layout, 0, size, [], None)
 
 
-def _walk(path: Path, stream: BinaryIO, size: int) -> WavFile:
+def _walk(path: Path, stream: BinaryIO, size: int, ignore_size: bool) -> WavFile:
     _check_riff(path, stream.read(12), size)
     found = _Found()
-    while len(head := stream.read(8)) == 8:
-        name, length = struct.unpack("<4sI", head)
-        offset = stream.tell()
-        if name == b"data":
-            return _data(path, stream, found, length, size)
-        if offset + length > size:
+    at = 12
+    for _ in range(riff.MOST_CHUNKS):
+        chunk = riff.chunk_at(stream, at)
+        if chunk is None:
+            raise AudioTruncated(f"{path.name}: the file ends before any sound data")
+        if chunk.name == b"data":
+            return _data(path, stream, found, chunk, size, ignore_size)
+        if chunk.end > size:
             raise AudioTruncated(
-                f"{path.name}: chunk {name!r} says {length} bytes, {size - offset} are there"
+                f"{path.name}: chunk {chunk.name!r} says {chunk.length} bytes,"
+                f" {size - chunk.offset} are there"
             )
-        _note(path, name, stream.read(min(length, 4096)), found)
-        stream.seek(offset + length + (length & 1))
-    raise AudioTruncated(f"{path.name}: the file ends before any sound data")
+        _note(path, stream, chunk, found)
+        at, unpadded = riff.follows(stream, chunk, size)
+        if unpadded:
+            found.notices.append(f"the pad byte behind chunk {chunk.name!r} is missing")
+    raise AudioUnreadable(f"{path.name}: more than {riff.MOST_CHUNKS} chunks before any sound")
 
 
 def _check_riff(path: Path, head: bytes, size: int) -> None:
@@ -165,17 +176,20 @@ def _check_riff(path: Path, head: bytes, size: int) -> None:
         raise AudioTruncated(f"{path.name}: the file ends inside its header")
 
 
-def _note(path: Path, name: bytes, body: bytes, found: _Found) -> None:
-    if name == b"fmt ":
-        found.format = _format(path, body)
-    elif name == b"ds64" and len(body) >= 16:
+def _note(path: Path, stream: BinaryIO, chunk: Chunk, found: _Found) -> None:
+    stream.seek(chunk.offset)
+    body = stream.read(min(chunk.length, 4096))
+    if chunk.name == b"fmt ":
+        found.format, found.low_bits = _format(path, body)
+    elif chunk.name == b"ds64" and len(body) >= 16:
         found.long_data_size = struct.unpack_from("<Q", body, 8)[0]
-    elif name == b"bext":
+    elif chunk.name == b"bext":
         said = _FULL_SCALE.search(body[:256].decode("latin-1"))
-        found.full_scale_peak_db = float(said[1]) if said else None
+        found.full_scale_peak_db = float(said[1]) if said else found.full_scale_peak_db
 
 
-def _format(path: Path, body: bytes) -> PcmFormat:
+def _format(path: Path, body: bytes) -> tuple[PcmFormat, int]:
+    """The layout, and how many bits fewer than its container an integer has."""
     if len(body) < 16:
         raise AudioTruncated(f"{path.name}: the format chunk has {len(body)} bytes; 16 are needed")
     tag, channels, rate_hz, _, align, bits = struct.unpack_from("<HHIIHH", body)
@@ -183,7 +197,10 @@ def _format(path: Path, body: bytes) -> PcmFormat:
         if len(body) < 40 or body[26:40] != _GUID_TAIL:
             raise AudioUnsupported(f"{path.name}: an extensible format with an unknown codec")
         tag = struct.unpack_from("<H", body, 24)[0]
-    encoding = _ENCODINGS.get((tag, bits))
+    container = bits
+    if tag == 1 and channels and not align % channels and 8 < bits < 8 * (align // channels) <= 32:
+        container = 8 * (align // channels)  # 24 bits in four bytes, 20 bits in three
+    encoding = _ENCODINGS.get((tag, container))
     if encoding is None:
         codec = {1: "integer", 3: "float"}.get(tag) or _CODECS.get(tag, f"codec {tag:#x}")
         raise AudioUnsupported(
@@ -195,37 +212,95 @@ def _format(path: Path, body: bytes) -> PcmFormat:
         raise AudioUnsupported(
             f"{path.name}: {align} bytes a frame do not fit {channels} channels of {bits} bits"
         )
-    return layout
+    return layout, container - bits
 
 
-def _data(path: Path, stream: BinaryIO, found: _Found, length: int, size: int) -> WavFile:
-    layout = found.format
+def _data(
+    path: Path, stream: BinaryIO, found: _Found, chunk: Chunk, size: int, ignore_size: bool
+) -> WavFile:
+    layout, notices = found.format, found.notices
     if layout is None:
         raise AudioUnreadable(f"{path.name}: sound data before its format; not a sound WAV")
-    offset = stream.tell()
-    there = size - offset
-    notices: list[str] = []
+    length = _sound_bytes(path, stream, found, chunk, size, ignore_size)
+    for behind in riff.trailing(stream, chunk.offset + length + (length & 1), size):
+        _note(path, stream, behind, found)
+    if found.low_bits:
+        layout = _justified(stream, layout, chunk.offset, length, found)
+    return _with_samples(path, layout, chunk.offset, length, notices, found.full_scale_peak_db)
+
+
+def _sound_bytes(
+    path: Path, stream: BinaryIO, found: _Found, chunk: Chunk, size: int, ignore_size: bool
+) -> int:
+    """How many bytes of sound there are, by the header where it can be true."""
+    length, there = chunk.length, size - chunk.offset
+    notices = found.notices
     if length == 0xFFFFFFFF and found.long_data_size:
         length = found.long_data_size
-    elif length >= UNKNOWN_SIZE and length > there:
-        notices.append(f"the header has no length (interrupted recording); {there} bytes are there")
-        length = there
-    elif length == 0 and there >= 8 and not _is_chunk(stream.read(8), there):
-        notices.append(
-            f"the header says no samples, {there} bytes are there (interrupted recording)"
-        )
-        length = there
+    unwritten = length >= UNKNOWN_SIZE and length > there
+    if unwritten or (length == 0 and there >= 8 and not _only_chunks(stream, chunk, size)):
+        there = riff.end_of_sound(stream, chunk.offset, size) - chunk.offset
+        said = "has no length" if unwritten else "says no samples"
+        notices.append(f"the header {said} (interrupted recording); {there} bytes are there")
+        return there
+    uncounted = 0 if length > there else _uncounted(stream, chunk._replace(length=length), size)
+    if ignore_size and (length > there or uncounted):
+        found_bytes = riff.end_of_sound(stream, chunk.offset, size) - chunk.offset
+        notices.append(f"the header says {length} bytes of sound, {found_bytes} are read")
+        return found_bytes
     if length > there:
         raise AudioTruncated(
             f"{path.name}: the header says {length} bytes of sound, {there} are there"
+            " (--ignore-header-size reads them)"
         )
-    return _with_samples(path, layout, offset, length, notices, found.full_scale_peak_db)
+    if uncounted:
+        notices.append(
+            f"{uncounted} bytes follow the sound that the header counts"
+            f" ({length} bytes); --ignore-header-size reads them as sound"
+        )
+    return length
 
 
-def _is_chunk(head: bytes, there: int) -> bool:
-    """Whether a chunk follows that ends with the file: then there truly is no sound."""
-    name, length = struct.unpack("<4sI", head)
-    return bool(re.fullmatch(rb"[A-Za-z0-9 ]{4}", name)) and 8 + length <= there <= 9 + length
+def _uncounted(stream: BinaryIO, chunk: Chunk, size: int) -> int:
+    """Bytes behind the sound that belong to no chunk."""
+    at, _ = riff.follows(stream, chunk, size)
+    for behind in riff.trailing(stream, at, size):
+        at, _ = riff.follows(stream, behind, size)
+    return max(0, size - at)
+
+
+def _only_chunks(stream: BinaryIO, chunk: Chunk, size: int) -> bool:
+    """Whether nothing but chunks follows: then there truly is no sound."""
+    return _uncounted(stream, chunk, size) == 0
+
+
+def _justified(
+    stream: BinaryIO, layout: PcmFormat, offset: int, length: int, found: _Found
+) -> PcmFormat:
+    """Integers smaller than their container stand at its high end (as RIFF says) or its low.
+
+    At the low end the bits above are all copies of the sign; at the high end the bits below
+    are all zero. The first samples that cannot be both decide.
+    """
+    low = found.low_bits
+    least = -(1 << (8 * layout.frame_bytes // layout.channels - low - 1))
+    most = -least - 1
+    stream.seek(offset)
+    left = length - length % layout.frame_bytes
+    while left:
+        payload = stream.read(min(left, 4096 * layout.frame_bytes))
+        if not payload:
+            break
+        left -= len(payload)
+        samples = layout.decode(payload[: len(payload) - len(payload) % layout.frame_bytes])
+        if layout.encoding == "s24le":
+            samples = samples >> 8
+        if ((samples < least) | (samples > most)).any():
+            break
+        if (samples & ((1 << low) - 1)).any():
+            found.notices.append(f"samples stand at the low end of their bytes ({low} bits unused)")
+            return replace(layout, shift_bits=low)
+    return layout
 
 
 def _with_samples(
