@@ -116,6 +116,12 @@ def unshelve(state: State, now: datetime) -> State:
     return replace(state, shelved_until=None)
 
 
+def renew(state: State) -> State:
+    """It is more than what somebody acknowledged or shelved (another sign, a higher severity):
+    it has to be looked at anew. What is out of service stays so."""
+    return replace(state, acknowledged=False, confirmed=False, shelved_until=None)
+
+
 def set_service(state: State, out_of_service: bool) -> State:
     """Take out of service for maintenance, or put back. Again changes nothing."""
     return replace(state, out_of_service=out_of_service)

@@ -19,7 +19,8 @@ class AlertRow(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     key: Mapped[str] = mapped_column(String(160), unique=True)
-    """``{domain}:{exceedance_id | excursion_id | visit_id | alarm_id}``: one alert for each."""
+    """``{domain}:{gateway}:{exceedance_id | excursion_id | visit_id | alarm_id}``: one alert for
+    each. A platform alert that is over gives its key up to the next of its kind."""
     version: Mapped[int] = mapped_column(default=0)
     domain: Mapped[str] = mapped_column(String(16), index=True)
     kind: Mapped[str] = mapped_column(String(40))
@@ -31,6 +32,10 @@ class AlertRow(Base):
     severity: Mapped[str] = mapped_column(String(16))
     momentary: Mapped[bool] = mapped_column(default=False)
     """An occurrence without an end of its own: it stays active until it is confirmed."""
+    audience: Mapped[str] = mapped_column(String(24), default="all", server_default="all")
+    """Who is told; see ``Occurrence.audience``."""
+    reminded: Mapped[datetime | None]
+    """When people were last reminded that it stands and nobody has acknowledged it."""
 
     active: Mapped[bool]
     acknowledged: Mapped[bool] = mapped_column(default=False)

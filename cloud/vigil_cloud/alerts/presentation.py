@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
+from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import (
     Alert,
@@ -25,7 +26,6 @@ from vigil_cloud.identity import audit, person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.models import Channel, Delivery
-from vigil_schemas.types import Domain
 
 PERSON_NAME_COLUMN = "person.name"
 """What a person's name is sealed under, in ``alerts`` as in ``persons``."""
@@ -93,7 +93,7 @@ def _alert(
     return Alert(
         id=row.id,
         version=row.version,
-        domain=Domain(row.domain),
+        domain=AlertDomain(row.domain),
         kind=row.kind,
         gateway=row.gateway,
         device=row.device,
@@ -159,6 +159,7 @@ def _deliveries(
         found[delivery.alert_id].append(
             AlertDelivery(
                 channel=channel,
+                round=delivery.round,
                 state=delivery.state,
                 attempts=delivery.attempts,
                 at=delivery.at,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy import and_, not_, or_, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.presentation import note_reading, present
 from vigil_cloud.alerts.schema import (
@@ -29,7 +30,6 @@ from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
-from vigil_schemas.types import Domain
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
@@ -46,7 +46,7 @@ def list_alerts(
         bool | None,
         Query(description="true: active or not yet acknowledged; false: over and acknowledged"),
     ] = None,
-    domain: Domain | None = None,
+    domain: AlertDomain | None = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
     before: Annotated[BeforeCursor, Query()] = None,
 ) -> AlertList:

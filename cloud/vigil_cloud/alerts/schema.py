@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vigil_schemas.types import Domain, UtcDatetime
+from vigil_cloud.alerts.domains import AlertDomain
+from vigil_schemas.types import UtcDatetime
 
 Severity = Literal["critical", "major", "minor", "info"]
 Comment = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
@@ -56,6 +57,8 @@ class AlertDelivery(_Answer):
     """One notification of this alert."""
 
     channel: str
+    round: str
+    """Why it is told again; empty for the first time."""
     state: Literal["waiting", "sent", "failed", "skipped"]
     attempts: int
     at: UtcDatetime | None
@@ -80,6 +83,8 @@ class AlertAction(_Answer):
         "in-service",
         "evidence-stored",
         "escalated",
+        "worsened",
+        "told-again",
     ]
     comment: str
 
@@ -89,7 +94,7 @@ class Alert(_Answer):
 
     id: str
     version: int
-    domain: Domain
+    domain: AlertDomain
     kind: str
     gateway: str
     device: str

@@ -12,17 +12,21 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, lifecycle
+from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.notify.queue import enqueue
+from vigil_cloud.notify.queue import SEVERITIES, enqueue, rearm
 from vigil_cloud.problem import ApiError
 from vigil_schemas.types import Domain
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
+Audience = Literal["all", "home", "home-and-maintainers"]
+_AUDIENCES: Final = ("home", "home-and-maintainers", "all")
+"""Ever wider."""
 Action = Literal[
     "acknowledged", "confirmed", "shelved", "unshelved", "out-of-service", "in-service"
 ]
@@ -46,7 +50,7 @@ class ChangedMeanwhile(ApiError):
 class Occurrence:
     """What a domain says of one alert, at its onset (``active``) or at its end."""
 
-    domain: Domain
+    domain: Domain | AlertDomain
     reference: str
     """``exceedance_id``, ``excursion_id``, ``visit_id`` or ``alarm_id``."""
     kind: str
@@ -68,6 +72,16 @@ class Occurrence:
     person_name: bytes | None = None
     latitude: float | None = None
     longitude: float | None = None
+    audience: Audience = "all"
+    """Who is told: everybody who may see it, the home's own channels alone, or those and the
+    maintainers. A more severe occurrence widens it, nothing narrows it."""
+    tell_again: str | None = None
+    """Why everybody is told again of an alert that stands, also who acknowledged it; at most 40
+    characters. The same reason twice tells once."""
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    """What is doubtful (``Received.marks``); kept in the detail whatever comes later."""
+    alert_id: str | None = None
+    """Where a key may come back after its alert is over. Else it follows from the key."""
 
     @property
     def key(self) -> str:
@@ -78,7 +92,9 @@ class Occurrence:
 def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
     """Raise, clear or leave alone: onset and end in any order, any number of times, end alike.
 
-    Runs inside ingest's transaction; notifications are queued as rows of it.
+    An occurrence that is more severe than the alert, or that gives a new reason to ``tell_again``,
+    renews it: it counts as not acknowledged, and everybody is told. Runs inside ingest's
+    transaction; notifications are queued as rows of it.
     """
     feed.lock(session)
     row = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
@@ -88,6 +104,9 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
         feed.append(session, "alert", row.id, now)
         return row
     changed = _merge(row, occurrence)
+    for reason in _reasons_to_tell_again(session, row, occurrence, now):
+        _tell_again(session, row, reason, now)
+        changed = True
     if row.active and not occurrence.active:
         row.active = lifecycle.clear(state_of(row)).active
         row.cleared = occurrence.ended or now
@@ -101,7 +120,7 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
 
 def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
     row = AlertRow(
-        id=str(uuid.uuid5(_NAMESPACE, occurrence.key)),
+        id=occurrence.alert_id or str(uuid.uuid5(_NAMESPACE, occurrence.key)),
         key=occurrence.key,
         domain=occurrence.domain.value,
         kind=occurrence.kind,
@@ -111,6 +130,7 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         title_zh=occurrence.title_zh,
         severity=occurrence.severity,
         momentary=occurrence.momentary,
+        audience=occurrence.audience,
         active=occurrence.active,
         acknowledged=False,
         confirmed=False,
@@ -118,7 +138,7 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         raised=now,
         event_time=occurrence.event_time,
         cleared=None if occurrence.active else (occurrence.ended or now),
-        detail=dict(occurrence.detail),
+        detail={**occurrence.detail, **occurrence.marks},
         evidence_sha256=occurrence.evidence_sha256,
         person_key=occurrence.person_key,
         person_name=occurrence.person_name,
@@ -128,6 +148,8 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
     session.add(row)
     session.flush()
     _note(session, row, now, None, "raised")
+    if occurrence.tell_again:  # told with the alert itself: the same reason later is no news
+        _note(session, row, now, None, "told-again", occurrence.tell_again)
     if not occurrence.active:
         _note(session, row, now, None, "cleared")
     return row
@@ -138,12 +160,59 @@ def _merge(row: AlertRow, occurrence: Occurrence) -> bool:
     new, old = dict(occurrence.detail), dict(row.detail)
     old_wins = occurrence.active and not occurrence.supersedes
     detail = {**new, **old} if old_wins else {**old, **new}
+    detail |= occurrence.marks
     event_time = min(row.event_time, occurrence.event_time)
     evidence = row.evidence_sha256 or occurrence.evidence_sha256
     if (detail, event_time, evidence) == (row.detail, row.event_time, row.evidence_sha256):
         return False
     row.detail, row.event_time, row.evidence_sha256 = detail, event_time, evidence
     return True
+
+
+def _reasons_to_tell_again(
+    session: Session, row: AlertRow, occurrence: Occurrence, now: datetime
+) -> list[str]:
+    """At most one round: a worsening is a reason of its own, and takes the other one with it."""
+    given = occurrence.tell_again
+    if given is not None and _noted(session, row, "told-again", given):
+        given = None
+    if not occurrence.active:
+        return []  # an end is told by the page, not by another call
+    if SEVERITIES.index(occurrence.severity) > SEVERITIES.index(row.severity):
+        _note(session, row, now, None, "worsened", f"{row.severity} → {occurrence.severity}")
+        row.severity, row.kind = occurrence.severity, occurrence.kind
+        row.title, row.title_zh = occurrence.title, occurrence.title_zh
+        row.audience = max(row.audience, occurrence.audience, key=_AUDIENCES.index)
+        return [given or f"severity {occurrence.severity}"]
+    return [given] if given is not None and row.active else []
+
+
+def _noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
+    same = select(AlertHistory.id).where(
+        AlertHistory.alert_id == row.id,
+        AlertHistory.action == action,
+        AlertHistory.comment == comment,
+    )
+    return session.scalar(same.limit(1)) is not None
+
+
+def _tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> None:
+    state = lifecycle.renew(state_of(row))
+    row.acknowledged, row.confirmed = state.acknowledged, state.confirmed
+    row.shelved_until = state.shelved_until
+    row.acknowledged_by = row.acknowledged_at = row.confirmed_by = row.confirmed_at = None
+    _note(session, row, now, None, "told-again", reason)
+    enqueue(session, row, now, round=reason)
+
+
+def reopen(session: Session, row: AlertRow, now: datetime) -> None:
+    """What was over is there again, and the same trouble: who was told of it is not told again.
+    The caller has called ``feed.lock`` before."""
+    row.active, row.cleared = True, None
+    _note(session, row, now, None, "raised")
+    rearm(session, row, now)
+    session.flush()
+    feed.append(session, "alert", row.id, now)
 
 
 def state_of(row: AlertRow) -> State:

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, and_, false, or_
 
+from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -20,6 +21,7 @@ ROLES: Final[dict[str, frozenset[Role]]] = {
     Domain.NOISE: _STREET,
     Domain.WATER: _STREET,
     Domain.SMOKE: _HOME,
+    AlertDomain.PLATFORM: frozenset({Role.MAINTAINER, Role.ADMINISTRATOR}),
 }
 """Check-in is not here on purpose: no role opens it, only a person's consent does."""
 

@@ -36,6 +36,16 @@ def consented_persons(session: Session, account_id: int, at: datetime) -> frozen
     return frozenset(rows)
 
 
+def consented_accounts(session: Session, person_key: str, at: datetime) -> frozenset[int]:
+    """Accounts that hold a valid consent of this person."""
+    rows = session.scalars(
+        select(Consent.account_id).where(
+            Consent.person_key == person_key, Consent.revoked.is_(None), Consent.expires > at
+        )
+    )
+    return frozenset(rows)
+
+
 def reader_of(session: Session, account: Account, at: datetime) -> Reader:
     """The account's rights at one moment. Consents count only for the role family."""
     roles = frozenset(Role(role) for role in account.roles)

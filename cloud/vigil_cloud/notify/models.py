@@ -42,6 +42,9 @@ class Channel(Base):
     """0: told at once. Else told only of what nobody acknowledged for so long."""
     language: Mapped[str] = mapped_column(String(8), default="zh-TW")
     enabled: Mapped[bool] = mapped_column(default=True)
+    devices: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    """Not empty: a home's own channel, told of these devices and of whatever hangs on their
+    gateway, whatever its owner may see otherwise."""
 
 
 class Delivery(Base):
@@ -49,7 +52,7 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        UniqueConstraint("alert_id", "channel_id"),
+        UniqueConstraint("alert_id", "channel_id", "round"),
         Index("ix_deliveries_due", "state", "due"),
     )
 
@@ -60,6 +63,8 @@ class Delivery(Base):
     """``waiting``, ``sent``, ``failed`` (given up) or ``skipped`` (no longer needed or allowed)."""
     attempts: Mapped[int] = mapped_column(default=0)
     due: Mapped[datetime]
+    round: Mapped[str] = mapped_column(String(60), default="", server_default="")
+    """Empty: the alert was raised. Else why it is told again: one delivery for each reason."""
     escalation: Mapped[bool] = mapped_column(default=False)
     at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(String(300))

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.alerts.platform_kinds import HOME_KINDS
+from vigil_cloud.alerts.visibility import ROLES, may_see
+from vigil_cloud.devices.models import Device
 from vigil_cloud.identity.models import Account
-from vigil_cloud.identity.reader import Reader, reader_of
+from vigil_cloud.identity.reader import Reader, consented_accounts
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel, Delivery
 
 SEVERITIES: Final = ("info", "minor", "major", "critical")
+MAINTAINERS: Final = ROLES[AlertDomain.PLATFORM]
+SETTLE: Final = timedelta(seconds=60)
+"""So long a platform alert waits before it is told: what is over meanwhile is told to nobody, and
+what befalls many gateways at once is told in one message."""
+_CHANNELS: Final = (
+    select(Channel, Account)
+    .outerjoin(Account, Account.id == Channel.account_id)
+    .order_by(Channel.id)
+)
 
 
-def enqueue(session: Session, alert: AlertRow, now: datetime) -> None:
-    """One delivery per channel that may and wants to hear of it.
+def enqueue(session: Session, alert: AlertRow, now: datetime, *, round: str = "") -> None:
+    """One delivery per channel that may and wants to hear of it; ``round``: why again.
 
     Channels that escalate are due later; whether they are still needed is decided then.
+    The number of statements does not grow with the number of channels.
     """
-    for channel in session.scalars(select(Channel).where(Channel.enabled).order_by(Channel.id)):
-        if not wants(channel, alert) or not allowed(session, channel, alert, now):
+    hearers = Hearers(session, alert, now)
+    soonest = now + (SETTLE if alert.domain == AlertDomain.PLATFORM else timedelta())
+    for channel, account in session.execute(_CHANNELS.where(Channel.enabled)):
+        if not wants(channel, alert) or not hearers.include(channel, account):
             continue
         session.add(
             Delivery(
@@ -32,10 +48,20 @@ def enqueue(session: Session, alert: AlertRow, now: datetime) -> None:
                 channel_id=channel.id,
                 state="waiting",
                 attempts=0,
-                due=now + timedelta(seconds=channel.escalate_after_s),
+                round=round,
+                due=soonest + timedelta(seconds=channel.escalate_after_s),
                 escalation=channel.escalate_after_s > 0,
             )
         )
+
+
+def rearm(session: Session, alert: AlertRow, now: datetime) -> None:
+    """The alert is open again: whom nobody told, because it was over, is told now."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.alert_id == alert.id, Delivery.state == "skipped")
+        .values(state="waiting", due=now + SETTLE, error=None)
+    )
 
 
 def wants(channel: Channel, alert: AlertRow) -> bool:
@@ -48,14 +74,66 @@ def wants(channel: Channel, alert: AlertRow) -> bool:
 
 
 def allowed(session: Session, channel: Channel, alert: AlertRow, now: datetime) -> bool:
-    """Whether the channel's owner may see this alert now. Asked again just before sending."""
-    reader = owner(session, channel, now)
-    return reader is not None and may_see(reader, alert.domain, alert.person_key)
+    """Whether the channel may hear of this alert now. Asked again just before sending."""
+    account = session.get(Account, channel.account_id) if channel.account_id else None
+    return Hearers(session, alert, now).include(channel, account)
 
 
-def owner(session: Session, channel: Channel, now: datetime) -> Reader | None:
-    """Whose rights the channel has; nobody's when the account is closed."""
-    if channel.account_id is None and channel.role is not None:
-        return Reader(0, f"role:{channel.role}", frozenset({Role(channel.role)}))
-    account = session.get(Account, channel.account_id)
-    return reader_of(session, account, now) if account is not None and account.active else None
+class Hearers:
+    """Which channels may hear of one alert at one moment; asks the database once for each thing
+    that the question needs, however many channels there are."""
+
+    def __init__(self, session: Session, alert: AlertRow, now: datetime) -> None:
+        self._session, self._alert, self._now = session, alert, now
+
+    def include(self, channel: Channel, account: Account | None) -> bool:
+        """A home's own channel hears of the home; any other of what its owner may see."""
+        if channel.account_id is not None and (account is None or not account.active):
+            return False
+        if channel.devices:
+            return self._concerns(channel)
+        if self._alert.audience == "home":
+            return False
+        reader = self._owner(channel, account)
+        if self._alert.audience == "home-and-maintainers" and not reader.has(*MAINTAINERS):
+            return False
+        return may_see(reader, self._alert.domain, self._alert.person_key)
+
+    def _concerns(self, home: Channel) -> bool:
+        if self._alert.person_key is not None:
+            return False  # whereabouts are opened by consents alone
+        if self._alert.device in home.devices:
+            return True
+        here = self._alert.gateway in {self._gateways.get(device) for device in home.devices}
+        if self._alert.domain == AlertDomain.PLATFORM:
+            return here and not self._alert.device and self._alert.kind in HOME_KINDS
+        # An alarm that nobody has given to a home yet rings in one of those on its gateway.
+        return here and self._alert.domain == AlertDomain.SMOKE and not self._given
+
+    @cached_property
+    def _gateways(self) -> dict[str, str]:
+        rows = self._session.execute(
+            select(Device.device, Device.gateway).where(Device.gateway == self._alert.gateway)
+        )
+        return {row.device: row.gateway for row in rows}
+
+    @cached_property
+    def _given(self) -> bool:
+        homes = self._session.scalars(select(Channel.devices).where(Channel.enabled))
+        return any(self._alert.device in devices for devices in homes)
+
+    @cached_property
+    def _consented(self) -> frozenset[int]:
+        if self._alert.person_key is None:
+            return frozenset()
+        return consented_accounts(self._session, self._alert.person_key, self._now)
+
+    def _owner(self, channel: Channel, account: Account | None) -> Reader:
+        if account is None:
+            assert channel.role is not None  # noqa: S101 - the table's own check
+            return Reader(0, f"role:{channel.role}", frozenset({Role(channel.role)}))
+        person = self._alert.person_key
+        roles = frozenset(Role(role) for role in account.roles)
+        told = person is not None and Role.FAMILY in roles and account.id in self._consented
+        consented = frozenset({person}) if told and person is not None else frozenset[str]()
+        return Reader(account.id, account.username, roles, consented)

@@ -1,6 +1,6 @@
 /** Numbers, units and times as people read them. Times are always those of Taipei. */
 
-import type { Device, Domain } from "./api/model";
+import type { AlertDomain, Device } from "./api/model";
 
 export type Language = "zh-TW" | "en";
 export const TIME_ZONE = "Asia/Taipei";
@@ -154,8 +154,16 @@ export const titleOf = (alert: { title: string; title_zh: string }, language: La
   (language === "en" ? alert.title : alert.title_zh) || alert.title;
 
 /** Sums for the console's chips: how many of each domain. */
-export function countByDomain(items: Iterable<{ domain: Domain }>): Record<Domain, number> {
-  const counts: Record<Domain, number> = { noise: 0, water: 0, checkin: 0, smoke: 0 };
+export function countByDomain(
+  items: Iterable<{ domain: AlertDomain }>,
+): Record<AlertDomain, number> {
+  const counts: Record<AlertDomain, number> = {
+    noise: 0,
+    water: 0,
+    checkin: 0,
+    smoke: 0,
+    platform: 0,
+  };
   for (const item of items) counts[item.domain] += 1;
   return counts;
 }

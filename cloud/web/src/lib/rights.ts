@@ -1,13 +1,14 @@
 /** What an account may do, as far as the screen offers it; the server decides for itself. */
 
-import type { Alert, Domain, Role } from "./api/model";
+import type { Alert, AlertDomain, Role } from "./api/model";
 import { session } from "./session.svelte";
 
-const ACTORS: Record<Domain, readonly Role[]> = {
+const ACTORS: Record<AlertDomain, readonly Role[]> = {
   noise: ["inspector", "reviewer", "police", "administrator"],
   water: ["inspector", "reviewer", "police", "administrator"],
   smoke: ["dispatcher", "maintainer", "administrator"],
   checkin: ["family"],
+  platform: ["maintainer", "administrator"],
 };
 
 export const mayAcknowledge = (alert: Pick<Alert, "domain">): boolean =>

@@ -19,6 +19,8 @@ export type Delivery = Schema["AlertDelivery"];
 export type Device = Schema["DeviceEntry"];
 export type DeviceState = Device["state"];
 export type Domain = Schema["Domain"];
+/** A sensing domain, or the platform itself. */
+export type AlertDomain = Schema["AlertDomain"];
 export type EvidenceFile = Schema["EvidenceFileEntry"];
 export type Gateway = Schema["GatewayEntry"];
 export type Person = Schema["PersonEntry"];
@@ -31,6 +33,7 @@ export type Visit = Schema["VisitEntry"];
 
 /** The most urgent first. */
 export const DOMAINS: readonly Domain[] = ["smoke", "noise", "water", "checkin"];
+export const ALERT_DOMAINS: readonly AlertDomain[] = [...DOMAINS, "platform"];
 
 export interface LevelCurve {
   start: string;

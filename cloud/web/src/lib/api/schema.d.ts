@@ -760,7 +760,7 @@ export interface components {
             };
             /** Device */
             device: string;
-            domain: components["schemas"]["Domain"];
+            domain: components["schemas"]["AlertDomain"];
             /**
              * Event Time
              * @description When it happened, by the device's clock.
@@ -809,7 +809,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated";
+            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "told-again";
             /** At */
             at: string;
             /** Comment */
@@ -850,11 +850,22 @@ export interface components {
             /** Error */
             error: string | null;
             /**
+             * Round
+             * @description Why it is told again; empty for the first time.
+             */
+            round: string;
+            /**
              * State
              * @enum {string}
              */
             state: "waiting" | "sent" | "failed" | "skipped";
         };
+        /**
+         * AlertDomain
+         * @description The words of ``vigil_schemas.types.Domain``, and one that no device ever sends.
+         * @enum {string}
+         */
+        AlertDomain: "noise" | "water" | "checkin" | "smoke" | "platform";
         /**
          * AlertEvidence
          * @description ``waiting``: the event names evidence that the gateway has not delivered yet.
@@ -1520,7 +1531,7 @@ export interface operations {
             query?: {
                 /** @description true: active or not yet acknowledged; false: over and acknowledged */
                 active?: boolean | null;
-                domain?: components["schemas"]["Domain"] | null;
+                domain?: components["schemas"]["AlertDomain"] | null;
                 limit?: number;
                 /** @description `next` of the page before */
                 before?: string | null;

@@ -43,6 +43,7 @@ export const en = {
   "domain.water": "Water",
   "domain.checkin": "Check-in",
   "domain.smoke": "Smoke",
+  "domain.platform": "Platform",
 
   "severity.critical": "Critical",
   "severity.major": "Major",
@@ -93,6 +94,8 @@ export const en = {
   "alert.action.in-service": "Back in service",
   "alert.action.evidence-stored": "Evidence stored",
   "alert.action.escalated": "Escalated",
+  "alert.action.worsened": "More severe",
+  "alert.action.told-again": "Told again",
 
   "alerts.title": "Alerts",
   "alerts.showActive": "Open",
@@ -154,6 +157,12 @@ export const en = {
   "water.rate": "changes too fast",
   "water.excursion": "Excursion",
 
+  "platform.what": "What is wrong",
+  "platform.subject": "Concerns",
+  "platform.device": "Device",
+  "platform.since": "Since",
+  "platform.explanation": "Found",
+  "platform.remedy": "What to do",
   "smoke.condition": "Condition",
   "smoke.battery": "Battery",
   "smoke.link": "Link quality",

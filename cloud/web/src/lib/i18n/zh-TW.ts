@@ -45,6 +45,7 @@ export const zhTW: Record<Key, string> = {
   "domain.water": "水質",
   "domain.checkin": "平安",
   "domain.smoke": "火警",
+  "domain.platform": "系統",
 
   "severity.critical": "緊急",
   "severity.major": "重要",
@@ -95,6 +96,8 @@ export const zhTW: Record<Key, string> = {
   "alert.action.in-service": "恢復使用",
   "alert.action.evidence-stored": "證據已存入",
   "alert.action.escalated": "升級通報",
+  "alert.action.worsened": "情況加重",
+  "alert.action.told-again": "再次通報",
 
   "alerts.title": "警報",
   "alerts.showActive": "待處理",
@@ -154,6 +157,12 @@ export const zhTW: Record<Key, string> = {
   "water.rate": "變化過快",
   "water.excursion": "異常",
 
+  "platform.what": "問題說明",
+  "platform.subject": "對象",
+  "platform.device": "裝置",
+  "platform.since": "開始",
+  "platform.explanation": "發現",
+  "platform.remedy": "處理方式",
   "smoke.condition": "狀況",
   "smoke.battery": "電量",
   "smoke.link": "連線品質",

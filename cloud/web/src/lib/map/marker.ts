@@ -1,14 +1,14 @@
 /** What stands on the map, and how it looks. Markers that can be chosen are
  * buttons: keyboards and readers reach them. */
 
-import type { Alert, DeviceState, Domain, Severity } from "../api/model";
+import type { Alert, AlertDomain, DeviceState, Severity } from "../api/model";
 import { PATHS } from "../ui/Icon.svelte";
 import type { Position } from "../geo";
 
 export interface Mark {
   id: string;
   position: Position;
-  domain: Domain;
+  domain: AlertDomain;
   state: DeviceState;
   /** The worst open alert here, if there is one: the marker pulses in its colour. */
   severity: Severity | null;
@@ -19,7 +19,7 @@ export interface Mark {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function icon(domain: Domain): SVGSVGElement {
+function icon(domain: AlertDomain): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
@@ -31,7 +31,7 @@ function icon(domain: Domain): SVGSVGElement {
 
 /** A button where it can be chosen, a picture with a name where it only shows a place. */
 export function markerElement(
-  domain: Domain,
+  domain: AlertDomain,
   order: number | undefined,
   choosable: boolean,
 ): HTMLElement {

@@ -1,0 +1,115 @@
+"""Alerts that the platform raises about itself: the same life cycle, no event behind them.
+
+State is the alert row itself, so that a restart forgets nothing: the key of a kind and its
+subject names the latest alert of it, whether that stands or is over.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.platform_kinds import REMEDIES, PlatformKind
+from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.alerts.service import Occurrence, record, reopen
+
+REOPENED_WITHIN: Final = timedelta(minutes=10)
+"""What comes back so soon is the same trouble, and told as such: once."""
+
+
+def raise_platform(
+    session: Session,
+    kind: PlatformKind,
+    subject: str,
+    *,
+    severity: Severity,
+    title: str,
+    title_zh: str,
+    now: datetime,
+    detail: Mapping[str, Any] | None = None,
+    gateway: str = "",
+    device: str = "",
+    since: datetime | None = None,
+) -> AlertRow:
+    """Raise an alert of ``kind`` about ``subject`` (a gateway, a device, a channel, ``cloud``…).
+
+    Idempotent: one that stands is left alone, but for a higher severity, which is told. One that
+    was over for less than ten minutes is opened again. In the caller's transaction.
+    ``subject``: at most 60 characters count. ``gateway`` and ``device`` say which homes are
+    told (``HOME_KINDS``) and where the page leads.
+    """
+    feed.lock(session)
+    occurrence = Occurrence(
+        domain=AlertDomain.PLATFORM,
+        reference=f"{kind}:{subject[:60]}",
+        kind=kind,
+        gateway=gateway,
+        device=device,
+        title=title,
+        title_zh=title_zh,
+        severity=severity,
+        event_time=since or now,
+        active=True,
+        supersedes=True,
+        detail={
+            **(detail or {}),
+            "subject": subject,
+            "remedy": REMEDIES[kind].english,
+            "remedy_zh": REMEDIES[kind].chinese,
+        },
+        alert_id=str(uuid.uuid4()),
+    )
+    latest = _latest(session, occurrence.key)
+    if latest is not None and not latest.active:
+        if latest.cleared is not None and now - latest.cleared < REOPENED_WITHIN:
+            reopen(session, latest, now)
+        else:
+            latest.key = f"{occurrence.key}@{latest.id[:8]}"
+            session.flush()
+    return record(session, occurrence, now)
+
+
+def clear_platform(
+    session: Session, kind: PlatformKind, subject: str, *, now: datetime, gateway: str = ""
+) -> bool:
+    """The trouble is over; ``False`` where no such alert stood. In the caller's transaction.
+
+    ``gateway`` as when it was raised.
+    """
+    over = Occurrence(
+        domain=AlertDomain.PLATFORM,
+        reference=f"{kind}:{subject[:60]}",
+        kind=kind,
+        gateway=gateway,
+        device="",
+        title="",
+        title_zh="",
+        severity="info",
+        event_time=now,
+        active=False,
+        ended=now,
+    )
+    if not session.scalar(select(AlertRow.active).where(AlertRow.key == over.key)):
+        return False  # asked without the feed's lock: nearly always so
+    record(session, over, now)
+    return True
+
+
+def standing(session: Session, *kinds: PlatformKind) -> list[AlertRow]:
+    """Platform alerts of these kinds that are not over."""
+    query = select(AlertRow).where(
+        AlertRow.domain == AlertDomain.PLATFORM.value, AlertRow.kind.in_(kinds), AlertRow.active
+    )
+    return list(session.scalars(query.order_by(AlertRow.raised, AlertRow.id)))
+
+
+def _latest(session: Session, key: str) -> AlertRow | None:
+    return session.scalar(select(AlertRow).where(AlertRow.key == key))

@@ -1,0 +1,88 @@
+"""What the platform raises alerts about by itself, and what is to be done about each."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+PlatformKind = Literal[
+    "gateway-silent",
+    "source-failed",
+    "outbox-filling",
+    "gateway-disk",
+    "cloud-disk",
+    "clock-wrong",
+    "certificate-ends",
+    "alarm-refused",
+    "quota",
+    "channel-failing",
+    "device-conflict",
+]
+
+
+class Remedy(NamedTuple):
+    """What to do, for whoever maintains the platform."""
+
+    english: str
+    chinese: str
+
+
+REMEDIES: Final[dict[PlatformKind, Remedy]] = {
+    "gateway-silent": Remedy(
+        "Check the gateway's power and network, then its service: `systemctl status vigil-edge`."
+        " Until it speaks again nothing that hangs on it can be heard.",
+        "請檢查閘道器的電源與網路，再檢查服務：`systemctl status vigil-edge`。"
+        "恢復連線之前，其下所有裝置的訊號都無法送達。",
+    ),
+    "source-failed": Remedy(
+        "Look at the device's error on its page; check its power, cable and address, then restart"
+        " the source from the gateway's page.",
+        "請查看裝置頁面上的錯誤，檢查電源、線路與位址，再由閘道器頁面重新啟動該來源。",
+    ),
+    "outbox-filling": Remedy(
+        "The gateway stores more than it can send: check its connection to the broker and its"
+        " receipts (`vigil-edge outbox status`).",
+        "閘道器累積的資料多於能送出的：請檢查與訊息中介的連線及回條"
+        "（`vigil-edge outbox status`）。",
+    ),
+    "gateway-disk": Remedy(
+        "Free space on the gateway's disk; when it is full, readings are thinned out.",
+        "請清出閘道器的磁碟空間；磁碟滿了之後，量測資料會被抽稀。",
+    ),
+    "cloud-disk": Remedy(
+        "Free space or enlarge the disk of the server now; when it is full, nothing more can be"
+        " stored.",
+        "請立即清出空間或擴充伺服器磁碟；磁碟滿了之後，任何資料都無法儲存。",
+    ),
+    "clock-wrong": Remedy(
+        "Check time synchronisation on the gateway (`timedatectl`). What it sends is taken with the"
+        " time of receipt and marked until then.",
+        "請檢查閘道器的時間同步（`timedatectl`）。在修正之前，其資料以收到時間登錄並加註記號。",
+    ),
+    "certificate-ends": Remedy(
+        "Issue a new certificate and install it before this one ends; afterwards no connection is"
+        " made any more.",
+        "請在到期前簽發並安裝新憑證；到期後將無法再建立連線。",
+    ),
+    "alarm-refused": Remedy(
+        "A message of an alarm could not be read. Look at it among the refused messages, ask at the"
+        " place whether there is a fire, and replay it.",
+        "一則警報訊息無法判讀。請查看被拒收的訊息，向現場確認是否有火災，再重新處理。",
+    ),
+    "quota": Remedy(
+        "One sender sends more than its share and is held back; look at its devices or revoke it.",
+        "某個傳送者超出配額而受限；請檢查其裝置，必要時撤銷。",
+    ),
+    "channel-failing": Remedy(
+        "Nobody hears what goes through this channel: check its address, its password and the"
+        " service behind it.",
+        "經由此管道的通知無人收到：請檢查其位址、密碼與後方的服務。",
+    ),
+    "device-conflict": Remedy(
+        "Two gateways describe the same device. Rename one, or release the device from the gateway"
+        " that no longer has it.",
+        "兩台閘道器描述了同一個裝置。請更改其中一個的名稱，或將裝置從已不再擁有它的閘道器釋出。",
+    ),
+}
+
+HOME_KINDS: Final[frozenset[str]] = frozenset({"gateway-silent", "source-failed", "alarm-refused"})
+"""Told to a home, too: while they stand its alarms may not be heard."""
