@@ -8,6 +8,7 @@ Run alone: ``python -m vigil_cloud.broker HOST:PORT``.
 from __future__ import annotations
 
 import contextlib
+import resource
 import signal
 import sys
 import tempfile
@@ -23,6 +24,10 @@ from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import MAX_MESSAGE_BYTES
 
 MAX_CONNECTIONS: Final = 2_000
+OWN_HANDLES: Final = 64
+"""Of its file handles the broker itself needs so many."""
+CONNECT_S: Final = 10
+"""Who has connected and not said CONNECT by then is let go: each holds a file handle."""
 MAX_PAYLOAD_BYTES: Final = 4 * MAX_MESSAGE_BYTES
 """Above the contract's limit: what is too large shall reach the dead-letter table."""
 MAX_INFLIGHT: Final = 500
@@ -42,13 +47,21 @@ class BrokerFailed(VigilError):
     code: ClassVar[str] = "broker-failed"
 
 
-def configuration(host: str, port: int) -> str:
-    """rumqttd's own TOML: one MQTT 5 listener (3.1.1 is on none: it hides refusals)."""
+def configuration(host: str, port: int, handles: int | None = None) -> str:
+    """rumqttd's own TOML: one MQTT 5 listener (3.1.1 is on none: it hides refusals).
+
+    ``handles`` are the file handles that its process may have, by default as ours.
+    """
+    if handles is None:
+        handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MAX_CONNECTIONS
+    if handles != resource.RLIM_INFINITY:
+        most = max(OWN_HANDLES, min(most, handles - OWN_HANDLES))
     listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return f"""id = 0
 [router]
 id = 0
-max_connections = {MAX_CONNECTIONS}
+max_connections = {most}
 max_outgoing_packet_count = 200
 max_segment_size = {SEGMENT_BYTES}
 max_segment_count = {SEGMENTS}
@@ -57,7 +70,7 @@ name = "vigil"
 listen = "{listen}"
 next_connection_delay_ms = 0
 [v5.1.connections]
-connection_timeout_ms = 60000
+connection_timeout_ms = {CONNECT_S * 1000}
 max_payload_size = {MAX_PAYLOAD_BYTES}
 max_inflight_count = {MAX_INFLIGHT}
 dynamic_filters = true

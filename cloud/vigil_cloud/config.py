@@ -27,6 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from vigil_cloud.http.limits import HttpLimits
 from vigil_schemas.errors import VigilError
 
 DEMO_SECRET: Final = "vigil-demo-secret-known-to-everyone-do-not-use"  # noqa: S105 - public on purpose
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
 
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8400
+    http_limits: HttpLimits = Field(default_factory=HttpLimits)
     operations_listen: str = ""
     """Where ``vigil-cloud ingest`` answers ``/healthz``, ``/readyz`` and ``/metrics`` about
     itself, as ``host:port``; empty: nowhere."""

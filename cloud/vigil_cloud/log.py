@@ -4,8 +4,44 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
+from typing import Final
 
 import structlog
+
+STRANGERS: Final = ("uvicorn.error", "asyncio")
+"""What these say, anybody who can connect can make them say."""
+
+
+class NotTooOften(logging.Filter):
+    """The first few lines of a kind in each period; the next one tells how many were left out."""
+
+    def __init__(
+        self,
+        most: int = 10,
+        period_s: float = 60.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self._most = most
+        self._period_s = period_s
+        self._monotonic = monotonic
+        self._kinds: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """By the text before its values are filled in."""
+        kind, now = str(record.msg)[:100], self._monotonic()
+        began, count = self._kinds.get(kind, (now, 0))
+        left_out = 0
+        if now - began >= self._period_s:
+            left_out, began, count = max(0, count - self._most), now, 0
+        if len(self._kinds) > 1000:
+            self._kinds.clear()
+        self._kinds[kind] = (began, count + 1)
+        if left_out:
+            record.msg = f"{record.msg} ({left_out} more like it were not written)"
+        return count < self._most
 
 
 def set_up_logging(level: str = "info") -> None:
@@ -41,6 +77,8 @@ def set_up_logging(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in STRANGERS:
+        logging.getLogger(name).filters[:] = [NotTooOften()]
     # One line per request or per HTTP connection is metrics' work, not the log's.
     for noisy in ("alembic", "httpx", "httpcore", "urllib3", "uvicorn.access", "iotcore.broker"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

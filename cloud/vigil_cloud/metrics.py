@@ -71,6 +71,15 @@ class Metrics:
             "1 while ingest is connected to the broker",
             registry=self.registry,
         )
+        self.http_connections = Gauge(
+            "vigil_http_connections", "Open HTTP connections", registry=self.registry
+        )
+        self.http_ended = Counter(
+            "vigil_http_connections_ended",
+            "Connections that a deadline or a limit ended, or that were not taken, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
 
     def exposition(self) -> tuple[bytes, str]:
         """The text for ``/metrics`` and its content type."""

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import logging
+import math
 import os
 import signal
 import socket
@@ -25,6 +26,9 @@ from vigil_cloud.broker import EmbeddedBroker
 from vigil_cloud.checkin import service as checkin
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
 from vigil_cloud.database.migrate import check, upgrade
+from vigil_cloud.http.acceptor import GuardedServer
+from vigil_cloud.http.guard import Guard, trusted_proxies
+from vigil_cloud.http.limits import file_handles, most_connections, most_per_client
 from vigil_cloud.identity import secret_key
 from vigil_cloud.ingest.service import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
@@ -160,7 +164,7 @@ def serve_api(services: Services, ready: Callable[[int], None]) -> None:
     """
     settings = services.settings
     listener = _listen(settings.http_host, settings.http_port, "VIGIL_HTTP_PORT")
-    _serve(create_app(services), listener, ready)
+    _serve(services, create_app(services), listener, ready)
 
 
 def serve_operations(services: Services, ready: Callable[[], None]) -> None:
@@ -173,20 +177,44 @@ def serve_operations(services: Services, ready: Callable[[], None]) -> None:
         wait_for_signal(ready)
         return
     listener = _listen(*host_and_port(listen), "VIGIL_OPERATIONS_LISTEN")
-    _serve(create_operations_app(services), listener, lambda _port: ready())
+    _serve(services, create_operations_app(services), listener, lambda _port: ready())
 
 
-def _serve(app: FastAPI, listener: socket.socket, ready: Callable[[int], None]) -> None:
+def _serve(
+    services: Services, app: FastAPI, listener: socket.socket, ready: Callable[[int], None]
+) -> None:
     port = int(listener.getsockname()[1])
+    limits = services.settings.http_limits
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=math.ceil(limits.keep_alive_s),
         timeout_graceful_shutdown=_DRAIN_S,
     )
+    guard = build_guard(services)
     with _quiet_signals(), listener:
-        _Server(config, lambda: ready(port)).run(sockets=[listener])
+        GuardedServer(config, listener, guard, lambda: ready(port)).run()
+
+
+def build_guard(services: Services) -> Guard:
+    """With as many connections as the file handles of this process allow."""
+    limits = services.settings.http_limits
+    handles, in_use = file_handles(selects="ingest" in services.readiness)
+    most = most_connections(limits.connections, handles, in_use)
+    if limits.connections > most:
+        _log.warning("too-few-file-handles", connections=most, wanted=limits.connections)
+    metrics = services.metrics
+    guard = Guard(
+        limits,
+        most,
+        most_per_client(limits.connections_per_client, most),
+        trusted=trusted_proxies(os.environ),
+        ended=lambda reason: metrics.http_ended.labels(reason).inc(),
+    )
+    metrics.http_connections.set_function(lambda: float(len(guard.connections)))
+    return guard
 
 
 def wait_for_signal(ready: Callable[[], None]) -> None:
@@ -217,17 +245,6 @@ def say(**fields: Any) -> None:
     """One JSON line on standard output, for whoever started us."""
     sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
     sys.stdout.flush()
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
 
 
 def _listen(host: str, port: int, variable: str) -> socket.socket:
