@@ -14,7 +14,7 @@ WORKERS ?= 3
 SAY_MEANWHILE = { n=0; while sleep 1 && kill -0 $$$$ 2>/dev/null; do n=$$((n + 1)); \
 	[ $$((n % 10)) != 0 ] || echo "vigil: … $$n s, still $(1)"; done; } & beat=$$!; trap "kill $$beat 2>/dev/null" EXIT;
 
-.PHONY: help setup demo test check bench faults schemas format clean
+.PHONY: help setup wheel demo test check bench faults schemas format clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -48,6 +48,9 @@ $(ASYNCAPI)/node_modules/.ready: $(ASYNCAPI)/package.json $(ASYNCAPI)/package-lo
 	@echo "vigil: installing the AsyncAPI parser"
 	@cd $(ASYNCAPI) && npm ci --silent --no-audit --no-fund
 	@touch $@
+
+wheel: setup ## A wheel with the web pages, in dist/
+	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run it as a test
 	@$(BIN)/vigil-sim demo $(ARGS)

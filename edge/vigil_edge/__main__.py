@@ -1,7 +1,16 @@
-"""``python -m vigil_edge``."""
+"""The entrance of ``vigil-edge``, also as ``python -m vigil_edge``."""
+
+from __future__ import annotations
 
 import sys
 
-from vigil_edge.cli import main
+from vigil_schemas.entrance import enter
 
-sys.exit(main())
+
+def main() -> int:
+    """The console script; returns the exit status."""
+    return enter("vigil-edge", "edge", "vigil_edge.cli")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

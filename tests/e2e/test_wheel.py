@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
+import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -45,14 +49,101 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
     if not (ROOT / "cloud/vigil_cloud/static/index.html").is_file():
         pytest.skip("the web pages are not built: make setup")
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
-    )
+    done = build(ROOT, folder)
     assert done.returncode == 0, done.stderr
     (path,) = folder.glob("*.whl")
     with zipfile.ZipFile(path) as opened:
         yield opened
+
+
+def build(root: Path, folder: Path, *, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    environment = os.environ if path is None else {**os.environ, "PATH": path}
+    return subprocess.run(
+        command,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=environment,
+    )
+
+
+@pytest.fixture
+def clean_checkout(tmp_path: Path) -> Path:
+    """The files that git knows, as they are now: no built pages."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    root = tmp_path / "checkout"
+    for name in names.split("\0"):
+        if name and not name.startswith("tests/") and (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, root / name)
+    return root
+
+
+def test_a_wheel_of_a_clean_checkout_holds_the_pages(clean_checkout: Path, tmp_path: Path) -> None:
+    modules = ROOT / "cloud/web/node_modules"
+    if not modules.is_dir():
+        pytest.skip("the web packages are not installed: make setup")
+    (clean_checkout / "cloud/web/node_modules").symlink_to(modules)
+
+    done = build(clean_checkout, tmp_path / "dist")
+
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as opened:
+        assert "vigil_cloud/static/index.html" in opened.namelist()
+
+
+def test_without_pages_and_npm_there_is_no_wheel(clean_checkout: Path, tmp_path: Path) -> None:
+    done = build(clean_checkout, tmp_path / "dist", path=str(tmp_path))
+
+    assert done.returncode != 0
+    assert "the web pages are not built and npm is not here" in done.stderr
+    assert not list((tmp_path / "dist").glob("*.whl"))
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("vigil-edge", ["noise", "replay", "street.wav"]),
+        ("vigil-cloud", ["seed", "seed.toml"]),
+        ("vigil-sim", ["check", "city-night"]),
+    ],
+)
+def test_a_program_without_its_extra_says_so_in_one_line(
+    program: str, words: list[str], wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    wheel.extractall(tmp_path)
+    # What every install has: pydantic and what that needs, and nothing of an extra.
+    for name in ("pydantic", "pydantic_core", "annotated_types", "typing_extensions.py"):
+        spec = importlib.util.find_spec(name.removesuffix(".py"))
+        assert spec is not None
+        assert spec.origin is not None
+        origin = Path(spec.origin)
+        (tmp_path / name).symlink_to(origin if name.endswith(".py") else origin.parent)
+    inspection = importlib.util.find_spec("typing_inspection")
+    assert inspection is not None
+    assert inspection.origin is not None
+    (tmp_path / "typing_inspection").symlink_to(Path(inspection.origin).parent)
+    package = program.replace("-", "_")
+
+    # -S: the interpreter's own site-packages stay out.
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", package, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]},
+    )
+
+    assert done.returncode == 2
+    assert re.fullmatch(rf"{program}: package-missing: \S+ is not installed; .+\n", done.stderr)
+    assert f"[{program.removeprefix('vigil-')}]" in done.stderr
 
 
 def sources(suffixes: frozenset[str] | None = None) -> set[str]:

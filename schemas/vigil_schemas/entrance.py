@@ -1,0 +1,27 @@
+"""How a console script begins: a package that is not installed is one line, not a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+
+def enter(program: str, extra: str, module: str) -> int:
+    """Run ``main`` of the module and return its exit status; 2 where an import fails.
+
+    ``extra`` is the one that installs what the program imports.
+    """
+    try:
+        status: int = importlib.import_module(module).main()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0].startswith("vigil_"):
+            raise  # a mistake of ours
+        sys.stderr.write(
+            f"{program}: package-missing: {error.name} is not installed; install vigil-city"
+            f" with its extra: pip install 'WHEEL_OR_CHECKOUT[{extra}]'\n"
+        )
+        return 2
+    except ImportError as error:  # a compiled package that lacks a library of the system
+        sys.stderr.write(f"{program}: library-missing: {error}\n")
+        return 2
+    return status
