@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    config: Config = load(args.config)
+    config: Config = load(args.config, checking=True)
     for line in summary(config):
         print(json.dumps(line, ensure_ascii=False))
     return 0

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from vigil_edge.mistakes import Mistake, from_validation, show, suggestion
+from vigil_edge.mistakes import CHECKING, Mistake, from_validation, show, suggestion
 from vigil_edge.paths import FOLDER
 from vigil_edge.sections import (
     CloudSettings,
@@ -80,8 +80,11 @@ class Config:
     sections: tuple[DeviceSection, ...]
 
 
-def load(file: Path) -> Config:
-    """Read and check a configuration. Raises ``ConfigError`` with every mistake in it."""
+def load(file: Path, *, checking: bool = False) -> Config:
+    """Read and check a configuration. Raises ``ConfigError`` with every mistake in it.
+
+    ``checking``: also with those that a gateway starts with all the same, and reports.
+    """
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -91,6 +94,7 @@ def load(file: Path) -> Config:
     if document is None:
         raise ConfigError(file, mistakes)
     reader = _Reader(document, lines_of(text), file.resolve().parent, torn=bool(mistakes))
+    reader.checking = checking
     config = reader.config()
     mistakes += reader.mistakes
     if config is None or mistakes:
@@ -140,6 +144,7 @@ class _Reader:
         self.folder = folder
         self.torn = torn
         """A line was blanked: that a key is missing proves nothing."""
+        self.checking = False
         self.mistakes: list[Mistake] = []
 
     def config(self) -> Config | None:
@@ -184,8 +189,9 @@ class _Reader:
                 yield DeviceSection(domain, index, settings)
 
     def _validate(self, adapter: TypeAdapter[_T], table: Any, at: KeyPath) -> _T | None:
+        context = {FOLDER: str(self.folder), CHECKING: self.checking}
         try:
-            return adapter.validate_python(table, context={FOLDER: str(self.folder)})
+            return adapter.validate_python(table, context=context)
         except ValidationError as error:
             for found in from_validation(error, adapter, table):
                 if not (found.missing and self.torn):

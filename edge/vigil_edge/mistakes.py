@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError, ValidationInfo
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from vigil_schemas.toml_lines import Path
+
+CHECKING: Final = "vigil_edge.checking"
+"""Key of the validation context that is true in ``vigil-edge check``."""
+
+
+def checking(info: ValidationInfo) -> bool:
+    """Whether a mistake may be refused that a running gateway only reports.
+
+    A rule that is newer than the files it judges must not stop a gateway at its upgrade.
+    """
+    return bool((info.context or {}).get(CHECKING))
 
 
 class Mistake(NamedTuple):

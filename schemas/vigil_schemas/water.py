@@ -45,14 +45,22 @@ class WaterExcursion(Model):
     phase: Literal["onset", "end"]
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,47}$")]
     unit: str | None = None
-    kind: Literal["above", "below", "rate", "off_scale_high", "off_scale_low", "lost_while_rising"]
+    kind: Literal[
+        "above",
+        "below",
+        "rate",
+        "off_scale_high",
+        "off_scale_low",
+        "lost_while_rising",
+        "lost_while_falling",
+    ]
     """Which bound was crossed: a high or low limit, the rate of change, or the sensor's own
-    range; or the signal was lost while it was on its way up."""
+    range; or the signal was lost on its way to a high or to a low bound."""
     limit: float | None = None
     """The bound, in ``unit`` (per second for ``rate``); absent where there is none."""
     value: float | None = None
-    """At the onset the reading that crossed; at the end the most extreme one; absent where
-    the sensor gave none."""
+    """At the onset the reading that crossed; at the end the most extreme one; of a lost signal
+    the last one before; absent where the sensor gave no number."""
     flag: QartodFlag
     started: UtcDatetime
     ended: UtcDatetime | None = None

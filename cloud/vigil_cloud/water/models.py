@@ -22,12 +22,13 @@ class Excursion(Base):
     device: Mapped[str] = mapped_column(String(64), index=True)
     parameter: Mapped[str] = mapped_column(String(48))
     unit: Mapped[str | None] = mapped_column(String(8))
-    kind: Mapped[str] = mapped_column(String(8))
-    limit: Mapped[float] = mapped_column(Float)
+    kind: Mapped[str] = mapped_column(String(24))
+    limit: Mapped[float | None] = mapped_column(Float)
+    """Null where the sensor itself says that it is off scale, or was lost."""
     onset_value: Mapped[float | None] = mapped_column(Float)
-    """Null while only the end has arrived."""
+    """Null while only the end has arrived, and where the sensor gave no number."""
     extreme_value: Mapped[float | None] = mapped_column(Float)
-    """Known at the end."""
+    """Known at the end, where the sensor gave a number."""
     started: Mapped[datetime]
     ended: Mapped[datetime | None]
     alert_id: Mapped[str] = mapped_column(String(36))

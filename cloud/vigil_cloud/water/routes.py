@@ -28,7 +28,7 @@ class ExcursionEntry(BaseModel):
     parameter: str
     unit: str | None
     kind: str
-    limit: float
+    limit: float | None
     onset_value: float | None
     extreme_value: float | None
     started: UtcDatetime

@@ -30,8 +30,15 @@ LOST: Final = {
     "off_scale_high": ("is above what the sensor can measure", "超出感測器量測上限"),
     "off_scale_low": ("is below what the sensor can measure", "低於感測器量測下限"),
     "lost_while_rising": ("was lost while it was rising", "上升途中失去訊號"),
+    "lost_while_falling": ("was lost while it was falling", "下降途中失去訊號"),
 }
-_UNITS: Final = {"Cel": "°C", "pH": "", "kg/m3": "kg/m³"}
+_SHOWN: Final = {
+    "Cel": ("°C", 1.0),
+    "pH": ("", 1.0),
+    "S/m": ("µS/cm", 1e4),
+    "kg/m3": ("mg/L", 1e3),
+}
+"""As probes, rules and inspectors write a unit, and what a stored value is multiplied with."""
 
 
 class WaterHandler:
@@ -74,20 +81,25 @@ class WaterHandler:
 def titles(event: AnyExcursion) -> tuple[str, str]:
     """English and Chinese: which parameter crossed which bound."""
     name, name_zh = PARAMETERS.get(event.parameter, (event.parameter, event.parameter))
-    unit = _UNITS.get(event.unit or "", event.unit or "")
-    if event.parameter == "turbidity_FNU":
-        unit = "FNU"
     if name_zh[-1].isascii():
         name_zh += " "  # Chinese sets Latin letters apart
     if event.kind in LOST:
         return (f"{name} {LOST[event.kind][0]}", f"{name_zh}{LOST[event.kind][1]}")
-    bound = f"{event.limit or 0.0:g} {unit}".strip()
     if event.kind == "rate":
-        per_s = f"{event.limit or 0.0:g} {unit}/s".replace("  ", " ")
+        per_s = _bound(event, "/s")
         return f"{name} changes faster than {per_s}", f"{name_zh}變化快於 {per_s}"
     if event.kind == "above":
-        return f"{name} above {bound}", f"{name_zh}高於 {bound}"
-    return f"{name} below {bound}", f"{name_zh}低於 {bound}"
+        return f"{name} above {_bound(event)}", f"{name_zh}高於 {_bound(event)}"
+    return f"{name} below {_bound(event)}", f"{name_zh}低於 {_bound(event)}"
+
+
+def _bound(event: AnyExcursion, per: str = "") -> str:
+    """The limit in the unit that inspectors read, such as ``750 µS/cm``; ``?`` where none came."""
+    unit, factor = _SHOWN.get(event.unit or "", (event.unit or "", 1.0))
+    if event.parameter == "turbidity_FNU":
+        unit = "FNU"
+    number = "?" if event.limit is None else f"{event.limit * factor:.6g}"
+    return f"{number} {unit}{per}" if unit or per else number
 
 
 def _ended(event: AnyExcursion, sent: datetime) -> datetime | None:

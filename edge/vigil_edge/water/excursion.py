@@ -2,26 +2,38 @@
 
 An excursion begins at the first of ``consecutive`` readings beyond a bound and ends at
 the first of as many readings back inside it by ``hysteresis``. Readings that failed
-quality control or are missing neither begin nor end one. Its id follows from device,
-parameter, kind and start, so that deriving it twice gives the same one.
+quality control or are missing neither begin nor end one, and suspect ones not by
+themselves: one reading that is not suspect must be among them, or four in a row must say
+the same. Two things are never only a gap: a reading at or beyond the end of what the
+sensor can measure (``off_scale_high``, ``off_scale_low``), and a signal that is lost on
+its way to a bound (``lost_while_rising``, ``lost_while_falling``). An id follows from
+device, parameter, kind and start, so that deriving it twice gives the same one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
 
+from vigil_edge.water.trend import Direction, Heading, Trend
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.types import QartodFlag
 from vigil_schemas.water import WaterExcursion
 
 NAMESPACE: Final = UUID("0f3c1d52-98a1-5d7c-9a10-6d1c7d6f0a55")
-Kind = Literal["above", "below", "rate"]
+Kind = Literal["above", "below", "rate", "off_scale_high", "off_scale_low"]
+_LOST: Final[dict[Direction, Literal["lost_while_rising", "lost_while_falling"]]] = {
+    "rising": "lost_while_rising",
+    "falling": "lost_while_falling",
+}
 _USABLE: Final = (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED, QartodFlag.SUSPECT)
+_BELIEVED: Final = 4
+"""So many suspect readings in a row are believed, as by the spike test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +44,33 @@ class Bound:
     unit: str | None
     kind: Kind
     limit: float
+    """Infinite where only the sensor itself says that it is off scale."""
     hysteresis: float = 0.0
     consecutive: int = 2
+    at_limit: bool = False
+    """Whether a reading that equals the limit is beyond it."""
+
+    @property
+    def off_scale(self) -> bool:
+        """Whether it is an end of the sensor's range."""
+        return self.kind in ("off_scale_high", "off_scale_low")
+
+    @property
+    def downward(self) -> bool:
+        """Whether low readings are beyond it."""
+        return self.kind in ("below", "off_scale_low")
 
     def beyond(self, value: float) -> bool:
         """Whether the value (or rate) is outside."""
-        return value < self.limit if self.kind == "below" else value > self.limit
+        if self.at_limit and value == self.limit:
+            return True
+        return value < self.limit if self.downward else value > self.limit
 
     def back(self, value: float) -> bool:
         """Whether it is inside by the hysteresis."""
-        if self.kind == "below":
+        if self.beyond(value):
+            return False
+        if self.downward:
             return value >= self.limit + self.hysteresis
         return value <= self.limit - self.hysteresis
 
@@ -53,6 +82,8 @@ class _Watch:
     active: bool = False
     count: int = 0
     """Readings in a row that speak for a change."""
+    sure: bool = False
+    """Whether one of them is believed."""
     since_us: int = 0
     """Of the first of them."""
     crossing: float = 0.0
@@ -64,21 +95,52 @@ class _Watch:
 
 
 @dataclass(slots=True)
-class _Last:
-    """The reading before, for the rate."""
+class _Loss:
+    """A signal without readings; times in microseconds since 1970."""
 
-    time_us: int
-    value: float
+    missing: int = 0
+    """Readings in a row that are missing."""
+    since_us: int = 0
+    heading: Direction | None = None
+    """Where the signal was going at the first of them."""
+    last: float | None = None
+    active: bool = False
+    back: int = 0
+    back_us: int = 0
+
+
+@dataclass(slots=True)
+class _Signal:
+    """One parameter between readings; times in microseconds since 1970."""
+
+    suspects: int = 0
+    """Suspect readings in a row."""
+    doubtful_us: int | None = None
+    """Of the first reading since the last believed one."""
+    time_us: int | None = None
+    """Of the last believed reading."""
+    value: float = 0.0
+    trend: Trend = field(default_factory=Trend)
+    loss: _Loss = field(default_factory=_Loss)
 
 
 class Excursions:
-    """All bounds of one device."""
+    """All bounds of one device. ``headings`` says of each parameter what it may approach."""
 
-    def __init__(self, device: str, bounds: list[Bound], state: bytes | None = None) -> None:
+    def __init__(
+        self,
+        device: str,
+        bounds: list[Bound],
+        state: bytes | None = None,
+        headings: Mapping[str, Heading] | None = None,
+    ) -> None:
         self._device = device
-        self._bounds = bounds
+        self._bounds: dict[str, list[Bound]] = {}
+        for bound in bounds:
+            self._bounds.setdefault(bound.parameter, []).append(bound)
+        self._headings = headings or {}
         self._watches = {(b.parameter, b.kind): _Watch() for b in bounds}
-        self._last: dict[str, _Last] = {}
+        self._signals = {name: _Signal() for name in {*self._bounds, *self._headings}}
         if state:
             self._restore(json.loads(state))
 
@@ -86,55 +148,97 @@ class Excursions:
         """For the constructor of another run."""
         kept = {
             "watches": [[*key, asdict(watch)] for key, watch in self._watches.items()],
-            "last": {name: asdict(last) for name, last in self._last.items()},
+            "signals": {name: asdict(signal) for name, signal in self._signals.items()},
         }
         return json.dumps(kept, separators=(",", ":")).encode()
 
     @property
     def active(self) -> int:
         """Excursions that have begun and not ended."""
-        return sum(watch.active for watch in self._watches.values())
+        return sum(watch.active for watch in self._watches.values()) + sum(
+            signal.loss.active for signal in self._signals.values()
+        )
 
     def take(
         self, parameter: str, time: datetime, value: float | None, flag: QartodFlag
     ) -> Iterator[WaterExcursion]:
-        """One reading in; onsets and ends out."""
-        if value is None or flag not in _USABLE:
+        """One reading in; onsets and ends out. ±inf is a reading beyond the sensor's scale."""
+        signal = self._signals.get(parameter)
+        if signal is None:
             return
+        bounds = self._bounds.get(parameter, [])
         time_us = microseconds(time)
-        last = self._last.get(parameter)
-        rate: float | None = None
-        if last is not None and time_us > last.time_us:
-            rate = (value - last.value) / ((time_us - last.time_us) / 1e6)
+        if value is None:
+            yield from self._missing(parameter, signal, time_us)
+            return
+        off_scale = any(bound.off_scale and bound.beyond(value) for bound in bounds)
+        usable = flag in _USABLE and math.isfinite(value)
+        if not usable and not off_scale:
+            return
+        yield from self._present(parameter, signal, time_us)
+        if math.isfinite(value):
+            signal.trend.take(time_us, value)
+        signal.suspects = signal.suspects + 1 if flag is QartodFlag.SUSPECT else 0
+        believed = signal.suspects == 0 or signal.suspects >= _BELIEVED
+        if usable:
+            yield from self._rate(bounds, signal, time_us, value, flag, believed=believed)
+        for bound in bounds:
+            if bound.off_scale and (usable or bound.beyond(value)):
+                sure = believed or bound.beyond(value)
+                yield from self._judge(bound, time_us, value, flag, sure=sure)
+            elif usable and bound.kind in ("above", "below"):
+                yield from self._judge(bound, time_us, value, flag, sure=believed)
+
+    def _rate(
+        self,
+        bounds: list[Bound],
+        signal: _Signal,
+        time_us: int,
+        value: float,
+        flag: QartodFlag,
+        *,
+        believed: bool,
+    ) -> Iterator[WaterExcursion]:
+        """From the last reading that is believed to this one, if it is.
+
+        The first reading after a jump is suspect by the spike test. Once the jump is
+        believed, its rate is that from the last believed reading to the first after it.
+        """
+        if signal.doubtful_us is None:
+            signal.doubtful_us = time_us
+        if not believed:
+            return
+        began, last_us = signal.doubtful_us, signal.time_us
+        signal.doubtful_us = None
+        if last_us is not None and began > last_us:
+            rate = abs(value - signal.value) / ((began - last_us) / 1e6)
+            for bound in bounds:
+                if bound.kind == "rate":
+                    yield from self._judge(bound, began, rate, flag, sure=True)
         # Also where it lies behind: a clock that was set back must not end the rates.
-        if last is None or time_us != last.time_us:
-            self._last[parameter] = _Last(time_us, value)
-        for bound in self._bounds:
-            if bound.parameter != parameter:
-                continue
-            measured = value if bound.kind != "rate" else None if rate is None else abs(rate)
-            if measured is not None:
-                yield from self._judge(bound, time_us, measured, flag)
+        if last_us is None or time_us != last_us:
+            signal.time_us, signal.value = time_us, value
 
     def _judge(
-        self, bound: Bound, time_us: int, value: float, flag: QartodFlag
+        self, bound: Bound, time_us: int, value: float, flag: QartodFlag, *, sure: bool
     ) -> Iterator[WaterExcursion]:
         watch = self._watches[bound.parameter, bound.kind]
         if watch.active and _further(bound, value, watch.extreme):
             watch.extreme, watch.extreme_flag = value, int(flag)
         if not (bound.back(value) if watch.active else bound.beyond(value)):
-            watch.count = 0
+            watch.count, watch.sure = 0, False
             return
         watch.count += 1
+        watch.sure = watch.sure or sure
         if watch.count == 1:
             watch.since_us, watch.crossing, watch.flag = time_us, value, int(flag)
             if not watch.active:
                 watch.extreme, watch.extreme_flag = value, int(flag)
         elif not watch.active and _further(bound, value, watch.extreme):
             watch.extreme, watch.extreme_flag = value, int(flag)
-        if watch.count < bound.consecutive:
+        if watch.count < bound.consecutive or not watch.sure:
             return
-        watch.count = 0
+        watch.count, watch.sure = 0, False
         if watch.active:
             watch.active = False
             yield self._event(bound, watch, ended_us=max(watch.since_us, watch.started_us))
@@ -142,28 +246,82 @@ class Excursions:
             watch.active, watch.started_us = True, watch.since_us
             yield self._event(bound, watch, ended_us=None)
 
-    def _event(self, bound: Bound, watch: _Watch, ended_us: int | None) -> WaterExcursion:
-        name = f"{self._device}/{bound.parameter}/{bound.kind}/{watch.started_us}"
-        onset = ended_us is None
+    # -- a signal that is lost
+
+    def _missing(self, parameter: str, signal: _Signal, time_us: int) -> Iterator[WaterExcursion]:
+        loss, heading = signal.loss, self._headings.get(parameter)
+        loss.back = 0
+        if loss.active or heading is None:
+            return
+        loss.missing += 1
+        if loss.missing == 1:
+            loss.since_us, loss.last = time_us, signal.trend.last
+            loss.heading = signal.trend.heading(time_us, heading)
+        if loss.heading is not None and loss.missing >= self._consecutive(parameter):
+            loss.active = True
+            yield self._lost_event(parameter, loss, ended_us=None)
+
+    def _present(self, parameter: str, signal: _Signal, time_us: int) -> Iterator[WaterExcursion]:
+        loss = signal.loss
+        loss.missing = 0
+        if not loss.active:
+            return
+        loss.back += 1
+        if loss.back == 1:
+            loss.back_us = time_us
+        if loss.back >= self._consecutive(parameter):
+            loss.active, loss.back = False, 0
+            yield self._lost_event(parameter, loss, ended_us=max(loss.back_us, loss.since_us))
+
+    def _consecutive(self, parameter: str) -> int:
+        return max((bound.consecutive for bound in self._bounds.get(parameter, [])), default=2)
+
+    def _lost_event(self, parameter: str, loss: _Loss, ended_us: int | None) -> WaterExcursion:
+        assert loss.heading is not None  # noqa: S101  # only what headed somewhere is lost
+        kind, heading = _LOST[loss.heading], self._headings[parameter]
+        approached = heading.high if loss.heading == "rising" else heading.low
+        unit = next((bound.unit for bound in self._bounds.get(parameter, [])), None)
         return WaterExcursion(
-            excursion_id=str(uuid5(NAMESPACE, name)),
+            excursion_id=self._id(parameter, kind, loss.since_us),
+            phase="onset" if ended_us is None else "end",
+            parameter=parameter,
+            unit=unit,
+            kind=kind,
+            limit=approached if math.isfinite(approached) else None,
+            value=loss.last,
+            flag=QartodFlag.MISSING,
+            started=instant(loss.since_us),
+            ended=None if ended_us is None else instant(ended_us),
+        )
+
+    def _event(self, bound: Bound, watch: _Watch, ended_us: int | None) -> WaterExcursion:
+        onset = ended_us is None
+        value = watch.crossing if onset else watch.extreme
+        return WaterExcursion(
+            excursion_id=self._id(bound.parameter, bound.kind, watch.started_us),
             phase="onset" if onset else "end",
             parameter=bound.parameter,
             unit=bound.unit,
             kind=bound.kind,
-            limit=bound.limit,
-            value=watch.crossing if onset else watch.extreme,
+            limit=bound.limit if math.isfinite(bound.limit) else None,
+            value=value if math.isfinite(value) else None,
             flag=QartodFlag(watch.flag if onset else watch.extreme_flag),
             started=instant(watch.started_us),
             ended=None if ended_us is None else instant(ended_us),
         )
+
+    def _id(self, parameter: str, kind: str, started_us: int) -> str:
+        return str(uuid5(NAMESPACE, f"{self._device}/{parameter}/{kind}/{started_us}"))
 
     def _restore(self, kept: dict[str, Any]) -> None:
         """Bounds that are configured no more are forgotten."""
         for parameter, kind, watch in kept["watches"]:
             if (parameter, kind) in self._watches:
                 self._watches[parameter, kind] = _Watch(**watch)
-        self._last = {name: _Last(**last) for name, last in kept["last"].items()}
+        for name, signal in kept.get("signals", {}).items():
+            if name in self._signals:
+                trend, loss = Trend(**signal.pop("trend")), _Loss(**signal.pop("loss"))
+                self._signals[name] = _Signal(**signal, trend=trend, loss=loss)
 
 
 def event_id(excursion: WaterExcursion) -> str:
@@ -172,4 +330,4 @@ def event_id(excursion: WaterExcursion) -> str:
 
 
 def _further(bound: Bound, value: float, extreme: float) -> bool:
-    return value < extreme if bound.kind == "below" else value > extreme
+    return value < extreme if bound.downward else value > extreme

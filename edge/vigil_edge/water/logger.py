@@ -41,7 +41,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoggedRecord:
-    """One measurement; ``None`` where a sensor gave none."""
+    """One measurement; ``None`` where a sensor gave none, ±inf where it is off scale."""
 
     index: int
     time: datetime
@@ -86,9 +86,7 @@ def records(words: Sequence[int], record_words: int) -> list[LoggedRecord]:
         body = words[at + 5 : at + record_words]
         data = struct.pack(f">{len(body)}H", *body)
         values = struct.unpack(f">{len(body) // 2}f", data)
-        found.append(
-            LoggedRecord(index, time, tuple(v if math.isfinite(v) else None for v in values))
-        )
+        found.append(LoggedRecord(index, time, tuple(None if math.isnan(v) else v for v in values)))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,12 +12,15 @@ from uuid import uuid5
 
 from vigil_edge.source import Outgoing, Room, SourceError
 from vigil_edge.water import logger
-from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage, ProbeRefused
+from vigil_edge.water.condition import Condition
+from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage
 from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
 from vigil_edge.water.modbus import Probe, connect
-from vigil_edge.water.registers import MAX_READ_WORDS, Block, blocks, value
+from vigil_edge.water.plan import ReadPlan
+from vigil_edge.water.registers import MAX_READ_WORDS, meaning
 from vigil_edge.water.settings import Settings, Signal
 from vigil_edge.water.sonde import SondeQc
+from vigil_edge.water.trend import Heading
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, microseconds, pack
@@ -27,10 +31,7 @@ EXCURSIONS: Final = "water/excursions"
 LOGGER: Final = "water/logger"
 _PACK_RECORDS: Final = 200
 _ATTEMPTS: Final = 2
-_ILLEGAL_ADDRESS: Final = 2
 _ACCEPT_RECORDS: Final = 400
-_CLOCK_AHEAD: Final = timedelta(minutes=10)
-"""What lies further in the future the cloud does not take."""
 
 Connect = Callable[[Settings], Awaitable[Probe]]
 Measured = tuple[datetime, Sequence[float | None]]
@@ -49,15 +50,33 @@ def build(settings: Settings, room: Room) -> PollPipeline | LoggerPipeline:
 
 
 def bounds(signals: Sequence[Signal]) -> list[Bound]:
-    """Every excursion bound that the settings give."""
+    """Every excursion bound that the settings give, and the ends of what can be measured."""
     found: list[Bound] = []
     for s in signals:
+        low, high = s.span
+        keys = (s.hysteresis, s.consecutive)
+        found.append(Bound(s.name, s.unit, "off_scale_high", high, *keys, at_limit=True))
+        # Of most quantities 0 is the least there is, and a reading like any other.
+        pinned = low != 0 or s.name.lower().startswith("ph")
+        found.append(Bound(s.name, s.unit, "off_scale_low", low, *keys, at_limit=pinned))
         if s.high is not None:
             found.append(Bound(s.name, s.unit, "above", s.high, s.hysteresis, s.consecutive))
         if s.low is not None:
             found.append(Bound(s.name, s.unit, "below", s.low, s.hysteresis, s.consecutive))
         if s.high_rate is not None:
             found.append(Bound(s.name, s.unit, "rate", s.high_rate, 0.0, s.consecutive))
+    return found
+
+
+def headings(signals: Sequence[Signal]) -> dict[str, Heading]:
+    """What each signal may be on its way to when it is lost."""
+    found: dict[str, Heading] = {}
+    for s in signals:
+        low, high = s.span
+        high = high if s.high is None else min(s.high, high)
+        low = -math.inf if s.low is None else max(s.low, low)
+        rates = [rate for rate in (s.high_rate, s.rate_suspect) if rate is not None]
+        found[s.name] = Heading(high, low, s.hysteresis, min(rates, default=math.inf))
     return found
 
 
@@ -68,7 +87,10 @@ class Judge:
         self._device = settings.device
         self._signals = settings.signal
         self._qc = SondeQc(signal.limits() for signal in settings.signal)
-        self._excursions = Excursions(settings.device, bounds(settings.signal), state)
+        self._spans = [signal.span for signal in settings.signal]
+        self._excursions = Excursions(
+            settings.device, bounds(settings.signal), state, headings(settings.signal)
+        )
 
     def state(self) -> bytes:
         """Of the excursions, to be kept with what ``outgoing`` returned."""
@@ -80,15 +102,26 @@ class Judge:
         events: list[Outgoing] = []
         for time, values in measured:
             flags = self._qc.check(microseconds(time) / 1e6, values)
-            for signal, found, flag in zip(self._signals, values, flags, strict=True):
-                if flag is QartodFlag.MISSING:
-                    found = None
-                readings.append(Reading(signal.name, signal.unit, time, found, flag))
+            for signal, span, given, flag in zip(
+                self._signals, self._spans, values, flags, strict=True
+            ):
+                found = None if flag is QartodFlag.MISSING else given
+                flag = _at_the_end(found, span, flag)
+                shown = found if found is None or math.isfinite(found) else None
+                readings.append(Reading(signal.name, signal.unit, time, shown, flag))
                 events.extend(
                     self._event(excursion, time)
                     for excursion in self._excursions.take(signal.name, time, found, flag)
                 )
         return [*events, *self._packs(readings)]
+
+    def lost(self, time: datetime) -> list[Outgoing]:
+        """Events of a sonde that does not answer at ``time``: no reading of any signal."""
+        return [
+            self._event(excursion, time)
+            for signal in self._signals
+            for excursion in self._excursions.take(signal.name, time, None, QartodFlag.MISSING)
+        ]
 
     def _event(self, excursion: WaterExcursion, time: datetime) -> Outgoing:
         return Outgoing(
@@ -113,6 +146,13 @@ class Judge:
             )
 
 
+def _at_the_end(found: float | None, span: tuple[float, float], flag: QartodFlag) -> QartodFlag:
+    """A reading at an end of the range may be anything beyond it: suspect at least."""
+    doubtful = found is not None and found in span and found != 0
+    good = flag in (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED)
+    return QartodFlag.SUSPECT if doubtful and good else flag
+
+
 class _Sonde:
     """What both modes do with a measurement."""
 
@@ -121,10 +161,20 @@ class _Sonde:
         self._room = room
         self._connect = connect
         self._judge = Judge(settings, room.state(EXCURSIONS))
+        self._condition = Condition(settings, room)
 
     async def _accept(self, measured: Sequence[Measured], state: Mapping[str, bytes]) -> None:
+        for _, values in measured:
+            self._condition.take(values)
+        await self._put(lambda: self._judge.outgoing(measured), state)
+
+    async def _lost(self) -> None:
+        """The sonde does not answer: a signal that was rising is not only a gap."""
+        await self._put(lambda: self._judge.lost(self._room.now()), {})
+
+    async def _put(self, derive: Callable[[], list[Outgoing]], state: Mapping[str, bytes]) -> None:
         try:
-            out = self._judge.outgoing(measured)
+            out = derive()
             await self._room.accept(out, {EXCURSIONS: self._judge.state(), **state})
         except BaseException:
             # Nothing was kept: an onset that was only derived must be derived again.
@@ -137,7 +187,7 @@ class PollPipeline(_Sonde):
 
     def __init__(self, settings: Settings, room: Room, connect: Connect = connect) -> None:
         super().__init__(settings, room, connect)
-        self._blocks = blocks(settings.signal)
+        self._plan = ReadPlan(settings.signal, room.monotonic)
         self._probe: Probe | None = None
 
     async def run(self) -> None:
@@ -156,9 +206,13 @@ class PollPipeline(_Sonde):
 
     async def _poll(self) -> None:
         time = self._room.now()
-        values = await self._values()
+        try:
+            values = await self._values()
+        except SourceError:
+            await self._lost()
+            raise
         await self._accept([(time, values)], {})
-        self._room.report("ok")
+        self._condition.report(self._plan.refused)
 
     async def _values(self) -> list[float | None]:
         """One broken answer is asked again on a new connection before the source fails."""
@@ -166,16 +220,7 @@ class PollPipeline(_Sonde):
             try:
                 if self._probe is None:
                     self._probe = await self._connect(self._settings)
-                found: dict[str, float | None] = {}
-                for block in self._blocks:
-                    found |= await self._read(self._probe, block)
-                return [found[signal.name] for signal in self._settings.signal]
-            except ProbeRefused as error:
-                if error.exception == _ILLEGAL_ADDRESS and self._blocks != self._exact():
-                    # A probe that has holes in its map and refuses to read over them.
-                    self._blocks = self._exact()
-                    return await self._values()
-                self._fail(error, attempt)
+                return await self._plan.read(self._probe)
             except SourceError as error:
                 self._fail(error, attempt)
         raise AssertionError("the last attempt returns or raises")
@@ -185,17 +230,6 @@ class PollPipeline(_Sonde):
         if attempt == _ATTEMPTS:
             raise error  # the agent counts this one
         self._room.count(error.code)
-
-    async def _read(self, probe: Probe, block: Block) -> dict[str, float | None]:
-        words = await probe.read(block.table, block.address, block.words)
-        found = {}
-        for signal in block.signals:
-            at = signal.register_ - block.address
-            found[signal.name] = value(signal, words[at : at + signal.words])
-        return found
-
-    def _exact(self) -> list[Block]:
-        return blocks(self._settings.signal, gap=0)
 
     def _hang_up(self) -> None:
         if self._probe is not None:
@@ -234,7 +268,7 @@ class LoggerPipeline(_Sonde):
         """One window; whether more waits."""
         head, found = await self._window(probe)
         if not head.waiting:
-            self._report()
+            self._condition.report(ahead=self._ahead)
             return False
         if not found or not logger.in_order(found, head.tail):
             raise ProbeGarbage(
@@ -246,19 +280,8 @@ class LoggerPipeline(_Sonde):
             self._settings.logger.base + logger.TAIL, [after >> 16 & 0xFFFF, after & 0xFFFF]
         )
         self._ahead = found[-1].time - self._room.now()
-        self._report()
+        self._condition.report(ahead=self._ahead)
         return head.waiting > len(found)
-
-    def _report(self) -> None:
-        if self._ahead <= _CLOCK_AHEAD:
-            self._room.report("ok")
-            return
-        self._room.report(
-            "degraded",
-            "logger-clock-ahead",
-            f"its clock is {self._ahead.total_seconds():.0f} s ahead of the gateway's: set it; the"
-            f" cloud refuses readings from {_CLOCK_AHEAD.total_seconds():.0f} s on",
-        )
 
     async def _window(self, probe: Probe) -> tuple[logger.Head, list[logger.LoggedRecord]]:
         """The head and as many records as the window shows; the first read brings both."""
@@ -305,5 +328,12 @@ class LoggerPipeline(_Sonde):
             some = found[at : at + _ACCEPT_RECORDS]
             kept = (some[-1].index, microseconds(some[-1].time))
             state = {LOGGER: json.dumps(kept).encode()}
-            await self._accept([(record.time, record.values) for record in some], state)
+            await self._accept([(record.time, self._meant(record)) for record in some], state)
             self._kept = kept
+
+    def _meant(self, record: logger.LoggedRecord) -> list[float | None]:
+        """A record's values are in the signal's unit already; its sentinels are not readings."""
+        return [
+            None if value is None else meaning(signal, value)
+            for signal, value in zip(self._settings.signal, record.values, strict=True)
+        ]

@@ -94,12 +94,15 @@ class SignalQc:
     def check(self, t: float | None, value: float | None) -> QartodFlag:
         """Flag one reading; ``t`` in seconds from any origin, ``None`` where it cannot be known.
 
-        A missing value is ``None`` or not finite. Readings whose time is unknown or not
-        after the one before get the tests that need no time, until it shows that the
-        clock was set back: one reading with a date far ahead costs no more than a few.
+        A missing value is ``None`` or NaN; an infinite one is off scale and fails. Readings
+        whose time is unknown or not after the one before get the tests that need no time,
+        until it shows that the clock was set back: one reading with a date far ahead costs
+        no more than a few.
         """
-        if value is None or not math.isfinite(value):
+        if value is None or math.isnan(value):
             return QartodFlag.MISSING
+        if math.isinf(value):
+            return QartodFlag.FAIL
         limits = self._limits
         if limits.fail is not None and not limits.fail[0] <= value <= limits.fail[1]:
             return QartodFlag.FAIL  # nor may it become what later readings are compared with

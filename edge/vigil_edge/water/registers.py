@@ -53,17 +53,29 @@ def blocks(signals: Iterable[Signal], gap: int = GAP_WORDS) -> list[Block]:
 
 
 def value(signal: Signal, words: Sequence[int]) -> float | None:
-    """In the signal's unit; ``None`` where the sonde says that there is none.
-
-    A number that is not finite and the signal's sentinel both mean that.
-    """
+    """In the signal's unit; ``None`` where there is no reading, ±inf where it is off scale."""
     raw = number(words, signal.type, signal.byte_order)
-    if not math.isfinite(raw):
+    return meaning(signal, raw, signal.scale, signal.offset)
+
+
+def meaning(signal: Signal, raw: float, scale: float = 1.0, offset: float = 0.0) -> float | None:
+    """What a raw number stands for.
+
+    NaN and the signal's sentinel mean that there is no reading; an infinite number, and
+    those that the signal's settings name for it, that it is beyond the sensor's range.
+    """
+    if math.isnan(raw) or _is(raw, signal.sentinel):
         return None
-    if signal.sentinel is not None and math.isclose(raw, signal.sentinel, rel_tol=1e-6):
-        return None
-    scaled = raw * signal.scale + signal.offset
-    return scaled if math.isfinite(scaled) else None
+    if _is(raw, signal.over_range):
+        return math.inf
+    if _is(raw, signal.under_range):
+        return -math.inf
+    scaled = raw * scale + offset
+    return None if math.isnan(scaled) else scaled
+
+
+def _is(raw: float, code: float | None) -> bool:
+    return code is not None and math.isclose(raw, code, rel_tol=1e-6)
 
 
 def number(words: Sequence[int], type: RegisterType, order: ByteOrder = "ABCD") -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.addresses import host_and_port, host_port
-from vigil_edge.mistakes import misplaced, repeated
+from vigil_edge.mistakes import checking, misplaced, repeated
 from vigil_edge.source import DeviceSettings
 from vigil_edge.water.qc import Limits
 from vigil_schemas.senml import UNITS
@@ -19,6 +20,12 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
 
 MODBUS_PORT = 502
+_WHOLE_NUMBERS: Final[dict[RegisterType, tuple[int, int]]] = {
+    "uint16": (0, 0xFFFF),
+    "int16": (-0x8000, 0x7FFF),
+    "uint32": (0, 0xFFFFFFFF),
+    "int32": (-0x80000000, 0x7FFFFFFF),
+}
 _RECORD_HEAD_WORDS = 5
 
 
@@ -38,6 +45,12 @@ class Signal(BaseModel):
     unit: str | None = None
     sentinel: Finite | None = None
     """The raw value that means "no reading"."""
+    over_range: Finite | None = None
+    """The raw value that means "more than the sensor can measure"."""
+    under_range: Finite | None = None
+    """The raw value that means "less than the sensor can measure"."""
+    sensor_range: tuple[Finite, Finite] | None = None
+    """What the sensor can measure, by its manual: a reading at an end of it is off scale."""
     range_fail: tuple[Finite, Finite] | None = None
     range_suspect: tuple[Finite, Finite] | None = None
     rate_suspect: Positive | None = None
@@ -65,7 +78,7 @@ class Signal(BaseModel):
             )
         return value
 
-    @field_validator("range_fail", "range_suspect")
+    @field_validator("sensor_range", "range_fail", "range_suspect")
     @classmethod
     def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value is not None and value[0] > value[1]:
@@ -79,6 +92,36 @@ class Signal(BaseModel):
         if value is not None and high is not None and value >= high:
             raise ValueError(f"low must be below high, which is {high:g}")
         return value
+
+    @field_validator("high", "low")
+    @classmethod
+    def _can_fire(cls, value: float | None, info: ValidationInfo) -> float | None:
+        """Only in ``vigil-edge check``: a gateway that has run with it so far goes on."""
+        if value is None or not checking(info):
+            return value
+        ranges = (info.data.get("sensor_range"), info.data.get("range_fail"), _countable(info.data))
+        why = _never_fires(info.field_name == "high", value, *ranges)
+        if why:
+            raise ValueError(why)
+        return value
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """What can be measured at all; infinite at an end that nothing is known of."""
+        ranges = [found for found in (self.sensor_range, self.range_fail) if found is not None]
+        low = max((found[0] for found in ranges), default=-math.inf)
+        return low, min((found[1] for found in ranges), default=math.inf)
+
+    def never_fire(self) -> list[str]:
+        """What is wrong with bounds that no reading can ever cross, as ``check`` says it."""
+        ranges = (self.sensor_range, self.range_fail, _countable(dict(self)))
+        bounds = (("high", self.high), ("low", self.low))
+        found = [
+            (key, _never_fires(key == "high", bound, *ranges))
+            for key, bound in bounds
+            if bound is not None
+        ]
+        return [f"{self.name}: {key}: {why}" for key, why in found if why]
 
     @property
     def words(self) -> int:
@@ -149,3 +192,34 @@ class Settings(DeviceSettings):
     def record_words(self) -> int:
         """Registers of one logger record: index, seconds, milliseconds, one float32 per signal."""
         return _RECORD_HEAD_WORDS + 2 * len(self.signal)
+
+
+def _countable(signal: dict[str, Any]) -> tuple[float, float] | None:
+    """What a whole-number register can show at all, in the signal's unit."""
+    ends = _WHOLE_NUMBERS.get(signal.get("type", "float32"))
+    if ends is None or "scale" not in signal or "offset" not in signal:
+        return None
+    low, high = (end * signal["scale"] + signal["offset"] for end in ends)
+    return min(low, high), max(low, high)
+
+
+def _never_fires(
+    is_high: bool,
+    bound: float,
+    sensor: tuple[float, float] | None,
+    fail: tuple[float, float] | None,
+    countable: tuple[float, float] | None,
+) -> str | None:
+    """Why no reading can be beyond the bound, or nothing where one can."""
+    for what, ends in (
+        ("range_fail", fail),
+        ("sensor_range", sensor),
+        ("what the register can hold", countable),
+    ):
+        if ends is not None and (bound >= ends[1] if is_high else bound <= ends[0]):
+            end = ends[1] if is_high else ends[0]
+            return (
+                f"can never fire: it is at or {'above' if is_high else 'below'} the"
+                f" {'upper' if is_high else 'lower'} end of {what}, {end:g}"
+            )
+    return None

@@ -47,6 +47,10 @@ class ModbusSonde:
     timetable. ``world_time()`` tells ``t``; by default seconds since ``start`` × ``speed``.
     ``clock()`` is true Unix time in seconds, from which the sonde stamps its records.
 
+    A parameter that is absent or NaN gives no reading; one beyond its register's ``limits`` is
+    off scale. ``refused`` answers registers with an exception; ``hole_exception`` is the answer
+    to a read across registers that hold nothing (0: they read as 0).
+
     A measurement is taken every ``interval_s`` of real time, at most ``record_limit`` of
     them; ``observer(time_us, values)`` is told of each as a reader of the registers would
     see it. The ledger notes each value as ``reading`` (logger) or ``sample`` (poll).
@@ -72,6 +76,8 @@ class ModbusSonde:
         logger_base: int = 0,
         logger_capacity: int = 100_000,
         window_records: int | None = None,
+        refused: Mapping[int, int] | None = None,
+        hole_exception: int = 0,
         record_limit: int | None = None,
         observer: Callable[[int, Values], None] | None = None,
         clock: Callable[[], float] = time.time,
@@ -91,6 +97,9 @@ class ModbusSonde:
         self.memory: LoggerMemory | None = None
         if mode == "logger":
             self.memory = LoggerMemory(len(self.signals), logger_capacity, window_records)
+        self.refused = dict(refused or {})
+        """Exception code by register; any read that touches one is refused with it."""
+        self._hole_exception = hole_exception
         self._logger_base = logger_base
         self._interval_s = interval_s
         self._record_limit = record_limit
@@ -224,13 +233,17 @@ class ModbusSonde:
         self._late = {handle for handle in self._late if handle.when() > now}
         self._late.add(asyncio.get_running_loop().call_later(delay, send, data))
 
-    def read(self, table: str, address: int, count: int) -> list[int] | None:
+    def read(self, table: str, address: int, count: int) -> list[int] | int:
         """``Registers``: the logger's area where there is one, else the present values."""
+        asked = range(address, address + count)
+        if (refused := next((self.refused[a] for a in asked if a in self.refused), 0)) != 0:
+            return refused
         if self.memory is not None and table == "holding":
             offset = address - self._logger_base
             if offset >= 0 and offset + count <= self.memory.words:
                 return self.memory.read(offset, count)
-        return self._tables[table].read(address, count)
+        words = self._tables[table].read(address, count, holes=self._hole_exception == 0)
+        return (self._hole_exception or ILLEGAL_DATA_ADDRESS) if words is None else words
 
     def write(self, address: int, words: list[int]) -> int:
         """``Registers``: only the logger's tail can be written, both words at once."""

@@ -26,10 +26,10 @@ MAX_ADU_LENGTH: Final = 254
 
 
 class Registers(Protocol):
-    """What a slave offers. ``None``/``False``: that address, or that value, is refused."""
+    """What a slave offers."""
 
-    def read(self, table: str, address: int, count: int) -> list[int] | None:
-        """Words of the ``holding`` or ``input`` table."""
+    def read(self, table: str, address: int, count: int) -> list[int] | int:
+        """Words of the ``holding`` or ``input`` table, or the exception code that refuses it."""
 
     def write(self, address: int, words: list[int]) -> int:
         """0, or the exception code that refuses it."""
@@ -60,9 +60,11 @@ def _read(function: int, pdu: bytes, registers: Registers) -> bytes:
     address, count = struct.unpack(">HH", pdu[1:])
     if not 1 <= count <= MAX_READ:
         return exception(function, ILLEGAL_DATA_VALUE)
-    words = registers.read("holding" if function == READ_HOLDING else "input", address, count)
-    if words is None or address + count > 0x10000:
+    if address + count > 0x10000:
         return exception(function, ILLEGAL_DATA_ADDRESS)
+    words = registers.read("holding" if function == READ_HOLDING else "input", address, count)
+    if isinstance(words, int):
+        return exception(function, words)
     return struct.pack(f">BB{count}H", function, 2 * count, *words)
 
 

@@ -37,6 +37,12 @@ class SignalRegister:
     offset: float = 0.0
     sentinel: float | None = None
     """The raw value written where there is none (``None`` or NaN)."""
+    limits: tuple[float, float] | None = None
+    """What the sensor can measure, in the value's unit; beyond it shows its end or its code."""
+    over_range: float | None = None
+    """The raw value written above ``limits``."""
+    under_range: float | None = None
+    """The raw value written below ``limits``."""
 
     @property
     def words(self) -> int:
@@ -56,17 +62,18 @@ class SignalRegister:
         }
         if self.unit is not None:
             table["unit"] = self.unit
-        if self.sentinel is not None:
-            table["sentinel"] = self.sentinel
-        return table
+        optional = {
+            "sentinel": self.sentinel,
+            "over_range": self.over_range,
+            "under_range": self.under_range,
+            "sensor_range": self.limits and list(self.limits),
+        }
+        return table | {key: value for key, value in optional.items() if value is not None}
 
 
 def encode(signal: SignalRegister, value: float | None) -> list[int]:
     """The words that show ``value``. Whole numbers are clipped to their type's bounds."""
-    if value is None or math.isnan(value):
-        raw = math.nan if signal.sentinel is None else signal.sentinel
-    else:
-        raw = (value - signal.offset) / signal.scale
+    raw = _raw(signal, value)
     if signal.type == "float32":
         data = struct.pack(">f", raw)
     else:
@@ -77,16 +84,37 @@ def encode(signal: SignalRegister, value: float | None) -> list[int]:
 
 
 def shown(signal: SignalRegister, value: float | None) -> float | None:
-    """What a reader of the register gets: rounded by its type; None where there is none."""
-    if value is None or math.isnan(value):
+    """What a reader of the register gets: rounded by its type; None where there is no number."""
+    if value is None or math.isnan(value) or _code(signal, value) is not None:
         return None
-    raw = (value - signal.offset) / signal.scale
+    raw = _raw(signal, value)
     if signal.type == "float32":
         raw = float(struct.unpack(">f", struct.pack(">f", raw))[0])
     else:
         _, low, high = _PACKING[signal.type]
         raw = min(max(round(raw), low), high)
     return raw * signal.scale + signal.offset
+
+
+def _raw(signal: SignalRegister, value: float | None) -> float:
+    """The number in the register; NaN where there is none and no sentinel for it."""
+    if value is None or math.isnan(value):
+        return math.nan if signal.sentinel is None else signal.sentinel
+    code = _code(signal, value)
+    if code is not None:
+        return code
+    if signal.limits is not None:
+        value = min(max(value, signal.limits[0]), signal.limits[1])
+    return (value - signal.offset) / signal.scale
+
+
+def _code(signal: SignalRegister, value: float) -> float | None:
+    """What stands for a value off scale, where the sensor has a code for it."""
+    if signal.limits is None:
+        return None
+    if value > signal.limits[1]:
+        return signal.over_range
+    return signal.under_range if value < signal.limits[0] else None
 
 
 def _ordered(data: bytes, order: ByteOrder) -> list[int]:
@@ -113,9 +141,13 @@ class RegisterMap:
             for offset, word in enumerate(encode(signal, values.get(signal.name))):
                 self._words[signal.register + offset] = word
 
-    def read(self, address: int, count: int) -> list[int] | None:
-        """The words; holes between registers are 0. None where nothing of it is mapped."""
+    def read(self, address: int, count: int, *, holes: bool = True) -> list[int] | None:
+        """The words, with 0 between registers; None where nothing of it is mapped.
+
+        Without ``holes`` all of it must be.
+        """
         asked = range(address, address + count)
-        if not any(a in self._words for a in asked):
+        mapped = [a in self._words for a in asked]
+        if not (any(mapped) if holes else all(mapped)):
             return None
         return [self._words.get(a, 0) for a in asked]

@@ -6,14 +6,15 @@ import pytest
 
 from cloud_city import NOON, City, excursion
 from vigil_cloud.water.service import titles
+from vigil_schemas.types import QartodFlag
 
 
 def test_the_end_clears_the_alert_and_completes_the_row(city: City) -> None:
     city.send(excursion(city.time), "sonde-1")
     (onset,) = city.alerts("inspector")
     assert (onset["title"], onset["title_zh"]) == (
-        "Conductivity above 0.25 S/m",
-        "導電度高於 0.25 S/m",
+        "Conductivity above 2500 µS/cm",
+        "導電度高於 2500 µS/cm",
     )
     city.later(minutes=9)
     city.send(excursion(NOON, "end"), "sonde-1")
@@ -41,8 +42,8 @@ def test_the_end_clears_the_alert_and_completes_the_row(city: City) -> None:
         ),
         (
             {"kind": "rate", "limit": 0.01},
-            "Conductivity changes faster than 0.01 S/m/s",
-            "導電度變化快於 0.01 S/m/s",
+            "Conductivity changes faster than 100 µS/cm/s",
+            "導電度變化快於 100 µS/cm/s",
         ),
         (
             {"parameter": "temperature", "unit": "Cel", "limit": 31.5},
@@ -65,3 +66,39 @@ def test_titles_name_parameter_bound_and_unit(
     change: dict[str, object], title: str, title_zh: str
 ) -> None:
     assert titles(excursion(NOON).model_copy(update=change)) == (title, title_zh)
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "title_zh"),
+    [
+        ("off_scale_high", "is above what the sensor can measure", "超出感測器量測上限"),
+        ("off_scale_low", "is below what the sensor can measure", "低於感測器量測下限"),
+        ("lost_while_rising", "was lost while it was rising", "上升途中失去訊號"),
+        ("lost_while_falling", "was lost while it was falling", "下降途中失去訊號"),
+    ],
+)
+def test_an_excursion_without_value_and_limit_raises_and_ends(
+    city: City, kind: str, title: str, title_zh: str
+) -> None:
+    change = {"kind": kind, "limit": None, "value": None, "flag": QartodFlag.FAIL}
+    city.send(excursion(city.time).model_copy(update=change), "sonde-1")
+    (alert,) = city.alerts("inspector")
+    assert (alert["title"], alert["title_zh"]) == (f"Conductivity {title}", f"導電度{title_zh}")
+    assert alert["state"]["active"] is True
+    city.later(minutes=9)
+    city.send(excursion(NOON, "end").model_copy(update=change), "sonde-1")
+    (alert,) = city.alerts("inspector")
+    assert alert["state"]["active"] is False
+    (row,) = city.client("inspector").get("/api/v1/water/excursions").json()["excursions"]
+    assert (row["kind"], row["limit"], row["onset_value"]) == (kind, None, None)
+
+
+def test_inspectors_read_milligrams_and_microsiemens() -> None:
+    oxygen = {"parameter": "dissolved_oxygen", "unit": "kg/m3", "kind": "below", "limit": 0.003}
+    assert titles(excursion(NOON).model_copy(update=oxygen)) == (
+        "Dissolved oxygen below 3 mg/L",
+        "溶氧低於 3 mg/L",
+    )
+    assert titles(excursion(NOON).model_copy(update={"limit": 0.075}))[0] == (
+        "Conductivity above 750 µS/cm"
+    )

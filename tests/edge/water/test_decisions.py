@@ -61,9 +61,12 @@ def test_whole_numbers_written_by_another_encoder_come_back(number_in: int, orde
 
 
 @given(st.lists(st.integers(0, 0xFFFF), min_size=2, max_size=2), orders)
-def test_any_registers_give_a_finite_value_or_none(words: list[int], order: Any) -> None:
-    found = value(signal(byte_order=order, scale=1e30, sentinel=-9999), words)
-    assert found is None or math.isfinite(found)
+def test_any_registers_give_a_number_or_none(words: list[int], order: Any) -> None:
+    found = value(signal(byte_order=order, scale=-1e30, sentinel=-9999), words)
+    raw = number(words, "float32", order)
+    assert found is None or not math.isnan(found)
+    if math.isinf(raw):
+        assert found == -raw, "which end of its range the sensor has left is kept"
 
 
 def test_not_a_number_and_sentinel_are_no_reading() -> None:
@@ -227,7 +230,9 @@ def test_flags_are_causal_and_never_missing_for_a_number(values: list[float | No
     limits = Limits((-1e6, 1e6), (-10, 10), rate_suspect=1.0, spike_floor=0.1, flat_readings=3)
     flags = run(limits, values)
     for flag, given_value in zip(flags, values, strict=True):
-        assert (flag is MISSING) == (given_value is None or not math.isfinite(given_value))
+        assert (flag is MISSING) == (given_value is None or math.isnan(given_value))
+        if given_value is not None and math.isinf(given_value):
+            assert flag is FAIL
     for cut in (len(values) // 2, len(values) - 1):
         assert run(limits, values[: max(cut, 0)]) == flags[: max(cut, 0)]
 

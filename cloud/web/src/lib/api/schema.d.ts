@@ -1236,7 +1236,7 @@ export interface components {
             /** Kind */
             kind: string;
             /** Limit */
-            limit: number;
+            limit: number | null;
             /** Onset Value */
             onset_value: number | null;
             /** Parameter */
