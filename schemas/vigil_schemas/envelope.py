@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
@@ -22,7 +23,7 @@ from vigil_schemas.gateway import (
     ObservationLoss,
 )
 from vigil_schemas.noise import NoiseExceedance
-from vigil_schemas.senml import Pack, SenmlRecord
+from vigil_schemas.senml import Pack, SenmlRecord, parse_pack
 from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.topics import MAX_MESSAGE_BYTES, parse
 from vigil_schemas.types import ClockQuality, Domain, Lane, Model, UtcDatetime
@@ -164,7 +165,7 @@ def decode_envelope(payload: bytes) -> Envelope:
             "oversized", f"message of {len(payload)} bytes; the limit is {MAX_MESSAGE_BYTES}"
         )
     try:
-        return Envelope.model_validate_json(payload)
+        return Envelope.model_validate_json(payload, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         reason = "malformed-json" if first["type"] == "json_invalid" else "wrong-schema"
@@ -173,18 +174,23 @@ def decode_envelope(payload: bytes) -> Envelope:
 
 
 def decode_data(envelope: Envelope) -> Model | list[SenmlRecord]:
-    """The typed data. Raises ``InvalidMessage`` (unknown-type, wrong-schema)."""
+    """The typed data, uncoerced. Raises ``InvalidMessage`` (unknown-type, wrong-schema)."""
     try:
         if envelope.type in OBSERVATION_TYPES:
-            return _PACK.validate_python(envelope.data)
+            return parse_pack(envelope.data)
         model = PAYLOADS.get(envelope.type)
         if model is None:
             raise InvalidMessage("unknown-type", f"type {envelope.type!r} is not in the contract")
-        return model.model_validate(envelope.data)
+        # As JSON: there, strict lets a text be a time or one of an enumeration's words.
+        return model.model_validate_json(
+            to_json(envelope.data, inf_nan_mode="constants"), strict=True
+        )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in ("data", *first["loc"]))
         raise InvalidMessage("wrong-schema", f"{where}: {first['msg']}") from error
+    except ValueError as error:
+        raise InvalidMessage("wrong-schema", f"data.{error}") from error
 
 
 def decode(payload: bytes) -> Message:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 
 
 class Domain(StrEnum):
@@ -52,6 +61,21 @@ class QartodFlag(IntEnum):
     MISSING = 9
 
 
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _rfc3339(value: object) -> object:
+    """Text becomes a time only in RFC 3339's form. Left to itself pydantic also takes numbers
+    (and guesses seconds or milliseconds), texts of digits and bare dates."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
+        raise ValueError("a time is text in RFC 3339's form with a zone, 2026-05-01T08:00:00Z")
+    return datetime.fromisoformat(value.upper())
+
+
 def _to_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -66,10 +90,11 @@ def isoformat_utc(value: datetime) -> str:
 
 UtcDatetime = Annotated[
     AwareDatetime,
+    BeforeValidator(_rfc3339),
     AfterValidator(_to_utc),
     PlainSerializer(isoformat_utc, return_type=str, when_used="json"),
 ]
-"""An aware time stamp, held in UTC. A naive one is refused."""
+"""An aware time stamp, held in UTC. A naive one, a number and a bare date are refused."""
 
 GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 """Names a gateway; also its MQTT user name and the common name of its certificate."""

@@ -58,7 +58,8 @@ def _merge(session: Session, message: Received, event: CheckinVisit) -> Visit | 
             gateway=message.gateway,
             device=message.envelope.subject,
             carrier=event.carrier,
-            arrived=event.arrived,
+            # Of two times one may have been replaced: nobody leaves before they come.
+            arrived=min(event.arrived, event.last_seen),
             last_seen=event.last_seen,
             departed=departed,
             sightings=event.sightings,
@@ -97,7 +98,9 @@ def _tell_relatives(
             event_time=visit.arrived,
             active=visit.departed is None,
             ended=visit.departed,
-            detail=event.model_dump(mode="json", exclude_none=True, exclude={"tag"}),
+            detail=message.marked(
+                event.model_dump(mode="json", exclude_none=True, exclude={"tag"})
+            ),
             person_key=visit.person_key,
             person_name=person.name if person else None,
             latitude=place.latitude,

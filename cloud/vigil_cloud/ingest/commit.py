@@ -22,10 +22,14 @@ from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.seen import Seen, record_seen
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.models import DEAD_LETTER_BYTES, DeadLetter, TakenEvent, Watermark
-from vigil_cloud.ingest.port import Handler, Received
+from vigil_cloud.ingest.port import Complaint, Handler, Received
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
+from vigil_cloud.ingest.salvage import concerns_alarm
+from vigil_schemas.topics import MAX_MESSAGE_BYTES, STATUS
 
+SHAPE_DOUBTFUL: Final = "shape-doubtful"
+"""Reason of the dead letter beside an alert that was raised from a message not understood whole."""
 SEEN_EVERY: Final = timedelta(seconds=1)
 NOTED: Final = 50_000
 ATTEMPTS: Final = 3
@@ -124,12 +128,16 @@ class Committer:
         progress = None
         if decoded.source is not None and decoded.sequence is not None:
             progress = outcome.progress[decoded.source]
-            if decoded.sequence in progress:
-                outcome.duplicates += 1
-                return None
-            if not progress.add(decoded.sequence):
-                outcome.deferred += 1
-                return None
+            known = decoded.sequence in progress
+            if known or not progress.add(decoded.sequence):
+                # An event is known by its id as well. Under a number that was used before it may
+                # be a new one (an outbox that fell back in time), and where too many gaps are
+                # open it is taken now all the same: an alarm waits for nothing.
+                fresh = isinstance(decoded, Fact) and self._is_new(session, decoded)
+                if not fresh:
+                    outcome.duplicates += known
+                    outcome.deferred += not known
+                    return None
         refusal: Refusal | None = None
         if isinstance(decoded, Refusal):
             refusal = decoded
@@ -144,11 +152,13 @@ class Committer:
     def _handle(
         self, session: Session, item: Item, fact: Fact, now: datetime, outcome: Outcome
     ) -> Refusal | None:
-        if fact.sequence is not None and not _first_time(session, fact, now):
+        if fact.channel != STATUS and not _first_time(session, fact, now):
             outcome.duplicates += 1
             return None
         handlers = self._handlers.get(fact.envelope.type, ())
-        received = Received(fact.gateway, fact.envelope, fact.data, item.arrived.received)
+        received = Received(
+            fact.gateway, fact.envelope, fact.data, item.arrived.received, fact.marks
+        )
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with session.begin_nested():
@@ -165,9 +175,16 @@ class Committer:
                 )
             break
         outcome.facts += 1
-        for complaint in filter(None, answers):
+        complaints = [complaint for complaint in answers if complaint is not None]
+        if doubts := fact.marks.get("shape_doubtful"):
+            complaints.append(Complaint(SHAPE_DOUBTFUL, "; ".join(doubts)[:2000]))
+        for complaint in complaints:
             return refuse(item.arrived.topic, item.arrived.payload, *complaint)
         return None
+
+    @staticmethod
+    def _is_new(session: Session, fact: Fact) -> bool:
+        return session.get(TakenEvent, (fact.gateway, fact.envelope.id)) is None
 
 
 def _lock_watermarks(
@@ -276,7 +293,7 @@ def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) 
             topic=_plain(item.arrived.topic)[:512],
             reason=refusal.reason,
             detail=_plain(refusal.detail)[:2000],
-            payload=payload[:DEAD_LETTER_BYTES],
+            payload=payload[: kept_bytes(item.arrived.topic, payload)],
             size=len(payload),
             digest=hashlib.sha256(payload).hexdigest(),
             first_received=item.arrived.received,
@@ -294,6 +311,11 @@ def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) 
                 },
             )
         )
+
+
+def kept_bytes(topic: str, payload: bytes) -> int:
+    """Of an alarm everything: it is what is replayed once it can be read."""
+    return MAX_MESSAGE_BYTES if concerns_alarm(topic, payload) else DEAD_LETTER_BYTES
 
 
 def _plain(text: str) -> str:
@@ -314,6 +336,6 @@ def _heard_of(items: Iterable[Item]) -> tuple[set[str], dict[str, Seen]]:
                 merged = {**(known.units if known else {}), **units}
                 domain = decoded.points[0].series.domain
                 devices[decoded.device] = Seen(decoded.gateway, domain, merged)
-        elif isinstance(decoded, Fact) and decoded.sequence is not None:
+        elif isinstance(decoded, Fact) and decoded.channel != STATUS:
             gateways.add(decoded.gateway)
     return gateways, devices

@@ -6,16 +6,24 @@ times stay whole microseconds and a series is made once and remembered.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
 
 import structlog
-from pydantic_core import from_json
 
 from vigil_cloud.ingest.plain import Known
+from vigil_cloud.ingest.salvage import (
+    ALARM_TYPES,
+    EPOCH_NAME,
+    GATEWAY,
+    concerns_alarm,
+    own_number,
+    parsed,
+    salvage,
+)
+from vigil_cloud.ingest.times import Limits, judged
 from vigil_cloud.timeseries.port import Point
 from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.envelope import (
@@ -28,22 +36,15 @@ from vigil_schemas.envelope import (
 )
 from vigil_schemas.errors import InvalidMessage
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
-from vigil_schemas.senml import BASE_NAME_PREFIX, UNITS, SenmlRecord
+from vigil_schemas.senml import Resolved, SenmlRecord, resolve
+from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.topics import STATUS, UP, parse
 from vigil_schemas.types import Lane, Model
 
-_GATEWAY: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
-_EPOCH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_DEVICE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_SEQUENCE: Final = re.compile(r"\d{16}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_LANES: Final = frozenset(lane.value for lane in Lane)
 _OF_STATUS: Final = frozenset({GatewayBirth.TYPE, GatewayDeath.TYPE})
 _DOWNWARD: Final = frozenset({Receipt.TYPE, ReceiptV1.TYPE, Command.TYPE, Configuration.TYPE})
-_SALVAGE_BYTES: Final = 1024 * 1024
-"""No more than this is searched for the sequence of a message that is refused anyway."""
-
 _NO_UNITS: Final[Mapping[str, str | None]] = {}
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +70,13 @@ class Fact(NamedTuple):
     channel: str
     envelope: Envelope
     data: Model
+    marks: Mapping[str, Any] = MappingProxyType({})
+    """As ``Received.marks``."""
+
+    @property
+    def alarm(self) -> bool:
+        """Whether a fire may hang on it."""
+        return self.channel == Lane.ALARM or self.envelope.type in ALARM_TYPES
 
 
 class Refusal(NamedTuple):
@@ -84,14 +92,6 @@ class Refusal(NamedTuple):
 Decoded = Observation | Fact | Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far a device's clock may lie from ours."""
-
-    stale_after: timedelta = timedelta(days=400)
-    future_after: timedelta = timedelta(minutes=10)
-
-
 class Decoder:
     """Remembers sources and series; belongs to one thread."""
 
@@ -100,7 +100,7 @@ class Decoder:
         self._known = Known()
 
     def decode(self, topic: str, payload: bytes, received: datetime) -> Decoded:
-        """Never raises for a bad message: that is a ``Refusal``."""
+        """Never raises for a bad message: that is a ``Refusal``, or an alarm with its doubts."""
         try:
             plain = self._known.plain(topic, payload)
             if plain is None:
@@ -110,19 +110,45 @@ class Decoder:
                 plain.gateway, plain.source, plain.sequence, plain.device, plain.points, _NO_UNITS
             )
         except InvalidMessage as error:
-            return refuse(topic, payload, error.reason, str(error))
+            reason, detail = error.reason, str(error)
         except OverflowError as error:  # a time that no clock can show
-            return refuse(topic, payload, "wrong-schema", f"data: {error}")
+            reason, detail = "wrong-schema", f"data: {error}"
         except Exception as error:  # our own mistake: it must not stop the lane
             _log.exception("decoding-failed", topic=topic)
-            return refuse(topic, payload, "internal", f"{type(error).__name__}: {error}")
+            reason, detail = "internal", f"{type(error).__name__}: {error}"
+        if concerns_alarm(topic, payload):
+            found = self._salvaged(topic, payload, received, f"{reason}: {detail}")
+            if found is not None:
+                return found
+        return refuse(topic, payload, reason, detail)
+
+    def _salvaged(self, topic: str, payload: bytes, received: datetime, fault: str) -> Fact | None:
+        try:
+            found = salvage(topic, payload, received, fault)
+        except Exception:
+            _log.exception("salvaging-failed", topic=topic)
+            return None
+        if found is None:
+            return None
+        envelope, data, marks = judged(
+            found.envelope, found.data, received, self._limits, alarm=True
+        )
+        return Fact(
+            found.gateway,
+            found.source,
+            found.sequence,
+            found.channel,
+            envelope,
+            data,
+            {**marks, "shape_doubtful": found.doubts},
+        )
 
     def _decode(self, topic: str, payload: bytes, received: datetime) -> Decoded:
         envelope = decode_envelope(payload)
         source = check_addressed(topic, envelope)
-        if not _GATEWAY.fullmatch(source.gateway) or source.lane not in UP:
+        if not GATEWAY.fullmatch(source.gateway) or source.lane not in UP:
             raise InvalidMessage("wrong-gateway", f"{topic} is no gateway's uplink")
-        if not _EPOCH_NAME.fullmatch(source.epoch) or not envelope.id.isprintable():
+        if not EPOCH_NAME.fullmatch(source.epoch) or not envelope.id.isprintable():
             raise InvalidMessage("wrong-schema", "source or id: unprintable or too long")
         if envelope.type in OBSERVATION_TYPES:
             if source.lane != Lane.OBSERVATION:
@@ -138,39 +164,33 @@ class Decoder:
         data = cast(Model, decode_data(envelope))
         if source.lane == STATUS:  # retained for as long as the gateway stays connected
             return Fact(source.gateway, None, None, STATUS, envelope, data)
-        time_us = (envelope.time - _EPOCH) // _MICROSECOND
-        self._check_times(time_us, time_us, received)
-        return Fact(source.gateway, envelope.source, _number(envelope), source.lane, envelope, data)
+        number = _number(envelope)
+        if isinstance(data, SmokeAlarm | SmokeAlarmV1) and not (
+            data.alarm_id.isprintable() and envelope.subject.isprintable()
+        ):
+            raise InvalidMessage("wrong-schema", "alarm_id or subject: unprintable")
+        alarm = source.lane == Lane.ALARM or envelope.type in ALARM_TYPES
+        envelope, data, marks = judged(envelope, data, received, self._limits, alarm=alarm)
+        return Fact(source.gateway, envelope.source, number, source.lane, envelope, data, marks)
 
     def _observation(
         self, topic: str, envelope: Envelope, source: Source, received: datetime
     ) -> Observation:
         records = cast(list[SenmlRecord], decode_data(envelope))
-        device = _device(records, envelope)
-        domain = OBSERVATION_TYPES[envelope.type].value
+        device, domain = envelope.subject, OBSERVATION_TYPES[envelope.type].value
+        readings = _resolved(records, device)
         self._known.learn(topic, envelope.source, source.gateway, envelope.type, device)
-        base_us = 0
         earliest, latest = 1 << 62, -(1 << 62)
         points: list[Point] = []
         units: dict[str, str | None] = {}
-        for record in records:
-            if record.bt is not None:
-                base_us = round(record.bt * 1e6)
-            if record.u is not None and record.u not in UNITS:
-                raise InvalidMessage(
-                    "wrong-schema", f"data: unit {record.u!r} of {record.n} is not registered"
-                )
+        for reading in readings:
             series, news = self._known.series(
-                envelope.type, domain, source.gateway, device, record.n, record.u
+                envelope.type, domain, source.gateway, device, reading.parameter, reading.unit
             )
             if news:
-                units[record.n] = record.u
-            time_us = base_us + round(record.t * 1e6)
-            if time_us < earliest:
-                earliest = time_us
-            if time_us > latest:
-                latest = time_us
-            points.append(Point(series, time_us, record.v, int(record.qf)))
+                units[reading.parameter] = reading.unit
+            earliest, latest = min(earliest, reading.time_us), max(latest, reading.time_us)
+            points.append(Point(series, reading.time_us, reading.value, int(reading.flag)))
         self._check_times(earliest, latest, received)
         return Observation(
             source.gateway, envelope.source, _number(envelope), device, points, units
@@ -189,58 +209,25 @@ class Decoder:
 
 
 def refuse(topic: str, payload: bytes, reason: str, detail: str) -> Refusal:
-    """A refusal, with whatever can still be read of whose it is.
-
-    Only a source of the topic's own branch and lane counts: nobody may move another's mark.
-    """
+    """A refusal, with whatever can still be read of whose it is."""
     addressed = parse(topic)
     gateway = addressed.gateway[:63] if addressed else ""
-    source, sequence = _salvage(payload)
-    if addressed and source and sequence and addressed.channel in _LANES:
-        try:
-            own = Source.parse(source)
-        except ValueError:
-            return Refusal(gateway, None, None, reason, detail)
-        if (
-            (own.gateway, own.lane) == (addressed.gateway, addressed.channel)
-            and _GATEWAY.fullmatch(own.gateway)
-            and _EPOCH_NAME.fullmatch(own.epoch)
-        ):
-            return Refusal(gateway, source, sequence, reason, detail)
-    return Refusal(gateway, None, None, reason, detail)
+    source, sequence = own_number(topic, parsed(payload) or {})
+    return Refusal(gateway, source, sequence, reason, detail)
 
 
-def _salvage(payload: bytes) -> tuple[str | None, int | None]:
-    """Source and sequence out of a message that may end in the middle."""
+def _resolved(records: list[SenmlRecord], subject: str) -> list[Resolved]:
+    """The pack's readings; all are of the one device that the envelope's subject names."""
     try:
-        found: Any = from_json(payload[:_SALVAGE_BYTES], allow_partial=True)
-    except ValueError:
-        return None, None
-    if not isinstance(found, dict):
-        return None, None
-    source, sequence = found.get("source"), found.get("sequence")
-    if not isinstance(source, str) or not isinstance(sequence, str):
-        return None, None
-    if not _SEQUENCE.fullmatch(sequence) or int(sequence) < 1:
-        return None, None
-    return source, int(sequence)
-
-
-def _device(records: list[SenmlRecord], envelope: Envelope) -> str:
-    """The one device that the pack is of; the envelope's subject must be the same."""
-    device: str | None = None
-    for record in records:
-        if record.bn is None:
-            continue
-        named = record.bn.removeprefix(BASE_NAME_PREFIX).removesuffix(":")
-        if not record.bn.startswith(BASE_NAME_PREFIX) or (device or named) != named:
-            raise InvalidMessage("wrong-schema", f"data: base name {record.bn!r} is not one device")
-        device = named
-    if device is None or not _DEVICE.fullmatch(device) or device != envelope.subject:
+        readings = list(resolve(records))
+    except ValueError as error:
+        raise InvalidMessage("wrong-schema", f"data: {error}") from error
+    if not readings or readings[0].device != subject:
+        of = readings[0].device if readings else None
         raise InvalidMessage(
-            "wrong-schema", f"data: the pack is of {device!r}, the subject is {envelope.subject!r}"
+            "wrong-schema", f"data: the pack is of {of!r}, the subject is {subject!r}"
         )
-    return device
+    return readings
 
 
 def _number(envelope: Envelope) -> int:

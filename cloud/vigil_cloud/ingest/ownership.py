@@ -1,5 +1,8 @@
 """Nobody speaks for another's device: such messages become refusals before anything is stored.
 
+An alarm is the exception: a second gateway that hears the fire, or one that replaces the owner,
+raises it, marked ``owner_doubtful``. It is an alert of its own, so that it ends no one else's.
+
 Readings pass on what was known a moment ago, so that most batches ask the database nothing.
 Events, which raise alerts, are looked up once per batch; and nothing is refused on a memory:
 a device may just have been released and claimed anew.
@@ -18,6 +21,7 @@ from vigil_cloud.devices.ownership import DEVICE_OF_ANOTHER, owners
 from vigil_cloud.ingest.commit import Item
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, refuse
 from vigil_schemas.gateway import CommandResult, DeviceHealth, GatewayHealth, ObservationLoss
+from vigil_schemas.topics import STATUS
 
 LIFETIME_S: Final = 5.0
 """So long after a claim another's readings may still pass."""
@@ -70,6 +74,9 @@ class Owners:
         for device in _devices(decoded):
             owner = self._known.get(device)
             if owner is not None and owner != decoded.gateway:
+                if isinstance(decoded, Fact) and decoded.alarm:
+                    marks = {**decoded.marks, "owner_doubtful": owner}
+                    return Item(arrived, decoded._replace(marks=marks))
                 detail = f"{device} belongs to {owner}"
                 return Item(
                     arrived, refuse(arrived.topic, arrived.payload, DEVICE_OF_ANOTHER, detail)
@@ -83,7 +90,7 @@ def _devices(decoded: Decoded) -> tuple[str, ...]:
         return (decoded.device,)
     if (
         not isinstance(decoded, Fact)
-        or decoded.sequence is None
+        or decoded.channel == STATUS
         or isinstance(decoded.data, _OF_GATEWAYS)
     ):
         return ()

@@ -27,6 +27,12 @@ _BOUND: Final = 1e300
 _REMEMBERED: Final = 100_000
 
 
+_FIELDS: Final = frozenset({"bn", "bt", "n", "u", "t", "v", "qf"})
+
+_Parameter = tuple[Series, str | None, int]
+"""Its series, its unit, and how many fields a plain record of it has."""
+
+
 class Plain(NamedTuple):
     """What the long way would have found."""
 
@@ -44,7 +50,7 @@ class Known:
 
     def __init__(self) -> None:
         self._sources: dict[str, tuple[str, str]] = {}
-        self._series: dict[tuple[str, str, str], dict[str, tuple[Series, str | None]]] = {}
+        self._series: dict[tuple[str, str, str], dict[str, _Parameter]] = {}
         self._remembered = 0
 
     def learn(self, topic: str, source: str, gateway: str, event_type: str, device: str) -> None:
@@ -68,7 +74,7 @@ class Known:
             return known[0], False
         self._remembered += 1
         series = known[0] if known is not None else Series(domain, gateway, device, name)
-        parameters[name] = (series, unit)
+        parameters[name] = (series, unit, 4 if unit is None else 5)
         return series, True
 
     def plain(self, topic: str, payload: bytes) -> Plain | None:
@@ -126,7 +132,7 @@ def _usual(message: dict[str, Any]) -> bool:
 
 
 def _points(
-    records: list[dict[str, Any]], known: dict[str, tuple[Series, str | None]], base_us: int
+    records: list[dict[str, Any]], known: dict[str, _Parameter], base_us: int
 ) -> tuple[list[Point], int, int] | None:
     earliest, latest = 1 << 70, -(1 << 70)
     new = tuple.__new__  # a named tuple's own __new__ is a Python call per reading
@@ -134,20 +140,24 @@ def _points(
     append = points.append
     for record in records:
         get = record.get
-        series, unit = known[record["n"]]
-        offset, value, flag = get("t", 0.0), get("v"), get("qf", 2)
+        series, unit, width = known[record["n"]]
+        offset, value, flag = get("t"), get("v"), get("qf")
+        # As many fields as we look at are no others. With one more or one less it may be that a
+        # base value holds, or that something has to be understood (RFC 8428 4.4).
+        if len(record) != width and not _FIELDS.issuperset(record):
+            return None
         if value.__class__ is not float:
             if value.__class__ is int:
                 value = float(value)
             elif value is not None or "v" in record:
                 return None
-        if (
-            get("u") != unit
-            or flag.__class__ is not int
-            or flag not in _FLAGS
-            or (offset.__class__ is not float and offset.__class__ is not int)
-            or (value is not None and not -_BOUND < value < _BOUND)
-        ):
+        elif not -_BOUND < value < _BOUND:
+            return None
+        if offset.__class__ is not float and offset.__class__ is not int:
+            if "t" in record or not _FIELDS.issuperset(record):
+                return None
+            offset = 0.0
+        if get("u") != unit or flag.__class__ is not int or flag not in _FLAGS:
             return None
         time_us = base_us + round(offset * 1e6)
         if time_us < earliest:

@@ -22,14 +22,19 @@ class Received:
     data: Model
     received: datetime
     marks: Mapping[str, Any] = field(default_factory=dict)
-    """What is doubtful of it though it is taken: ``time_quality`` (``ahead``, ``behind``),
-    ``owner_doubtful`` (whose device it is), ``shape_doubtful`` (what was not understood).
-    An alert that is raised from it carries them in its detail."""
+    """What is doubtful of it though it is taken: ``time_quality`` (``ahead``, ``behind``) with
+    ``claimed_times`` (what the device said, by the place where it stood), ``owner_doubtful``
+    (whose device it is), ``shape_doubtful`` (what was not understood). Times in ``envelope``
+    and ``data`` can be believed: those that could not be were replaced."""
 
     @property
     def time(self) -> datetime:
         """When it was said: the device's time, or that of receipt where the former is doubtful."""
-        return self.received if "time_quality" in self.marks else self.envelope.time
+        return self.envelope.time
+
+    def marked(self, detail: Mapping[str, Any]) -> dict[str, Any]:
+        """An alert's detail with what is doubtful of the message that it rests on."""
+        return {**detail, **self.marks}
 
 
 class Complaint(NamedTuple):

@@ -44,7 +44,7 @@ class NoiseHandler:
                 event_time=event.started,
                 active=True,
                 momentary=True,
-                detail=event.model_dump(mode="json", exclude_none=True),
+                detail=message.marked(event.model_dump(mode="json", exclude_none=True)),
                 evidence_sha256=evidence,
                 supersedes=True,
                 latitude=place.latitude,

@@ -62,7 +62,7 @@ class SmokeHandler:
                 event_time=event.since,
                 active=event.active,
                 ended=None if event.active else event.since,
-                detail=_detail(event),
+                detail=message.marked(_detail(event)),
                 latitude=place.latitude,
                 longitude=place.longitude,
             ),

@@ -69,7 +69,7 @@ class WaterHandler:
                 event_time=event.started,
                 active=ended is None,
                 ended=ended,
-                detail=event.model_dump(mode="json", exclude_none=True),
+                detail=message.marked(event.model_dump(mode="json", exclude_none=True)),
                 latitude=place.latitude,
                 longitude=place.longitude,
             ),

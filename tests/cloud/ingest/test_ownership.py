@@ -36,9 +36,11 @@ class Alarms:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
+        self.marks: list[Any] = []
 
     def handle(self, _session: Any, message: Received) -> None:
         self.taken.append((message.gateway, message.envelope.subject))
+        self.marks.append(message.marks.get("owner_doubtful"))
 
 
 def described(*devices: str) -> list[DeviceDescription]:
@@ -69,6 +71,12 @@ class Street:
     def alarm(self, gateway: str, sequence: int, device: str) -> None:
         payload = event(gateway, sequence, smoke(NOW), subject=device, time=NOW, lane="alarm")
         self.store(f"vigil/v1/{gateway}/alarm", payload)
+
+    def health(self, gateway: str, sequence: int, device: str) -> bytes:
+        data = DeviceHealth(device=device, state="ok", since=NOW)
+        payload = event(gateway, sequence, data, subject=device, time=NOW)
+        self.store(f"vigil/v1/{gateway}/event", payload)
+        return payload
 
     def store(self, topic: str, payload: bytes) -> None:
         self.writer.store([self.bench.arrived(topic, payload)])
@@ -114,7 +122,9 @@ def test_readings_for_anothers_device_are_refused_and_the_lane_goes_on(street: S
     assert street.bench.metric("vigil_ingest_refused_total", reason=REASON) == 1
 
 
-def test_nobody_raises_an_alarm_for_anothers_device(street: Street) -> None:
+def test_whoever_hears_a_fire_raises_it_but_for_anothers_device_it_is_marked(
+    street: Street,
+) -> None:
     owner, other = new_name(), new_name()
     street.born(owner, "a-1")
 
@@ -122,9 +132,10 @@ def test_nobody_raises_an_alarm_for_anothers_device(street: Street) -> None:
     street.alarm(other, 2, "a-2")
     street.alarm(owner, 1, "a-1")
 
-    assert street.alarms.taken == [(other, "a-2"), (owner, "a-1")]
-    assert street.letters() == [(other, REASON, 1)]
-    assert (f"/{other}/alarm/{EPOCH}", 2, (), 1) in street.bench.recorder.told
+    assert street.alarms.taken == [(other, "a-1"), (other, "a-2"), (owner, "a-1")]
+    assert street.alarms.marks == [owner, None, None]
+    assert street.letters() == []
+    assert (f"/{other}/alarm/{EPOCH}", 2, (), 0) in street.bench.recorder.told
 
 
 def test_health_of_anothers_device_under_an_own_subject(street: Street) -> None:
@@ -153,13 +164,16 @@ def test_a_gateways_own_events_pass_whatever_a_device_is_called(street: Street) 
     assert street.letters() == []
 
 
-@pytest.mark.parametrize("subject", ["Street 1", "\0", "門"])
-def test_a_subject_that_is_no_device_breaks_nothing(street: Street, subject: str) -> None:
+@pytest.mark.parametrize(("subject", "refused"), [("Street 1", 0), ("\0", 1), ("門", 0)])
+def test_a_subject_that_is_no_device_breaks_nothing(
+    street: Street, subject: str, refused: int
+) -> None:
     gateway = new_name()
 
     street.alarm(gateway, 1, subject)
 
-    assert street.bench.recorder.told == [(f"/{gateway}/alarm/{EPOCH}", 1, (), 0)]
+    assert street.bench.recorder.told == [(f"/{gateway}/alarm/{EPOCH}", 1, (), refused)]
+    assert street.alarms.taken == [(gateway, gateway if refused else subject)]
 
 
 def test_what_nobody_described_is_taken_until_a_birth_claims_it(street: Street) -> None:
@@ -173,10 +187,9 @@ def test_what_nobody_described_is_taken_until_a_birth_claims_it(street: Street) 
     street.born(owner, "s-1")
 
     assert (street.device("s-1").gateway, street.device("s-1").name) == (owner, "Canal s-1")
-    street.alarm(stranger, 1, "s-1")
-    street.alarm(owner, 2, "s-1")
+    street.health(stranger, 1, "s-1")
+    street.health(owner, 1, "s-1")
     assert street.letters() == [(stranger, REASON, 1)]
-    assert street.alarms.taken == [(owner, "s-1")] * 2
     assert street.count(owner, "s-1") == 1
 
 
@@ -184,13 +197,13 @@ def test_what_was_stored_before_the_claim_is_no_refusal_when_it_comes_again(
     street: Street,
 ) -> None:
     owner, other = new_name(), new_name()
-    street.alarm(other, 1, "a-1")
+    payload = street.health(other, 1, "a-1")
     street.born(owner, "a-1")
 
-    street.alarm(other, 1, "a-1")
+    street.store(f"vigil/v1/{other}/event", payload)
 
     assert street.letters() == []
-    assert street.bench.recorder.told[-1] == (f"/{other}/alarm/{EPOCH}", 1, (), 0)
+    assert street.bench.recorder.told[-1] == (f"/{other}/event/{EPOCH}", 1, (), 0)
 
 
 def test_a_birth_takes_its_devices_but_not_anothers(street: Street) -> None:
@@ -239,7 +252,7 @@ def test_a_released_device_goes_to_whoever_was_refused_it(street: Street) -> Non
     assert (street.device("s-1").gateway, street.conflicts(other)) == (other, [])
     street.alarm(owner, 1, "s-1")
     street.alarm(other, 1, "s-1")
-    assert street.alarms.taken == [(other, "s-1")]
+    assert street.alarms.marks == [other, None]
 
     street.born(owner, "s-1", session=2)
     assert street.conflicts(owner) == ["s-1"]

@@ -30,7 +30,7 @@ from gateways import (
 from vigil_cloud.timeseries.influx import InfluxTimeSeries
 from vigil_cloud.timeseries.port import Series, TimeSeries
 from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
-from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.gateway import DeviceDescription, DeviceHealth
 from vigil_schemas.types import Domain
 
 HOUR = timedelta(hours=1)
@@ -110,21 +110,20 @@ def test_bad_messages_are_set_aside_and_the_lane_goes_on(
     lane = "event"
 
     def tested(sequence: int, **more: Any) -> bytes:
-        return event(name, sequence, smoke(time), subject="a", time=time, **more)
+        health = DeviceHealth(device="a", state="ok", since=time)
+        return event(name, sequence, health, subject="a", time=more.pop("at", time), **more)
 
     messages = {
         "malformed-json": tested(2)[:-9],
         "oversized": tested(3)[:-1] + b" " * 300_000 + b"}",
-        "stale": event(
-            name, 4, smoke(time), subject="a", time=time - timedelta(days=401), lane=lane
-        ),
-        "future-dated": event(name, 5, smoke(time), subject="a", time=time + HOUR, lane=lane),
-        "wrong-schema": tested(6).replace(b'"condition":"test"', b'"condition":"bored"'),
-        "unknown-type": tested(7).replace(b"smoke.alarm.v2", b"smoke.alarm.v9"),
+        "wrong-schema": tested(6).replace(b'"state":"ok"', b'"state":"bored"'),
+        "unknown-type": tested(7).replace(b"device.health.v1", b"device.health.v9"),
         "wrong-gateway": tested(8).replace(name.encode(), b"gw-somebody-else"),
         "wrong-lane": tested(8, lane="alarm"),
     }
     gateway.publish(lane, tested(1))
+    for number, at in ((4, time - timedelta(days=401)), (5, time + HOUR)):
+        gateway.publish(lane, tested(number, at=at))  # doubtful, and taken
     for payload in messages.values():
         gateway.publish(lane, payload)
     gateway.publish(lane, tested(8))
@@ -133,10 +132,10 @@ def test_bad_messages_are_set_aside_and_the_lane_goes_on(
     gateway.wait_stored(lane, 9)
     receipt = gateway.receipt(lane)
     assert receipt is not None
-    assert (receipt.stored, receipt.beyond, receipt.refused) == (9, [], 6)
+    assert (receipt.stored, receipt.beyond, receipt.refused) == (9, [], 4)
     found = cloud.rows("SELECT reason FROM dead_letters WHERE gateway = ? ORDER BY id", name)
     assert [reason for (reason,) in found] == list(messages)
-    assert cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", name) == 3
+    assert cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", name) == 5
 
 
 def test_a_flood_of_huge_messages_takes_neither_memory_nor_the_lane(
@@ -408,12 +407,18 @@ def test_another_gateways_device_is_out_of_reach_for_every_process(
 
     other = Gateway(mosquitto.port)
     messages = {
-        n: event(other.name, n, smoke(time), subject=device, time=time, lane="alarm")
+        n: event(
+            other.name,
+            n,
+            DeviceHealth(device=device, state="failed", since=time),
+            subject=device,
+            time=time,
+        )
         for n in range(1, 41)
     }
-    other.deliver("alarm", messages.items())
+    other.deliver("event", messages.items())
 
-    receipt = other.receipt("alarm")
+    receipt = other.receipt("event")
     assert receipt is not None
     assert (receipt.stored, receipt.refused) == (40, 40)
     query = "SELECT count(*) FROM dead_letters WHERE reason = 'device-of-another' AND gateway = ?"
