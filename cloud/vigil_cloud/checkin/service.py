@@ -98,9 +98,8 @@ def _tell_relatives(
             event_time=visit.arrived,
             active=visit.departed is None,
             ended=visit.departed,
-            detail=message.marked(
-                event.model_dump(mode="json", exclude_none=True, exclude={"tag"})
-            ),
+            detail=event.model_dump(mode="json", exclude_none=True, exclude={"tag"}),
+            marks=message.marks,
             person_key=visit.person_key,
             person_name=person.name if person else None,
             latitude=place.latitude,

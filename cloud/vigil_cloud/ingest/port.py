@@ -32,10 +32,6 @@ class Received:
         """When it was said: the device's time, or that of receipt where the former is doubtful."""
         return self.envelope.time
 
-    def marked(self, detail: Mapping[str, Any]) -> dict[str, Any]:
-        """An alert's detail with what is doubtful of the message that it rests on."""
-        return {**detail, **self.marks}
-
 
 class Complaint(NamedTuple):
     """What of a message a room could not take, while the rest of it counts."""
