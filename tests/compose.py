@@ -31,11 +31,15 @@ ENVIRONMENT_FILE: Final = ROOT / "docs/deployment/compose.env"
 BIN: Final = Path(sys.executable).parent
 PORTS: Final = {
     "mosquitto": 1883,
+    "gateways": 1884,
+    "certificates": 8883,
     "influxdb": 8086,
     "postgres": 5432,
     "api": 8400,
     "ingest": 8401,
 }
+LISTENERS: Final = {"gateways": "mosquitto", "certificates": "mosquitto"}
+"""Further ports of a service: whose."""
 _REFERENCE: Final = re.compile(r"\$(?:(?P<literal>\$)|\{(?P<name>\w+)(?P<rest>[^}]*)\})")
 
 
@@ -106,12 +110,15 @@ class Composition:
     def here(self, service: str, text: str) -> str:
         """A command's word, a value or a file's text with this machine's addresses and paths."""
         mounts = self.mounts(service)
-        if "/source/acl" in mounts:  # the script copies a folder's files by their folder's name
+        if any(
+            target.startswith("/source/") for target in mounts
+        ):  # the script copies a folder's files by their folder's name
             text = text.replace("/source/", "\0/")
         for target in sorted(mounts, key=len, reverse=True):
             text = text.replace(target, str(mounts[target]))
-        for host, port in PORTS.items():
-            text = text.replace(f"{host}:{port}", f"127.0.0.1:{self.ports[host]}")
+        for name, port in PORTS.items():
+            host = LISTENERS.get(name, name)
+            text = text.replace(f"{host}:{port}", f"127.0.0.1:{self.ports[name]}")
         return text.replace("\0", str(self.folder / "source"))
 
     def environment(self, service: str) -> dict[str, str]:
@@ -219,7 +226,7 @@ class Composition:
                 shutil.copy(path, source / Path(target).name)
         shell, option, script = self.command("broker-passwords")
         if os.geteuid() != 0:
-            script = script.replace("chown mosquitto:mosquitto", f"chown {os.geteuid()}")
+            script = script.replace("chown -R mosquitto:mosquitto", f"chown -R {os.geteuid()}")
         environment = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
         done = subprocess.run(
             [shell, option, script],
@@ -235,11 +242,15 @@ class Composition:
         """Started by root, as in its image, it becomes the user ``mosquitto``."""
         program = servers.need("mosquitto", "apt-get install mosquitto")
         port = self.ports["mosquitto"]
-        config = self.mounts("mosquitto")["/mosquitto/config"] / "mosquitto.conf"
-        text = self.here("mosquitto", config.read_text("utf-8"))
-        assert f"listener {PORTS['mosquitto']}\n" in text
-        text = text.replace(f"listener {PORTS['mosquitto']}\n", f"listener {port} 127.0.0.1\n")
-        config.write_text(text, "utf-8")
+        folder = self.mounts("mosquitto")["/mosquitto/config"]
+        config = folder / "mosquitto.conf"
+        for file in (config, *(folder / "conf.d").iterdir()):
+            text = self.here("mosquitto", file.read_text("utf-8"))
+            for name in ("mosquitto", *LISTENERS):
+                listener = f"listener {PORTS[name]}\n"
+                text = text.replace(listener, f"listener {self.ports[name]} 127.0.0.1\n")
+            file.write_text(text, "utf-8")
+        assert f"listener {port} " in config.read_text("utf-8")
         if os.geteuid() == 0:
             shutil.chown(self.folder / "broker-data", "mosquitto")
             for parent in (config.parent, *config.parents[1:]):  # pytest's folders are closed

@@ -5,31 +5,18 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 import servers
 from compose import BIN, ENVIRONMENT_FILE, FILE, ROOT, Composition, references, variables
 from vigil_sim.scenario import load
 
 GATEWAYS = ("gw-canal", "gw-home", "gw-market", "gw-zhongshan")
-
-
-@pytest.fixture
-def composition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
-    # A short path: the private D-Bus has a Unix socket in there.
-    made = Composition(tmp_path_factory.mktemp("c"), variables())
-    yield made
-    made.down()
 
 
 # --- the files -------------------------------------------------------------------------------
@@ -117,7 +104,7 @@ def test_the_broker_gets_no_known_and_no_shared_password(
 ) -> None:
     with pytest.raises(AssertionError, match=f"{variable}.*make one of its own"):
         Composition(tmp_path, variables() | values).up("broker-passwords")
-    assert not (tmp_path / "broker-config/passwords").exists()
+    assert not (tmp_path / "broker-config/passwords-cloud").exists()
 
 
 def test_the_database_is_not_healthy_while_its_image_sets_it_up(
@@ -137,126 +124,6 @@ def test_the_database_is_not_healthy_while_its_image_sets_it_up(
     server.ready = (Path(home) / f".s.PGSQL.{server.port}").exists
     server.start()
     assert not composition.healthy("postgres", PGHOST=home, PGPORT=str(server.port))
-
-
-# --- the broker ------------------------------------------------------------------------------
-
-
-class Client:
-    """One connection to the broker, and what arrived on it."""
-
-    def __init__(
-        self, composition: Composition, username: str = "", password: str = "", will: str = ""
-    ) -> None:
-        self.got: list[tuple[str, bytes, bool]] = []
-        self.reason: Any = None
-        self._heard = threading.Event()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-        if username:
-            self.client.username_pw_set(username, password)
-        if will:
-            self.client.will_set(will, b"death", qos=1, retain=True)
-        self.client.on_connect = self._connected
-        self.client.on_message = lambda _c, _u, message: self.got.append(
-            (message.topic, bytes(message.payload), message.retain)
-        )
-        self.client.connect("127.0.0.1", composition.ports["mosquitto"])
-        self.client.loop_start()
-        assert self._heard.wait(30)
-
-    def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _p: Any) -> None:
-        self.reason = reason
-        self._heard.set()
-        if reason.is_failure:
-            self.client.disconnect()
-
-    def subscribe(self, *filters: str) -> None:
-        done = threading.Event()
-        self.client.on_subscribe = lambda *_: done.set()
-        self.client.subscribe([(name, SubscribeOptions(qos=1)) for name in filters])
-        assert done.wait(30)
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(30)
-
-    def vanish(self) -> None:
-        """As when the power fails: no DISCONNECT."""
-        self.client.loop_stop()
-        connection = self.client.socket()
-        assert connection is not None
-        connection.close()
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-@pytest.fixture
-def broker(composition: Composition) -> Composition:
-    composition.up("broker-passwords", "mosquitto")
-    return composition
-
-
-def signed_in(broker: Composition, username: str, will: str = "") -> Client:
-    name = "BROKER_PASSWORD" if username == "vigil-cloud" else "VIGIL_CITY_BROKER_PASSWORD"
-    client = Client(broker, username, broker.values[name], will)
-    assert not client.reason.is_failure, client.reason
-    return client
-
-
-@pytest.mark.parametrize(
-    ("username", "password"),
-    [
-        ("", ""),
-        ("gw-canal", "wrong"),
-        ("gw-stranger", "VIGIL_CITY_BROKER_PASSWORD"),
-        ("vigil-cloud", "VIGIL_CITY_BROKER_PASSWORD"),
-    ],
-)
-def test_the_broker_lets_in_nobody_else(broker: Composition, username: str, password: str) -> None:
-    client = Client(broker, username, broker.values.get(password, password))
-    client.close()
-    assert client.reason.is_failure
-
-
-def test_a_gateway_writes_and_hears_its_own_branch_only(broker: Composition) -> None:
-    cloud = signed_in(broker, "vigil-cloud")
-    cloud.subscribe("vigil/v1/+/alarm", "vigil/v1/+/event", "$share/g/vigil/v1/+/observation")
-    cloud.subscribe("vigil/v1/+/status")
-    canal, home = signed_in(broker, "gw-canal"), signed_in(broker, "gw-home")
-    home.subscribe("#", "vigil/v1/+/receipt", "vigil/v1/gw-canal/receipt", "vigil/v1/gw-home/+")
-    for lane in ("alarm", "event", "observation", "status", "receipt", "command"):
-        home.publish(f"vigil/v1/gw-canal/{lane}", b"forged")
-        canal.publish(f"vigil/v1/gw-canal/{lane}", b"own")
-    for channel in ("receipt", "command", "config"):
-        cloud.publish(f"vigil/v1/gw-canal/{channel}", b"for canal")
-        cloud.publish(f"vigil/v1/gw-home/{channel}", b"for home")
-    servers.eventually(lambda: len(cloud.got) >= 4, "the cloud's messages")
-    servers.eventually(lambda: len({topic for topic, *_ in home.got}) >= 3, "home's messages")
-    # Whatever was forged came before this on the same connections.
-    home.publish("vigil/v1/gw-home/alarm", b"last")
-    servers.eventually(lambda: cloud.got[-1][1] == b"last", "the last message")
-    for client in (cloud, canal, home):
-        client.close()
-    assert {topic for topic, payload, _ in cloud.got if payload == b"own"} == {
-        f"vigil/v1/gw-canal/{lane}" for lane in ("alarm", "event", "observation", "status")
-    }
-    assert {payload for _, payload, _ in cloud.got} == {b"own", b"last"}
-    assert {payload for _, payload, _ in home.got} == {b"for home"}
-
-
-def test_a_retained_birth_and_the_last_will_reach_the_cloud(broker: Composition) -> None:
-    status = "vigil/v1/gw-market/status"
-    gateway = signed_in(broker, "gw-market", will=status)
-    gateway.publish(status, b"birth", retain=True)
-    cloud = signed_in(broker, "vigil-cloud")
-    cloud.subscribe("vigil/v1/+/status")
-    servers.eventually(lambda: cloud.got, "the retained birth")
-    assert cloud.got == [(status, b"birth", True)]
-    gateway.vanish()
-    servers.eventually(lambda: len(cloud.got) > 1, "the last will")
-    cloud.close()
-    assert cloud.got[1][:2] == (status, b"death")
 
 
 # --- the whole -------------------------------------------------------------------------------
