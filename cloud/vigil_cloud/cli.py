@@ -19,6 +19,7 @@ from vigil_cloud.commands import (
     audit,
     database,
     device,
+    evidence,
     gateway,
     openapi,
     processes,
@@ -35,6 +36,7 @@ SUBJECTS: Final = (
     gateway,
     device,
     audit,
+    evidence,
     secret_key,
 )
 

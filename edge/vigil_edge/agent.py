@@ -25,7 +25,7 @@ from vigil_edge.backoff import Backoff
 from vigil_edge.clock import Clock
 from vigil_edge.config import Config, DeviceSection
 from vigil_edge.control import Control
-from vigil_edge.evidence import EvidenceQueue, load_key, public_hex
+from vigil_edge.evidence import KEY_NAME, EvidenceQueue, load_key, public_hex
 from vigil_edge.evidence_upload import Uploader
 from vigil_edge.health import SourceRecord
 from vigil_edge.outbox import Limits, Outbox, OutboxFailed
@@ -153,7 +153,7 @@ class Agent:
         folder = config.gateway.data_dir
         self.evidence = EvidenceQueue(
             folder / "evidence",
-            load_key(folder / "evidence-key.pem", self._key_replaced),
+            load_key(folder / KEY_NAME, self._key_replaced),
             int(config.evidence.max_megabytes * 1e6),
         )
         self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters)

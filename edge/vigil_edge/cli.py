@@ -65,6 +65,13 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="name every mistake in a configuration")
     check.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
     check.set_defaults(run=_check)
+    evidence = commands.add_parser("evidence", help="the seal of this gateway's evidence")
+    actions = evidence.add_subparsers(required=True, metavar="ACTION")
+    public_key = actions.add_parser(
+        "public-key", help="print the key that `vigil-cloud evidence verify` asks for"
+    )
+    public_key.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
+    public_key.set_defaults(run=_public_key)
     for domain in Domain:
         domain_parser = commands.add_parser(domain.value, help=_ABOUT[domain])
         if words[:1] == [domain.value]:
@@ -87,6 +94,13 @@ def _check(args: argparse.Namespace) -> int:
     config: Config = load(args.config, checking=True)
     for line in summary(config):
         print(json.dumps(line, ensure_ascii=False))
+    return 0
+
+
+def _public_key(args: argparse.Namespace) -> int:
+    from vigil_edge.evidence import public_key_of
+
+    print(public_key_of(load(args.config).gateway.data_dir))
     return 0
 
 

@@ -50,6 +50,30 @@ class EvidenceUnwritable(VigilError):
     code: ClassVar[str] = "evidence-unwritable"
 
 
+class EvidenceKeyMissing(VigilError):
+    """There is no sealing key that could be read."""
+
+    code: ClassVar[str] = "evidence-key-missing"
+
+
+KEY_NAME: Final = "evidence-key.pem"
+"""The sealing key's file in the gateway's data folder."""
+
+
+def public_key_of(folder: Path) -> str:
+    """The public half of the key in a data folder, hexadecimal; makes none.
+
+    Raises ``EvidenceKeyMissing``, ``OSError``.
+    """
+    path = folder / KEY_NAME
+    if not path.exists():
+        raise EvidenceKeyMissing(f"{path}: no key yet; the agent makes it at its first start")
+    key = _read_key(path)
+    if key is None:
+        raise EvidenceKeyMissing(f"{path}: this is no key; the agent replaces it at its next start")
+    return public_hex(key)
+
+
 def load_key(path: Path, put_aside: Callable[[Path], None]) -> Ed25519PrivateKey:
     """This gateway's sealing key; made at the first start, readable by its owner alone.
 

@@ -22,6 +22,7 @@ import servers
 from edge.evidence_cloud import Cloud, evidence_cloud
 from edge.ingest_stand_in import until
 from vigil_edge.backoff import Backoff
+from vigil_edge.cli import main
 from vigil_edge.evidence import (
     EvidenceFull,
     EvidenceMismatch,
@@ -288,3 +289,22 @@ async def test_a_token_that_is_changed_is_taken_up(tmp_path: Path, cloud: Cloud)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_the_public_key_is_printed_and_none_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        '[gateway]\nid = "gw-a"\ndata_dir = "data"\n[cloud]\nbroker = "mqtt://127.0.0.1:1"\n',
+        "utf-8",
+    )
+    (tmp_path / "data").mkdir()
+
+    assert main(["evidence", "public-key", "--config", str(config)]) == 2
+    assert "evidence-key-missing" in capsys.readouterr().err
+    assert list((tmp_path / "data").iterdir()) == []
+
+    key = load_key(tmp_path / "data" / "evidence-key.pem", lambda _: None)
+    assert main(["evidence", "public-key", "--config", str(config)]) == 0
+    assert capsys.readouterr().out.strip() == public_hex(key)

@@ -77,6 +77,11 @@ def requested(header: str | None, size: int) -> tuple[int, int] | None:
     return start, end
 
 
+def content(objects: Objects, object_name: str, file: str, most: int) -> bytes:
+    """A small file of the zip as a whole, cut off at ``most`` bytes."""
+    return b"".join(stream(objects, object_name, file, 0, most))
+
+
 def stream(
     objects: Objects, object_name: str, file: str, start: int, length: int
 ) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import reading, service
 from vigil_cloud.evidence.verification import LARGEST_ZIP, EvidenceInvalid, EvidenceTooLarge
@@ -22,6 +23,7 @@ from vigil_cloud.identity.dependencies import (
     CurrentAccount,
     ServicesDependency,
 )
+from vigil_cloud.identity.reader import Reader
 from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 from vigil_schemas.types import Sha256
@@ -100,6 +102,36 @@ async def _take_in(request: Request, services: Services, gateway: str, sha256: s
 
 
 @router.get(
+    "/evidence/{sha256}.zip",
+    operation_id="get_evidence_package",
+    response_class=Response,
+    responses={
+        200: {"description": "The sealed zip", "content": {"application/zip": {}}},
+        206: {"description": "A part of it", "content": {"application/zip": {}}},
+    },
+)
+def get_evidence_package(
+    sha256: Annotated[Sha256, Path()],
+    reader: CurrentAccount,
+    services: ServicesDependency,
+    range: Annotated[str | None, Header(pattern=r"^[ -~]*$", max_length=200)] = None,
+) -> StreamingResponse:
+    """The whole package as its gateway sealed it: `vigil-cloud evidence verify` checks it.
+
+    Follows the rights of its alert; each look is written down.
+    """
+    with services.sessions() as session:
+        row, alert = service.evidence_for(session, reader, sha256)
+    size = services.objects.size(row.object_name)
+    part = reading.requested(range, size)
+    _note(services, reader, alert, f"{sha256}.zip")
+    start, end = part or (0, size - 1)
+    headers = _headers(f"{sha256}.zip", sha256, (start, end), size if part else None, shown=False)
+    body = services.objects.read(row.object_name, start, end - start + 1)
+    return StreamingResponse(body, 206 if part else 200, headers, "application/zip")
+
+
+@router.get(
     "/evidence/{sha256}/{file}",
     operation_id="get_evidence_file",
     response_class=Response,
@@ -115,39 +147,55 @@ def get_evidence_file(
     services: ServicesDependency,
     range: Annotated[str | None, Header(pattern=r"^[ -~]*$", max_length=200)] = None,
 ) -> StreamingResponse:
-    """One file of the evidence. Follows the rights of its alert; each look is written down."""
+    """One file of the evidence, its manifest.json or manifest.sig.
+
+    Follows the rights of its alert; each look is written down.
+    """
     with services.sessions() as session:
-        row, entry, alert = service.file_for(session, reader, sha256, file)
+        row, alert = service.evidence_for(session, reader, sha256)
+    entry = service.file_in(services.objects, row, file)
     part = reading.requested(range, entry.size)
     services.objects.size(row.object_name)  # says now, not in the middle, that it is missing
-    with writing(services.sessions) as session:
-        audit.append(
-            session,
-            at=services.now(),
-            account=reader.username,
-            action="evidence.read",
-            subject=f"{sha256}/{file}"[:128],
-            person_key=alert.person_key,
-            detail={"alert": alert.id},
-        )
+    _note(services, reader, alert, f"{sha256}/{file}")
     start, end = part or (0, entry.size - 1)
     shown = entry.media_type in _SHOWN
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(end - start + 1),
-        "Content-Disposition": f'{"inline" if shown else "attachment"}; filename="{file}"',
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cache-Control": "private, no-store",
-        "ETag": f'"{entry.sha256}"',
-    }
-    if part is not None:
-        headers["Content-Range"] = f"bytes {start}-{end}/{entry.size}"
+    headers = _headers(file, entry.sha256, (start, end), entry.size if part else None, shown=shown)
     return StreamingResponse(
         reading.stream(services.objects, row.object_name, file, start, end - start + 1),
         206 if part is not None else 200,
         headers,
         entry.media_type if shown else "application/octet-stream",
     )
+
+
+def _note(services: Services, reader: Reader, alert: AlertRow, what: str) -> None:
+    with writing(services.sessions) as session:
+        audit.append(
+            session,
+            at=services.now(),
+            account=reader.username,
+            action="evidence.read",
+            subject=what[:128],
+            person_key=alert.person_key,
+            detail={"alert": alert.id},
+        )
+
+
+def _headers(
+    name: str, sha256: str, span: tuple[int, int], part_of: int | None, *, shown: bool
+) -> dict[str, str]:
+    start, end = span
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(end - start + 1),
+        "Content-Disposition": f'{"inline" if shown else "attachment"}; filename="{name}"',
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "private, no-store",
+        "ETag": f'"{sha256}"',
+    }
+    if part_of is not None:
+        headers["Content-Range"] = f"bytes {start}-{end}/{part_of}"
+    return headers
 
 
 async def _receive(request: Request, path: FilePath) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -17,15 +18,23 @@ from vigil_cloud.alerts.service import evidence_stored
 from vigil_cloud.alerts.visibility import visible
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
+from vigil_cloud.evidence import reading
 from vigil_cloud.evidence.models import EvidenceRow
-from vigil_cloud.evidence.verification import verified
+from vigil_cloud.evidence.verification import LARGEST_MANIFEST, verified
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.objects.port import Objects
 from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
-from vigil_schemas.evidence import EvidenceFile
+from vigil_schemas.evidence import MANIFEST_NAME, SIGNATURE_NAME, EvidenceFile
 
 LONGEST_UPLOAD: Final = timedelta(days=1)
 """A file that nobody has written to for so long belongs to no upload any more."""
+
+
+_OF_THE_SEAL: Final = {
+    MANIFEST_NAME: "application/json",
+    SIGNATURE_NAME: "application/octet-stream",
+}
 
 
 class GatewayUnknown(ApiError):
@@ -100,10 +109,8 @@ def store(services: Services, gateway: str, sha256: str, path: Path) -> None:
     services.changed.announce()
 
 
-def file_for(
-    session: Session, reader: Reader, sha256: str, name: str
-) -> tuple[EvidenceRow, EvidenceFile, AlertRow]:
-    """The file and an alert through which the reader may see it. Raises ``EvidenceUnknown``."""
+def evidence_for(session: Session, reader: Reader, sha256: str) -> tuple[EvidenceRow, AlertRow]:
+    """The package and an alert through which the reader may see it. Raises ``EvidenceUnknown``."""
     row = session.execute(
         select(EvidenceRow, AlertRow)
         .join(
@@ -114,9 +121,26 @@ def file_for(
         .where(EvidenceRow.sha256 == sha256, visible(reader))
         .limit(1)
     ).one_or_none()
-    if row is not None:
-        for entry in row[0].manifest["files"]:
-            file = EvidenceFile.model_validate(entry)
-            if file.name == name:
-                return row[0], file, row[1]
-    raise EvidenceUnknown("There is no such evidence for you.")
+    if row is None:
+        raise EvidenceUnknown("There is no such evidence for you.")
+    return row[0], row[1]
+
+
+def file_in(objects: Objects, row: EvidenceRow, name: str) -> EvidenceFile:
+    """One file of a package: a listed one, the manifest itself, or its signature.
+
+    Raises ``EvidenceUnknown``, ``ObjectMissing``, ``ObjectsUnavailable``.
+    """
+    for entry in row.manifest["files"]:
+        if entry["name"] == name:
+            return EvidenceFile.model_validate(entry)
+    if name not in _OF_THE_SEAL:
+        raise EvidenceUnknown("There is no such evidence for you.")
+    content = reading.content(objects, row.object_name, name, LARGEST_MANIFEST)
+    return EvidenceFile(
+        name=name,
+        role="other",
+        media_type=_OF_THE_SEAL[name],
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+    )

@@ -1,7 +1,9 @@
-"""Is a zip the evidence that its gateway sealed? Checked before anything is kept.
+"""Is a zip the evidence that its gateway sealed? Asked by the cloud before anything is kept,
+and by whoever was given the package, years later and without the cloud.
 
 Nothing is extracted: entries are read as streams and cut off at their stated
-size, so neither a bomb nor a path in the archive reaches the disk.
+size, so neither a bomb nor a path in the archive reaches the disk. Every fault is
+named, not only the first.
 """
 
 from __future__ import annotations
@@ -10,13 +12,17 @@ import hashlib
 import io
 import os
 import zipfile
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from vigil_cloud.evidence.layout import PACKAGE, Fault
+from vigil_cloud.evidence.layout import faults as layout_faults
 from vigil_cloud.problem import ApiError
 from vigil_schemas.evidence import MANIFEST_NAME, SIGNATURE_NAME, EvidenceFile, EvidenceManifest
 
@@ -28,6 +34,7 @@ SIGNATURE_BYTES: Final = 64
 LARGEST_READ: Final = 1024 * 1024
 _CHUNK: Final = 256 * 1024
 _ENCRYPTED: Final = 0x1
+_Unpack: Final = zipfile.zlib.error  # type: ignore[attr-defined]  # zlib as zipfile found it
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
@@ -57,78 +64,138 @@ class _Bounded(io.FileIO):
         return super().read(size) or b""
 
 
+@dataclass(slots=True)
+class Finding:
+    """What a package is, as far as it could be read, and what is wrong with it."""
+
+    manifest: EvidenceManifest | None = None
+    faults: list[Fault] = field(default_factory=list)
+
+
 def verified(path: Path, *, gateway: str, public_key: bytes) -> EvidenceManifest:
     """The manifest of a zip whose seal and every file's digest hold.
 
     ``public_key`` is the gateway's, Ed25519, 32 bytes. Raises ``EvidenceInvalid``.
     """
-    try:
-        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
-            return _verified(archive, gateway, public_key)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
-        raise EvidenceInvalid(f"This is not a whole zip: {error}") from error
-    except zipfile.zlib.error as error:  # type: ignore[attr-defined]  # zlib as zipfile found it
-        raise EvidenceInvalid(f"A file inside cannot be unpacked: {error}") from error
+    found = examine(path, gateway=gateway, public_key=public_key)
+    if found.faults or found.manifest is None:
+        raise EvidenceInvalid("; ".join(str(fault) for fault in found.faults[:3]))
+    return found.manifest
 
 
-def _verified(archive: zipfile.ZipFile, gateway: str, public_key: bytes) -> EvidenceManifest:
-    entries = _entries(archive)
-    text = _small(archive, entries, MANIFEST_NAME, LARGEST_MANIFEST)
-    seal = _small(archive, entries, SIGNATURE_NAME, SIGNATURE_BYTES)
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(seal, text)
-    except (InvalidSignature, ValueError) as error:
-        raise EvidenceInvalid("The manifest's signature is not this gateway's.") from error
-    try:
-        manifest = EvidenceManifest.model_validate_json(text)
-    except ValidationError as error:
-        raise EvidenceInvalid(f"manifest.json: {error.errors()[0]['msg']}") from error
-    if manifest.gateway != gateway:
-        raise EvidenceInvalid(f"The manifest speaks of gateway {manifest.gateway!r}.")
-    listed = [file.name for file in manifest.files]
-    if len(set(listed)) != len(listed) or set(listed) & {MANIFEST_NAME, SIGNATURE_NAME}:
-        raise EvidenceInvalid("The manifest lists a name twice.")
-    if set(entries) - {MANIFEST_NAME, SIGNATURE_NAME} != set(listed):
-        raise EvidenceInvalid("The zip holds other files than its manifest lists.")
-    if sum(file.size for file in manifest.files) > LARGEST_CONTENT:
-        raise EvidenceInvalid("The files together are larger than any evidence may be.")
-    for file in manifest.files:
-        _check_file(archive, entries[file.name], file)
-    return manifest
+def examine(path: Path, *, public_key: bytes, gateway: str | None = None) -> Finding:
+    """Everything that is wrong with a package. Raises ``OSError`` where the file cannot be
+    opened."""
+    found = Finding()
+    with _Bounded(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                found.faults += layout_faults(file, archive)
+                _examine(archive, public_key, gateway, found)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
+            found.faults.append(Fault(PACKAGE, f"is not a whole zip: {error}"))
+    return found
 
 
-def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _examine(
+    archive: zipfile.ZipFile, public_key: bytes, gateway: str | None, found: Finding
+) -> None:
     entries: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
-        if info.filename in entries:
-            raise EvidenceInvalid(f"The zip holds {info.filename!r} twice.")
-        if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
-            raise EvidenceInvalid(f"{info.filename!r} is encrypted or compressed in a strange way.")
-        entries[info.filename] = info
-    return entries
+        found.faults += _strange(info, entries)
+        entries.setdefault(info.filename, info)
+    text = _small(archive, entries, MANIFEST_NAME, LARGEST_MANIFEST, found)
+    seal = _small(archive, entries, SIGNATURE_NAME, SIGNATURE_BYTES, found)
+    if text is None:
+        return
+    if seal is not None:
+        try:
+            Ed25519PublicKey.from_public_bytes(public_key).verify(seal, text)
+        except (InvalidSignature, ValueError):
+            found.faults.append(
+                Fault(SIGNATURE_NAME, "The manifest's signature is not this gateway's.")
+            )
+    try:
+        manifest = found.manifest = EvidenceManifest.model_validate_json(text)
+    except ValidationError as error:
+        found.faults += [
+            Fault(MANIFEST_NAME, f"{'.'.join(map(str, one['loc']))}: {one['msg']}")
+            for one in error.errors(include_input=False)
+        ]
+        return
+    if gateway is not None and manifest.gateway != gateway:
+        found.faults.append(Fault(MANIFEST_NAME, f"speaks of gateway {manifest.gateway!r}"))
+    found.faults += _contents(archive, entries, manifest)
+
+
+def _strange(info: zipfile.ZipInfo, before: dict[str, zipfile.ZipInfo]) -> Iterator[Fault]:
+    name = info.filename
+    if name in before:
+        yield Fault(name, "is there twice")
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in name or info.orig_filename != name:
+        yield Fault(info.orig_filename, "leads out of the folder it is unpacked in")
+    if info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS:
+        yield Fault(name, "is encrypted or compressed in a strange way")
+
+
+def _contents(
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], manifest: EvidenceManifest
+) -> Iterator[Fault]:
+    own = {MANIFEST_NAME, SIGNATURE_NAME}
+    listed: set[str] = set()
+    for file in manifest.files:
+        if file.name in listed or file.name in own:
+            yield Fault(MANIFEST_NAME, f"lists {file.name!r} twice")
+        listed.add(file.name)
+    for name in sorted(set(entries) - listed - own):
+        yield Fault(name, "is not in the manifest")
+    if sum(file.size for file in manifest.files) > LARGEST_CONTENT:
+        yield Fault(MANIFEST_NAME, "its files together are larger than any evidence may be")
+        return
+    for file in manifest.files:
+        if file.name not in entries:
+            yield Fault(file.name, "is missing")
+        elif (wrong := _wrong(archive, entries[file.name], file)) is not None:
+            yield Fault(file.name, wrong)
 
 
 def _small(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], name: str, largest: int
-) -> bytes:
+    archive: zipfile.ZipFile,
+    entries: dict[str, zipfile.ZipInfo],
+    name: str,
+    largest: int,
+    found: Finding,
+) -> bytes | None:
     if name not in entries:
-        raise EvidenceInvalid(f"The zip holds no {name}.")
-    with archive.open(entries[name]) as stream:
-        content = stream.read(largest + 1)
+        found.faults.append(Fault(name, "is missing"))
+        return None
+    try:
+        with archive.open(entries[name]) as stream:
+            content = stream.read(largest + 1)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, _Unpack) as error:
+        found.faults.append(Fault(name, f"cannot be read: {error}"))
+        return None
     if len(content) > largest:
-        raise EvidenceInvalid(f"{name} is larger than {largest} bytes.")
+        found.faults.append(Fault(name, f"is larger than {largest} bytes"))
+        return None
     return content
 
 
-def _check_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: EvidenceFile) -> None:
+def _wrong(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: EvidenceFile) -> str | None:
+    """What is wrong with one file; ``None`` where it is as it was sealed."""
     if info.file_size != file.size:
-        raise EvidenceInvalid(f"{file.name} is not {file.size} bytes long.")
+        return f"is not {file.size} bytes long"
     digest, size = hashlib.sha256(), 0
-    with archive.open(info) as stream:
-        while chunk := stream.read(_CHUNK):
-            size += len(chunk)
-            if size > file.size:
-                raise EvidenceInvalid(f"{file.name} is longer than {file.size} bytes.")
-            digest.update(chunk)
+    try:
+        with archive.open(info) as stream:
+            while chunk := stream.read(_CHUNK):
+                size += len(chunk)
+                if size > file.size:
+                    return f"is longer than {file.size} bytes"
+                digest.update(chunk)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, _Unpack) as error:
+        return f"was changed: {error}"
     if size != file.size or digest.hexdigest() != file.sha256:
-        raise EvidenceInvalid(f"{file.name} is not what was sealed.")
+        return "is not what was sealed: its SHA-256 is not the manifest's"
+    return None

@@ -86,6 +86,7 @@ TABLE = [
     *on_alerts("/shelve", {"until": LATER}),
     *on_alerts("/unshelve", {}),
     *on_alerts("/service", {"out_of_service": True}),
+    Row("GET /api/v1/evidence/{sha256}.zip", STREET, hidden=True),
     Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),
     Row("GET /api/v1/people/mine", ALL),
     Row("GET /api/v1/people/{key}/footprints", WITH_CONSENT),

@@ -73,3 +73,6 @@ export async function answer<T>(call: Promise<Answer<T>>): Promise<T> {
 /** Where a browser finds one file of an alert's evidence. */
 export const evidenceAddress = (sha256: string, file: string): string =>
   `/api/v1/evidence/${sha256}/${encodeURIComponent(file)}`;
+
+/** Where the whole package lies, as its gateway sealed it. */
+export const packageAddress = (sha256: string): string => `/api/v1/evidence/${sha256}.zip`;

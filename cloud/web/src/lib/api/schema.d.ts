@@ -264,6 +264,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evidence/{sha256}.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Evidence Package
+         * @description The whole package as its gateway sealed it: `vigil-cloud evidence verify` checks it.
+         *
+         *     Follows the rights of its alert; each look is written down.
+         */
+        get: operations["get_evidence_package"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evidence/{sha256}/{file}": {
         parameters: {
             query?: never;
@@ -273,7 +295,9 @@ export interface paths {
         };
         /**
          * Get Evidence File
-         * @description One file of the evidence. Follows the rights of its alert; each look is written down.
+         * @description One file of the evidence, its manifest.json or manifest.sig.
+         *
+         *     Follows the rights of its alert; each look is written down.
          */
         get: operations["get_evidence_file"];
         put?: never;
@@ -1947,6 +1971,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SeriesPoints"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_evidence_package: {
+        parameters: {
+            query?: never;
+            header?: {
+                range?: string | null;
+            };
+            path: {
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sealed zip */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description A part of it */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
                 };
             };
             /** @description A problem document */

@@ -124,6 +124,9 @@ export const en = {
   "evidence.seal": "Digest of the sealed file (SHA-256)",
   "evidence.verified": "Digest and seal verified on arrival",
   "evidence.download": "Download {name}",
+  "evidence.package": "Download the sealed package",
+  "evidence.packageHint":
+    "For the file of the case: vigil-cloud evidence verify checks it with the gateway's key.",
   "evidence.unplayable": "This browser cannot play the file. Download it below.",
   "evidence.role.audio": "Sound",
   "evidence.role.video": "Video",

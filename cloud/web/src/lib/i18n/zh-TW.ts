@@ -125,6 +125,8 @@ export const zhTW: Record<Key, string> = {
   "evidence.seal": "封存檔摘要（SHA-256）",
   "evidence.verified": "送達時已驗證摘要與簽章",
   "evidence.download": "下載 {name}",
+  "evidence.package": "下載封存檔",
+  "evidence.packageHint": "歸檔用：以 vigil-cloud evidence verify 與閘道器的公鑰即可離線驗證。",
   "evidence.unplayable": "此瀏覽器無法播放，請由下方下載。",
   "evidence.role.audio": "聲音",
   "evidence.role.video": "影片",

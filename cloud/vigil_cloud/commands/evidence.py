@@ -1,0 +1,105 @@
+"""``vigil-cloud evidence``: is a package what its gateway sealed? Asked of the file alone."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+from vigil_cloud.commands.opening import Commands, add_command, add_subject
+from vigil_cloud.config import ConfigurationError
+
+_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
+_LARGEST_KEY_FILE: Final = 10_000
+
+
+def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
+    """verify; it needs no settings, no database and no network."""
+    actions = add_subject(commands, "evidence", "sealed packages")
+    verify = add_command(
+        actions,
+        "verify",
+        _verify,
+        "0: as its gateway sealed it, with a summary; 1: one line for each thing that is wrong;"
+        " 2: no such file or key",
+    )
+    verify.add_argument("file", type=Path, metavar="FILE.zip")
+    verify.add_argument(
+        "--key",
+        required=True,
+        metavar="HEX|FILE",
+        help="the gateway's public key (`vigil-edge evidence public-key`), or a file with it",
+    )
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from vigil_cloud.evidence.layout import PACKAGE, Fault
+    from vigil_cloud.evidence.verification import examine
+
+    key = _public_key(options.key)
+    with options.file.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    found = examine(options.file, public_key=key)
+    named = _HEX.fullmatch(options.file.stem)
+    if named and options.file.stem.lower() != sha256:
+        found.faults.append(Fault(PACKAGE, f"is named by another SHA-256 than its own, {sha256}"))
+    if found.faults or found.manifest is None:
+        for fault in found.faults:
+            print(fault)
+        return 1
+    manifest = found.manifest
+    print(
+        json.dumps(
+            {
+                "verified": True,
+                "sha256": sha256,
+                "key": key.hex(),
+                **manifest.model_dump(mode="json", include=_SUMMARY),
+                "files": [{"name": file.name, "size": file.size} for file in manifest.files],
+            },
+            ensure_ascii=False,
+        )
+    )
+    return 0
+
+
+_SUMMARY: Final = {"evidence_id", "gateway", "device", "sealed", "started", "ended"}
+
+
+def _public_key(given: str) -> bytes:
+    """32 bytes of Ed25519, from 64 hexadecimal digits or a file: the digits, PEM, or raw bytes.
+
+    Raises ``ConfigurationError``.
+    """
+    if _HEX.fullmatch(given):
+        return bytes.fromhex(given)
+    path = Path(given)
+    if not path.is_file():
+        raise ConfigurationError(f"--key {given!r} is neither 64 hexadecimal digits nor a file")
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_KEY_FILE)
+    text = content.decode("ascii", errors="replace").strip()
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    if "-----BEGIN PUBLIC KEY-----" in text:
+        return _from_pem(path, content)
+    if len(content) == 32:
+        return content
+    raise ConfigurationError(f"--key {given}: holds no public key (64 hexadecimal digits or PEM)")
+
+
+def _from_pem(path: Path, content: bytes) -> bytes:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(content)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(f"--key {path}: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigurationError(f"--key {path}: is not an Ed25519 key")
+    return key.public_bytes_raw()

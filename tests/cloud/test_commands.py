@@ -1,0 +1,102 @@
+"""Every command that opens the database, with another database's secret key."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vigil_cloud import cli, serving
+from vigil_cloud.config import load
+from vigil_cloud.stores import build_services
+
+RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+NO_DATABASE = {"broker", "export-openapi", "evidence verify"}
+CHANGES_THE_KEY = {"secret-key adopt"}
+"""It takes the settings' key whatever the database's was: that is what it is for."""
+ARGUMENTS: dict[str, list[str]] = {
+    "serve": [],
+    "api": [],
+    "ingest": [],
+    "migrate": [],
+    "seed": ["seed.toml"],
+    "account add": ["li", "--role", "family", "--password-stdin"],
+    "account password": ["li", "--password-stdin"],
+    "account close": ["li"],
+    "account open": ["li"],
+    "gateway add": ["gw-a"],
+    "device release": ["mic-1"],
+    "audit verify": [],
+    "secret-key rotate": ["--new-key-file", "new-key"],
+}
+
+
+def commands(parser: argparse.ArgumentParser, name: str = "") -> Iterator[str]:
+    """Every command of the program: ``serve``, ``account add``."""
+    deeper = [action for action in parser._actions if isinstance(action.choices, dict)]
+    if not deeper:
+        yield name
+    for action in deeper:
+        assert isinstance(action.choices, dict)
+        for word, child in action.choices.items():
+            yield from commands(child, f"{name} {word}".strip())
+
+
+def test_no_command_is_forgotten_here() -> None:
+    assert set(commands(cli._parser())) == {*ARGUMENTS, *NO_DATABASE, *CHANGES_THE_KEY}
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder whose database was used with the right key; settings with the wrong one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seed.toml").write_text("", "utf-8")
+    (tmp_path / "new-key").write_text("0" * 40, "utf-8")
+    services = build_services(load(None, data_dir=tmp_path / "data", secret_key=RIGHT))
+    serving.prepare_database(services, always=False)
+    services.close()
+    monkeypatch.setenv("VIGIL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("VIGIL_SECRET_KEY", WRONG)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ARGUMENTS)
+def test_a_wrong_secret_key_starts_nothing(
+    data: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*command.split(), *ARGUMENTS[command]]) == 2
+
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("vigil-cloud: wrong-secret-key: ")
+    assert "VIGIL_SECRET_KEY" in lines[0]
+
+
+def test_the_key_is_changed_by_command(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = (data / "new-key").read_text("utf-8")
+    monkeypatch.setenv("VIGIL_SECRET_KEY", RIGHT)
+    monkeypatch.setenv("VIGIL_NEW_SECRET_KEY", new)
+
+    assert cli.main(["secret-key", "rotate"]) == 0
+    assert '"rotated": true' in capsys.readouterr().out
+    assert cli.main(["secret-key", "rotate"]) == 0, "again, as after a crash before the answer"
+    assert '"rotated": false' in capsys.readouterr().out
+    assert cli.main(["audit", "verify"]) == 2
+    monkeypatch.setenv("VIGIL_SECRET_KEY", new)
+    assert cli.main(["audit", "verify"]) == 0
+
+
+@pytest.mark.parametrize("new", ["", "short", RIGHT])
+def test_a_bad_new_key_is_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], new: str
+) -> None:
+    monkeypatch.setenv("VIGIL_SECRET_KEY", RIGHT)
+    monkeypatch.setenv("VIGIL_NEW_SECRET_KEY", new)
+
+    assert cli.main(["secret-key", "rotate"]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert cli.main(["audit", "verify"]) == 0
