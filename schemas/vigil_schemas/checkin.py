@@ -23,7 +23,8 @@ TagId = Annotated[
 class CheckinVisit(Model):
     """``city.vigil.checkin.visit.v1``: sightings of one tag at one station, merged.
 
-    Sent at arrival and again at departure under the same ``visit_id``.
+    Sent at arrival, every ten minutes while it goes on (``arrived`` with a later
+    ``last_seen``), and at departure, under the same ``visit_id``.
     """
 
     TYPE: ClassVar[str] = "city.vigil.checkin.visit.v1"
@@ -39,3 +40,7 @@ class CheckinVisit(Model):
     """Strongest sighting so far, dBm."""
     antenna: Annotated[int, Field(ge=0, le=255)] | None = None
     """UHF antenna port of the strongest sighting."""
+    battery_mv: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    """Battery of the tag, mV, where it tells it (Eddystone-TLM)."""
+    temperature_c: Annotated[float, Field(ge=-128, le=128)] | None = None
+    """Temperature of the tag, °C, where it tells it."""

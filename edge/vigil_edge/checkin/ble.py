@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
 from vigil_edge.checkin import advertisement
+from vigil_edge.checkin.advertisement import EddystoneTlm, EddystoneUid, IBeacon
 from vigil_edge.checkin.errors import RadioBackendMissing, RadioFailed
+from vigil_edge.checkin.fresh import Advertised, FreshAdverts
 from vigil_edge.checkin.settings import BleSettings
-from vigil_edge.checkin.visits import Sighting
+from vigil_edge.checkin.visits import Sighting, TagHealth
 from vigil_edge.source import Room
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
 QUEUE_LIMIT: Final = 20_000
+_HEALTH_LIMIT: Final = 10_000
 _START_S: Final = 20.0
 _STOP_S: Final = 5.0
 """A bluetoothd that hangs answers neither; D-Bus itself waits for ever."""
@@ -40,6 +43,9 @@ class Radio:
         self._listening_since = 0.0
         """When the last advert came, or the scan began."""
         self._silent = False
+        self._fresh = FreshAdverts()
+        self._health: OrderedDict[str, TagHealth] = OrderedDict()
+        """What the last telemetry frame of an address said."""
         self.adverts = 0
         """All that were heard, beacons or not."""
 
@@ -59,6 +65,7 @@ class Radio:
                 backend=_backend(settings),
             )
             async with asyncio.timeout(_START_S):
+                await self._know_the_past()
                 await self._scanner.start()
         except TimeoutError as error:
             raise self._failed(f"no answer within {_START_S:g} s") from error
@@ -95,24 +102,67 @@ class Radio:
         except (BleakError, OSError, EOFError, TimeoutError):
             self._room.count("ble-stop-failed")
 
-    def _on_advert(self, _device: BLEDevice, data: AdvertisementData) -> None:
+    async def _know_the_past(self) -> None:
+        """BlueZ hands over what it remembers of a device with the first sign of it."""
+        if self._settings.backend != "bluez":
+            return
+        from bleak.backends.bluezdbus.manager import get_global_bluez_manager
+
+        manager = await get_global_bluez_manager()
+        # bleak has no public way to this; without it the first change of a device that was
+        # known before the scan would count as a sighting of whatever it advertised then.
+        remembered = getattr(manager, "_properties", {})
+        for path, interfaces in remembered.items():
+            if "org.bluez.Device1" in interfaces:
+                self._fresh.know(path, interfaces["org.bluez.Device1"])
+
+    def _on_advert(self, device: BLEDevice, data: AdvertisementData) -> None:
         self.adverts += 1
         self._listening_since = self._room.monotonic()
         self._silent = False
-        beacon = advertisement.from_advertisement(data.manufacturer_data, data.service_data)
-        if beacon is None or not self._settings.allows(beacon.tag):
-            return
-        if len(self._heard) == QUEUE_LIMIT:
-            self._room.count("adverts-dropped")
-        # BlueZ states 127 where it knows no RSSI.
-        rssi = float(data.rssi) if -127 <= data.rssi <= 20 else None
-        self._heard.append(Sighting(beacon.tag, self._room.now(), rssi))
+        advertised = self._advertised(data)
+        if not advertised:
+            return  # the signal strength changed, or was withdrawn: nobody said anything
+        rssi = _strength(data.rssi)
+        beacons = advertisement.from_advertisement(advertised.manufacturer, advertised.services)
+        for beacon in beacons:
+            if isinstance(beacon, EddystoneTlm):
+                self._note_health(device.address, beacon)
+        for beacon in beacons:
+            if not isinstance(beacon, IBeacon | EddystoneUid):
+                continue
+            if not self._settings.allows(beacon.tag):
+                continue
+            if len(self._heard) == QUEUE_LIMIT:
+                self._room.count("adverts-dropped")
+            health = self._health.get(device.address)
+            self._heard.append(Sighting(beacon.tag, self._room.now(), rssi, health=health))
+
+    @staticmethod
+    def _is_bluez(data: AdvertisementData) -> bool:
+        return len(data.platform_data) == 2 and isinstance(data.platform_data[1], dict)
+
+    def _advertised(self, data: AdvertisementData) -> Advertised:
+        if self._is_bluez(data):
+            return self._fresh.of(*data.platform_data)
+        return Advertised(data.manufacturer_data, data.service_data)
+
+    def _note_health(self, address: str, frame: EddystoneTlm) -> None:
+        self._health[address] = TagHealth(frame.battery_mv, frame.temperature_c)
+        self._health.move_to_end(address)
+        if len(self._health) > _HEALTH_LIMIT:
+            self._health.popitem(last=False)
 
     def _failed(self, reason: str) -> RadioFailed:
         return RadioFailed(
             self._settings.device,
             f"cannot scan: {reason}; is bluetoothd running, and the adapter powered?",
         )
+
+
+def _strength(rssi: int) -> float | None:
+    """dBm; BlueZ states 127, bleak -127 and some adapters 0 where they know none."""
+    return float(rssi) if -127 < rssi <= 20 and rssi != 0 else None
 
 
 def _backend(settings: BleSettings) -> type[BaseBleakScanner] | None:

@@ -36,8 +36,9 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
 def _decode(args: argparse.Namespace) -> int:
     payloads = [_hexadecimal(text) for text in args.payload]
     for payload in payloads:
-        beacon = advertisement.decode(payload)
-        print(json.dumps({"kind": "unknown"} if beacon is None else beacon.as_json()))
+        beacons = [beacon.as_json() for beacon in advertisement.decode(payload)]
+        first = beacons[0] if beacons else {"kind": "unknown"}
+        print(json.dumps({**first, "beacons": beacons}))
     return 0
 
 
@@ -59,9 +60,9 @@ def _decode_llrp(args: argparse.Namespace) -> int:
         return 0
     if not data:
         raise UnreadableFile(f"{args.file}: the file is empty; it should hold LLRP messages")
-    # Nothing is printed of a recording that turns out to be bad half way.
-    for message in [llrp_codec.as_json(message) for message in llrp_codec.frames(data)]:
-        print(json.dumps(message))
+    # A capture is often cut at its end: what is whole before that is worth seeing.
+    for message in llrp_codec.frames(data):
+        print(json.dumps(llrp_codec.as_json(message)))
     return 0
 
 

@@ -26,12 +26,6 @@ OWN_RO_SPEC: Final = 0x5647
 _SILENT_KEEP_ALIVES: Final = 3
 _HELD_BACK: Final = timedelta(days=1)
 """A reader that lost its client keeps its reports for a while; older ones are a broken clock."""
-_REFUSALS: Final = {
-    1: "another reader-initiated connection is open",
-    2: "another client is connected to it: end that one first",
-    3: "it failed for a reason of its own",
-    4: "another connection was attempted",
-}
 
 
 class ReaderClient:
@@ -108,7 +102,7 @@ class ReaderClient:
                 f"{settings.address} greets with {frame.name}, not as a reader does",
             )
         if event.connection_attempt != 0:
-            why = _REFUSALS.get(event.connection_attempt, f"status {event.connection_attempt}")
+            why = codec.REFUSALS.get(event.connection_attempt, f"status {event.connection_attempt}")
             raise ReaderRefused(settings.device, f"the reader refuses: {why}")
         if event.utc is not None:
             self._reader_clock = (event.utc, self._room.monotonic())
@@ -199,11 +193,19 @@ class ReaderClient:
 
     def _tags(self, frame: codec.Frame) -> list[codec.TagReport]:
         """Of a report; other messages only matter where they end the connection."""
-        try:
-            if frame.name == "ROAccessReport":
-                return codec.tag_reports(frame.body)
-        except LlrpError as error:
-            raise self._protocol(error) from error
+        if frame.name == "ROAccessReport":
+            tags, unreadable = codec.readable_tag_reports(frame.body)
+            if unreadable:
+                self._room.count("llrp-report-unreadable", unreadable)
+                self._room.report(
+                    "degraded", "llrp-report-unreadable", "reports hold tags that cannot be read"
+                )
+            elif tags:
+                self._room.report("ok")
+            strange = sum(len(tag.unknown) for tag in tags)
+            if strange:
+                self._room.count("llrp-unknown-parameter", strange)
+            return tags
         event = self._event(frame)
         if event is not None and event.connection_closed:
             raise ReaderLost(self._settings.device, "the reader says that it closes the connection")

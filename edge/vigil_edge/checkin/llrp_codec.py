@@ -96,8 +96,12 @@ _TV_BYTES: Final[dict[int, int]] = {
 }  # fmt: skip
 """Body sizes of the TV-encoded parameters, LLRP 1.1 section 17.2.1.2."""
 
+_GUESSED_TV_BYTES: Final = (2, 1, 4, 8, 12, 3, 6, 5, 7, 10, 16)
+"""Sizes that are tried for a TV parameter that the standard does not know."""
 _TV_FLAG: Final = 0x80
 _TYPE_MASK: Final = 0x3FF
+_TYPES_OF_TLV: Final = 128
+"""TV parameters have types below, TLV parameters from here on."""
 TAG_REPORT_DATA: Final = 240
 EPC_DATA: Final = 241
 LLRP_STATUS: Final = 287
@@ -140,11 +144,23 @@ class TagReport:
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     seen_count: int | None = None
+    epc_bits: int | None = None
+    """Length of the code; what fills up its last byte is not part of it, and reads as zero."""
+    unknown: tuple[int, ...] = ()
+    """TV parameters that the standard does not know, left out."""
 
     def as_json(self) -> dict[str, Any]:
         """What ``vigil-edge checkin decode-llrp`` prints of a tag."""
-        seen = None if self.first_seen is None else isoformat_utc(self.first_seen)
-        return {"epc": self.epc, "antenna": self.antenna, "rssi": self.rssi, "first_seen": seen}
+        shown = {
+            "epc": self.epc,
+            "epc_bits": self.epc_bits,
+            "antenna": self.antenna,
+            "rssi": self.rssi,
+            "first_seen": None if self.first_seen is None else isoformat_utc(self.first_seen),
+            "last_seen": None if self.last_seen is None else isoformat_utc(self.last_seen),
+            "count": self.seen_count,
+        }
+        return {**shown, "unknown_parameters": list(self.unknown)} if self.unknown else shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +173,15 @@ class ReaderEvent:
     utc: datetime | None
     connection_attempt: int | None
     connection_closed: bool
+
+
+REFUSALS: Final = {
+    1: "another reader-initiated connection is open",
+    2: "another client is connected to it: end that one first",
+    3: "it failed for a reason of its own",
+    4: "another connection was attempted",
+}
+"""What a reader's ConnectionAttemptEvent says (13.2.6.13)."""
 
 
 def message_type(name: str) -> int:
@@ -211,17 +236,23 @@ def frame(data: bytes) -> Frame:
     return Frame(first & _TYPE_MASK, number, data[HEADER_BYTES:])
 
 
-def parameters(body: bytes, offset: int = 0) -> Iterator[Parameter]:
-    """The parameters laid one after another in ``body``. Raises ``LlrpError``."""
+def parameters(body: bytes, offset: int = 0, *, guess: bool = True) -> Iterator[Parameter]:
+    """The parameters laid one after another in ``body``. Raises ``LlrpError``.
+
+    A TV parameter that the standard does not know states no size. With ``guess`` the first
+    size is taken with which what follows reads to its end; where none does, it takes the rest.
+    """
     at = 0
     while at < len(body):
         if body[at] & _TV_FLAG:
             kind, head = body[at] & ~_TV_FLAG, 1
             size = _TV_BYTES.get(kind, 0)
             if not size:
-                raise LlrpUnknownParameter(
-                    f"TV parameter {kind} at byte {offset + at} has no known size", offset + at
-                )
+                if not guess:
+                    raise LlrpUnknownParameter(
+                        f"TV parameter {kind} at byte {offset + at} has no known size", offset + at
+                    )
+                size = _guessed_size(body[at + 1 :])
             end = at + 1 + size
         else:
             if at + 4 > len(body):
@@ -243,6 +274,19 @@ def parameters(body: bytes, offset: int = 0) -> Iterator[Parameter]:
         at = end
 
 
+def _guessed_size(rest: bytes) -> int:
+    for size in _GUESSED_TV_BYTES:
+        if size > len(rest):
+            continue
+        try:
+            for _ in parameters(rest[size:], guess=False):
+                pass
+        except LlrpError:
+            continue
+        return size
+    return len(rest)
+
+
 def tag_reports(body: bytes) -> list[TagReport]:
     """The tags of a ROAccessReport's body, in order. Raises ``LlrpError``."""
     return [
@@ -250,6 +294,28 @@ def tag_reports(body: bytes) -> list[TagReport]:
         for parameter in parameters(body)
         if parameter.type == TAG_REPORT_DATA
     ]
+
+
+def readable_tag_reports(body: bytes) -> tuple[list[TagReport], int]:
+    """As ``tag_reports``, and how many parts were unreadable: each costs only itself.
+
+    The frame around them was whole, so the next one can still be found.
+    """
+    found: list[TagReport] = []
+    bad = 0
+    parts = parameters(body)
+    while True:
+        try:
+            parameter = next(parts, None)
+        except LlrpError:  # where it ends is not known: the rest of the message is lost
+            return found, bad + 1
+        if parameter is None:
+            return found, bad
+        if parameter.type == TAG_REPORT_DATA:
+            try:
+                found.append(_tag_report(parameter))
+            except LlrpError:
+                bad += 1
 
 
 def check_body(message: Frame) -> None:
@@ -260,12 +326,30 @@ def check_body(message: Frame) -> None:
 
 
 def as_json(message: Frame) -> dict[str, Any]:
-    """``{"message": name, "tags": […]}``. Raises ``LlrpError``."""
+    """``{"message": name, "tags": […]}``, with ``status`` and ``status_description`` of a
+    response, and ``connection_attempt`` of a greeting (0: taken). Raises ``LlrpError``."""
     if message.type not in MESSAGES:
         raise LlrpUnknownMessage(f"LLRP has no message of type {message.type} (id {message.id})")
     check_body(message)
     tags = tag_reports(message.body) if message.name == "ROAccessReport" else []
-    return {"message": message.name, "tags": [tag.as_json() for tag in tags]}
+    shown: dict[str, Any] = {"message": message.name, "tags": [tag.as_json() for tag in tags]}
+    if message.name.endswith("Response") or message.name == "ErrorMessage":
+        shown |= _shown_status(message.body)
+    if message.name == "ReaderEventNotification":
+        attempt = reader_event(message.body).connection_attempt
+        if attempt is not None:
+            shown["connection_attempt"] = attempt
+            shown["connection_attempt_description"] = (
+                "success" if attempt == 0 else REFUSALS.get(attempt, f"status {attempt}")
+            )
+    return shown
+
+
+def _shown_status(body: bytes) -> dict[str, Any]:
+    if not any(parameter.type == LLRP_STATUS for parameter in parameters(body)):
+        return {}
+    code, description = status(body)
+    return {"status": code, "status_description": description}
 
 
 def status(body: bytes) -> tuple[int, str]:
@@ -342,12 +426,16 @@ def keep_alive_every(milliseconds: int) -> bytes:
 
 def _tag_report(report: Parameter) -> TagReport:
     epc: str | None = None
+    bits: int | None = None
+    unknown: list[int] = []
     numbers: dict[int, int] = {}
     for item in parameters(report.body, report.offset):
         if item.type == 13:
-            epc = item.body.hex()
+            epc, bits = item.body.hex(), 96
         elif item.type == EPC_DATA:
-            epc = _epc_data(item)
+            epc, bits = _epc_data(item)
+        elif item.type < _TYPES_OF_TLV and item.type not in _TV_BYTES:
+            unknown.append(item.type)
         elif item.type in {1, 2, 4, 6, 8}:
             numbers[item.type] = int.from_bytes(item.body, "big", signed=item.type == 6)
     return TagReport(
@@ -357,19 +445,25 @@ def _tag_report(report: Parameter) -> TagReport:
         first_seen=_since(numbers.get(2)),
         last_seen=_since(numbers.get(4)),
         seen_count=numbers.get(8),
+        epc_bits=bits,
+        unknown=tuple(unknown),
     )
 
 
-def _epc_data(item: Parameter) -> str:
+def _epc_data(item: Parameter) -> tuple[str, int]:
+    """The code in hexadecimal, its padding zeroed, and how many bits it has."""
     if len(item.body) < 2:
         raise LlrpTruncated(f"EPCData at byte {item.offset} lacks its bit count", item.offset)
-    size = -(-int.from_bytes(item.body[:2], "big") // 8)
+    bits = int.from_bytes(item.body[:2], "big")
+    size = -(-bits // 8)
     if len(item.body) - 2 < size:
         raise LlrpTruncated(
             f"EPCData at byte {item.offset} states {size} bytes and has {len(item.body) - 2}",
             item.offset,
         )
-    return item.body[2 : 2 + size].hex()
+    code = int.from_bytes(item.body[2 : 2 + size], "big")
+    padding = 8 * size - bits
+    return (code >> padding << padding).to_bytes(size, "big").hex(), bits
 
 
 def _exactly(item: Parameter, size: int) -> bytes:

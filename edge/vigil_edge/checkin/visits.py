@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 from vigil_schemas.checkin import CheckinVisit
@@ -23,6 +23,16 @@ NAMESPACE: Final = UUID("6b6c5f0e-5d0e-5c8b-8f5f-2f0d3a5be7c1")
 Carrier = Literal["ble", "uhf"]
 _STALE_ABSENCES: Final = 20
 """A visit kept over a restart that took this many absences is over, not going on."""
+_REFRESH: Final = timedelta(minutes=10)
+"""A visit that goes on is told of again this often, so that people see its last sign."""
+_REFRESH_US: Final = _REFRESH // timedelta(microseconds=1)
+
+
+class TagHealth(NamedTuple):
+    """What a tag said of itself: millivolt and degrees Celsius."""
+
+    battery_mv: int | None = None
+    temperature_c: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Sighting:
     rssi: float | None = None
     antenna: int | None = None
     count: int = 1
+    health: TagHealth | None = None
 
 
 @dataclass(slots=True)
@@ -45,6 +56,9 @@ class _Track:
     antenna: int | None
     heard_us: int
     """Absence counts from here: the last sighting, or when somebody listened again."""
+    health: TagHealth | None = None
+    told_us: int = 0
+    """When the cloud last heard of it, by the time of the sightings."""
 
 
 class Visits:
@@ -117,6 +131,7 @@ class Visits:
         for track in (*self._present.values(), *self._passing.values()):
             track.heard_us += step_us
             track.last_us = max(track.arrived_us, track.last_us + step_us)
+            track.told_us = max(track.arrived_us, track.told_us + step_us)
 
     def _one(self, sighting: Sighting) -> Iterable[CheckinVisit]:
         time_us = microseconds(sighting.time)
@@ -124,6 +139,8 @@ class Visits:
         if track is not None:
             if time_us - track.heard_us <= self._absence_us:
                 _add(track, sighting, time_us)
+                if track.last_us - track.told_us >= _REFRESH_US:
+                    yield self._visit(sighting.tag, track, "arrived")
                 return
             del self._present[sighting.tag]
             yield self._visit(sighting.tag, track, "departed")
@@ -159,6 +176,7 @@ class Visits:
     def _visit(
         self, tag: str, track: _Track, phase: Literal["arrived", "departed"]
     ) -> CheckinVisit:
+        track.told_us = track.last_us
         rssi = None if track.rssi is None else min(max(track.rssi, -130.0), 20.0)
         return CheckinVisit(
             visit_id=str(uuid5(NAMESPACE, f"{self._station}/{tag}/{track.arrived_us}")),
@@ -170,6 +188,8 @@ class Visits:
             sightings=track.sightings,
             rssi_max_dbm=rssi,
             antenna=track.antenna,
+            battery_mv=track.health.battery_mv if track.health else None,
+            temperature_c=track.health.temperature_c if track.health else None,
         )
 
     def _restore(self, state: bytes, now: datetime | None) -> None:
@@ -181,18 +201,23 @@ class Visits:
         for tag, arrived_us, last_us, sightings, rssi, antenna in json.loads(state):
             over = now_us - last_us > _STALE_ABSENCES * self._absence_us
             heard_us = last_us if over else now_us
-            self._present[tag] = _Track(arrived_us, last_us, sightings, rssi, antenna, heard_us)
+            track = _Track(arrived_us, last_us, sightings, rssi, antenna, heard_us)
+            track.told_us = last_us
+            self._present[tag] = track
 
 
 def event_id(visit: CheckinVisit) -> str:
     """The id of the message that carries it: the same however often it is derived."""
-    return str(uuid5(NAMESPACE, f"{visit.visit_id}/{visit.phase}"))
+    name = f"{visit.visit_id}/{visit.phase}"
+    going_on = visit.phase == "arrived" and visit.last_seen - visit.arrived >= _REFRESH
+    return str(uuid5(NAMESPACE, f"{name}/{microseconds(visit.last_seen)}" if going_on else name))
 
 
 def _add(track: _Track, sighting: Sighting, time_us: int) -> None:
     track.sightings += sighting.count
     track.last_us = max(track.last_us, time_us)
     track.heard_us = max(track.heard_us, time_us)
+    track.health = sighting.health or track.health
     if sighting.rssi is not None and (track.rssi is None or sighting.rssi > track.rssi):
         track.rssi, track.antenna = sighting.rssi, sighting.antenna
     elif track.antenna is None:

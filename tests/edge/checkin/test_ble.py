@@ -174,6 +174,5 @@ def test_ibeacon_data_as_the_stack_hands_it_over() -> None:
 
     data = ibeacon("e2c56db5-dffb-48d2-b060-d0f5a71096e0", 1, 2, -59)
     found = from_advertisement({0x4C: data}, {})
-    assert found is not None
-    assert found.tag == AMULET.tag
-    assert from_advertisement({}, {}) is None
+    assert [getattr(beacon, "tag", None) for beacon in found] == [AMULET.tag]
+    assert from_advertisement({}, {}) == []

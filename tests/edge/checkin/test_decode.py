@@ -45,6 +45,19 @@ EDDYSTONE = {
     "tx_power": -25,
 }
 UNKNOWN = {"kind": "unknown"}
+ALTBEACON = {"kind": "altbeacon", "company": 0x118, "id": "11" * 16 + "00010002", "tx_power": -59}
+TLM = {
+    "kind": "eddystone-tlm",
+    "battery_mv": 3000,
+    "temperature_c": 21.5,
+    "adverts": 7,
+    "uptime_s": 12.5,
+}
+
+
+def shown(*beacons: dict[str, Any]) -> dict[str, Any]:
+    """What is printed of a payload: the first beacon's fields, and every beacon."""
+    return {**(beacons[0] if beacons else UNKNOWN), "beacons": list(beacons)}
 
 
 def lines(capsys: pytest.CaptureFixture[str], *words: str | Path) -> list[Any]:
@@ -75,7 +88,21 @@ def refused(capsys: pytest.CaptureFixture[str], code: str, *words: str | Path) -
         (FLAGS + BEACON + "00000000", IBEACON),  # padded
         (FLAGS + "0bff4c0009060304c0a80001", UNKNOWN),  # another of Apple's
         (FLAGS + BEACON.replace("4c00", "1801"), UNKNOWN),  # another company
-        (FLAGS + BEACON[:-2], UNKNOWN),  # one byte short
+        (FLAGS + BEACON[:-2], UNKNOWN),  # cut off
+        ("19" + BEACON[2:-2], IBEACON | {"tx_power": None}),  # 22 bytes: without its power
+        (BEACON[4:-2], IBEACON | {"tx_power": None}),
+        ("1bff1801beac" + "11" * 16 + "00010002c500", ALTBEACON),
+        ("1116aafe2000" + "0bb8" + "1580" + "00000007" + "0000007d", TLM),
+        (
+            "1116aafe2000" + "0000" + "8000" + "00000007" + "0000007d",
+            TLM | {"battery_mv": None, "temperature_c": None},
+        ),
+        ("1116aafe2000" + "0bb8" + "fe80" + "00000007" + "0000007d", TLM | {"temperature_c": -1.5}),
+        ("1116aafe2001" + "0bb8" + "1580" + "00000007" + "0000007d", UNKNOWN),  # encrypted
+        (
+            "0d16aafe30e70011223344556677",
+            {"kind": "eddystone-eid", "eid": "0011223344556677", "tx_power": -25},
+        ),
         (FLAGS + UID.replace("aafe00", "aafe10"), UNKNOWN),  # Eddystone-URL
         (FLAGS, UNKNOWN),
         ("", UNKNOWN),
@@ -83,12 +110,17 @@ def refused(capsys: pytest.CaptureFixture[str], code: str, *words: str | Path) -
     ],
 )
 def test_adverts(capsys: pytest.CaptureFixture[str], payload: str, expected: Any) -> None:
-    assert lines(capsys, "decode", payload) == [expected]
+    assert lines(capsys, "decode", payload) == [shown(*[] if expected == UNKNOWN else [expected])]
+
+
+def test_every_beacon_of_an_extended_advert(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines(capsys, "decode", FLAGS + BEACON + UID) == [shown(IBEACON, EDDYSTONE)]
+    assert lines(capsys, "decode", FLAGS + UID + BEACON) == [shown(EDDYSTONE, IBEACON)]
 
 
 def test_one_line_for_each_payload(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines(capsys, "decode", FLAGS + BEACON, FLAGS, FLAGS + UID) == [
-        *(IBEACON, UNKNOWN, EDDYSTONE)
+        *(shown(IBEACON), shown(), shown(EDDYSTONE))
     ]
 
 
@@ -102,7 +134,7 @@ def test_every_ibeacon_of_another_encoder_comes_back(
     uuid: UUID, major: int, minor: int, power: int
 ) -> None:
     found = advertisement.decode(ibeacon_payload(str(uuid), major, minor, power))
-    assert found == advertisement.IBeacon(uuid, major, minor, power)
+    assert found == [advertisement.IBeacon(uuid, major, minor, power)]
 
 
 @given(st.binary(min_size=10, max_size=10), st.binary(min_size=6, max_size=6), I8)
@@ -110,7 +142,7 @@ def test_every_eddystone_uid_of_another_encoder_comes_back(
     namespace: bytes, instance: bytes, power: int
 ) -> None:
     payload = eddystone_uid_payload(namespace.hex(), instance.hex(), power)
-    assert advertisement.decode(payload) == advertisement.EddystoneUid(namespace, instance, power)
+    assert advertisement.decode(payload) == [advertisement.EddystoneUid(namespace, instance, power)]
 
 
 @given(st.binary(max_size=80))
@@ -122,7 +154,7 @@ def test_any_payload_is_a_beacon_or_nothing(payload: bytes) -> None:
 def test_a_beacon_cut_anywhere_is_never_half_a_beacon(rest: bytes, cut: int) -> None:
     payload = bytes.fromhex(FLAGS + BEACON)
     if cut < len(payload):
-        assert advertisement.decode(payload[:cut]) is None
+        assert advertisement.decode(payload[:cut]) == []
 
 
 # -- LLRP
@@ -140,16 +172,21 @@ def test_edgex_vectors(capsys: pytest.CaptureFixture[str]) -> None:
         expected = [
             {
                 "epc": base64.b64decode(tag["EPC96"]["EPC"]).hex(),
+                "epc_bits": 96,
                 "antenna": tag["AntennaID"],
                 "rssi": tag["PeakRSSI"],
                 "first_seen": tag["FirstSeenUTC"],
+                "last_seen": tag["LastSeenUTC"],
+                "count": tag["TagSeenCount"],
             }
             for tag in source.get("TagReportData") or []
         ]
         for tag in found["tags"]:
-            assert tag["first_seen"].endswith("Z")
-            since = datetime.fromisoformat(tag["first_seen"]) - datetime(1970, 1, 1, tzinfo=UTC)
-            tag["first_seen"] = since // timedelta(microseconds=1)
+            for key in ("first_seen", "last_seen"):
+                if tag[key] is not None:
+                    assert tag[key].endswith("Z")
+                    since = datetime.fromisoformat(tag[key]) - datetime(1970, 1, 1, tzinfo=UTC)
+                    tag[key] = since // timedelta(microseconds=1)
         assert found["tags"] == expected
 
 
@@ -171,13 +208,13 @@ def test_a_file_of_several_messages(capsys: pytest.CaptureFixture[str], tmp_path
         + report()
     )
     found = lines(capsys, "decode-llrp", path)
-    nothing = {"antenna": None, "rssi": None, "first_seen": None}
+    nothing = dict.fromkeys(("antenna", "rssi", "first_seen", "last_seen", "count"))
     assert [message["message"] for message in found] == [
         *("KeepAlive", "ROAccessReport", "CloseConnection", "ROAccessReport")
     ]
     assert found[1]["tags"] == [
-        {"epc": "000102030405060708090a0b"} | nothing | {"antenna": 3},
-        {"epc": "e280" * 8} | nothing,
+        {"epc": "000102030405060708090a0b", "epc_bits": 96} | nothing | {"antenna": 3},
+        {"epc": "e280" * 8, "epc_bits": 128} | nothing,
     ]
     assert found[0]["tags"] == found[3]["tags"] == []
 
@@ -203,7 +240,6 @@ WHOLE = report(tag(antenna_id=params.AntennaID(antenna_id=1)))
         (b"HTTP/1.1 200 OK\r\n\r\n", "llrp-bad-version"),
         (WHOLE[:12] + b"\x00\x02" + WHOLE[14:], "llrp-bad-length"),
         (WHOLE[:12] + b"\xff\xff" + WHOLE[14:], "llrp-truncated"),
-        (WHOLE[:14] + b"\xfd" + WHOLE[15:], "llrp-unknown-parameter"),
         (b"", "file-unreadable"),
     ],
 )

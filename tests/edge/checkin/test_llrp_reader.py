@@ -97,7 +97,6 @@ async def test_the_readers_own_inventory_can_be_adopted() -> None:
         ("truncated", {"llrp-truncated"}),
         ("wrong-length", {"llrp-truncated", "llrp-oversized", "llrp-bad-length", "llrp-bad-version",
                           "llrp-unknown-parameter", "llrp-silent"}),
-        ("garbage", {"llrp-truncated", "llrp-bad-length", "llrp-unknown-parameter"}),
     ],
 )  # fmt: skip
 async def test_a_corrupt_report_ends_the_connection_with_its_code(
@@ -120,6 +119,23 @@ async def test_a_corrupt_report_ends_the_connection_with_its_code(
         async with running(made, again) as task:
             await again.until(lambda: bool(again.reports), task)
         assert "arrived" not in phases(again)
+
+
+async def test_garbage_inside_a_whole_report_costs_only_itself() -> None:
+    faults = Faults()
+    room = MemoryRoom()
+    async with (
+        reader(lambda t: [TagInField(EPC)], faults=faults) as device,
+        running(settings(device.section(), absence_s=60), room) as task,
+    ):
+        await room.until(lambda: bool(visits(room)), task)
+        faults.add(Fault(FaultKind.CORRUPT_FRAME, style="garbage"))
+        await room.until(lambda: room.counters["llrp-report-unreadable"] > 0, task)
+        told = ("degraded", "llrp-report-unreadable")
+        await room.until(lambda: told in [report[:2] for report in room.reports], task)
+        faults.clear()
+        await room.until(lambda: room.reports[-1][0] == "ok", task)
+    assert phases(room) == ["arrived"]
 
 
 async def scripted(greeting: bytes, then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> Any:
