@@ -34,7 +34,7 @@ from vigil_cloud.alerts.visibility import may_see_device, visible
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.routes import visit_entry
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import audit
+from vigil_cloud.identity import looks
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import COOKIE, ServicesDependency, current_session
 from vigil_cloud.identity.errors import NotSignedIn
@@ -328,7 +328,7 @@ def _alerts(
     shown = present(session, cipher, reader, rows, services.now())
     if any(row.person_key is not None for row in rows):
         with writing(services.sessions) as audited:
-            note_reading(audited, reader, rows, "stream", services.now())
+            note_reading(audited, reader, rows, "stream", services.now(), automatic=True)
     return {alert.id: (numbers[alert.id], alert) for alert in shown}
 
 
@@ -353,13 +353,14 @@ def _visits(
     if rows:
         with writing(services.sessions) as audited:
             for person_key in sorted({visit.person_key for visit in rows if visit.person_key}):
-                audit.append(
+                looks.note(
                     audited,
-                    at=services.now(),
                     account=reader.username,
                     action="location.read",
                     subject="stream visits",
                     person_key=person_key,
+                    now=services.now(),
+                    automatic=True,
                 )
     return shown
 

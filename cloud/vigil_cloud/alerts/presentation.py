@@ -22,7 +22,7 @@ from vigil_cloud.alerts.schema import (
 )
 from vigil_cloud.alerts.service import state_of
 from vigil_cloud.evidence.models import EvidenceRow
-from vigil_cloud.identity import audit, person_keys
+from vigil_cloud.identity import looks, person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.models import Channel, Delivery
@@ -50,17 +50,27 @@ def present(
 
 
 def note_reading(
-    session: Session, reader: Reader, rows: Iterable[AlertRow], way: str, now: datetime
+    session: Session,
+    reader: Reader,
+    rows: Iterable[AlertRow],
+    way: str,
+    now: datetime,
+    *,
+    automatic: bool = False,
 ) -> None:
-    """Write down whose whereabouts the reader was shown: one line per person."""
+    """Write down whose whereabouts the reader was shown: one look per person.
+
+    ``automatic``: nobody asked; an open page is told by the stream.
+    """
     for person_key in sorted({row.person_key for row in rows if row.person_key is not None}):
-        audit.append(
+        looks.note(
             session,
-            at=now,
             account=reader.username,
             action="location.read",
             subject=way,
             person_key=person_key,
+            now=now,
+            automatic=automatic,
         )
 
 

@@ -16,16 +16,16 @@ from vigil_cloud.checkin import service
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.schema import Footprints, PersonEntry, PersonList
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import audit, consents
+from vigil_cloud.identity import audit, consents, looks
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.models import Consent
 from vigil_cloud.identity.schema import (
-    AuditLine,
     AuditLines,
     ConsentEntry,
     ConsentList,
     ConsentRequest,
+    audit_line,
 )
 from vigil_cloud.identity.service import find_account
 from vigil_cloud.problem import ApiError
@@ -73,6 +73,9 @@ def get_footprints(
     services: ServicesDependency,
     start: Annotated[UtcDatetime | None, Query(description="default: a day before stop")] = None,
     stop: Annotated[UtcDatetime | None, Query(description="default: now")] = None,
+    refresh: Annotated[
+        bool, Query(description="an open page asks again by itself: its look lasts on")
+    ] = False,
 ) -> Footprints:
     """Where the person was. Needs a valid consent; each look is written down for the guardian."""
     consents.require_consent(reader, key)
@@ -85,7 +88,13 @@ def get_footprints(
         )
     with writing(services.sessions) as session:
         visits = service.footprints(
-            session, person_key=key, start=since, stop=until, by=reader.username, now=now
+            session,
+            person_key=key,
+            start=since,
+            stop=until,
+            by=reader.username,
+            now=now,
+            automatic=refresh,
         )
     return Footprints(visits=[visit_entry(visit, place) for visit, place in visits])
 
@@ -102,16 +111,8 @@ def get_audit(
     with services.sessions() as session:
         consents.require_guardian(session, reader, key)
         rows = audit.lines_about(session, key, before=before, limit=limit + 1)
-    lines = [
-        AuditLine(
-            number=row.number,
-            at=row.at,
-            account=row.account,
-            action=row.action,
-            subject=row.subject,
-        )
-        for row in rows[:limit]
-    ]
+        seen = looks.of_lines(session, [row.number for row in rows])
+    lines = [audit_line(row, seen.get(row.number)) for row in rows[:limit]]
     return AuditLines(entries=lines, next=lines[-1].number if len(rows) > limit else None)
 
 

@@ -14,13 +14,13 @@ from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
 from vigil_cloud.alerts.service import Occurrence, record, rename
 from vigil_cloud.checkin.models import Person, Tag, Visit
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import audit, person_keys
+from vigil_cloud.identity import audit, looks, person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import PersonKey
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.services import Services
 from vigil_schemas.checkin import CheckinVisit
-from vigil_schemas.types import Domain
+from vigil_schemas.types import Domain, isoformat_utc
 
 LONGEST_FOOTPRINT: Final = timedelta(days=62)
 MOST_VISITS: Final = 5000
@@ -186,19 +186,22 @@ def footprints(
     stop: datetime,
     by: str,
     now: datetime,
+    automatic: bool = False,
 ) -> list[tuple[Visit, Place]]:
-    """Visits that began in ``[start, stop)``, oldest first; the look-up is written down.
+    """Visits that began in ``[start, stop)``, oldest first; the look is written down.
 
-    The caller has checked the consent.
+    The caller has checked the consent. ``automatic``: an open page asks again by itself.
     """
-    audit.append(
+    looks.note(
         session,
-        at=now,
         account=by,
         action="location.read",
         subject="footprints",
+        thing=_period(start, stop, now),
         person_key=person_key,
-        detail={"start": start.isoformat(), "stop": stop.isoformat()},
+        now=now,
+        detail={"start": isoformat_utc(start), "stop": isoformat_utc(stop)},
+        automatic=automatic,
     )
     visits = session.scalars(
         select(Visit)
@@ -207,3 +210,10 @@ def footprints(
         .limit(MOST_VISITS)
     )
     return [(visit, place_of(session, visit.device)) for visit in reversed(list(visits))]
+
+
+def _period(start: datetime, stop: datetime, now: datetime) -> str:
+    """The same for two requests for the same days: "the last day" moves on with the clock."""
+    if stop >= now - looks.WINDOW:
+        return f"last {round((stop - start) / timedelta(minutes=10))}"
+    return f"{isoformat_utc(start)} {isoformat_utc(stop)}"

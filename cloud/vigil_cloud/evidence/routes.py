@@ -17,7 +17,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import reading, service
 from vigil_cloud.evidence.verification import LARGEST_ZIP, EvidenceInvalid, EvidenceTooLarge
-from vigil_cloud.identity import audit
+from vigil_cloud.identity import looks
 from vigil_cloud.identity.dependencies import (
     AuthenticatedGateway,
     CurrentAccount,
@@ -170,9 +170,9 @@ def get_evidence_file(
 
 def _note(services: Services, reader: Reader, alert: AlertRow, what: str) -> None:
     with writing(services.sessions) as session:
-        audit.append(
+        looks.note(
             session,
-            at=services.now(),
+            now=services.now(),
             account=reader.username,
             action="evidence.read",
             subject=what[:128],

@@ -14,13 +14,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.upsert import insert
 from vigil_cloud.identity.errors import AuditBroken
 from vigil_cloud.identity.models import AuditEntry, AuditHead
 from vigil_schemas.types import isoformat_utc
 
+LOOK_CLOSED: Final = "look.closed"
+"""Puts under the chain's hash how a look went on; it is shown with the look itself."""
 GENESIS: Final = "0" * 64
 _PAGE: Final = 1000
 
@@ -34,8 +36,8 @@ def append(
     subject: str,
     person_key: str | None = None,
     detail: Mapping[str, Any] | None = None,
-) -> None:
-    """Write one line inside the caller's transaction. ``account`` is who did it."""
+) -> int:
+    """Write one line inside the caller's transaction; its number. ``account`` is who did it."""
     head = _locked_head(session)
     entry = AuditEntry(
         number=head.number,
@@ -52,6 +54,12 @@ def append(
     head.hash = entry.hash
     session.add(entry)
     session.flush()
+    return entry.number
+
+
+def lock(session: Session) -> None:
+    """Hold the chain's end until this transaction is over."""
+    _advance(session, 0)
 
 
 def link(entry: AuditEntry) -> str:
@@ -93,7 +101,9 @@ def lines_about(
     session: Session, person_key: str, *, before: int | None = None, limit: int = 100
 ) -> list[AuditEntry]:
     """What was done about one person, newest first."""
-    query = select(AuditEntry).where(AuditEntry.person_key == person_key)
+    query = select(AuditEntry).where(
+        AuditEntry.person_key == person_key, AuditEntry.action != LOOK_CLOSED
+    )
     if before is not None:
         query = query.where(AuditEntry.number < before)
     return list(session.scalars(query.order_by(AuditEntry.number.desc()).limit(limit)))
@@ -112,22 +122,24 @@ def _entries(session: Session) -> Iterator[AuditEntry]:
 
 
 def _locked_head(session: Session) -> AuditHead:
+    _advance(session, 1)
+    head = session.get(AuditHead, 1, populate_existing=True)
+    assert head is not None  # noqa: S101 - it was updated just now
+    return head
+
+
+def _advance(session: Session, by: int) -> None:
     # The update comes before the read: it locks the row on PostgreSQL and waits for whoever
     # holds it, so that two writers never link to the same line.
     step = (
         update(AuditHead)
         .where(AuditHead.id == 1)
-        .values(number=AuditHead.number + 1)
+        .values(number=AuditHead.number + by)
         .execution_options(synchronize_session=False)
         .returning(AuditHead.number)
     )
     if session.scalar(step) is None:
-        dialect = session.get_bind().dialect.name
-        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         session.execute(
-            insert(AuditHead).values(id=1, number=0, hash=GENESIS).on_conflict_do_nothing()
+            insert(session, AuditHead).values(id=1, number=0, hash=GENESIS).on_conflict_do_nothing()
         )
         session.scalar(step)
-    head = session.get(AuditHead, 1, populate_existing=True)
-    assert head is not None  # noqa: S101 - it was updated just now
-    return head

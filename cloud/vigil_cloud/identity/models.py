@@ -117,27 +117,25 @@ class AuditHead(Base):
 
 
 class Look(Base):
-    """Who looked at somebody's places, from when until when: one row per look.
+    """Who looked at something, from when until when: one row per look.
 
     ``number`` is the audit line that was written as it began; when it is over, one more line
     puts ``count`` and ``last`` under the chain's hash.
     """
 
     __tablename__ = "looks"
-    __table_args__ = (Index("ix_looks_open", "account", "person_key", "what", "closed"),)
+    __table_args__ = (Index("ix_looks_open", "account", "what", "closed"),)
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     account: Mapped[str] = mapped_column(String(64))
-    person_key: Mapped[str] = mapped_column(String(64), index=True)
-    what: Mapped[str] = mapped_column(String(200))
-    """What was looked at: the audit line's subject and detail as one text."""
+    person_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    what: Mapped[str] = mapped_column(String(64))
+    """SHA-256 over action, person and what was looked at: the same again is the same look."""
     first: Mapped[datetime]
     last: Mapped[datetime] = mapped_column(index=True)
-    """Until when the places stood on the screen, as far as the server knows."""
-    last_opened: Mapped[datetime]
-    """When somebody last asked; ``last`` moves also as an open page loads again by itself."""
+    """Until when it stood on the screen, as far as the server knows."""
     count: Mapped[int] = mapped_column(default=1)
-    """How often somebody asked; what a page loaded by itself is not counted."""
+    """How often somebody asked; what an open page loaded by itself is not counted."""
     closed: Mapped[bool] = mapped_column(default=False)
 
 

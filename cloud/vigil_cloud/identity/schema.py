@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from vigil_cloud.identity.models import AuditEntry, Look
 from vigil_cloud.identity.roles import Role
 from vigil_schemas.types import UtcDatetime
 
@@ -76,13 +77,40 @@ class ConsentList(BaseModel):
 
 
 class AuditLine(BaseModel):
-    """Who did what, and when."""
+    """Who did what, and when. A look is one line, from ``at`` until ``until``."""
 
     number: int
     at: UtcDatetime
     account: str
     action: str
     subject: str
+    """``footprints``, ``alert {id}``, ``alerts``, ``stream``, a file; whom or what it concerns."""
+    until: UtcDatetime | None
+    """Of a look: when it was last seen to go on; null for what is no look."""
+    count: int
+    """How often somebody asked for it within one look."""
+    start: UtcDatetime | None
+    """Of footprints: the first moment that was looked at."""
+    stop: UtcDatetime | None
+    alert: str | None
+    """The alert that a file belongs to."""
+
+
+def audit_line(entry: AuditEntry, look: Look | None) -> AuditLine:
+    """A line as people see it."""
+    detail = entry.detail
+    return AuditLine(
+        number=entry.number,
+        at=entry.at,
+        account=entry.account,
+        action=entry.action,
+        subject=entry.subject,
+        until=look.last if look else None,
+        count=look.count if look else 1,
+        start=detail.get("start"),
+        stop=detail.get("stop"),
+        alert=detail.get("alert"),
+    )
 
 
 class AuditLines(BaseModel):

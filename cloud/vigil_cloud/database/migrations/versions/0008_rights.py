@@ -20,13 +20,10 @@ def upgrade() -> None:
         "looks",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("account", sa.String(length=64), nullable=False),
-        sa.Column("person_key", sa.String(length=64), nullable=False),
-        sa.Column("what", sa.String(length=200), nullable=False),
+        sa.Column("person_key", sa.String(length=64), nullable=True),
+        sa.Column("what", sa.String(length=64), nullable=False),
         sa.Column("first", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("last", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
-        sa.Column(
-            "last_opened", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False
-        ),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("closed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_looks")),
@@ -34,7 +31,7 @@ def upgrade() -> None:
     with op.batch_alter_table("looks") as batch:
         batch.create_index(batch.f("ix_looks_last"), ["last"])
         batch.create_index(batch.f("ix_looks_person_key"), ["person_key"])
-        batch.create_index("ix_looks_open", ["account", "person_key", "what", "closed"])
+        batch.create_index("ix_looks_open", ["account", "what", "closed"])
     op.create_table(
         "person_keys",
         sa.Column("person_key", sa.String(length=64), nullable=False),
