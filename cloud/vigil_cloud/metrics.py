@@ -81,6 +81,19 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.notifications = Counter(
+            "vigil_notify_messages",
+            "Messages handed to a notification service, by what became of them",
+            ["verdict"],
+            registry=self.registry,
+        )
+        self.deliveries = Counter(
+            "vigil_notify_deliveries",
+            "Deliveries of alerts that came to their end: sent, failed (given up), skipped",
+            ["state"],
+            registry=self.registry,
+        )
+
     def exposition(self) -> tuple[bytes, str]:
         """The text for ``/metrics`` and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -3,7 +3,8 @@
 Sections (all optional): ``[[account]] username, password, roles, display_name, email,
 language``; ``[[gateway]] id, token``; ``[[person]] key, name, guardians``; ``[[tag]] tag,
 person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]] name, url,
-account | role, domains, minimum, escalate_after_s, language``. A value that is exactly
+account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
+of these devices and of what hangs on their gateway). A value that is exactly
 ``${NAME}`` is taken from the environment. Seeding again changes what is named and adds what is
 new; an account that exists keeps its password, and a consent that was revoked stays revoked.
 """
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.checkin import service as checkin
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import enrol
@@ -40,7 +42,7 @@ from vigil_cloud.services import Services
 from vigil_schemas.checkin import TagId
 from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.errors import VigilError
-from vigil_schemas.types import Domain, GatewayId, UtcDatetime
+from vigil_schemas.types import DeviceId, GatewayId, UtcDatetime
 
 SEEDER = "seed"
 """Who the audit log says did what the file asks for."""
@@ -114,7 +116,8 @@ class SeedChannel(_Section):
     url: SecretStr
     account: Username | None = None
     role: Role | None = None
-    domains: list[Domain] = []
+    domains: list[AlertDomain] = []
+    devices: list[DeviceId] = []
     minimum: Literal["info", "minor", "major", "critical"] = "info"
     escalate_after_s: Annotated[float, Field(ge=0)] = 0.0
     language: Literal["zh-TW", "en"] = "zh-TW"
@@ -245,4 +248,5 @@ def _channel(session: Session, cipher: Cipher, wanted: SeedChannel) -> None:
         minimum=wanted.minimum,
         escalate_after_s=wanted.escalate_after_s,
         language=wanted.language,
+        devices=wanted.devices,
     )

@@ -7,6 +7,7 @@ people, and lets two sides of a join (an event and its evidence) see each other.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -31,6 +32,17 @@ def append(session: Session, kind: Kind, key: str, at: datetime) -> int:
     number = _advance(session, 1)
     session.add(FeedEntry(number=number, at=at, kind=kind, key=key))
     return number
+
+
+def append_all(session: Session, kind: Kind, keys: Collection[str], at: datetime) -> None:
+    """Announce many changes with one number taken for each."""
+    if not keys:
+        return
+    last = _advance(session, len(keys))
+    session.add_all(
+        FeedEntry(number=number, at=at, kind=kind, key=key)
+        for number, key in enumerate(keys, last - len(keys) + 1)
+    )
 
 
 def head(session: Session) -> int:

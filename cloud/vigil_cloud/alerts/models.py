@@ -15,7 +15,10 @@ class AlertRow(Base):
     """One alert. ``version`` rises with each change: a writer that read an older one is refused."""
 
     __tablename__ = "alerts"
-    __table_args__ = (Index("ix_alerts_order", "raised", "id"),)
+    __table_args__ = (
+        Index("ix_alerts_order", "raised", "id"),
+        Index("ix_alerts_standing", "active", "acknowledged", "severity"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     key: Mapped[str] = mapped_column(String(160), unique=True)

@@ -174,6 +174,8 @@ def _deliveries(
                 attempts=delivery.attempts,
                 at=delivery.at,
                 due=delivery.due,
+                reason=delivery.reason,
+                perhaps_told=delivery.perhaps_told,
                 error=delivery.error,
             )
         )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.notify.progress import Reason
 from vigil_schemas.types import UtcDatetime
 
 Severity = Literal["critical", "major", "minor", "info"]
@@ -64,6 +65,10 @@ class AlertDelivery(_Answer):
     at: UtcDatetime | None
     """When it was sent, or tried last."""
     due: UtcDatetime
+    reason: Reason | None
+    """Why it waits longer, or ended otherwise than told; `error` says the same in English."""
+    perhaps_told: bool
+    """A try may have arrived although the service did not say so."""
     error: str | None
 
 

@@ -19,7 +19,7 @@ from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.notify.queue import SEVERITIES, enqueue, rearm
+from vigil_cloud.notify.queue import SEVERITIES, enqueue, rearm, wake
 from vigil_cloud.problem import ApiError
 from vigil_schemas.types import Domain
 
@@ -202,6 +202,7 @@ def _tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> 
     row.shelved_until = state.shelved_until
     row.acknowledged_by = row.acknowledged_at = row.confirmed_by = row.confirmed_at = None
     _note(session, row, now, None, "told-again", reason)
+    wake(session, row, now)
     enqueue(session, row, now, round=reason)
 
 
@@ -264,6 +265,8 @@ def act(
         row.confirmed_by, row.confirmed_at = reader.username, now
     if before.active and not after.active:
         row.cleared = now
+    if action in {"unshelved", "in-service"}:
+        wake(session, row, now)
     _note(session, row, now, reader.username, action, comment)
     session.flush()
     audit.append(

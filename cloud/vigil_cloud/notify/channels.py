@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import ClassVar, Final
 from urllib.parse import quote
@@ -23,6 +24,7 @@ _SETTINGS: Final = "settings "
 _MAIL: Final = "e-mail "
 _KEPT: Final = (_SETTINGS, _MAIL)
 """How the names begin of channels that follow the settings and the accounts."""
+_DEVICE: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _MAIL_MODES: Final = {"starttls": "starttls", "tls": "ssl", "none": "insecure"}
 
 
@@ -44,8 +46,12 @@ def put_channel(
     minimum: str = "info",
     escalate_after_s: float = 0.0,
     language: str = "zh-TW",
+    devices: Iterable[str] = (),
 ) -> Channel:
-    """Add a channel, or change the one of this name. Raises ``BadChannel``."""
+    """Add a channel, or change the one of this name. Raises ``BadChannel``.
+
+    ``devices``: of a home; the channel is told of these and of what hangs on their gateway.
+    """
     if name.startswith(_KEPT):
         raise BadChannel(f"channel {name!r}: names that begin like this are given by the service")
     return _put(
@@ -59,6 +65,7 @@ def put_channel(
         minimum=minimum,
         escalate_after_s=escalate_after_s,
         language=language,
+        devices=devices,
     )
 
 
@@ -74,7 +81,11 @@ def _put(
     minimum: str = "info",
     escalate_after_s: float = 0.0,
     language: str = "zh-TW",
+    devices: Iterable[str] = (),
 ) -> Channel:
+    devices = list(devices)
+    if not all(re.fullmatch(_DEVICE, device) for device in devices):
+        raise BadChannel(f"channel {name!r}: devices are named by their ids")
     if (account is None) == (role is None):
         raise BadChannel(f"channel {name!r}: name either an account or a role")
     if not understood(url):
@@ -91,6 +102,7 @@ def _put(
     channel.minimum = minimum
     channel.escalate_after_s = escalate_after_s
     channel.language = language
+    channel.devices = devices
     channel.enabled = True
     session.flush()
     return channel

@@ -1,69 +1,44 @@
-"""The courier: takes due deliveries, sends each through Apprise, writes down what became of it.
+"""The courier: takes due deliveries, sends them through Apprise, writes down what became of them.
 
-A delivery is leased before it is sent, so that several API processes share the
-work; one that dies with a lease in hand leaves it to be sent again (at least once).
-Each channel is told one thing at a time on a thread of its own, critical alerts first:
-a channel that hangs or fails holds up nobody but itself.
+Deliveries are leased before they are sent, so that several API processes share the work; one that
+dies with a lease in hand leaves them to be sent again, marked as a repetition (at least once).
+Each channel is told one message at a time on a thread of its own, critical alerts first: a
+channel that hangs or fails holds up nobody but itself.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import Select, case, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.models import AlertHistory, AlertRow
-from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.platform import clear_platform, raise_platform
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.models import Account
-from vigil_cloud.notify.channels import URL_COLUMN, sync
-from vigil_cloud.notify.message import Message, compose
+from vigil_cloud.notify import pacing, parcels, progress
+from vigil_cloud.notify.channels import sync
 from vigil_cloud.notify.models import Channel, Delivery
-from vigil_cloud.notify.queue import allowed
-from vigil_cloud.notify.sending import send
+from vigil_cloud.notify.parcels import Leased, Parcel
+from vigil_cloud.notify.progress import LEASE, Delivering
+from vigil_cloud.notify.queue import CHANNEL_FAILING
+from vigil_cloud.notify.reminders import remind
+from vigil_cloud.notify.sending import Answer, send
 from vigil_cloud.services import Services
-from vigil_schemas.errors import VigilError
 
-LEASE: Final = timedelta(minutes=2)
-FIRST_PAUSE: Final = timedelta(seconds=5)
-LONGEST_PAUSE: Final = timedelta(minutes=10)
-MAX_ATTEMPTS: Final = 10
 LOOK_EVERY_S: Final = 1.0
 SYNC_EVERY: Final = timedelta(seconds=30)
+REMIND_EVERY: Final = timedelta(seconds=10)
+RENEW_EVERY: Final = LEASE / 4
 MOST_AT_ONCE: Final = 16
 """Channels that are told something at the same time."""
-_MOST_LOOKED_AT: Final = 100
-"""In one transaction: everybody who changes an alert waits for it."""
 PARTING_S: Final = 3.0
 """So long a message on its way is waited for at a shutdown; then it is sent again later."""
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Parcel:
-    """One leased delivery with everything that sending needs, and no session."""
-
-    delivery_id: int
-    channel_id: int
-    channel: str
-    url: str
-    message: Message
-
-
-def pause_after(attempts: int) -> timedelta:
-    """How long to wait after so many failed attempts: doubling, bounded."""
-    doublings = min(max(0, attempts - 1), 16)
-    return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
 
 
 class Courier:
@@ -73,15 +48,18 @@ class Courier:
         self._services = services
         self._cipher = Cipher(services.settings.secret)
         self._synced: datetime | None = None
+        self._reminded: datetime | None = None
+        self._renewed: datetime | None = None
         self._returned = threading.Condition()
-        self._busy: set[int] = set()
+        self._busy: dict[int, Parcel | None] = {}
         """Channels that are being told something; guarded by ``_returned``."""
 
     def run(self, stop: threading.Event) -> None:
         """Until stopped. A database that fails is tried again."""
         seen = self._services.changed.version
         while not stop.is_set():
-            for work in (self.sync, self.hand_out):  # one that fails does not stop the other
+            # One that fails does not stop the others.
+            for work in (self.sync, self.renew, self.remind, self.hand_out):
                 try:
                     work()
                 except Exception as error:  # the courier outlives every failure of a store
@@ -97,6 +75,33 @@ class Courier:
                 sync(session, self._cipher, self._services.settings)
             self._synced = now
 
+    def remind(self) -> None:
+        """Queue reminders of what stands and nobody has acknowledged, now and then."""
+        now = self._services.now()
+        if self._reminded is None or now - self._reminded >= REMIND_EVERY:
+            every = timedelta(seconds=self._services.settings.remind_every_s)
+            remind(self._services.sessions, now, every)
+            self._reminded = now
+
+    def renew(self) -> None:
+        """Keep the leases of what is still on its way: a slow service is no dead process."""
+        now = self._services.now()
+        if self._renewed is not None and now - self._renewed < RENEW_EVERY:
+            return
+        self._renewed = now
+        with self._returned:
+            held = [one for parcel in self._busy.values() if parcel for one in parcel.leased]
+        if held:
+            with writing(self._services.sessions) as session:
+                session.execute(
+                    update(Delivery)
+                    .where(
+                        Delivery.id.in_([one.delivery_id for one in held]),
+                        Delivery.leased_until.is_not(None),
+                    )
+                    .values(leased_until=now + LEASE)
+                )
+
     def deliver_due(self) -> int:
         """Send what is due and wait for it; returns how many deliveries were dealt with."""
         dealt_with = 0
@@ -106,156 +111,163 @@ class Courier:
         return dealt_with
 
     def hand_out(self) -> int:
-        """Begin to send what is due, one delivery per channel; how many were dealt with."""
-        parcels, skipped = self._lease()
-        for parcel in parcels:
-            # A daemon: one that a service holds for ever must not hold the process.
-            sending = threading.Thread(
-                target=self._carry, args=(parcel,), name="courier-sends", daemon=True
-            )
-            try:
-                sending.start()
-            except RuntimeError as error:  # no thread to be had: its lease ends
-                _log.warning("courier-failed", exc_info=error)
-                self._put_back(parcel)
-        if skipped:
-            self._services.changed.announce()
-        return len(parcels) + skipped
+        """Begin to send what is due, one message per channel; how many deliveries were dealt
+        with."""
+        dealt_with = 0
+        with self._returned:
+            busy = set(self._busy)
+        with self._services.sessions() as session:
+            due = parcels.channels_due(session, self._services.now(), busy)
+        for channel_id in due[: max(0, MOST_AT_ONCE - len(busy))]:
+            parcel, ended = self._lease(channel_id)
+            dealt_with += ended + (len(parcel.leased) if parcel else 0)
+            if parcel is not None:
+                self._send_off(parcel)
+            elif ended:
+                self._services.changed.announce()
+        return dealt_with
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Until nothing is on its way any more, or the time is over."""
         with self._returned:
             self._returned.wait_for(lambda: not self._busy, timeout_s)
 
-    def _carry(self, parcel: _Parcel) -> None:
+    def _lease(self, channel_id: int) -> tuple[Parcel | None, int]:
+        """A transaction for each channel: everybody who changes an alert waits for it."""
+        services = self._services
+        with writing(services.sessions) as session:
+            feed.lock(session)
+            return parcels.lease(
+                session,
+                self._cipher,
+                services.metrics,
+                channel_id,
+                services.now(),
+                services.settings.public_url,
+            )
+
+    def _send_off(self, parcel: Parcel) -> None:
+        with self._returned:
+            self._busy[parcel.channel_id] = parcel
+        # A daemon: one that a service holds for ever must not hold the process.
+        sending = threading.Thread(
+            target=self._carry, args=(parcel,), name="courier-sends", daemon=True
+        )
         try:
-            error = send(parcel.url, parcel.message)
-            self._write_down(parcel, error)
+            sending.start()
+        except RuntimeError as error:  # no thread to be had: its lease ends
+            _log.warning("courier-failed", exc_info=error)
+            self._put_back(parcel)
+
+    def _carry(self, parcel: Parcel) -> None:
+        try:
+            self._write_down(parcel, send(parcel.url, parcel.message))
         except Exception as failure:  # not written down: its lease ends and it is sent again
             _log.warning("courier-failed", exc_info=failure)
         finally:
             self._put_back(parcel)
             self._services.changed.announce()
 
-    def _put_back(self, parcel: _Parcel) -> None:
+    def _put_back(self, parcel: Parcel) -> None:
         with self._returned:
-            self._busy.discard(parcel.channel_id)
+            self._busy.pop(parcel.channel_id, None)
             self._returned.notify_all()
 
-    def _lease(self) -> tuple[list[_Parcel], int]:
+    def _write_down(self, parcel: Parcel, answer: Answer) -> None:
         now = self._services.now()
-        with self._returned:
-            busy = set(self._busy)
-        with self._services.sessions() as session:
-            if session.scalar(_due(now, busy).limit(1)) is None:
-                return [], 0
-        parcels: list[_Parcel] = []
-        skipped = 0
+        metrics = self._services.metrics
+        metrics.notifications.labels(answer.verdict).inc()
         with writing(self._services.sessions) as session:
             feed.lock(session)
-            for _ in range(_MOST_LOOKED_AT):
-                if len(busy) >= MOST_AT_ONCE:
-                    break
-                query = _due(now, busy).limit(1).with_for_update(skip_locked=True, of=Delivery)
-                delivery = session.scalar(query)
-                if delivery is None:
-                    break
-                parcel = self._packed(session, delivery, now)
-                session.flush()
-                if parcel is None:
-                    skipped += 1
-                else:
-                    parcels.append(parcel)
-                    busy.add(parcel.channel_id)
-        with self._returned:
-            self._busy |= {parcel.channel_id for parcel in parcels}
-        return parcels, skipped
-
-    def _packed(self, session: Session, delivery: Delivery, now: datetime) -> _Parcel | None:
-        """As ``_pack``; what cannot even be packed fails alone."""
-        try:
-            with session.begin_nested():
-                return self._pack(session, delivery, now)
-        except SQLAlchemyError:
-            raise  # the store's own trouble, and not this delivery's
-        except Exception as error:
-            code = error.code if isinstance(error, VigilError) else type(error).__name__
-            _log.exception("delivery-failed", delivery=delivery.id, code=code)
-            delivery.state, delivery.error, delivery.at = "failed", code, now
-            feed.append(session, "alert", delivery.alert_id, now)
-            return None
-
-    def _pack(self, session: Session, delivery: Delivery, now: datetime) -> _Parcel | None:
-        """Lease a delivery; ``None`` where it is no longer needed or no longer allowed."""
-        alert = session.get_one(AlertRow, delivery.alert_id)
-        channel = session.get_one(Channel, delivery.channel_id)
-        reason = None
-        if not channel.enabled or not allowed(session, channel, alert, now):
-            reason = "not allowed (any more)"
-        elif delivery.escalation and not state_of(alert).calls(now):
-            reason = "somebody has taken it on"
-        if reason is not None:
-            delivery.state, delivery.error, delivery.at = "skipped", reason, now
-            feed.append(session, "alert", alert.id, now)
-            return None
-        if delivery.escalation and delivery.attempts == 0:
-            session.add(
-                AlertHistory(
-                    alert_id=alert.id,
-                    at=now,
-                    account=None,
-                    action="escalated",
-                    comment=channel.name,
-                )
+            ids = [one.delivery_id for one in parcel.leased]
+            query = select(Delivery).where(Delivery.id.in_(ids)).with_for_update()
+            rows = {row.id: row for row in session.scalars(query)}  # without what was removed
+            for leased in parcel.leased:
+                if (row := rows.get(leased.delivery_id)) is None:
+                    continue
+                if (after := _after(row, leased, answer, now)) is None:
+                    continue
+                if after.phase != "waiting":
+                    metrics.deliveries.labels(after.phase).inc()
+                parcels.write_down(row, after)
+                row.at, row.error = now, answer.error or None
+            told = sorted({row.alert_id for row in rows.values()})
+            feed.append_all(session, "alert", told, now)
+            self._remember(session, parcel.channel_id, answer, now)
+        if answer.verdict != "accepted":
+            attempts = max(one.attempt for one in parcel.leased)
+            _log.warning(
+                "not-delivered",
+                channel=parcel.channel,
+                deliveries=len(parcel.leased),
+                attempts=attempts,
+                verdict=answer.verdict,
+                error=answer.error,
             )
-        if alert.person_key is not None:
-            account = session.get(Account, channel.account_id)
-            audit.append(
-                session,
-                at=now,
-                account=account.username if account else "",
-                action="location.notified",
-                subject=f"channel {channel.name}",
-                person_key=alert.person_key,
-            )
-        delivery.attempts += 1
-        delivery.due = now + LEASE
-        message = compose(
-            self._cipher,
-            alert,
-            language=channel.language,
-            public_url=self._services.settings.public_url,
-            escalation=delivery.escalation,
+
+    def _remember(self, session: Session, channel_id: int, answer: Answer, now: datetime) -> None:
+        """How the channel does; whoever maintains it is told when it keeps failing."""
+        channel = session.get(Channel, channel_id, with_for_update=True, populate_existing=True)
+        if channel is None:
+            return
+        before = parcels.pace_of(channel)
+        if answer.verdict == "accepted":
+            parcels.keep_pace(channel, pacing.worked(before))
+            clear_platform(session, CHANNEL_FAILING, channel.name, now=now)
+            if before.failures:
+                _wake(session, channel_id, now)
+            return
+        pace = pacing.stumbled(
+            before,
+            now,
+            holds=answer.verdict in {"limited", "unreachable"},
+            retry_after=answer.retry_after,
         )
-        url = self._cipher.open(URL_COLUMN, channel.url)
-        return _Parcel(delivery.id, channel.id, channel.name, url, message)
-
-    def _write_down(self, parcel: _Parcel, error: str | None) -> None:
-        now = self._services.now()
-        with writing(self._services.sessions) as session:
-            feed.lock(session)
-            delivery = session.get(Delivery, parcel.delivery_id)
-            if delivery is None:  # its alert or its channel has been removed meanwhile
-                return
-            delivery.at, delivery.error = now, error
-            if error is None:
-                delivery.state = "sent"
-            elif delivery.attempts >= MAX_ATTEMPTS:
-                delivery.state = "failed"
-            else:
-                delivery.due = now + pause_after(delivery.attempts)
-            feed.append(session, "alert", delivery.alert_id, now)
-        if error is not None:
-            attempts = delivery.attempts
-            _log.warning("not-delivered", channel=parcel.channel, attempts=attempts, error=error)
+        parcels.keep_pace(channel, pace)
+        if pace.fails(now):
+            raise_platform(
+                session,
+                CHANNEL_FAILING,
+                channel.name,
+                severity="major",
+                title=f"Notifications through {channel.name} do not arrive",
+                title_zh=f"通知管道 {channel.name} 無法送達",
+                detail={"explanation": answer.error, "failures": pace.failures},
+                since=pace.failing_since,
+                now=now,
+            )
 
 
-def _due(now: datetime, busy: Collection[int]) -> Select[Delivery]:
-    """Of channels that are not being told something; critical alerts before all others."""
-    query = (
-        select(Delivery)
-        .join(AlertRow, AlertRow.id == Delivery.alert_id)
-        .where(Delivery.state == "waiting", Delivery.due <= now)
-        .order_by(case((AlertRow.severity == "critical", 0), else_=1), Delivery.due, Delivery.id)
+def _after(row: Delivery, leased: Leased, answer: Answer, now: datetime) -> Delivering | None:
+    """``None`` where another lease decides: this one ran out. What was told stays told."""
+    at = parcels.delivering(row)
+    if answer.verdict == "accepted":
+        return progress.accepted(at)
+    if row.attempts != leased.attempt or at.phase != "waiting":
+        return None
+    if answer.verdict == "no-answer":
+        return progress.unanswered(at, now, critical=leased.critical)
+    return progress.failed(
+        at,
+        now,
+        critical=leased.critical,
+        reason=answer.verdict,
+        retry_after=answer.retry_after,
+        perhaps_told=answer.perhaps_told,
     )
-    return query.where(Delivery.channel_id.not_in(busy)) if busy else query
+
+
+def _wake(session: Session, channel_id: int, now: datetime) -> None:
+    """The channel works again: what waited for that waits no longer."""
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.channel_id == channel_id,
+            Delivery.state == "waiting",
+            Delivery.leased_until.is_(None),
+            Delivery.reason.in_(("limited", "unreachable")),
+            Delivery.due > now,
+        )
+        .values(due=now)
+        .execution_options(synchronize_session=False)
+    )

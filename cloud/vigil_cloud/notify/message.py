@@ -1,19 +1,33 @@
-"""What a notification says."""
+"""What a notification says: of one alert, or of many at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.presentation import titles
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.notify.queue import REMINDER, SEVERITIES
 
 TAIPEI: Final = ZoneInfo("Asia/Taipei")
 LONGEST_TITLE: Final = 200
+MOST_LINES: Final = 40
+"""Alerts that one message names; of more it tells the number. Several services cut what is
+longer than 4,000 characters."""
 _SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
+_SIGNS: Final = {
+    "smoke": ("smoke", "煙霧"),
+    "heat": ("heat", "高溫"),
+    "co": ("carbon monoxide", "一氧化碳"),
+    "gas": ("gas", "瓦斯"),
+    "density": ("denser smoke", "煙霧變濃"),
+    "second-alarm": ("a second alarm rings", "第二個警報器作響"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +38,84 @@ class Message:
     body: str
 
 
-def compose(
-    cipher: Cipher, alert: AlertRow, *, language: str, public_url: str, escalation: bool
-) -> Message:
-    """The alert in the channel's language, times as in Taipei."""
-    title, title_zh, _ = titles(cipher, alert)
-    chinese = language.lower().startswith("zh")
-    lines = _chinese(alert) if chinese else _english(alert)
-    if escalation:
-        lines.insert(0, "尚無人受理此警報。" if chinese else "Nobody has acknowledged this alert.")
-    if public_url:
-        lines.append(alert_link(public_url, alert.id))
-    return Message(_one_line(title_zh if chinese else title), "\n".join(lines))
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One alert of a message, and why it is told (again)."""
+
+    alert: AlertRow
+    round: str = ""
+    escalation: bool = False
+    perhaps_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """One language."""
+
+    chinese: bool
+
+    def of(self, english: str, chinese: str) -> str:
+        return chinese if self.chinese else english
+
+    def prefixed(self, telling: Telling, title: str) -> str:
+        """A test says so before anything else."""
+        prefixes = []
+        if telling.alert.kind == "test":
+            prefixes.append(self.of("TEST", "測試"))
+        if telling.perhaps_told:
+            prefixes.append(self.of("REPEAT", "重送"))
+        if telling.round == REMINDER:
+            prefixes.append(self.of("REMINDER", "提醒"))
+        elif telling.round:
+            prefixes.append(self.of("AGAIN", "再次通報"))
+        return self.of(": ", "：").join([*prefixes, title])
+
+
+def compose(cipher: Cipher, told: Sequence[Telling], *, language: str, public_url: str) -> Message:
+    """The alerts in the channel's language, times as in Taipei. ``public_url``: empty for
+    readers who have no page to open."""
+    words = _Words(language.lower().startswith("zh"))
+    if len(told) == 1:
+        return _single(cipher, told[0], words, public_url)
+    return _several(cipher, told, words, public_url)
 
 
 def alert_link(public_url: str, alert_id: str) -> str:
     """The alert's page: the router of the pages reads the path (see cloud/web/src/lib/router)."""
     return f"{public_url.rstrip('/')}/alerts/{alert_id}"
+
+
+def _single(cipher: Cipher, telling: Telling, words: _Words, public_url: str) -> Message:
+    lines = [*_why(telling, words), *_facts(telling.alert, words)]
+    if public_url:
+        lines.append(alert_link(public_url, telling.alert.id))
+    return Message(_one_line(_title(cipher, telling, words)), "\n".join(lines))
+
+
+def _several(cipher: Cipher, told: Sequence[Telling], words: _Words, public_url: str) -> Message:
+    """The most severe first; of those that find no room the number alone."""
+    by_urgency = sorted(told, key=lambda one: -SEVERITIES.index(one.alert.severity))
+    titles_ = [_one_line(_title(cipher, one, words)) for one in by_urgency]
+    tests = all(one.alert.kind == "test" for one in told)
+    head = words.of(f"{len(told)} alerts: {titles_[0]}", f"{len(told)} 則警報：{titles_[0]}")
+    lines = [
+        f"{_local(one.alert.event_time)} {title}"
+        for one, title in zip(by_urgency[:MOST_LINES], titles_, strict=False)
+    ]
+    if (unnamed := len(told) - len(lines)) > 0:
+        lines.append(words.of(f"… and {unnamed} more", f"…另有 {unnamed} 則"))
+    remedies = {_remedy(one.alert, words) for one in told} - {""}
+    if len(remedies) == 1:
+        lines += remedies
+    if public_url:
+        lines.append(f"{public_url.rstrip('/')}/alerts")
+    title = f"{words.of('TEST: ', '測試：')}{head}" if tests else head
+    return Message(_one_line(title), "\n".join(lines))
+
+
+def _title(cipher: Cipher, telling: Telling, words: _Words) -> str:
+    title, title_zh, _ = titles(cipher, telling.alert)
+    return words.prefixed(telling, words.of(title, title_zh))
 
 
 def _one_line(title: str) -> str:
@@ -49,18 +124,78 @@ def _one_line(title: str) -> str:
     return " ".join(printable.split())[:LONGEST_TITLE]
 
 
-def _chinese(alert: AlertRow) -> list[str]:
-    lines = [f"等級：{_SEVERITY_ZH[alert.severity]}", f"時間：{_local(alert.event_time)}"]
-    if alert.cleared is not None:
-        lines.append(f"已解除：{_local(alert.cleared)}")
-    return [*lines, f"裝置：{alert.device}"]
+def _why(telling: Telling, words: _Words) -> list[str]:
+    lines = []
+    since = _local(telling.alert.event_time)
+    if telling.perhaps_told:
+        lines.append(
+            words.of(
+                "This may have reached you already: the service did not say.",
+                "您可能已收到過本則通知：服務商未回覆是否送達。",
+            )
+        )
+    if telling.round == REMINDER:
+        lines.append(
+            words.of(
+                f"REMINDER: it stands since {since} and nobody has acknowledged it.",
+                f"提醒：自 {since} 起持續中，尚無人受理。",
+            )
+        )
+    elif telling.round:
+        sign = _SIGNS.get(telling.round, (telling.round, telling.round))
+        lines.append(words.of(f"Told again: {sign[0]}.", f"再次通報：{sign[1]}。"))
+    if telling.escalation:
+        lines.append(words.of("Nobody has acknowledged this alert.", "尚無人受理此警報。"))
+    return lines
 
 
-def _english(alert: AlertRow) -> list[str]:
-    lines = [f"Severity: {alert.severity}", f"Time: {_local(alert.event_time)}"]
+def _facts(alert: AlertRow, words: _Words) -> list[str]:
+    severity = words.of(alert.severity, _SEVERITY_ZH[alert.severity])
+    lines = [
+        words.of(f"Severity: {severity}", f"等級：{severity}"),
+        words.of(f"Time: {_local(alert.event_time)}", f"時間：{_local(alert.event_time)}"),
+    ]
     if alert.cleared is not None:
-        lines.append(f"Over since: {_local(alert.cleared)}")
-    return [*lines, f"Device: {alert.device}"]
+        over = _local(alert.cleared)
+        lines.append(words.of(f"Over since: {over}", f"已解除：{over}"))
+    lines += _doubts(alert.detail, words)
+    if alert.domain == AlertDomain.PLATFORM and alert.gateway:
+        lines.append(words.of(f"Gateway: {alert.gateway}", f"閘道器：{alert.gateway}"))
+    if alert.device:
+        lines.append(words.of(f"Device: {alert.device}", f"裝置：{alert.device}"))
+    if remedy := _remedy(alert, words):
+        lines.append(remedy)
+    return lines
+
+
+def _doubts(detail: dict[str, Any], words: _Words) -> list[str]:
+    """What ``Received.marks`` told of the message."""
+    doubts = []
+    if "time_quality" in detail:
+        doubts.append(
+            words.of(
+                "The gateway's clock is wrong: the time is that of receipt.",
+                "閘道器時鐘有誤：所示為收到的時間。",
+            )
+        )
+    if "owner_doubtful" in detail:
+        owner = detail["owner_doubtful"]
+        doubts.append(
+            words.of(f"The device belongs to gateway {owner}.", f"該裝置登記於閘道器 {owner}。")
+        )
+    if "shape_doubtful" in detail:
+        doubts.append(
+            words.of("Part of the message was not understood.", "訊息有部分內容無法判讀。")
+        )
+    if "unconfirmed_since" in detail:
+        doubts.append(
+            words.of("Unconfirmed: the alarm's last word is old.", "未經證實：警報器的訊號是舊的。")
+        )
+    return doubts
+
+
+def _remedy(alert: AlertRow, words: _Words) -> str:
+    return str(alert.detail.get(words.of("remedy", "remedy_zh")) or "")
 
 
 def _local(moment: datetime) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -42,6 +43,11 @@ class Channel(Base):
     """0: told at once. Else told only of what nobody acknowledged for so long."""
     language: Mapped[str] = mapped_column(String(8), default="zh-TW")
     enabled: Mapped[bool] = mapped_column(default=True)
+    paced: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    """These four: see ``notify.pacing``."""
     devices: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     """Not empty: a home's own channel, told of these devices and of whatever hangs on their
     gateway, whatever its owner may see otherwise."""
@@ -66,5 +72,12 @@ class Delivery(Base):
     round: Mapped[str] = mapped_column(String(60), default="", server_default="")
     """Empty: the alert was raised. Else why it is told again: one delivery for each reason."""
     escalation: Mapped[bool] = mapped_column(default=False)
+    queued: Mapped[datetime | None]
+    """When this round began; an acknowledgement from before says nothing of it."""
+    unanswered: Mapped[int] = mapped_column(default=0, server_default="0")
+    perhaps_told: Mapped[bool] = mapped_column(default=False, server_default=false())
+    leased_until: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(String(24))
+    """See ``notify.progress.Reason``."""
     at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(String(300))

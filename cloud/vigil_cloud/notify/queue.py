@@ -20,7 +20,10 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel, Delivery
 
 SEVERITIES: Final = ("info", "minor", "major", "critical")
+REMINDER: Final = "reminder"
+"""The round of a delivery that says: it still stands. It is queued again and again."""
 MAINTAINERS: Final = ROLES[AlertDomain.PLATFORM]
+CHANNEL_FAILING: Final = "channel-failing"
 SETTLE: Final = timedelta(seconds=60)
 """So long a platform alert waits before it is told: what is over meanwhile is told to nobody, and
 what befalls many gateways at once is told in one message."""
@@ -48,6 +51,7 @@ def enqueue(session: Session, alert: AlertRow, now: datetime, *, round: str = ""
                 channel_id=channel.id,
                 state="waiting",
                 attempts=0,
+                queued=now,
                 round=round,
                 due=soonest + timedelta(seconds=channel.escalate_after_s),
                 escalation=channel.escalate_after_s > 0,
@@ -59,8 +63,21 @@ def rearm(session: Session, alert: AlertRow, now: datetime) -> None:
     """The alert is open again: whom nobody told, because it was over, is told now."""
     session.execute(
         update(Delivery)
-        .where(Delivery.alert_id == alert.id, Delivery.state == "skipped")
-        .values(state="waiting", due=now + SETTLE, error=None)
+        .where(Delivery.alert_id == alert.id, Delivery.reason == "over")
+        .values(state="waiting", due=now + SETTLE, queued=now, attempts=0, reason=None, error=None)
+    )
+
+
+def wake(session: Session, alert: AlertRow, now: datetime) -> None:
+    """The alert is no longer shelved or out of service: what waited for that is looked at now."""
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.alert_id == alert.id,
+            Delivery.state == "waiting",
+            Delivery.reason.in_(("shelved", "out-of-service")),
+        )
+        .values(due=now)
     )
 
 
@@ -90,6 +107,8 @@ class Hearers:
         """A home's own channel hears of the home; any other of what its owner may see."""
         if channel.account_id is not None and (account is None or not account.active):
             return False
+        if self._alert.kind == CHANNEL_FAILING and self._alert.detail["subject"] == channel.name:
+            return False  # it would not hear that it hears nothing
         if channel.devices:
             return self._concerns(channel)
         if self._alert.audience == "home":

@@ -5,15 +5,29 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
 
 import apprise
 
+from vigil_cloud.notify.exchanges import Exchange, overheard
 from vigil_cloud.notify.message import Message
 
 LONGEST_ERROR: Final = 300
+CONNECT_TIMEOUT_S: Final = 10.0
+ANSWER_TIMEOUT_S: Final = 30.0
+_ASSET: Final = apprise.AppriseAsset(service_timeout=0)
+"""With a limit of its own Apprise sends from a pool of a few threads that the whole process shares:
+as many services that hang, and nobody is told anything more."""
+_LIMITED: Final = (429, 503)
+_REDIRECTION: Final = 300
+_SERVER_ERROR: Final = 500
+_NOT_TAKEN: Final = (*range(300, 500), 503)
+"""Statuses after which nothing can have been delivered."""
 _apprise_log = logging.getLogger("apprise")
 # What Apprise logs may hold addresses with their passwords, and at lower levels whole messages
 # with names and places. It is heard here alone; what may be told of it stands in the delivery.
@@ -27,21 +41,86 @@ def understood(url: str) -> bool:
     return apprise.Apprise.instantiate(url) is not None
 
 
-def send(url: str, message: Message) -> str | None:
-    """What went wrong, or ``None``. Blocks for as long as the service takes."""
-    with _heard_complaints() as complaints:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one message."""
+
+    verdict: Literal["accepted", "refused", "limited", "unreachable", "no-answer"]
+    """``refused``: this message; ``limited``, ``unreachable``: any message just now;
+    ``no-answer``: it was sent whole and may have been delivered."""
+    error: str = ""
+    retry_after: timedelta | None = None
+    perhaps_told: bool = False
+    """Not accepted, and yet it may have reached somebody."""
+
+
+def send(
+    url: str,
+    message: Message,
+    *,
+    connect_s: float = CONNECT_TIMEOUT_S,
+    answer_s: float = ANSWER_TIMEOUT_S,
+) -> Answer:
+    """Blocks for as long as the service takes; an address may name other limits (``cto``,
+    ``rto``). Never raises."""
+    begun = time.monotonic()
+    with _heard_complaints() as complaints, overheard() as exchanges:
         try:
-            service = apprise.Apprise()
-            if not service.add(url):
-                return "the address is not understood"
-            sent = service.notify(
+            service = apprise.Apprise.instantiate(url, asset=_ASSET)
+            if service is None:
+                return Answer("refused", "the address is not understood")
+            _be_patient(service, connect_s, answer_s)
+            answer_s = service.socket_read_timeout
+            several = apprise.Apprise(asset=_ASSET)
+            several.add(service)
+            sent = several.notify(
                 body=message.body, title=message.title, body_format=apprise.NotifyFormat.TEXT
             )
         except Exception as error:  # a plugin's own mistake must not stop the others
-            return without_secrets(f"{type(error).__name__}: {error}")
+            told = any(exchange.sent for exchange in exchanges)
+            text = without_secrets(f"{type(error).__name__}: {error}")
+            return Answer("refused", text, perhaps_told=told)
+    complaint = without_secrets(complaints[-1] if complaints else "the service did not take it")
+    if any(exchange.turned for exchange in exchanges):
+        return Answer("refused", "the address leads elsewhere (redirection): nothing was delivered")
     if sent:
-        return None
-    return without_secrets(complaints[-1] if complaints else "the service did not take it")
+        return Answer("accepted")
+    waited = time.monotonic() - begun >= answer_s
+    return _judged(exchanges, complaint) if exchanges else _without_http(complaint, waited=waited)
+
+
+def _be_patient(service: apprise.NotifyBase, connect_s: float, answer_s: float) -> None:
+    """Apprise waits for 4 s and calls what is slower a failure; the message arrives all the
+    same. What an address names itself stays."""
+    if service.socket_connect_timeout == apprise.URLBase.socket_connect_timeout:
+        service.socket_connect_timeout = connect_s
+    if service.socket_read_timeout == apprise.URLBase.socket_read_timeout:
+        service.socket_read_timeout = answer_s
+
+
+def _judged(exchanges: Sequence[Exchange], error: str) -> Answer:
+    """By the worst of them: a service with several recipients makes several requests."""
+    told = any(exchange.sent and exchange.status not in _NOT_TAKEN for exchange in exchanges)
+    longest = max((one.retry_after for one in exchanges if one.retry_after), default=None)
+    if any(exchange.status in _LIMITED for exchange in exchanges):
+        return Answer("limited", error, longest, _part_told(exchanges))
+    if any(exchange.timed_out for exchange in exchanges):
+        return Answer("no-answer", f"no answer in time; {error}", perhaps_told=True)
+    if any(exchange.status is None or exchange.status >= _SERVER_ERROR for exchange in exchanges):
+        return Answer("unreachable", error, longest, told)
+    return Answer("refused", error, longest, _part_told(exchanges))
+
+
+def _part_told(exchanges: Sequence[Exchange]) -> bool:
+    """Whether some of several recipients have it."""
+    return any(one.status is not None and one.status < _REDIRECTION for one in exchanges)
+
+
+def _without_http(error: str, *, waited: bool) -> Answer:
+    """Mail and the like: only the time tells."""
+    if waited:
+        return Answer("no-answer", f"no answer in time; {error}", perhaps_told=True)
+    return Answer("unreachable", error, perhaps_told=True)
 
 
 def without_secrets(text: str) -> str:

@@ -874,6 +874,16 @@ export interface components {
             /** Error */
             error: string | null;
             /**
+             * Perhaps Told
+             * @description A try may have arrived although the service did not say so.
+             */
+            perhaps_told: boolean;
+            /**
+             * Reason
+             * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
+             */
+            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "over" | "gave-up" | "unreadable-address" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
+            /**
              * Round
              * @description Why it is told again; empty for the first time.
              */

@@ -1,0 +1,335 @@
+"""Which deliveries go in the next message of a channel, and what becomes of them in the tables.
+
+Everything here runs in the caller's transaction; what is decided is decided by ``progress`` and
+``pacing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.metrics import Metrics
+from vigil_cloud.notify import pacing, progress
+from vigil_cloud.notify.channels import URL_COLUMN
+from vigil_cloud.notify.message import Message, Telling, compose
+from vigil_cloud.notify.models import Channel, Delivery
+from vigil_cloud.notify.pacing import Pace
+from vigil_cloud.notify.progress import Delivering, End, Send, Standing, Wait
+from vigil_cloud.notify.queue import REMINDER, allowed
+from vigil_schemas.errors import VigilError
+
+SINGLES: Final = 3
+"""So many alerts are told one by one; more that wait together go in one message."""
+MOST_TOGETHER: Final = 500
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A delivery in hand. ``attempt`` is the fencing token: a later lease has a higher one."""
+
+    delivery_id: int
+    attempt: int
+    critical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message with everything that sending needs, and no session."""
+
+    channel_id: int
+    channel: str
+    url: str
+    message: Message
+    leased: tuple[Leased, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    delivery: Delivery
+    alert: AlertRow
+    at: Delivering
+
+
+def channels_due(session: Session, now: datetime, busy: Collection[int]) -> list[int]:
+    """Channels that have something to be told and may be told it, the most urgent first."""
+    critical = func.max(case((AlertRow.severity == "critical", 1), else_=0))
+    query = (
+        select(Delivery.channel_id)
+        .join(AlertRow, AlertRow.id == Delivery.alert_id)
+        .join(Channel, Channel.id == Delivery.channel_id)
+        .where(
+            *_waiting(now),
+            Delivery.due <= now,
+            or_(Channel.held_until.is_(None), Channel.held_until <= now),
+            or_(Channel.paced.is_(None), Channel.paced <= now + pacing.EVERY * (pacing.BURST - 1)),
+        )
+        .group_by(Delivery.channel_id)
+        .order_by(critical.desc(), func.min(Delivery.due), Delivery.channel_id)
+    )
+    if busy:
+        query = query.where(Delivery.channel_id.not_in(busy))
+    return list(session.scalars(query))
+
+
+def lease(
+    session: Session,
+    cipher: Cipher,
+    metrics: Metrics,
+    channel_id: int,
+    now: datetime,
+    public_url: str,
+) -> tuple[Parcel | None, int]:
+    """The channel's next message, and how many of its deliveries came to an end without one."""
+    channel = session.get(Channel, channel_id, with_for_update=True, populate_existing=True)
+    if channel is None or pace_of(channel).ready_at(now) > now:
+        return None, 0
+    ready, ended, changed = [], 0, []
+    for row in session.execute(_candidates(channel_id, now)):
+        one = _Ready(row.Delivery, row.AlertRow, delivering(row.Delivery))
+        verdict = progress.look(one.at, _standing(session, channel, one, now), now)
+        if isinstance(verdict, Send):
+            ready.append(one)
+            continue
+        if isinstance(verdict, End):
+            metrics.deliveries.labels(verdict.phase).inc()
+            ended += 1
+        if _settle(one, verdict, now):
+            changed.append(one.alert.id)
+    batch = _batch(ready, now)
+    parcel = _packed(session, cipher, channel, batch, now, public_url) if batch else None
+    feed.append_all(session, "alert", sorted({*changed, *(one.alert.id for one in batch)}), now)
+    return parcel, ended
+
+
+def write_down(row: Delivery, at: Delivering) -> None:
+    """A delivery's state into its row."""
+    row.state, row.due, row.attempts, row.reason = at.phase, at.due, at.attempts, at.reason
+    row.unanswered, row.perhaps_told = at.unanswered, at.perhaps_told
+    row.leased_until = at.leased_until
+
+
+def delivering(row: Delivery) -> Delivering:
+    """A delivery's state from its row; ``queued`` is missing in rows of the first release."""
+    return Delivering(
+        queued=row.queued or row.due,
+        due=row.due,
+        phase=row.state,  # type: ignore[arg-type]  # written by `write_down`
+        attempts=row.attempts,
+        unanswered=row.unanswered,
+        perhaps_told=row.perhaps_told,
+        leased_until=row.leased_until,
+        reason=row.reason,  # type: ignore[arg-type]  # as above
+    )
+
+
+def pace_of(channel: Channel) -> Pace:
+    """What the channel remembers."""
+    return Pace(channel.paced, channel.held_until, channel.failing_since, channel.failures)
+
+
+def keep_pace(channel: Channel, pace: Pace) -> None:
+    """The opposite of ``pace_of``."""
+    channel.paced, channel.held_until = pace.paced, pace.held_until
+    channel.failing_since, channel.failures = pace.failing_since, pace.failures
+
+
+def _waiting(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Delivery.state == "waiting",
+        or_(Delivery.leased_until.is_(None), Delivery.leased_until <= now),
+    )
+
+
+def _candidates(channel_id: int, now: datetime) -> Select[Delivery, AlertRow]:
+    """What is due, and what of the platform waits to be told with it."""
+    settling = and_(AlertRow.domain == AlertDomain.PLATFORM.value, Delivery.attempts == 0)
+    return (
+        select(Delivery, AlertRow)
+        .join(AlertRow, AlertRow.id == Delivery.alert_id)
+        .where(
+            Delivery.channel_id == channel_id,
+            *_waiting(now),
+            or_(Delivery.due <= now, and_(settling, ~Delivery.escalation)),
+        )
+        .order_by(case((AlertRow.severity == "critical", 0), else_=1), Delivery.due, Delivery.id)
+        .limit(MOST_TOGETHER)
+        .with_for_update(skip_locked=True, of=Delivery)
+    )
+
+
+def _standing(session: Session, channel: Channel, one: _Ready, now: datetime) -> Standing:
+    delivery, alert = one.delivery, one.alert
+    return Standing(
+        state=state_of(alert),
+        critical=alert.severity == "critical",
+        allowed=channel.enabled and allowed(session, channel, alert, now),
+        conditional=delivery.escalation or delivery.round == REMINDER,
+        settles=alert.domain == AlertDomain.PLATFORM,
+        acknowledged_at=alert.acknowledged_at,
+        over_since=alert.cleared,
+    )
+
+
+def _settle(one: _Ready, verdict: Wait | End, now: datetime) -> bool:
+    """Whether anybody sees a difference."""
+    after = (
+        progress.hold(one.at, verdict)
+        if isinstance(verdict, Wait)
+        else progress.end(one.at, verdict)
+    )
+    write_down(one.delivery, after)
+    if after.reason == one.at.reason and after.phase == one.at.phase:
+        return False
+    one.delivery.at = now
+    one.delivery.error = _told(after.reason, one.alert)
+    return True
+
+
+def _told(reason: str | None, alert: AlertRow) -> str | None:
+    match reason:
+        case "not-allowed":
+            return "not allowed any more"
+        case "acknowledged":
+            return f"acknowledged by {alert.acknowledged_by}"
+        case "shelved" if alert.shelved_until is not None:
+            return f"shelved until {alert.shelved_until:%Y-%m-%d %H:%M} UTC"
+        case "out-of-service":
+            return "out of service"
+        case "over":
+            return "over"
+    return reason
+
+
+def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:
+    """Alone: the few, and what the service refused before. Together: all the others of the same
+    urgency. What is not due yet goes along with its own kind, and is no reason to send."""
+    due = [one for one in ready if one.at.due <= now]
+    if not due:
+        return []
+    if due[0].at.reason == "refused":
+        return due[:1]
+    urgent = due[0].alert.severity == "critical"
+    kinds = {one.alert.kind for one in due if one.alert.domain == AlertDomain.PLATFORM}
+    together = [
+        one
+        for one in ready
+        if one.at.reason != "refused"
+        and (one.alert.severity == "critical") == urgent
+        and (one.at.due <= now or one.alert.kind in kinds)
+    ]
+    return together if len(together) > SINGLES else due[:1]
+
+
+def _packed(
+    session: Session,
+    cipher: Cipher,
+    channel: Channel,
+    batch: Sequence[_Ready],
+    now: datetime,
+    public_url: str,
+) -> Parcel | None:
+    """As ``_pack``; what cannot be packed is tried again like any other failure."""
+    leased = [progress.lease(one.at, now) for one in batch]
+    for one, at in zip(batch, leased, strict=True):
+        write_down(one.delivery, at)
+    try:
+        with session.begin_nested():
+            return _pack(session, cipher, channel, batch, now, public_url)
+    except SQLAlchemyError:
+        raise  # the store's own trouble, and not this message's
+    except Exception as error:
+        code = error.code if isinstance(error, VigilError) else type(error).__name__
+        _log.exception("delivery-failed", channel=channel.name, code=code)
+        keep_pace(channel, pacing.stumbled(pace_of(channel), now, holds=False))
+        for one, at in zip(batch, leased, strict=True):
+            critical = one.alert.severity == "critical"
+            write_down(one.delivery, progress.failed(at, now, critical=critical, reason="refused"))
+            one.delivery.error, one.delivery.at = code, now
+        return None
+
+
+def _pack(
+    session: Session,
+    cipher: Cipher,
+    channel: Channel,
+    batch: Sequence[_Ready],
+    now: datetime,
+    public_url: str,
+) -> Parcel:
+    account = session.get(Account, channel.account_id) if channel.account_id else None
+    for one in batch:
+        _note(session, channel, account, one, now)
+    readable = all(_may_open(channel, account, one.alert) for one in batch)
+    message = compose(
+        cipher,
+        [
+            Telling(
+                one.alert,
+                one.delivery.round,
+                one.delivery.escalation,
+                one.delivery.perhaps_told,
+            )
+            for one in batch
+        ],
+        language=channel.language,
+        public_url=public_url if readable else "",
+    )
+    url = cipher.open(URL_COLUMN, channel.url)
+    keep_pace(channel, pacing.spent(pace_of(channel), now))
+    leased = tuple(
+        Leased(one.delivery.id, one.delivery.attempts, one.alert.severity == "critical")
+        for one in batch
+    )
+    return Parcel(channel.id, channel.name, url, message, leased)
+
+
+def _note(
+    session: Session, channel: Channel, account: Account | None, one: _Ready, now: datetime
+) -> None:
+    if one.delivery.escalation and one.at.attempts == 0:
+        session.add(
+            AlertHistory(
+                alert_id=one.alert.id,
+                at=now,
+                account=None,
+                action="escalated",
+                comment=channel.name,
+            )
+        )
+    if one.alert.person_key is not None:
+        audit.append(
+            session,
+            at=now,
+            account=account.username if account else "",
+            action="location.notified",
+            subject=f"channel {channel.name}",
+            person_key=one.alert.person_key,
+        )
+
+
+def _may_open(channel: Channel, account: Account | None, alert: AlertRow) -> bool:
+    """A home's channel hears of what its owner's pages may not show: then no link is given."""
+    if not channel.devices:
+        return True
+    roles = account.roles if account is not None else [channel.role or ""]
+    reader = Reader(0, "", frozenset(Role(role) for role in roles if role))
+    return may_see(reader, alert.domain, alert.person_key)

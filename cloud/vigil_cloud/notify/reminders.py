@@ -1,0 +1,66 @@
+"""Reminders: what is critical, stands, and nobody has acknowledged is told again and again.
+
+Whoever was told of the alert is told that it still stands. There is one such delivery for each
+alert and channel, queued anew each time, so that a fire that rings for a month leaves one row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.database.engine import writing
+from vigil_cloud.notify.models import Delivery
+from vigil_cloud.notify.queue import REMINDER
+
+
+def remind(sessions: sessionmaker[Session], now: datetime, every: timedelta) -> int:
+    """Queue what is due; returns of how many alerts. Any number of processes may ask."""
+    with sessions() as session:
+        if session.scalar(select(AlertRow.id).where(_due(now, every)).limit(1)) is None:
+            return 0
+    with writing(sessions) as session:
+        feed.lock(session)
+        alerts = session.scalars(select(AlertRow).where(_due(now, every))).all()
+        for alert in alerts:
+            _queue(session, alert, now)
+            alert.reminded = now
+        session.flush()
+        feed.append_all(session, "alert", [alert.id for alert in alerts], now)
+        return len(alerts)
+
+
+def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
+    """As ``lifecycle.State.calls``, of what is critical and was told last so long ago."""
+    return and_(
+        AlertRow.active,
+        AlertRow.acknowledged.is_(False),
+        AlertRow.severity == "critical",
+        AlertRow.out_of_service.is_(False),
+        or_(AlertRow.shelved_until.is_(None), AlertRow.shelved_until <= now),
+        func.coalesce(AlertRow.reminded, AlertRow.raised) <= now - every,
+    )
+
+
+def _queue(session: Session, alert: AlertRow, now: datetime) -> None:
+    """For each channel that has been told and has nothing of this alert waiting."""
+    rows = session.scalars(
+        select(Delivery).where(Delivery.alert_id == alert.id).order_by(Delivery.id)
+    ).all()
+    waiting = {row.channel_id for row in rows if row.state == "waiting"}
+    told = {row.channel_id for row in rows if row.state == "sent"} - waiting
+    standing = {row.channel_id: row for row in rows if row.round == REMINDER}
+    for channel_id in sorted(told):
+        row = standing.get(channel_id)
+        if row is None:
+            row = Delivery(
+                alert_id=alert.id, channel_id=channel_id, round=REMINDER, escalation=False
+            )
+            session.add(row)
+        row.state, row.due, row.queued, row.attempts = "waiting", now, now, 0
+        row.unanswered, row.perhaps_told, row.leased_until = 0, False, None
+        row.reason = row.error = None

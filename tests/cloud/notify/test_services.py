@@ -1,0 +1,251 @@
+"""What services do: they limit, answer late or never, fail, hang up, lead elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from cloud_city import City, alarm, exceedance
+from servers import free_port
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.courier import Courier
+from vigil_cloud.notify.exchanges import retry_after
+from vigil_cloud.notify.message import Message
+from vigil_cloud.notify.sending import Answer, send
+from webhook import Hook, channel, deliveries
+
+HELLO = Message("Smoke alarm at Chen home", "Time: now")
+
+
+def test_an_accepted_message_is_accepted(hook: Hook) -> None:
+    assert send(hook.url, HELLO) == Answer("accepted")
+    assert hook.titles == [HELLO.title]
+
+
+def test_an_answer_after_six_seconds_is_an_answer(hook: Hook) -> None:
+    hook.slow_s = 6.0
+
+    assert send(hook.url, HELLO) == Answer("accepted")
+    assert len(hook.received) == 1
+
+
+def test_no_answer_means_that_it_may_have_arrived(hook: Hook) -> None:
+    hook.open.clear()
+
+    answer = send(hook.url, HELLO, answer_s=0.2)
+
+    assert answer.verdict == "no-answer"
+    assert answer.perhaps_told
+
+
+def test_no_connection_means_that_it_did_not_arrive() -> None:
+    answer = send(f"json://127.0.0.1:{free_port()}/", HELLO)
+
+    assert answer.verdict == "unreachable"
+    assert not answer.perhaps_told
+
+
+def test_a_connection_that_ends_in_between_leaves_it_open(hook: Hook) -> None:
+    hook.hangs_up = True
+
+    answer = send(hook.url, HELLO)
+
+    assert answer.verdict == "unreachable"
+    assert answer.perhaps_told
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_limit_says_for_how_long(hook: Hook, status: int) -> None:
+    hook.status, hook.headers = status, {"Retry-After": "17"}
+
+    answer = send(hook.url, HELLO)
+
+    assert (answer.verdict, answer.retry_after) == ("limited", timedelta(seconds=17))
+    assert not answer.perhaps_told
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "perhaps"),
+    [(500, "unreachable", True), (404, "refused", False), (413, "refused", False)],
+)
+def test_a_failure_of_the_service_is_not_one_of_the_message(
+    hook: Hook, status: int, verdict: str, perhaps: bool
+) -> None:
+    hook.status = status
+
+    answer = send(hook.url, HELLO)
+
+    assert (answer.verdict, answer.perhaps_told) == (verdict, perhaps)
+
+
+@pytest.fixture
+def turning(hook: Hook) -> Iterator[str]:
+    """An address that was moved to the hook's: HTTP makes a GET of it, which says 200."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{hook.port}/")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"json://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_redirection_that_drops_the_message_is_no_delivery(hook: Hook, turning: str) -> None:
+    answer = send(turning, HELLO)
+
+    assert answer.verdict == "refused"
+    assert hook.received == []
+
+
+NOW = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 0 ", 0),
+        ("Sun, 01 Mar 2026 04:01:00 GMT", 60),
+        ("Sun, 01 Mar 2026 03:00:00 GMT", 0),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: int | None) -> None:
+    pause = retry_after(value, NOW)
+
+    assert pause == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_all_of_five_hundred_are_told_through_a_service_that_limits(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    hook.status, hook.headers = 429, {"Retry-After": "120"}
+    courier = Courier(city.services)
+    for number in range(500):
+        city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1")
+    courier.deliver_due()
+    requests = hook.requests
+    city.later(seconds=119)
+    courier.deliver_due()
+    assert hook.requests == requests <= 3, "it asked for a pause"
+
+    hook.status = 200
+    city.later(minutes=6)
+    courier.deliver_due()
+
+    (told,) = hook.received
+    assert told["title"] == "500 alerts: Smoke alarm at Chen home"
+    assert "… and 460 more" in told["message"]
+    alerts = city.client("dispatcher").get("/api/v1/alerts?limit=200").json()["alerts"]
+    assert {each["deliveries"][0]["state"] for each in alerts} == {"sent"}
+
+
+def test_many_at_once_do_not_flood_a_channel(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    for number in range(60):
+        city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1")
+        courier.deliver_due()
+        city.later(seconds=1)
+    city.later(minutes=1)
+    courier.deliver_due()
+
+    assert len(hook.received) <= 10 + 60 // 6 + 1
+    counts = [title.split()[0] for title in hook.titles]
+    assert sum(int(count) if count.isdigit() else 1 for count in counts) == 60
+
+
+def test_a_fire_is_tried_until_the_service_takes_it(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    hook.status = 500
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+    for _ in range(200):  # a day and more
+        courier.deliver_due()
+        city.later(minutes=10)
+    ((_, state, attempts),) = deliveries(city, "dispatcher")
+    assert state == "waiting"
+    assert attempts > 100
+
+    hook.status = 200
+    courier.deliver_due()
+
+    assert hook.titles == ["REPEAT: Smoke alarm at Chen home"]
+
+
+def test_a_service_that_never_answers_is_told_again_minutes_later_and_marked(
+    city: City, hook: Hook
+) -> None:
+    channel(city, f"{hook.url}?rto=0.3", role=Role.DISPATCHER)
+    hook.slow_s = 0.6
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+    for _ in range(60):
+        courier.deliver_due()
+        city.later(seconds=5)
+
+    assert hook.titles == ["Smoke alarm at Chen home"], "once in five minutes"
+    hook.slow_s = 0.0
+    courier.deliver_due()
+    assert hook.titles[1:] == ["REPEAT: Smoke alarm at Chen home"]
+    assert [state for _, state, _ in deliveries(city, "dispatcher")] == ["sent"]
+
+
+def test_what_is_not_urgent_is_not_repeated_for_ever_to_who_never_answers(
+    city: City, hook: Hook
+) -> None:
+    channel(city, f"{hook.url}?rto=0.3", role=Role.INSPECTOR)
+    hook.slow_s = 0.6
+    courier = Courier(city.services)
+    city.send(exceedance(city.time), "mic-1")
+    for _ in range(20):
+        courier.deliver_due()
+        city.later(minutes=10)
+
+    assert len(hook.received) == 3
+    (alert,) = city.alerts("inspector")
+    (delivery,) = alert["deliveries"]
+    assert (delivery["state"], delivery["reason"]) == ("sent", "unconfirmed")
+
+
+def test_a_channel_that_keeps_failing_is_told_to_who_maintains_it(city: City, hook: Hook) -> None:
+    dead = Hook()
+    dead.status = 500
+    channel(city, dead.url, "pager", role=Role.DISPATCHER)
+    channel(city, hook.url, "upkeep", role=Role.MAINTAINER, domains=["platform"])
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+    for _ in range(10):
+        courier.deliver_due()
+        city.later(minutes=1)
+    courier.deliver_due()
+
+    assert hook.titles == ["Notifications through pager do not arrive"]
+    (about, _) = city.alerts("maintainer")
+    assert about["kind"] == "channel-failing"
+    dead.status = 200
+    city.later(minutes=10)
+    courier.deliver_due()
+    dead.close()
+    (about, _) = city.alerts("maintainer")
+    assert not about["state"]["active"], "it works again"

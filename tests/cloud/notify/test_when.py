@@ -1,0 +1,342 @@
+"""When people are told, told again, reminded and left alone: shelves, acknowledgements, homes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cloud_city import GATEWAY, City
+from vigil_cloud.alerts.platform import clear_platform, raise_platform
+from vigil_cloud.alerts.service import Audience, Occurrence, record
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.channels import BadChannel
+from vigil_cloud.notify.courier import Courier
+from vigil_schemas.types import Domain
+from webhook import Hook, channel, deliveries
+
+
+def fire(city: City, **changes: Any) -> None:
+    values: dict[str, Any] = {
+        "domain": Domain.SMOKE,
+        "reference": "alarm-0001",
+        "kind": "smoke",
+        "gateway": GATEWAY,
+        "device": "alarm-1",
+        "title": "Smoke alarm at Chen home",
+        "title_zh": "陳宅 火災警報",
+        "severity": "critical",
+        "event_time": city.time,
+        "active": True,
+    }
+    with writing(city.services.sessions) as session:
+        record(session, Occurrence(**(values | changes)), city.time)
+
+
+def act(city: City, action: str, **body: Any) -> None:
+    (alert,) = city.alerts("maintainer")
+    answer = city.client("maintainer").post(f"/api/v1/alerts/{alert['id']}/{action}", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+def shelve(city: City, **span: float) -> None:
+    act(city, "shelve", until=(city.time + timedelta(**span)).isoformat())
+
+
+def test_a_shelf_across_the_moment_of_escalation_only_postpones_it(city: City, hook: Hook) -> None:
+    channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
+    courier = Courier(city.services)
+    fire(city)
+    shelve(city, hours=1)
+    city.later(seconds=60)
+    courier.deliver_due()
+    (alert,) = city.alerts("dispatcher")
+    (delivery,) = alert["deliveries"]
+    assert (delivery["state"], delivery["reason"]) == ("waiting", "shelved")
+    assert delivery["error"] == "shelved until 2026-03-01 05:00 UTC"
+
+    city.later(hours=1)
+    courier.deliver_due()
+
+    assert hook.titles == ["Smoke alarm at Chen home"]
+
+
+@pytest.mark.parametrize("way", ["unshelve", "service"])
+def test_what_comes_back_before_its_time_escalates_at_once(
+    city: City, hook: Hook, way: str
+) -> None:
+    channel(city, hook.url, "second line", role=Role.DISPATCHER, escalate_after_s=60)
+    courier = Courier(city.services)
+    fire(city)
+    if way == "unshelve":
+        shelve(city, hours=1)
+    else:
+        act(city, "service", out_of_service=True)
+    city.later(minutes=5)
+    courier.deliver_due()
+    assert hook.received == []
+
+    act(city, way, **({} if way == "unshelve" else {"out_of_service": False}))
+    courier.deliver_due()
+
+    assert len(hook.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [("acknowledge", "acknowledged"), ("over", "over"), ("closed", "not-allowed")],
+)
+def test_each_reason_for_leaving_somebody_alone_has_its_own_text(
+    city: City, hook: Hook, way: str, reason: str
+) -> None:
+    channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
+    fire(city)
+    if way == "acknowledge":
+        act(city, "acknowledge")
+    elif way == "over":
+        fire(city, active=False)
+    else:
+        channel(city, hook.url, "second line", role=Role.INSPECTOR, escalate_after_s=60)
+    city.later(seconds=60)
+    Courier(city.services).deliver_due()
+
+    (alert,) = city.alerts("maintainer")
+    (delivery,) = alert["deliveries"]
+    assert (delivery["state"], delivery["reason"]) == ("skipped", reason)
+    texts = {"acknowledged": "acknowledged by maintainer", "not-allowed": "not allowed any more"}
+    assert delivery["error"] == texts.get(reason, reason)
+
+
+def test_who_acknowledges_ends_the_tries_of_what_fails(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    hook.status = 500
+    courier = Courier(city.services)
+    fire(city)
+    courier.deliver_due()
+    act(city, "acknowledge")
+    city.later(minutes=1)
+    courier.deliver_due()
+
+    assert deliveries(city, "dispatcher") == [("hook", "skipped", 1)]
+
+
+def test_a_fire_that_nobody_acknowledges_is_told_again_every_ten_minutes(
+    city: City, hook: Hook
+) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    fire(city)
+    for _ in range(31):
+        courier = Courier(city.services)  # each restart remembers
+        courier.remind()
+        courier.deliver_due()
+        city.later(minutes=1)
+
+    assert hook.titles == ["Smoke alarm at Chen home"] + 3 * ["REMINDER: Smoke alarm at Chen home"]
+    assert "stands since 2026-03-01 12:00:00" in hook.received[1]["message"]
+    (alert,) = city.alerts("dispatcher")
+    assert [each["round"] for each in alert["deliveries"]] == ["", "reminder"], "one row"
+
+
+@pytest.mark.parametrize("way", ["acknowledge", "shelve", "over", "minor"])
+def test_nobody_is_reminded_of_what_is_taken_on_or_over(city: City, hook: Hook, way: str) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    fire(city, severity="minor" if way == "minor" else "critical")
+    courier.deliver_due()
+    if way == "acknowledge":
+        act(city, "acknowledge")
+    elif way == "shelve":
+        shelve(city, hours=1)
+    elif way == "over":
+        fire(city, active=False)
+    city.later(minutes=11)
+    courier.remind()
+    courier.deliver_due()
+
+    assert len(hook.received) == 1
+
+
+def test_another_sign_is_told_once_also_to_who_acknowledged(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    fire(city)
+    courier.deliver_due()
+    act(city, "acknowledge")
+    city.later(minutes=3)
+    fire(city, tell_again="heat")
+    fire(city, tell_again="heat")  # the gateway sends it again
+    courier.deliver_due()
+
+    assert hook.titles[1:] == ["AGAIN: Smoke alarm at Chen home"]
+    assert "Told again: heat." in hook.received[1]["message"]
+    (alert,) = city.alerts("dispatcher")
+    assert not alert["state"]["acknowledged"], "it has to be looked at anew"
+
+
+def test_a_sign_that_came_with_the_alert_itself_is_no_news(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    for _ in range(2):
+        fire(city, tell_again="heat")
+    Courier(city.services).deliver_due()
+
+    assert hook.titles == ["Smoke alarm at Chen home"]
+
+
+def test_a_test_that_turns_out_to_be_a_fire_is_told_to_everybody(city: City, hook: Hook) -> None:
+    home = Hook()
+    channel(city, hook.url, role=Role.DISPATCHER)
+    channel(city, home.url, "home", username="family", devices=["alarm-1"], language="zh-TW")
+    courier = Courier(city.services)
+    test = {"kind": "test", "severity": "minor", "audience": "home"}
+    fire(city, title="Smoke alarm test at Chen home", title_zh="陳宅 警報器測試", **test)
+    courier.deliver_due()
+    assert home.titles == ["測試：陳宅 警報器測試"]
+    assert hook.received == []
+
+    city.later(minutes=3)
+    fire(city)
+    courier.deliver_due()
+    home.close()
+
+    assert hook.titles == ["AGAIN: Smoke alarm at Chen home"]
+    assert home.titles[1:] == ["再次通報：陳宅 火災警報"]
+
+
+@pytest.mark.parametrize(
+    ("audience", "told"),
+    [
+        ("all", {"home", "dispatcher", "maintainer"}),
+        ("home-and-maintainers", {"home", "maintainer"}),
+        ("home", {"home"}),
+    ],
+)
+def test_an_audience_is_who_is_told(
+    city: City, hook: Hook, audience: Audience, told: set[str]
+) -> None:
+    channel(city, hook.url, "home", username="family", devices=["alarm-1"])
+    channel(city, hook.url, "dispatcher", role=Role.DISPATCHER)
+    channel(city, hook.url, "maintainer", role=Role.MAINTAINER)
+    channel(city, hook.url, "neighbour", username="inspector", devices=["alarm-2"])
+    channel(city, hook.url, "police", role=Role.POLICE)
+    fire(city, audience=audience)
+
+    (alert,) = city.alerts("dispatcher")
+    assert {each["channel"] for each in alert["deliveries"]} == told
+
+
+def test_an_alarm_that_nobody_gave_to_a_home_rings_in_those_on_its_gateway(
+    city: City, hook: Hook
+) -> None:
+    channel(city, hook.url, "home", username="family", devices=["alarm-1"])
+    fire(city, device="alarm-9")
+
+    assert deliveries(city, "dispatcher") == [("home", "waiting", 0)]
+
+
+def test_a_home_is_told_of_no_other_domain_and_of_nobodys_whereabouts(
+    city: City, hook: Hook
+) -> None:
+    channel(city, hook.url, "home", username="family", devices=["alarm-1"])
+    fire(city, domain=Domain.NOISE, device="mic-1")
+
+    assert deliveries(city, "inspector") == []
+
+
+def test_a_home_gets_no_link_to_a_page_that_it_may_not_open(city: City, hook: Hook) -> None:
+    channel(city, hook.url, "home", username="family", devices=["alarm-1"])
+    fire(city)
+    Courier(city.services).deliver_due()
+
+    assert "/alerts/" not in hook.received[0]["message"]
+
+
+def silent(city: City, gateway: str = GATEWAY) -> None:
+    with writing(city.services.sessions) as session:
+        raise_platform(
+            session,
+            "gateway-silent",
+            gateway,
+            severity="major",
+            title=f"Gateway {gateway} is silent",
+            title_zh=f"閘道器 {gateway} 失聯",
+            gateway=gateway,
+            now=city.time,
+        )
+
+
+def heard(city: City, gateway: str = GATEWAY) -> None:
+    with writing(city.services.sessions) as session:
+        clear_platform(session, "gateway-silent", gateway, gateway=gateway, now=city.time)
+
+
+def test_a_blink_of_the_platform_is_told_to_nobody(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.MAINTAINER)
+    courier = Courier(city.services)
+    silent(city)
+    courier.deliver_due()
+    city.later(seconds=10)
+    heard(city)
+    city.later(minutes=5)
+    courier.deliver_due()
+
+    assert hook.received == []
+    assert deliveries(city, "maintainer") == [("hook", "skipped", 0)]
+
+
+def test_what_came_back_and_stays_is_told_after_all_and_once(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.MAINTAINER)
+    courier = Courier(city.services)
+    silent(city)
+    city.later(seconds=10)
+    heard(city)
+    city.later(minutes=2)
+    courier.deliver_due()
+    silent(city)
+    for _ in range(3):
+        city.later(minutes=2)
+        courier.deliver_due()
+        heard(city)
+        silent(city)
+
+    assert hook.titles == ["Gateway gw-east is silent"]
+
+
+def test_an_outage_of_the_whole_city_is_one_message(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.MAINTAINER)
+    courier = Courier(city.services)
+    for number in range(200):  # noticed one after the other, in the course of a minute
+        silent(city, f"gw-{number:03}")
+        city.later(seconds=0.3)
+        if number % 20 == 0:
+            courier.deliver_due()
+    city.later(seconds=30)
+    courier.deliver_due()
+    city.later(minutes=2)
+    courier.deliver_due()
+
+    assert len(hook.received) == 1
+    assert hook.titles[0].startswith("200 alerts: Gateway gw-")
+    assert "power and network" in hook.received[0]["message"]
+
+
+def test_a_silent_gateway_is_told_to_the_homes_on_it(city: City, hook: Hook) -> None:
+    channel(city, hook.url, "home", username="family", devices=["alarm-1"])
+    channel(city, hook.url, "elsewhere", username="inspector", devices=["alarm-9"])
+    silent(city)
+
+    assert deliveries(city, "maintainer") == [("home", "waiting", 0)]
+
+
+def test_a_home_channel_names_devices_by_their_ids(city: City) -> None:
+    with pytest.raises(BadChannel):
+        channel(city, "json://localhost/", "home", username="family", devices=["not a device"])
+
+
+def test_marks_stay_whatever_comes_later(city: City) -> None:
+    fire(city, marks={"time_quality": "ahead"})
+    fire(city, active=False, detail={"cleared": "2026-03-01T04:00:00Z"})
+
+    (alert,) = city.alerts("dispatcher")
+    assert alert["detail"]["time_quality"] == "ahead"
