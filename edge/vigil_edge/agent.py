@@ -14,7 +14,7 @@ import signal
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import ClassVar, Final
@@ -35,7 +35,7 @@ from vigil_edge.source import Pipeline
 from vigil_edge.supervisor import Supervisor
 from vigil_edge.uplink import Sides, Uplink
 from vigil_schemas.errors import VigilError
-from vigil_schemas.gateway import GatewayBirth
+from vigil_schemas.gateway import DeviceDescription, GatewayBirth
 from vigil_schemas.types import Domain
 
 PIPELINES_STOP_S: Final = 4.0
@@ -206,6 +206,7 @@ class Agent:
             self.outbox,
             self.evidence,
             record,
+            self._found,
         )
 
         def build() -> Pipeline:
@@ -214,6 +215,15 @@ class Agent:
             return pipeline
 
         return Supervisor(build, record, Backoff(self.rng), self.clock.monotonic)
+
+    def _found(self, devices: Sequence[DeviceDescription]) -> None:
+        """Devices that no section describes are born with the others from now on."""
+        known = {entry.device for entry in self.devices}
+        new = [entry for entry in devices if entry.device not in known]
+        if new:
+            self.devices += new
+            if self.uplink.connected:
+                self.uplink.say_birth()
 
     def _supervisors_by_device(self) -> dict[str, Supervisor]:
         found: dict[str, Supervisor] = {}

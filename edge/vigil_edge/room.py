@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from vigil_edge.health import SourceRecord
 from vigil_edge.outbox import Outbox
 from vigil_edge.source import Outgoing
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
-from vigil_schemas.gateway import SourceState
+from vigil_schemas.gateway import DeviceDescription, SourceState
 
 
 class DeviceRoom:
@@ -26,6 +26,7 @@ class DeviceRoom:
         outbox: Outbox,
         evidence: EvidenceQueue,
         record: SourceRecord,
+        describe: Callable[[Sequence[DeviceDescription]], None],
     ) -> None:
         self._gateway = gateway
         self._directory = directory
@@ -33,6 +34,7 @@ class DeviceRoom:
         self._outbox = outbox
         self._evidence = evidence
         self._record = record
+        self._describe = describe
 
     @property
     def gateway(self) -> str:
@@ -63,6 +65,9 @@ class DeviceRoom:
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:
         return await self._evidence.deposit(manifest, files)
+
+    def describe(self, devices: Sequence[DeviceDescription]) -> None:
+        self._describe(devices)
 
     def count(self, counter: str, by: int = 1) -> None:
         self._record.counters[counter] += by

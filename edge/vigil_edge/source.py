@@ -87,6 +87,9 @@ class Room(Protocol):
         may be deleted afterwards. The queue survives a crash.
         """
 
+    def describe(self, devices: Sequence[DeviceDescription]) -> None:
+        """Devices that were found while running: the gateway's births name them from now on."""
+
     def count(self, counter: str, by: int = 1) -> None:
         """Add to a counter shown in health, such as ``frames-dropped`` or an error code."""
 

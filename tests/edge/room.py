@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vigil_edge.source import Outgoing
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
-from vigil_schemas.gateway import SourceState
+from vigil_schemas.gateway import DeviceDescription, SourceState
 from vigil_schemas.senml import Reading, unpack
 from vigil_schemas.types import Lane, Model
 
@@ -39,6 +39,7 @@ class MemoryRoom:
         self.reports: list[tuple[SourceState, str | None, str | None]] = []
         self.fail_next: BaseException | None = None
         """Raised by the next ``accept``, which then keeps nothing."""
+        self.described: list[DeviceDescription] = []
         self._clock = clock or (lambda: datetime.now(UTC))
         self._ticks = ticks or time.monotonic
         self._changed = asyncio.Event()
@@ -67,6 +68,9 @@ class MemoryRoom:
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:
         raise AssertionError("this room takes no evidence")
+
+    def describe(self, devices: Sequence[DeviceDescription]) -> None:
+        self.described = list(devices)
 
     def count(self, counter: str, by: int = 1) -> None:
         self.counters[counter] += by

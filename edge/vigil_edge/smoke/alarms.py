@@ -1,9 +1,8 @@
-"""From what an alarm says to conditions that begin and end. Pure, with a state that can be kept.
+"""From what alarms say to conditions that begin, change and end. Pure, with a state to be kept.
 
-Terms follow Matter's Smoke CO Alarm cluster (0x005C). A condition that is repeated is one
-event; what a message does not say stays as it was. ``smoke`` is raised during a test as
-well: whether there is smoke while somebody tests cannot be known here, and the ``test``
-condition beside it says how to read it.
+A condition that is repeated is one event; what a message does not say stays as it was. What an
+old message says (``age``) is raised once as unconfirmed and ends nothing. Smoke during a self
+test is told as such, and becomes a fire where it outlasts the test (``self_test``).
 """
 
 from __future__ import annotations
@@ -12,143 +11,352 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
-from uuid import UUID, uuid5
+from typing import Final
 
+from vigil_edge.smoke import self_test
+from vigil_edge.smoke.age import AHEAD, OLD_AFTER, Age, BridgeClock
+from vigil_edge.smoke.condition import (
+    Active,
+    Known,
+    ended,
+    kept,
+    of_first_release,
+    restored,
+    told,
+)
+from vigil_edge.smoke.words import KINDS
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.senml import instant, microseconds
-from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.smoke import SmokeAlarm, SmokeCondition
 
-NAMESPACE: Final = UUID("2a3b7c1e-8c55-5b0d-9d52-7a4de1d6a9c3")
-Condition = Literal["smoke", "test", "battery_alert", "hardware_fault", "tamper", "link_lost"]
 BATTERY_ALERT_BELOW: Final = 10.0
 BATTERY_GOOD_FROM: Final = 15.0
 """For devices that state a percentage and no warning of their own, percent."""
-_PAST: Final = timedelta(days=2)
-_FUTURE: Final = timedelta(seconds=30)
+RISE: Final = 1.5
+"""Smoke has clearly risen at this many times what it was, and by ``RISE_LEAST``."""
+RISE_LEAST: Final = 0.05
+"""In the device's measure; with dB/m about 1 % per metre."""
+_RISES_TOLD: Final = 6
+_CLEAR_FADES: Final = 0.95
+
+Told = tuple[str, SmokeAlarm]
+"""A device, and what to tell of it."""
 
 
-@dataclass(slots=True)
-class _Known:
-    """What is known of one alarm; times in microseconds since 1970."""
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a message came: when by both clocks, and whether the broker had kept it.
 
-    active: dict[str, int]
-    """Active conditions and when each began."""
-    heard_us: int
-    battery: float | None = None
-    link: int | None = None
-    heard: bool = False
-    """Whether it ever spoke, or Zigbee2MQTT vouched for it; ``heard_us`` may only count from."""
+    ``trace`` is the same for the same message wherever it is delivered again.
+    """
+
+    now: datetime
+    moment: float
+    """Monotonic, seconds."""
+    retained: bool = False
+    trace: str = ""
+    partial: bool = False
+    """It was one attribute, whose ``last_seen`` comes as another message."""
 
 
 class Alarms:
-    """All alarms behind one broker."""
+    """All alarms behind one bridge. ``now`` and ``moment`` say when this run began."""
 
-    def __init__(self, state: bytes | None = None) -> None:
-        self._known: dict[str, _Known] = {}
-        for device, active, heard_us, battery, *heard in json.loads(state) if state else []:
-            known = _Known(dict(active), heard_us, battery)
-            known.heard = bool(heard and heard[0])  # absent in states of 0.1
-            self._known[device] = known
+    def __init__(self, state: bytes | None, now: datetime, moment: float) -> None:
+        self.clock = BridgeClock()
+        self._known: dict[str, Known] = {}
+        found = json.loads(state) if state else {}
+        if isinstance(found, list):
+            self._known = dict(of_first_release(entry, moment) for entry in found)
+        elif found:
+            # Time passed while nobody was here; a clock that was set back says nothing of it.
+            away = max((microseconds(now) - found["saved_us"]) / 1e6, 0.0)
+            self._known = {
+                device: restored(entry, moment - away) for device, entry in found["devices"].items()
+            }
 
-    def state(self) -> bytes:
+    def state(self, now: datetime, moment: float) -> bytes:
         """For the constructor of another run."""
-        kept = [[d, k.active, k.heard_us, k.battery, k.heard] for d, k in self._known.items()]
-        return json.dumps(kept, separators=(",", ":")).encode()
+        devices = {device: kept(known, moment) for device, known in self._known.items()}
+        found = {"saved_us": microseconds(now), "devices": devices}
+        return json.dumps(found, separators=(",", ":")).encode()
+
+    def known(self, device: str) -> Known | None:
+        """What is known of one alarm, to be looked at only."""
+        return self._known.get(device)
 
     def active(self, device: str) -> frozenset[str]:
         """Conditions of one alarm that are active."""
         known = self._known.get(device)
         return frozenset(known.active if known else ())
 
-    def heard(self, device: str) -> bool:
-        """Whether there was ever a sign that this alarm is alive."""
-        known = self._known.get(device)
-        return known is not None and known.heard
+    def devices(self) -> list[str]:
+        """Every alarm that anything is known of."""
+        return list(self._known)
 
-    def take(
-        self, device: str, report: AlarmReport, now: datetime, *, retained: bool = False
-    ) -> list[SmokeAlarm]:
-        """One message. A retained one tells how things stand, not that the alarm is alive.
+    # -- what is heard
 
-        Unless it says itself that the alarm spoke lately.
+    def take(self, device: str, report: AlarmReport, receipt: Receipt) -> list[Told]:
+        """One message, and what follows from it, also for the other alarms of the bridge."""
+        known = self._of(device)
+        now, stamp = receipt.now, report.last_seen
+        age = self.clock.age(stamp, retained=receipt.retained, moment=receipt.moment, now=now)
+        self._forget_future(known, stamp, receipt)
+        newest_us = known.newest_us
+        stamp_us = None if stamp is None else microseconds(stamp)
+        if stamp_us is not None and newest_us is not None and stamp_us < newest_us:
+            if not age.proven:
+                return []  # overtaken, by the bridge's own time
+            newest_us = None
+        if stamp_us is None:
+            is_news = receipt.trace not in known.traces
+        else:
+            is_news = newest_us is None or stamp_us > newest_us
+        self._note(known, report, receipt, age)
+        if age.live:
+            found = list(self._live(device, known, report, receipt))
+            if _is_life(known, report, receipt, age):
+                found += self._turn(device, known, "link_lost", False, now, receipt.moment)
+            return found
+        return list(self._old(device, known, report, receipt)) if is_news else []
+
+    def availability(
+        self, device: str, online: bool, now: datetime, moment: float, *, retained: bool = False
+    ) -> list[Told]:
+        """What Zigbee2MQTT says of the link to an alarm.
+
+        A retained "online" says nothing new of an alarm that has fallen silent since.
         """
         known = self._of(device)
-        time = _plausible(report.last_seen, now)
-        if report.battery_percent is not None:
-            known.battery = float(report.battery_percent)
-        known.link = report.link_quality
-        said: list[tuple[Condition, bool | None]] = [
-            ("smoke", report.smoke),
-            ("test", report.test),
-            ("tamper", report.tamper),
-            ("hardware_fault", report.fault),
-            ("battery_alert", _battery_alert(report)),
-        ]
-        if not retained:
-            known.heard, known.heard_us = True, microseconds(now)
-            said.append(("link_lost", False))
-        elif report.last_seen is not None and _believable(report.last_seen, now):
-            known.heard = True
-            known.heard_us = max(known.heard_us, microseconds(time))
-        return [
-            event
-            for condition, active in said
-            if active is not None
-            for event in self._turn(device, condition, active, time)
-        ]
-
-    def availability(self, device: str, online: bool, now: datetime) -> list[SmokeAlarm]:
-        """What Zigbee2MQTT says of the link to an alarm."""
-        known = self._of(device)
-        if online:
-            known.heard = True
-            known.heard_us = max(known.heard_us, microseconds(now))
-        return list(self._turn(device, "link_lost", not online, now))
+        if not online:
+            known.lost_by_silence = False
+            return list(self._turn(device, known, "link_lost", True, now, moment))
+        if retained and known.lost_by_silence and "link_lost" in known.active:
+            return []
+        known.heard = True
+        known.heard_us = max(known.heard_us, microseconds(now))
+        return list(self._turn(device, known, "link_lost", False, now, moment))
 
     def expect(self, device: str, now: datetime) -> None:
         """From now on this alarm's silence counts, if it was never heard before."""
         known = self._of(device)
         known.heard_us = known.heard_us or microseconds(now)
 
-    def silent(self, limit: timedelta, now: datetime) -> list[tuple[str, SmokeAlarm]]:
+    def silent(self, limit: timedelta, now: datetime, moment: float) -> list[Told]:
         """Alarms that have not been heard of for as long as this, with what to say of each."""
         before = microseconds(now - limit)
+        found: list[Told] = []
+        for device, known in self._known.items():
+            if 0 < known.heard_us <= before and "link_lost" not in known.active:
+                known.lost_by_silence = True
+                found += self._turn(device, known, "link_lost", True, now, moment)
+        return found
+
+    def tick(self, moment: float) -> list[Told]:
+        """Smoke that has outlasted the self test which it came with: it is a fire."""
         return [
-            (device, event)
+            event
             for device, known in self._known.items()
-            if 0 < known.heard_us <= before
-            for event in self._turn(device, "link_lost", True, now)
+            if self_test.is_outlasted(known, moment)
+            for event in self._no_test(device, known)
         ]
 
-    def _of(self, device: str) -> _Known:
-        return self._known.setdefault(device, _Known({}, 0))
+    # -- one message
 
-    def _turn(
-        self, device: str, condition: Condition, active: bool, time: datetime
-    ) -> Iterator[SmokeAlarm]:
-        known = self._known[device]
-        began_us = known.active.get(condition)
-        if active == (began_us is not None):
+    def _of(self, device: str) -> Known:
+        return self._known.setdefault(device, Known())
+
+    def _forget_future(self, known: Known, stamp: datetime | None, receipt: Receipt) -> None:
+        """A ``last_seen`` from the future that this message contradicts was a wrong clock's."""
+        if stamp is None or known.newest_us is None:
             return
-        if began_us is None:
-            began_us = known.active[condition] = microseconds(time)
+        bound = self.clock.now(receipt.moment, receipt.now) + AHEAD
+        if stamp <= bound < instant(known.newest_us):
+            known.newest_us = None
+
+    def _note(self, known: Known, report: AlarmReport, receipt: Receipt, age: Age) -> None:
+        if report.battery_percent is not None:
+            known.battery = float(report.battery_percent)
+        known.link = report.link_quality
+        known.density = report.smoke_density
+        known.measured |= report.measured
+        known.fire_said |= report.has_fire_key
+        if report.last_seen is not None:
+            known.newest_us = microseconds(report.last_seen)
+        elif not age.live and (report.doubtful or any(report.fire(kind) for kind in KINDS)):
+            known.remember(receipt.trace)
+        if _is_life(known, report, receipt, age):
+            known.heard = known.spoke = True
+            known.heard_us = microseconds(receipt.now)
+        elif report.last_seen is not None and not known.heard:
+            # Its silence counts from when the bridge last heard it.
+            stated_us = max(microseconds(report.last_seen), 1)
+            known.heard_us = min(known.heard_us or stated_us, stated_us)
+
+    def _live(
+        self, device: str, known: Known, report: AlarmReport, receipt: Receipt
+    ) -> Iterator[Told]:
+        time = _since(report.last_seen, receipt.now)
+        moment = receipt.moment
+        if report.test is not None:
+            if not report.test and "test" in known.active:
+                known.test_over = moment
+            yield from self._turn(device, known, "test", report.test, time, moment)
+        during_test = self_test.is_running(known, moment)
+        for kind in KINDS:
+            said = report.fire(kind)
+            if said:
+                tested = during_test and kind != "heat"
+                yield from self._fire(
+                    device, known, kind, Active(microseconds(time), moment, during_test=tested)
+                )
+            elif said is False:
+                yield from self._turn(device, known, kind, False, time, moment)
+        yield from self._smoke_rises(device, known, report.smoke_density)
+        if report.doubtful:
+            yield from self._doubt(device, known, report, Active(microseconds(time), moment))
+        elif report.has_fire_key:
+            yield from self._turn(device, known, "unreadable", False, time, moment)
+        for condition, active in _lesser(report):
+            if active is not None:
+                yield from self._turn(device, known, condition, active, time, moment)
+
+    def _old(
+        self, device: str, known: Known, report: AlarmReport, receipt: Receipt
+    ) -> Iterator[Told]:
+        """What it says is raised as it was then; nothing ends, and no test begins."""
+        time = min(report.last_seen or receipt.now, receipt.now)
+        at_us = microseconds(time)
+        for kind in KINDS:
+            if report.fire(kind) and kind not in known.active:
+                tested = bool(report.test) and kind != "heat"
+                active = Active(at_us, receipt.moment, at_us, during_test=tested)
+                yield from self._fire(device, known, kind, active)
+        if report.doubtful:
+            yield from self._doubt(device, known, report, Active(at_us, receipt.moment, at_us))
+        for condition, is_active in _lesser(report):
+            if is_active:
+                yield from self._turn(device, known, condition, True, time, receipt.moment)
+
+    # -- conditions
+
+    def _fire(self, device: str, known: Known, kind: SmokeCondition, now: Active) -> Iterator[Told]:
+        """A fire begins, or what was unconfirmed is confirmed."""
+        before = known.active.get(kind)
+        if before is None:
+            known.active[kind] = now
+        elif before.unconfirmed_us is not None and now.unconfirmed_us is None:
+            before.unconfirmed_us = None
+            before.during_test = now.during_test
+            before.moment = now.moment
         else:
-            del known.active[condition]
-            time = max(time, instant(began_us))
-        yield SmokeAlarm(
-            alarm_id=str(uuid5(NAMESPACE, f"{device}/{condition}/{began_us}")),
-            condition=condition,
-            active=active,
-            since=time,
-            battery_percent=known.battery,
-            link_quality=known.link,
+            return
+        active = known.active[kind]
+        if active.during_test and active.unconfirmed_us is None:
+            active.during_test = not self._burns(device, known)
+        if active.density is None and known.density is not None:
+            active.density = max(known.density, known.clear_density)
+        yield device, told(device, kind, known, active)
+        if active.told_as_fire and kind in ("smoke", "heat"):
+            yield from self._spreads(device, kind)
+
+    def _burns(self, device: str, known: Known) -> bool:
+        """Whether there is a fire besides the smoke of this alarm."""
+        return "heat" in known.active or any(
+            active.told_as_fire
+            for other, theirs in self._known.items()
+            if other != device
+            for kind in ("smoke", "heat")
+            if (active := theirs.active.get(kind)) is not None
         )
 
+    def _spreads(self, device: str, kind: SmokeCondition) -> Iterator[Told]:
+        """What a new fire at one alarm means for fires that were told before."""
+        for other, known in self._known.items():
+            if other != device:
+                yield from self._sign(other, known, "second_alarm")
+            elif kind == "heat":
+                yield from self._sign(other, known, "heat")
 
-def event_id(alarm: SmokeAlarm) -> str:
-    """The id of the message that carries it: the same however often it is derived."""
-    return str(uuid5(NAMESPACE, f"{alarm.alarm_id}/{alarm.active}"))
+    def _sign(self, device: str, known: Known, sign: str) -> Iterator[Told]:
+        """A further sign of a fire that rings; with a test it was none, then."""
+        active = known.active.get("smoke")
+        if active is None or active.unconfirmed_us is not None or sign in active.signs:
+            return
+        active.signs.append(sign)
+        active.during_test = False
+        yield device, told(device, "smoke", known, active)
+
+    def _smoke_rises(self, device: str, known: Known, density: float | None) -> Iterator[Told]:
+        active = known.active.get("smoke")
+        if density is None:
+            return
+        if active is None:
+            known.clear_density = max(density, known.clear_density * _CLEAR_FADES)
+        elif active.density is None:
+            active.density = max(density, known.clear_density)
+        elif (
+            active.told_as_fire
+            and active.rises < _RISES_TOLD
+            and density > max(active.density * RISE, active.density + RISE_LEAST)
+        ):
+            active.density = density
+            active.rises += 1
+            if "density" not in active.signs:
+                active.signs.append("density")
+            yield device, told(device, "smoke", known, active)
+
+    def _no_test(self, device: str, known: Known) -> Iterator[Told]:
+        for condition, active in known.active.items():
+            if active.during_test and active.unconfirmed_us is None:
+                active.during_test = False
+                yield device, told(device, condition, known, active)
+        if "smoke" in known.active:
+            yield from self._spreads(device, "smoke")
+
+    def _doubt(self, device: str, known: Known, report: AlarmReport, now: Active) -> Iterator[Told]:
+        before = known.active.get("unreadable")
+        if before is None:
+            known.active["unreadable"] = now
+        elif before.unconfirmed_us is not None and now.unconfirmed_us is None:
+            before.unconfirmed_us = None
+        else:
+            return
+        active = known.active["unreadable"]
+        active.raw = report.raw
+        yield device, told(device, "unreadable", known, active)
+
+    def _turn(
+        self,
+        device: str,
+        known: Known,
+        condition: SmokeCondition,
+        active: bool,
+        time: datetime,
+        moment: float,
+    ) -> Iterator[Told]:
+        before = known.active.get(condition)
+        if active and before is None:
+            begun = known.active[condition] = Active(microseconds(time), moment)
+            yield device, told(device, condition, known, begun)
+        elif not active and before is not None:
+            del known.active[condition]
+            yield device, ended(device, condition, known, before, time)
+
+
+def _is_life(known: Known, report: AlarmReport, receipt: Receipt, age: Age) -> bool:
+    """An attribute without a time is none where another attribute tells the time."""
+    untold = receipt.partial and report.last_seen is None and known.newest_us is not None
+    return age.live and not untold
+
+
+def _lesser(report: AlarmReport) -> list[tuple[SmokeCondition, bool | None]]:
+    return [
+        ("tamper", report.tamper),
+        ("hardware_fault", report.fault),
+        ("end_of_service", report.end_of_service),
+        ("battery_alert", _battery_alert(report)),
+    ]
 
 
 def _battery_alert(report: AlarmReport) -> bool | None:
@@ -162,12 +370,8 @@ def _battery_alert(report: AlarmReport) -> bool | None:
     return False if report.battery_percent >= BATTERY_GOOD_FROM else None
 
 
-def _plausible(stated: datetime | None, now: datetime) -> datetime:
-    """When the coordinator heard the alarm, unless its clock is off."""
-    if stated is None or not _believable(stated, now):
+def _since(stated: datetime | None, now: datetime) -> datetime:
+    """When the bridge heard a live message, unless its clock differs from ours."""
+    if stated is None or not -AHEAD <= now - stated <= OLD_AFTER:
         return now
     return min(stated, now)
-
-
-def _believable(stated: datetime, now: datetime) -> bool:
-    return now - _PAST <= stated <= now + _FUTURE

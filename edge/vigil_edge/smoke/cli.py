@@ -8,7 +8,7 @@ import json
 from vigil_edge.smoke import zigbee2mqtt
 from vigil_edge.smoke.errors import CodecUnknown
 
-_CODECS = {"zigbee2mqtt": zigbee2mqtt.decode}
+_CODECS = {"zigbee2mqtt": zigbee2mqtt.read}
 
 
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:

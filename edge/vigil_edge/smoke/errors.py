@@ -9,22 +9,9 @@ from vigil_schemas.errors import VigilError
 
 
 class PayloadMalformed(VigilError):
-    """A device's payload is not JSON, or not a JSON object."""
+    """A device's payload is not JSON, or not a JSON object, and says nothing of a fire."""
 
     code: ClassVar[str] = "smoke-payload-malformed"
-
-
-class PayloadWrongType(VigilError):
-    """A field of a device's payload has a type or value that it cannot have.
-
-    ``fields`` names them.
-    """
-
-    code: ClassVar[str] = "smoke-payload-wrong-type"
-
-    def __init__(self, message: str, fields: tuple[str, ...]) -> None:
-        super().__init__(message)
-        self.fields = fields
 
 
 class CodecUnknown(VigilError):

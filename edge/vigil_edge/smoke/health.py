@@ -1,17 +1,19 @@
 """How each alarm is doing, as far as what was heard of it tells. Pure, with a state to be kept.
 
-An alarm on batteries may say nothing for a day. Until it was heard of, or Zigbee2MQTT said
-that it is available, it is ``starting``; while its bridge or broker is away, it has failed
-for whoever relies on it, whatever it said before.
+An alarm on batteries may say nothing for a day. Until it was heard, or Zigbee2MQTT said that
+it is available and how things stood with it, it is ``starting``; while its bridge or broker is
+away, it has failed for whoever relies on it, whatever it said before. One that speaks and has
+never said its fire key protects nobody: it is degraded.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from vigil_edge.smoke import self_test
+from vigil_edge.smoke.condition import Known
 from vigil_schemas.gateway import DeviceHealth, SourceState
 from vigil_schemas.senml import instant, microseconds
 
@@ -32,22 +34,55 @@ BRIDGE_OFFLINE: Final = Finding(
 NOT_HEARD_YET: Final = Finding(
     "starting", "not-heard-yet", "no message from it yet; an alarm on batteries may take a day"
 )
+FIRE_UNSAID: Final = Finding(
+    "degraded",
+    "fire-unsaid",
+    "it speaks, but has never said whether there is smoke (no fire key in its messages):"
+    " press its test button, and see what Zigbee2MQTT lists for this model",
+)
+TEST_STUCK: Final = Finding(
+    "degraded", "test-stuck", "it has called itself under test for more than 10 minutes"
+)
+UNCONFIGURED: Final = Finding(
+    "degraded",
+    "unconfigured",
+    "it is on the bridge, but in no [[smoke.alarm]] of gateway.toml: only a fire is told of it,"
+    " without the name of the place",
+)
 _CONDITIONS: Final = (
-    ("link_lost", Finding("failed", "link-lost", "out of reach, or silent for too long")),
     ("hardware_fault", Finding("degraded", "hardware-fault", "it reports a fault of its own")),
+    (
+        "end_of_service",
+        Finding("degraded", "end-of-service", "it says that its service life ended"),
+    ),
     ("tamper", Finding("degraded", "tampered", "it was taken off, or opened")),
     ("battery_alert", Finding("degraded", "battery-low", "its battery needs to be replaced")),
 )
+_LINK_LOST: Final = Finding("failed", "link-lost", "out of reach, or silent for too long")
 
 
-def judge(active: Iterable[str], *, heard: bool, bridge_online: bool | None) -> Finding:
-    """From an alarm's active conditions, the worst first."""
-    conditions = set(active)
+def judge(
+    known: Known | None, moment: float, *, bridge_online: bool | None, configured: bool = True
+) -> Finding:
+    """From what is known of an alarm, the worst first. ``moment`` is monotonic, seconds."""
     if bridge_online is False:
         return BRIDGE_OFFLINE
-    if not heard and "link_lost" not in conditions:
+    if known is None:
+        return NOT_HEARD_YET if configured else UNCONFIGURED
+    if "link_lost" in known.active:
+        return _LINK_LOST
+    unreadable = known.active.get("unreadable")
+    if unreadable is not None:
+        said = f"its fire key cannot be read ({unreadable.raw}): possibly a fire"
+        return Finding("degraded", "fire-unreadable", said[:400])
+    if not configured:
+        return UNCONFIGURED
+    if not known.heard:
         return NOT_HEARD_YET
-    return next((found for condition, found in _CONDITIONS if condition in conditions), OK)
+    if not known.fire_said:
+        return FIRE_UNSAID if known.spoke else NOT_HEARD_YET
+    found = next((found for name, found in _CONDITIONS if name in known.active), OK)
+    return TEST_STUCK if found == OK and self_test.is_stuck(known, moment) else found
 
 
 class _Told(NamedTuple):

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
+from vigil_edge.mqtt import Message
 from vigil_edge.smoke import zigbee2mqtt
-from vigil_edge.smoke.alarms import Alarms, event_id
-from vigil_edge.smoke.broker import BrokerSession, Message
+from vigil_edge.smoke.alarms import Alarms, Receipt, Told
+from vigil_edge.smoke.bridge import (
+    Address,
+    Listed,
+    Unconfigured,
+    address,
+    guessed,
+    listed,
+    said_time,
+)
+from vigil_edge.smoke.broker import BrokerSession
+from vigil_edge.smoke.condition import URGENT, event_id
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.health import Finding, ToldHealth, judge
-from vigil_edge.smoke.settings import Alarm, Settings
+from vigil_edge.smoke.observed import PARAMETERS, Observed
+from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.words import Kind
+from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_edge.source import Outgoing, Room, SourceError
-from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import Domain, Lane, QartodFlag
+from vigil_schemas.types import Domain, Lane
 
 ALARMS: Final = "smoke/alarms"
 HEALTH: Final = "smoke/health"
-PARAMETERS: Final = ["battery", "smoke_density"]
-_URGENT: Final = ("smoke", "test")
+UNCONFIGURED: Final = "smoke/unconfigured"
 _SWEEP_S: Final = 5.0
 _CHECKPOINT_S: Final = 600.0
-_OBSERVE_AGAIN_S: Final = 3600.0
+
+_log = structlog.get_logger("smoke")
 
 
 def describe(settings: Settings) -> list[DeviceDescription]:
@@ -62,33 +77,51 @@ class Zigbee2MqttPipeline:
     def __init__(self, settings: Settings, room: Room) -> None:
         self._settings = settings
         self._room = room
-        self._alarms = Alarms(room.state(ALARMS))
-        self._told = ToldHealth(room.state(HEALTH))
-        base = settings.base_topic
-        self._bridge = f"{base}/bridge/state"
+        self._configured = {alarm.friendly_name: alarm.device for alarm in settings.alarm}
+        self._restore()
+        self._base = f"{settings.base_topic}/"
         self._bridge_online: bool | None = None
         """``None`` until its state, or one of its alarms, was heard."""
-        self._by_topic = {f"{base}/{alarm.friendly_name}": alarm for alarm in settings.alarm}
-        self._observed: dict[tuple[str, str], tuple[float, float]] = {}
-        """Value and moment of what was last sent, by device and parameter."""
+        self._waited = False
+        """Long enough for what the broker has kept."""
+        self._listed: dict[str, Listed] = {}
+        self._names: list[str] = []
+        self._name()
+        self._observed = Observed()
+        self._only_own = False
+        """The broker let us subscribe to the configured alarms alone."""
         self._kept = room.monotonic()
+
+    def _restore(self) -> None:
+        room = self._room
+        self._alarms = Alarms(room.state(ALARMS), room.now(), room.monotonic())
+        self._told = ToldHealth(room.state(HEALTH))
+        taken = self._configured.values()
+        device = self._settings.device
+        self._unconfigured = Unconfigured(device, taken, room.state(UNCONFIGURED))
+
+    def _name(self) -> None:
+        """Names that topics begin with, the longest first."""
+        known = {*self._configured, *self._listed, *self._unconfigured.names.values()}
+        self._names = sorted(known, key=len, reverse=True)
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
         name = f"vigil-{self._room.gateway}-{self._settings.device}"
-        topics = [self._bridge]
-        for topic in self._by_topic:
-            topics += [topic, f"{topic}/availability"]
-        session = BrokerSession(self._settings, name, topics)
+        own = [f"{self._base}bridge/{topic}" for topic in ("state", "devices", "health")]
+        for alarm in self._configured:
+            own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
+        session = BrokerSession(self._settings, name)
         try:
             try:
-                await session.open()
+                self._only_own = await session.open([[f"{self._base}#"], own]) > 0
             except SourceError as error:
                 await self._unreachable(error)
                 raise
-            self._room.report("ok")
-            for alarm in self._settings.alarm:
-                self._alarms.expect(alarm.device, self._room.now())
+            self._report()
+            for device in self._configured.values():
+                self._alarms.expect(device, self._room.now())
+            self._show_unconfigured()
             await self._listen(session)
         finally:
             await session.close()
@@ -105,36 +138,236 @@ class Zigbee2MqttPipeline:
                 await self._sweep()
                 due = self._room.monotonic() + _SWEEP_S
 
+    # -- one message
+
     async def _take(self, message: Message) -> None:
         topic = message.topic
-        if topic == self._bridge:
+        if topic is None:
+            self._room.count("smoke-topic-unreadable")
+            return
+        rest = topic.removeprefix(self._base)
+        if rest == topic:
+            return
+        if rest.startswith("bridge/"):
+            await self._of_bridge(rest.removeprefix("bridge/"), message)
+        elif (found := address(rest, self._names)) is not None:
+            if found.attribute == "availability":
+                await self._available(found.name, message)
+            else:
+                await self._heard(found, message)
+        elif (found := guessed(rest, message.payload)) is not None:
+            await self._heard(found, message)
+
+    async def _of_bridge(self, topic: str, message: Message) -> None:
+        if topic == "state":
             await self._bridge_state(message.payload)
-        elif alarm := self._by_topic.get(topic):
-            await self._reported(alarm, message)
-        elif alarm := self._by_topic.get(topic.removesuffix("/availability")):
-            online = zigbee2mqtt.online(message.payload)
-            if online is None:
-                self._room.count("smoke-availability-unreadable")
-                return
-            now = self._room.now()
-            await self._accept(
-                alarm.device, now, self._alarms.availability(alarm.device, online, now), []
-            )
+        elif topic == "devices":
+            await self._take_list(message.payload)
+        elif topic == "health" and not message.retained:
+            time = said_time(message.payload)
+            if time is not None:
+                self._alarms.clock.prove(time, self._room.monotonic())
 
     async def _bridge_state(self, payload: bytes) -> None:
         """With the bridge away, every alarm is out of reach at once."""
         online = zigbee2mqtt.online(payload)
-        if online is None:
+        if online is None or online is self._bridge_online:
             return
-        if online:
-            self._room.report("ok")
+        self._bridge_online = online
+        self._report()
+        # What the retained messages behind this one say comes first where it is back.
+        if not online:
+            await self._tell_health()
+
+    async def _take_list(self, payload: bytes) -> None:
+        found = listed(payload)
+        if found is None:
+            self._room.count("smoke-devices-unreadable")
+            return
+        self._listed = found
+        for name, described in found.items():
+            if described.is_alarm and name not in self._configured:
+                self._unconfigured.add(name)
+        for device, name in list(self._unconfigured.names.items()):
+            if (name in self._configured or name not in found) and not self._alarms.active(device):
+                self._unconfigured.forget(device)
+        self._show_unconfigured()
+        await self._tell_health()
+
+    async def _available(self, name: str, message: Message) -> None:
+        device = self._configured.get(name)
+        if device is None or not message.payload:
+            return
+        online = zigbee2mqtt.online(message.payload)
+        if online is None:
+            self._room.count("smoke-availability-unreadable")
+            return
+        now, moment = self._room.now(), self._room.monotonic()
+        told = self._alarms.availability(device, online, now, moment, retained=message.retained)
+        await self._accept([device], now, told)
+
+    async def _heard(self, found: Address, message: Message) -> None:
+        """A device's own message, or one attribute of it."""
+        if not message.payload:
+            return  # a retained message being deleted
+        devices = self._devices(found.name)
+        report = self._read(found, message, self._measured(found.name, devices))
+        if report is None:
+            return
+        if not devices:
+            if not report.plainly_fire and not self._is_listed_alarm(found.name):
+                return
+            devices = [self._unconfigured.device(found.name)]
+            if self._unconfigured.add(found.name):
+                self._show_unconfigured()
+        if not message.retained and self._bridge_online is None:
+            self._bridge_online = True  # as in Zigbee2MQTT without a retained state
+            self._report()
+        now = self._room.now()
+        receipt = Receipt(
+            now=now,
+            moment=self._room.monotonic(),
+            retained=message.retained,
+            trace=hashlib.sha256(f"{message.topic}\n".encode() + message.payload).hexdigest()[:16],
+            partial=found.attribute is not None,
+        )
+        told: list[Told] = []
+        for device in devices:
+            told += self._alarms.take(device, report, receipt)
+        readings = report if found.name in self._configured else None
+        await self._accept(devices, now, told, readings)
+
+    def _devices(self, name: str) -> list[str]:
+        """The ids that a name stands for; one that was configured meanwhile may have two."""
+        found = [self._configured[name]] if name in self._configured else []
+        other = self._unconfigured.device(name)
+        if other in self._unconfigured.names and (not found or self._alarms.active(other)):
+            found.append(other)
+        return found
+
+    def _is_listed_alarm(self, name: str) -> bool:
+        return name in self._listed and self._listed[name].is_alarm
+
+    def _measured(self, name: str, devices: Sequence[str]) -> set[Kind]:
+        described = self._listed.get(name)
+        found = set(described.measured) if described is not None else set()
+        for device in devices:
+            known = self._alarms.known(device)
+            found |= known.measured if known is not None else set()
+        return found
+
+    def _read(self, found: Address, message: Message, measured: set[Kind]) -> AlarmReport | None:
+        try:
+            if found.attribute is None:
+                report = zigbee2mqtt.read(message.payload, measured)
+            else:
+                report = zigbee2mqtt.read_attribute(found.attribute, message.payload, measured)
+        except PayloadMalformed as error:
+            if found.name in self._configured or self._is_listed_alarm(found.name):
+                self._room.count(error.code)
+            return None
+        if report.unreadable and found.name in self._configured:
+            self._room.count("smoke-payload-wrong-type")
+        return report
+
+    # -- what follows
+
+    async def _accept(
+        self,
+        devices: Iterable[str],
+        now: datetime,
+        told: Sequence[Told],
+        readings: AlarmReport | None = None,
+    ) -> None:
+        out = [
+            _outgoing(device, event, now) for device, event in told if self._is_ours(device, event)
+        ]
+        affected = dict.fromkeys([*devices, *(device for device, _ in told)])
+        out += [change for device in affected for change in self._health(device, now)]
+        due = []
+        if readings is not None:
+            device = next(iter(devices))
+            due = self._observed.due(device, readings, now, self._room.monotonic())
+            out += self._observed.packed(device, due, now)
+        if not out and not told:
+            return
+        await self._keep(out)
+        for reading in due:
+            self._observed.sent(device, reading, self._room.monotonic())
+
+    def _is_ours(self, device: str, event: SmokeAlarm) -> bool:
+        """Of an alarm that nobody configured only what may be a fire is told."""
+        return event.condition in URGENT or device in self._configured.values()
+
+    async def _keep(self, out: Sequence[Outgoing]) -> None:
+        now, moment = self._room.now(), self._room.monotonic()
+        state = {
+            ALARMS: self._alarms.state(now, moment),
+            HEALTH: self._told.state(),
+            UNCONFIGURED: self._unconfigured.state(),
+        }
+        try:
+            await self._room.accept(out, state)
+        except BaseException:
+            # Nothing was kept: an alarm that was only derived must be derived again.
+            self._restore()
+            raise
+        self._kept = moment
+
+    async def _sweep(self) -> None:
+        """Alarms that have fallen silent, tests outlasted; and when each was last heard of."""
+        self._waited = True
+        self._report()
+        now, moment = self._room.now(), self._room.monotonic()
+        told = self._alarms.tick(moment)
+        if self._settings.silent_after_s is not None:
+            limit = timedelta(seconds=self._settings.silent_after_s)
+            told += self._alarms.silent(limit, now, moment)
+        out = [
+            _outgoing(device, event, now) for device, event in told if self._is_ours(device, event)
+        ]
+        for device in self._all_devices():
+            out += self._health(device, now)
+        if out or told or moment - self._kept >= _CHECKPOINT_S:
+            await self._keep(out)
+
+    # -- how things stand
+
+    def _all_devices(self) -> list[str]:
+        return [*self._configured.values(), *self._unconfigured.names]
+
+    def _report(self) -> None:
+        """How the bridge does, as a device of its own."""
+        if self._bridge_online is False:
+            said = "Zigbee2MQTT says that it is offline"
+            self._room.report("degraded", "bridge-offline", said)
+        elif self._bridge_online is None and self._waited:
+            topic = f"{self._base}bridge/state"
+            said = f"nothing on {topic}: is Zigbee2MQTT running, and base_topic its own?"
+            self._room.report("degraded", "bridge-unseen", said)
+        elif self._unconfigured.names:
+            names = ", ".join(sorted(self._unconfigured.names.values()))
+            said = f"alarms on the bridge that are in no [[smoke.alarm]]: {names}"
+            self._room.report("degraded", "alarms-unconfigured", said[:400])
+        elif self._only_own:
+            said = (
+                f"the broker lets this gateway subscribe to its own alarms only, not {self._base}#"
+            )
+            self._room.report("degraded", "bridge-hidden", said)
         else:
-            self._room.report("degraded", "bridge-offline", "Zigbee2MQTT says that it is offline")
-        if online is not self._bridge_online:
-            self._bridge_online = online
-            # What the retained messages behind this one say comes first where it is back.
-            if not online:
-                await self._tell_health()
+            self._room.report("ok")
+
+    def _show_unconfigured(self) -> None:
+        """The cloud learns of them by the birth, and people by the bridge's state."""
+        self._name()
+        if self._unconfigured.names:
+            self._room.describe(
+                [
+                    _found_description(device, name, self._settings.driver)
+                    for device, name in self._unconfigured.names.items()
+                ]
+            )
+        self._report()
 
     async def _unreachable(self, error: SourceError) -> None:
         """The broker is away, and not only for the moment that a restart of it takes."""
@@ -144,116 +377,40 @@ class Zigbee2MqttPipeline:
     async def _tell_health(self, finding: Finding | None = None) -> None:
         """Of every alarm where it changed; ``finding`` is true of all of them."""
         now = self._room.now()
-        out = [
-            told
-            for alarm in self._settings.alarm
-            for told in self._health(alarm.device, now, finding)
-        ]
+        devices = self._all_devices()
+        out = [told for device in devices for told in self._health(device, now, finding)]
         if out:
             await self._keep(out)
 
     def _health(self, device: str, now: datetime, finding: Finding | None = None) -> list[Outgoing]:
         if finding is None:
             finding = judge(
-                self._alarms.active(device),
-                heard=self._alarms.heard(device),
+                self._alarms.known(device),
+                self._room.monotonic(),
                 bridge_online=self._bridge_online,
+                configured=device in self._configured.values(),
             )
         change = self._told.change(device, finding, now)
         if change is None:
             return []
         return [Outgoing(Lane.EVENT, change.TYPE, device, now, change)]
 
-    async def _reported(self, alarm: Alarm, message: Message) -> None:
-        if not message.payload:
-            return  # a retained message being deleted
-        try:
-            report = zigbee2mqtt.read(message.payload)
-        except PayloadMalformed as error:
-            self._room.count(error.code)
-            return
-        if report.unreadable:
-            self._room.count("smoke-payload-wrong-type")
-        if not message.retained and self._bridge_online is None:
-            self._bridge_online = True  # as in Zigbee2MQTT without a retained state
-            self._room.report("ok")
-        now = self._room.now()
-        events = self._alarms.take(alarm.device, report, now, retained=message.retained)
-        readings = [
-            self._reading("battery", "%", now, report.battery_percent),
-            self._reading("smoke_density", None, now, report.smoke_density),
-        ]
-        due = [r for r in readings if r is not None and self._is_due(alarm.device, r)]
-        await self._accept(alarm.device, now, events, due)
 
-    async def _accept(
-        self,
-        device: str,
-        now: datetime,
-        events: Sequence[SmokeAlarm],
-        readings: Sequence[Reading],
-    ) -> None:
-        out = [_outgoing(device, event, now) for event in events]
-        out += self._health(device, now)
-        if readings:
-            records = pack(device, readings)
-            lane, kind = Lane.OBSERVATION, observation_type(Domain.SMOKE)
-            out.append(Outgoing(lane, kind, device, now, records))
-        if not out:
-            return
-        await self._keep(out)
-        moment = self._room.monotonic()
-        for reading in readings:
-            self._observed[device, reading.parameter] = (reading.value or 0.0, moment)
-
-    async def _keep(self, out: Sequence[Outgoing]) -> None:
-        state = {ALARMS: self._alarms.state(), HEALTH: self._told.state()}
-        try:
-            await self._room.accept(out, state)
-        except BaseException:
-            # Nothing was kept: an alarm that was only derived must be derived again.
-            self._alarms = Alarms(self._room.state(ALARMS))
-            self._told = ToldHealth(self._room.state(HEALTH))
-            raise
-        self._kept = self._room.monotonic()
-
-    async def _sweep(self) -> None:
-        """Alarms that have fallen silent; and now and then when each was last heard of."""
-        if self._bridge_online is None:
-            self._room.report(
-                "degraded",
-                "bridge-unseen",
-                f"nothing on {self._bridge}: is Zigbee2MQTT running, and base_topic its own?",
-            )
-        now = self._room.now()
-        out: list[Outgoing] = []
-        if self._settings.silent_after_s is not None:
-            names = {alarm.device for alarm in self._settings.alarm}
-            found = self._alarms.silent(timedelta(seconds=self._settings.silent_after_s), now)
-            out += [_outgoing(device, event, now) for device, event in found if device in names]
-        for alarm in self._settings.alarm:
-            out += self._health(alarm.device, now)
-        if out or self._room.monotonic() - self._kept >= _CHECKPOINT_S:
-            await self._keep(out)
-
-    def _reading(
-        self, parameter: str, unit: str | None, now: datetime, value: float | None
-    ) -> Reading | None:
-        if value is None:
-            return None
-        # + 0.0: devices that compute a difference report a negative zero in clear air.
-        return Reading(parameter, unit, now, value + 0.0, QartodFlag.NOT_EVALUATED)
-
-    def _is_due(self, device: str, reading: Reading) -> bool:
-        """A changed value at once, the same one again after an hour."""
-        value, moment = self._observed.get((device, reading.parameter), (None, 0.0))
-        if reading.value != value:
-            return True
-        return self._room.monotonic() - moment >= _OBSERVE_AGAIN_S
+def _found_description(device: str, name: str, driver: str) -> DeviceDescription:
+    return DeviceDescription(
+        device=device,
+        domain=Domain.SMOKE,
+        driver=driver,
+        name=f"{name[:90]} (not configured)",
+        name_zh=f"{name[:90]}(未設定)",
+        parameters=[],
+    )
 
 
 def _outgoing(device: str, event: SmokeAlarm, now: datetime) -> Outgoing:
-    lane = Lane.ALARM if event.condition in _URGENT else Lane.EVENT
+    lane = Lane.ALARM if event.condition in URGENT else Lane.EVENT
     # A clearing after the clock was set back is since later than now: the cloud would refuse it.
-    time = min(event.since, now)
+    # What is old, or is told again, is told now, whenever it began.
+    begins = event.unconfirmed_since is None and not event.signs
+    time = min(event.since, now) if begins else now
     return Outgoing(lane, event.TYPE, device, time, event, event_id(event))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from paho.mqtt.client import Client
@@ -53,6 +54,22 @@ class Home:
 
 def listening(made: Settings, room: MemoryRoom) -> AbstractAsyncContextManager[asyncio.Task[None]]:
     return supervised.running(pipeline.build(made, room), room)
+
+
+def fires(room: MemoryRoom, device: str) -> list[SmokeAlarm]:
+    """What was told of smoke at one alarm, in order."""
+    return [
+        out.data
+        for out in room.accepted
+        if isinstance(out.data, SmokeAlarm)
+        and out.subject == device
+        and out.data.condition == "smoke"
+    ]
+
+
+def ago(seconds: float) -> str:
+    """A ``last_seen`` as Zigbee2MQTT writes it."""
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
 def alarms(room: MemoryRoom) -> list[tuple[str, str, bool]]:

@@ -2,108 +2,187 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import itertools
+import json
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil_edge.smoke.alarms import Alarms, event_id
+from edge.smoke.night import Night, at, short
+from vigil_edge.smoke.condition import alarm_id, event_id
 from vigil_edge.smoke.settings import Settings
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_schemas.smoke import SmokeAlarm
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 truth = st.sampled_from([True, False, None])
-reports = st.builds(AlarmReport, smoke=truth, test=truth, fault=truth, battery_low=truth)
+reports = st.fixed_dictionaries(
+    {"smoke": truth, "test": truth, "fault": truth, "battery_low": truth}
+)
 
 
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-def feed(alarms: Alarms, said: list[AlarmReport], first: int = 0) -> list[SmokeAlarm]:
-    found: list[SmokeAlarm] = []
-    for i, report in enumerate(said, first):
-        found += alarms.take("kitchen", report, at(i))
-    return found
+def feed(night: Night, said: list[dict[str, Any]]) -> None:
+    for fields in said:
+        night.say(**fields)
+        night.t += 1
 
 
 def test_a_stuck_alarm_is_one_event_and_a_new_fire_another() -> None:
-    smoke, clear = AlarmReport(smoke=True), AlarmReport(smoke=False)
-    found = feed(Alarms(), [clear, smoke, smoke, smoke, clear, clear, smoke])
-    assert [(e.condition, e.active) for e in found] == [
-        ("smoke", True),
-        ("smoke", False),
-        ("smoke", True),
-    ]
-    assert found[0].alarm_id == found[1].alarm_id != found[2].alarm_id
-    assert len({event_id(e) for e in found}) == 3
-    assert found[0].since == at(1)
+    night = Night()
+    feed(night, [{"smoke": s} for s in (False, True, True, True, False, False, True)])
+    assert short(night.told) == ["+smoke", "-smoke", "+smoke"]
+    assert night.told[0].alarm_id == night.told[1].alarm_id != night.told[2].alarm_id
+    assert len(set(night.ids)) == 3
+    assert night.told[0].since == at(1)
+
+
+@pytest.mark.parametrize("kind", ["smoke", "heat", "co", "gas"])
+def test_every_kind_of_fire_is_a_condition_of_its_own(kind: str) -> None:
+    night = Night()
+    feed(night, [{kind: True}, {kind: False}])
+    assert short(night.told) == [f"+{kind}", f"-{kind}"]
 
 
 def test_what_a_message_does_not_say_stays_as_it_was() -> None:
-    alarms = Alarms()
-    feed(alarms, [AlarmReport(smoke=True), AlarmReport(battery_percent=90), AlarmReport()])
-    assert alarms.active("kitchen") == {"smoke"}
+    night = Night()
+    feed(night, [{"smoke": True}, {"battery_percent": 90}, {}])
+    assert night.alarms.active("kitchen") == {"smoke"}
+
+
+def test_what_cannot_be_read_is_told_until_it_can_be() -> None:
+    night = Night()
+    feed(night, [{"doubtful": ("smoke",), "raw": "smoke: ???"}] * 2)
+    assert [(e.condition, e.active, e.raw) for e in night.told] == [
+        ("unreadable", True, "smoke: ???")
+    ]
+    assert short(night.say(battery_percent=90)) == []
+    assert short(night.say(smoke=False)) == ["-unreadable"]
+
+
+def test_what_cannot_be_read_ends_no_fire() -> None:
+    night = Night()
+    feed(night, [{"smoke": True}, {"doubtful": ("smoke",)}])
+    assert "smoke" in night.alarms.active("kitchen")
 
 
 def test_battery_by_its_own_warning_or_by_percentage_with_hysteresis() -> None:
-    found = feed(Alarms(), [AlarmReport(battery_percent=p) for p in (50, 9, 12, 9, 15, 14)])
-    assert [(e.condition, e.active, e.battery_percent) for e in found] == [
+    night = Night()
+    feed(night, [{"battery_percent": p} for p in (50, 9, 12, 9, 15, 14)])
+    assert [(e.condition, e.active, e.battery_percent) for e in night.told] == [
         ("battery_alert", True, 9),
         ("battery_alert", False, 15),
     ]
-    low = AlarmReport(battery_percent=80, battery_low=True)
-    assert [e.condition for e in feed(Alarms(), [low])] == ["battery_alert"]
+    assert short(Night().say(battery_percent=80, battery_low=True)) == ["+battery_alert"]
+
+
+def test_end_of_service_is_told() -> None:
+    night = Night()
+    feed(night, [{"end_of_service": True}] * 2)
+    assert short(night.told) == ["+end_of_service"]
 
 
 def test_silence_and_availability_are_a_lost_link_until_it_speaks() -> None:
-    alarms = Alarms()
+    night = Night()
+    alarms, limit = night.alarms, timedelta(seconds=60)
     alarms.expect("kitchen", at(0))
-    assert alarms.silent(timedelta(seconds=60), at(59)) == []
-    ((device, lost),) = alarms.silent(timedelta(seconds=60), at(60))
+    assert alarms.silent(limit, at(59), 59) == []
+    ((device, lost),) = alarms.silent(limit, at(60), 60)
     assert (device, lost.condition, lost.active) == ("kitchen", "link_lost", True)
-    assert alarms.availability("kitchen", False, at(61)) == []
-    (back,) = alarms.take("kitchen", AlarmReport(smoke=False), at(62))
+    assert alarms.availability("kitchen", False, at(61), 61) == []
+    night.t = 62
+    (back,) = night.say(smoke=False)
     assert (back.condition, back.active, back.alarm_id) == ("link_lost", False, lost.alarm_id)
-    assert [e.active for e in alarms.availability("kitchen", False, at(63))] == [True]
+    assert short([e for _, e in alarms.availability("kitchen", False, at(63), 63)]) == [
+        "+link_lost"
+    ]
 
 
-def test_a_retained_message_does_not_prove_that_the_alarm_is_alive() -> None:
-    alarms = Alarms()
-    alarms.availability("kitchen", False, at(0))
-    found = alarms.take("kitchen", AlarmReport(smoke=True), at(1), retained=True)
-    assert [e.condition for e in found] == ["smoke"]
-    assert alarms.active("kitchen") == {"smoke", "link_lost"}
+def test_a_retained_online_does_not_take_silence_back() -> None:
+    alarms = Night().alarms
+    alarms.expect("kitchen", at(0))
+    alarms.silent(timedelta(seconds=60), at(60), 60)
+    assert alarms.availability("kitchen", True, at(61), 61, retained=True) == []
+    assert short([e for _, e in alarms.availability("kitchen", True, at(62), 62)]) == ["-link_lost"]
 
 
-def test_a_clock_that_is_off_is_not_believed() -> None:
-    wild = AlarmReport(smoke=True, last_seen=START - timedelta(days=900))
-    assert Alarms().take("kitchen", wild, at(0))[0].since == at(0)
-    near = AlarmReport(smoke=True, last_seen=at(-40))
-    assert Alarms().take("kitchen", near, at(0))[0].since == at(-40)
+def test_a_further_rise_of_smoke_is_told_again_under_the_same_id() -> None:
+    night = Night()
+    feed(night, [{"smoke": False, "smoke_density": 0.02}])
+    feed(night, [{"smoke": True, "smoke_density": d} for d in (0.2, 0.21, 0.25, 0.19, 0.5, 0.51)])
+    assert short(night.told) == ["+smoke", "+smoke density"]
+    assert [e.smoke_density for e in night.told] == [0.2, 0.5]
+    feed(night, [{"smoke": True, "smoke_density": 2.0}])
+    assert short(night.told[2:]) == ["+smoke density"]
+    assert len({e.alarm_id for e in night.told}) == 1
+    assert len(set(night.ids)) == 3
+
+
+def test_a_stuck_alarm_in_clear_air_tells_no_rise() -> None:
+    night = Night()
+    feed(night, [{"smoke": False, "smoke_density": 0.04}])
+    feed(night, [{"smoke": True, "smoke_density": d} for d in (0.0, 0.03, 0.05, 0.01)])
+    assert short(night.told) == ["+smoke"]
+
+
+def test_heat_and_a_second_alarm_are_told_behind_a_stuck_one() -> None:
+    night = Night()
+    night.say("kitchen", smoke=True)
+    night.t = 86_400
+    assert short(night.say("kitchen", smoke=True, heat=True)) == ["+heat", "+smoke heat"]
+    assert short(night.say("hall", smoke=True)) == ["+smoke", "+smoke heat second_alarm"]
+    assert short(night.say("hall", smoke=True)) == []
+    night.restart()
+    assert short(night.say("kitchen", smoke=True, heat=True)) == []
+    assert len(set(night.ids)) == len(night.ids)
+
+
+def test_a_state_of_the_release_before_is_read() -> None:
+    night = Night(json.dumps([["kitchen", {"smoke": 1_000_000}, 5, 90.0, True]]).encode())
+    assert night.alarms.active("kitchen") == {"smoke"}
+    (end,) = night.say(smoke=False)
+    assert not end.active
+    active = Night(json.dumps([["kitchen", {"smoke": 1_000_000}, 5, 90.0]]).encode()).known()
+    assert not active.heard
+    assert end.alarm_id == alarm_id("kitchen", "smoke", active.active["smoke"])
+
+
+def test_a_plain_beginning_and_its_end_have_the_ids_of_the_release_before() -> None:
+    from uuid import UUID, uuid5
+
+    namespace = UUID("2a3b7c1e-8c55-5b0d-9d52-7a4de1d6a9c3")
+    night = Night()
+    night.say(smoke=True)
+    night.say(smoke=False)
+    began = str(uuid5(namespace, f"kitchen/smoke/{int(at(0).timestamp() * 1e6)}"))
+    assert [e.alarm_id for e in night.told] == [began, began]
+    assert night.ids == [str(uuid5(namespace, f"{began}/{active}")) for active in (True, False)]
 
 
 @given(st.lists(reports, max_size=25), st.integers(0, 25))
-def test_a_restart_anywhere_changes_nothing(said: list[AlarmReport], cut: int) -> None:
-    whole = feed(Alarms(), said)
-    before = Alarms()
-    found = feed(before, said[:cut])
-    found += feed(Alarms(before.state()), said[cut:], first=min(cut, len(said)))
-    assert found == whole
+def test_a_restart_anywhere_changes_nothing(said: list[dict[str, Any]], cut: int) -> None:
+    whole, parted = Night(), Night()
+    feed(whole, said)
+    feed(parted, said[:cut])
+    parted.restart()
+    feed(parted, said[cut:])
+    assert parted.told == whole.told
+    assert parted.ids == whole.ids
 
 
 @given(st.lists(reports, max_size=40))
-def test_every_condition_alternates_and_pairs_share_an_id(said: list[AlarmReport]) -> None:
-    found = feed(Alarms(), said)
-    for condition in {e.condition for e in found}:
-        mine = [e for e in found if e.condition == condition]
-        assert [e.active for e in mine] == [i % 2 == 0 for i in range(len(mine))]
-        for begin, end in zip(mine[::2], mine[1::2], strict=False):
-            assert begin.alarm_id == end.alarm_id
-            assert begin.since <= end.since
-    assert len({event_id(e) for e in found}) == len(found)
+def test_what_is_told_begins_changes_and_ends_under_one_id(said: list[dict[str, Any]]) -> None:
+    night = Night()
+    feed(night, said)
+    for condition in {e.condition for e in night.told}:
+        mine = [e for e in night.told if e.condition == condition]
+        for before, after in itertools.pairwise(mine):
+            if before.active:
+                assert after.alarm_id == before.alarm_id
+                assert before.since <= after.since
+            else:
+                assert after.active
+                assert after.alarm_id != before.alarm_id
+    assert len(set(night.ids)) == len(night.ids) == len({event_id(e) for e in night.told})
 
 
 def test_settings() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 import servers
 from edge.room import MemoryRoom
-from edge.smoke.home import Home, alarms, listening, section
+from edge.smoke.home import Home, ago, alarms, listening, section
+from edge.smoke.night import Night
 from edge.supervised import RecordedRoom, supervised
 from vigil_edge.smoke import pipeline
-from vigil_edge.smoke.alarms import Alarms
+from vigil_edge.smoke.condition import Active, Known
 from vigil_edge.smoke.health import OK, Finding, ToldHealth, judge
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.gateway import DeviceHealth
+from vigil_schemas.smoke import SmokeCondition
 from vigil_schemas.types import Lane
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,13 +39,38 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_SWEEP_S", 0.2)
 
 
+def known(*conditions: SmokeCondition, **fields: Any) -> Known:
+    return Known(
+        {name: Active(0, 0.0) for name in conditions}, **{"heard": True, "fire_said": True} | fields
+    )
+
+
 def test_the_worst_is_told_first() -> None:
-    everything = {"smoke", "battery_alert", "hardware_fault", "link_lost"}
-    assert judge(everything, heard=True, bridge_online=False).code == "bridge-offline"
-    assert judge(everything, heard=True, bridge_online=True).code == "link-lost"
-    assert judge({"battery_alert", "tamper"}, heard=True, bridge_online=True).code == "tampered"
-    assert judge({"smoke", "test"}, heard=True, bridge_online=None) == OK
-    assert judge((), heard=False, bridge_online=True).state == "starting"
+    everything = known("smoke", "battery_alert", "hardware_fault", "link_lost", "unreadable")
+    assert judge(everything, 0, bridge_online=False).code == "bridge-offline"
+    assert judge(everything, 0, bridge_online=True).code == "link-lost"
+    assert judge(known("battery_alert", "tamper"), 0, bridge_online=True).code == "tampered"
+    assert judge(known("battery_alert", "unreadable"), 0, bridge_online=True).code == (
+        "fire-unreadable"
+    )
+    assert judge(known("end_of_service"), 0, bridge_online=True).code == "end-of-service"
+    assert judge(known("smoke", "test"), 0, bridge_online=None) == OK
+    assert judge(known("test"), 700, bridge_online=None).code == "test-stuck"
+    assert judge(None, 0, bridge_online=True).state == "starting"
+    assert judge(known(heard=False), 0, bridge_online=True).state == "starting"
+
+
+def test_an_alarm_that_has_never_said_its_fire_key_is_degraded() -> None:
+    finding = judge(known(fire_said=False, spoke=True), 0, bridge_online=True)
+    assert (finding.state, finding.code) == ("degraded", "fire-unsaid")
+    # Zigbee2MQTT alone vouches for it.
+    assert judge(known(fire_said=False), 0, bridge_online=True).code == "not-heard-yet"
+
+
+def test_an_alarm_that_nobody_configured_is_degraded() -> None:
+    for state in (None, known()):
+        finding = judge(state, 0, bridge_online=True, configured=False)
+        assert (finding.state, finding.code) == ("degraded", "unconfigured")
 
 
 @given(st.lists(st.sampled_from([OK, Finding("failed", "a"), Finding("failed", "b")])))
@@ -72,39 +98,25 @@ def test_what_has_not_changed_is_told_again_after_a_day() -> None:
     assert {change.since for change in told if change is not None} == {START}
 
 
-def test_a_retained_message_that_names_a_late_hour_is_a_sign_of_life() -> None:
-    known = Alarms()
-    known.take("a", AlarmReport(smoke=False), START, retained=True)
-    assert not known.heard("a")
-    known.take("a", AlarmReport(last_seen=START - timedelta(days=30)), START, retained=True)
-    assert not known.heard("a")
-    known.take("a", AlarmReport(last_seen=START - timedelta(hours=3)), START, retained=True)
-    assert known.heard("a")
-
-
-def test_a_state_of_the_release_before_is_read() -> None:
-    known = Alarms(json.dumps([["a", {"smoke": 1}, 5, 90.0]]).encode())
-    assert known.active("a") == {"smoke"}
-    assert not known.heard("a")
-
-
 def test_a_clearing_after_the_clock_was_set_back_is_not_of_the_future() -> None:
-    known = Alarms()
-    known.take("a", AlarmReport(smoke=True), START + timedelta(hours=2))
-    (clear,) = known.take("a", AlarmReport(smoke=False), START)
-    sent = pipeline._outgoing("a", clear, START)
-    assert sent.time == START
+    night = Night(ahead_s=7200)
+    night.say(smoke=True)
+    night.ahead_s = 0
+    (clear,) = night.say(smoke=False)
+    sent = pipeline._outgoing("a", clear, night.now)
+    assert sent.time == night.now
     assert sent.lane is Lane.ALARM
 
 
 async def test_unknown_until_heard_and_retained_availability_is_heard(home: Home) -> None:
     home.say("bridge/state", b'{"state":"online"}', retain=True)
     home.say("kitchen/availability", b'{"state":"online"}', retain=True)
+    home.say("kitchen", {"smoke": False, "last_seen": ago(7200)}, retain=True)
     states: dict[str, bytes] = {}
     room = MemoryRoom(gateway=home.base, states=states)
     async with listening(home.settings(), room) as task:
-        await room.until(lambda: bool(told(room, "home-1") and told(room, "home-2")), task)
-        assert told(room, "home-1") == [("ok", None)]
+        await room.until(lambda: told(room, "home-1")[-1:] == [("ok", None)], task)
+        await room.until(lambda: bool(told(room, "home-2")), task)
         assert told(room, "home-2") == [("starting", "not-heard-yet")]
         home.say("floor 2/hall", {"smoke": False, "battery_low": True})
         await room.until(lambda: len(told(room, "home-2")) == 2, task)

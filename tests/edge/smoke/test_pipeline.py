@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import servers
+from edge import supervised
 from edge.room import MemoryRoom
-from edge.smoke.home import Home, alarms, listening, section
+from edge.smoke.home import Home, ago, alarms, fires, listening, section
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.source import SourceError
+from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Lane
 
@@ -165,3 +169,134 @@ def test_every_alarm_is_a_device_of_its_own(tmp_path: Path) -> None:
     bridge, alarm = pipeline.describe(made)
     assert bridge.device == "home-1.bridge"
     assert (alarm.device, alarm.name_zh, alarm.latitude) == ("home-1", "廚房", 23.5)
+
+
+async def test_a_cached_fire_is_told_once_with_its_mark_over_restarts(home: Home) -> None:
+    old = {"smoke": True, "last_seen": ago(21 * 86_400)}
+    states: dict[str, bytes] = {}
+    for restart in range(3):
+        room = MemoryRoom(gateway=home.base, states=states)
+        async with listening(home.settings(), room) as task:
+            home.say("kitchen", old)
+            home.say("floor 2/hall", {"battery_low": restart % 2 == 0})
+            await room.until(lambda r=room: bool(alarms(r)), task)
+        told = fires(room, "home-1")
+        assert len(told) == (1 if restart == 0 else 0)
+        assert all(event.unconfirmed_since is not None for event in told)
+    room = MemoryRoom(gateway=home.base, states=states)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen", {"smoke": True, "last_seen": ago(1)})
+        await room.until(lambda: bool(alarms(room)), task)
+    (event,) = fires(room, "home-1")
+    assert event.active
+    assert event.unconfirmed_since is None
+
+
+async def test_an_old_retained_clear_ends_no_fire_at_a_restart(home: Home) -> None:
+    home.say("kitchen", {"smoke": False, "last_seen": ago(8 * 7 * 86_400)}, retain=True)
+    states: dict[str, bytes] = {}
+    first = MemoryRoom(gateway=home.base, states=states)
+    async with listening(home.settings(), first) as task:
+        home.say("kitchen", {"smoke": True, "last_seen": ago(0)})
+        await first.until(lambda: bool(alarms(first)), task)
+    second = MemoryRoom(gateway=home.base, states=states)
+    async with listening(home.settings(), second) as task:
+        home.say("floor 2/hall", {"smoke": True})
+        await second.until(lambda: bool(fires(second, "home-2")), task)
+    assert fires(second, "home-1")[-1].active, "told again for the second alarm, not ended"
+
+
+async def test_output_attribute(home: Home) -> None:
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen/battery", b"97")
+        home.say("kitchen/smoke", b"true")
+        home.say("floor 2/hall/smoke_state", b"alarm")
+        home.say("floor 2/hall/set", b'{"alarm": true}')
+        await room.until(lambda: bool(fires(room, "home-2")), task)
+        home.say("kitchen/smoke", b"false")
+        await room.until(lambda: len(fires(room, "home-1")) >= 2, task)
+    assert [event.active for event in fires(room, "home-1")][::2] == [True] * len(
+        fires(room, "home-1")[::2]
+    )
+    assert [r.value for r in room.readings()] == [97.0]
+
+
+async def test_an_alarm_that_nobody_configured_is_shown_and_its_fire_is_told(home: Home) -> None:
+    exposed = {"exposes": [{"type": "binary", "name": "smoke", "property": "smoke"}]}
+    lamp = {"exposes": [{"type": "light", "features": [{"type": "binary", "name": "state"}]}]}
+    home.say(
+        "bridge/devices",
+        json.dumps(
+            [
+                {"friendly_name": "Coordinator", "definition": None},
+                {"friendly_name": "kitchen", "definition": exposed},
+                {"friendly_name": "Käserei 3", "definition": exposed},
+                {"friendly_name": "lamp", "definition": lamp},
+            ]
+        ).encode(),
+        retain=True,
+    )
+    states: dict[str, bytes] = {}
+    room = MemoryRoom(gateway=home.base, states=states)
+    async with listening(home.settings(), room) as task:
+        shown = ("degraded", "alarms-unconfigured")
+        await room.until(lambda: room.reports[-1][:2] == shown, task)
+        assert "Käserei 3" in str(room.reports[-1][2])
+        (described,) = room.described
+        assert "Käserei 3" in described.name
+        device = described.device
+        home.say("lamp", {"state": "ON", "alarm": True})
+        home.say("Käserei 3", {"smoke": True, "battery_low": True})
+        await room.until(lambda: bool(fires(room, device)), task)
+        home.say("spare", {"smoke_state": "alarm"})  # of a bridge that lists nothing of it
+        await room.until(lambda: len({a[0] for a in alarms(room) if a[1] == "smoke"}) == 2, task)
+    assert [a for a in alarms(room) if a[1] != "smoke"] == []
+    told = {
+        out.subject: out.data.code
+        for out in room.accepted
+        if isinstance(out.data, DeviceHealth) and out.subject not in ("home-1", "home-2")
+    }
+    assert set(told.values()) == {"unconfigured"}
+    assert len(told) == 2
+    # Once it is configured its fire ends under both ids.
+    alarm = {"friendly_name": "Käserei 3", "device": "home-3"}
+    own = [a.model_dump() for a in home.settings().alarm]
+    again = MemoryRoom(gateway=home.base, states=states)
+    made = home.settings(alarm=[*own, alarm])
+    async with supervised.running(pipeline.build(made, again)) as task:
+        await again.until(lambda: bool(again.reports), task)
+        home.say("Käserei 3", {"smoke": False})
+        await again.until(lambda: bool(fires(again, device)), task)
+    assert not fires(again, device)[0].active
+
+
+async def test_a_broker_that_lets_us_see_our_own_alarms_only(tmp_path: Path) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic read z2m/bridge/#\ntopic read z2m/kitchen/#\ntopic write z2m/#\n")
+    broker = servers.mosquitto(tmp_path / "own", extra=f"acl_file {acl}")
+    home = Home(broker, "z2m")
+    room = MemoryRoom(gateway="z2m")
+    try:
+        async with listening(home.settings(), room) as task:
+            home.say("kitchen", {"smoke": True})
+            await room.until(lambda: bool(alarms(room)), task)
+    finally:
+        home.close()
+        broker.stop()
+    assert alarms(room) == [("home-1", "smoke", True)]
+
+
+async def test_a_test_and_what_outlasts_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_SWEEP_S", 0.05)
+    ticks = [1000.0]
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    room = MemoryRoom(gateway=home.base, ticks=lambda: ticks[0], clock=lambda: now)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen", {"smoke": True, "test": True})
+        await room.until(lambda: bool(fires(room, "home-1")), task)
+        ticks[0] += 181
+        await room.until(lambda: len(fires(room, "home-1")) == 2, task)
+    assert [event.during_test for event in fires(room, "home-1")] == [True, False]
+    lanes = {out.lane for out in room.accepted if isinstance(out.data, SmokeAlarm)}
+    assert lanes == {Lane.ALARM}

@@ -1,0 +1,258 @@
+"""A watched MQTT 5 session: every message in order, acknowledged by hand, a dead end noticed.
+
+paho runs its own thread; messages cross over to asyncio through a queue that the broker's
+own flow control bounds, because nothing with QoS 1 is acknowledged before ``acknowledge``.
+Three things end such a session without a word from paho, and are watched here: its thread
+dies of an exception (a topic that is not UTF-8), its thread hangs, and the socket is silent
+(keep-alive, in paho's thread). Each of them is an ``MqttLost``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple, cast
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from vigil_schemas.errors import VigilError
+
+CONNECT_S: Final = 10.0
+HANG_UP_S: Final = 1.0
+"""A connection that leads nowhere would hold paho's thread until its keep-alive runs out."""
+HANGS_S: Final = 60.0
+"""paho's thread takes a turn at least every second; after this it counts as hanging."""
+
+
+class MqttError(VigilError):
+    """A session could not be had, or is over."""
+
+    code: ClassVar[str] = "mqtt-failed"
+
+
+class MqttUnreachable(MqttError):
+    """No connection."""
+
+    code: ClassVar[str] = "mqtt-unreachable"
+
+
+class MqttRefused(MqttError):
+    """The broker refused the connection or every choice of subscriptions."""
+
+    code: ClassVar[str] = "mqtt-refused"
+
+
+class MqttLost(MqttError):
+    """The connection broke, or its thread is dead or hangs."""
+
+    code: ClassVar[str] = "mqtt-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class MqttOptions:
+    """Where to, and as whom. ``client_id`` names the session, and must stay the same."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    keep_alive_s: int = 30
+    session_s: int = 7 * 86_400
+    """How long the broker keeps what comes while nobody is connected."""
+    receive_maximum: int = 100
+
+
+class Message(NamedTuple):
+    """``topic`` is ``None`` where it is not UTF-8; ``mid`` and ``qos`` are for ``acknowledge``."""
+
+    topic: str | None
+    payload: bytes
+    retained: bool
+    mid: int
+    qos: int
+
+
+class _Client(Client):
+    """Tells when its thread ends, for whatever reason, and when it last took a turn."""
+
+    ended: Callable[[str], None] = staticmethod(lambda _: None)
+    turned: float = 0.0
+
+    def loop_misc(self) -> MQTTErrorCode:
+        self.turned = time.monotonic()
+        return super().loop_misc()
+
+    def loop_forever(
+        self, timeout: float = 1.0, retry_first_connection: bool = False
+    ) -> MQTTErrorCode:
+        reason = "its thread came to an end"
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as error:
+            reason = f"its thread died of {error!r}"
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
+        finally:
+            self.ended(f"connection ended: {reason}")
+
+
+class MqttSession:
+    """One connection. Raises ``OSError`` where the certificates' file is none."""
+
+    def __init__(self, options: MqttOptions) -> None:
+        self._options = options
+        self._choices: Sequence[Sequence[str]] = ()
+        self._choice = 0
+        self._loop = asyncio.get_running_loop()
+        self._messages: asyncio.Queue[Message | MqttError] = asyncio.Queue()
+        self._subscribed: asyncio.Future[int] = self._loop.create_future()
+        self._client = self._make_client()
+
+    async def open(self, choices: Sequence[Sequence[str]]) -> int:
+        """Connect and subscribe with QoS 1 to the first choice of topics that is granted.
+
+        Returns which. Raises ``MqttUnreachable``, ``MqttRefused`` or ``MqttLost``.
+        """
+        options = self._options
+        self._choices = choices
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho publishes no types for it
+        properties.SessionExpiryInterval = options.session_s
+        properties.ReceiveMaximum = options.receive_maximum
+        try:
+            # The name is looked up and the connection made here, which may take a while.
+            await asyncio.to_thread(
+                self._client.connect,
+                options.host,
+                options.port,
+                options.keep_alive_s,
+                clean_start=False,
+                properties=properties,
+            )
+            self._client.turned = time.monotonic()
+            self._client.loop_start()
+            async with asyncio.timeout(CONNECT_S):
+                return await self._subscribed
+        except TimeoutError as error:
+            raise MqttUnreachable("no answer") from error
+        except OSError as error:
+            raise MqttUnreachable(str(error)) from error
+
+    async def next(self, timeout_s: float) -> Message | None:
+        """The next message, or ``None`` after the timeout. Raises ``MqttLost`` once it is over."""
+        if self._messages.empty() and time.monotonic() - self._client.turned > HANGS_S:
+            raise MqttLost(f"its thread has not moved for {HANGS_S:.0f} s")
+        try:
+            async with asyncio.timeout(timeout_s):
+                found = await self._messages.get()
+        except TimeoutError:
+            return None
+        if isinstance(found, MqttError):
+            raise found
+        return found
+
+    def acknowledge(self, message: Message) -> None:
+        """Only now does the broker forget it."""
+        self._client.ack(message.mid, message.qos)
+
+    async def close(self) -> None:
+        """Hang up; the session stays."""
+        self._client.disconnect()
+        stopping = asyncio.ensure_future(asyncio.to_thread(self._client.loop_stop))
+        await asyncio.wait([stopping], timeout=HANG_UP_S)
+        if not stopping.done() and (way := self._client.socket()) is not None:
+            with suppress(OSError):
+                cast(socket.socket, way).shutdown(socket.SHUT_RDWR)
+        await stopping
+        # paho's client closes its inner sockets when it is freed: leave no cycle that delays it.
+        self._client.on_connect = self._client.on_subscribe = None
+        self._client.on_message = self._client.on_disconnect = None
+        self._client.ended = lambda _: None
+        if self._subscribed.done() and not self._subscribed.cancelled():
+            self._subscribed.exception()  # an error that open() no longer waited for is known
+
+    def _make_client(self) -> _Client:
+        options = self._options
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            options.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_S
+        if options.username is not None:
+            client.username_pw_set(options.username, options.password)
+        if options.tls:
+            client.tls_set(ca_certs=str(options.ca_file) if options.ca_file else None)
+        client.ended = lambda reason: self._call(self._fail, MqttLost(reason))
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    # -- in paho's thread
+
+    def _on_connect(
+        self, client: Client, _u: Any, _f: ConnectFlags, reason: ReasonCode, _p: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self._call(self._fail, MqttRefused(f"connection: {reason}"))
+        else:
+            self._subscribe(client)
+
+    def _subscribe(self, client: Client) -> None:
+        client.subscribe([(topic, 1) for topic in self._choices[self._choice]])
+
+    def _on_subscribe(
+        self, client: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Properties | None
+    ) -> None:
+        topics = self._choices[self._choice]
+        refused = [t for t, reason in zip(topics, reasons, strict=False) if reason.is_failure]
+        if not refused:
+            self._call(self._succeed, self._choice)
+        elif self._choice + 1 < len(self._choices):
+            self._choice += 1
+            self._subscribe(client)
+        else:
+            names = ", ".join(refused)[:200]
+            self._call(self._fail, MqttRefused(f"subscription refused: {names}"))
+
+    def _on_message(self, _client: Client, _u: Any, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # the broker's mistake; an exception here ends the thread
+            topic = None
+        received = Message(topic, bytes(message.payload), message.retain, message.mid, message.qos)
+        self._call(self._messages.put_nowait, received)
+
+    def _on_disconnect(
+        self, _c: Client, _u: Any, _f: DisconnectFlags, reason: ReasonCode, _p: Properties | None
+    ) -> None:
+        self._call(self._fail, MqttLost(f"connection ended: {reason}"))
+
+    def _call(self, function: Any, *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody is left to be told
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    # -- in the loop's thread
+
+    def _succeed(self, choice: int) -> None:
+        if not self._subscribed.done():
+            self._subscribed.set_result(choice)
+
+    def _fail(self, error: MqttError) -> None:
+        if not self._subscribed.done():
+            self._subscribed.set_exception(error)
+        self._messages.put_nowait(error)

@@ -1,0 +1,157 @@
+"""Zigbee2MQTT's own topics: which devices it has, whose a topic is, who is not configured. Pure.
+
+Source: zigbee2mqtt.io, "MQTT topics and messages" (``bridge/devices``, ``bridge/health``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from vigil_edge.smoke import words
+from vigil_edge.smoke.words import Kind
+
+_MOST: Final = 200
+"""Alarms that nobody configured and that get an id of their own; the others share one."""
+_NO_ATTRIBUTE: Final = ("set", "get", "request")
+_PLAIN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
+
+
+class Listed(NamedTuple):
+    """A device as ``bridge/devices`` describes it."""
+
+    is_alarm: bool
+    measured: frozenset[Kind]
+    """Kinds of which the key is a number with a unit."""
+
+
+class Address(NamedTuple):
+    """Whose message a topic is. ``attribute`` is ``None`` for the device's own topic."""
+
+    name: str
+    attribute: str | None = None
+
+
+def listed(payload: bytes) -> dict[str, Listed] | None:
+    """By friendly name; ``None`` where it cannot be read."""
+    try:
+        devices = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(devices, list):
+        return None
+    found: dict[str, Listed] = {}
+    for device in devices:
+        name = device.get("friendly_name") if isinstance(device, dict) else None
+        if isinstance(name, str):
+            found[name] = _described(device)
+    return found
+
+
+def _described(device: Mapping[str, Any]) -> Listed:
+    definition = device.get("definition")
+    exposes = definition.get("exposes") if isinstance(definition, dict) else None
+    measured: set[Kind] = set()
+    is_alarm = False
+    for name, numeric in _exposed(exposes, 0):
+        kind = words.kind_of(name)
+        if kind is None:
+            continue
+        if numeric and words.may_be_measured(name):
+            measured.add(kind)
+        else:
+            is_alarm |= words.is_plainly_fire(name) or name in ("co", "gas")
+    return Listed(is_alarm, frozenset(measured))
+
+
+def _exposed(exposes: Any, depth: int) -> Iterator[tuple[str, bool]]:
+    """Property and whether it is a number, of each feature."""
+    for one in exposes if isinstance(exposes, list) else ():
+        if not isinstance(one, dict):
+            continue
+        name = one.get("property", one.get("name"))
+        if isinstance(name, str):
+            yield words.plain(name), one.get("type") == "numeric"
+        if depth < 4:
+            yield from _exposed(one.get("features"), depth + 1)
+
+
+def said_time(payload: bytes) -> datetime | None:
+    """The bridge's own time in ``bridge/health``."""
+    try:
+        milliseconds = json.loads(payload)["response_time"]
+        return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, OSError, RecursionError):
+        return None
+
+
+def address(rest: str, names: Iterable[str]) -> Address | None:
+    """Of the topic below the base topic, with the longest name that fits; ``None`` of none.
+
+    ``names`` are tried in their order: give the longest first.
+    """
+    for name in names:
+        if rest == name:
+            return Address(name)
+        if rest.startswith(f"{name}/"):
+            return _attribute(name, rest[len(name) + 1 :])
+    return None
+
+
+def _attribute(name: str, attribute: str) -> Address | None:
+    if attribute.split("/")[0] in _NO_ATTRIBUTE:
+        return None
+    return Address(name, attribute)
+
+
+def guessed(rest: str, payload: bytes) -> Address | None:
+    """The same for a device that nobody has named to us: by what its message looks like."""
+    if rest.rpartition("/")[2] in _NO_ATTRIBUTE or any(
+        f"/{word}/" in rest for word in _NO_ATTRIBUTE
+    ):
+        return None
+    name, _, attribute = rest.rpartition("/")
+    if name and not payload.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return Address(name, attribute) if words.is_plainly_fire(words.plain(attribute)) else None
+    return Address(rest)
+
+
+class Unconfigured:
+    """Alarms on the bridge that are in no ``[[smoke.alarm]]``, by the id derived for each."""
+
+    def __init__(self, bridge: str, taken: Iterable[str], state: bytes | None = None) -> None:
+        self._bridge = bridge[:40].rstrip("._-")
+        self._taken = frozenset(taken)
+        self.names: dict[str, str] = json.loads(state) if state else {}
+        """Device id → friendly name."""
+
+    def state(self) -> bytes:
+        """For the constructor of another run."""
+        return json.dumps(self.names, separators=(",", ":")).encode()
+
+    def device(self, name: str) -> str:
+        """The id of an alarm with this friendly name: always the same."""
+        digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+        device = f"{self._bridge}.{name}"
+        if not _PLAIN_ID.fullmatch(name) or device in self._taken:
+            slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:14].strip("-")
+            device = f"{self._bridge}.{slug or 'alarm'}-{digest[:6]}"
+        if device not in self.names and len(self.names) >= _MOST:
+            return f"{self._bridge}.unconfigured"
+        return device
+
+    def add(self, name: str) -> bool:
+        """Whether it is new."""
+        device = self.device(name)
+        if device in self.names:
+            return False
+        self.names[device] = name
+        return True
+
+    def forget(self, device: str) -> None:
+        """It was configured, or is gone."""
+        self.names.pop(device, None)

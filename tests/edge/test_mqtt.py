@@ -1,0 +1,201 @@
+"""A session that notices when it is deaf: a dead thread, a hanging one, a silent socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import servers
+from edge.room import MemoryRoom
+from edge.smoke.home import alarms, section
+from edge.supervised import RecordedRoom, supervised
+from vigil_edge import mqtt
+from vigil_edge.mqtt import MqttLost, MqttOptions, MqttRefused, MqttSession, MqttUnreachable
+from vigil_edge.smoke import pipeline
+
+
+def publish(topic: bytes, payload: bytes, packet: int) -> bytes:
+    """A PUBLISH of MQTT 5 with QoS 1, as no proper broker would send it."""
+    body = len(topic).to_bytes(2, "big") + topic + packet.to_bytes(2, "big") + b"\0" + payload
+    assert len(body) < 128
+    return bytes((0x32, len(body))) + body
+
+
+class BareBroker:
+    """Takes one client: CONNACK, SUBACK, then whatever ``then`` writes; notes PUBACKs."""
+
+    def __init__(self, then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
+        self._then = then
+        self.acknowledged: list[int] = []
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> BareBroker:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                kind, length = await reader.readexactly(2)
+                body = await reader.readexactly(length)
+                if kind == 0x10:
+                    writer.write(bytes((0x20, 3, 0, 0, 0)))
+                elif kind == 0x82:
+                    writer.write(bytes((0x90, 4)) + body[:2] + bytes((0, 1)))
+                    await self._then(writer)
+                elif kind == 0x40:
+                    self.acknowledged.append(int.from_bytes(body[:2], "big"))
+        writer.close()
+
+
+def options(port: int) -> MqttOptions:
+    return MqttOptions(host="127.0.0.1", port=port, client_id="test")
+
+
+async def test_a_topic_that_is_not_utf_8_costs_that_message_only() -> None:
+    async def then(writer: asyncio.StreamWriter) -> None:
+        writer.write(publish(b"home/\xff\xfe", b"1", 1) + publish(b"home/kitchen", b"2", 2))
+
+    async with BareBroker(then) as broker:
+        session = MqttSession(options(broker.port))
+        try:
+            await session.open([["home/#"]])
+            found = [await session.next(10), await session.next(10)]
+        finally:
+            await session.close()
+    assert [(m.topic, m.payload) for m in found if m is not None] == [
+        (None, b"1"),
+        ("home/kitchen", b"2"),
+    ]
+
+
+async def test_the_pipeline_counts_it_and_hears_the_fire_behind_it() -> None:
+    async def then(writer: asyncio.StreamWriter) -> None:
+        writer.write(publish(b"z2m/\xff", b"{}", 1) + publish(b"z2m/kitchen", b'{"smoke":true}', 2))
+
+    async with BareBroker(then) as broker:
+        room = MemoryRoom()
+        task = asyncio.create_task(
+            pipeline.build(section(f"mqtt://127.0.0.1:{broker.port}", "z2m"), room).run()
+        )
+        await room.until(lambda: bool(alarms(room)), task)
+        await room.until(lambda: broker.acknowledged == [1, 2], task)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert alarms(room) == [("home-1", "smoke", True)]
+    assert room.counters["smoke-topic-unreadable"] == 1
+
+
+async def test_a_thread_that_dies_ends_the_session(
+    mosquitto: servers.Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = MqttSession(options(mosquitto.port))
+    try:
+        await session.open([["x/#"]])
+
+        def dies(*_: object) -> None:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+        monkeypatch.setattr(session._client, "loop_misc", dies)
+        with pytest.raises(MqttLost, match="died of UnicodeDecodeError"):
+            await session.next(10)
+    finally:
+        await session.close()
+
+
+async def test_a_dead_thread_is_mended_by_the_supervisor(
+    mosquitto: servers.Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = section(mosquitto.url, "deaf")
+    room = RecordedRoom(gateway="deaf")
+    deaf = [True]
+    whole = mqtt._Client.loop_misc
+
+    def dies_once(self: mqtt._Client) -> object:
+        if deaf and self.is_connected():
+            deaf.clear()
+            raise ValueError("paho met something")
+        return whole(self)
+
+    monkeypatch.setattr(mqtt._Client, "loop_misc", dies_once)
+    async with supervised(lambda: pipeline.build(made, room), room, made.device) as record:
+        await room.until(lambda: record.restarts >= 1)
+        assert record.counters["broker-lost"] == 1
+        await room.until(lambda: record.state == "ok")
+
+
+async def test_a_thread_that_hangs_ends_the_session(
+    mosquitto: servers.Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = MqttSession(options(mosquitto.port))
+    try:
+        await session.open([["x/#"]])
+        monkeypatch.setattr(session._client, "loop_misc", lambda: 0)
+        session._client.turned = time.monotonic() - mqtt.HANGS_S - 1
+        with pytest.raises(MqttLost, match="has not moved"):
+            await session.next(10)
+    finally:
+        await session.close()
+
+
+async def test_a_broker_that_falls_silent_is_lost(tmp_path: Path) -> None:
+    broker = servers.mosquitto(tmp_path / "own")
+    session = MqttSession(replace(options(broker.port), keep_alive_s=1))
+    try:
+        await session.open([["x/#"]])
+        os.kill(broker.pid, signal.SIGSTOP)
+        with pytest.raises(MqttLost, match="Keep alive timeout"):
+            await session.next(30)
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+        await session.close()
+        broker.stop()
+
+
+async def test_the_second_choice_where_the_first_is_refused_and_none() -> None:
+    async def then(_: asyncio.StreamWriter) -> None:
+        return
+
+    class Refusing(BareBroker):
+        granted = 0x87
+
+        async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    kind, length = await reader.readexactly(2)
+                    body = await reader.readexactly(length)
+                    if kind == 0x10:
+                        writer.write(bytes((0x20, 3, 0, 0, 0)))
+                    elif kind == 0x82:
+                        code = 0x87 if body.endswith(b"#\x01") else self.granted
+                        writer.write(bytes((0x90, 4)) + body[:2] + bytes((0, code)))
+
+    async with Refusing(then) as broker:
+        session = MqttSession(options(broker.port))
+        with pytest.raises(MqttRefused, match="x/#"):
+            await session.open([["x/#"]])
+        await session.close()
+        broker.granted = 1
+        session = MqttSession(options(broker.port))
+        assert await session.open([["x/#"], ["x/y"]]) == 1
+        await session.close()
+
+
+async def test_nobody_there() -> None:
+    session = MqttSession(options(servers.free_port()))
+    with pytest.raises(MqttUnreachable):
+        await session.open([["x"]])
+    await session.close()
