@@ -187,6 +187,7 @@ class City:
                     name_zh=who["name_zh"],
                     latitude=who["latitude"],
                     longitude=who["longitude"],
+                    dialect=alarm.dialect,
                 )
             )
         home = Zigbee2MqttHome(

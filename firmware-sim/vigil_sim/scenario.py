@@ -98,6 +98,8 @@ class HomeAlarm(_Device):
     friendly_name: Name
     threshold: Annotated[float, Field(gt=0, le=20)] = 3.0
     """Obscuration at which it sounds, % per metre."""
+    dialect: Literal["plain", "state", "two_alarms", "words"] = "plain"
+    """How its converter words what it says."""
 
 
 class Canal(_Part):

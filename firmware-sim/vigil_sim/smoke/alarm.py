@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from vigil_sim.faults import Faults
 
@@ -22,6 +22,11 @@ CHANCE_STYLES: Final = ("json", "binary")
 """Of corrupt_frame: a message is broken JSON, or not text."""
 LASTING_STYLES: Final = ("stuck", "link-lost")
 """Of corrupt_frame, as long as its window: smoke stays true; unavailable, nothing is published."""
+
+
+Dialect = Literal["plain", "state", "two_alarms", "words"]
+"""How a converter words an alarm: ``smoke``; ``smoke_state`` and ``battery_state``;
+``smoke_alarm_1`` and ``_2``; ``smoke`` as a word. All of them are found in the field."""
 
 
 def clear_air(_t: float) -> float:
@@ -50,6 +55,11 @@ class ZigbeeAlarm:
     name_zh: str = ""
     latitude: float | None = None
     longitude: float | None = None
+    dialect: Dialect = "plain"
+    senses_heat: bool = False
+    """A combined alarm: its messages have ``heat``."""
+    configured: bool = True
+    """Whether the gateway's ``[[smoke.alarm]]`` names it; the bridge has it all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,9 @@ class Condition:
     optical_density: float
     """dB per metre."""
     reachable: bool = True
+    heat: bool = False
+    expired: bool = False
+    """It says that its service life has ended."""
 
     @property
     def battery_low(self) -> bool:
@@ -72,8 +85,8 @@ class Condition:
     def differs(self, other: Condition) -> bool:
         """Whether a change is worth a message at once."""
         return (
-            (self.smoke, self.test, self.tamper, self.battery_low)
-            != (other.smoke, other.test, other.tamper, other.battery_low)
+            (self.smoke, self.test, self.tamper, self.battery_low, self.heat, self.expired)
+            != (other.smoke, other.test, other.tamper, other.battery_low, other.heat, other.expired)
         ) or abs(self.optical_density - other.optical_density) > 0.1
 
 
@@ -84,6 +97,11 @@ class SensingChamber:
         self.alarm = alarm
         self.test = False
         """The button is held."""
+        self.test_sounds = False
+        """The test raises the smoke bit too, as on most alarms."""
+        self.heat = False
+        """It is hot enough for the heat element."""
+        self.expired = False
         self.tamper = False
         """The alarm is off its base."""
         self._smoke = False
@@ -99,12 +117,14 @@ class SensingChamber:
         self._smoke = obscuration >= bound
         battery = alarm.battery_percent + faults.drift(t, "battery")
         return Condition(
-            smoke=self._smoke or faults.lasting(t, "stuck"),
+            smoke=self._smoke or faults.lasting(t, "stuck") or (self.test and self.test_sounds),
             test=self.test,
             tamper=self.tamper,
             battery_percent=min(max(battery, 0.0), 100.0),
             optical_density=-10 * math.log10(1 - obscuration / 100),
             reachable=not (faults.rebooting(t) or faults.lasting(t, "link-lost")),
+            heat=self.heat,
+            expired=self.expired,
         )
 
     def link_quality(self) -> int:
@@ -114,10 +134,12 @@ class SensingChamber:
         return round(self._quality)
 
 
-def message(condition: Condition, link_quality: int, last_seen_s: float) -> dict[str, Any]:
-    """The device's message. ``last_seen_s`` is Unix time."""
+def message(
+    alarm: ZigbeeAlarm, condition: Condition, link_quality: int, last_seen_s: float
+) -> dict[str, Any]:
+    """The device's message in its dialect. ``last_seen_s`` is Unix time."""
     seen = datetime.fromtimestamp(last_seen_s, UTC)
-    return {
+    found: dict[str, Any] = {
         "battery": round(condition.battery_percent),
         "battery_low": condition.battery_low,
         "last_seen": seen.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -128,6 +150,18 @@ def message(condition: Condition, link_quality: int, last_seen_s: float) -> dict
         "test": condition.test,
         "voltage": 2000 + 10 * round(condition.battery_percent),
     }
+    if alarm.senses_heat:
+        found["heat"] = condition.heat
+    if condition.expired:
+        found["lifecycle"] = True
+    if alarm.dialect == "state":
+        found["smoke_state"] = "alarm" if found.pop("smoke") else "normal"
+        found["battery_state"] = "low" if found.pop("battery_low") else "high"
+    elif alarm.dialect == "two_alarms":
+        found |= {"smoke_alarm_1": found.pop("smoke"), "smoke_alarm_2": False}
+    elif alarm.dialect == "words":
+        found["smoke"] = "alarm" if found["smoke"] else "clear"
+    return found
 
 
 def broken(style: str | None, payload: bytes, rng: random.Random) -> bytes:
@@ -141,8 +175,10 @@ def broken(style: str | None, payload: bytes, rng: random.Random) -> bytes:
 def definition(alarm: ZigbeeAlarm, network_address: int) -> dict[str, Any]:
     """The alarm's entry in ``bridge/devices``."""
     numbers = {"battery": "%", "voltage": "mV", "linkquality": "lqi", "smoke_density": "dB/m"}
+    spoken = message(alarm, Condition(False, False, False, 97.0, 0.0), 120, 0.0)
+    fire = [name for name in ("smoke", "smoke_state", "smoke_alarm_1", "heat") if name in spoken]
     exposes = [
-        *(_exposed("binary", name) for name in ("smoke", "battery_low", "tamper", "test")),
+        *(_exposed("binary", name) for name in (*fire, "battery_low", "tamper", "test")),
         *(_exposed("numeric", name, unit=unit) for name, unit in numbers.items()),
     ]
     return {

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
@@ -56,13 +56,16 @@ class _Installed:
     """What was really sent last, of the words that the ledger notes."""
     reachable: bool | None = None
     reported_at: float = -math.inf
+    cached: dict[str, Any] | None = None
+    """Its last message, as Zigbee2MQTT keeps it over a restart of its own."""
 
 
 class Zigbee2MqttHome:
     """A Zigbee2MQTT instance. With no ``broker`` it starts an embedded one of its own.
 
     As Zigbee2MQTT with its defaults: bridge state, device list and availability are retained,
-    device messages are not and have QoS 0; the will says ``offline``. An alarm reports at each
+    device messages are not (``retain``) and have QoS 0; the will says ``offline``. ``output``
+    ``attribute`` gives each attribute a topic of its own. An alarm reports at each
     change, every ``report_s`` and, while it sounds, every 5 s. The ledger notes each change of
     smoke, test, tamper and battery_low that was sent, under that word as the parameter.
     """
@@ -77,6 +80,8 @@ class Zigbee2MqttHome:
         base_topic: str = "zigbee2mqtt",
         tick_s: float = 0.2,
         report_s: float = 60.0,
+        retain: bool = False,
+        output: Literal["json", "attribute"] = "json",
         clock: Callable[[], float] = time.time,
         world_time: Callable[[], float] | None = None,
         speed: float = 1.0,
@@ -91,6 +96,8 @@ class Zigbee2MqttHome:
         self._base_topic = base_topic
         self._tick_s = tick_s
         self._report_s = report_s
+        self._retain = retain
+        self._output = output
         self._clock = DeviceClock(clock, world_time, speed, Faults())
         self._ledger = ledger
         self._client: mqtt.Client | None = None
@@ -113,7 +120,11 @@ class Zigbee2MqttHome:
             "driver": "zigbee2mqtt",
             "broker": self.broker,
             "base_topic": self._base_topic,
-            "alarm": [_alarm_section(home.chamber.alarm) for home in self._alarms.values()],
+            "alarm": [
+                _alarm_section(home.chamber.alarm)
+                for home in self._alarms.values()
+                if home.chamber.alarm.configured
+            ],
         }
         return table | keys
 
@@ -139,9 +150,31 @@ class Zigbee2MqttHome:
         if self._embedded is not None:
             await self._embedded.stop()
 
-    def press_test(self, friendly_name: str, held: bool = True) -> None:
-        """The alarm's test button is pressed (or let go)."""
-        self._installed(friendly_name).chamber.test = held
+    def press_test(self, friendly_name: str, held: bool = True, *, sounds: bool = False) -> None:
+        """The alarm's test button is pressed (or let go); ``sounds`` raises its smoke bit too."""
+        chamber = self._installed(friendly_name).chamber
+        chamber.test, chamber.test_sounds = held, sounds
+
+    def heat_up(self, friendly_name: str, hot: bool = True) -> None:
+        """The heat element of a combined alarm trips (or cools down)."""
+        self._installed(friendly_name).chamber.heat = hot
+
+    def expire(self, friendly_name: str) -> None:
+        """The alarm reaches the end of its service life, and says so."""
+        self._installed(friendly_name).chamber.expired = True
+
+    def remember(self, friendly_name: str, age_s: float, **said: Any) -> None:
+        """What the cache of a restarted Zigbee2MQTT holds of an alarm: as heard ``age_s`` ago."""
+        home = self._installed(friendly_name)
+        condition = home.chamber.sense(self._clock.world())
+        seen_s = self._clock.true() - age_s
+        home.cached = message(home.chamber.alarm, condition, 0, seen_s) | said
+
+    def publish_cache(self) -> None:
+        """As Zigbee2MQTT does when it starts: every cached state, with its old ``last_seen``."""
+        for name, home in self._alarms.items():
+            if home.cached is not None:
+                self._say(name, home.cached)
 
     def take_off(self, friendly_name: str, off: bool = True) -> None:
         """The alarm is taken off its base (or put back): tamper."""
@@ -203,8 +236,8 @@ class Zigbee2MqttHome:
         devices = [coordinator, *(definition(a, n) for n, a in enumerate(alarms, start=4660))]
         for topic, value in (("state", {"state": "online"}), ("info", info), ("devices", devices)):
             self._publish(f"bridge/{topic}", dumped(value), retain=True)
+        self.publish_cache()
         for home in self._alarms.values():
-            # Zigbee2MQTT publishes the cached state of every device when it starts.
             home.reachable = None
             home.reported_at = -math.inf
 
@@ -239,18 +272,27 @@ class Zigbee2MqttHome:
     def _report(self, name: str, home: _Installed, condition: Condition, world: float) -> None:
         faults = home.chamber.alarm.faults
         seen_s = self._clock.true() + faults.skew(world)
-        payload = dumped(message(condition, home.chamber.link_quality(), seen_s))
+        said = message(home.chamber.alarm, condition, home.chamber.link_quality(), seen_s)
         if faults.drops(world):
             # Lost on the air: the alarm does not know, and says it again only in time.
             home.condition = condition
             return
         fault = faults.corruption(world, CHANCE_STYLES)
         if fault is not None:
-            self._publish(name, broken(fault.style, payload, faults.random))
+            self._publish(name, broken(fault.style, dumped(said), faults.random))
             return
-        self._publish(name, payload)
+        home.cached = said
+        self._say(name, said)
         self._note(home, condition, math.floor(seen_s * 1e6))
         home.condition = condition
+
+    def _say(self, name: str, said: dict[str, Any]) -> None:
+        if self._output == "json":
+            self._publish(name, dumped(said), retain=self._retain)
+            return
+        for key, value in said.items():
+            text = value.encode() if isinstance(value, str) else dumped(value)
+            self._publish(f"{name}/{key}", text, retain=self._retain)
 
     def _note(self, home: _Installed, condition: Condition, time_us: int) -> None:
         if self._ledger is None:
