@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -16,11 +17,12 @@ from vigil_cloud.alerts.routes import router as alerts_router
 from vigil_cloud.body_limit import BodyLimit
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
+from vigil_cloud.checkin.silence import silence_chore
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.identity.routes import router as identity_router
-from vigil_cloud.ingest.port import Handler
+from vigil_cloud.ingest.port import Chore, Handler
 from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
@@ -73,6 +75,12 @@ def handlers(services: Services) -> list[Handler]:
     """The rooms that take events, for ingest."""
     del services
     return [DevicesHandler(), NoiseHandler(), WaterHandler(), CheckinHandler(), SmokeHandler()]
+
+
+def chores(services: Services) -> list[Chore]:
+    """What the rooms do now and then, for ingest."""
+    offline_after = timedelta(seconds=services.settings.offline_after_s)
+    return [silence_chore(offline_after)]
 
 
 def openapi_document() -> dict[str, Any]:

@@ -21,7 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from vigil_cloud.app import create_app, create_operations_app, handlers
+from vigil_cloud.app import chores, create_app, create_operations_app, handlers
 from vigil_cloud.broker import EmbeddedBroker
 from vigil_cloud.checkin import service as checkin
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
@@ -147,7 +147,7 @@ def settle_memory() -> None:
 @contextlib.contextmanager
 def running_ingest(services: Services, address: BrokerAddress) -> Iterator[Ingest]:
     """Ingest with every room's handlers."""
-    ingest = Ingest(services, handlers(services), address)
+    ingest = Ingest(services, handlers(services), address, chores(services))
     services.readiness["ingest"] = ingest.check
     settle_memory()
     ingest.start()

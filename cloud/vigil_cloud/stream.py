@@ -347,7 +347,7 @@ def _visits(
     )
     shown: dict[str, tuple[int, BaseModel]] = {}
     for visit in rows:
-        entry = visit_entry(visit, place_of(session, visit.device))
+        entry = visit_entry(visit, place_of(session, visit.device), services.now())
         news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
         shown[visit.id] = (numbers[visit.id], news)
     if rows:

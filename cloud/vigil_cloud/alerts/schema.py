@@ -167,6 +167,10 @@ class VisitEntry(_Answer):
     arrived: UtcDatetime
     last_seen: UtcDatetime
     departed: UtcDatetime | None
+    silent_since: UtcDatetime | None
+    """The last sign of the station itself, where it fell silent while the visit went on."""
+    present: bool
+    """Whether it goes on as far as can be known: a sign within half an hour, and no departure."""
 
 
 def cursor(raised: datetime, id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import Float, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -36,7 +36,10 @@ class Visit(Base):
     """One stay of one tag at one station. ``person_key`` is who carried it then."""
 
     __tablename__ = "visits"
-    __table_args__ = (Index("ix_visits_footprint", "person_key", "arrived"),)
+    __table_args__ = (
+        Index("ix_visits_footprint", "person_key", "arrived"),
+        Index("ix_visits_open", "departed", "gateway"),
+    )
 
     id: Mapped[str] = mapped_column(String(130), primary_key=True)
     """``{gateway}:{visit_id}``: a gateway can only speak of its own."""
@@ -50,3 +53,9 @@ class Visit(Base):
     departed: Mapped[datetime | None]
     sightings: Mapped[int]
     rssi_max_dbm: Mapped[float | None]
+    battery_mv: Mapped[int | None]
+    """Of the tag, where it told it."""
+    silent_since: Mapped[datetime | None]
+    """The last sign of the station itself, where that fell silent during the visit."""
+    clock_offset_s: Mapped[float | None] = mapped_column(Float)
+    """How far the station's clock was ahead of ours; the times have been corrected by it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Path, Query
@@ -31,6 +31,8 @@ from vigil_cloud.identity.service import find_account
 from vigil_cloud.problem import ApiError
 from vigil_schemas.types import UtcDatetime
 
+PRESENT_WITHIN = timedelta(minutes=30)
+"""Stations tell every ten minutes of a visit that goes on."""
 router = APIRouter(prefix="/people", tags=["people"])
 PersonKey = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -96,7 +98,7 @@ def get_footprints(
             now=now,
             automatic=refresh,
         )
-    return Footprints(visits=[visit_entry(visit, place) for visit, place in visits])
+    return Footprints(visits=[visit_entry(visit, place, now) for visit, place in visits])
 
 
 @router.get("/{key}/audit", operation_id="get_person_audit")
@@ -171,7 +173,7 @@ def revoke_consent(
     services.changed.announce()
 
 
-def visit_entry(visit: Visit, place: Place) -> VisitEntry:
+def visit_entry(visit: Visit, place: Place, now: datetime) -> VisitEntry:
     """One visit as the API shows it."""
     return VisitEntry(
         visit_id=visit.id,
@@ -183,6 +185,10 @@ def visit_entry(visit: Visit, place: Place) -> VisitEntry:
         arrived=visit.arrived,
         last_seen=visit.last_seen,
         departed=visit.departed,
+        silent_since=None if visit.departed else visit.silent_since,
+        present=visit.departed is None
+        and visit.silent_since is None
+        and now - visit.last_seen <= PRESENT_WITHIN,
     )
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import Place, place_of
 from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
-from vigil_cloud.alerts.service import Occurrence, record, rename
+from vigil_cloud.alerts.service import rename
 from vigil_cloud.checkin.models import Person, Tag, Visit
+from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity import audit, looks, person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import PersonKey
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.services import Services
 from vigil_schemas.checkin import CheckinVisit
-from vigil_schemas.types import Domain, isoformat_utc
+from vigil_schemas.types import isoformat_utc
 
 LONGEST_FOOTPRINT: Final = timedelta(days=62)
 MOST_VISITS: Final = 5000
@@ -42,13 +44,14 @@ class CheckinHandler:
         now = message.received
         feed.append(session, "visit", visit.id, now)
         if visit.person_key is not None:
-            _tell_relatives(session, message, event, visit, now)
+            tell_relatives(session, visit, now, message.marks)
 
 
 def _merge(session: Session, message: Received, event: CheckinVisit) -> Visit | None:
     """The visit as known now; ``None`` where the message brings nothing new."""
     visit_id = f"{message.gateway}:{event.visit_id}"
-    departed = event.last_seen if event.phase == "departed" else None
+    arrived, last_seen, offset_s = _corrected(session, message, event)
+    departed = last_seen if event.phase == "departed" else None
     visit = session.get(Visit, visit_id)
     if visit is None:
         visit = Visit(
@@ -58,55 +61,47 @@ def _merge(session: Session, message: Received, event: CheckinVisit) -> Visit | 
             gateway=message.gateway,
             device=message.envelope.subject,
             carrier=event.carrier,
-            # Of two times one may have been replaced: nobody leaves before they come.
-            arrived=min(event.arrived, event.last_seen),
-            last_seen=event.last_seen,
+            arrived=arrived,
+            last_seen=last_seen,
             departed=departed,
             sightings=event.sightings,
             rssi_max_dbm=event.rssi_max_dbm,
+            battery_mv=event.battery_mv,
+            clock_offset_s=offset_s,
         )
         session.add(visit)
         session.flush()
         return visit
-    before = (visit.arrived, visit.last_seen, visit.departed, visit.sightings)
-    visit.arrived = min(visit.arrived, event.arrived)
-    visit.last_seen = max(visit.last_seen, event.last_seen)
+    before = (visit.arrived, visit.last_seen, visit.departed, visit.sightings, visit.silent_since)
+    visit.arrived = min(visit.arrived, arrived)
+    visit.last_seen = max(visit.last_seen, last_seen)
     visit.departed = visit.departed or departed
     visit.sightings = max(visit.sightings, event.sightings)
+    visit.silent_since = None  # the station has spoken
+    visit.battery_mv = event.battery_mv or visit.battery_mv
     levels = [rssi for rssi in (visit.rssi_max_dbm, event.rssi_max_dbm) if rssi is not None]
     visit.rssi_max_dbm = max(levels, default=None)
-    changed = before != (visit.arrived, visit.last_seen, visit.departed, visit.sightings)
-    return visit if changed else None
+    after = (visit.arrived, visit.last_seen, visit.departed, visit.sightings, visit.silent_since)
+    return visit if before != after else None
 
 
-def _tell_relatives(
-    session: Session, message: Received, event: CheckinVisit, visit: Visit, now: datetime
-) -> None:
-    person = session.get(Person, visit.person_key)
-    place = place_of(session, visit.device)
-    record(
-        session,
-        Occurrence(
-            domain=Domain.CHECKIN,
-            reference=event.visit_id,
-            kind="visit",
-            gateway=message.gateway,
-            device=visit.device,
-            title=f"{{person}} is at {place.name}",
-            title_zh=f"{{person}} 到了 {place.name_zh}",
-            severity="info",
-            event_time=visit.arrived,
-            active=visit.departed is None,
-            ended=visit.departed,
-            detail=event.model_dump(mode="json", exclude_none=True, exclude={"tag"}),
-            marks=message.marks,
-            person_key=visit.person_key,
-            person_name=person.name if person else None,
-            latitude=place.latitude,
-            longitude=place.longitude,
-        ),
-        now,
-    )
+def _corrected(
+    session: Session, message: Received, event: CheckinVisit
+) -> tuple[datetime, datetime, float | None]:
+    """Arrival and last sign by our clock, and by how much the station's was ahead of it.
+
+    A station that is minutes ahead would put its visits behind later ones elsewhere. What
+    its health last said of its clock is taken off, and nothing is later than its receipt.
+    """
+    arrived, last_seen, offset_s = event.arrived, event.last_seen, None
+    if "time_quality" not in message.marks:
+        gateway = session.get(Gateway, message.gateway)
+        offset_s = ((gateway.health if gateway else None) or {}).get("clock_offset_s")
+    if offset_s is not None:
+        step = timedelta(seconds=offset_s)
+        arrived, last_seen = arrived - step, last_seen - step
+    last_seen = min(last_seen, message.received)
+    return min(arrived, last_seen), last_seen, offset_s
 
 
 def add_person(session: Session, cipher: Cipher, *, key: str, name: str, now: datetime) -> None:
@@ -188,7 +183,7 @@ def footprints(
     now: datetime,
     automatic: bool = False,
 ) -> list[tuple[Visit, Place]]:
-    """Visits that began in ``[start, stop)``, oldest first; the look is written down.
+    """Visits that touch ``[start, stop)``, oldest first; the look is written down.
 
     The caller has checked the consent. ``automatic``: an open page asks again by itself.
     """
@@ -205,7 +200,15 @@ def footprints(
     )
     visits = session.scalars(
         select(Visit)
-        .where(Visit.person_key == person_key, Visit.arrived >= start, Visit.arrived < stop)
+        .where(
+            Visit.person_key == person_key,
+            Visit.arrived < stop,
+            # Also what began before and was still going on: nobody vanishes by staying.
+            or_(Visit.departed.is_(None), Visit.departed >= start),
+            or_(
+                Visit.departed.is_not(None), Visit.silent_since.is_(None), Visit.last_seen >= start
+            ),
+        )
         .order_by(Visit.arrived.desc())
         .limit(MOST_VISITS)
     )

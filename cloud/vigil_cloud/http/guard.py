@@ -1,7 +1,7 @@
 """Who is connected, and who has kept us waiting for too long.
 
 uvicorn has a deadline for the pause between two requests and none for a request's header,
-its body, or a reader that does not read (docs/decisions/0014-connections-that-wait.md). One look a second
+its body, or a reader that does not read (ADR 14). One look a second
 over all connections finds those, whatever they are in the middle of.
 """
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import ClassVar, Final
 
 import structlog
@@ -22,7 +23,7 @@ from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder, Limits
 from vigil_cloud.ingest.models import DeadLetter, TakenEvent
-from vigil_cloud.ingest.port import Handler
+from vigil_cloud.ingest.port import Chore, Handler
 from vigil_cloud.ingest.queue import Waiting
 from vigil_cloud.ingest.subscriber import (
     RECEIVE_MAXIMUM,
@@ -110,9 +111,15 @@ class Ingest:
     """Started and stopped by the command line; any number of processes may run one."""
 
     def __init__(
-        self, services: Services, handlers: Sequence[Handler], address: BrokerAddress
+        self,
+        services: Services,
+        handlers: Sequence[Handler],
+        address: BrokerAddress,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._services = services
+        self._chores = dict.fromkeys(chores, 0.0)
+        """When each is to be done next, by the monotonic clock."""
         self._address = address
         self._intakes = [
             Intake(name, channels, services, address, handlers)
@@ -171,9 +178,22 @@ class Ingest:
                 duties.append(self.sweep)
             if rounds % round(FORGET_S / SEND_S) == 0:
                 duties.append(self.forget)
+            duties += self._due_chores()
             for duty in duties:
                 self._do(duty)
             rounds += 1
+
+    def _due_chores(self) -> list[Callable[[], None]]:
+        now = time.monotonic()
+        due = [chore for chore, at in self._chores.items() if at <= now]
+        self._chores.update({chore: now + chore.every_s for chore in due})
+        return [partial(self._run_chore, chore) for chore in due]
+
+    def _run_chore(self, chore: Chore) -> None:
+        with writing(self._services.sessions) as session:
+            changed = chore.run(session, self._services.now())
+        if changed:
+            self._services.changed.announce()
 
     @staticmethod
     def _do(duty: Callable[[], None]) -> None:

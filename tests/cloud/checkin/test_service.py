@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from cloud_city import NAME, NOON, TAG, City, visit
+from cloud_city import GATEWAY, NAME, NOON, TAG, City, visit
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.service import give_tag
+from vigil_cloud.checkin.silence import silence_chore
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity.roles import Role
 from vigil_schemas.types import isoformat_utc
 
@@ -35,9 +37,11 @@ def test_a_relative_reads_who_came_where_until_they_left(city: City) -> None:
     assert alert["subject"] == {"person_key": "p1", "person_name": NAME}
     assert TAG not in str(alert), "a tag's id would let its reader follow it elsewhere"
 
+    city.later(minutes=5)
     city.send(visit(NOON, "departed"), "station-1")
 
     (alert,) = city.alerts("family")
+    assert alert["title"] == f"{NAME} was at Temple gate"
     assert alert["state"]["active"] is False
     assert alert["cleared"] == isoformat_utc(NOON + timedelta(minutes=4))
 
@@ -132,3 +136,78 @@ def test_consents_end_and_go_to_relatives_only(city: City) -> None:
     assert ask("family", 4000) == 422
     assert ask("police", 30) == 422
     assert ask("nobody", 30) == 422
+
+
+def test_a_visit_that_began_before_the_window_is_in_it(city: City) -> None:
+    city.consent("family")
+    city.send(visit(NOON - timedelta(days=3), "arrived", "visit-long"), "station-1")
+    city.send(visit(NOON - timedelta(days=2), "departed", "visit-over"), "station-2")
+    client = city.client("family")
+
+    day = client.get("/api/v1/people/p1/footprints").json()["visits"]
+
+    assert [step["visit_id"] for step in day] == [f"{GATEWAY}:visit-long"]
+
+
+def test_a_visit_under_a_silent_station_is_marked_and_its_alert_is_over(city: City) -> None:
+    city.consent("family")
+    city.send(visit(city.time), "station-1")
+    heard = city.time
+    follow = silence_chore(timedelta(minutes=3)).run
+
+    def step() -> bool:
+        with writing(city.services.sessions) as session:
+            return follow(session, city.time)
+
+    with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).last_seen = heard
+    assert step() is False
+    city.later(minutes=4)
+    assert (step(), step()) == (True, False)
+
+    (seen,) = city.client("family").get("/api/v1/people/p1/footprints").json()["visits"]
+    assert seen["present"] is False
+    assert seen["silent_since"] == isoformat_utc(heard)
+    (alert,) = city.alerts("family")
+    assert alert["state"]["active"] is False
+    assert alert["title"] == f"{NAME} was last seen at Temple gate; the station is offline"
+    assert alert["detail"]["station_silent_since"] == isoformat_utc(heard)
+
+    with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).last_seen = city.time
+    assert step() is True
+    (seen,) = city.client("family").get("/api/v1/people/p1/footprints").json()["visits"]
+    assert (seen["silent_since"], seen["present"]) == (None, True)
+
+
+def test_a_visit_without_a_recent_sign_is_not_said_to_go_on(city: City) -> None:
+    city.consent("family")
+    city.send(visit(city.time), "station-1")
+    city.later(hours=2)
+    (seen,) = city.client("family").get("/api/v1/people/p1/footprints").json()["visits"]
+    assert (seen["departed"], seen["present"]) == (None, False)
+
+
+def test_stations_whose_clocks_differ_keep_the_order(city: City) -> None:
+    """Station 1's gateway is five minutes ahead: what it saw first must stay first."""
+    city.consent("family")
+    with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).health = {"clock_offset_s": 300.0}
+    city.send(visit(city.time + timedelta(minutes=5), "departed", "visit-0001"), "station-1")
+    city.later(minutes=6)
+    with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).health = {}
+    city.send(visit(city.time, "arrived", "visit-0002"), "station-2")
+    city.later(seconds=1)
+
+    day = city.client("family").get("/api/v1/people/p1/footprints").json()["visits"]
+
+    assert [step["name"] for step in day] == ["Temple gate", "Market"]
+    assert day[0]["last_seen"] <= day[1]["arrived"]
+
+
+def test_no_visit_is_later_than_its_receipt(city: City) -> None:
+    city.send(visit(city.time + timedelta(minutes=8)), "station-1")
+    with city.services.sessions() as session:
+        stored = session.scalars(select(Visit)).one()
+        assert stored.arrived == stored.last_seen == city.time

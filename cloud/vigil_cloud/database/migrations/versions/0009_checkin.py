@@ -1,4 +1,4 @@
-"""checkin
+"""visits: silence of their station, its clock, the tag's battery
 
 Revision: 0009, after 0008
 """
@@ -16,8 +16,21 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    with op.batch_alter_table('visits') as batch:
+        batch.add_column(sa.Column('battery_mv', sa.Integer(), nullable=True))
+        batch.add_column(
+            sa.Column(
+                'silent_since',
+                vigil_cloud.database.base.UtcDateTime(timezone=True),
+                nullable=True,
+            )
+        )
+        batch.add_column(sa.Column('clock_offset_s', sa.Float(), nullable=True))
+        batch.create_index('ix_visits_open', ['departed', 'gateway'])
 
 
 def downgrade() -> None:
-    pass
+    with op.batch_alter_table('visits') as batch:
+        batch.drop_index('ix_visits_open')
+        for column in ('battery_mv', 'silent_since', 'clock_offset_s'):
+            batch.drop_column(column)

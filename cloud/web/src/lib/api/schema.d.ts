@@ -953,19 +953,29 @@ export interface components {
         };
         /**
          * AuditLine
-         * @description Who did what, and when.
+         * @description Who did what, and when. A look is one line, from ``at`` until ``until``.
          */
         AuditLine: {
             /** Account */
             account: string;
             /** Action */
             action: string;
+            /** Alert */
+            alert: string | null;
             /** At */
             at: string;
+            /** Count */
+            count: number;
             /** Number */
             number: number;
+            /** Start */
+            start: string | null;
+            /** Stop */
+            stop: string | null;
             /** Subject */
             subject: string;
+            /** Until */
+            until: string | null;
         };
         /**
          * AuditLines
@@ -1548,6 +1558,16 @@ export interface components {
             name: string;
             /** Name Zh */
             name_zh: string;
+            /**
+             * Present
+             * @description Whether it goes on as far as can be known: a sign within half an hour, and no departure.
+             */
+            present: boolean;
+            /**
+             * Silent Since
+             * @description The last sign of the station itself, where it fell silent while the visit went on.
+             */
+            silent_since: string | null;
             /** Visit Id */
             visit_id: string;
         };
@@ -2456,6 +2476,8 @@ export interface operations {
                 start?: string | null;
                 /** @description default: now */
                 stop?: string | null;
+                /** @description an open page asks again by itself: its look lasts on */
+                refresh?: boolean;
             };
             header?: never;
             path: {

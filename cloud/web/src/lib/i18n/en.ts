@@ -182,6 +182,9 @@ export const en = {
 
   "checkin.wasAt": "{person} was at {place}",
   "checkin.isAt": "{person} is at {place}",
+  "checkin.lastAt": "{person} was last seen at {place}",
+  "checkin.lastSign": "last sign {seen}",
+  "checkin.lastSignSilent": "last sign {seen}, station offline since {silent}",
   "checkin.arrived": "Arrived",
   "checkin.lastSeen": "Last seen",
   "checkin.departed": "Left",

@@ -181,6 +181,9 @@ export const zhTW: Record<Key, string> = {
 
   "checkin.wasAt": "{person} 曾到 {place}",
   "checkin.isAt": "{person} 在 {place}",
+  "checkin.lastAt": "{person} 最後出現在 {place}",
+  "checkin.lastSign": "最後訊號 {seen}",
+  "checkin.lastSignSilent": "最後訊號 {seen}，該站自 {silent} 起離線",
   "checkin.arrived": "到達",
   "checkin.lastSeen": "最後偵測",
   "checkin.departed": "離開",

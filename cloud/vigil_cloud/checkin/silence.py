@@ -1,0 +1,53 @@
+"""Visits under a station that has fallen silent: nobody can say that they still go on."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.relatives import tell_relatives
+from vigil_cloud.devices.models import Gateway
+from vigil_cloud.ingest.port import Chore
+
+EVERY_S: Final = 10.0
+_AT_ONCE: Final = 500
+
+
+def silence_chore(offline_after: timedelta) -> Chore:
+    """Marks and unmarks visits; a station counts as silent after the platform's offline time."""
+    return Chore("visits-of-silent-stations", EVERY_S, partial(follow_stations, offline_after))
+
+
+def follow_stations(offline_after: timedelta, session: Session, now: datetime) -> bool:
+    """Mark open visits whose gateway has not been heard of for so long, with its last sign;
+    take the mark away when it is back, until its next word of the visit. Idempotent."""
+    silent = or_(Gateway.last_seen.is_(None), Gateway.last_seen < now - offline_after)
+    open_visits = (
+        select(Visit, Gateway)
+        .join(Gateway, Gateway.gateway == Visit.gateway)
+        .where(Visit.departed.is_(None))
+        .limit(_AT_ONCE)
+    )
+    fallen = session.execute(open_visits.where(Visit.silent_since.is_(None), silent)).all()
+    back = session.execute(
+        open_visits.where(Visit.silent_since.is_not(None), Gateway.last_seen >= now - offline_after)
+    ).all()
+    if not fallen and not back:
+        return False
+    feed.lock(session)
+    for visit, gateway in fallen:
+        visit.silent_since = gateway.last_seen or now
+        if visit.person_key is not None:
+            tell_relatives(session, visit, now)
+    for visit, _ in back:
+        visit.silent_since = None
+    session.flush()
+    for visit, _ in (*fallen, *back):
+        feed.append(session, "visit", visit.id, now)
+    return True
