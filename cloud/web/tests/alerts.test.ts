@@ -98,6 +98,8 @@ describe("footprints", () => {
     arrived,
     last_seen: arrived,
     departed: null,
+    silent_since: null,
+    present: true,
   });
   const visits = [
     visit("market", "2026-11-23T12:00:00Z"),
