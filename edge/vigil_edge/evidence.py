@@ -29,6 +29,7 @@ from vigil_schemas.evidence import (
 )
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
+_ANSWER: Final = ".answer"
 _CHUNK: Final = 256 * 1024
 
 
@@ -163,6 +164,10 @@ class EvidenceQueue:
         self.max_bytes = max_bytes
         self.added = asyncio.Event()
         self.refused.mkdir(parents=True, exist_ok=True)
+        for path in self.refused.glob("*.zip"):
+            # Put aside before answers were kept, perhaps for a reason that passed: once more.
+            if not path.with_suffix(_ANSWER).exists():
+                path.rename(folder / path.name)
         for draft in folder.glob("*.part"):  # a crash cut these short; their events were not sent
             draft.unlink()
 
@@ -201,6 +206,7 @@ class EvidenceQueue:
                 break
             excess -= _size(path)
             path.unlink()
+            path.with_suffix(_ANSWER).unlink(missing_ok=True)
         if excess > 0:
             raise EvidenceFull(
                 "evidence that waits for its upload fills its share of the disk; "
@@ -211,8 +217,12 @@ class EvidenceQueue:
         """What is to be uploaded, oldest first."""
         return sorted(self.folder.glob("*.zip"), key=_age)
 
-    def refuse(self, path: Path) -> None:
-        """The cloud will never take it: keep it for a person to look at."""
+    def refuse(self, path: Path, answer: str) -> None:
+        """The cloud will never take it: keep it, and why, for a person to look at.
+
+        Whoever has mended the reason moves the zip back into the folder above.
+        """
+        (self.refused / path.name).with_suffix(_ANSWER).write_text(answer or "no reason", "utf-8")
         path.rename(self.refused / path.name)
 
     def refused_count(self) -> int:

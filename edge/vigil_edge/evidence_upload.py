@@ -16,8 +16,11 @@ from vigil_edge.backoff import Backoff
 from vigil_edge.evidence import EvidenceQueue
 
 _CHUNK: Final = 256 * 1024
-_NEVER_AGAIN: Final = frozenset({400, 413, 415, 422})
-"""Answers about the zip itself: it would be refused the next time too."""
+_INVALID: Final = "evidence-invalid"
+"""The cloud's code for a zip that is not whole or not what was sealed: it never will be."""
+_TOO_LARGE_S: Final = 600.0
+"""Between tries of one that is refused for its size, which a proxy's setting may mend."""
+_LONGEST_S: Final = 3600.0
 _ALL_WAIT: Final = frozenset({401, 403, 429})
 """Answers about us or the cloud as a whole: the other zips would fare no better."""
 _LOOK_S: Final = 30.0
@@ -128,14 +131,15 @@ class Uploader:
         _log.warning(
             "evidence refused", sha256=path.stem, status=status, answer=response.text[:400]
         )
-        if status in _NEVER_AGAIN:
+        if _for_good(response):
             self._count("evidence-refused")
-            await self._put_away(path, lambda: self._queue.refuse(path))
+            answer = response.text[:2000]
+            await self._put_away(path, lambda: self._queue.refuse(path, answer))
             return True
         if status in _ALL_WAIT:
             return False
         # One that the cloud stumbles over must not be the first to be tried again each time.
-        self._later(path)
+        self._later(path, max(_wait_s(response), _TOO_LARGE_S if status == 413 else 0.0))
         return status < 500
 
     async def _put_away(self, path: Path, away: Callable[[], None]) -> None:
@@ -145,9 +149,32 @@ class Uploader:
             _log.warning("evidence cannot be put away", sha256=path.stem, error=str(error))
             self._later(path)
 
-    def _later(self, path: Path) -> None:
+    def _later(self, path: Path, least_s: float = 0.0) -> None:
         _, backoff = self._not_before.get(path.name, (0.0, self._new_backoff(self._rng)))
-        self._not_before[path.name] = (self._monotonic() + backoff.next(), backoff)
+        pause = max(least_s, backoff.next())
+        self._not_before[path.name] = (self._monotonic() + pause, backoff)
+
+
+def _for_good(response: httpx.Response) -> bool:
+    """Whether the same zip would be refused for ever.
+
+    Everything else may pass: a key that the cloud has not met yet, a gateway that is added
+    later, a token that was changed, a proxy that is set wrongly. An answer that names a time
+    to come again is none for ever either.
+    """
+    if response.status_code != 422 or "Retry-After" in response.headers:
+        return False
+    try:
+        problem = response.json()
+    except ValueError:
+        return True
+    return not isinstance(problem, dict) or problem.get("code", _INVALID) == _INVALID
+
+
+def _wait_s(response: httpx.Response) -> float:
+    """What ``Retry-After`` asks for, in seconds; 0 where it says nothing or a date."""
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), _LONGEST_S) if asked.isascii() and asked.isdigit() else 0.0
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -30,7 +31,7 @@ from vigil_edge.evidence import (
     load_key,
     public_hex,
 )
-from vigil_edge.evidence_upload import Uploader
+from vigil_edge.evidence_upload import Uploader, _for_good
 from vigil_schemas.evidence import EvidenceFile, EvidenceManifest
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -119,7 +120,7 @@ async def test_what_differs_from_its_manifest_is_not_sealed(tmp_path: Path) -> N
 async def test_the_queue_is_bounded_and_refused_zips_go_first(tmp_path: Path) -> None:
     queue = queue_in(tmp_path, max_bytes=14_000)
     await queue.deposit(*exceedance(tmp_path / "files", 1))
-    queue.refuse(queue.waiting()[0])
+    queue.refuse(queue.waiting()[0], "evidence-invalid")
     await queue.deposit(*exceedance(tmp_path / "files", 2))
 
     await queue.deposit(*exceedance(tmp_path / "files", 3))
@@ -216,6 +217,53 @@ async def test_one_that_must_wait_does_not_block_the_others(tmp_path: Path, clou
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+
+
+PASSING = [
+    (400, b"", {}),
+    (401, b"", {}),
+    (403, b"", {}),
+    (404, b'{"code": "not-found"}', {}),
+    (408, b"", {}),
+    (409, b'{"code": "gateway-unknown"}', {}),
+    (413, b"<html>nginx</html>", {}),
+    (415, b"", {}),
+    (422, b'{"code": "invalid-request"}', {}),
+    (422, b'{"code": "evidence-invalid"}', {"Retry-After": "600"}),
+    (429, b"", {"Retry-After": "5"}),
+    (500, b"", {}),
+    (503, b'{"code": "too-many-uploads"}', {"Retry-After": "5"}),
+    (302, b"", {}),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "headers"), PASSING)
+def test_a_reason_that_can_pass_is_not_for_good(
+    status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    assert not _for_good(httpx.Response(status, content=body, headers=headers))
+
+
+@pytest.mark.parametrize("body", [b'{"code": "evidence-invalid"}', b"", b"[]"])
+def test_what_is_not_what_was_sealed_is_for_good(body: bytes) -> None:
+    assert _for_good(httpx.Response(422, content=body))
+
+
+async def test_what_an_earlier_version_put_aside_is_offered_once_more(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    queue = queue_in(tmp_path)
+    await queue.deposit(*exceedance(tmp_path / "files", 1))
+    await queue.deposit(*exceedance(tmp_path / "files", 2))
+    first, second = queue.waiting()
+    queue.refuse(first, "evidence-invalid: it is not whole")
+    second.rename(queue.refused / second.name)  # with no word of why
+
+    reopened = queue_in(tmp_path)
+
+    assert [path.name for path in reopened.waiting()] == [second.name]
+    assert reopened.refused_count() == 1
+    assert (queue.refused / first.name).with_suffix(".answer").read_text().endswith("not whole")
 
 
 async def test_the_queue_outlives_the_agent_and_an_absent_cloud(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ async def put_evidence(
     response: Response,
     services: ServicesDependency,
 ) -> EvidenceStored:
-    """Verify and keep a sealed zip. 422: never send it again; 409: its gateway is not known yet."""
+    """Verify and keep a sealed zip. 422 without Retry-After: never send it again."""
     if await run_in_threadpool(service.known, services, gateway, sha256):
         response.status_code = 200
         return EvidenceStored(sha256=sha256, stored=True)
@@ -95,7 +95,10 @@ async def _take_in(request: Request, services: Services, gateway: str, sha256: s
     path = await run_in_threadpool(service.new_upload, services)
     try:
         if await _receive(request, path) != sha256:
-            raise EvidenceInvalid("The body's SHA-256 is not the one in the address.")
+            raise EvidenceInvalid(
+                "The body's SHA-256 is not the one in the address: it changed on the way.",
+                {"Retry-After": "60"},
+            )
         await run_in_threadpool(service.store, services, gateway, sha256, path)
     finally:
         await run_in_threadpool(path.unlink, missing_ok=True)

@@ -17,7 +17,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import evidence_stored
 from vigil_cloud.alerts.visibility import visible
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.models import Gateway
+from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.evidence import reading
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.evidence.verification import LARGEST_MANIFEST, verified
@@ -25,7 +25,12 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.objects.port import Objects
 from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
-from vigil_schemas.evidence import MANIFEST_NAME, SIGNATURE_NAME, EvidenceFile
+from vigil_schemas.evidence import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    EvidenceFile,
+    EvidenceManifest,
+)
 
 LONGEST_UPLOAD: Final = timedelta(days=1)
 """A file that nobody has written to for so long belongs to no upload any more."""
@@ -77,12 +82,7 @@ def store(services: Services, gateway: str, sha256: str, path: Path) -> None:
     The object is written before the row: a row always has its object. Raises
     ``GatewayUnknown``, ``EvidenceInvalid``, ``ObjectsUnavailable``.
     """
-    with services.sessions() as session:
-        row = session.get(Gateway, gateway)
-        public_key = row.public_key if row else None
-    if public_key is None:
-        raise GatewayUnknown(f"No birth of gateway {gateway!r} has arrived yet; try again later.")
-    manifest = verified(path, gateway=gateway, public_key=bytes.fromhex(public_key))
+    manifest = _verified(services, gateway, path)
     name = f"evidence/{gateway}/{sha256}.zip"
     services.objects.put(name, path)
     now = services.now()
@@ -107,6 +107,15 @@ def store(services: Services, gateway: str, sha256: str, path: Path) -> None:
             session.flush()
             evidence_stored(session, gateway, sha256, now)
     services.changed.announce()
+
+
+def _verified(services: Services, gateway: str, path: Path) -> EvidenceManifest:
+    """By any key that the gateway has announced: it may have sealed this before its newest."""
+    with services.sessions() as session:
+        keys = public_keys(session, gateway)
+    if not keys:
+        raise GatewayUnknown(f"No birth of gateway {gateway!r} has arrived yet; try again later.")
+    return verified(path, gateway=gateway, public_key=keys[0], earlier=keys[1:])
 
 
 def evidence_for(session: Session, reader: Reader, sha256: str) -> tuple[EvidenceRow, AlertRow]:

@@ -8,11 +8,12 @@ named, not only the first.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
@@ -32,9 +33,11 @@ LARGEST_CONTENT: Final = 1024 * 1024 * 1024
 """Of all files together, unpacked."""
 SIGNATURE_BYTES: Final = 64
 LARGEST_READ: Final = 1024 * 1024
+SEAL_AGAIN_S: Final = "600"
 _CHUNK: Final = 256 * 1024
 _ENCRYPTED: Final = 0x1
 _Unpack: Final = zipfile.zlib.error  # type: ignore[attr-defined]  # zlib as zipfile found it
+_OTHER_SEAL: Final = Fault(SIGNATURE_NAME, "The manifest's signature is not this gateway's.")
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
@@ -43,6 +46,13 @@ class EvidenceInvalid(ApiError):
 
     code: ClassVar[str] = "evidence-invalid"
     status: ClassVar[int] = 422
+
+
+class SealUnknown(EvidenceInvalid):
+    """Sealed with no key that the gateway has announced; a birth that tells it may still come."""
+
+    def __init__(self) -> None:
+        super().__init__(str(_OTHER_SEAL), {"Retry-After": SEAL_AGAIN_S})
 
 
 class EvidenceTooLarge(ApiError):
@@ -72,15 +82,43 @@ class Finding:
     faults: list[Fault] = field(default_factory=list)
 
 
-def verified(path: Path, *, gateway: str, public_key: bytes) -> EvidenceManifest:
+def verified(
+    path: Path, *, gateway: str, public_key: bytes, earlier: Sequence[bytes] = ()
+) -> EvidenceManifest:
     """The manifest of a zip whose seal and every file's digest hold.
 
-    ``public_key`` is the gateway's, Ed25519, 32 bytes. Raises ``EvidenceInvalid``.
+    ``public_key`` is the gateway's, Ed25519, 32 bytes, and ``earlier`` are those it had before.
+    Raises ``EvidenceInvalid``, and ``SealUnknown`` where nothing is wrong but the key.
     """
-    found = examine(path, gateway=gateway, public_key=public_key)
+    key = _sealed_with(path, [public_key, *earlier]) or public_key
+    found = examine(path, gateway=gateway, public_key=key)
+    if found.faults == [_OTHER_SEAL]:
+        raise SealUnknown
     if found.faults or found.manifest is None:
         raise EvidenceInvalid("; ".join(str(fault) for fault in found.faults[:3]))
     return found.manifest
+
+
+def _sealed_with(path: Path, public_keys: Sequence[bytes]) -> bytes | None:
+    """The key of the seal, found before every file is read."""
+    with contextlib.suppress(
+        zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError
+    ):
+        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
+            entries = {info.filename: info for info in archive.infolist()}
+            text = _small(archive, entries, MANIFEST_NAME, LARGEST_MANIFEST, Finding())
+            seal = _small(archive, entries, SIGNATURE_NAME, SIGNATURE_BYTES, Finding())
+        if text is not None and seal is not None:
+            return next((key for key in public_keys if _holds(key, seal, text)), None)
+    return None
+
+
+def _holds(public_key: bytes, seal: bytes, text: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(seal, text)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def examine(path: Path, *, public_key: bytes, gateway: str | None = None) -> Finding:
@@ -108,13 +146,8 @@ def _examine(
     seal = _small(archive, entries, SIGNATURE_NAME, SIGNATURE_BYTES, found)
     if text is None:
         return
-    if seal is not None:
-        try:
-            Ed25519PublicKey.from_public_bytes(public_key).verify(seal, text)
-        except (InvalidSignature, ValueError):
-            found.faults.append(
-                Fault(SIGNATURE_NAME, "The manifest's signature is not this gateway's.")
-            )
+    if seal is not None and not _holds(public_key, seal, text):
+        found.faults.append(_OTHER_SEAL)
     try:
         manifest = found.manifest = EvidenceManifest.model_validate_json(text)
     except ValidationError as error:
