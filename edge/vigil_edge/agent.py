@@ -27,6 +27,7 @@ from vigil_edge.config import Config, DeviceSection
 from vigil_edge.control import Control
 from vigil_edge.evidence import KEY_NAME, EvidenceQueue, load_key, public_hex
 from vigil_edge.evidence_upload import Uploader
+from vigil_edge.feedback import Feedback
 from vigil_edge.health import SourceRecord
 from vigil_edge.outbox import Limits, Outbox, OutboxFailed
 from vigil_edge.reporter import Reporter
@@ -34,6 +35,7 @@ from vigil_edge.room import DeviceRoom
 from vigil_edge.source import Pipeline
 from vigil_edge.supervisor import Supervisor
 from vigil_edge.uplink import Sides, Uplink
+from vigil_schemas.control import Receipt
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth
 from vigil_schemas.types import Domain
@@ -134,7 +136,7 @@ async def _outbox(config: Config, clock: Clock) -> Outbox:
         config.gateway.data_dir / "outbox.sqlite",
         config.gateway.id,
         Limits(settings.max_rows, int(settings.max_megabytes * 1e6), settings.window),
-        new_epoch=lambda: secrets.token_hex(4),
+        new_epoch=lambda: secrets.token_hex(8),
         new_id=_new_id,
         now_us=lambda: int(clock.now().timestamp() * 1e6),
     )
@@ -156,7 +158,8 @@ class Agent:
             load_key(folder / KEY_NAME, self._key_replaced),
             int(config.evidence.max_megabytes * 1e6),
         )
-        self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters)
+        self.feedback = Feedback(clock.now, clock.monotonic)
+        self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters, self.feedback)
         self.devices = [entry for section in config.sections for entry in section.describe()]
         self.supervisors = [self._supervisor(section) for section in config.sections]
         control = Control(outbox, clock, self._supervisors_by_device(), self.reporter)
@@ -174,6 +177,7 @@ class Agent:
                 now=clock.now,
                 monotonic=clock.monotonic,
                 quality=lambda: clock.quality,
+                feedback=self.feedback,
                 new_id=_new_id,
             ),
             rng,
@@ -240,6 +244,7 @@ class Agent:
             epoch=self.outbox.epoch,
             public_key=public_hex(self.evidence.key),
             devices=self.devices,
+            accepts=[Receipt.TYPE],
         )
 
     def _uploader(self) -> Uploader | None:

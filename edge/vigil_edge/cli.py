@@ -72,6 +72,9 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     )
     public_key.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
     public_key.set_defaults(run=_public_key)
+    status = commands.add_parser("status", help="the newest health report of the agent that runs")
+    status.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
+    status.set_defaults(run=_status)
     for domain in Domain:
         domain_parser = commands.add_parser(domain.value, help=_ABOUT[domain])
         if words[:1] == [domain.value]:
@@ -101,6 +104,13 @@ def _public_key(args: argparse.Namespace) -> int:
     from vigil_edge.evidence import public_key_of
 
     print(public_key_of(load(args.config).gateway.data_dir))
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    from vigil_edge.health import REPORT
+
+    print((load(args.config).gateway.data_dir / REPORT).read_text("utf-8"))
     return 0
 
 

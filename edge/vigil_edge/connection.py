@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from vigil_schemas.control import Command, Configuration, ReceiptV1
+from vigil_schemas.control import AnyReceipt, Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.envelope import decode
 from vigil_schemas.errors import InvalidMessage, VigilError
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
@@ -72,6 +72,8 @@ class Connection:
     def __init__(self, uplink: Uplink, session: int) -> None:
         self.uplink = uplink
         self.session = session
+        self.epoch = uplink.outbox.epoch
+        """Birth and last will belong together: under another epoch we connect anew."""
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[str] = self._loop.create_future()
         self._accepted: asyncio.Future[int] = self._loop.create_future()
@@ -101,7 +103,10 @@ class Connection:
             client.username_pw_set(settings.username or self.uplink.gateway, password)
         death = GatewayDeath(session=self.session, clean=False)
         client.will_set(
-            self._topic(STATUS), self.uplink.status(death, GatewayDeath.TYPE), qos=1, retain=True
+            self._topic(STATUS),
+            self.uplink.status(death, GatewayDeath.TYPE, self.epoch),
+            qos=1,
+            retain=True,
         )
         client.ended = lambda reason: self._tell(self._end, reason)
         client.on_connect = self._on_connect
@@ -215,6 +220,8 @@ class Connection:
             while not self._ended.done() and not listening.done():
                 self._wake.clear()
                 await self.uplink.refill()
+                if self.uplink.outbox.epoch != self.epoch:
+                    raise UplinkError("the outbox begins a new epoch: connecting anew")
                 self._send()
                 await self._rest()
             if listening.done():
@@ -258,7 +265,7 @@ class Connection:
         return under_way < _OBSERVATION_BYTES
 
     def publish_status(self, birth: GatewayBirth) -> None:
-        payload = self.uplink.status(birth, GatewayBirth.TYPE)
+        payload = self.uplink.status(birth, GatewayBirth.TYPE, self.epoch)
         self._publish(STATUS, payload, None, retain=True)
 
     def _publish(
@@ -277,10 +284,10 @@ class Connection:
             while not self._inbox.empty():
                 messages.append(self._inbox.get_nowait())
             # Receipts are cumulative: of those that came meanwhile the furthest says it all.
-            receipts: dict[str, ReceiptV1] = {}
+            receipts: dict[str, AnyReceipt] = {}
             for message in messages:
                 data = self._decoded(message)
-                if isinstance(data, ReceiptV1):
+                if isinstance(data, Receipt | ReceiptV1):
                     known = receipts.get(data.source)
                     if known is None or data.stored >= known.stored:
                         receipts[data.source] = data
@@ -296,7 +303,7 @@ class Connection:
         a retained configuration comes again with every new one.
         """
         try:
-            if isinstance(data, ReceiptV1):
+            if isinstance(data, Receipt | ReceiptV1):
                 await self.uplink.take_receipt(data)
             elif isinstance(data, Command):
                 await self.uplink.sides.command(data)
@@ -320,7 +327,7 @@ class Connection:
         """Say goodbye where there is still somebody to say it to, and end paho's thread."""
         if self._accepted.done() and not self._ended.done():
             death = GatewayDeath(session=self.session, clean=True)
-            payload = self.uplink.status(death, GatewayDeath.TYPE)
+            payload = self.uplink.status(death, GatewayDeath.TYPE, self.epoch)
             self._publish(STATUS, payload, None, retain=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import time
 from collections import Counter
@@ -10,8 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from vigil_schemas.gateway import DeviceHealth, SourceHealth, SourceState
+from vigil_schemas.gateway import DeviceHealth, GatewayHealth, SourceHealth, SourceState
+from vigil_schemas.types import isoformat_utc
 
+REPORT: Final = "health.json"
 _STATM: Final = Path("/proc/self/statm")
 _MESSAGE: Final = 400
 _CODE: Final = 60
@@ -23,6 +26,15 @@ def resident_bytes() -> int:
         return int(_STATM.read_text().split()[1]) * resource.getpagesize()
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def keep(folder: Path, now: datetime, health: GatewayHealth) -> None:
+    """Leave the newest report on the disk, for ``vigil-edge status``: a gateway that the cloud
+    does not let in has nobody else to show it to. Raises ``OSError``."""
+    draft = folder / f"{REPORT}.new"
+    body = health.model_dump(mode="json", exclude_none=True)
+    draft.write_text(json.dumps({"time": isoformat_utc(now), **body}, ensure_ascii=False), "utf-8")
+    draft.replace(folder / REPORT)
 
 
 class CpuMeter:

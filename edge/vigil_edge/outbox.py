@@ -21,7 +21,7 @@ from vigil_edge.outbox_file import OutboxDamaged, Reserve, put_aside
 from vigil_edge.outbox_store import Limits, OutboxFull, Sendable, Store
 from vigil_edge.packing import prepare
 from vigil_edge.source import Outgoing
-from vigil_schemas.control import ReceiptV1
+from vigil_schemas.control import AnyReceipt
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import LaneDepth
 from vigil_schemas.types import ClockQuality, Lane
@@ -33,6 +33,8 @@ _LOST: Final = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB}
 )
 """After these nothing more is to be had from an open file: it is opened anew."""
+_SHARES: Final = (10, 4, 2, 1)
+"""What is given up at each try on a full disk, as a fraction; the later ones for alarms only."""
 _T = TypeVar("_T")
 
 
@@ -46,6 +48,8 @@ class OutboxFailed(VigilError):
 class _Request:
     work: Callable[[Store], Any]
     future: asyncio.Future[Any]
+    urgent: bool = False
+    """It brings an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ class Outbox:
         def work(store: Store) -> None:
             store.add([prepare(fact, quality) for fact in facts], device, kept)
 
-        asked = asyncio.ensure_future(self._ask(work))
+        urgent = any(fact.lane is Lane.ALARM for fact in facts)
+        asked = asyncio.ensure_future(self._ask(work, urgent))
         try:
             await asyncio.shield(asked)
         except asyncio.CancelledError:
@@ -156,7 +161,7 @@ class Outbox:
         """As ``Room.state``."""
         return self._states.get((device, key))
 
-    async def receipt(self, receipt: ReceiptV1) -> bool:
+    async def receipt(self, receipt: AnyReceipt) -> bool:
         """Let go of what the cloud has stored; false for a receipt that is not ours."""
         return await self._ask(lambda store: store.receipt(receipt))
 
@@ -182,11 +187,11 @@ class Outbox:
         self._requests.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def _ask(self, work: Callable[[Store], _T]) -> _T:
+    async def _ask(self, work: Callable[[Store], _T], urgent: bool = False) -> _T:
         if self._closed:
             raise OutboxFailed("the outbox is closed")
         future: asyncio.Future[_T] = self._loop.create_future()
-        self._requests.put(_Request(work, future))
+        self._requests.put(_Request(work, future, urgent))
         return await future
 
     # -- the thread --------------------------------------------------------------------------
@@ -209,7 +214,7 @@ class Outbox:
         if not self._reserve.held:
             with contextlib.suppress(OSError):  # no room for it now: the next time, perhaps
                 if self._reserve.hold():
-                    self._store.tight = None
+                    self._store.bounds.loosen()
 
     def _figures(self) -> _Figures | None:
         store = self._store
@@ -221,29 +226,41 @@ class Outbox:
             return self._attempt(requests)
         except Exception as error:  # this thread has to outlive whatever happens in it
             failure = error
-        with contextlib.suppress(Exception):
-            if self._mended(failure):
+        urgent = any(request.urgent for request in requests)
+        for share in _SHARES if urgent else _SHARES[:1]:
+            try:
+                if not self._mended(failure, urgent, share):
+                    break
                 return self._attempt(requests)
+            except Exception as error:
+                failure = error
         return [self._alone(request) for request in requests]
 
-    def _mended(self, failure: Exception) -> bool:
+    def _mended(self, failure: Exception, urgent: bool, share: int) -> bool:
         """Whether there is hope in trying the same again."""
         reason = (getattr(failure, "sqlite_errorcode", None) or 0) & 0xFF
         if reason == sqlite3.SQLITE_FULL:
-            # The disk is full although we are within our bound: use the reserve, give up a
-            # tenth, and take no more observations than lay here when that happened.
-            self._reserve.release()
-            self._store.rollback()
-            self._store.checkpoint()
-            self._store.begin()
-            self._store.tighten(self._reserve.size)
-            self._store.thin(self._store.waiting // 10 + 1, 0)
-            self._store.commit()
+            self._relieve(urgent, share)
             return True
         if reason in _LOST or isinstance(failure, sqlite3.ProgrammingError):
             self._reopen()
             return True
         return False
+
+    def _relieve(self, urgent: bool, share: int) -> None:
+        """The disk is full although we are within our bound: use the reserve, give up a share,
+        and take no more observations than lay here when that happened."""
+        store = self._store
+        self._reserve.release()
+        store.rollback()
+        store.checkpoint()
+        store.begin()
+        store.bounds.tighten(store.bytes, self._reserve.size)
+        if store.waiting or not urgent:
+            store.thin(store.waiting // share + 1, 0)
+        else:  # an alarm is not refused for events
+            store.give_up_events(store.numbered[Lane.EVENT] // share + 1, 0)
+        store.commit()
 
     def _reopen(self) -> None:
         """A disk that went away and came back needs a new handle; a torn file, a successor."""

@@ -30,6 +30,14 @@ _TABLES: Final = (
     "CREATE TABLE loss (only INTEGER PRIMARY KEY CHECK (only = 1), rows INTEGER NOT NULL,"
     " oldest_us INTEGER NOT NULL, newest_us INTEGER NOT NULL)",
 )
+"""Of layout 1. ``message.sequence`` is a row's place in its lane; the numbers of this version
+are in memory. ``meta.epoch``, ``loss`` and ``lane.issued`` serve a vigil-edge of before that
+was put back: under that epoch it goes on with numbers that nobody else has given."""
+_LOST: Final = (
+    "CREATE TABLE IF NOT EXISTS lost (id TEXT PRIMARY KEY, lane TEXT NOT NULL,"
+    " rows INTEGER NOT NULL, oldest_us INTEGER NOT NULL, newest_us INTEGER NOT NULL) WITHOUT ROWID"
+)
+"""Losses that were not told yet, by the id of the event that will tell them."""
 
 
 class OutboxDamaged(VigilError):
@@ -72,6 +80,15 @@ def _prepare(database: sqlite3.Connection, new_epoch: Callable[[], str]) -> None
             execute(statement)
         execute("INSERT INTO meta VALUES ('epoch', ?), ('session', '0')", (new_epoch(),))
         execute(f"PRAGMA user_version = {_LAYOUT}")
+        execute("COMMIT")
+    execute(_LOST)
+    if execute("SELECT 1 FROM loss").fetchone():
+        execute("BEGIN")
+        execute(
+            "INSERT INTO lost SELECT lower(hex(randomblob(16))), 'observation', rows, oldest_us,"
+            " newest_us FROM loss"
+        )
+        execute("DELETE FROM loss")
         execute("COMMIT")
 
 

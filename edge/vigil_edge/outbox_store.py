@@ -1,51 +1,41 @@
 """The outbox's tables and what is done to them; plain functions for one thread, no waiting.
 
-Alarms and events get their sequence number when they are accepted. Observations
-wait without one and get it when they are first to be sent, packed with their
-neighbours of the same device. So a full outbox can drop waiting observations and
-leave no gap for the cloud to wait at, and what has a number is never dropped.
+Rows get their sequence number when they are first to be sent, in the order of the file, under
+the epoch of this opening (``outbox_numbers``). Observations wait until then to be packed with
+their neighbours of the same device. So a full outbox can drop what has no number yet and leave
+no gap for the cloud to wait at.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
+from vigil_edge.outbox_bounds import LOSS_BYTES, THIN_SHARE, Bound, Bounds, Limits, cost
 from vigil_edge.outbox_file import connect
+from vigil_edge.outbox_losses import Losses, oldest
+from vigil_edge.outbox_numbers import Numbers
 from vigil_edge.packing import Row, Waiting, compose, moment, packs
-from vigil_schemas.control import ReceiptV1
+from vigil_schemas.control import AnyReceipt
 from vigil_schemas.envelope import Source
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import LaneDepth, ObservationLoss
-from vigil_schemas.types import ClockQuality, Lane
+from vigil_schemas.types import Lane
 
-_ROW_OVERHEAD: Final = 200
-"""Bytes that a row costs besides its body, roughly; so that many small rows are bounded too."""
-_LOSS_COST: Final = 600
-"""What the record of a loss takes at most."""
-_THIN_SHARE: Final = 0.1
-"""How much of the bound one thinning frees: rare, so that losses are few and large."""
 _PACKED_AT_ONCE: Final = 2000
+
+__all__ = ["Limits", "OutboxFull", "Sendable", "Store"]
 
 
 class OutboxFull(VigilError):
     """Alarms and events alone fill the outbox; nothing is left to thin."""
 
     code: ClassVar[str] = "outbox-full"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may lie in the outbox: rows over all lanes, bytes, and messages under way."""
-
-    rows: int
-    bytes: int
-    window: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +61,54 @@ class Store:
         now_us: Callable[[], int],
     ) -> None:
         self.gateway = gateway
+        self.bounds = Bounds(limits)
         self.limits = limits
         self._new_epoch = new_epoch
         self._new_id = new_id
         self._now_us = now_us
-        self.tight: tuple[int, int] | None = None
-        """Bytes for observations, and for all, because the disk itself was full at the former."""
         self._db = connect(path, new_epoch)
+        self._losses = Losses(self._db, new_id)
+        self._begin_epoch()
         self.reload()
+
+    def _begin_epoch(self) -> None:
+        """Number all rows anew, from 1, under an epoch that nobody has seen."""
+        self.epoch = self._new_epoch()
+        self.numbers = {lane: Numbers(0) for lane in Lane}
+        self._count_issued()
+
+    def _count_issued(self) -> None:
+        for lane, numbers in self.numbers.items():
+            (without,) = self._db.execute(
+                "SELECT COUNT(*) FROM message WHERE lane = ? AND sequence > ?",
+                (lane.value, numbers.last_ordinal),
+            ).fetchone()
+            numbers.issued = numbers.last + without
+
+    @property
+    def issued(self) -> dict[Lane, int]:
+        """The last row's number in each lane, given out or not."""
+        return {lane: numbers.issued for lane, numbers in self.numbers.items()}
 
     def reload(self) -> None:
         """Read the running figures from disk again: at opening, and after a rollback."""
         execute = self._db.execute
         self.stale = True
         """The figures may be those of a transaction that was never written."""
-        self.epoch: str = execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
         known = {name: (issued, lost) for name, issued, lost in execute("SELECT * FROM lane")}
-        self.issued = {lane: known.get(lane, (0, 0))[0] for lane in Lane}
+        self.ordinals = {lane: known.get(lane, (0, 0))[0] for lane in Lane}
+        """Each lane's last place in the file that was ever taken."""
         self.lost = {lane: known.get(lane, (0, 0))[1] for lane in Lane}
         counted = dict(execute("SELECT lane, COUNT(*) FROM message GROUP BY lane"))
         self.numbered: dict[Lane, int] = {lane: counted.get(lane.value, 0) for lane in Lane}
+        self._count_issued()
         self.waiting: int
+        overhead = (cost(0),)
         self.waiting, waiting_bytes = execute(
-            "SELECT COUNT(*), COALESCE(SUM(LENGTH(body) + ?), 0) FROM waiting", (_ROW_OVERHEAD,)
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(body) + ?), 0) FROM waiting", overhead
         ).fetchone()
         (message_bytes,) = execute(
-            "SELECT COALESCE(SUM(LENGTH(body) + ?), 0) FROM message", (_ROW_OVERHEAD,)
+            "SELECT COALESCE(SUM(LENGTH(body) + ?), 0) FROM message", overhead
         ).fetchone()
         self.bytes: int = waiting_bytes + message_bytes
         (session,) = execute("SELECT value FROM meta WHERE key = 'session'").fetchone()
@@ -107,12 +119,16 @@ class Store:
         self._db.execute("BEGIN")
         if self.stale:
             self.reload()
+        self._begun_with = self._numbering()
+
+    def _numbering(self) -> tuple[str, dict[Lane, Numbers]]:
+        return self.epoch, {lane: numbers.copy() for lane, numbers in self.numbers.items()}
 
     @contextlib.contextmanager
     def whole(self) -> Iterator[None]:
         """What happens within a transaction either happens as a whole or not at all."""
-        figures = (self.epoch, dict(self.issued), dict(self.lost), dict(self.numbered))
-        sums = (self.waiting, self.bytes)
+        figures = (dict(self.ordinals), dict(self.lost), dict(self.numbered))
+        sums, numbering = (self.waiting, self.bytes), self._numbering()
         self._db.execute("SAVEPOINT whole")
         try:
             yield
@@ -121,8 +137,9 @@ class Store:
         except Exception:
             self._db.execute("ROLLBACK TO whole")
             self._db.execute("RELEASE whole")
-            self.epoch, self.issued, self.lost, self.numbered = figures
+            self.ordinals, self.lost, self.numbered = figures
             self.waiting, self.bytes = sums
+            self.epoch, self.numbers = numbering
             raise
         self._db.execute("RELEASE whole")
 
@@ -133,20 +150,15 @@ class Store:
     def rollback(self) -> None:
         """Give up a transaction; the next one begins with reading the figures again."""
         self.stale = True
+        self._losses.forget()
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+            # No number counts that was given to a row which is not on the disk.
+            self.epoch, self.numbers = self._begun_with
 
     def checkpoint(self) -> None:
         """Move the journal into the file, and empty it."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def tighten(self, reserve: int) -> None:
-        """The disk is full at what lies here: half the reserve is for alarms and events.
-
-        The other half is for the journal of what will let go of rows again.
-        """
-        if self.tight is None or self.bytes < self.tight[0]:
-            self.tight = (self.bytes, self.bytes + reserve // 2)
 
     def close(self) -> None:
         self._db.close()
@@ -169,42 +181,63 @@ class Store:
         """Facts and state. Raises ``OutboxFull`` before anything of this call is written."""
         firm = [(lane, row) for lane, row in rows if lane is not Lane.OBSERVATION]
         loose = [row for lane, row in rows if lane is Lane.OBSERVATION]
-        all_bound = min(self.limits.bytes, self.tight[1] if self.tight else self.limits.bytes)
-        bound = min(all_bound, self.tight[0]) if loose and self.tight else all_bound
-        self._make_room(len(rows), sum(map(_cost, (row for _, row in rows))), bound)
-        if firm and not self._fits(len(firm), sum(_cost(row) for _, row in firm), all_bound):
-            raise OutboxFull(
-                "the outbox is full of alarms and events that the cloud has not confirmed; "
-                "mend the connection or raise [outbox] max_megabytes"
-            )
+        if firm:
+            self._make_room_for(firm)
         for lane, row in firm:
-            self._number(lane, row)
-        for row in loose:
-            if self._fits(1, _cost(row), bound):
-                self._db.execute("INSERT INTO waiting VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
-                self.waiting += 1
-                self.bytes += _cost(row)
-            else:
-                self._record_loss([row.time_us])
+            self._append(lane, row)
+        if loose:
+            self._wait(loose)
         self._db.executemany(
             "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
             [(device, key, value) for key, value in (state or {}).items()],
         )
 
-    def _number(self, lane: Lane, row: Row) -> None:
-        self.issued[lane] += 1
+    def _make_room_for(self, firm: Sequence[tuple[Lane, Row]]) -> None:
+        """Thin observations; for a call that brings an alarm, give up events as well."""
+        urgent = any(lane is Lane.ALARM for lane, _ in firm)
+        bound = self.bounds.urgent if urgent else self.bounds.firm
+        rows, size = len(firm), sum(cost(len(row.body)) for _, row in firm)
+        self._make_room(rows, size, bound)
+        if urgent and not self._fits(rows, size, bound):
+            over_rows, over_bytes = self.rows + rows - bound.rows, self.bytes + size - bound.bytes
+            self.give_up_events(over_rows, over_bytes)
+        if not self._fits(rows, size, bound):
+            raise OutboxFull(
+                f"the outbox is full of {'alarms' if urgent else 'alarms and events'} that the "
+                "cloud has not confirmed; mend the connection or raise [outbox] max_megabytes"
+            )
+
+    def _wait(self, loose: Sequence[Row]) -> None:
+        bound = self.bounds.loose
+        self._make_room(len(loose), sum(cost(len(row.body)) for row in loose), bound)
+        refused = []
+        for row in loose:
+            size = cost(len(row.body))
+            if self._fits(1, size, bound):
+                self._db.execute("INSERT INTO waiting VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
+                self.waiting += 1
+                self.bytes += size
+            else:
+                refused.append(row.time_us)
+        if refused:
+            self._record_loss(Lane.OBSERVATION, refused)
+
+    def _append(self, lane: Lane, row: Row) -> None:
+        """The next place in a lane; its number follows from that when it is sent."""
+        self.ordinals[lane] += 1
+        self.numbers[lane].issued += 1
         self._save_lane(lane)
         self._db.execute(
             "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (lane.value, self.issued[lane], *row._replace(id=row.id or self._new_id())),
+            (lane.value, self.ordinals[lane], *row._replace(id=row.id or self._new_id())),
         )
         self.numbered[lane] += 1
-        self.bytes += _cost(row)
+        self.bytes += cost(len(row.body))
 
     def _save_lane(self, lane: Lane) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO lane VALUES (?, ?, ?)",
-            (lane.value, self.issued[lane], self.lost[lane]),
+            (lane.value, self.ordinals[lane], self.lost[lane]),
         )
 
     def keep(self, states: Mapping[tuple[str, str], bytes]) -> None:
@@ -222,60 +255,81 @@ class Store:
 
     # -- keeping within bounds ---------------------------------------------------------------
 
-    def _fits(self, rows: int, size: int, bound: int | None = None) -> bool:
-        bound = self.limits.bytes if bound is None else bound
-        return self.rows + rows <= self.limits.rows and self.bytes + size <= bound
+    def _fits(self, rows: int, size: int, bound: Bound) -> bool:
+        return self.rows + rows <= bound.rows and self.bytes + size <= bound.bytes
 
-    def _make_room(self, rows: int, size: int, bound: int) -> None:
+    def _make_room(self, rows: int, size: int, bound: Bound) -> None:
         if self._fits(rows, size, bound):
             return
-        excess_rows = self.rows + rows - self.limits.rows
-        excess_bytes = self.bytes + size - bound
+        over_rows, over_bytes = self.rows + rows - bound.rows, self.bytes + size - bound.bytes
         self.thin(
-            max(excess_rows, int(self.limits.rows * _THIN_SHARE) if excess_rows > 0 else 0),
-            max(excess_bytes, int(bound * _THIN_SHARE) if excess_bytes > 0 else 0),
+            max(over_rows, int(bound.rows * THIN_SHARE) if over_rows > 0 else 0),
+            max(over_bytes, int(bound.bytes * THIN_SHARE) if over_bytes > 0 else 0),
         )
 
     def thin(self, rows: int, size: int) -> None:
         """Drop waiting observations, oldest first, until both are freed or none is left."""
-        times: list[int] = []
-        freed = 0
-        last = 0
-        for ordinal, time_us, length in self._db.execute(
-            "SELECT ordinal, time_us, LENGTH(body) FROM waiting ORDER BY ordinal"
-        ):
-            if len(times) >= rows and freed >= size:
-                break
-            last = ordinal
-            times.append(time_us)
-            freed += length + _ROW_OVERHEAD
-        if times:
-            self._db.execute("DELETE FROM waiting WHERE ordinal <= ?", (last,))
-            self.waiting -= len(times)
-            self.bytes -= freed
-            self._record_loss(times)
-
-    def _record_loss(self, times: Sequence[int]) -> None:
-        self._db.execute(
-            "INSERT INTO loss VALUES (1, ?, ?, ?) ON CONFLICT (only) DO UPDATE SET"
-            " rows = rows + excluded.rows, oldest_us = MIN(oldest_us, excluded.oldest_us),"
-            " newest_us = MAX(newest_us, excluded.newest_us)",
-            (len(times), min(times), max(times)),
+        found = oldest(
+            self._db.execute("SELECT ordinal, time_us, LENGTH(body) FROM waiting ORDER BY ordinal"),
+            rows,
+            size,
         )
-        self.lost[Lane.OBSERVATION] += len(times)
-        self._save_lane(Lane.OBSERVATION)
+        if found.times:
+            self._db.execute("DELETE FROM waiting WHERE ordinal <= ?", (found.last,))
+            self.waiting -= len(found.times)
+            self.bytes -= found.bytes
+            self._record_loss(Lane.OBSERVATION, found.times)
+
+    def give_up_events(self, rows: int, size: int) -> None:
+        """Drop events, oldest first, until both are freed or none is left: an alarm needs room.
+
+        Those under way have numbers for whose receipt the cloud waits: only where the others are
+        not enough they go too, and what is left begins anew under another epoch.
+        """
+        freed_rows, freed_bytes = self._drop_events(rows, size)
+        if (freed_rows < rows or freed_bytes < size) and self.numbers[Lane.EVENT].last:
+            self._begin_epoch()
+            self._drop_events(rows - freed_rows, size - freed_bytes)
+
+    def _drop_events(self, rows: int, size: int) -> tuple[int, int]:
+        numbers = self.numbers[Lane.EVENT]
+        without_number = (
+            "FROM message WHERE lane = 'event' AND sequence > ? AND sequence <= ? AND type != ?"
+        )
+        bounds = [numbers.last_ordinal, self.ordinals[Lane.EVENT], ObservationLoss.TYPE]
+        found = oldest(
+            self._db.execute(
+                f"SELECT sequence, time_us, LENGTH(body) {without_number} ORDER BY sequence",
+                bounds,
+            ),
+            rows,
+            size,
+        )
+        if found.times:
+            bounds[1] = found.last
+            self._db.execute(f"DELETE {without_number}", bounds)
+            self.numbered[Lane.EVENT] -= len(found.times)
+            self.bytes -= found.bytes
+            numbers.issued -= len(found.times)
+            self._record_loss(Lane.EVENT, found.times)
+        return len(found.times), found.bytes
+
+    def _record_loss(self, lane: Lane, times: Sequence[int]) -> None:
+        self._losses.record(lane, times)
+        self.lost[lane] += len(times)
+        self._save_lane(lane)
 
     # -- giving out --------------------------------------------------------------------------
 
     def seal(self) -> None:
-        """Number waiting observations while the window of their lane has room.
+        """Pack waiting observations while the window of their lane has room.
 
-        A recorded loss becomes an event first: it lies right behind the last number given.
+        A recorded loss becomes an event first.
         """
         room = self.limits.window - self.numbered[Lane.OBSERVATION]
         if room <= 0:
             return
-        self._report_loss()
+        self._report_losses()
         if not self.waiting:
             return
         rows = self._db.execute(
@@ -287,85 +341,58 @@ class Store:
                 "DELETE FROM waiting WHERE ordinal = ?", [(ordinal,) for ordinal in pack.ordinals]
             )
             self.waiting -= len(pack.ordinals)
-            self.bytes -= pack.unpacked_bytes + _ROW_OVERHEAD * len(pack.ordinals)
-            self._number(Lane.OBSERVATION, pack.row)
+            self.bytes -= pack.unpacked_bytes + cost(0) * len(pack.ordinals)
+            self._append(Lane.OBSERVATION, pack.row)
 
-    def _report_loss(self) -> None:
-        found = self._db.execute("SELECT rows, oldest_us, newest_us FROM loss").fetchone()
-        if found is None or not self._fits(1, _LOSS_COST):
-            return  # it goes on being added to, and is told once there is room
-        self._db.execute("DELETE FROM loss")
-        after = max(1, self.issued[Lane.OBSERVATION])
-        rows, oldest_us, newest_us = found
-        loss = ObservationLoss(
-            first_sequence=after,
-            last_sequence=after,
-            rows=rows,
-            oldest=moment(oldest_us),
-            newest=moment(newest_us),
-        )
-        row = Row(
-            ObservationLoss.TYPE,
-            self.gateway,
-            self._now_us(),
-            ClockQuality.UNSYNCHRONISED.value,
-            None,
-            0,
-            loss.model_dump_json(exclude_none=True).encode(),
-        )
-        self._number(Lane.EVENT, row)
+    def _report_losses(self) -> None:
+        """One that finds no room goes on being added to, and is told once there is."""
+        for loss in self._losses.untold():
+            if not self._fits(1, LOSS_BYTES, self.bounds.firm):
+                return
+            after = max(1, self.numbers[loss.lane].issued)
+            self._append(Lane.EVENT, loss.row(self.gateway, after, self._now_us()))
+            self._losses.told(loss)
 
     def fetch(self, lane: Lane, after: int, limit: int) -> list[Sendable]:
-        """Numbered messages of one lane above ``after``, in order."""
+        """Messages of one lane with numbers above ``after``, in order."""
+        numbers, source = self.numbers[lane], self.source(lane)
         rows = self._db.execute(
             "SELECT * FROM message WHERE lane = ? AND sequence > ? ORDER BY sequence LIMIT ?",
-            (lane.value, after, limit),
+            (lane.value, numbers.behind(after), limit),
         )
-        source = self.source(lane)
-        return [Sendable(lane, row[1], compose(Row(*row[2:]), source, row[1])) for row in rows]
+        return [
+            Sendable(lane, number, compose(Row(*row[2:]), source, number))
+            for row in rows
+            if (number := numbers.of(row[1]))
+        ]
 
-    def receipt(self, receipt: ReceiptV1) -> bool:
+    def receipt(self, receipt: AnyReceipt) -> bool:
         """Let go of what is stored; false where the receipt is for another source or epoch.
 
-        A receipt for numbers that were never given means that this file is an old copy:
-        the lanes then begin anew under another epoch, or the cloud would take what follows
-        for repetitions.
+        A receipt for numbers that were never given: somebody else sends under our epoch. The
+        lanes begin anew, or the cloud would take what follows for repetitions.
         """
         lane = next((lane for lane in Lane if self.source(lane) == receipt.source), None)
         if lane is None:
             return False
-        if max([receipt.stored, *(last for _, last in receipt.beyond)]) > self.issued[lane]:
-            self._renew_epoch()
+        ranges = [(1, receipt.stored), *receipt.beyond]
+        if max(last for _, last in ranges) > self.numbers[lane].last:
+            self._begin_epoch()
             return True
-        self._delete(lane, [(1, receipt.stored), *receipt.beyond])
+        for first, last in ranges:
+            self._delete(lane, self.numbers[lane].confirm(first, last))
         return True
 
-    def _delete(self, lane: Lane, ranges: Iterable[tuple[int, int]]) -> None:
-        for first, last in ranges:
-            if last < first:
-                continue
-            gone = self._db.execute(
-                "DELETE FROM message WHERE lane = ? AND sequence BETWEEN ? AND ?"
-                " RETURNING LENGTH(body)",
-                (lane.value, first, last),
-            ).fetchall()
-            self.numbered[lane] -= len(gone)
-            self.bytes -= sum(length + _ROW_OVERHEAD for (length,) in gone)
-
-    def _renew_epoch(self) -> None:
-        self.epoch = self._new_epoch()
-        self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (self.epoch,))
-        for lane in Lane:
-            kept = self._db.execute(
-                "SELECT rowid FROM message WHERE lane = ? ORDER BY sequence", (lane.value,)
-            ).fetchall()
-            # Ascending, each number at or below the old one: never two rows with one number.
-            self._db.executemany(
-                "UPDATE message SET sequence = ? WHERE rowid = ?",
-                [(number, rowid) for number, (rowid,) in enumerate(kept, start=1)],
-            )
-            self.issued[lane] = len(kept)
-            self._save_lane(lane)
+    def _delete(self, lane: Lane, span: tuple[int, int] | None) -> None:
+        if span is None:
+            return
+        gone = self._db.execute(
+            "DELETE FROM message WHERE lane = ? AND sequence BETWEEN ? AND ?"
+            " RETURNING LENGTH(body)",
+            (lane.value, *span),
+        ).fetchall()
+        self.numbered[lane] -= len(gone)
+        self.bytes -= sum(cost(length) for (length,) in gone)
 
     # -- figures -----------------------------------------------------------------------------
 
@@ -396,7 +423,3 @@ class Store:
                 "SELECT time_us FROM waiting ORDER BY ordinal LIMIT 1"
             ).fetchone()
         return None if first is None else moment(first[0])
-
-
-def _cost(row: Row) -> int:
-    return len(row.body) + _ROW_OVERHEAD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import structlog
 from vigil_edge.clock import Clock
 from vigil_edge.config import Config
 from vigil_edge.evidence import EvidenceQueue
-from vigil_edge.health import CpuMeter, SourceRecord, resident_bytes
+from vigil_edge.feedback import Feedback
+from vigil_edge.health import CpuMeter, SourceRecord, keep, resident_bytes
 from vigil_edge.outbox import Outbox, OutboxFailed
 from vigil_edge.source import Outgoing
 from vigil_schemas.errors import VigilError
@@ -41,6 +43,7 @@ class Reporter:
         clock: Clock,
         evidence: EvidenceQueue,
         counters: Counter[str],
+        feedback: Feedback,
     ) -> None:
         self.gateway = config.gateway.id
         self.interval_s = config.health.interval_s
@@ -51,6 +54,7 @@ class Reporter:
         self._clock = clock
         self._evidence = evidence
         self._counters = counters
+        self._feedback = feedback
         self._cpu = CpuMeter()
         self._began = clock.monotonic()
         self._due = asyncio.Event()
@@ -127,6 +131,8 @@ class Reporter:
             evidence_waiting=waiting,
             sources=[record.health() for record in self.records],
             counters={name: number for name, number in counters.items() if number},
+            clock_offset_s=self._feedback.clock_offset_s,
+            refusals=self._feedback.refusals() or None,
         )
 
     async def _report(self) -> None:
@@ -137,6 +143,8 @@ class Reporter:
             _log.warning("health could not be measured", error=str(error))
             return
         now = self._clock.now()
+        with contextlib.suppress(OSError):  # told from the outbox above, should the disk be away
+            await asyncio.to_thread(keep, self._folder, now, health)
         await self._send(Outgoing(Lane.OBSERVATION, GatewayHealth.TYPE, self.gateway, now, health))
 
     async def _send(self, outgoing: Outgoing) -> bool:

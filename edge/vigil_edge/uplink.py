@@ -18,10 +18,11 @@ import structlog
 
 from vigil_edge.backoff import Backoff
 from vigil_edge.connection import Connection, UplinkError
+from vigil_edge.feedback import Feedback
 from vigil_edge.outbox import Outbox, OutboxFailed
 from vigil_edge.sections import CloudSettings
 from vigil_edge.window import Window
-from vigil_schemas.control import Command, Configuration, ReceiptV1
+from vigil_schemas.control import AnyReceipt, Command, Configuration
 from vigil_schemas.envelope import Source, encode
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import GatewayBirth
@@ -49,6 +50,7 @@ class Sides:
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     quality: Callable[[], ClockQuality]
+    feedback: Feedback
     new_id: Callable[[], str]
 
 
@@ -73,7 +75,7 @@ class Uplink:
         self.windows = {lane: Window(window) for lane in Lane}
         self.connected = False
         self._since = 0.0
-        self._unkept: dict[str, ReceiptV1] = {}
+        self._unkept: dict[str, AnyReceipt] = {}
         """Receipts that a refusing disk did not take in, to be tried again."""
         self._unkept_due = 0.0
         self._backoff = Backoff(rng, first_s=first_pause_s)
@@ -123,7 +125,6 @@ class Uplink:
                 window.clear()
             self._epoch = self.outbox.epoch
             self.sides.count("epoch-renewed")
-            self.say_birth()
         for lane, window in self.windows.items():
             while window.room > 0 and window.fetched < self.outbox.issued[lane]:
                 issued = self.outbox.issued[lane]
@@ -134,7 +135,7 @@ class Uplink:
                 if not found:
                     window.fetched = max(window.fetched, issued)
 
-    async def take_receipt(self, receipt: ReceiptV1) -> None:
+    async def take_receipt(self, receipt: AnyReceipt) -> None:
         """A disk that refuses holds up the letting go of rows, not the sending of further ones."""
         self._unkept.pop(receipt.source, None)
         try:
@@ -148,20 +149,22 @@ class Uplink:
             _log.warning("a receipt could not be kept", error=str(error))
         lane = self._lane(receipt)
         if lane is not None:
-            self.windows[lane].receipt(receipt.stored, receipt.beyond, self.sides.monotonic())
+            now = self.sides.monotonic()
+            sent = self.windows[lane].receipt(receipt.stored, receipt.beyond, now)
+            self.sides.feedback.receipt(receipt, None if sent is None else now - sent)
 
-    def _lane(self, receipt: ReceiptV1) -> Lane | None:
+    def _lane(self, receipt: AnyReceipt) -> Lane | None:
         """Whose receipt this is, while the windows are of the outbox's present epoch."""
         if self._epoch != self.outbox.epoch:
             return None
         sources = {str(Source(self.gateway, lane.value, self._epoch)): lane for lane in Lane}
         return sources.get(receipt.source)
 
-    def status(self, data: Model, type: str) -> bytes:
+    def status(self, data: Model, type: str, epoch: str) -> bytes:
         """A message on the status topic: it has a source and no sequence."""
         return encode(
             id=self.sides.new_id(),
-            source=str(Source(self.gateway, STATUS, self.outbox.epoch)),
+            source=str(Source(self.gateway, STATUS, epoch)),
             type=type,
             subject=self.gateway,
             time=self.sides.now(),

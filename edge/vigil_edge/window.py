@@ -18,6 +18,8 @@ GAP_S: Final = 2.0
 class _Entry:
     message: Sendable
     sent: float | None = None
+    first_sent: float | None = None
+    """On whatever connection: a receipt may be for the first copy."""
 
 
 class Window:
@@ -57,16 +59,24 @@ class Window:
         entry = self._entries.get(sequence)
         if entry is not None:
             entry.sent = now
+            if entry.first_sent is None:
+                entry.first_sent = now
             if self._waiting_since is None:
                 self._waiting_since = now
 
-    def receipt(self, stored: int, beyond: Iterable[tuple[int, int]], now: float) -> None:
-        """Forget what is stored; what a receipt skips is to be sent again."""
+    def receipt(self, stored: int, beyond: Iterable[tuple[int, int]], now: float) -> float | None:
+        """Forget what is stored; what a receipt skips is to be sent again.
+
+        Returns when the newest message that it newly confirms was first sent.
+        """
         ranges = [(1, stored), *beyond]
         highest = max(last for _, last in ranges)
         kept: dict[int, _Entry] = {}
+        newest: float | None = None
         for sequence, entry in self._entries.items():
             if any(first <= sequence <= last for first, last in ranges):
+                if entry.first_sent is not None:
+                    newest = max(newest or entry.first_sent, entry.first_sent)
                 continue
             if sequence < highest and entry.sent is not None and now - entry.sent >= GAP_S:
                 self._again(entry)
@@ -76,6 +86,7 @@ class Window:
             under_way = any(entry.sent is not None for entry in kept.values())
             self._waiting_since = now if under_way else None
         self._entries = kept
+        return newest
 
     def tick(self, now: float) -> None:
         """Resend everything under way when patience has run out."""

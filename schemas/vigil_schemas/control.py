@@ -61,6 +61,9 @@ class ReceiptV1(Model):
     """How many messages of this source lie in the dead-letter table, in all."""
 
 
+AnyReceipt = Receipt | ReceiptV1
+
+
 class Command(Model):
     """``city.vigil.command.v1``: something to do once."""
 

@@ -73,8 +73,8 @@ def schema_url(event_type: str) -> str:
 class Source(NamedTuple):
     """``/{gateway}/{lane}/{epoch}``: whose sequence numbers these are.
 
-    The epoch is drawn when an outbox is made, so that a replaced disk, whose
-    numbers begin at 1 again, is not taken for a repetition.
+    The epoch is drawn at each opening of an outbox, whose numbers then begin at 1, so
+    that a disk that was replaced or fell back in time is not taken for a repetition.
     """
 
     gateway: str

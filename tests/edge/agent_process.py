@@ -78,12 +78,5 @@ def agent_on(port: int, folder: Path) -> Iterator[Agent]:
 
 def values(cloud: IngestStandIn) -> list[float]:
     """Every reading that arrived, by number of its message."""
-    with cloud.lock:
-        messages = [
-            message.data
-            for source, numbers in cloud.stored.items()
-            if source.lane == "observation"
-            for _, message in sorted(numbers.items())
-            if isinstance(message.data, list)
-        ]
+    messages = [each.data for each in cloud.messages("observation") if isinstance(each.data, list)]
     return [each.value or 0.0 for data in messages for each in unpack(data)[1]]

@@ -17,7 +17,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from vigil_schemas.control import Command, Configuration, ReceiptV1
+from vigil_schemas.control import AnyReceipt, Command, Configuration, ReceiptV1
 from vigil_schemas.envelope import CLOUD_SOURCE, Message, Source, check_addressed, decode, encode
 from vigil_schemas.topics import COMMAND, CONFIG, RECEIPT, STATUS, UP, topic
 from vigil_schemas.types import Model
@@ -92,7 +92,7 @@ class IngestStandIn:
         for source in list(self.stored):
             self.give_receipt(source)
 
-    def send(self, channel: str, data: ReceiptV1 | Command | Configuration) -> None:
+    def send(self, channel: str, data: AnyReceipt | Command | Configuration) -> None:
         payload = encode(
             id=str(uuid.uuid4()),
             source=CLOUD_SOURCE,
@@ -107,15 +107,19 @@ class IngestStandIn:
     def command(self, command: Command) -> None:
         self.send(COMMAND, command)
 
-    def all(self, kind: type[Model]) -> list[Any]:
-        """Every stored message of one model, by lane and number."""
+    def messages(self, lane: str | None = None) -> list[Message]:
+        """Every event once, as ingest takes it: by id, in the order of epochs and numbers."""
         with self.lock:
-            return [
-                message.data
-                for numbers in self.stored.values()
-                for _, message in sorted(numbers.items())
-                if isinstance(message.data, kind)
-            ]
+            found: dict[str, Message] = {}
+            for source, numbers in self.stored.items():
+                if lane in (None, source.lane):
+                    for _, message in sorted(numbers.items()):
+                        found.setdefault(message.envelope.id, message)
+        return list(found.values())
+
+    def all(self, kind: type[Model]) -> list[Any]:
+        """Every stored message of one model."""
+        return [each.data for each in self.messages() if isinstance(each.data, kind)]
 
     def numbers(self, lane: str) -> list[int]:
         """Sequences stored on a lane, over all epochs."""

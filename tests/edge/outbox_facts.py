@@ -11,7 +11,7 @@ from vigil_edge.outbox_store import Store
 from vigil_edge.packing import prepare
 from vigil_edge.source import Outgoing
 from vigil_schemas.control import ReceiptV1
-from vigil_schemas.envelope import observation_type
+from vigil_schemas.envelope import Envelope, decode, observation_type
 from vigil_schemas.gateway import CommandResult
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
@@ -42,15 +42,17 @@ def fact(lane: Lane, number: int) -> Outgoing:
     return Outgoing(lane, CommandResult.TYPE, GATEWAY, START, result, f"id-{number}")
 
 
+_names = itertools.count(1)
+"""Not begun anew with each store: epochs and ids are drawn once in the world."""
+
+
 def open_store(path: Path, limits: Limits = Limits(100_000, 10**9, 8)) -> Store:
-    ids = (f"new-{number}" for number in itertools.count())
-    epochs = (f"{number:08x}" for number in itertools.count(1))
     return Store(
         path,
         GATEWAY,
         limits,
-        new_epoch=lambda: next(epochs),
-        new_id=lambda: next(ids),
+        new_epoch=lambda: f"{next(_names):08x}",
+        new_id=lambda: f"new-{next(_names)}",
         now_us=lambda: 1_767_225_600_000_000,
     )
 
@@ -67,10 +69,24 @@ def add(store: Store, facts: list[Outgoing], device: str = "", **state: bytes) -
 def receipt(
     store: Store, lane: Lane, stored: int, beyond: tuple[tuple[int, int], ...] = ()
 ) -> None:
+    take_receipt(store, receipt_of(store.source(lane), stored, beyond))
+
+
+def receipt_of(source: str, stored: int, beyond: tuple[tuple[int, int], ...] = ()) -> ReceiptV1:
+    return ReceiptV1(source=source, stored=stored, beyond=list(beyond))
+
+
+def take_receipt(store: Store, given: ReceiptV1) -> bool:
     store.begin()
-    store.receipt(ReceiptV1(source=store.source(lane), stored=stored, beyond=list(beyond)))
+    taken = store.receipt(given)
     store.seal()
     store.commit()
+    return taken
+
+
+def sent(store: Store, lane: Lane) -> list[Envelope]:
+    """Everything of a lane, as it goes onto the wire."""
+    return [decode(each.payload).envelope for each in store.fetch(lane, 0, 100_000)]
 
 
 async def outbox_at(path: Path, window: int = 64, rows: int = 100_000) -> Outbox:
@@ -79,7 +95,7 @@ async def outbox_at(path: Path, window: int = 64, rows: int = 100_000) -> Outbox
         path,
         GATEWAY,
         Limits(rows, 10**9, window),
-        new_epoch=lambda: "0badcafe",
+        new_epoch=lambda: f"{next(_names):08x}",
         new_id=lambda: f"new-{next(numbers)}",
         now_us=lambda: 0,
     )

@@ -67,10 +67,10 @@ async def test_kill_9_at_any_moment_loses_nothing(
     assert values(agent.cloud) == [float(n) for n in range(total)]  # each once, in order
     ids = [each.excursion_id for each in agent.cloud.all(WaterExcursion)]
     assert ids == [f"counter-1-{n:08d}" for n in range(0, total, 10)]
-    for lane in ("observation", "event"):
-        numbers = agent.cloud.numbers(lane)
-        assert numbers == list(range(1, len(numbers) + 1))
-    assert len({source.epoch for source in agent.cloud.stored}) == 1
+    stored = {source: sorted(numbers) for source, numbers in agent.cloud.stored.items()}
+    for source, numbers in stored.items():
+        assert numbers == list(range(1, len(numbers) + 1)), source
+    assert len({source.epoch for source in stored}) > 1, "each opening has its own numbers"
 
 
 async def test_failing_sources_are_told_and_the_others_go_on(

@@ -190,7 +190,7 @@ async def test_a_disk_that_was_full_is_not_filled_again(tmp_path: Path) -> None:
     outbox = await outbox_at(tmp_path / "o.sqlite", window=1)
     await outbox.accept("d", [reading("d", n, 20) for n in range(0, 2000, 20)], None, SYNC)
     store = outbox._store
-    store.tighten(reserve=2000)
+    store.bounds.tighten(store.bytes, reserve=2000)
     full = store.bytes
 
     # Then further ones cost older ones, alarms have half the reserve, and that is all there is.

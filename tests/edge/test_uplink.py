@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ import servers
 from edge.authority import Authority
 from edge.ingest_stand_in import until
 from edge.uplink_gateway import Make, gateways, ingest
-from vigil_schemas.control import Command, Configuration, ReceiptV1
+from vigil_schemas.control import (
+    Command,
+    Configuration,
+    Receipt,
+    ReceiptV1,
+    RefusalReason,
+)
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import CommandResult, GatewayBirth, GatewayDeath
 from vigil_schemas.topics import CONFIG, RECEIPT
@@ -180,6 +187,46 @@ async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(
         assert sorted(cloud.stored[renewed]) == [1, 2, 3]
         births = await until(lambda: [b for b in cloud.status(GatewayBirth) if b.epoch != old])
         assert births[-1].epoch == gateway.outbox.epoch
+
+
+async def test_a_receipt_of_version_2_lets_rows_go_and_tells_of_the_clock(
+    mosquitto: servers.Mosquitto, make: Make
+) -> None:
+    gateway = await make(mosquitto.url)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        cloud.receipts = False
+        gateway.connect()
+        await gateway.accept(Lane.ALARM, 2)
+        await until(lambda: cloud.numbers("alarm") == [1, 2])
+        source = Source(gateway.id, "alarm", gateway.outbox.epoch)
+        an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+        reason = RefusalReason(reason="future-dated", count=1)
+
+        cloud.send(
+            RECEIPT, Receipt(source=str(source), stored=2, time=an_hour_ago, reasons=[reason])
+        )
+
+        await asyncio.wait_for(gateway.empty(), 20)
+        feedback = gateway.uplink.sides.feedback
+        assert await until(lambda: feedback.clock_offset_s) == pytest.approx(3600, abs=30)
+        assert feedback.refusals() == [reason]
+
+
+async def test_birth_and_last_will_are_of_one_epoch(
+    mosquitto: servers.Mosquitto, make: Make
+) -> None:
+    gateway = await make(mosquitto.url)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        gateway.connect()
+        await until(lambda: cloud.status(GatewayBirth))
+        old = gateway.outbox.epoch
+        await gateway.outbox._ask(lambda store: store._begin_epoch())
+
+        await until(lambda: len(cloud.status(GatewayBirth)) == 2)
+
+        said = [(Source.parse(m.envelope.source).epoch, type(m.data)) for m in cloud.statuses]
+        new = gateway.outbox.epoch
+        assert said == [(old, GatewayBirth), (old, GatewayDeath), (new, GatewayBirth)]
 
 
 async def test_no_broker_is_an_everyday_thing(make: Make) -> None:

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from edge.ingest_stand_in import IngestStandIn
+from vigil_edge.feedback import Feedback
 from vigil_edge.outbox import Limits, Outbox
 from vigil_edge.sections import CloudSettings
 from vigil_edge.source import Outgoing
@@ -91,7 +92,7 @@ async def gateways(folder: Path) -> AsyncIterator[Make]:
             folder / f"{name}.sqlite",
             name,
             Limits(100_000, 10**9, 64),
-            new_epoch=lambda: uuid.uuid4().hex[:8],
+            new_epoch=lambda: uuid.uuid4().hex[:16],
             new_id=lambda: str(uuid.uuid4()),
             now_us=lambda: time.time_ns() // 1000,
         )
@@ -120,6 +121,7 @@ async def gateways(folder: Path) -> AsyncIterator[Make]:
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
             quality=lambda: ClockQuality.SYNCHRONISED,
+            feedback=Feedback(lambda: datetime.now(UTC), time.monotonic),
             new_id=lambda: str(uuid.uuid4()),
         )
         settings = CloudSettings(broker=broker, **cloud)

@@ -99,4 +99,7 @@ export interface GatewayHealth {
   outbox: LaneDepth[];
   evidence_waiting: number;
   counters: Record<string, number>;
+  /** This clock minus the cloud's, while it is more than 30 s off. */
+  clock_offset_s?: number | null;
+  refusals?: { reason: string; count: number }[] | null;
 }

@@ -398,7 +398,7 @@ export interface paths {
         get?: never;
         /**
          * Put Evidence
-         * @description Verify and keep a sealed zip. 422: never send it again; 409: its gateway is not known yet.
+         * @description Verify and keep a sealed zip. 422 without Retry-After: never send it again.
          */
         put: operations["put_evidence"];
         post?: never;
