@@ -293,6 +293,13 @@ export const en = {
   "gateways.lane.event": "Events",
   "gateways.lane.observation": "Observations",
   "gateways.lost": "{count} thinned out",
+  "gateways.warnings": "Warnings",
+  "gateways.secondBox":
+    "A second box connects under this name, last {ago}: a copy of its disk? Give one of them another id.",
+  "gateways.clockAhead": "Its clock is {by} ahead of ours; check its time service.",
+  "gateways.clockBehind": "Its clock is {by} behind ours; check its time service.",
+  "gateways.lostEvents": "{count} events were given up for alarms in a full outbox.",
+  "gateways.refused": "It is told that messages are refused: {reason} ({count}).",
   "gateways.uptime": "Running for",
   "gateways.memory": "Memory",
   "gateways.cpu": "Processor",

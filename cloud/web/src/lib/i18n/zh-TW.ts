@@ -291,6 +291,13 @@ export const zhTW: Record<Key, string> = {
   "gateways.lane.event": "事件",
   "gateways.lane.observation": "觀測",
   "gateways.lost": "已稀釋 {count} 筆",
+  "gateways.warnings": "警告",
+  "gateways.secondBox":
+    "另有一台設備以此名稱連線（最近一次：{ago}），可能是磁碟的複製品；請為其中一台換用其他編號。",
+  "gateways.clockAhead": "其時鐘比我們快 {by}，請檢查對時服務。",
+  "gateways.clockBehind": "其時鐘比我們慢 {by}，請檢查對時服務。",
+  "gateways.lostEvents": "暫存區已滿，為保留警報放棄了 {count} 筆事件。",
+  "gateways.refused": "已告知此閘道器訊息遭拒：{reason}（{count}）。",
   "gateways.uptime": "運作時間",
   "gateways.memory": "記憶體",
   "gateways.cpu": "處理器",
