@@ -1,89 +1,115 @@
 """How old a message is, though two clocks are involved and either may be wrong. Pure.
 
 ``last_seen`` is by the bridge's clock, receipt by the gateway's. By the gateway's clock a
-message is old once its ``last_seen`` lies five minutes back. Two messages that were received
-some time apart, and whose ``last_seen`` lie as far apart, were both fresh when they came
-(what is repeated from a cache lags): such a pair proves how far the bridge's clock is off, and
-what is fresh by a proven clock is live though ours says otherwise. The quality of our clock
-proves nothing: without NTP in the kernel (every container) it is always unsynchronised.
+message is old once its ``last_seen`` lies five minutes back. Messages that were received some
+time apart, and whose ``last_seen`` lie as far apart, were fresh when they came (what is
+repeated from a cache lags): three of them prove how far the bridge's clock is off, and what is
+fresh by a proven clock is live though ours says otherwise. The quality of our clock proves
+nothing: without NTP in the kernel (every container) it is always unsynchronised.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from vigil_schemas.senml import instant, microseconds
 
 OLD_AFTER: Final = timedelta(minutes=5)
 AHEAD: Final = timedelta(seconds=30)
 """A ``last_seen`` further in the future shows that one of the clocks is wrong."""
-_APART_US: Final = 10_000_000
+_APART_US: Final = 20_000_000
+_TIMES: Final = 3
+"""So many messages over so long a time prove a clock."""
 _AGREE_US: Final = 2_000_000
+_SAME: Final = timedelta(seconds=5)
 _MOST_AHEAD_US: Final = 26 * 3600 * 1_000_000
 """Our clock may be this far ahead of the bridge's (a time zone taken for UTC, and some); what
 seems older is old: clocks that were never set are behind, not ahead."""
-_REMEMBERED: Final = 16
+_SET_BACK_US: Final = 120_000_000
+"""A clock is found to be set back when nothing has confirmed it for this long, and others
+agree on an earlier one."""
+_REMEMBERED: Final = 256
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-class Age(NamedTuple):
-    """Of one message. ``live``: it tells how things stand, else how they stood once."""
+@dataclass(slots=True)
+class _Offset:
+    """Bridge's clock minus our monotonic one, as some messages have it."""
 
-    live: bool
-    proven: bool = False
-    """Another message proves that it was fresh, whatever the clocks say."""
+    us: int
+    first_us: int
+    """Monotonic, of the first of them."""
+    last_us: int
+    times: int = 1
 
 
 class BridgeClock:
     """What the messages of one bridge tell of its clock, for one run of the agent."""
 
     def __init__(self) -> None:
-        self._heard: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
-        """Bridge's clock minus our monotonic one as of a message, and the moment of it."""
-        self._proven: deque[int] = deque(maxlen=4)
+        self._heard: list[_Offset] = []
+        self._proven: _Offset | None = None
 
     def now(self, moment: float, now: datetime) -> datetime:
-        """The bridge's time, or ours (``now``) where that is later or nothing is proven."""
-        if not self._proven:
+        """The bridge's time, or ours (``now``) while nothing is proven."""
+        if self._proven is None:
             return now
-        return max(now, instant(max(self._proven) + round(moment * 1e6)))
+        return instant(self._proven.us + round(moment * 1e6))
 
     def prove(self, stamp: datetime, moment: float) -> None:
         """The bridge itself said what time it is."""
-        self._add(microseconds(stamp) - round(moment * 1e6))
+        if stamp < _LATEST:
+            at_us = round(moment * 1e6)
+            self._proven = _Offset(microseconds(stamp) - at_us, at_us, at_us)
 
-    def age(self, stamp: datetime | None, *, retained: bool, moment: float, now: datetime) -> Age:
-        """Of a message with this ``last_seen``; ``moment`` is monotonic, in seconds.
+    def is_live(
+        self, stamp: datetime | None, *, retained: bool, moment: float, now: datetime
+    ) -> bool:
+        """Whether a message with this ``last_seen`` tells how things stand, and not how they stood.
+
+        ``moment`` is monotonic, in seconds.
 
         Not retained and from the future of our clock (which is then at 1970, or an hour
         behind) it is live: a fire must not be lost to a clock. A retained one may be of any
         age then.
         """
         if stamp is None:
-            return Age(live=not retained)
+            return not retained
         passed = now - stamp
         by_our_clock = passed <= OLD_AFTER and not (retained and passed < -AHEAD)
-        if retained:
-            return Age(by_our_clock)
-        at_us = round(moment * 1e6)
-        offset_us = microseconds(stamp) - at_us
-        agrees = any(
-            at_us - then_us >= _APART_US and abs(offset_us - then) <= _AGREE_US
-            for then, then_us in self._heard
-        )
-        self._heard.append((offset_us, at_us))
+        if retained or stamp >= _LATEST:
+            return by_our_clock
         if passed // timedelta(microseconds=1) > _MOST_AHEAD_US:
-            return Age(live=False)
-        if agrees:
-            self._add(offset_us)
-            return Age(live=True, proven=True)
-        return Age(by_our_clock or any(self._fresh(offset_us, known) for known in self._proven))
-
-    def _fresh(self, offset_us: int, proven_us: int) -> bool:
-        lag = timedelta(microseconds=proven_us - offset_us)
+            return False
+        at_us = round(moment * 1e6)
+        offset = self._noted(microseconds(stamp) - at_us, at_us)
+        paced = offset.times >= _TIMES and at_us - offset.first_us >= _APART_US
+        if paced or abs(passed) <= _SAME:
+            self._believe(offset, at_us)
+        if by_our_clock or self._proven is None:
+            return by_our_clock
+        lag = timedelta(microseconds=self._proven.us - offset.us)
         return -AHEAD <= lag <= OLD_AFTER
 
-    def _add(self, offset_us: int) -> None:
-        if all(abs(offset_us - known) > _AGREE_US for known in self._proven):
-            self._proven.append(offset_us)
+    def _noted(self, offset_us: int, at_us: int) -> _Offset:
+        """What agrees with this message; the message itself where nothing does."""
+        for known in self._heard:
+            if abs(known.us - offset_us) <= _AGREE_US:
+                known.last_us = at_us
+                known.times += 1
+                return known
+        found = _Offset(offset_us, at_us, at_us)
+        self._heard = [*self._heard[1 - _REMEMBERED :], found]
+        return found
+
+    def _believe(self, found: _Offset, at_us: int) -> None:
+        """The bridge has one clock: a later one is right, an earlier one only if set back."""
+        known = self._proven
+        if known is None or found.us > known.us + _AGREE_US:
+            self._proven = found
+        elif abs(found.us - known.us) <= _AGREE_US:
+            known.last_us = at_us
+        elif at_us - known.last_us >= _SET_BACK_US:
+            self._proven = found

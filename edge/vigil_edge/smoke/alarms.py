@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from vigil_edge.smoke import self_test
-from vigil_edge.smoke.age import AHEAD, OLD_AFTER, Age, BridgeClock
+from vigil_edge.smoke.age import AHEAD, OLD_AFTER, BridgeClock
 from vigil_edge.smoke.condition import (
     Active,
     Known,
@@ -37,6 +37,8 @@ RISE: Final = 1.5
 RISE_LEAST: Final = 0.05
 """In the device's measure; with dB/m about 1 % per metre."""
 _RISES_TOLD: Final = 6
+_ZIGBEE2MQTT: Final = datetime(2018, 1, 1, tzinfo=UTC)
+"""Nothing was ever ``last_seen`` before there was Zigbee2MQTT."""
 _CLEAR_FADES: Final = 0.95
 
 Told = tuple[str, SmokeAlarm]
@@ -100,22 +102,20 @@ class Alarms:
         """One message, and what follows from it, also for the other alarms of the bridge."""
         known = self._of(device)
         now, stamp = receipt.now, report.last_seen
-        age = self.clock.age(stamp, retained=receipt.retained, moment=receipt.moment, now=now)
+        live = self.clock.is_live(stamp, retained=receipt.retained, moment=receipt.moment, now=now)
         self._forget_future(known, stamp, receipt)
         newest_us = known.newest_us
         stamp_us = None if stamp is None else microseconds(stamp)
         if stamp_us is not None and newest_us is not None and stamp_us < newest_us:
-            if not age.proven:
-                return []  # overtaken, by the bridge's own time
-            newest_us = None
+            return []  # overtaken, by the bridge's own time
         if stamp_us is None:
             is_news = receipt.trace not in known.traces
         else:
             is_news = newest_us is None or stamp_us > newest_us
-        self._note(known, report, receipt, age)
-        if age.live:
+        self._note(known, report, receipt, live)
+        if live:
             found = list(self._live(device, known, report, receipt))
-            if _is_life(known, report, receipt, age):
+            if _is_life(known, report, receipt, live):
                 found += self._turn(device, known, "link_lost", False, now, receipt.moment)
             return found
         return list(self._old(device, known, report, receipt)) if is_news else []
@@ -136,6 +136,10 @@ class Alarms:
         known.heard = True
         known.heard_us = max(known.heard_us, microseconds(now))
         return list(self._turn(device, known, "link_lost", False, now, moment))
+
+    def garbled(self, device: str) -> None:
+        """A message of it could not be read at all."""
+        self._of(device).garbled = True
 
     def expect(self, device: str, now: datetime) -> None:
         """From now on this alarm's silence counts, if it was never heard before."""
@@ -174,18 +178,19 @@ class Alarms:
         if stamp <= bound < instant(known.newest_us):
             known.newest_us = None
 
-    def _note(self, known: Known, report: AlarmReport, receipt: Receipt, age: Age) -> None:
+    def _note(self, known: Known, report: AlarmReport, receipt: Receipt, live: bool) -> None:
         if report.battery_percent is not None:
             known.battery = float(report.battery_percent)
+        known.garbled = False
         known.link = report.link_quality
         known.density = report.smoke_density
         known.measured |= report.measured
         known.fire_said |= report.has_fire_key
         if report.last_seen is not None:
             known.newest_us = microseconds(report.last_seen)
-        elif not age.live and (report.doubtful or any(report.fire(kind) for kind in KINDS)):
+        elif not live and (report.doubtful or any(report.fire(kind) for kind in KINDS)):
             known.remember(receipt.trace)
-        if _is_life(known, report, receipt, age):
+        if _is_life(known, report, receipt, live):
             known.heard = known.spoke = True
             known.heard_us = microseconds(receipt.now)
         elif report.last_seen is not None and not known.heard:
@@ -226,6 +231,7 @@ class Alarms:
     ) -> Iterator[Told]:
         """What it says is raised as it was then; nothing ends, and no test begins."""
         time = min(report.last_seen or receipt.now, receipt.now)
+        time = receipt.now if time < _ZIGBEE2MQTT else time
         at_us = microseconds(time)
         for kind in KINDS:
             if report.fire(kind) and kind not in known.active:
@@ -344,10 +350,10 @@ class Alarms:
             yield device, ended(device, condition, known, before, time)
 
 
-def _is_life(known: Known, report: AlarmReport, receipt: Receipt, age: Age) -> bool:
+def _is_life(known: Known, report: AlarmReport, receipt: Receipt, live: bool) -> bool:
     """An attribute without a time is none where another attribute tells the time."""
     untold = receipt.partial and report.last_seen is None and known.newest_us is not None
-    return age.live and not untold
+    return live and not untold
 
 
 def _lesser(report: AlarmReport) -> list[tuple[SmokeCondition, bool | None]]:

@@ -1,13 +1,11 @@
-"""Zigbee2MQTT's own topics: which devices it has, whose a topic is, who is not configured. Pure.
+"""Zigbee2MQTT's own topics: which devices it has, whose a topic is. Pure.
 
 Source: zigbee2mqtt.io, "MQTT topics and messages" (``bridge/devices``, ``bridge/health``).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -15,10 +13,7 @@ from typing import Any, Final, NamedTuple
 from vigil_edge.smoke import words
 from vigil_edge.smoke.words import Kind
 
-_MOST: Final = 200
-"""Alarms that nobody configured and that get an id of their own; the others share one."""
 _NO_ATTRIBUTE: Final = ("set", "get", "request")
-_PLAIN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
 
 
 class Listed(NamedTuple):
@@ -118,40 +113,3 @@ def guessed(rest: str, payload: bytes) -> Address | None:
     if name and not payload.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return Address(name, attribute) if words.is_plainly_fire(words.plain(attribute)) else None
     return Address(rest)
-
-
-class Unconfigured:
-    """Alarms on the bridge that are in no ``[[smoke.alarm]]``, by the id derived for each."""
-
-    def __init__(self, bridge: str, taken: Iterable[str], state: bytes | None = None) -> None:
-        self._bridge = bridge[:40].rstrip("._-")
-        self._taken = frozenset(taken)
-        self.names: dict[str, str] = json.loads(state) if state else {}
-        """Device id → friendly name."""
-
-    def state(self) -> bytes:
-        """For the constructor of another run."""
-        return json.dumps(self.names, separators=(",", ":")).encode()
-
-    def device(self, name: str) -> str:
-        """The id of an alarm with this friendly name: always the same."""
-        digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
-        device = f"{self._bridge}.{name}"
-        if not _PLAIN_ID.fullmatch(name) or device in self._taken:
-            slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:14].strip("-")
-            device = f"{self._bridge}.{slug or 'alarm'}-{digest[:6]}"
-        if device not in self.names and len(self.names) >= _MOST:
-            return f"{self._bridge}.unconfigured"
-        return device
-
-    def add(self, name: str) -> bool:
-        """Whether it is new."""
-        device = self.device(name)
-        if device in self.names:
-            return False
-        self.names[device] = name
-        return True
-
-    def forget(self, device: str) -> None:
-        """It was configured, or is gone."""
-        self.names.pop(device, None)

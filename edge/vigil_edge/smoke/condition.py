@@ -70,6 +70,8 @@ class Known:
     battery: float | None = None
     link: int | None = None
     density: float | None = None
+    garbled: bool = False
+    """Its last message could not be read at all."""
 
     def remember(self, trace: str) -> None:
         """Keep a digest, the newest few of them."""

@@ -40,6 +40,14 @@ FIRE_UNSAID: Final = Finding(
     "it speaks, but has never said whether there is smoke (no fire key in its messages):"
     " press its test button, and see what Zigbee2MQTT lists for this model",
 )
+NOT_ON_BRIDGE: Final = Finding(
+    "failed",
+    "not-on-bridge",
+    "Zigbee2MQTT has no device of this friendly_name: was it renamed or removed?",
+)
+GARBLED: Final = Finding(
+    "degraded", "payload-malformed", "its last message could not be read: is it `output: json`?"
+)
 TEST_STUCK: Final = Finding(
     "degraded", "test-stuck", "it has called itself under test for more than 10 minutes"
 )
@@ -62,11 +70,18 @@ _LINK_LOST: Final = Finding("failed", "link-lost", "out of reach, or silent for 
 
 
 def judge(
-    known: Known | None, moment: float, *, bridge_online: bool | None, configured: bool = True
+    known: Known | None,
+    moment: float,
+    *,
+    bridge_online: bool | None,
+    configured: bool = True,
+    on_bridge: bool = True,
 ) -> Finding:
     """From what is known of an alarm, the worst first. ``moment`` is monotonic, seconds."""
     if bridge_online is False:
         return BRIDGE_OFFLINE
+    if configured and not on_bridge:
+        return NOT_ON_BRIDGE
     if known is None:
         return NOT_HEARD_YET if configured else UNCONFIGURED
     if "link_lost" in known.active:
@@ -77,6 +92,8 @@ def judge(
         return Finding("degraded", "fire-unreadable", said[:400])
     if not configured:
         return UNCONFIGURED
+    if known.garbled:
+        return GARBLED
     if not known.heard:
         return NOT_HEARD_YET
     if not known.fire_said:

@@ -19,6 +19,7 @@ _SAID: Final = re.compile(
     r"""(?:"([^"]{0,60})"|'([^']{0,60})'|([A-Za-z0-9_.+-]{1,40}))"""
 )
 _CUT_OFF: Final = re.compile(r"""["']([A-Za-z][A-Za-z0-9_ -]{0,40})["']\s*:\s*["'][^"']{0,60}$""")
+_OPENED: Final = re.compile(r"""["']([A-Za-z][A-Za-z0-9_ -]{0,40})["']\s*:\s*[\[{]""")
 _ILLEGIBLE: Final = "…"
 _LONGEST: Final = 65_536
 """Characters of a broken message that are searched."""
@@ -78,6 +79,7 @@ def salvaged(text: str) -> Pairs:
         word = next(part for part in (double, single, bare) if part is not None)
         cut = double is None and single is None and match.end() == len(text)
         found.append((key, _completed(word) if cut else word))
+    found += [(match[1], _ILLEGIBLE) for match in _OPENED.finditer(text[:_LONGEST])]
     if (cut_off := _CUT_OFF.search(text[-_LONGEST:])) is not None:
         found.append((cut_off[1], _ILLEGIBLE))
     return Pairs(found)

@@ -12,22 +12,15 @@ import structlog
 from vigil_edge.mqtt import Message
 from vigil_edge.smoke import zigbee2mqtt
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
-from vigil_edge.smoke.bridge import (
-    Address,
-    Listed,
-    Unconfigured,
-    address,
-    guessed,
-    listed,
-    said_time,
-)
+from vigil_edge.smoke.bridge import Address, said_time
 from vigil_edge.smoke.broker import BrokerSession
 from vigil_edge.smoke.condition import URGENT, event_id
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.health import Finding, ToldHealth, judge
 from vigil_edge.smoke.observed import PARAMETERS, Observed
+from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import Settings
-from vigil_edge.smoke.words import Kind
+from vigil_edge.smoke.words import KINDS, Kind
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_edge.source import Outgoing, Room, SourceError
 from vigil_schemas.gateway import DeviceDescription
@@ -77,16 +70,13 @@ class Zigbee2MqttPipeline:
     def __init__(self, settings: Settings, room: Room) -> None:
         self._settings = settings
         self._room = room
-        self._configured = {alarm.friendly_name: alarm.device for alarm in settings.alarm}
+        self._roster = Roster(settings, room.state(UNCONFIGURED))
         self._restore()
         self._base = f"{settings.base_topic}/"
         self._bridge_online: bool | None = None
         """``None`` until its state, or one of its alarms, was heard."""
         self._waited = False
         """Long enough for what the broker has kept."""
-        self._listed: dict[str, Listed] = {}
-        self._names: list[str] = []
-        self._name()
         self._observed = Observed()
         self._only_own = False
         """The broker let us subscribe to the configured alarms alone."""
@@ -96,20 +86,12 @@ class Zigbee2MqttPipeline:
         room = self._room
         self._alarms = Alarms(room.state(ALARMS), room.now(), room.monotonic())
         self._told = ToldHealth(room.state(HEALTH))
-        taken = self._configured.values()
-        device = self._settings.device
-        self._unconfigured = Unconfigured(device, taken, room.state(UNCONFIGURED))
-
-    def _name(self) -> None:
-        """Names that topics begin with, the longest first."""
-        known = {*self._configured, *self._listed, *self._unconfigured.names.values()}
-        self._names = sorted(known, key=len, reverse=True)
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
         name = f"vigil-{self._room.gateway}-{self._settings.device}"
         own = [f"{self._base}bridge/{topic}" for topic in ("state", "devices", "health")]
-        for alarm in self._configured:
+        for alarm in self._roster.configured:
             own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
         session = BrokerSession(self._settings, name)
         try:
@@ -119,7 +101,7 @@ class Zigbee2MqttPipeline:
                 await self._unreachable(error)
                 raise
             self._report()
-            for device in self._configured.values():
+            for device in self._roster.configured.values():
                 self._alarms.expect(device, self._room.now())
             self._show_unconfigured()
             await self._listen(session)
@@ -150,13 +132,11 @@ class Zigbee2MqttPipeline:
             return
         if rest.startswith("bridge/"):
             await self._of_bridge(rest.removeprefix("bridge/"), message)
-        elif (found := address(rest, self._names)) is not None:
+        elif (found := self._roster.find(rest, message.payload)) is not None:
             if found.attribute == "availability":
                 await self._available(found.name, message)
             else:
                 await self._heard(found, message)
-        elif (found := guessed(rest, message.payload)) is not None:
-            await self._heard(found, message)
 
     async def _of_bridge(self, topic: str, message: Message) -> None:
         if topic == "state":
@@ -180,22 +160,14 @@ class Zigbee2MqttPipeline:
             await self._tell_health()
 
     async def _take_list(self, payload: bytes) -> None:
-        found = listed(payload)
-        if found is None:
+        if not self._roster.take(payload, self._alarms.active):
             self._room.count("smoke-devices-unreadable")
             return
-        self._listed = found
-        for name, described in found.items():
-            if described.is_alarm and name not in self._configured:
-                self._unconfigured.add(name)
-        for device, name in list(self._unconfigured.names.items()):
-            if (name in self._configured or name not in found) and not self._alarms.active(device):
-                self._unconfigured.forget(device)
         self._show_unconfigured()
         await self._tell_health()
 
     async def _available(self, name: str, message: Message) -> None:
-        device = self._configured.get(name)
+        device = self._roster.configured.get(name)
         if device is None or not message.payload:
             return
         online = zigbee2mqtt.online(message.payload)
@@ -210,47 +182,54 @@ class Zigbee2MqttPipeline:
         """A device's own message, or one attribute of it."""
         if not message.payload:
             return  # a retained message being deleted
-        devices = self._devices(found.name)
+        devices = self._roster.devices(found.name, self._alarms.active)
+        now, moment = self._room.now(), self._room.monotonic()
         report = self._read(found, message, self._measured(found.name, devices))
         if report is None:
+            await self._accept(devices, now, [])
             return
         if not devices:
-            if not report.plainly_fire and not self._is_listed_alarm(found.name):
+            if not report.plainly_fire and not self._roster.is_alarm(found.name):
+                # No alarm; but its time tells of the bridge's clock.
+                self._alarms.clock.is_live(
+                    report.last_seen, retained=message.retained, moment=moment, now=now
+                )
                 return
-            devices = [self._unconfigured.device(found.name)]
-            if self._unconfigured.add(found.name):
-                self._show_unconfigured()
+            devices = [self._roster.found(found.name)]
+            self._show_unconfigured()
         if not message.retained and self._bridge_online is None:
             self._bridge_online = True  # as in Zigbee2MQTT without a retained state
             self._report()
-        now = self._room.now()
         receipt = Receipt(
             now=now,
-            moment=self._room.monotonic(),
+            moment=moment,
             retained=message.retained,
             trace=hashlib.sha256(f"{message.topic}\n".encode() + message.payload).hexdigest()[:16],
             partial=found.attribute is not None,
         )
-        told: list[Told] = []
-        for device in devices:
-            told += self._alarms.take(device, report, receipt)
-        readings = report if found.name in self._configured else None
+        told = [event for device in devices for event in self._derived(device, report, receipt)]
+        readings = report if found.name in self._roster.configured else None
         await self._accept(devices, now, told, readings)
 
-    def _devices(self, name: str) -> list[str]:
-        """The ids that a name stands for; one that was configured meanwhile may have two."""
-        found = [self._configured[name]] if name in self._configured else []
-        other = self._unconfigured.device(name)
-        if other in self._unconfigured.names and (not found or self._alarms.active(other)):
-            found.append(other)
-        return found
+    def _derived(self, device: str, report: AlarmReport, receipt: Receipt) -> list[Told]:
+        """What follows from a report. A mistake of ours must not stop the listening:
 
-    def _is_listed_alarm(self, name: str) -> bool:
-        return name in self._listed and self._listed[name].is_alarm
+        the broker would deliver the same message again and again, and none behind it.
+        """
+        reports = [report]
+        if report.doubtful or any(report.fire(kind) for kind in KINDS):
+            reports.append(AlarmReport(doubtful=("smoke",), raw="a mistake in this program"))
+        for each in reports:
+            try:
+                return self._alarms.take(device, each, receipt)
+            except Exception:
+                self._room.count("smoke-message-crashed")
+                _log.exception("a message could not be followed", device=device)
+                self._restore()
+        return []
 
     def _measured(self, name: str, devices: Sequence[str]) -> set[Kind]:
-        described = self._listed.get(name)
-        found = set(described.measured) if described is not None else set()
+        found = set(self._roster.measured(name))
         for device in devices:
             known = self._alarms.known(device)
             found |= known.measured if known is not None else set()
@@ -263,10 +242,12 @@ class Zigbee2MqttPipeline:
             else:
                 report = zigbee2mqtt.read_attribute(found.attribute, message.payload, measured)
         except PayloadMalformed as error:
-            if found.name in self._configured or self._is_listed_alarm(found.name):
+            if found.name in self._roster.configured or self._roster.is_alarm(found.name):
                 self._room.count(error.code)
+            if found.name in self._roster.configured and not message.retained:
+                self._alarms.garbled(self._roster.configured[found.name])
             return None
-        if report.unreadable and found.name in self._configured:
+        if report.unreadable and found.name in self._roster.configured:
             self._room.count("smoke-payload-wrong-type")
         return report
 
@@ -297,14 +278,14 @@ class Zigbee2MqttPipeline:
 
     def _is_ours(self, device: str, event: SmokeAlarm) -> bool:
         """Of an alarm that nobody configured only what may be a fire is told."""
-        return event.condition in URGENT or device in self._configured.values()
+        return event.condition in URGENT or self._roster.is_configured(device)
 
     async def _keep(self, out: Sequence[Outgoing]) -> None:
         now, moment = self._room.now(), self._room.monotonic()
         state = {
             ALARMS: self._alarms.state(now, moment),
             HEALTH: self._told.state(),
-            UNCONFIGURED: self._unconfigured.state(),
+            UNCONFIGURED: self._roster.state(),
         }
         try:
             await self._room.accept(out, state)
@@ -326,15 +307,12 @@ class Zigbee2MqttPipeline:
         out = [
             _outgoing(device, event, now) for device, event in told if self._is_ours(device, event)
         ]
-        for device in self._all_devices():
+        for device in self._roster.all_devices():
             out += self._health(device, now)
         if out or told or moment - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
 
     # -- how things stand
-
-    def _all_devices(self) -> list[str]:
-        return [*self._configured.values(), *self._unconfigured.names]
 
     def _report(self) -> None:
         """How the bridge does, as a device of its own."""
@@ -345,8 +323,8 @@ class Zigbee2MqttPipeline:
             topic = f"{self._base}bridge/state"
             said = f"nothing on {topic}: is Zigbee2MQTT running, and base_topic its own?"
             self._room.report("degraded", "bridge-unseen", said)
-        elif self._unconfigured.names:
-            names = ", ".join(sorted(self._unconfigured.names.values()))
+        elif self._roster.unconfigured:
+            names = ", ".join(sorted(self._roster.unconfigured.values()))
             said = f"alarms on the bridge that are in no [[smoke.alarm]]: {names}"
             self._room.report("degraded", "alarms-unconfigured", said[:400])
         elif self._only_own:
@@ -359,14 +337,8 @@ class Zigbee2MqttPipeline:
 
     def _show_unconfigured(self) -> None:
         """The cloud learns of them by the birth, and people by the bridge's state."""
-        self._name()
-        if self._unconfigured.names:
-            self._room.describe(
-                [
-                    _found_description(device, name, self._settings.driver)
-                    for device, name in self._unconfigured.names.items()
-                ]
-            )
+        if self._roster.unconfigured:
+            self._room.describe(self._roster.descriptions())
         self._report()
 
     async def _unreachable(self, error: SourceError) -> None:
@@ -377,7 +349,7 @@ class Zigbee2MqttPipeline:
     async def _tell_health(self, finding: Finding | None = None) -> None:
         """Of every alarm where it changed; ``finding`` is true of all of them."""
         now = self._room.now()
-        devices = self._all_devices()
+        devices = self._roster.all_devices()
         out = [told for device in devices for told in self._health(device, now, finding)]
         if out:
             await self._keep(out)
@@ -388,23 +360,13 @@ class Zigbee2MqttPipeline:
                 self._alarms.known(device),
                 self._room.monotonic(),
                 bridge_online=self._bridge_online,
-                configured=device in self._configured.values(),
+                configured=self._roster.is_configured(device),
+                on_bridge=not self._roster.is_missing(device),
             )
         change = self._told.change(device, finding, now)
         if change is None:
             return []
         return [Outgoing(Lane.EVENT, change.TYPE, device, now, change)]
-
-
-def _found_description(device: str, name: str, driver: str) -> DeviceDescription:
-    return DeviceDescription(
-        device=device,
-        domain=Domain.SMOKE,
-        driver=driver,
-        name=f"{name[:90]} (not configured)",
-        name_zh=f"{name[:90]}(未設定)",
-        parameters=[],
-    )
 
 
 def _outgoing(device: str, event: SmokeAlarm, now: datetime) -> Outgoing:

@@ -82,6 +82,7 @@ _SETTINGS: Final = _set(
 """In a key these make it a setting or a measure, not a state."""
 _SOUNDS: Final = _set("ringtone melody sound mode test")
 _LONGEST: Final = 120
+_DEEPEST: Final = 8
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _JOINT: Final = re.compile(r"[^0-9a-z\u0080-\uffff]+")
 
@@ -144,7 +145,7 @@ def may_be_measured(key: str) -> bool:
     return _MEASURED.fullmatch(key) is not None and kind_of(key) is not None
 
 
-def meaning(value: Any) -> Meaning:
+def meaning(value: Any, depth: int = 0) -> Meaning:
     """What a value on a fire key says; numbers other than 0 are fire."""
     if value is None:
         return _NOT_SAID
@@ -154,16 +155,16 @@ def meaning(value: Any) -> Meaning:
         return _UNREADABLE if math.isnan(value) else Meaning(value != 0)
     if isinstance(value, str):
         return _word(value)
-    return _shape(value)
+    return _shape(value, depth + 1) if depth < _DEEPEST else _UNREADABLE
 
 
-def _shape(value: Any) -> Meaning:
+def _shape(value: Any, depth: int) -> Meaning:
     """A list or an object (of pairs): fire if anything in it that is a state says so."""
     if isinstance(value, list):
-        found = [meaning(inner) for inner in value]
+        found = [meaning(inner, depth) for inner in value]
     else:
         pairs = [(plain(key), inner) for key, inner in getattr(value, "pairs", ())]
-        found = [meaning(inner) for key, inner in pairs if key in INSIDE]
+        found = [meaning(inner, depth) for key, inner in pairs if key in INSIDE]
         if not found and any(kind_of(key) is not None for key, _ in pairs):
             return _NOT_SAID  # those keys are read by themselves
     if any(one.fire for one in found):

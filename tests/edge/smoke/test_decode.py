@@ -204,6 +204,14 @@ def test_arbitrary_bytes_raise_nothing_but_the_declared_errors(payload: bytes | 
         assert zigbee2mqtt.online(payload) in (True, False, None)
 
 
+@pytest.mark.parametrize("depth", [5, 100, 400, 900, 5000])
+@pytest.mark.parametrize("inside", ["true", '{"a": 1}'])
+def test_however_deep_a_value_is_it_is_a_fire_or_unreadable(depth: int, inside: str) -> None:
+    deep = "[" * depth + inside + "]" * depth
+    report = zigbee2mqtt.read(f'{{"smoke": {deep}, "x": {deep}}}')
+    assert report.smoke or report.doubtful
+
+
 @given(
     st.dictionaries(st.sampled_from(KEYS), json_values),
     st.sampled_from(["smoke", "smoke_alarm_1", "Smoke", "smoke_l2", "fire"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,13 @@ def test_an_alarm_that_has_never_said_its_fire_key_is_degraded() -> None:
     assert (finding.state, finding.code) == ("degraded", "fire-unsaid")
     # Zigbee2MQTT alone vouches for it.
     assert judge(known(fire_said=False), 0, bridge_online=True).code == "not-heard-yet"
+
+
+def test_an_alarm_that_was_renamed_or_cannot_be_read_is_shown() -> None:
+    gone = judge(known(), 0, bridge_online=True, on_bridge=False)
+    assert (gone.state, gone.code) == ("failed", "not-on-bridge")
+    garbled = judge(known(garbled=True), 0, bridge_online=True)
+    assert (garbled.state, garbled.code) == ("degraded", "payload-malformed")
 
 
 def test_an_alarm_that_nobody_configured_is_degraded() -> None:
@@ -200,3 +208,18 @@ async def test_a_broker_away_at_the_start_killed_and_back(tmp_path: Path) -> Non
             if broker is not None:
                 broker.stop()
     assert len([a for a in alarms(room) if a[1] == "smoke"]) == 2
+
+
+async def test_a_renamed_alarm_and_one_that_talks_nonsense(home: Home) -> None:
+    listed = json.dumps([{"friendly_name": name} for name in ("kitchen", "hall")]).encode()
+    home.say("bridge/devices", listed, retain=True)
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen", {"smoke": False})
+        await room.until(lambda: told(room, "home-1")[-1:] == [("ok", None)], task)
+        await room.until(lambda: told(room, "home-2") == [("failed", "not-on-bridge")], task)
+        home.say("kitchen", b"\xff\x00{")
+        malformed = ("degraded", "payload-malformed")
+        await room.until(lambda: told(room, "home-1")[-1] == malformed, task)
+        home.say("kitchen", {"smoke": False})
+        await room.until(lambda: told(room, "home-1")[-1] == ("ok", None), task)

@@ -14,7 +14,9 @@ from edge import supervised
 from edge.room import MemoryRoom
 from edge.smoke.home import Home, ago, alarms, fires, listening, section
 from vigil_edge.smoke import pipeline
+from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_edge.source import SourceError
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
@@ -186,7 +188,7 @@ async def test_a_cached_fire_is_told_once_with_its_mark_over_restarts(home: Home
     room = MemoryRoom(gateway=home.base, states=states)
     async with listening(home.settings(), room) as task:
         home.say("kitchen", {"smoke": True, "last_seen": ago(1)})
-        await room.until(lambda: bool(alarms(room)), task)
+        await room.until(lambda: bool(fires(room, "home-1")), task)
     (event,) = fires(room, "home-1")
     assert event.active
     assert event.unconfirmed_since is None
@@ -300,3 +302,24 @@ async def test_a_test_and_what_outlasts_it(home: Home, monkeypatch: pytest.Monke
     assert [event.during_test for event in fires(room, "home-1")] == [True, False]
     lanes = {out.lane for out in room.accepted if isinstance(out.data, SmokeAlarm)}
     assert lanes == {Lane.ALARM}
+
+
+async def test_a_mistake_of_ours_over_one_message_stops_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Alarms.take
+
+    def mistaken(self: Alarms, device: str, report: AlarmReport, receipt: Receipt) -> list[Told]:
+        if report.battery_percent == 13:
+            raise ZeroDivisionError
+        return whole(self, device, report, receipt)
+
+    monkeypatch.setattr(Alarms, "take", mistaken)
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen", {"smoke": False, "battery": 13})
+        home.say("kitchen", {"smoke": True, "battery": 13})
+        home.say("floor 2/hall", {"smoke": True})
+        await room.until(lambda: bool(fires(room, "home-2")), task)
+    assert ("home-1", "unreadable", True) in alarms(room), "possibly a fire"
+    assert room.counters["smoke-message-crashed"] == 2
