@@ -18,6 +18,7 @@ from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
 from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.services import Services
+from vigil_schemas.control import RefusalReason
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
 
@@ -29,7 +30,17 @@ class Recorder:
     told: list[tuple[str, int, tuple[tuple[int, int], ...], int]] = field(default_factory=list)
     acknowledged: int = 0
 
-    def receipt(self, gateway: str, source: str, progress: Progress) -> None:
+    reasons: dict[str, list[RefusalReason] | None] = field(default_factory=dict)
+    """Of each source, as told last; ``None`` in a receipt of version 1."""
+
+    def receipt(
+        self,
+        gateway: str,
+        source: str,
+        progress: Progress,
+        reasons: Sequence[RefusalReason] | None = None,
+    ) -> None:
+        self.reasons[source] = None if reasons is None else list(reasons)
         self.told.append((source, progress.stored, tuple(progress.beyond), progress.refused))
 
     def acknowledge(self, messages: Iterable[Arrived]) -> None:

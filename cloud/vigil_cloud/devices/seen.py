@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -10,11 +11,17 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing, table_of
-from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.rows import devices_changed, new_device, new_gateway
+from vigil_cloud.ingest.models import DeadLetter
+from vigil_schemas.topics import COMMAND
 
 AFTER_DEATH: Final = timedelta(seconds=30)
 """What was on its way when a gateway died is stored by then; what comes later, it sends."""
+
+
+UNKNOWN_GATEWAY: Final = "unknown-gateway"
+"""Reason of the dead letters of a gateway that nobody added."""
 
 
 class Seen(NamedTuple):
@@ -36,6 +43,23 @@ def enrol(session: Session, gateway: str, now: datetime) -> bool:
     if enrolled(session, [gateway]):
         return False
     _insert_gateways(session, [gateway], now)
+    knocked = select(DeadLetter.id).where(
+        DeadLetter.gateway == gateway, DeadLetter.reason == UNKNOWN_GATEWAY
+    )
+    if session.scalar(knocked.limit(1)) is not None:
+        # What it told of itself at its connection was refused: readings come again by
+        # themselves, a birth does not.
+        name = uuid.uuid4().hex
+        session.add(
+            Downlink(
+                id=name,
+                gateway=gateway,
+                channel=COMMAND,
+                payload={"command_id": name, "action": "resend_birth"},
+                account="vigil-cloud",
+                created=now,
+            )
+        )
     return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -45,6 +45,11 @@ class Item(NamedTuple):
     decoded: Decoded
 
 
+AlarmRefused = Callable[[Session, str, str, str, datetime], None]
+"""Told in the same transaction of a gateway whose alarm became a dead letter, with reason and
+detail: (session, gateway, reason, detail, now)."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a committed batch means for its senders and for the metrics."""
@@ -54,8 +59,7 @@ class Outcome:
     """Whose source it is."""
     duplicates: int = 0
     deferred: int = 0
-    refused: list[str] = field(default_factory=list)
-    """Reasons."""
+    refused: list[Refusal] = field(default_factory=list)
     stored: list[Item] = field(default_factory=list)
     facts: int = 0
 
@@ -73,7 +77,10 @@ def database_is_away(error: BaseException) -> bool:
 class Committer:
     """Knows the handlers, and whom it has noted as seen just now. Belongs to one thread."""
 
-    def __init__(self, handlers: Sequence[Handler]) -> None:
+    def __init__(
+        self, handlers: Sequence[Handler], alarm_refused: AlarmRefused | None = None
+    ) -> None:
+        self._alarm_refused = alarm_refused
         self._noted: dict[str, datetime] = {}
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         for handler in handlers:
@@ -92,10 +99,33 @@ class Committer:
             if refusal is not None:
                 letters.append((item, refusal))
         _bury(session, letters, now)
-        outcome.refused = [refusal.reason for _, refusal in letters]
+        outcome.refused = [refusal for _, refusal in letters]
         self._note_seen(session, outcome.stored, now)
+        self._tell_of_alarms(session, letters, now)  # takes the feed's lock: after the gateways'
         _move_watermarks(session, outcome, now)
         return outcome
+
+    def _tell_of_alarms(
+        self, session: Session, letters: Iterable[tuple[Item, Refusal]], now: datetime
+    ) -> None:
+        """Once per gateway. Beside what was taken for all its doubts stands its own alert."""
+        if self._alarm_refused is None:
+            return
+        refused = {
+            refusal.gateway: refusal
+            for item, refusal in letters
+            if refusal.reason != SHAPE_DOUBTFUL
+            and concerns_alarm(item.arrived.topic, item.arrived.payload)
+        }
+        for gateway, refusal in sorted(refused.items()):
+            try:
+                with session.begin_nested():
+                    detail = plain(refusal.detail)
+                    self._alarm_refused(session, gateway, refusal.reason, detail, now)
+            except Exception as error:  # it must not cost the batch's other alarms
+                if database_is_away(error):
+                    raise
+                _log.exception("refused-alarm-not-told", gateway=gateway)
 
     def _note_seen(self, session: Session, items: Iterable[Item], now: datetime) -> None:
         """At most once a second for each: it is shown to people, nothing rests on it."""
@@ -289,10 +319,10 @@ def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) 
     for item, refusal in letters:
         payload = item.arrived.payload
         statement = insert(session, DeadLetter).values(
-            gateway=_plain(refusal.gateway),
-            topic=_plain(item.arrived.topic)[:512],
+            gateway=plain(refusal.gateway),
+            topic=plain(item.arrived.topic)[:512],
             reason=refusal.reason,
-            detail=_plain(refusal.detail)[:2000],
+            detail=plain(refusal.detail)[:2000],
             payload=payload[: kept_bytes(item.arrived.topic, payload)],
             size=len(payload),
             digest=hashlib.sha256(payload).hexdigest(),
@@ -318,7 +348,7 @@ def kept_bytes(topic: str, payload: bytes) -> int:
     return MAX_MESSAGE_BYTES if concerns_alarm(topic, payload) else DEAD_LETTER_BYTES
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """PostgreSQL's text holds no NUL, and neither database takes half a surrogate pair."""
     return text.replace("\0", "�").encode(errors="replace").decode()
 

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
+from vigil_cloud.alerts.refused_alarms import raise_refused_alarm
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import sweep
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
@@ -84,7 +85,7 @@ class Intake:
             sender=self.subscriber,
             sessions=services.sessions,
             timeseries=services.timeseries,
-            committer=Committer(handlers),
+            committer=Committer(handlers, raise_refused_alarm),
             decoder=Decoder(
                 Limits(
                     timedelta(days=settings.stale_after_days),

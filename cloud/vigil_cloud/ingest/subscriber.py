@@ -23,8 +23,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from vigil_cloud.ingest.client import Client, Published
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
-from vigil_schemas.control import ReceiptV1
-from vigil_schemas.envelope import CLOUD_SOURCE, schema_url
+from vigil_schemas.control import Receipt, ReceiptV1, RefusalReason
+from vigil_schemas.envelope import CLOUD_SOURCE, encode, schema_url
 from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import MAX_MESSAGE_BYTES, RECEIPT, topic
 from vigil_schemas.types import isoformat_utc
@@ -88,9 +88,34 @@ def build_client(
     return client
 
 
-def receipt_message(gateway: str, source: str, progress: Progress, now: datetime) -> bytes:
-    """A ``ReceiptV1`` in its envelope, put together by hand: it is the message that the cloud
-    sends most. All texts are names that validation let through; no escape can be needed."""
+def receipt_message(
+    gateway: str,
+    source: str,
+    progress: Progress,
+    now: datetime,
+    reasons: Sequence[RefusalReason] | None = None,
+) -> bytes:
+    """A receipt in its envelope: with ``reasons``, none or some, a ``Receipt`` of version 2.
+
+    ``ReceiptV1`` is put together by hand: it is the message that the cloud sends most. All its
+    texts are names that validation let through; no escape can be needed.
+    """
+    if reasons is not None:
+        return encode(
+            id=uuid.uuid4().hex,
+            source=CLOUD_SOURCE,
+            type=Receipt.TYPE,
+            subject=gateway,
+            time=now,
+            data=Receipt(
+                source=source,
+                stored=progress.stored,
+                beyond=progress.beyond,
+                refused=progress.refused,
+                time=now,
+                reasons=list(reasons),
+            ),
+        )
     beyond = ",".join(f"[{first},{last}]" for first, last in progress.beyond)
     return (
         f'{{"specversion":"1.0","id":"{uuid.uuid4().hex}","source":"{CLOUD_SOURCE}",'
@@ -167,11 +192,17 @@ class Subscriber:
             self._client.disconnect()
         self._client.loop_stop()
 
-    def receipt(self, gateway: str, source: str, progress: Progress) -> None:
+    def receipt(
+        self,
+        gateway: str,
+        source: str,
+        progress: Progress,
+        reasons: Sequence[RefusalReason] | None = None,
+    ) -> None:
         """Not kept while disconnected: the gateway sends again and is told again."""
         if not self._client.is_connected():
             return
-        payload = receipt_message(gateway, source, progress, self._now())
+        payload = receipt_message(gateway, source, progress, self._now(), reasons)
         self._client.publish(topic(gateway, RECEIPT), payload, qos=1)
 
     def publish(self, name: str, payload: bytes, retain: bool) -> bool:

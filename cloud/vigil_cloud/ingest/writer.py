@@ -14,14 +14,17 @@ from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from vigil_cloud.devices.seen import enrolled
+from vigil_cloud.devices.epochs import accepted_types
 from vigil_cloud.ingest.commit import Committer, Item, Outcome, database_is_away
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
+from vigil_cloud.ingest.reasons import Reasons
+from vigil_cloud.ingest.strangers import Strangers
 from vigil_cloud.metrics import Metrics
 from vigil_cloud.timeseries.port import (
     Point,
@@ -29,13 +32,15 @@ from vigil_cloud.timeseries.port import (
     TimeSeriesRejected,
     TimeSeriesUnavailable,
 )
-from vigil_schemas.topics import parse
+from vigil_schemas.control import Receipt, RefusalReason
+from vigil_schemas.topics import STATUS, parse
 
 BATCH_MESSAGES: Final = 500
 _PAUSE_FIRST_S: Final = 0.05
 _PAUSE_LONGEST_S: Final = 2.0
-_ENROLLED_FOR_S: Final = 30.0
 _REMEMBERED_SOURCES: Final = 20_000
+_UNDERSTOOD_FOR_S: Final = 10.0
+"""So long after a birth its gateway may still get receipts of the form it understood before."""
 
 _log = structlog.get_logger(__name__)
 
@@ -43,8 +48,14 @@ _log = structlog.get_logger(__name__)
 class Sender(Protocol):
     """The way back to the gateways and the broker."""
 
-    def receipt(self, gateway: str, source: str, progress: Progress) -> None:
-        """Tell a gateway what of one source is stored."""
+    def receipt(
+        self,
+        gateway: str,
+        source: str,
+        progress: Progress,
+        reasons: Sequence[RefusalReason] | None = None,
+    ) -> None:
+        """Tell a gateway what of one source is stored, and why not, where it understands that."""
 
     def acknowledge(self, messages: Iterable[Arrived]) -> None:
         """Tell the broker that these are done with, in this order."""
@@ -80,8 +91,12 @@ class Writer:
         self._announce = announce
         self._enrolment_open = enrolment_open
         self._linger_s = linger_s
-        self._enrolled: dict[str, float] = {}
+        self._strangers = Strangers(sessions)
         self._owners = Owners(sessions)
+        self._reasons = Reasons()
+        self._understand: frozenset[str] = frozenset()
+        """Gateways that understand receipts of version 2."""
+        self._asked_at: dict[str, float] = {}
         self._stored: dict[str, Progress] = {}
         """What was stored at the last look; a mark only moves up, so it is never wrong."""
         self._stopping = threading.Event()
@@ -178,7 +193,9 @@ class Writer:
             self.failing_since, self.failure = None, ""
 
     def _store_once(self, items: Sequence[Item]) -> Outcome:
-        items = self._owners.refuse_foreign(self._admit(items))
+        if not self._enrolment_open:
+            items = self._strangers.refuse(items)
+        items = self._owners.refuse_foreign(items)
         points: list[Point] = []
         for _, decoded in items:
             if isinstance(decoded, Observation) and not self._is_stored(decoded):
@@ -208,55 +225,49 @@ class Writer:
         progress = self._stored.get(observation.source)
         return progress is not None and observation.sequence in progress
 
-    def _admit(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Messages of gateways that nobody added become refusals, unless enrolment is open."""
-        if self._enrolment_open:
-            return items
-        now = time.monotonic()
-        named = {item.decoded.gateway for item in items if not isinstance(item.decoded, Refusal)}
-        unsure = {name for name in named if self._enrolled.get(name, -1e9) + _ENROLLED_FOR_S < now}
-        if unsure:
-            with self._sessions() as session:
-                found = enrolled(session, unsure)
-            for name in unsure:
-                self._enrolled.pop(name, None)
-            self._enrolled.update(dict.fromkeys(found, now))
-        strangers = named - self._enrolled.keys()
-        if not strangers:
-            return items
-        return [
-            Item(
-                item.arrived,
-                refuse(
-                    item.arrived.topic,
-                    item.arrived.payload,
-                    "unknown-gateway",
-                    f"gateway {item.decoded.gateway!r} was never added (vigil-cloud gateway add)",
-                ),
-            )
-            if item.decoded.gateway in strangers and not isinstance(item.decoded, Refusal)
-            else item
-            for item in items
-        ]
-
     def _tell(self, outcome: Outcome) -> None:
         if len(self._stored) > _REMEMBERED_SOURCES:
             self._stored.clear()
         self._stored.update(outcome.progress)
+        self._reasons.note(outcome.refused)
+        self._learn_who_understands(set(outcome.gateways.values()))
         for source, progress in outcome.progress.items():
-            self._sender.receipt(outcome.gateways[source], source, progress)
+            gateway = outcome.gateways[source]
+            understood = gateway in self._understand
+            reasons = self._reasons.of(gateway, source) if understood else None
+            self._sender.receipt(gateway, source, progress, reasons)
+        for source, refusal in self._strangers.to_be_told():
+            reasons = [RefusalReason(reason=refusal.reason, count=1, detail=refusal.detail[:200])]
+            self._sender.receipt(refusal.gateway, source, Progress(), reasons)
         metrics = self._metrics
         metrics.receipts.inc(len(outcome.progress))
         metrics.duplicates.inc(outcome.duplicates)
-        for reason in outcome.refused:
-            metrics.refused.labels(reason).inc()
+        for refusal in outcome.refused:
+            metrics.refused.labels(refusal.reason).inc()
         now = self._now()
         for item in outcome.stored:
-            if isinstance(item.decoded, Fact) and item.decoded.sequence is not None:
+            if isinstance(item.decoded, Fact) and item.decoded.channel != STATUS:
                 age_s = (now - item.decoded.envelope.time).total_seconds()
                 metrics.event_age_seconds.labels(item.decoded.channel).observe(max(0.0, age_s))
         if outcome.stored or outcome.refused:
             self._announce()
+
+    def _learn_who_understands(self, gateways: set[str]) -> None:
+        """The form of a receipt matters little: a database that is away changes nothing."""
+        now = time.monotonic()
+        unsure = {name for name in gateways if self._asked_at.get(name, -1e9) < now}
+        if not unsure:
+            return
+        if len(self._asked_at) > _REMEMBERED_SOURCES:
+            self._asked_at.clear()
+        try:
+            with self._sessions() as session:
+                accepted = accepted_types(session, unsure)
+        except SQLAlchemyError:
+            return
+        understand = {name for name, types in accepted.items() if Receipt.TYPE in types}
+        self._understand = (self._understand - unsure) | understand
+        self._asked_at.update(dict.fromkeys(unsure, now + _UNDERSTOOD_FOR_S))
 
     def _count_lanes(self, arrived: Sequence[Arrived]) -> None:
         metrics = self._metrics
