@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlalchemy import select
 
+from vigil_cloud.alerts.refused_alarms import raise_refused_alarm
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.ingest.commit import Committer
-from vigil_cloud.ingest.decode import Decoder, Limits
+from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.port import Handler
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
+from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.services import Services
 from vigil_schemas.control import RefusalReason
@@ -63,7 +65,7 @@ class Bench:
             "sender": self.recorder,
             "sessions": self.services.sessions,
             "timeseries": self.services.timeseries,
-            "committer": Committer([DevicesHandler(), *handlers]),
+            "committer": Committer([DevicesHandler(), *handlers], raise_refused_alarm),
             "decoder": Decoder(Limits()),
             "metrics": self.services.metrics,
             "now": self.services.now,

@@ -23,6 +23,7 @@ from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.port import Chore, Handler
+from vigil_cloud.ingest.routes import router as dead_letters_router
 from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
@@ -47,6 +48,7 @@ def _routers() -> list[APIRouter]:
         water_router,
         smoke_router,
         devices_router,
+        dead_letters_router,
         stream.router,
         screen.router,
     ]
@@ -57,6 +59,7 @@ def create_app(services: Services) -> FastAPI:
     app = _application()
     health.install(app, services)
     app.state.hub = stream.Hub(services)
+    app.state.handlers = handlers(services)
     app.add_middleware(BodyLimit)
     secure = services.settings.public_url.startswith("https://")
     app.add_middleware(SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url)

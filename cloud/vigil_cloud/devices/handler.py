@@ -97,6 +97,7 @@ class DevicesHandler:
         return None
 
 
+FRESH_S: Final = 60.0
 _CONFIGURATION: Final = re.compile(r"config-(\d{1,9})")
 """What a gateway answers to a configuration: it knows the revision, not our row's id."""
 
@@ -139,10 +140,20 @@ def _healthy(session: Session, gateway: Gateway, health: GatewayHealth, message:
         return
     gateway.health = health.model_dump(mode="json")
     gateway.health_time = message.time
+    gateway.clock_offset_s = _clock_offset_s(message)
     gateway.health_epoch, gateway.health_sequence = place.epoch, place.sequence
     gateway.updated = message.received
     for source in health.sources:
         _source_changed(session, gateway.gateway, source, place, message.received)
+
+
+def _clock_offset_s(message: Received) -> float | None:
+    """What the sender's clock shows against ours. A report that is old may have waited in an
+    outbox: only one that no delay explains, or that is fresh, says something of the clock."""
+    claimed = message.marks.get("claimed_times", {}).get("time")
+    said = datetime.fromisoformat(claimed) if claimed else message.envelope.time
+    offset_s = (said - message.received).total_seconds()
+    return offset_s if claimed or abs(offset_s) <= FRESH_S else None
 
 
 def _newer_report(session: Session, gateway: Gateway, place: Place, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Gateways, devices, series and dead letters over HTTP."""
+"""Gateways, devices and series over HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from vigil_cloud.devices import service
 from vigil_cloud.devices.schema import (
     CommandRequest,
     ConfigurationRequest,
-    DeadLetterList,
     DeviceEntry,
     DeviceList,
     DownlinkEntry,
@@ -131,15 +130,3 @@ def post_configuration(
         sent = service.send_configuration(session, gateway, body, operator.username, services.now())
     services.changed.announce()
     return sent
-
-
-@router.get("/dead-letters", tags=["gateways"])
-def list_dead_letters(
-    _operator: Operator,
-    services: ServicesDependency,
-    gateway: Annotated[str | None, Query(max_length=63)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> DeadLetterList:
-    """Refused messages, the newest first."""
-    with services.sessions() as session:
-        return DeadLetterList(dead_letters=service.dead_letters(session, gateway, limit))

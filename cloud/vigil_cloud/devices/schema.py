@@ -75,6 +75,8 @@ class GatewayEntry(BaseModel):
     health: dict[str, Any] | None
     """The last ``GatewayHealth`` as it was sent."""
     health_time: UtcDatetime | None
+    clock_offset_s: float | None
+    """Its clock against ours, positive where it is ahead; null where it cannot be told."""
     lost: int
     lost_events: int
     """Events that its full outbox gave up for alarms."""
@@ -87,25 +89,6 @@ class GatewayEntry(BaseModel):
 
 class GatewayList(BaseModel):
     gateways: list[GatewayEntry]
-
-
-class DeadLetterEntry(BaseModel):
-    id: int
-    gateway: str
-    topic: str
-    reason: str
-    detail: str
-    size: int
-    count: int
-    first_received: UtcDatetime
-    last_received: UtcDatetime
-    payload: str
-    """The first 64 KiB as text; bytes that are not UTF-8 appear as replacement characters.
-    Withheld where it may tell of a check-in: no role opens where somebody was."""
-
-
-class DeadLetterList(BaseModel):
-    dead_letters: list[DeadLetterEntry]
 
 
 class CommandRequest(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -17,7 +16,6 @@ from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
     ConfigurationRequest,
-    DeadLetterEntry,
     DeviceEntry,
     DeviceState,
     DownlinkEntry,
@@ -42,8 +40,6 @@ WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 720
 RAW_LIMIT: Final = 20_000
 SECOND_BOX_SHOWN: Final = timedelta(days=1)
 """So long after a second box last spoke under a gateway's name."""
-WITHHELD: Final = "(withheld: it may tell where somebody was)"
-_WHEREABOUTS: Final = re.compile(rb"checkin|ibeacon:|eddystone-uid:|epc:", re.IGNORECASE)
 
 
 class UnknownDevice(ApiError):
@@ -217,6 +213,7 @@ def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
             last_seen=row.last_seen,
             health=row.health,
             health_time=row.health_time,
+            clock_offset_s=row.clock_offset_s,
             lost=row.lost,
             lost_events=row.lost_events,
             second_box_seen=_lately(row.second_box_seen, now),
@@ -235,33 +232,6 @@ def _gateway_state(row: Gateway) -> GatewayState:
     if row.offline:
         return "offline"
     return "unknown" if row.last_seen is None else "online"
-
-
-def dead_letters(session: Session, gateway: str | None, limit: int) -> list[DeadLetterEntry]:
-    """The newest refusals, of one gateway or of all."""
-    query = select(DeadLetter).order_by(DeadLetter.last_received.desc(), DeadLetter.id.desc())
-    if gateway is not None:
-        query = query.where(DeadLetter.gateway == gateway)
-    return [
-        DeadLetterEntry(
-            id=row.id,
-            gateway=row.gateway,
-            topic=row.topic,
-            reason=row.reason,
-            detail=_harmless(row.detail.encode()),
-            size=row.size,
-            count=row.count,
-            first_received=row.first_received,
-            last_received=row.last_received,
-            payload=_harmless(row.payload),
-        )
-        for row in session.scalars(query.limit(limit))
-    ]
-
-
-def _harmless(text: bytes) -> str:
-    """Refused check-ins too tell where somebody was, which no role opens."""
-    return WITHHELD if _WHEREABOUTS.search(text) else text.decode(errors="replace")
 
 
 def send_command(

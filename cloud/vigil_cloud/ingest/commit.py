@@ -28,6 +28,7 @@ from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
 from vigil_schemas.topics import MAX_MESSAGE_BYTES, STATUS
 
+HANDLER_FAILED: Final = "handler-failed"
 SHAPE_DOUBTFUL: Final = "shape-doubtful"
 """Reason of the dead letter beside an alert that was raised from a message not understood whole."""
 SEEN_EVERY: Final = timedelta(seconds=1)
@@ -179,12 +180,27 @@ class Committer:
             progress.refused += 1
         return refusal
 
+    def replay(self, session: Session, item: Item, now: datetime) -> Refusal | None:
+        """One message after all, whatever was made of it before; the commit is the caller's."""
+        _lock_gateways(session, [item])
+        if isinstance(item.decoded, Fact):
+            if item.decoded.channel != STATUS:
+                _first_time(session, item.decoded, now)
+            return self._ask(session, item, item.decoded)
+        return None
+
     def _handle(
         self, session: Session, item: Item, fact: Fact, now: datetime, outcome: Outcome
     ) -> Refusal | None:
         if fact.channel != STATUS and not _first_time(session, fact, now):
             outcome.duplicates += 1
             return None
+        refusal = self._ask(session, item, fact)
+        outcome.facts += refusal is None or refusal.reason != HANDLER_FAILED
+        return refusal
+
+    def _ask(self, session: Session, item: Item, fact: Fact) -> Refusal | None:
+        """Every room that takes such events; the first complaint, if any."""
         handlers = self._handlers.get(fact.envelope.type, ())
         received = Received(
             fact.gateway, fact.envelope, fact.data, item.arrived.received, fact.marks
@@ -201,10 +217,9 @@ class Committer:
                 _log.exception("handler-failed", type=fact.envelope.type, gateway=fact.gateway)
                 detail = f"{type(error).__name__}: {error}"
                 return refuse(
-                    item.arrived.topic, item.arrived.payload, "handler-failed", detail[:2000]
+                    item.arrived.topic, item.arrived.payload, HANDLER_FAILED, detail[:2000]
                 )
             break
-        outcome.facts += 1
         complaints = [complaint for complaint in answers if complaint is not None]
         if doubts := fact.marks.get("shape_doubtful"):
             complaints.append(Complaint(SHAPE_DOUBTFUL, "; ".join(doubts)[:2000]))
@@ -329,6 +344,7 @@ def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) 
             first_received=item.arrived.received,
             last_received=now,
             count=1,
+            alarm=concerns_alarm(item.arrived.topic, payload),
         )
         session.execute(
             statement.on_conflict_do_update(
@@ -338,6 +354,9 @@ def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) 
                     "last_received": now,
                     "reason": statement.excluded.reason,
                     "detail": statement.excluded.detail,
+                    "settlement": None,
+                    "settled": None,
+                    "settled_by": None,
                 },
             )
         )

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
 
 DEAD_LETTER_BYTES = 64 * 1024
-"""So much of a refused payload is kept."""
+"""So much of a refused payload is kept; of an alarm's, everything that the contract allows."""
 
 
 class Watermark(Base):
@@ -43,6 +52,7 @@ class DeadLetter(Base):
     __table_args__ = (
         UniqueConstraint("topic", "digest"),
         Index("ix_dead_letters_gateway_last_received", "gateway", "last_received"),
+        Index("ix_dead_letters_alarm_gateway", "alarm", "gateway"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -52,10 +62,16 @@ class DeadLetter(Base):
     reason: Mapped[str] = mapped_column(String(40))
     detail: Mapped[str] = mapped_column(Text)
     payload: Mapped[bytes] = mapped_column(LargeBinary)
-    """The first 64 KiB."""
+    """The beginning of it, or all: see ``commit.kept_bytes``."""
     size: Mapped[int] = mapped_column(BigInteger)
     digest: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the whole payload."""
     first_received: Mapped[datetime]
     last_received: Mapped[datetime] = mapped_column(index=True)
     count: Mapped[int] = mapped_column(BigInteger, default=1)
+    alarm: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """A fire may hang on it."""
+    settlement: Mapped[str | None] = mapped_column(String(12))
+    """``replayed`` or ``dismissed``; null while it waits, also where it came once more."""
+    settled: Mapped[datetime | None]
+    settled_by: Mapped[str | None] = mapped_column(String(64))

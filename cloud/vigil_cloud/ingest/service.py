@@ -22,7 +22,8 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import sweep
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.ingest.commit import Committer
-from vigil_cloud.ingest.decode import Decoder, Limits
+from vigil_cloud.ingest.dead_letters import clear_forgotten
+from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.models import DeadLetter, TakenEvent
 from vigil_cloud.ingest.port import Chore, Handler
 from vigil_cloud.ingest.queue import Waiting
@@ -32,6 +33,7 @@ from vigil_cloud.ingest.subscriber import (
     BrokerAway,
     Subscriber,
 )
+from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
@@ -236,6 +238,7 @@ class Ingest:
         with writing(self._services.sessions) as session:
             session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
             session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
+            clear_forgotten(session, now)
 
 
 def _filters(channels: Sequence[str], group: str) -> list[str]:

@@ -28,5 +28,8 @@ class Exceedance(Base):
     background_db: Mapped[float | None] = mapped_column(Float)
     overload: Mapped[bool]
     calibrated: Mapped[bool]
+    time_quality: Mapped[str | None] = mapped_column(String(8))
+    """``ahead`` or ``behind`` where the device's clock could not be believed: the times are
+    then those of receipt, and no fine may rest on them."""
     evidence_sha256: Mapped[str | None] = mapped_column(String(64))
     alert_id: Mapped[str] = mapped_column(String(36))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +33,8 @@ class ExceedanceEntry(BaseModel):
     background_db: float | None
     overload: bool
     calibrated: bool
+    time_quality: Literal["ahead", "behind"] | None
+    """The device's clock could not be believed: no fine may rest on this."""
     evidence_sha256: str | None
     alert_id: str
 

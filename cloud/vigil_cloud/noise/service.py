@@ -69,6 +69,7 @@ class NoiseHandler:
                 background_db=event.background_db,
                 overload=event.overload,
                 calibrated=event.calibrated,
+                time_quality=message.marks.get("time_quality"),
                 evidence_sha256=evidence,
                 alert_id=alert.id,
             )

@@ -19,8 +19,8 @@ from cloud_city import GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceedance, sea
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.app import openapi_document
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.service import WITHHELD
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.ingest.dead_letters import WITHHELD
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import isoformat_utc
@@ -115,6 +115,9 @@ TABLE = [
     Row("POST /api/v1/gateways/{gateway}/commands", OPERATE, {"action": "report_health"}),
     Row("POST /api/v1/gateways/{gateway}/configurations", OPERATE, {"health_interval_s": 30}),
     Row("GET /api/v1/dead-letters", OPERATE),
+    Row("GET /api/v1/dead-letters/{number}", OPERATE),
+    Row("POST /api/v1/dead-letters/{number}/replay", OPERATE),
+    Row("POST /api/v1/dead-letters/{number}/dismiss", OPERATE),
     Row("DELETE /api/v1/session", ALL),
     Row("DELETE /api/v1/sessions", ALL),
     Row("PUT /api/v1/session/password", ALL, {"current": PASSWORD, "new": "words of another day"}),
@@ -174,6 +177,7 @@ def prepared(city: City) -> dict[str, str]:
         "device": "mic-1",
         "gateway": GATEWAY,
         "parameter": "level",
+        "number": "1",
     }
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateways import EPOCH, WATER, birth, event, observation, smoke
-from vigil_cloud.ingest.decode import Decoded, Decoder, Fact, Limits, Observation, Refusal
+from vigil_cloud.ingest.decode import Decoded, Decoder, Fact, Observation, Refusal
+from vigil_cloud.ingest.times import Limits
 from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import decode, encode, observation_type
 from vigil_schemas.senml import Reading, microseconds, pack, unpack

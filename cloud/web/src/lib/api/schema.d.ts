@@ -164,6 +164,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dead-letters/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dead Letter
+         * @description One refused message.
+         */
+        get: operations["get_dead_letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{number}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dismiss Dead Letter
+         * @description Somebody has looked at it, and nothing follows.
+         */
+        post: operations["dismiss_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/{number}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay Dead Letter
+         * @description Take it after all, once the reason has passed: the gateway was added, the device released,
+         *     the software updated.
+         */
+        post: operations["replay_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices": {
         parameters: {
             query?: never;
@@ -1087,8 +1148,16 @@ export interface components {
             /** Username */
             username: string;
         };
-        /** DeadLetterEntry */
+        /**
+         * DeadLetterEntry
+         * @description A refused message, or one that was taken though not all of it was understood.
+         */
         DeadLetterEntry: {
+            /**
+             * Alarm
+             * @description A fire may hang on it.
+             */
+            alarm: boolean;
             /** Count */
             count: number;
             /** Detail */
@@ -1101,14 +1170,32 @@ export interface components {
             id: number;
             /** Last Received */
             last_received: string;
-            /** Payload */
+            /**
+             * Payload
+             * @description What was kept, as text; bytes that are not UTF-8 appear as replacement characters.
+             *     Withheld where it may tell of a check-in: no role opens where somebody was.
+             */
             payload: string;
             /** Reason */
             reason: string;
+            /** Settled */
+            settled: string | null;
+            /** Settled By */
+            settled_by: string | null;
+            /**
+             * Settlement
+             * @description What somebody did about it; null while it waits.
+             */
+            settlement: ("replayed" | "dismissed") | null;
             /** Size */
             size: number;
             /** Topic */
             topic: string;
+            /**
+             * Whole
+             * @description All of it was kept, so that it can be replayed.
+             */
+            whole: boolean;
         };
         /** DeadLetterList */
         DeadLetterList: {
@@ -1253,6 +1340,8 @@ export interface components {
             started: string;
             /** Threshold Db */
             threshold_db: number;
+            /** Time Quality */
+            time_quality: ("ahead" | "behind") | null;
         };
         /**
          * ExceedanceList
@@ -1308,6 +1397,8 @@ export interface components {
         };
         /** GatewayEntry */
         GatewayEntry: {
+            /** Clock Offset S */
+            clock_offset_s: number | null;
             /** Conflicts */
             conflicts: string[];
             /** Dead Letters */
@@ -1826,6 +1917,8 @@ export interface operations {
         parameters: {
             query?: {
                 gateway?: string | null;
+                /** @description true: nobody did anything about them yet */
+                waiting?: boolean | null;
                 limit?: number;
             };
             header?: never;
@@ -1841,6 +1934,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dismiss_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterEntry"];
                 };
             };
             /** @description A problem document */

@@ -1,0 +1,198 @@
+"""Refused messages: looked at, replayed once their reason has passed, or dismissed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.platform import standing
+from vigil_cloud.alerts.refused_alarms import clear_refused_alarm
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
+from vigil_cloud.identity import audit
+from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, Committer, Item
+from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
+from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.ingest.ownership import Owners
+from vigil_cloud.ingest.port import Handler
+from vigil_cloud.ingest.queue import Arrived
+from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
+from vigil_cloud.ingest.times import Limits
+from vigil_cloud.problem import ApiError
+from vigil_cloud.services import Services
+from vigil_cloud.timeseries.port import TimeSeriesRejected
+
+WITHHELD: Final = "(withheld: it may tell where somebody was)"
+_WHEREABOUTS: Final = re.compile(rb"checkin|ibeacon:|eddystone-uid:|epc:", re.IGNORECASE)
+
+
+class DeadLetterUnknown(ApiError):
+    """No such dead letter; it may have been removed for its age."""
+
+    code: ClassVar[str] = "dead-letter-unknown"
+    status: ClassVar[int] = 404
+
+
+class NotReplayable(ApiError):
+    """Only the beginning of the message was kept."""
+
+    code: ClassVar[str] = "not-replayable"
+    status: ClassVar[int] = 409
+
+
+class StillRefused(ApiError):
+    """The message would be refused again; the reason is told."""
+
+    code: ClassVar[str] = "still-refused"
+    status: ClassVar[int] = 409
+
+
+def dead_letters(
+    session: Session, *, gateway: str | None = None, waiting: bool | None = None, limit: int
+) -> list[DeadLetterEntry]:
+    """The newest ones, of one gateway or of all; ``waiting``: nobody did anything about them."""
+    query = select(DeadLetter).order_by(DeadLetter.last_received.desc(), DeadLetter.id.desc())
+    if gateway is not None:
+        query = query.where(DeadLetter.gateway == gateway)
+    if waiting is not None:
+        query = query.where(DeadLetter.settled.is_(None) == waiting)
+    return [entry(row) for row in session.scalars(query.limit(limit))]
+
+
+def dead_letter(session: Session, number: int) -> DeadLetterEntry:
+    """Raises ``DeadLetterUnknown``."""
+    return entry(_row(session, number))
+
+
+def entry(row: DeadLetter) -> DeadLetterEntry:
+    return DeadLetterEntry(
+        id=row.id,
+        gateway=row.gateway,
+        topic=row.topic,
+        reason=row.reason,
+        detail=_harmless(row.detail.encode()),
+        size=row.size,
+        count=row.count,
+        first_received=row.first_received,
+        last_received=row.last_received,
+        alarm=row.alarm,
+        whole=row.size == len(row.payload),
+        settlement=cast(Settlement | None, row.settlement),
+        settled=row.settled,
+        settled_by=row.settled_by,
+        payload=_harmless(row.payload),
+    )
+
+
+def _harmless(text: bytes) -> str:
+    """Refused check-ins too tell where somebody was, which no role opens."""
+    return WITHHELD if _WHEREABOUTS.search(text) else text.decode(errors="replace")
+
+
+def replay(
+    services: Services, handlers: Sequence[Handler], number: int, account: str
+) -> DeadLetterEntry:
+    """Take a message after all, as one that came when it came first: a reading's time is judged
+    by that moment. Does no harm to one that was taken already, and moves no mark of its source.
+
+    Raises ``DeadLetterUnknown``, ``NotReplayable``, ``StillRefused``.
+    """
+    now = services.now()
+    with services.sessions() as session:
+        row = _row(session, number)
+        if row.size != len(row.payload):
+            raise NotReplayable(f"Only {len(row.payload)} of its {row.size} bytes were kept.")
+        arrived = Arrived(row.topic, row.payload, row.first_received, 0.0, None)
+    item = _checked(services, arrived)
+    if isinstance(item.decoded, Observation):
+        try:
+            services.timeseries.write(item.decoded.points)
+        except TimeSeriesRejected as error:
+            raise StillRefused(f"{error.code}: {error}") from error
+    with writing(services.sessions) as session:
+        refusal = Committer(handlers).replay(session, item, now)
+        if refusal is not None:
+            raise _still(refusal)
+        settled = _settle(session, number, "replayed", account, now)
+    services.changed.announce()
+    return settled
+
+
+def _checked(services: Services, arrived: Arrived) -> Item:
+    """The message with everything that ingest looks at. Raises ``StillRefused``."""
+    settings = services.settings
+    limits = Limits(
+        timedelta(days=settings.stale_after_days), timedelta(seconds=settings.future_after_s)
+    )
+    decoded = Decoder(limits).decode(arrived.topic, arrived.payload, arrived.received)
+    item = Item(arrived, decoded)
+    if not isinstance(decoded, Refusal):
+        with services.sessions() as session:
+            known = settings.enrolment_open or enrolled(session, [decoded.gateway])
+        if not known:
+            detail = f"gateway {decoded.gateway!r} was never added"
+            item = Item(arrived, refuse(arrived.topic, arrived.payload, UNKNOWN_GATEWAY, detail))
+    (item,) = Owners(services.sessions).refuse_foreign([item])
+    decoded = item.decoded
+    if isinstance(decoded, Refusal):
+        raise _still(decoded)
+    if isinstance(decoded, Fact) and (doubts := decoded.marks.get("shape_doubtful")):
+        raise StillRefused(f"{SHAPE_DOUBTFUL}: {'; '.join(doubts)}. Its alert stands already.")
+    return item
+
+
+def _still(refusal: Refusal) -> StillRefused:
+    return StillRefused(f"{refusal.reason}: {_harmless(refusal.detail.encode())}")
+
+
+def dismiss(session: Session, number: int, account: str, now: datetime) -> DeadLetterEntry:
+    """Somebody has looked at it and nothing follows. Raises ``DeadLetterUnknown``."""
+    return _settle(session, number, "dismissed", account, now)
+
+
+def _settle(
+    session: Session, number: int, settlement: Settlement, account: str, now: datetime
+) -> DeadLetterEntry:
+    row = _row(session, number)
+    row.settlement, row.settled, row.settled_by = settlement, now, account
+    session.flush()
+    audit.append(
+        session,
+        at=now,
+        account=account,
+        action=f"dead-letter.{settlement}",
+        subject=str(number),
+        detail={"gateway": row.gateway, "reason": row.reason},
+    )
+    clear_settled(session, [row.gateway], now)
+    return entry(row)
+
+
+def clear_settled(session: Session, gateways: Sequence[str], now: datetime) -> None:
+    """End the alert of each gateway of which no refused alarm waits any more."""
+    for gateway in gateways:
+        waits = select(DeadLetter.id).where(
+            DeadLetter.gateway == gateway,
+            DeadLetter.alarm,
+            DeadLetter.settled.is_(None),
+            DeadLetter.reason != SHAPE_DOUBTFUL,
+        )
+        if session.scalar(waits.limit(1)) is None:
+            clear_refused_alarm(session, gateway, now)
+
+
+def clear_forgotten(session: Session, now: datetime) -> None:
+    """The same for letters that were removed for their age."""
+    clear_settled(session, [row.gateway for row in standing(session, "alarm-refused")], now)
+
+
+def _row(session: Session, number: int) -> DeadLetter:
+    row = session.get(DeadLetter, number)
+    if row is None:
+        raise DeadLetterUnknown(f"There is no dead letter {number}.")
+    return row

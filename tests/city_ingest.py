@@ -1,0 +1,62 @@
+"""Ingest of a test's city without a broker: bytes in, receipts as gateways would read them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from cloud_city import City
+from vigil_cloud.devices.seen import enrol
+from vigil_cloud.ingest.progress import Progress
+from vigil_cloud.ingest.queue import Arrived
+from vigil_cloud.ingest.service import Ingest
+from vigil_cloud.ingest.subscriber import BrokerAddress, receipt_message
+from vigil_schemas.control import RefusalReason
+from vigil_schemas.envelope import decode
+
+
+class CityIngest:
+    """The intakes that ``vigil-cloud ingest`` would run, asked batch by batch."""
+
+    def __init__(self, city: City, *gateways: str) -> None:
+        self.city = city
+        with city.services.sessions() as session:
+            for name in gateways:
+                enrol(session, name, city.time)
+            session.commit()
+        self._receipts: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+        self._ingest = Ingest(city.services, city.handlers, BrokerAddress("127.0.0.1", 1))
+        for intake in self._ingest._intakes:
+            intake.writer._sender = self
+
+    def receipt(
+        self,
+        gateway: str,
+        source: str,
+        progress: Progress,
+        reasons: Sequence[RefusalReason] | None = None,
+    ) -> None:
+        payload = receipt_message(gateway, source, progress, self.city.time, reasons)
+        self._receipts[gateway].append((source, decode(payload).data))
+
+    def acknowledge(self, messages: Iterable[Arrived]) -> None:
+        """There is no broker."""
+
+    def told(self, gateway: str) -> list[tuple[str, Any]]:
+        """Source and receipt, oldest first."""
+        return self._receipts[gateway]
+
+    def store(self, topic: str, *payloads: bytes) -> None:
+        lane = topic.rpartition("/")[2]
+        writer = self._ingest._intakes[{"alarm": 0, "observation": 2}.get(lane, 1)].writer
+        writer.store([Arrived(topic, one, self.city.time, 0.0, None) for one in payloads])
+
+    def keep_house(self, **later: float) -> None:
+        """Some time later, as the housekeeping thread does it every few seconds."""
+        self.city.time += timedelta(**later)
+        self._ingest.sweep()
+
+    def forget(self) -> None:
+        self._ingest.forget()
