@@ -26,7 +26,7 @@ from vigil_cloud.devices.models import Device
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.stores import build_services
-from vigil_schemas.control import Command, Configuration
+from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import decode_envelope
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.types import Domain
@@ -104,11 +104,22 @@ def test_serve_stores_what_an_added_gateway_sends_and_answers_commands(operator:
     servers.eventually(lambda: operator.get("/readyz")[0] == 200, "everything is ready")
 
     gateway, stranger = Gateway(operator.mqtt, name), Gateway(operator.mqtt)
-    for one in (gateway, stranger):
-        one.publish("observation", observation(one.name, 1, device="sonde-1", time=now()))
-        one.wait_stored("observation", 1)
-    refused = [one.receipt("observation").refused for one in (gateway, stranger)]  # type: ignore[union-attr]  # just waited for
-    assert refused == [0, 1]
+    reading = observation(stranger.name, 1, device="sonde-2", time=now())
+    stranger.publish("observation", reading)
+    gateway.publish("observation", observation(name, 1, device="sonde-1", time=now()))
+    gateway.wait_stored("observation", 1)
+    servers.eventually(
+        lambda: [
+            [one.reason for one in message.data.reasons]
+            for _, message in stranger.down
+            if isinstance(message.data, Receipt)
+        ]
+        == [["unknown-gateway"]],
+        "the stranger is told why",
+    )
+    assert stranger.receipt("observation") is None, "it must keep what is not stored"
+    assert operator.run("gateway", "add", stranger.name).returncode == 0
+    stranger.deliver("observation", [(1, reading)])
 
     _post_as_maintainer(operator, f"/api/v1/gateways/{name}/commands", {"action": "report_health"})
     _post_as_maintainer(
