@@ -37,7 +37,6 @@ class _Refused:
     count: int
     detail: str
     changed: float
-    logged: float
 
 
 class Feedback:
@@ -51,14 +50,17 @@ class Feedback:
         self._clock_logged = float("-inf")
         self._refused: dict[tuple[str, str], _Refused] = {}
         """By source and reason."""
+        self._logged: dict[str, float] = {}
+        """When each reason was logged last, of whatever source."""
 
     def receipt(self, receipt: AnyReceipt, round_trip_s: float | None) -> None:
         """``round_trip_s``: since the newest message that it confirms was first sent, if known."""
         if isinstance(receipt, Receipt):
             if round_trip_s is not None:
                 self._compare_clocks(receipt.time, round_trip_s)
+            nothing = not receipt.stored and not receipt.beyond
             for reason in receipt.reasons:
-                self._note(receipt.source, reason)
+                self._note(receipt.source, reason, again=nothing)
         elif receipt.refused:
             detail = "this cloud does not say why; see its dead letters"
             reason = RefusalReason(reason="refused", count=receipt.refused, detail=detail)
@@ -94,14 +96,16 @@ class Feedback:
             self._clock_logged = float("-inf")
             _log.info("this gateway's clock is right again", offset_s=round(offset, 1))
 
-    def _note(self, source: str, reason: RefusalReason) -> None:
+    def _note(self, source: str, reason: RefusalReason, again: bool = False) -> None:
+        """Receipts repeat their reasons: it is news where the count or the detail is another, or
+        ``again``, as long as nothing of the source is stored at all."""
         now = self._monotonic()
         known = self._refused.get((source, reason.reason))
-        if known is not None and (known.count, known.detail) == (reason.count, reason.detail):
+        same = known is not None and (known.count, known.detail) == (reason.count, reason.detail)
+        if same and not again:
             return
-        logged = known.logged if known is not None else float("-inf")
-        if now - logged >= AGAIN_S:
-            logged = now
+        if now - self._logged.get(reason.reason, float("-inf")) >= AGAIN_S:
+            self._logged[reason.reason] = now
             _log.error(
                 "the cloud refuses messages of this gateway",
                 code=reason.reason,
@@ -110,9 +114,10 @@ class Feedback:
                 source=source,
                 remedy=_REMEDIES.get(reason.reason, "see the dead letters on the cloud"),
             )
-        self._refused[source, reason.reason] = _Refused(reason.count, reason.detail, now, logged)
+        self._refused[source, reason.reason] = _Refused(reason.count, reason.detail, now)
 
     def _forget(self) -> None:
         """Sources of earlier epochs end by themselves."""
         since = self._monotonic() - SHOWN_S
         self._refused = {key: each for key, each in self._refused.items() if each.changed >= since}
+        self._logged = {reason: at for reason, at in self._logged.items() if at >= since}

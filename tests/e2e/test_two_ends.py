@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +16,10 @@ import pytest
 import servers
 from e2e.two_ends import Box, Cloud, switched_on, until
 from gateways import new_name
+from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.epochs import accepted_types
 from vigil_cloud.devices.models import Device
+from vigil_cloud.devices.seen import enrol
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_edge.clock import Clock
 from vigil_schemas.control import Receipt
@@ -53,9 +57,7 @@ async def test_birth_health_and_death(cloud: Cloud, box: Box) -> None:
         row = cloud.gateway(box.name)
         assert row is not None
         assert (row.epoch, row.connected) == (box.agent.outbox.epoch, True)
-        with cloud.city.services.sessions() as session:
-            accepted = accepted_types(session, [box.name])
-        assert Receipt.TYPE in accepted[box.name]
+        assert Receipt.TYPE in accepted(cloud, box.name)
         # The sonde is not there: its change of state travels on another lane than the report.
         await until(lambda: cloud.rows(Device, box.name)[0].state == "failed", "device health")
         (device,) = cloud.rows(Device, box.name)
@@ -238,8 +240,6 @@ async def test_two_boxes_with_one_name_lose_nothing_and_are_told(
 async def test_a_box_whose_clock_is_ahead_is_not_locked_out(cloud: Cloud, tmp_path: Path) -> None:
     ahead = timedelta(days=400).total_seconds()
     clock = [ahead]
-    import time
-
     box = Box(new_name(), tmp_path / "ahead", cloud, Clock(wall=lambda: time.time() + clock[0]))
     cloud.admit(box.name)
     async with switched_on(box):
@@ -262,7 +262,57 @@ async def test_a_box_whose_clock_is_ahead_is_not_locked_out(cloud: Cloud, tmp_pa
         await until(lambda: cloud.rows(EvidenceRow, box.name), "its evidence")
 
 
+async def test_a_gateway_that_nobody_added_says_so_itself(
+    tmp_path: Path, mosquitto: servers.Mosquitto
+) -> None:
+    cloud = Cloud(tmp_path / "strict", mosquitto.url)
+    box = Box(new_name(), tmp_path / "stranger", cloud)
+    try:
+        async with switched_on(box):
+            await box.accept(1, 2)
+            await until(lambda: "unknown-gateway" in reasons(box), "why it is refused")
+            assert cloud.alarms(box.name) == []
+
+            with writing(cloud.city.services.sessions) as session:
+                enrol(session, box.name, datetime.now(UTC))
+
+            await box.empty()
+            assert cloud.alarms(box.name) == ["home-001", "home-002"]
+    finally:
+        cloud.close()
+
+
+@pytest.mark.parametrize("off_s", [3600.0, -1.0e9], ids=["an hour ahead", "in 1994"])
+async def test_a_wrong_clock_is_told_on_the_box(cloud: Cloud, tmp_path: Path, off_s: float) -> None:
+    box = Box(new_name(), tmp_path / "off", cloud, Clock(wall=lambda: time.time() + off_s))
+    cloud.admit(box.name)
+    async with switched_on(box):
+        await until(lambda: Receipt.TYPE in accepted(cloud, box.name), "its birth")
+        numbers = iter(range(1, 1000))
+        while report(box).get("clock_offset_s") is None:
+            await box.accept(next(numbers))
+            await box.empty()
+            await asyncio.sleep(0.2)
+
+        assert report(box)["clock_offset_s"] == pytest.approx(off_s, abs=30)
+        await until(
+            lambda: (shown(cloud, box.name)["health"] or {}).get("clock_offset_s"), "on its page"
+        )
+
+    assert cloud.alarms(box.name) == [f"home-{n:03d}" for n in range(1, next(numbers))]
+
+
+def accepted(cloud: Cloud, gateway: str) -> frozenset[str]:
+    with cloud.city.services.sessions() as session:
+        return accepted_types(session, [gateway]).get(gateway, frozenset())
+
+
+def reasons(box: Box) -> list[str]:
+    return [each["reason"] for each in report(box).get("refusals", [])]
+
+
 def report(box: Box) -> dict[str, Any]:
     """What ``vigil-edge status`` shows on the box."""
-    found: dict[str, Any] = json.loads((box.folder / "data/health.json").read_text())
+    file = box.folder / "data/health.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return found

@@ -88,8 +88,8 @@ class Cloud:
             return list(session.scalars(select(model).where(model.gateway == gateway)))
 
     def alarms(self, gateway: str) -> list[str]:
-        """Devices with an alert, one entry each."""
-        return sorted(row.device for row in self.rows(AlertRow, gateway))
+        """Homes with an alert, one entry each; the platform's own alerts are of no device."""
+        return sorted(row.device for row in self.rows(AlertRow, gateway) if row.device)
 
     def readings(self, gateway: str) -> int:
         series = Series("water", gateway, "sonde-e2e", "pH")

@@ -104,6 +104,21 @@ def test_reasons_are_logged_now_and_then_and_shown_for_an_hour() -> None:
     assert box.feedback.refusals() == []
 
 
+def test_a_stranger_is_told_for_as_long_as_nothing_of_it_is_stored() -> None:
+    box = Box()
+    told = Receipt(
+        source="/gw/alarm/x", stored=0, time=TRUE, reasons=[refusal("unknown-gateway", 1)]
+    )
+
+    with capture_logs() as logs:
+        for _ in range(2 * int(SHOWN_S / 30) + 1):
+            box.feedback.receipt(told, None)
+            assert [each.reason for each in box.feedback.refusals()] == ["unknown-gateway"]
+            box.elapsed_s += 30
+
+    assert len(logs) == 2 * SHOWN_S / AGAIN_S + 1
+
+
 def test_a_cloud_of_before_tells_that_something_was_refused() -> None:
     box = Box()
 
