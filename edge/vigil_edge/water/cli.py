@@ -11,14 +11,21 @@ import sys
 from collections.abc import Iterable
 from datetime import timezone
 from pathlib import Path
+from typing import Any, Final
 
 from vigil_edge.water.errors import OptionWrong
 from vigil_edge.water.expected import limits_for, with_range
 from vigil_edge.water.qc import Limits
 from vigil_edge.water.recording import Recording
-from vigil_edge.water.replay import SENTINELS, Row, Tally, replay
-from vigil_edge.water.times import parse_offset
-from vigil_schemas.types import isoformat_utc
+from vigil_edge.water.replay import Row, replay
+from vigil_edge.water.series import Wanted
+from vigil_edge.water.tally import Tally
+from vigil_edge.water.telling import lines
+from vigil_edge.water.zones import parse_offset
+
+_NOT_STRICT: Final = 3
+"""Exit status where ``--strict`` does not take what was guessed or left out."""
+_COMMAS: Final = {"comma": "decimal", "point": "grouping"}
 
 
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:
@@ -28,7 +35,9 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     # argparse takes -07:00 for an option: to it only -7 and -7.0 look like numbers.
     command._negative_number_matcher = re.compile(r"-(\d+(:?\d\d)?|\d*\.\d+)$")
     command.add_argument("file", type=Path, metavar="FILE[.gz]")
-    command.add_argument("--time", required=True, metavar="COLUMN")
+    command.add_argument(
+        "--time", required=True, metavar="COLUMN", help="or DATE,CLOCK where it stands in two"
+    )
     command.add_argument("--signals", required=True, metavar="A,B", help="columns to check")
     command.add_argument(
         "--range",
@@ -38,60 +47,107 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
         help="outside of it signal A fails; without it the range goes by the column's name",
     )
     command.add_argument(
-        "--utc-offset", default="UTC", metavar="+HH:MM", help="of times that state no zone"
+        "--utc-offset",
+        metavar="+HH:MM",
+        help="of times that state no zone, instead of the header's; by default UTC",
     )
+    _add_numbers(command)
+    _add_layout(command)
+    command.set_defaults(run=_replay)
+
+
+def _add_numbers(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--sentinel",
         action="append",
         default=[],
         type=float,
         metavar="NUMBER",
-        help="a number that stands for a missing reading, besides -9999",
+        help="a number that stands for a missing reading, besides -9999 and its family",
     )
-    command.set_defaults(run=_replay)
+    command.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        type=float,
+        metavar="NUMBER",
+        help="a number of that family (such as 999) that is a reading",
+    )
+    command.add_argument(
+        "--decimal", choices=sorted(_COMMAS), help="what sets decimals apart, where cells differ"
+    )
+
+
+def _add_layout(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--station", metavar="COLUMN=NAME", help="only this station's rows")
+    command.add_argument(
+        "--item", metavar="COLUMN", help="of a table with one value to a row: what was measured"
+    )
+    command.add_argument("--value", metavar="COLUMN", help="its value; --signals then names items")
+    command.add_argument("--encoding", metavar="NAME", help="such as big5, cp1252, utf-16")
+    command.add_argument(
+        "--strict", action="store_true", help="exit 3 where anything was guessed or left out"
+    )
 
 
 def _replay(args: argparse.Namespace) -> int:
     signals = [name.strip() for name in next(csv.reader([args.signals]), [])]
     if not any(signals):
         raise OptionWrong("--signals names no column; write it as --signals ph,cond")
-    limits = dict(_limits(text, signals) for text in args.range)
-    offset = _offset(args.utc_offset)
-    tally = Tally()
-    recording = Recording(args.file, [args.time, *signals])
+    wanted, tally = _wanted(args, signals), Tally()
+    columns = [wanted.item, wanted.value] if wanted.item and wanted.value else signals
+    station = [] if wanted.station is None else [wanted.station[0]]
+    recording = Recording(
+        args.file, [args.time, *[name for name in columns if name], *station], args.encoding
+    )
     try:
-        rows = replay(
-            recording,
-            args.time,
-            signals,
-            limits=limits,
-            offset=offset,
-            sentinels=SENTINELS.union(args.sentinel),
-            tally=tally,
-        )
-        _write(rows)
+        _write(replay(recording, args.time, signals, wanted, tally))
     finally:
         recording.close()
-    _conclude(tally)
-    return 0
+    doubtful = False
+    for line in lines(tally):
+        doubtful = doubtful or line.doubtful
+        print(f"vigil-edge: {_one_line(line.text)}", file=sys.stderr)
+    return _NOT_STRICT if args.strict and doubtful else 0
+
+
+def _wanted(args: argparse.Namespace, signals: list[str]) -> Wanted:
+    if (args.item is None) != (args.value is None):
+        raise OptionWrong("--item and --value belong together: the columns of names and of values")
+    station: tuple[str, str] | None = None
+    if args.station is not None:
+        column, equals, name = args.station.partition("=")
+        if not equals or not column.strip():
+            raise OptionWrong(f"--station {args.station!r}: write it as COLUMN=NAME")
+        station = column.strip(), name.strip()
+    return Wanted(
+        limits=dict(_limits(text, signals) for text in args.range),
+        offset=None if args.utc_offset is None else _offset(args.utc_offset),
+        sentinels=frozenset(args.sentinel),
+        kept=frozenset(args.keep),
+        commas=_COMMAS.get(args.decimal),  # type: ignore[arg-type]  # its values are `Commas`
+        station=station,
+        item=args.item,
+        value=args.value,
+    )
 
 
 def _write(rows: Iterable[Row]) -> None:
-    write, dumps = sys.stdout.write, json.dumps
+    write, encode = sys.stdout.write, json.JSONEncoder(ensure_ascii=False).encode
     for row in rows:
-        t = None if row.t is None else isoformat_utc(row.t)
-        write(dumps({"t": t, "values": row.values, "flags": row.flags}, ensure_ascii=False) + "\n")
+        # Times are in UTC already, so that their text ends in +00:00.
+        t = None if row.t is None else row.t.isoformat()[:-6] + "Z"
+        line: dict[str, Any] = {"t": t, "values": row.values, "flags": row.flags}
+        if row.off_scale is not None:
+            line["off_scale"] = row.off_scale
+        if row.station is not None:
+            line["station"] = row.station
+        write(encode(line) + "\n")
 
 
-def _conclude(tally: Tally) -> None:
-    if tally.first_unreadable is None:
-        return
-    line, text = tally.first_unreadable
-    print(
-        f"vigil-edge: {tally.unreadable_times} of {tally.rows} rows have a time that cannot be"
-        f" read; they are there with t null (first: line {line}: {text[:60]!r})",
-        file=sys.stderr,
-    )
+def _one_line(text: str) -> str:
+    """Whatever a file's own bytes brought into it, nothing of it reaches the terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _limits(text: str, signals: list[str]) -> tuple[str, Limits]:

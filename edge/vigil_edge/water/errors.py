@@ -24,6 +24,22 @@ class ColumnUnknown(VigilError):
         self.column = column
 
 
+class ColumnAmbiguous(VigilError):
+    """A column was asked for that the file has several times, with different cells."""
+
+    code: ClassVar[str] = "column-ambiguous"
+
+    def __init__(self, message: str, column: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+class StationUnknown(VigilError):
+    """A station or an item was asked for that no row is of."""
+
+    code: ClassVar[str] = "station-unknown"
+
+
 class RecordingEmpty(VigilError):
     """A file without a single row of readings."""
 

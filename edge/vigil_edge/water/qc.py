@@ -70,6 +70,8 @@ class SignalQc:
         "_flat_since",
         "_flat_value",
         "_held",
+        "_in_fail",
+        "_in_suspect",
         "_last_t",
         "_limits",
         "_period",
@@ -79,6 +81,9 @@ class SignalQc:
 
     def __init__(self, limits: Limits = UNLIMITED) -> None:
         self._limits = limits
+        # Asked for at every reading: kept as plain numbers.
+        self._in_fail = limits.fail or (-math.inf, math.inf)
+        self._in_suspect = limits.suspect or (-math.inf, math.inf)
         self._last_t: float | None = None
         self._behind = 0
         self._behind_t = -math.inf
@@ -99,22 +104,29 @@ class SignalQc:
         until it shows that the clock was set back: one reading with a date far ahead costs
         no more than a few.
         """
-        if value is None or math.isnan(value):
+        if value is None:
             return QartodFlag.MISSING
-        if math.isinf(value):
-            return QartodFlag.FAIL
-        limits = self._limits
-        if limits.fail is not None and not limits.fail[0] <= value <= limits.fail[1]:
+        if value - value != 0.0:
+            return QartodFlag.MISSING if math.isnan(value) else QartodFlag.FAIL
+        low, high = self._in_fail
+        if not low <= value <= high:
             return QartodFlag.FAIL  # nor may it become what later readings are compared with
+        if t is not None and t == self._last_t and value != self._flat_value:
+            self._held = 0  # two values for one moment: neither is to be believed
+            return QartodFlag.SUSPECT
         if t is None or (self._last_t is not None and t <= self._last_t and self._is_late(t)):
             return self._in_range(value)
         self._behind = 0
         evaluated, suspect = self._against_the_past(t, value)
-        flat = self._flat(t, value)
         self._last_t = t
-        if flat is QartodFlag.FAIL:
-            return flat
-        if suspect or flat is QartodFlag.SUSPECT:
+        if value != self._flat_value:
+            self._flat_value, self._flat_since, self._flat_count = value, t, 1
+        else:
+            flat = self._flat(t, value)
+            if flat is QartodFlag.FAIL:
+                return flat
+            suspect = suspect or flat is QartodFlag.SUSPECT
+        if suspect:
             return QartodFlag.SUSPECT
         in_range = self._in_range(value)
         if in_range is QartodFlag.NOT_EVALUATED and evaluated:
@@ -133,9 +145,10 @@ class SignalQc:
         return False
 
     def _in_range(self, value: float) -> QartodFlag:
-        limits = self._limits
-        if limits.suspect is not None and not limits.suspect[0] <= value <= limits.suspect[1]:
+        low, high = self._in_suspect
+        if not low <= value <= high:
             return QartodFlag.SUSPECT
+        limits = self._limits
         if limits.fail is None and limits.suspect is None:
             return QartodFlag.NOT_EVALUATED
         return QartodFlag.GOOD
@@ -153,12 +166,15 @@ class SignalQc:
             return False, False
         jump = abs(value - self._reference)
         evaluated = suspect = False
-        if self._limits.rate_suspect is not None:
+        limits = self._limits
+        if limits.rate_suspect is not None:
             evaluated = True
-            suspect = jump > self._limits.rate_suspect * step * (self._held + 1)
-        if self._limits.spike and self._seen >= _SPIKE_WARM_UP:
+            suspect = jump > limits.rate_suspect * step * (self._held + 1)
+        if limits.spike and self._seen >= _SPIKE_WARM_UP:
             evaluated = True
-            suspect = suspect or jump > self._allowed()
+            # Most changes are not larger than usual ones: nothing more is to be asked then.
+            if jump > _SPIKE_FACTOR * self._change:
+                suspect = suspect or jump > self._floor()
         self._learn(jump)
         if suspect and self._held + 1 < _SPIKE_BELIEVED:
             self._held += 1
@@ -166,10 +182,9 @@ class SignalQc:
             self._reference, self._held = value, 0
         return evaluated, suspect
 
-    def _allowed(self) -> float:
+    def _floor(self) -> float:
         limits, reference = self._limits, self._reference or 0.0
-        floor = max(limits.spike_floor, limits.spike_floor_share * abs(reference))
-        return max(_SPIKE_FACTOR * self._change, floor)
+        return max(limits.spike_floor, limits.spike_floor_share * abs(reference))
 
     def _learn(self, jump: float) -> None:
         """Track a high quantile of the changes, without keeping them.
@@ -186,10 +201,8 @@ class SignalQc:
         self._seen += 1
 
     def _flat(self, t: float, value: float) -> QartodFlag:
+        """For a reading that is the same as the one before."""
         limits = self._limits
-        if value != self._flat_value:
-            self._flat_value, self._flat_since, self._flat_count = value, t, 1
-            return QartodFlag.GOOD
         self._flat_count += 1
         if limits.flat_s is None or value <= limits.flat_above:
             return QartodFlag.GOOD

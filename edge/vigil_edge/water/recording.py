@@ -5,25 +5,36 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import shutil
 import stat
 import tempfile
+import unicodedata
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
-from vigil_edge.water.errors import ColumnUnknown, RecordingEmpty, RecordingUnreadable
+from vigil_edge.water.encodings import detect, known
+from vigil_edge.water.errors import (
+    ColumnAmbiguous,
+    ColumnUnknown,
+    OptionWrong,
+    RecordingEmpty,
+    RecordingUnreadable,
+)
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _DELIMITERS: Final = ",;\t|"
-_BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CHUNK: Final = 1 << 20
 _LINES_IN_A_CELL: Final = 20
 _LINE_LIMIT: Final = 1 << 20
 """Characters. What has longer lines is no table, and must not be taken into memory whole."""
 _PREFACE_LINES: Final = 50
+_NUMBERED: Final = re.compile(r"(.+)#(\d{1,3})")
+_SAMPLE_ROWS: Final = 400
 
 
 class Recording:
@@ -32,12 +43,17 @@ class Recording:
     The header is the first line that has all of ``columns`` (loggers write a preface), or
     where none has, the first with anything on it but a remark.
 
-    Raises ``RecordingUnreadable`` where it cannot be opened or, for a packed one, is
-    broken anywhere; ``RecordingEmpty`` where it has no header.
+    ``encoding`` is found out where none is given. Raises ``RecordingUnreadable`` where the
+    file cannot be opened or, for a packed one, is broken anywhere; ``RecordingEmpty`` where
+    it has no header; ``OptionWrong`` where there is no such encoding.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, columns: Sequence[str] = (), encoding: str | None = None
+    ) -> None:
         self.path = path
+        self.preface: list[str] = []
+        """The lines before the header."""
         self._copy: IO[bytes] | None = None
         try:
             self._source = self._seekable()
@@ -47,7 +63,8 @@ class Recording:
             raise self._unreadable(error) from error
         try:
             self._check_whole()
-            self._encoding = self._find_encoding()
+            self.encoding, self.encoding_certain = self._find_encoding(encoding)
+            self._strict = encoding is not None
             self.header, self._delimiter, self._skip = self._read_header(columns)
         except BaseException:
             self.close()
@@ -59,21 +76,40 @@ class Recording:
             self._copy.close()
 
     @property
-    def decimal_comma(self) -> bool:
-        """Whether ``7,35`` may be a number here."""
-        return self._delimiter != ","
+    def delimiter(self) -> str:
+        """What stands between two cells."""
+        return self._delimiter
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a column, or several."""
+        return bool(_places(self.header, name))
 
     def column(self, name: str) -> int:
-        """Its index; capitals and spaces only matter where several differ in nothing else.
+        """Its index; capitals, spaces and a unit in brackets only matter where several differ
+        in nothing else. ``Temp#2`` is the second of that name.
 
-        Raises ``ColumnUnknown``.
+        Raises ``ColumnUnknown``; ``ColumnAmbiguous`` where several have the name and not the
+        same cells.
         """
-        found = _find(self.header, name)
-        if found is not None:
-            return found
+        found = _places(self.header, name)
+        if len(found) > 1:
+            self._check_same(name, found)
+        if found:
+            return found[0]
         raise ColumnUnknown(
             f"{self.path}: no column {name!r}; it has {', '.join(self.header)[:300]}", name
         )
+
+    def _check_same(self, name: str, places: list[int]) -> None:
+        for number, cells in islice(self.rows(), _SAMPLE_ROWS):
+            if len({cells[at] for at in places if at < len(cells)}) > 1:
+                positions = " and ".join(str(at + 1) for at in places)
+                raise ColumnAmbiguous(
+                    f"{self.path}: column {name!r} stands {len(places)} times (positions"
+                    f" {positions}) with different cells (line {number}); write"
+                    f" {name}#1 for the first, {name}#2 for the second",
+                    name,
+                )
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each row; a line with nothing on it is not a row."""
@@ -120,10 +156,11 @@ class Recording:
 
     def _lines(self) -> Iterator[str]:
         """With every kind of line end made one."""
+        errors = "strict" if self._strict else "replace"
         try:
             with (
                 self._bytes() as data,
-                io.TextIOWrapper(data, encoding=self._encoding, errors="replace") as text,
+                io.TextIOWrapper(data, encoding=self.encoding, errors=errors) as text,
             ):
                 number = 0
                 while line := text.readline(_LINE_LIMIT):
@@ -134,7 +171,12 @@ class Recording:
                             " this is no table"
                         )
                     yield line
-        except (OSError, EOFError, zlib.error, UnicodeError) as error:
+        except UnicodeError as error:
+            raise RecordingUnreadable(
+                f"{self.path}: its bytes are not {self.encoding}: {error}; without --encoding"
+                " it is found out"
+            ) from error
+        except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error
 
     def _bytes(self) -> gzip.GzipFile | io.BufferedReader:
@@ -151,13 +193,18 @@ class Recording:
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error
 
-    def _find_encoding(self) -> str:
+    def _find_encoding(self, wanted: str | None) -> tuple[str, bool]:
+        if wanted is not None:
+            name = known(wanted)
+            if name is None:
+                raise OptionWrong(
+                    f"--encoding: {wanted!r} is not known; such as utf-8, big5, cp1252, utf-16"
+                )
+            return ("utf-8-sig" if name == "utf-8" else name), True
         try:
-            with self._bytes() as data:
-                head = data.read(4)
+            return detect(self._bytes)
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error
-        return next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8-sig")
 
     def _read_header(self, columns: Sequence[str]) -> tuple[list[str], str, int]:
         first: tuple[list[str], str, int] | None = None
@@ -165,12 +212,14 @@ class Recording:
             if line.strip() and not line.startswith("#"):
                 delimiter = max(_DELIMITERS, key=line.count)
                 cells = [cell.strip() for cell in _quoted(line, delimiter)]
-                if all(_find(cells, name) is not None for name in columns):
+                if all(_present(cells, name) for name in columns):
                     return cells, delimiter, number
                 first = first or (cells, delimiter, number)
+            self.preface.append(line.strip())
             if first is not None and number >= _PREFACE_LINES:
                 break
         if first is not None:
+            del self.preface[first[2] - 1 :]
             return first
         raise RecordingEmpty(f"{self.path}: the file is empty; it should hold a header and rows")
 
@@ -192,16 +241,38 @@ class Recording:
         return RecordingUnreadable(f"{self.path}: {reason}")
 
 
-def _find(header: Sequence[str], name: str) -> int | None:
+def _places(header: Sequence[str], name: str) -> list[int]:
+    """The columns that can be meant: none, one, or several of exactly the same name."""
     wanted = name.strip()
     if wanted in header:
-        return header.index(wanted)
-    folded = [_folded(cell) for cell in header]
-    return folded.index(_folded(wanted)) if folded.count(_folded(wanted)) == 1 else None
+        return [at for at, cell in enumerate(header) if cell == wanted]
+    for simplified in (folded, _without_unit):
+        cells = [simplified(cell) for cell in header]
+        if cells.count(simplified(wanted)) == 1:
+            return [cells.index(simplified(wanted))]
+    numbered = _NUMBERED.fullmatch(wanted)
+    if numbered is not None:
+        places = _places(header, numbered[1])
+        which = int(numbered[2])
+        return places[which - 1 : which] if which else []
+    return []
 
 
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
+def _present(header: Sequence[str], name: str) -> bool:
+    """Whether there is such a column, or those that ``Date,Time`` names together."""
+    if _places(header, name):
+        return True
+    parts = next(csv.reader([name]), [])
+    return len(parts) > 1 and all(_places(header, part) for part in parts)
+
+
+def folded(name: str) -> str:
+    """A column's name without what only writing makes different."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split()).strip("\ufeff")
+
+
+def _without_unit(name: str) -> str:
+    return folded(re.sub(r"\s*[(\[].*", "", unicodedata.normalize("NFKC", name)))
 
 
 def _quoted(line: str, delimiter: str) -> list[str]:

@@ -1,29 +1,34 @@
-"""The gateway's quality control over a recording: one result for each row, in the file's order."""
+"""The gateway's quality control over a recording: one result for each row, in the file's order.
+
+Two different values of one signal for one moment are suspect both: which is right cannot
+be known. That looks ahead to the rows of the same moment, and no further.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timezone
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
-from vigil_edge.water.errors import RecordingEmpty, TimesUnreadable
-from vigil_edge.water.expected import limits_for
-from vigil_edge.water.qc import Limits
+from vigil_edge.water import layout
+from vigil_edge.water.cells import FAMILY
 from vigil_edge.water.recording import Recording
-from vigil_edge.water.sonde import SondeQc
-from vigil_edge.water.times import TimeReader, day_first, order_matters
+from vigil_edge.water.row_times import RowTimes
+from vigil_edge.water.series import Group, Series, Wanted
+from vigil_edge.water.tally import Side, Tally
 from vigil_schemas.types import QartodFlag
 
-SENTINELS: Final = frozenset({-9999.0, -99999.0, -999999.0})
-"""Numbers that loggers write where there was no reading."""
-_GROUPED_BY_COMMAS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_GROUPED_BY_POINTS: Final = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d*")
+_UNTIL: Final = datetime(2101, 1, 1, tzinfo=UTC).timestamp()
+_AT_ONE_MOMENT: Final = 10_000
+"""Rows of one moment that are held back at most, to see whether they contradict each other."""
+_BEYOND: Final[dict[Side, float]] = {"high": math.inf, "low": -math.inf}
+_MISSING, _FAIL, _SUSPECT = QartodFlag.MISSING, QartodFlag.FAIL, QartodFlag.SUSPECT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """``t`` is ``None`` where the time cannot be read; a value is ``None`` where it is missing."""
 
@@ -31,122 +36,185 @@ class Row:
     t: datetime | None
     values: dict[str, float | None]
     flags: dict[str, QartodFlag]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What could not be read, for the end of a replay."""
-
-    rows: int = 0
-    unreadable_times: int = 0
-    first_unreadable: tuple[int, str] | None = None
-    unreadable_values: int = 0
-    flags: dict[QartodFlag, int] = field(default_factory=dict)
+    off_scale: dict[str, Side] | None = None
+    """Signals beyond what the sensor can measure; their value is the bound that was stated."""
+    station: str | None = None
 
 
 def replay(
     recording: Recording,
     time_column: str,
     signals: Sequence[str],
-    *,
-    limits: Mapping[str, Limits] | None = None,
-    offset: timezone = UTC,
-    sentinels: frozenset[float] = SENTINELS,
+    wanted: Wanted | None = None,
     tally: Tally | None = None,
 ) -> Iterator[Row]:
-    """Flag every row. ``limits`` by signal; others go by their name.
+    """Flag every row.
 
-    Raises ``ColumnUnknown``, ``RecordingEmpty`` and ``TimesUnreadable`` before the first row.
+    Raises ``ColumnUnknown``, ``ColumnAmbiguous``, ``RecordingEmpty`` and ``TimesUnreadable``
+    before the first row, ``StationUnknown`` where there was none.
     """
-    time_at = recording.column(time_column)
-    columns = [(name, recording.column(name)) for name in dict.fromkeys(signals)]
-    given = limits or {}
-    qc = SondeQc(given[name] if name in given else limits_for(name) for name, _ in columns)
-    reader = TimeReader(_day_first(recording, time_at), offset)
-    _check_times(recording, time_column, time_at, reader)
-    return _rows(recording, time_at, columns, qc, reader, sentinels, tally or Tally())
+    wanted, tally = wanted or Wanted(), tally or Tally()
+    if not recording.encoding_certain:
+        tally.guessed.append(
+            f"the file is not UTF-8; read as {recording.encoding} (--encoding NAME says otherwise)"
+        )
+    sample = list(islice(recording.rows(), layout.SAMPLE))
+    series = Series(recording, signals, sample, wanted, tally)
+    places = sorted(set(series.places.values()))
+    times = RowTimes(recording, time_column, sample, places, wanted.offset, tally)
+    not_readings, units = layout.header_rows(sample, times.columns, places, times.reader)
+    tally.no_readings["rows of units"] += len(not_readings)
+    series.find_columns(times.columns, units)
+    times.check(not_readings)
+    return _Replay(recording, times, series, not_readings, FAMILY | wanted.sentinels, tally).rows()
 
 
-def _rows(
-    recording: Recording,
-    time_at: int,
-    columns: list[tuple[str, int]],
-    qc: SondeQc,
-    reader: TimeReader,
-    sentinels: frozenset[float],
-    tally: Tally,
-) -> Iterator[Row]:
-    comma = recording.decimal_comma
-    for line, cells in recording.rows():
-        text = cells[time_at] if time_at < len(cells) else ""
-        t = reader.read(text)
-        seconds = None if t is None else t.timestamp()
-        values = {
-            name: _number(cells[at], sentinels, comma) if at < len(cells) else None
-            for name, at in columns
-        }
-        flags = dict(zip(values, qc.check(seconds, list(values.values())), strict=True))
-        tally.rows += 1
+class _Replay:
+    def __init__(
+        self,
+        recording: Recording,
+        times: RowTimes,
+        series: Series,
+        not_readings: set[int],
+        doubtful: frozenset[float],
+        tally: Tally,
+    ) -> None:
+        self._recording, self._times, self._series = recording, times, series
+        self._not_readings, self._doubtful, self._tally = not_readings, doubtful, tally
+
+    def rows(self) -> Iterator[Row]:
+        """Held back while the moment is the same, to see whether they contradict each other."""
+        held: list[tuple[Group, Row]] = []
+        moment: datetime | None = None
+        for group, row in self._judged():
+            if row.t is None or row.t != moment or len(held) >= _AT_ONE_MOMENT:
+                for _, done in held:
+                    yield done
+                held.clear()
+                moment = row.t
+            else:
+                _contradict(row, (other for one, other in held if one is group))
+            held.append((group, row))
+        for _, done in held:
+            yield done
+        self._series.finish()
+
+    def _judged(self) -> Iterator[tuple[Group, Row]]:
+        times, series, station_at = self._times, self._series, self._series.station_at
+        date_at, plain, read = times.columns.date, times.plain, times.reader.read
+        only, not_readings = series.only(), self._not_readings
+        for line, cells in self._recording.rows():
+            if plain:
+                text = cells[date_at] if date_at < len(cells) else ""
+                t = read(text)
+            else:
+                text = times.text(cells)
+                t = times.read(text, cells)
+            if t is None and (line in not_readings or self._is_no_reading(cells)):
+                continue
+            group = only or series.of(cells)
+            if group is None:
+                continue
+            group.rows += 1
+            values, sides = self._values(group, cells)
+            seconds = self._count_time(group, line, t, text)
+            flags = self._flags(group, seconds, values, sides)
+            group.before = values
+            names = group.names
+            row = Row(
+                line,
+                t,
+                dict(zip(names, values, strict=True)),
+                dict(zip(names, flags, strict=True)),
+                sides,
+            )
+            if station_at is not None:
+                row.station = layout.cell(cells, station_at).strip()
+            yield group, row
+
+    def _values(
+        self, group: Group, cells: list[str]
+    ) -> tuple[list[float | None], dict[str, Side] | None]:
+        """Each signal's number; and of those off scale, on which side."""
+        doubtful, values = self._doubtful, list[float | None]()
+        sides: dict[str, Side] | None = None
+        for name, at, reader in group.columns:
+            text = cells[at] if at < len(cells) else ""
+            try:
+                value = float(text)
+                if (
+                    value - value == 0.0
+                    and value not in doubtful
+                    and not reader.careful
+                    and "_" not in text
+                ):
+                    values.append(value)
+                    continue
+            except ValueError:
+                pass
+            found = reader.read(text, group.before[len(values)])
+            values.append(found.value)
+            if found.side is not None:
+                sides = sides or {}
+                sides[name] = found.side
+        return values, sides
+
+    def _count_time(self, group: Group, line: int, t: datetime | None, text: str) -> float | None:
+        tally = self._tally
         if t is None:
             tally.unreadable_times += 1
             tally.first_unreadable = tally.first_unreadable or (line, text)
-        yield Row(line, t, values, flags)
-
-
-def _check_times(recording: Recording, name: str, at: int, reader: TimeReader) -> None:
-    """That there are rows, and that one of them has a time: mostly the first."""
-    first: tuple[int, str] | None = None
-    for line, cells in recording.rows():
-        text = cells[at] if at < len(cells) else ""
-        if reader.read(text) is not None:
-            return
-        first = first or (line, text)
-    if first is None:
-        raise RecordingEmpty(f"{recording.path}: a header and no rows")
-    raise TimesUnreadable(
-        f"{recording.path}: no row has a time in column {name!r}"
-        f" (line {first[0]}: {first[1][:60]!r}); name another column"
-    )
-
-
-def _day_first(recording: Recording, time_at: int) -> bool:
-    """Read the whole time column, but only where day and month can be taken for each other."""
-    texts = (cells[time_at] for _, cells in recording.rows() if time_at < len(cells))
-    for tried, text in enumerate(texts):
-        if order_matters(text):
-            return day_first(
-                cells[time_at] for _, cells in recording.rows() if time_at < len(cells)
-            )
-        if tried >= 100:
-            break
-    return True
-
-
-def _number(text: str, sentinels: frozenset[float], comma: bool) -> float | None:
-    """``None`` for what is empty, a word (``NULL``, ``NA``, ``NaN``), a sentinel or infinite."""
-    try:
-        value = float(text)
-    except ValueError:
-        number = _written_with_commas(text.strip(), comma)
-        if number is None:
             return None
-        value = number
-    if value in sentinels or not math.isfinite(value) or "_" in text:
-        return None  # Python's float takes 1_000
-    return value
+        seconds = t.timestamp()
+        if seconds != group.seconds:
+            tally.moments += 1
+            group.seconds = seconds
+        if not 0.0 <= seconds < _UNTIL:
+            tally.beyond_years += 1
+            tally.first_beyond = tally.first_beyond or (line, text)
+        return seconds
+
+    def _flags(
+        self,
+        group: Group,
+        seconds: float | None,
+        values: list[float | None],
+        sides: dict[str, Side] | None,
+    ) -> list[QartodFlag]:
+        tally, judged = self._tally, values
+        if sides is not None:
+            tally.off_scale.update(sides.items())
+            judged = [
+                _BEYOND[sides[name]] if name in sides else value
+                for name, value in zip(group.names, values, strict=True)
+            ]
+        flags = group.qc.check(seconds, judged)
+        if _FAIL in flags:
+            pairs = zip(group.names, flags, strict=True)
+            tally.failed.update(name for name, flag in pairs if flag is _FAIL)
+        if _MISSING in flags:
+            pairs = zip(group.names, flags, strict=True)
+            tally.missing.update(name for name, flag in pairs if flag is _MISSING)
+        return flags
+
+    def _is_no_reading(self, cells: list[str]) -> bool:
+        """Of a row without a time: whether it is a header once more, or a summary."""
+        if layout.is_header(cells, self._recording.header):
+            self._tally.no_readings["headers once more"] += 1
+        elif layout.is_statistic(cells):
+            self._tally.no_readings["rows of statistics"] += 1
+        else:
+            return False
+        return True
 
 
-def _written_with_commas(text: str, decimal: bool) -> float | None:
-    """``7,35`` and ``1.234,5`` where a comma is ``decimal``; else ``1,234.5``."""
-    if "," not in text:
-        return None
-    if decimal and not ("." in text and _GROUPED_BY_COMMAS.fullmatch(text)):
-        if _GROUPED_BY_POINTS.fullmatch(text):
-            text = text.replace(".", "")
-        text = text.replace(",", ".", 1)
-    elif _GROUPED_BY_COMMAS.fullmatch(text):
-        text = text.replace(",", "")
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _contradict(row: Row, others: Iterator[Row]) -> None:
+    """Values that differ from another row's of the same moment are suspect in both."""
+    for other in others:
+        for name, value in row.values.items():
+            twin = other.values.get(name)
+            if value is None or twin is None or value == twin:
+                continue
+            for one in (row, other):
+                if one.flags[name] is not _FAIL:
+                    one.flags[name] = _SUSPECT

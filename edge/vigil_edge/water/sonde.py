@@ -27,12 +27,12 @@ class SondeQc:
     """Feed it the readings of one moment at a time, in the order in which they come."""
 
     def __init__(self, limits: Iterable[Limits]) -> None:
-        self._checks = [SignalQc(one) for one in limits]
+        self._checks = [SignalQc(one).check for one in limits]
         self._standstill = Standstill()
 
     def check(self, t: float | None, values: Sequence[float | None]) -> list[QartodFlag]:
         """A flag for each value, in order; ``t`` as for ``SignalQc.check``."""
-        flags = [qc.check(t, value) for qc, value in zip(self._checks, values, strict=True)]
+        flags = [check(t, value) for check, value in zip(self._checks, values, strict=True)]
         if self._standstill.take(values):
             return [_worse(flag) for flag in flags]
         return flags

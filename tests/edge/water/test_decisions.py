@@ -180,7 +180,8 @@ def test_after_a_gap_and_with_broken_clocks_only_ranges_are_tested() -> None:
     qc = SignalQc(Limits((0, 100), spike_floor=0.1))
     for i in range(50):
         qc.check(i * 60.0, 10 + 0.01 * (i % 2))
-    assert qc.check(49 * 60.0, 50.0) is GOOD, "the same time twice: no change can be judged"
+    assert qc.check(49 * 60.0, 10.01) is GOOD, "the same reading twice"
+    assert qc.check(49 * 60.0, 50.0) is SUSPECT, "two values for one moment"
     assert qc.check(None, 50.0) is GOOD
     assert qc.check(30 * 86_400.0, 50.0) is GOOD, "a month later"
 

@@ -1,0 +1,131 @@
+"""When each row of a recording was: its columns, their zone, and the order of their dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+from vigil_edge.water import layout
+from vigil_edge.water.errors import RecordingEmpty, TimesUnreadable
+from vigil_edge.water.layout import Rows, cell, clock_text
+from vigil_edge.water.recording import Recording
+from vigil_edge.water.tally import Tally
+from vigil_edge.water.times import (
+    UNKNOWN_CST,
+    TimeReader,
+    decide_order,
+    order_in_header,
+    order_matters,
+)
+from vigil_edge.water.zones import zone
+
+_TRIED: Final = 100
+"""Rows in which a date must show that day and month can be taken for each other."""
+
+
+class RowTimes:
+    """``given`` is the offset that was asked for, of times that state no zone.
+
+    Raises ``ColumnUnknown`` and ``ColumnAmbiguous``.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        name: str,
+        sample: Rows,
+        taken: Iterable[int],
+        given: tzinfo | None,
+        tally: Tally,
+    ) -> None:
+        self._recording, self._name, self._sample, self._tally = recording, name, sample, tally
+        self.columns, joined = layout.time_columns(recording, name, sample, taken)
+        if joined:
+            tally.guessed.append(joined)
+        self.zone_at = layout.zone_column(recording, sample)
+        self._zones: dict[str, tzinfo | None] = {}
+        self.reader = tally.reader = self._reader(given)
+        self._decide_order()
+
+    @property
+    def plain(self) -> bool:
+        """Whether the date's cell alone says it all."""
+        return self.columns.clock is None and self.zone_at is None
+
+    def text(self, cells: list[str]) -> str:
+        """A row's date and clock."""
+        date = cell(cells, self.columns.date)
+        if self.columns.clock is None:
+            return date
+        return f"{date.strip()} {clock_text(cell(cells, self.columns.clock))}".strip()
+
+    def read(self, text: str, cells: list[str]) -> datetime | None:
+        """In UTC, by the row's own zone where it has one."""
+        if self.zone_at is None:
+            return self.reader.read(text)
+        letters = cell(cells, self.zone_at).strip()
+        if not letters:
+            self._tally.blank_zones += 1
+            return self.reader.read(text)
+        if letters not in self._zones:
+            self._zones[letters] = zone(letters, self.reader.cst)
+        found = self._zones[letters]
+        # A zone that is not known leaves the time unknown: never a wrong default.
+        return None if found is None else self.reader.read(text, found)
+
+    def check(self, not_readings: set[int]) -> None:
+        """That there are rows, and that one of them has a time: mostly the first.
+
+        Raises ``RecordingEmpty`` and ``TimesUnreadable``.
+        """
+        first: tuple[int, str] | None = None
+        for line, cells in self._recording.rows():
+            if line in not_readings:
+                continue
+            text = self.text(cells)
+            if self.read(text, cells) is not None:
+                self._tally.blank_zones = 0
+                return
+            first = first or (line, text)
+        path = self._recording.path
+        if first is None:
+            raise RecordingEmpty(f"{path}: a header and no rows")
+        hint = "name another column"
+        if self.reader.seen[UNKNOWN_CST]:
+            hint = "CST is the time of Chicago and of Taipei: say --utc-offset -06:00 or +08:00"
+        raise TimesUnreadable(
+            f"{path}: no row has a time in column {self._name!r}"
+            f" (line {first[0]}: {first[1][:60]!r}); {hint}"
+        )
+
+    def _reader(self, given: tzinfo | None) -> TimeReader:
+        recording, stated = self._recording, self._tally.stated
+        said = layout.stated_zone(recording, self.columns)
+        cst = layout.meaning_of_cst(
+            recording, self._sample, self.columns.date, self.zone_at, given or said
+        )
+        if given is not None and said is not None and given != said:
+            stated.append(f"the header says {said}; --utc-offset {given} is followed")
+        elif said is not None and self.zone_at is None:
+            stated.append(f"times without a zone are {said}, as the header says")
+        if self.zone_at is not None:
+            stated.append(f"each row's zone is in column {recording.header[self.zone_at]!r}")
+        return TimeReader(offset=given or said or UTC, cst=cst)
+
+    def _decide_order(self) -> None:
+        name = self._recording.header[self.columns.date]
+        stated = order_in_header(name)
+        if stated is not None:
+            self.reader.order = stated
+            return
+        tried = self._sample[:_TRIED]
+        if not any(order_matters(self.text(cells)) for _, cells in tried):
+            return
+        found = decide_order(self.text(cells) for _, cells in self._recording.rows())
+        self.reader.order = found.order
+        if not found.certain:
+            self._tally.guessed.append(
+                f"no number in column {name!r} tells day from month; read with the"
+                f" {found.order} first, under which time runs most evenly"
+            )
