@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
 
 from cloud_city import City
+from vigil_cloud.app import chores
 from vigil_cloud.devices.seen import enrol
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
@@ -53,10 +53,10 @@ class CityIngest:
         writer = self._ingest._intakes[{"alarm": 0, "observation": 2}.get(lane, 1)].writer
         writer.store([Arrived(topic, one, self.city.time, 0.0, None) for one in payloads])
 
-    def keep_house(self, **later: float) -> None:
-        """Some time later, as the housekeeping thread does it every few seconds."""
-        self.city.time += timedelta(**later)
-        self._ingest.sweep()
+    def run_chores(self) -> None:
+        """What the rooms do now and then."""
+        for chore in chores(self.city.services):
+            self._ingest._run_chore(chore)
 
     def forget(self) -> None:
         self._ingest.forget()

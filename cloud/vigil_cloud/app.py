@@ -30,7 +30,7 @@ from vigil_cloud.notify.courier import Courier
 from vigil_cloud.security_headers import SecurityHeaders
 from vigil_cloud.services import Services
 from vigil_cloud.smoke.routes import router as smoke_router
-from vigil_cloud.smoke.service import SmokeHandler
+from vigil_cloud.smoke.service import SmokeHandler, smoke_chore
 from vigil_cloud.water.routes import router as water_router
 from vigil_cloud.water.service import WaterHandler
 
@@ -83,7 +83,7 @@ def handlers(services: Services) -> list[Handler]:
 def chores(services: Services) -> list[Chore]:
     """What the rooms do now and then, for ingest."""
     offline_after = timedelta(seconds=services.settings.offline_after_s)
-    return [silence_chore(offline_after)]
+    return [silence_chore(offline_after), smoke_chore()]
 
 
 def openapi_document() -> dict[str, Any]:

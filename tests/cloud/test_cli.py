@@ -109,12 +109,14 @@ def test_serve_stores_what_an_added_gateway_sends_and_answers_commands(operator:
     gateway.publish("observation", observation(name, 1, device="sonde-1", time=now()))
     gateway.wait_stored("observation", 1)
     servers.eventually(
-        lambda: [
-            [one.reason for one in message.data.reasons]
-            for _, message in stranger.down
-            if isinstance(message.data, Receipt)
-        ]
-        == [["unknown-gateway"]],
+        lambda: (
+            [
+                [one.reason for one in message.data.reasons]
+                for _, message in stranger.down
+                if isinstance(message.data, Receipt)
+            ]
+            == [["unknown-gateway"]]
+        ),
         "the stranger is told why",
     )
     assert stranger.receipt("observation") is None, "it must keep what is not stored"

@@ -42,7 +42,6 @@ _ON: Final = frozenset({"true", "on", "yes", "active", "alarm", "detected", "1"}
 _OFF: Final = frozenset({"false", "off", "no", "inactive", "cleared", "0"})
 _SIGN: Final = re.compile(r"smoke|fire|flame|\bheat\b|carbon_monoxide|\bco\b", re.IGNORECASE)
 _SUBJECT: Final = re.compile(r"subject\W{1,8}([a-z0-9][a-z0-9._-]{0,63})")
-_LARGEST: Final = 10**16
 _TIME: Final[TypeAdapter[datetime]] = TypeAdapter(UtcDatetime)
 
 
@@ -105,11 +104,12 @@ def own_number(topic: str, message: Mapping[str, Any]) -> tuple[str | None, int 
     addressed, source, number = parse(topic), message.get("source"), message.get("sequence")
     if addressed is None or addressed.channel not in set(Lane) or not isinstance(source, str):
         return None, None
-    if isinstance(number, str) and re.fullmatch(r"[0-9]{16}", number):
-        number = int(number)
-    elif addressed.channel != Lane.ALARM or not re.fullmatch(r"[0-9]{1,16}", str(number)):
+    # An alarm's is read more leniently: its sender has to hear that it is stored.
+    digits = r"[0-9]{1,16}" if addressed.channel == Lane.ALARM else r"[0-9]{16}"
+    plain = isinstance(number, str) or (addressed.channel == Lane.ALARM and type(number) is int)
+    if not plain or not re.fullmatch(digits, str(number)):
         return None, None
-    number = int(number)
+    sequence = int(str(number))
     try:
         own = Source.parse(source)
     except ValueError:
@@ -118,10 +118,10 @@ def own_number(topic: str, message: Mapping[str, Any]) -> tuple[str | None, int 
         (own.gateway, own.lane) != (addressed.gateway, addressed.channel)
         or not GATEWAY.fullmatch(own.gateway)
         or not EPOCH_NAME.fullmatch(own.epoch)
-        or not 1 <= number < _LARGEST
+        or sequence < 1
     ):
         return None, None
-    return source, number
+    return source, sequence
 
 
 def parsed(payload: bytes) -> dict[str, Any] | None:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.ingest.port import Received
+from vigil_cloud.ingest.port import Chore, Received
 from vigil_cloud.smoke.models import AlarmCondition
+from vigil_cloud.smoke.verdict import (
+    FIRES,
+    LONGEST_TEST,
+    NEIGHBOURS,
+    TITLES,
+    AnyAlarm,
+    Circumstances,
+    Verdict,
+    judged,
+    outlasted,
+)
 from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.types import Domain
 
-TITLES: Final = {
-    "smoke": ("Smoke alarm at {place}", "{place} 火災警報"),
-    "heat": ("Heat alarm at {place}", "{place} 高溫警報"),
-    "co": ("Carbon monoxide alarm at {place}", "{place} 一氧化碳警報"),
-    "gas": ("Gas alarm at {place}", "{place} 瓦斯警報"),
-    "unreadable": (
-        "Unreadable, possibly a fire, at {place}",
-        "{place} 警報器訊號無法判讀,可能是火災",
-    ),
-    "test": ("Smoke alarm test at {place}", "{place} 警報器測試"),
-    "battery_alert": ("Smoke alarm battery low at {place}", "{place} 警報器電池電量不足"),
-    "hardware_fault": ("Smoke alarm fault at {place}", "{place} 警報器故障"),
-    "tamper": ("Smoke alarm tampered with at {place}", "{place} 警報器遭拆動"),
-    "link_lost": ("Smoke alarm out of reach at {place}", "{place} 警報器失去連線"),
-    "end_of_service": ("Smoke alarm at its end of life at {place}", "{place} 警報器使用期限已到"),
-}
-
-CRITICAL: Final = frozenset({"smoke", "heat", "co", "gas"})
-"""Conditions in which people are in danger."""
+CHECK_EVERY_S: Final = 5.0
+SECOND_ALARM: Final = "a second alarm rings"
 
 
 class SmokeHandler:
@@ -41,63 +39,228 @@ class SmokeHandler:
     types: frozenset[str] = frozenset({SmokeAlarm.TYPE, SmokeAlarmV1.TYPE})
 
     def handle(self, session: Session, message: Received) -> None:
-        """One change of one condition: its row and its alert."""
+        """One change of one condition: its row and its alert, and what it means for others."""
         event = message.data
-        assert isinstance(event, SmokeAlarm | SmokeAlarmV1)  # noqa: S101 - ingest decodes by type
+        assert isinstance(event, AnyAlarm)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
-        device = message.envelope.subject
-        place = place_of(session, device)
-        title, title_zh = TITLES[event.condition]
-        alert = record(
-            session,
-            Occurrence(
-                domain=Domain.SMOKE,
-                reference=event.alarm_id,
-                kind=event.condition,
+        condition_id = f"{message.gateway}:{event.alarm_id}"
+        row = session.get(AlarmCondition, condition_id)
+        verdict = judged(event, _circumstances(session, message, event, row))
+        alert = record(session, _occurrence(session, message, event, verdict), message.received)
+        if verdict.severity == "critical" and event.active:
+            _retitle(session, alert, verdict, message.envelope.subject, event)
+        if row is None:
+            row = AlarmCondition(
+                id=condition_id,
                 gateway=message.gateway,
-                device=device,
-                title=title.format(place=place.name),
-                title_zh=title_zh.format(place=place.name_zh),
-                severity="critical" if event.condition in CRITICAL else "minor",
-                event_time=event.since,
-                active=event.active,
-                ended=None if event.active else event.since,
-                detail=_detail(event),
-                marks=message.marks,
-                latitude=place.latitude,
-                longitude=place.longitude,
-            ),
-            message.received,
+                device=message.envelope.subject,
+                condition=event.condition,
+                alert_id=alert.id,
+                in_test=False,
+            )
+            session.add(row)
+        _keep(row, event, verdict, message.received)
+        session.flush()
+        if event.active and event.condition in FIRES and row.cleared is None:
+            self._end_tests(session, row, message.received)
+
+    @staticmethod
+    def _end_tests(session: Session, rings: AlarmCondition, now: datetime) -> None:
+        """Whatever else rings behind this gateway as a mere test is a fire."""
+        others = select(AlarmCondition).where(
+            AlarmCondition.gateway == rings.gateway,
+            AlarmCondition.in_test,
+            AlarmCondition.cleared.is_(None),
+            AlarmCondition.id != rings.id,
         )
-        _keep(session, message, event, alert.id)
+        for other in session.scalars(others.with_for_update()):
+            if other.device != rings.device:
+                call_fire(session, other, SECOND_ALARM, now)
+            elif not rings.in_test:
+                call_fire(session, other, rings.condition, now)
 
 
-def _detail(event: SmokeAlarm | SmokeAlarmV1) -> dict[str, Any]:
-    """A clearing adds to what the activation said and takes nothing of it away."""
-    if event.active:
-        return event.model_dump(mode="json", exclude_none=True)
-    told = event.model_dump(mode="json", include={"alarm_id", "condition", "since"})
-    return {"alarm_id": told["alarm_id"], "condition": told["condition"], "cleared": told["since"]}
+def smoke_chore() -> Chore:
+    """Smoke that outlasts its self test becomes a fire, also where its gateway says no more."""
+    return Chore("smoke-outlasts-its-test", CHECK_EVERY_S, end_outlasted_tests)
 
 
-def _keep(
-    session: Session, message: Received, event: SmokeAlarm | SmokeAlarmV1, alert_id: str
+def end_outlasted_tests(session: Session, now: datetime) -> bool:
+    """Judged by our clock and our tables alone. Whether anything changed."""
+    changed = False
+    ringing = select(AlarmCondition).where(AlarmCondition.in_test, AlarmCondition.cleared.is_(None))
+    if session.scalar(ringing.limit(1)) is None:
+        return False
+    feed.lock(session)  # before the rows, as those who take events do
+    for row in session.scalars(ringing.with_for_update()).all():
+        reason = outlasted(row.heard or now, _test_over(session, row), now)
+        if reason is not None:
+            call_fire(session, row, reason, now)
+            changed = True
+    return changed
+
+
+def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime) -> None:
+    """What was a mere test is a fire: everybody is told. The caller holds the feed's lock."""
+    row.in_test = False
+    alert = session.get_one(AlertRow, row.alert_id)
+    place = place_of(session, row.device)
+    title, title_zh = TITLES[row.condition]
+    record(
+        session,
+        Occurrence(
+            domain=Domain.SMOKE,
+            reference=row.id.partition(":")[2],
+            kind=row.condition,
+            gateway=row.gateway,
+            device=row.device,
+            title=title.format(place=place.name),
+            title_zh=title_zh.format(place=place.name_zh),
+            severity="critical",
+            event_time=alert.event_time,
+            active=True,
+            detail={"during_test": False, "no_test_because": reason},
+            supersedes=True,
+            audience="all",
+            tell_again=reason[:40],
+            latitude=place.latitude,
+            longitude=place.longitude,
+        ),
+        now,
+    )
+
+
+def _circumstances(
+    session: Session, message: Received, event: AnyAlarm, row: AlarmCondition | None
+) -> Circumstances:
+    now, device = message.received, message.envelope.subject
+    if not event.active or event.condition not in FIRES:
+        return Circumstances(now)
+    lasting = select(AlarmCondition).where(
+        AlarmCondition.gateway == message.gateway,
+        AlarmCondition.cleared.is_(None),
+        AlarmCondition.heard.is_not(None),
+    )
+    found = session.scalars(lasting.where(AlarmCondition.heard > now - NEIGHBOURS)).all()
+    return Circumstances(
+        now,
+        testing=any(
+            one.device == device and one.condition == "test" and now - _heard(one) <= LONGEST_TEST
+            for one in found
+        ),
+        neighbour=any(
+            one.device != device and one.condition in FIRES and not _is_unconfirmed(session, one)
+            for one in found
+        ),
+        # A report that comes late takes nothing away of what was told without any doubt.
+        fire_before=row is not None
+        and row.activated is not None
+        and not row.in_test
+        and not _is_unconfirmed(session, row),
+        unconfirmed_before=row is not None and _is_unconfirmed(session, row),
+    )
+
+
+def _is_unconfirmed(session: Session, row: AlarmCondition) -> bool:
+    return "unconfirmed_since" in session.get_one(AlertRow, row.alert_id).detail
+
+
+def _heard(row: AlarmCondition) -> datetime:
+    assert row.heard is not None  # noqa: S101 - the query asks for such alone
+    return row.heard
+
+
+def _test_over(session: Session, row: AlarmCondition) -> datetime | None:
+    """When the self test that it came with was heard to end; ``None`` while it runs, or where
+    none was heard of."""
+    if row.heard is None:
+        return None
+    test = session.scalar(
+        select(AlarmCondition)
+        .where(
+            AlarmCondition.gateway == row.gateway,
+            AlarmCondition.device == row.device,
+            AlarmCondition.condition == "test",
+            AlarmCondition.heard > row.heard - LONGEST_TEST,
+        )
+        .order_by(AlarmCondition.heard.desc())
+        .limit(1)
+    )
+    return test.over_heard if test is not None else None
+
+
+def _occurrence(
+    session: Session, message: Received, event: AnyAlarm, verdict: Verdict
+) -> Occurrence:
+    device = message.envelope.subject
+    place = place_of(session, device)
+    title, title_zh = _titles(verdict, event, place.name, place.name_zh)
+    return Occurrence(
+        domain=Domain.SMOKE,
+        reference=event.alarm_id,
+        kind=verdict.kind,
+        gateway=message.gateway,
+        device=device,
+        title=title,
+        title_zh=title_zh,
+        severity=verdict.severity,
+        event_time=event.since,
+        active=event.active,
+        ended=None if event.active else event.since,
+        detail=_detail(event, verdict),
+        marks=message.marks,
+        supersedes=event.active and verdict.severity == "critical",
+        audience=verdict.audience,
+        tell_again=verdict.tell_again,
+        latitude=place.latitude,
+        longitude=place.longitude,
+    )
+
+
+def _titles(verdict: Verdict, event: AnyAlarm, place: str, place_zh: str) -> tuple[str, str]:
+    day = getattr(event, "unconfirmed_since", None) or event.since
+    return (
+        verdict.titles[0].format(place=place, day=f"{day.day} {day:%b}"),
+        verdict.titles[1].format(place=place_zh, day_zh=f"{day.month} 月 {day.day} 日"),
+    )
+
+
+def _retitle(
+    session: Session, alert: AlertRow, verdict: Verdict, device: str, event: AnyAlarm
 ) -> None:
-    condition_id = f"{message.gateway}:{event.alarm_id}"
-    row = session.get(AlarmCondition, condition_id)
-    if row is None:
-        row = AlarmCondition(
-            id=condition_id,
-            gateway=message.gateway,
-            device=message.envelope.subject,
-            condition=event.condition,
-            alert_id=alert_id,
-        )
-        session.add(row)
+    """A possible fire that is one: the alert itself says so, whatever its severity was."""
+    if "unconfirmed_since" not in alert.detail or verdict.titles != TITLES[event.condition]:
+        return
+    place = place_of(session, device)
+    alert.title, alert.title_zh = _titles(verdict, event, place.name, place.name_zh)
+    alert.kind = verdict.kind
+    alert.detail = {k: v for k, v in alert.detail.items() if k != "unconfirmed_since"}
+    session.flush()
+
+
+def _detail(event: AnyAlarm, verdict: Verdict) -> Mapping[str, Any]:
+    """A clearing adds to what the activation said and takes nothing of it away."""
+    if not event.active:
+        told = event.model_dump(mode="json", include={"alarm_id", "condition", "since"})
+        return {
+            "alarm_id": told["alarm_id"],
+            "condition": told["condition"],
+            "cleared": told["since"],
+        }
+    detail = event.model_dump(mode="json", exclude_none=True)
+    if event.condition in FIRES:
+        detail["during_test"] = verdict.in_test
+    return detail
+
+
+def _keep(row: AlarmCondition, event: AnyAlarm, verdict: Verdict, now: datetime) -> None:
     if event.active:
-        row.activated = row.activated or event.since
+        if row.activated is None:
+            row.activated, row.heard = event.since, now
+            row.in_test = verdict.in_test
+        row.in_test = row.in_test and verdict.in_test
     else:
         row.cleared = row.cleared or event.since
+        row.over_heard = row.over_heard or now
     if event.battery_percent is not None:
         row.battery_percent = event.battery_percent
-    session.flush()

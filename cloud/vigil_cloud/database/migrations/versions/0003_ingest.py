@@ -32,9 +32,21 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('clock_offset_s', sa.Float(), nullable=True))
     with op.batch_alter_table('noise_exceedances', schema=None) as batch_op:
         batch_op.add_column(sa.Column('time_quality', sa.String(length=8), nullable=True))
+    with op.batch_alter_table('smoke_conditions', schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column('in_test', sa.Boolean(), nullable=False, server_default=sa.false())
+        )
+        batch_op.add_column(sa.Column('heard', _TIME, nullable=True))
+        batch_op.add_column(sa.Column('over_heard', _TIME, nullable=True))
+        batch_op.create_index('ix_smoke_conditions_in_test', ['in_test'], unique=False)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('smoke_conditions', schema=None) as batch_op:
+        batch_op.drop_index('ix_smoke_conditions_in_test')
+        batch_op.drop_column('over_heard')
+        batch_op.drop_column('heard')
+        batch_op.drop_column('in_test')
     with op.batch_alter_table('noise_exceedances', schema=None) as batch_op:
         batch_op.drop_column('time_quality')
     with op.batch_alter_table('gateways', schema=None) as batch_op:
