@@ -12,15 +12,15 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
 from vigil_edge.outbox_bounds import LOSS_BYTES, THIN_SHARE, Bound, Bounds, Limits, cost
+from vigil_edge.outbox_depths import lane_depths
 from vigil_edge.outbox_file import connect
 from vigil_edge.outbox_losses import Losses, oldest
 from vigil_edge.outbox_numbers import Numbers
-from vigil_edge.packing import Row, Waiting, compose, moment, packs
+from vigil_edge.packing import Row, Waiting, compose, packs
 from vigil_schemas.control import AnyReceipt
 from vigil_schemas.envelope import Source
 from vigil_schemas.errors import VigilError
@@ -403,23 +403,7 @@ class Store:
         return self.session
 
     def depths(self) -> list[LaneDepth]:
-        """What waits, by lane; ``oldest`` by order of acceptance."""
-        return [
-            LaneDepth(
-                lane=lane,
-                rows=self.numbered[lane] + (self.waiting if lane is Lane.OBSERVATION else 0),
-                oldest=self._oldest(lane),
-                lost=self.lost[lane],
-            )
-            for lane in Lane
-        ]
-
-    def _oldest(self, lane: Lane) -> datetime | None:
-        first = self._db.execute(
-            "SELECT time_us FROM message WHERE lane = ? ORDER BY sequence LIMIT 1", (lane.value,)
-        ).fetchone()
-        if first is None and lane is Lane.OBSERVATION:
-            first = self._db.execute(
-                "SELECT time_us FROM waiting ORDER BY ordinal LIMIT 1"
-            ).fetchone()
-        return None if first is None else moment(first[0])
+        """What waits, by lane."""
+        rows = {**self.numbered}
+        rows[Lane.OBSERVATION] += self.waiting
+        return lane_depths(self._db, rows, self.lost)

@@ -58,6 +58,17 @@ def test_gateways_show_lanes_and_refused_messages_to_administrators(
     expect(page.get_by_text("wrong-schema").first).to_be_visible()
 
 
+def test_a_gateway_that_warns_is_seen_to(window: OpenWindow, town: Town) -> None:
+    town.warn()
+
+    page = window("admin").go("/gateways")
+
+    warnings = page.get_by_role("list", name="Warnings: gw-warns")
+    expect(warnings).to_contain_text("A second box connects under this name")
+    expect(warnings).to_contain_text("1 h ahead of ours")
+    expect(warnings).to_contain_text("future-dated (4)")
+
+
 def test_others_are_not_shown_gateways(window: OpenWindow) -> None:
     opened = window("inspector")
     page = opened.go("/")

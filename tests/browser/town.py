@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import servers
 from gateways import EPOCH, Gateway, birth, event
 from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.control import RefusalReason
 from vigil_schemas.envelope import encode, observation_type
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, DeviceHealth, GatewayHealth
@@ -254,6 +255,25 @@ class Town:
             # The receipt says that what was sent before has been dealt with, too.
             health = event(by, session, _health(), subject=by, time=now)
             gateway.deliver("event", [(session, health)])
+        finally:
+            gateway.close()
+
+    def warn(self) -> None:
+        """A gateway whose clock is an hour ahead, with a second box under its name."""
+        now = datetime.now(UTC)
+        gateway = Gateway(self._broker, "gw-warns")
+        try:
+            for epoch, session in (("0000000a", 1), ("0000000b", 1), ("0000000a", 2)):
+                said = birth(now, session=session, epoch=epoch)
+                gateway.publish(
+                    "status",
+                    event("gw-warns", None, said, subject="gw-warns", time=now, lane="status"),
+                )
+            refused = RefusalReason(reason="future-dated", count=4)
+            told = {"clock_offset_s": 3600.0, "refusals": [refused]}
+            health = _health().model_copy(update=told)
+            payload = event("gw-warns", 1, health, subject="gw-warns", time=now)
+            gateway.deliver("event", [(1, payload)])
         finally:
             gateway.close()
 

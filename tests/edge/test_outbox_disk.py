@@ -20,6 +20,7 @@ from vigil_edge.outbox_file import Reserve, put_aside
 from vigil_edge.packing import prepare
 from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import decode
+from vigil_schemas.gateway import ObservationLoss
 from vigil_schemas.types import Lane
 
 
@@ -49,6 +50,31 @@ async def test_a_full_disk_gives_up_observations_for_an_alarm(tmp_path: Path) ->
     depths = {depth.lane: depth for depth in await outbox.depths()}
     assert depths[Lane.ALARM].rows == 1
     assert depths[Lane.OBSERVATION].rows > 0
+    await outbox.close()
+
+
+async def test_a_disk_full_of_events_gives_some_up_for_an_alarm(tmp_path: Path) -> None:
+    # Given a disk that is full to the last page, of events alone, as SQLite itself reports it.
+    outbox = await outbox_at(tmp_path / "o.sqlite", window=4)
+    outbox._store._db.execute("PRAGMA max_page_count = 60")
+    number = 0
+    with contextlib.suppress(OutboxFailed, OutboxFull):
+        while True:
+            await outbox.accept("d", [fact(Lane.EVENT, number)], None, SYNC)
+            number += 1
+    events = (await outbox.depths())[1].rows
+
+    taken = 0
+    with contextlib.suppress(OutboxFailed, OutboxFull):
+        while taken < events:
+            await outbox.accept("d", [fact(Lane.ALARM, taken)], None, SYNC)
+            taken += 1
+
+    alarms, kept, _ = await outbox.depths()
+    assert alarms.rows == taken > events // 2
+    assert kept.lost == events, "refused only once nothing but alarms was left"
+    told = [decode(each.payload).data for each in await outbox.fetch(Lane.EVENT, 0, 1000)]
+    assert {type(each) for each in told} == {ObservationLoss}
     await outbox.close()
 
 
