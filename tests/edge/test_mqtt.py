@@ -35,6 +35,8 @@ class BareBroker:
     def __init__(self, then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
         self._then = then
         self.acknowledged: list[int] = []
+        self.granted: int | None = None
+        """The answer to a SUBSCRIBE without wildcard; ``None``: all are granted."""
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> BareBroker:
@@ -54,7 +56,9 @@ class BareBroker:
                 if kind == 0x10:
                     writer.write(bytes((0x20, 3, 0, 0, 0)))
                 elif kind == 0x82:
-                    writer.write(bytes((0x90, 4)) + body[:2] + bytes((0, 1)))
+                    refuses = self.granted is not None and body.endswith(b"#\x01")
+                    code = 0x87 if refuses else self.granted or 1
+                    writer.write(bytes((0x90, 4)) + body[:2] + bytes((0, code)))
                     await self._then(writer)
                 elif kind == 0x40:
                     self.acknowledged.append(int.from_bytes(body[:2], "big"))
@@ -169,21 +173,8 @@ async def test_the_second_choice_where_the_first_is_refused_and_none() -> None:
     async def then(_: asyncio.StreamWriter) -> None:
         return
 
-    class Refusing(BareBroker):
-        granted = 0x87
-
-        async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
-                while True:
-                    kind, length = await reader.readexactly(2)
-                    body = await reader.readexactly(length)
-                    if kind == 0x10:
-                        writer.write(bytes((0x20, 3, 0, 0, 0)))
-                    elif kind == 0x82:
-                        code = 0x87 if body.endswith(b"#\x01") else self.granted
-                        writer.write(bytes((0x90, 4)) + body[:2] + bytes((0, code)))
-
-    async with Refusing(then) as broker:
+    async with BareBroker(then) as broker:
+        broker.granted = 0x87
         session = MqttSession(options(broker.port))
         with pytest.raises(MqttRefused, match="x/#"):
             await session.open([["x/#"]])

@@ -92,10 +92,6 @@ class Alarms:
         known = self._known.get(device)
         return frozenset(known.active if known else ())
 
-    def devices(self) -> list[str]:
-        """Every alarm that anything is known of."""
-        return list(self._known)
-
     # -- what is heard
 
     def take(self, device: str, report: AlarmReport, receipt: Receipt) -> list[Told]:

@@ -133,9 +133,16 @@ def event_id(alarm: SmokeAlarm) -> str:
     return str(uuid5(NAMESPACE, said))
 
 
+_SAME: Final = (
+    *("heard_us", "heard", "spoke", "fire_said", "newest_us", "traces"),
+    *("lost_by_silence", "clear_density", "battery"),
+)
+"""Kept as they are, where they are not what a new alarm has."""
+
+
 def kept(known: Known, moment: float) -> dict[str, Any]:
     """As JSON; moments become ages, which mean something in another run too."""
-    return {
+    found: dict[str, Any] = {
         "active": {
             condition: [
                 *(active.began_us, moment - active.moment, active.unconfirmed_us),
@@ -143,37 +150,27 @@ def kept(known: Known, moment: float) -> dict[str, Any]:
             ]
             for condition, active in known.active.items()
         },
-        "heard_us": known.heard_us,
-        "heard": known.heard,
-        "spoke": known.spoke,
-        "fire_said": known.fire_said,
-        "newest_us": known.newest_us,
-        "traces": known.traces,
-        "test_over": None if known.test_over is None else moment - known.test_over,
-        "lost_by_silence": known.lost_by_silence,
         "measured": sorted(known.measured),
-        "clear_density": known.clear_density,
-        "battery": known.battery,
+        **{name: getattr(known, name) for name in _SAME},
     }
+    found = {name: value for name, value in found.items() if value}
+    if known.test_over is not None:
+        found["test_over"] = moment - known.test_over
+    return found
 
 
 def restored(state: Mapping[str, Any], moment: float) -> Known:
     """From what ``kept`` gave; ``moment`` is when it was, in this run's monotonic seconds."""
     active = {
         condition: Active(began_us, moment - age, *rest)
-        for condition, (began_us, age, *rest) in state["active"].items()
+        for condition, (began_us, age, *rest) in state.get("active", {}).items()
     }
-    over = state["test_over"]
-    same = (
-        *("heard_us", "heard", "spoke", "fire_said", "newest_us"),
-        *("lost_by_silence", "clear_density", "battery"),
-    )
+    over = state.get("test_over")
     return Known(
         active=active,
-        traces=list(state["traces"]),
         test_over=None if over is None else moment - over,
-        measured=set(state["measured"]),
-        **{name: state[name] for name in same},
+        measured=set(state.get("measured", ())),
+        **{name: state[name] for name in _SAME if name in state},
     )
 
 
