@@ -98,7 +98,18 @@ def _not_utf8(opened: Callable[[], Bytes]) -> bytes | None:
     return bytes(found)
 
 
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _legacy(lines: bytes) -> str:
+    each = [line for line in lines.split(b"\n") if line]
+    if 2 * sum(_is_utf8(line) for line in each) > len(each):
+        return "utf-8-sig"  # and a few broken bytes
     high = {byte for byte in lines if byte >= 0x80}
     if not high <= _SIGNS and _BIG5_WORD.search(lines):
         characters = _BIG5.findall(lines)

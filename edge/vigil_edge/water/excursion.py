@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -32,6 +32,7 @@ _LOST: Final[dict[Direction, Literal["lost_while_rising", "lost_while_falling"]]
     "falling": "lost_while_falling",
 }
 _USABLE: Final = (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED, QartodFlag.SUSPECT)
+_NOWHERE: Final = (math.inf, -math.inf)
 _BELIEVED: Final = 4
 """So many suspect readings in a row are believed, as by the spike test."""
 
@@ -120,6 +121,8 @@ class _Signal:
     time_us: int | None = None
     """Of the last believed reading."""
     value: float = 0.0
+    calm: bool = False
+    """Whether no bound of it is crossed or about to be: most readings need no more."""
     trend: Trend = field(default_factory=Trend)
     loss: _Loss = field(default_factory=_Loss)
 
@@ -138,6 +141,12 @@ class Excursions:
         self._bounds: dict[str, list[Bound]] = {}
         for bound in bounds:
             self._bounds.setdefault(bound.parameter, []).append(bound)
+        self._ends = {
+            name: [bound for bound in some if bound.off_scale]
+            for name, some in self._bounds.items()
+        }
+        """The ends of each sensor's range."""
+        self._inside = {name: _inside(some) for name, some in self._bounds.items()}
         self._headings = headings or {}
         self._watches = {(b.parameter, b.kind): _Watch() for b in bounds}
         self._signals = {name: _Signal() for name in {*self._bounds, *self._headings}}
@@ -161,44 +170,65 @@ class Excursions:
 
     def take(
         self, parameter: str, time: datetime, value: float | None, flag: QartodFlag
-    ) -> Iterator[WaterExcursion]:
+    ) -> list[WaterExcursion]:
         """One reading in; onsets and ends out. ±inf is a reading beyond the sensor's scale."""
         signal = self._signals.get(parameter)
         if signal is None:
-            return
-        bounds = self._bounds.get(parameter, [])
+            return []
         time_us = microseconds(time)
         if value is None:
-            yield from self._missing(parameter, signal, time_us)
-            return
-        off_scale = any(bound.off_scale and bound.beyond(value) for bound in bounds)
+            lost = self._missing(parameter, signal, time_us)
+            return [] if lost is None else [lost]
+        low, high = self._inside.get(parameter, _NOWHERE)
+        calm = signal.calm and low < value < high
+        ends = [] if calm else [b for b in self._ends.get(parameter, ()) if b.beyond(value)]
         usable = flag in _USABLE and math.isfinite(value)
-        if not usable and not off_scale:
-            return
-        yield from self._present(parameter, signal, time_us)
+        if not usable and not ends:
+            return []
+        found = [self._present(parameter, signal, time_us)]
         if math.isfinite(value):
             signal.trend.take(time_us, value)
         signal.suspects = signal.suspects + 1 if flag is QartodFlag.SUSPECT else 0
         believed = signal.suspects == 0 or signal.suspects >= _BELIEVED
         if usable:
-            yield from self._rate(bounds, signal, time_us, value, flag, believed=believed)
-        for bound in bounds:
-            if bound.off_scale and (usable or bound.beyond(value)):
-                sure = believed or bound.beyond(value)
-                yield from self._judge(bound, time_us, value, flag, sure=sure)
-            elif usable and bound.kind in ("above", "below"):
-                yield from self._judge(bound, time_us, value, flag, sure=believed)
+            found += self._rate(parameter, signal, time_us, value, flag, believed=believed)
+            if not calm:
+                found += self._levels(parameter, signal, time_us, value, flag, ends, believed)
+        else:
+            signal.calm = False
+            found += [self._judge(bound, time_us, value, flag, sure=True) for bound in ends]
+        return [event for event in found if event is not None]
+
+    def _levels(
+        self,
+        parameter: str,
+        signal: _Signal,
+        time_us: int,
+        value: float,
+        flag: QartodFlag,
+        ends: list[Bound],
+        believed: bool,
+    ) -> list[WaterExcursion | None]:
+        """Every bound but those of the rate; ``ends`` are those that the value is beyond."""
+        bounds = [bound for bound in self._bounds.get(parameter, ()) if bound.kind != "rate"]
+        found = [
+            self._judge(bound, time_us, value, flag, sure=believed or bound in ends)
+            for bound in bounds
+        ]
+        watches = [self._watches[parameter, bound.kind] for bound in bounds]
+        signal.calm = not any(watch.active or watch.count for watch in watches)
+        return found
 
     def _rate(
         self,
-        bounds: list[Bound],
+        parameter: str,
         signal: _Signal,
         time_us: int,
         value: float,
         flag: QartodFlag,
         *,
         believed: bool,
-    ) -> Iterator[WaterExcursion]:
+    ) -> list[WaterExcursion | None]:
         """From the last reading that is believed to this one, if it is.
 
         The first reading after a jump is suspect by the spike test. Once the jump is
@@ -207,27 +237,31 @@ class Excursions:
         if signal.doubtful_us is None:
             signal.doubtful_us = time_us
         if not believed:
-            return
+            return []
         began, last_us = signal.doubtful_us, signal.time_us
         signal.doubtful_us = None
+        found: list[WaterExcursion | None] = []
         if last_us is not None and began > last_us:
             rate = abs(value - signal.value) / ((began - last_us) / 1e6)
-            for bound in bounds:
-                if bound.kind == "rate":
-                    yield from self._judge(bound, began, rate, flag, sure=True)
+            found = [
+                self._judge(bound, began, rate, flag, sure=True)
+                for bound in self._bounds.get(parameter, ())
+                if bound.kind == "rate"
+            ]
         # Also where it lies behind: a clock that was set back must not end the rates.
         if last_us is None or time_us != last_us:
             signal.time_us, signal.value = time_us, value
+        return found
 
     def _judge(
         self, bound: Bound, time_us: int, value: float, flag: QartodFlag, *, sure: bool
-    ) -> Iterator[WaterExcursion]:
+    ) -> WaterExcursion | None:
         watch = self._watches[bound.parameter, bound.kind]
         if watch.active and _further(bound, value, watch.extreme):
             watch.extreme, watch.extreme_flag = value, int(flag)
         if not (bound.back(value) if watch.active else bound.beyond(value)):
             watch.count, watch.sure = 0, False
-            return
+            return None
         watch.count += 1
         watch.sure = watch.sure or sure
         if watch.count == 1:
@@ -237,41 +271,42 @@ class Excursions:
         elif not watch.active and _further(bound, value, watch.extreme):
             watch.extreme, watch.extreme_flag = value, int(flag)
         if watch.count < bound.consecutive or not watch.sure:
-            return
+            return None
         watch.count, watch.sure = 0, False
         if watch.active:
             watch.active = False
-            yield self._event(bound, watch, ended_us=max(watch.since_us, watch.started_us))
-        else:
-            watch.active, watch.started_us = True, watch.since_us
-            yield self._event(bound, watch, ended_us=None)
+            return self._event(bound, watch, ended_us=max(watch.since_us, watch.started_us))
+        watch.active, watch.started_us = True, watch.since_us
+        return self._event(bound, watch, ended_us=None)
 
     # -- a signal that is lost
 
-    def _missing(self, parameter: str, signal: _Signal, time_us: int) -> Iterator[WaterExcursion]:
+    def _missing(self, parameter: str, signal: _Signal, time_us: int) -> WaterExcursion | None:
         loss, heading = signal.loss, self._headings.get(parameter)
         loss.back = 0
         if loss.active or heading is None:
-            return
+            return None
         loss.missing += 1
         if loss.missing == 1:
             loss.since_us, loss.last = time_us, signal.trend.last
             loss.heading = signal.trend.heading(time_us, heading)
-        if loss.heading is not None and loss.missing >= self._consecutive(parameter):
-            loss.active = True
-            yield self._lost_event(parameter, loss, ended_us=None)
+        if loss.heading is None or loss.missing < self._consecutive(parameter):
+            return None
+        loss.active = True
+        return self._lost_event(parameter, loss, ended_us=None)
 
-    def _present(self, parameter: str, signal: _Signal, time_us: int) -> Iterator[WaterExcursion]:
+    def _present(self, parameter: str, signal: _Signal, time_us: int) -> WaterExcursion | None:
         loss = signal.loss
         loss.missing = 0
         if not loss.active:
-            return
+            return None
         loss.back += 1
         if loss.back == 1:
             loss.back_us = time_us
-        if loss.back >= self._consecutive(parameter):
-            loss.active, loss.back = False, 0
-            yield self._lost_event(parameter, loss, ended_us=max(loss.back_us, loss.since_us))
+        if loss.back < self._consecutive(parameter):
+            return None
+        loss.active, loss.back = False, 0
+        return self._lost_event(parameter, loss, ended_us=max(loss.back_us, loss.since_us))
 
     def _consecutive(self, parameter: str) -> int:
         return max((bound.consecutive for bound in self._bounds.get(parameter, [])), default=2)
@@ -322,6 +357,13 @@ class Excursions:
             if name in self._signals:
                 trend, loss = Trend(**signal.pop("trend")), _Loss(**signal.pop("loss"))
                 self._signals[name] = _Signal(**signal, trend=trend, loss=loss)
+
+
+def _inside(bounds: list[Bound]) -> tuple[float, float]:
+    """Between which values no bound is crossed, whatever their kind but the rate."""
+    levels = [bound for bound in bounds if bound.kind != "rate"]
+    low = max((bound.limit for bound in levels if bound.downward), default=-math.inf)
+    return low, min((bound.limit for bound in levels if not bound.downward), default=math.inf)
 
 
 def event_id(excursion: WaterExcursion) -> str:

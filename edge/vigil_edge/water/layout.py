@@ -32,6 +32,10 @@ _DATE: Final = re.compile(
     r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}|\d{7,8}|\d{1,2}[- ][A-Za-z]{3}[A-Za-z]*[-, ]+\d{4}"
     r"|[A-Za-z]{3}[a-z]* \d{1,2},? \d{4}|(?:中華)?(?:民國)?\s*\d{2,4}年\d{1,2}月\d{1,2}日?|\d{5}"
 )
+_MIDNIGHT: Final = re.compile(r"(.*\d)(?:[ T]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? ?[Aa][Mm]))")
+"""What a spreadsheet adds to a date that has none."""
+_DAY_ZERO: Final = re.compile(r"(?:1899-12-3[01]|1900-01-0[01]|0?1/0/1900)[ T]+(.*)")
+"""What a spreadsheet adds to a time of day."""
 _ZONE_NAMES: Final = frozenset(
     {"tz", "tzcd", "timezone", "tzcode", "zone", "utcoffset", "offset", "時區", "时区"}
 )
@@ -129,6 +133,13 @@ def time_columns(
     return TimeColumns(at), None
 
 
+def date_text(text: str) -> str:
+    """Without the midnight that a spreadsheet writes where there is no time of day."""
+    plain = text.strip()
+    midnight = _MIDNIGHT.fullmatch(plain)
+    return plain if midnight is None else midnight[1]
+
+
 def cell(cells: Sequence[str], at: int) -> str:
     """A row's cell; nothing where the row is too short."""
     return cells[at] if at < len(cells) else ""
@@ -137,6 +148,9 @@ def cell(cells: Sequence[str], at: int) -> str:
 def clock_text(text: str) -> str:
     """``0815``, ``8``, ``81530`` and ``0.34375`` (of a day) as a time of day."""
     plain = text.strip()
+    day_zero = _DAY_ZERO.fullmatch(plain)
+    if day_zero is not None:
+        return day_zero[1]
     if plain.isdigit():
         if len(plain) <= 2:
             return f"{plain}:00"
@@ -296,11 +310,11 @@ def _mostly(sample: Rows, at: int, right: Callable[[str], bool]) -> bool:
 
 
 def _is_clock(text: str) -> bool:
-    return _CLOCK.fullmatch(text) is not None
+    return _CLOCK.fullmatch(_DAY_ZERO.sub(r"\1", text)) is not None
 
 
 def _is_date(text: str) -> bool:
-    return _DATE.fullmatch(text) is not None
+    return _DATE.fullmatch(date_text(text)) is not None
 
 
 def _near(at: int, columns: int, taken: set[int]) -> list[int]:

@@ -56,7 +56,8 @@ def replay(
     wanted, tally = wanted or Wanted(), tally or Tally()
     if not recording.encoding_certain:
         tally.guessed.append(
-            f"the file is not UTF-8; read as {recording.encoding} (--encoding NAME says otherwise)"
+            f"the file is not UTF-8 throughout; read as {recording.encoding.removesuffix('-sig')}"
+            " (--encoding NAME says otherwise)"
         )
     sample = list(islice(recording.rows(), layout.SAMPLE))
     series = Series(recording, signals, sample, wanted, tally)

@@ -8,7 +8,7 @@ from typing import Final
 
 from vigil_edge.water import layout
 from vigil_edge.water.errors import RecordingEmpty, TimesUnreadable
-from vigil_edge.water.layout import Rows, cell, clock_text
+from vigil_edge.water.layout import Rows, cell, clock_text, date_text
 from vigil_edge.water.recording import Recording
 from vigil_edge.water.tally import Tally
 from vigil_edge.water.times import (
@@ -58,7 +58,7 @@ class RowTimes:
         date = cell(cells, self.columns.date)
         if self.columns.clock is None:
             return date
-        return f"{date.strip()} {clock_text(cell(cells, self.columns.clock))}".strip()
+        return f"{date_text(date)} {clock_text(cell(cells, self.columns.clock))}".strip()
 
     def read(self, text: str, cells: list[str]) -> datetime | None:
         """In UTC, by the row's own zone where it has one."""

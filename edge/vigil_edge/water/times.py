@@ -45,6 +45,7 @@ _ERA: Final = re.compile(r"(?:中華)?民[國国]\s*(\d{2,3})(?!\d)")
 _DAY_OF_WEEK: Final = re.compile(
     r"\s*[(（]?(?:星期|週|周)?[一二三四五六日天][)）]|\s*星期[一二三四五六日天]"
 )
+_DIGITS_AND_CLOCK: Final = re.compile(r"(\d{5}|\d{7}|\d{8})\s+(\d{1,2}:.*)")
 _ROC_COMPACT: Final = re.compile(r"(\d{3})(\d\d)(\d\d)(?:[ T]?(\d\d):?(\d\d)(?::?(\d\d))?)?")
 _COMPACT: Final = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?")
 _COUNT: Final = re.compile(r"\d+(?:\.\d*)?(?:[eE]\+?\d{1,2})?")
@@ -114,6 +115,9 @@ class TimeReader:
         compact = _ROC_COMPACT.fullmatch(text)
         if compact is not None:
             return self._republic(compact)
+        apart = _DIGITS_AND_CLOCK.fullmatch(text)
+        if apart is not None:
+            return self._otherwise(f"{self._counted(apart[1]):%Y-%m-%d} {apart[2]}")
         behind = _ZONE_BEHIND.fullmatch(text)
         if behind is not None:
             return self._with_zone(behind[1], behind[2])

@@ -62,12 +62,13 @@ class Trend:
 
     def take(self, time_us: int, value: float) -> None:
         """One finite reading."""
-        if self.times and time_us <= self.times[-1]:
-            self.times, self.values = [], []  # a clock that was set back
         if self.times:
             step = time_us - self.times[-1]
+            if step <= 0:  # a clock that was set back
+                self.times, self.values, step = [], [], 0
             usual = self.usual_us or step
-            self.usual_us = usual + 0.1 * (min(step, 3 * usual) - usual)
+            if step:
+                self.usual_us = usual + 0.1 * (min(step, 3 * usual) - usual)
             if step > _GAP * usual:
                 self.times, self.values = [], []
         if self.values:
@@ -77,8 +78,10 @@ class Trend:
             self.change += share * (limit - self.change)
         self.level += max(_LEVEL, 1 / (self.seen + 1)) * (value - self.level)
         self.seen += 1
-        self.times = [*self.times[1 - _WINDOW :], time_us]
-        self.values = [*self.values[1 - _WINDOW :], value]
+        self.times.append(time_us)
+        self.values.append(value)
+        if len(self.times) > _WINDOW:
+            del self.times[0], self.values[0]
 
     @property
     def last(self) -> float | None:

@@ -306,6 +306,10 @@ def test_a_guessed_order_is_told_and_a_stated_one_is_not(shown: Any) -> None:
         ("日期,x,時間,ph", "民國113年5月12日,1,10時{i:02}分,7", "日期"),
         ("Date,Time,ph", "2024-05-12,10{i:02},7", "Date,Time"),
         ("Time,Date,ph", "10:{i:02},20240512,7", "Time,Date"),
+        ("Date,Time,ph", "2024-05-12 00:00:00,10:{i:02}:00,7", "Date"),
+        ("Date,Time,ph", "12/5/2024 12:00:00 AM,1899-12-30 10:{i:02}:00,7", "Date"),
+        ("Date,Time,ph", "45424,10:{i:02},7", "Date"),
+        ("日期,時間,ph", "1130512,上午 10:{i:02},7", "日期"),
     ],
 )
 def test_two_columns_in_every_dress(shown: Any, header: str, row: str, time: str) -> None:
@@ -530,6 +534,13 @@ def test_encodings_are_found_and_told(
     assert rows[0]["values"] == {"水溫": 26.0, "pH": 7.3}
     assert rows[0]["station"] == "大圳一"
     assert told(lines, "not UTF-8", "--encoding") == (not certain)
+
+
+def test_a_few_broken_bytes_do_not_make_it_another_encoding(shown: Any) -> None:
+    text = "時間,水溫,備註\n" + series(4, "7.{i},清洗") + "2024-05-02,7.9,"
+    rows, lines = shown(text.encode() + b"\xe6\xb8\n", "--time", "時間", "--signals", "水溫")
+    assert len(rows) == 5
+    assert told(lines, "not UTF-8 throughout", "utf-8")
 
 
 @pytest.mark.parametrize(
