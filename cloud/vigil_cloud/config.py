@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     offline_after_s: Annotated[float, Field(gt=0)] = 180.0
     """A gateway unheard of for this long is offline: three health intervals."""
 
+    source_failed_after_s: Annotated[float, Field(gt=0)] = 600.0
+    """A source that has failed for so long raises a platform alert."""
     remind_every_s: Annotated[float, Field(ge=60)] = 600.0
     """So often people are told again of a critical alert that nobody has acknowledged."""
     notify_urls: list[str] = Field(default_factory=list)

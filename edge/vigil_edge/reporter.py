@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from vigil_edge import tls
 from vigil_edge.clock import Clock
 from vigil_edge.config import Config
 from vigil_edge.evidence import EvidenceQueue
@@ -50,6 +51,7 @@ class Reporter:
         self.records: list[SourceRecord] = []
         self.resent: Callable[[], int] = lambda: 0
         self._folder = config.gateway.data_dir
+        self._certificate = config.cloud.certificate_file
         self._outbox = outbox
         self._clock = clock
         self._evidence = evidence
@@ -127,6 +129,7 @@ class Reporter:
             cpu_percent=self._cpu.percent(),
             disk_free_bytes=shutil.disk_usage(self._folder).free,
             clock_quality=self._clock.quality,
+            certificate_not_after=await asyncio.to_thread(tls.certificate_end, self._certificate),
             outbox=await self._outbox.depths(),
             evidence_waiting=waiting,
             sources=[record.health() for record in self.records],

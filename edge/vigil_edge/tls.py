@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
 from pathlib import Path
+
+from cryptography import x509
 
 
 def context(
@@ -18,6 +21,17 @@ def context(
     if certificate_file and key_file:
         made.load_cert_chain(certificate_file, key_file, password=_no_password)
     return made
+
+
+def certificate_end(path: Path | None) -> datetime | None:
+    """``notAfter`` of the certificate that we show; ``None`` where none can be read (connecting
+    with it says why)."""
+    if path is None:
+        return None
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 def _no_password() -> str:

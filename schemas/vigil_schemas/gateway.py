@@ -96,6 +96,8 @@ class GatewayHealth(Model):
     """This gateway's clock minus the cloud's, told while it is more than 30 s off."""
     refusals: list[RefusalReason] | None = Field(None, max_length=32)
     """Why the cloud refused messages of this gateway lately, as its receipts said."""
+    certificate_not_after: UtcDatetime | None = None
+    """When the certificate that it shows the broker ends; null where it has none."""
 
 
 class DeviceHealth(SourceHealth):

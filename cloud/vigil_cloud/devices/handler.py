@@ -139,6 +139,7 @@ def _healthy(session: Session, gateway: Gateway, health: GatewayHealth, message:
     if not _newer_report(session, gateway, place, message.received):
         return
     gateway.health = health.model_dump(mode="json")
+    gateway.clock_mark = message.marks.get("time_quality")
     gateway.health_time = message.time
     gateway.clock_offset_s = _clock_offset_s(message)
     gateway.health_epoch, gateway.health_sequence = place.epoch, place.sequence

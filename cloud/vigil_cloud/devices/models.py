@@ -45,6 +45,10 @@ class Gateway(Base):
     health_epoch: Mapped[str | None] = mapped_column(String(64))
     health_sequence: Mapped[int | None] = mapped_column(BigInteger)
     """Where ``health`` stands in its lane: what orders reports, whatever their time says."""
+    clock_mark: Mapped[str | None] = mapped_column(String(8))
+    """``time_quality`` of its last report: ``ahead`` or ``behind``."""
+    out_of_service_until: Mapped[datetime | None]
+    """Planned work: it raises no platform alert until then."""
     lost: Mapped[int] = mapped_column(BigInteger, default=0)
     """Observations that its full outbox had to thin out."""
     lost_events: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -112,6 +116,8 @@ class Device(Base):
     last_seen: Mapped[datetime | None]
     described: Mapped[bool] = mapped_column(default=False)
     """Part of its gateway's latest birth."""
+    out_of_service_until: Mapped[datetime | None]
+    """Planned work: it raises no platform alert until then."""
     claimed: Mapped[bool] = mapped_column(default=False)
     """A birth of ``gateway`` described it: nobody else may speak for it."""
     updated: Mapped[datetime] = mapped_column(index=True)

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import service
+from vigil_cloud.devices.maintenance import take_out
+from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
     ConfigurationRequest,
@@ -17,6 +19,7 @@ from vigil_cloud.devices.schema import (
     DownlinkEntry,
     DownlinkList,
     GatewayList,
+    MaintenanceRequest,
     SeriesList,
     SeriesPoints,
 )
@@ -93,6 +96,39 @@ def list_gateways(_operator: Operator, services: ServicesDependency) -> GatewayL
     """All gateways with their health."""
     with services.sessions() as session:
         return GatewayList(gateways=service.gateways(session, services.now()))
+
+
+@router.post("/gateways/{gateway}/service", tags=["gateways"], status_code=204)
+def post_gateway_service(
+    gateway: GatewayName,
+    body: MaintenanceRequest,
+    operator: Operator,
+    services: ServicesDependency,
+) -> None:
+    """Take a gateway out of service while it is worked on, or put it back: what is planned
+    raises no platform alert."""
+    with writing(services.sessions) as session:
+        row = session.get(Gateway, gateway)
+        if row is None:
+            raise service.UnknownGateway(f"There is no gateway {gateway!r}.")
+        take_out(session, row, body.until, operator.username, services.now())
+    services.changed.announce()
+
+
+@router.post("/devices/{device}/service", tags=["devices"], status_code=204)
+def post_device_service(
+    device: DeviceName,
+    body: MaintenanceRequest,
+    operator: Operator,
+    services: ServicesDependency,
+) -> None:
+    """The same of one device."""
+    with writing(services.sessions) as session:
+        row = session.get(Device, device)
+        if row is None:
+            raise service.UnknownDevice(f"There is no device {device!r}.")
+        take_out(session, row, body.until, operator.username, services.now())
+    services.changed.announce()
 
 
 @router.get("/gateways/{gateway}/downlinks", tags=["gateways"])

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from vigil_cloud.alerts.schema import Severity
 from vigil_schemas.types import DeviceId, Domain, UtcDatetime
 
 DeviceState = Literal["ok", "degraded", "failed", "offline", "unknown"]
@@ -29,6 +30,7 @@ class DeviceEntry(BaseModel):
     message: str | None
     since: UtcDatetime | None
     last_seen: UtcDatetime | None
+    out_of_service_until: UtcDatetime | None
     parameters: list[str]
 
 
@@ -83,6 +85,9 @@ class GatewayEntry(BaseModel):
     second_box_seen: UtcDatetime | None
     """When a second box last spoke under this name (a clone of its disk); null after a day."""
     dead_letters: int
+    out_of_service_until: UtcDatetime | None
+    alerts: list[StandingAlert]
+    """What the platform has to say of it now, the most severe first."""
     conflicts: list[str]
     """Devices that it describes although they belong to another gateway."""
 
@@ -94,6 +99,22 @@ class GatewayList(BaseModel):
 class CommandRequest(BaseModel):
     action: Literal["report_health", "restart_source", "resend_birth"]
     device: DeviceId | None = None
+
+
+class MaintenanceRequest(BaseModel):
+    """Planned work until a moment, at most thirty days ahead; null: back in service now."""
+
+    until: UtcDatetime | None
+
+
+class StandingAlert(BaseModel):
+    """A platform alert of this gateway that is not over."""
+
+    id: str
+    kind: str
+    severity: Severity
+    title: str
+    title_zh: str
 
 
 class ConfigurationRequest(BaseModel):

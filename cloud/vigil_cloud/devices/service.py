@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, cast
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts.platform import standing
 from vigil_cloud.alerts.visibility import may_see_device
 from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.schema import (
@@ -24,10 +26,13 @@ from vigil_cloud.devices.schema import (
     LatestReading,
     SeriesEntry,
     SeriesPoints,
+    StandingAlert,
 )
+from vigil_cloud.devices.watch import OF_ITS_HEALTH, OF_THE_GATEWAY
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.notify.queue import SEVERITIES
 from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Sample, Series
@@ -114,6 +119,7 @@ def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:
         message=message,
         since=since,
         last_seen=row.last_seen,
+        out_of_service_until=row.out_of_service_until,
         parameters=row.parameters,
     )
 
@@ -204,6 +210,7 @@ def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
     """Every gateway, by name."""
     refused = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
     counts = {gateway: int(count) for gateway, count in session.execute(refused)}
+    alerts = _standing_alerts(session)
     return [
         GatewayEntry(
             gateway=row.gateway,
@@ -217,11 +224,25 @@ def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
             lost=row.lost,
             lost_events=row.lost_events,
             second_box_seen=_lately(row.second_box_seen, now),
+            out_of_service_until=_planned(row.out_of_service_until, now),
+            alerts=alerts[row.gateway],
             conflicts=row.conflicts,
             dead_letters=counts.get(row.gateway, 0),
         )
         for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
     ]
+
+
+def _standing_alerts(session: Session) -> Mapping[str, list[StandingAlert]]:
+    found: dict[str, list[StandingAlert]] = defaultdict(list)
+    rows = standing(session, *OF_THE_GATEWAY, *OF_ITS_HEALTH)
+    for row in sorted(rows, key=lambda row: -SEVERITIES.index(row.severity)):
+        found[row.gateway].append(StandingAlert.model_validate(row, from_attributes=True))
+    return found
+
+
+def _planned(until: datetime | None, now: datetime) -> datetime | None:
+    return until if until is not None and until > now else None
 
 
 def _lately(seen: datetime | None, now: datetime) -> datetime | None:

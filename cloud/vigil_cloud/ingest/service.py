@@ -18,7 +18,9 @@ from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from vigil_cloud.alerts.refused_alarms import raise_refused_alarm
+from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices import watch
 from vigil_cloud.devices.seen import sweep
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.ingest.commit import Committer
@@ -49,6 +51,7 @@ LINGER_S: Final = {"observation": 0.1}
 """Readings may wait a moment for company: a commit costs as much for one as for a hundred."""
 SEND_S: Final = 0.5
 SWEEP_S: Final = 5.0
+WATCH_S: Final = 15.0
 FORGET_S: Final = 3600.0
 STOP_S: Final = 10.0
 """So long batches in hand may take at the end; a store that hangs would hold us for ever."""
@@ -179,6 +182,8 @@ class Ingest:
             if rounds % round(SWEEP_S / SEND_S) == 0:
                 duties += [intake.subscriber.mend for intake in self._intakes]
                 duties.append(self.sweep)
+            if rounds % round(WATCH_S / SEND_S) == 0:
+                duties.append(self.watch)
             if rounds % round(FORGET_S / SEND_S) == 0:
                 duties.append(self.forget)
             duties += self._due_chores()
@@ -225,6 +230,18 @@ class Ingest:
             silent = sweep(session, now, silent_since)
         if silent:
             _log.warning("gateways-silent", gateways=silent)
+            services.changed.announce()
+
+    def watch(self) -> None:
+        """Raise and clear what is wrong with gateways, their sources and our own certificate."""
+        services = self._services
+        settings = services.settings
+        limits = watch.Limits(
+            offline_after=timedelta(seconds=settings.offline_after_s),
+            source_failed_after=timedelta(seconds=settings.source_failed_after_s),
+        )
+        ends = certificate_end(settings.broker_certificate_file)
+        if watch.watch(services.sessions, limits, services.now(), ends):
             services.changed.announce()
 
     def forget(self) -> None:

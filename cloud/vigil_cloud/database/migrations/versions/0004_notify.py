@@ -38,8 +38,22 @@ def upgrade() -> None:
         batch_op.drop_constraint(batch_op.f('uq_deliveries_alert_id'), type_='unique')
         batch_op.create_unique_constraint(batch_op.f('uq_deliveries_alert_id'), ['alert_id', 'channel_id', 'round'])
 
+    with op.batch_alter_table('devices', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('out_of_service_until', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True))
+
+    with op.batch_alter_table('gateways', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('clock_mark', sa.String(length=8), nullable=True))
+        batch_op.add_column(sa.Column('out_of_service_until', vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=True))
+
 
 def downgrade() -> None:
+    with op.batch_alter_table('gateways', schema=None) as batch_op:
+        batch_op.drop_column('out_of_service_until')
+        batch_op.drop_column('clock_mark')
+
+    with op.batch_alter_table('devices', schema=None) as batch_op:
+        batch_op.drop_column('out_of_service_until')
+
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('uq_deliveries_alert_id'), type_='unique')
         batch_op.create_unique_constraint(batch_op.f('uq_deliveries_alert_id'), ['alert_id', 'channel_id'])

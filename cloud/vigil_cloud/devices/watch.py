@@ -1,0 +1,342 @@
+"""What is wrong with gateways and their sources, raised and cleared as platform alerts.
+
+Asked again and again by ingest's housekeeping. Nothing is remembered between two looks: what
+stands is in the alerts, what is true is in the gateways' and devices' rows, so a restart forgets
+nothing. What a silent gateway last said of itself is neither believed nor taken back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
+from vigil_cloud.alerts.platform_kinds import PlatformKind
+from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.notify.queue import SEVERITIES
+from vigil_schemas.types import Domain
+
+OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = ("gateway-silent", "device-conflict")
+OF_ITS_HEALTH: Final[tuple[PlatformKind, ...]] = (
+    "source-failed",
+    "outbox-filling",
+    "gateway-disk",
+    "clock-wrong",
+    "certificate-ends",
+)
+CLOUD: Final = "cloud"
+"""Whose certificate it is that no gateway has."""
+ALARM_WAITS: Final = timedelta(minutes=15)
+READING_WAITS: Final = timedelta(hours=1)
+"""So long something may lie in an outbox whose gateway is heard."""
+LEAST_FREE_BYTES: Final = 500_000_000
+HARDLY_FREE_BYTES: Final = 100_000_000
+CLOCK_OFF_S: Final = 60.0
+CLOCK_SETTLES_S: Final = 600.0
+"""A gateway without a clock of its own needs a while after its start."""
+CERTIFICATE_ENDS: Final = timedelta(days=30)
+CERTIFICATE_ENDS_SOON: Final = timedelta(days=7)
+SECOND_BOX: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From the settings."""
+
+    offline_after: timedelta
+    source_failed_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong now."""
+
+    kind: PlatformKind
+    subject: str
+    severity: Severity
+    title: str
+    title_zh: str
+    gateway: str = ""
+    device: str = ""
+    since: datetime | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.kind, self.subject[:60], self.gateway
+
+
+def watch(
+    sessions: sessionmaker[Session],
+    limits: Limits,
+    now: datetime,
+    certificate_ends: datetime | None = None,
+) -> bool:
+    """Raise what is wrong, clear what is over; whether anything changed.
+
+    ``certificate_ends``: of the cloud's own certificate towards the broker.
+    """
+    with sessions() as session:
+        wrong, unknown = _look(session, limits, now)
+        if (ending := certificate(CLOUD, "", certificate_ends, now, smoke=False)) is not None:
+            wrong.append(ending)
+        stands = {
+            (row.kind, str(row.detail["subject"])[:60], row.gateway): row.severity
+            for row in standing(session, *OF_THE_GATEWAY, *OF_ITS_HEALTH)
+        }
+    new = [one for one in wrong if _worse(one.severity, stands.get(one.key))]
+    over = stands.keys() - {one.key for one in wrong} - unknown
+    if not new and not over:
+        return False
+    with writing(sessions) as session:
+        changed = _raise(session, new, now)
+        for kind, subject, gateway in sorted(over):
+            changed |= clear_platform(session, _kind(kind), subject, gateway=gateway, now=now)
+    return changed
+
+
+def of_gateway(
+    gateway: Gateway, devices: Sequence[Device], limits: Limits, now: datetime
+) -> Iterator[Trouble]:
+    """What is wrong with one gateway and the devices that hang on it."""
+    if _planned(gateway.out_of_service_until, now):
+        return
+    smoke = any(device.domain == Domain.SMOKE and device.described for device in devices)
+    yield from _conflicts(gateway, devices, now)
+    if silent(gateway, limits, now):
+        yield _silent(gateway, smoke=smoke)
+        return
+    yield from _health(gateway, now, smoke=smoke)
+    for device in devices:
+        trouble = source_failed(device, limits, now)
+        if trouble is not None:
+            yield trouble
+
+
+def silent(gateway: Gateway, limits: Limits, now: datetime) -> bool:
+    """Whether it has not been heard of for too long; one that never spoke is not missed yet."""
+    return gateway.last_seen is not None and now - gateway.last_seen > limits.offline_after
+
+
+def source_failed(device: Device, limits: Limits, now: datetime) -> Trouble | None:
+    """A source that has failed for longer than a passing trouble lasts."""
+    if device.state != "failed" or not device.described:
+        return None
+    if _planned(device.out_of_service_until, now):
+        return None
+    # The gateway's word for since when, unless its clock makes nonsense of it.
+    since = device.updated
+    if device.since is not None and timedelta() <= since - device.since <= timedelta(days=30):
+        since = device.since
+    if now - since < limits.source_failed_after:
+        return None
+    name = device.name or device.device
+    name_zh = device.name_zh or name
+    return Trouble(
+        "source-failed",
+        device.device,
+        "major" if device.domain == Domain.SMOKE else "minor",
+        f"Source {name} has failed",
+        f"{name_zh} 資料來源故障",
+        gateway=device.gateway,
+        device=device.device,
+        since=since,
+        detail={"code": device.code, "explanation": device.message or device.code or ""},
+    )
+
+
+def certificate(
+    subject: str, gateway: str, ends: datetime | None, now: datetime, *, smoke: bool
+) -> Trouble | None:
+    """One that ends within a month."""
+    if ends is None or ends - now > CERTIFICATE_ENDS:
+        return None
+    soon = ends - now <= CERTIFICATE_ENDS_SOON
+    return Trouble(
+        "certificate-ends",
+        subject,
+        "major" if soon or smoke else "minor",
+        f"The certificate of {subject} ends on {ends:%Y-%m-%d}",
+        f"{subject} 的憑證將於 {ends:%Y-%m-%d} 到期",
+        gateway=gateway,
+        detail={"ends": ends.isoformat()},
+    )
+
+
+def _look(
+    session: Session, limits: Limits, now: datetime
+) -> tuple[list[Trouble], set[tuple[str, str, str]]]:
+    """What is wrong, and what cannot be known now: silent gateways' own words."""
+    devices: dict[str, list[Device]] = defaultdict(list)
+    for device in session.scalars(select(Device).order_by(Device.device)):
+        devices[device.gateway].append(device)
+    wrong: list[Trouble] = []
+    mute: set[str] = set()
+    for gateway in session.scalars(select(Gateway).order_by(Gateway.gateway)):
+        wrong += of_gateway(gateway, devices[gateway.gateway], limits, now)
+        if silent(gateway, limits, now) and not _planned(gateway.out_of_service_until, now):
+            mute.add(gateway.gateway)
+    unknown = {
+        (row.kind, str(row.detail["subject"])[:60], row.gateway)
+        for row in standing(session, *OF_ITS_HEALTH)
+        if row.gateway in mute
+    }
+    return wrong, unknown
+
+
+def _raise(session: Session, troubles: Sequence[Trouble], now: datetime) -> bool:
+    changed = False
+    for one in troubles:
+        row = raise_platform(
+            session,
+            one.kind,
+            one.subject,
+            severity=one.severity,
+            title=one.title,
+            title_zh=one.title_zh,
+            gateway=one.gateway,
+            device=one.device,
+            since=one.since,
+            detail=one.detail,
+            now=now,
+        )
+        changed |= row.raised == now or row in session.dirty
+    return changed
+
+
+def _silent(gateway: Gateway, *, smoke: bool) -> Trouble:
+    name = gateway.gateway
+    lost = ": its smoke alarms cannot be heard" if smoke else ""
+    lost_zh = "：其下住宅用火災警報器的訊號無法送達" if smoke else ""
+    return Trouble(
+        "gateway-silent",
+        name,
+        "major" if smoke else "minor",
+        f"Gateway {name} is silent{lost}",
+        f"閘道器 {name} 失聯{lost_zh}",
+        gateway=name,
+        since=gateway.last_seen,
+    )
+
+
+def _conflicts(gateway: Gateway, devices: Sequence[Device], now: datetime) -> Iterator[Trouble]:
+    name = gateway.gateway
+    twice = gateway.second_box_seen is not None and now - gateway.second_box_seen < SECOND_BOX
+    if not gateway.conflicts and not twice:
+        return
+    told = ", ".join(gateway.conflicts)
+    smoke = any(device.domain == Domain.SMOKE for device in devices)
+    yield Trouble(
+        "device-conflict",
+        name,
+        "major" if smoke else "minor",
+        f"Two boxes use the name {name}"
+        if twice
+        else f"Gateway {name} describes devices of another: {told}"[:300],
+        f"有兩台設備使用同一名稱 {name}"
+        if twice
+        else f"閘道器 {name} 描述了他台的裝置：{told}"[:300],
+        gateway=name,
+        detail={"devices": gateway.conflicts, "second_box": twice},
+    )
+
+
+def _health(gateway: Gateway, now: datetime, *, smoke: bool) -> Iterator[Trouble]:
+    name, health = gateway.gateway, gateway.health
+    clock = _clock(gateway)
+    if clock is not None:
+        yield clock
+    if health is None:
+        return
+    if gateway.health_time is not None and gateway.clock_mark is None:
+        yield from _outbox(name, health, gateway.health_time, smoke=smoke)
+    free = health.get("disk_free_bytes")
+    if free is not None and free < LEAST_FREE_BYTES:
+        yield Trouble(
+            "gateway-disk",
+            name,
+            "major" if free < HARDLY_FREE_BYTES else "minor",
+            f"The disk of gateway {name} is nearly full: {free // 1_000_000} MB free",
+            f"閘道器 {name} 磁碟即將用盡：剩餘 {free // 1_000_000} MB",
+            gateway=name,
+            detail={"disk_free_bytes": free},
+        )
+    ends = _time(health.get("certificate_not_after"))
+    if (ending := certificate(name, name, ends, now, smoke=smoke)) is not None:
+        yield ending
+
+
+def _clock(gateway: Gateway) -> Trouble | None:
+    """Wrong by its own word, by what the cloud told it, or by what it sends."""
+    name, health = gateway.gateway, gateway.health or {}
+    offset = health.get("clock_offset_s")
+    off = offset is not None and abs(offset) > CLOCK_OFF_S
+    unsynchronised = (
+        health.get("clock_quality") == "unsynchronised"
+        and health.get("uptime_s", 0) > CLOCK_SETTLES_S
+    )
+    if not (off or unsynchronised or gateway.clock_mark):
+        return None
+    if off or gateway.clock_mark:
+        title, title_zh = "is wrong", "有誤"
+    else:
+        title, title_zh = "is not synchronised", "未同步"
+    return Trouble(
+        "clock-wrong",
+        name,
+        "minor",
+        f"The clock of gateway {name} {title}",
+        f"閘道器 {name} 的時鐘{title_zh}",
+        gateway=name,
+        detail={"clock_offset_s": offset, "time_quality": gateway.clock_mark},
+    )
+
+
+def _outbox(
+    name: str, health: Mapping[str, Any], measured: datetime, *, smoke: bool
+) -> Iterator[Trouble]:
+    waiting = {}
+    urgent = False
+    for lane in health.get("outbox", ()):
+        oldest = _time(lane.get("oldest"))
+        reading = lane.get("lane") == "observation"
+        if oldest is None or measured - oldest < (READING_WAITS if reading else ALARM_WAITS):
+            continue
+        waiting[str(lane["lane"])] = int(lane.get("rows", 0))
+        urgent |= not reading
+    if not waiting:
+        return
+    rows = sum(waiting.values())
+    yield Trouble(
+        "outbox-filling",
+        name,
+        "major" if urgent and smoke else "minor",
+        f"Gateway {name} cannot send what it stores: {rows} messages wait",
+        f"閘道器 {name} 的資料送不出去：{rows} 則等待中",
+        gateway=name,
+        detail={"waiting": waiting},
+    )
+
+
+def _time(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def _planned(until: datetime | None, now: datetime) -> bool:
+    return until is not None and until > now
+
+
+def _worse(severity: str, stands: str | None) -> bool:
+    return stands is None or SEVERITIES.index(severity) > SEVERITIES.index(stands)
+
+
+def _kind(word: str) -> PlatformKind:
+    return next(one for one in (*OF_THE_GATEWAY, *OF_ITS_HEALTH) if one == word)
