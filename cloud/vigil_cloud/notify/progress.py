@@ -25,7 +25,6 @@ Reason = Literal[
     "out-of-service",
     "over",
     "gave-up",
-    "unreadable-address",
     "refused",
     "limited",
     "unreachable",

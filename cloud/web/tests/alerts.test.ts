@@ -54,6 +54,7 @@ describe("marks on the map", () => {
     code: null,
     message: null,
     since: null,
+    out_of_service_until: null,
     last_seen: null,
     parameters: [],
   };

@@ -59,6 +59,7 @@ def test_devices_with_their_places_and_names(city: City) -> None:
         "code": None,
         "message": None,
         "since": None,
+        "out_of_service_until": None,
         "last_seen": None,
         "parameters": [],
     }

@@ -325,6 +325,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/service": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Device Service
+         * @description The same of one device.
+         */
+        post: operations["post_device_service"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evidence/{sha256}.zip": {
         parameters: {
             query?: never;
@@ -463,6 +483,27 @@ export interface paths {
          */
         put: operations["put_evidence"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/service": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Gateway Service
+         * @description Take a gateway out of service while it is worked on, or put it back: what is planned
+         *     raises no platform alert.
+         */
+        post: operations["post_gateway_service"];
         delete?: never;
         options?: never;
         head?: never;
@@ -943,7 +984,7 @@ export interface components {
              * Reason
              * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
              */
-            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "over" | "gave-up" | "unreadable-address" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
+            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
             /**
              * Round
              * @description Why it is told again; empty for the first time.
@@ -1228,6 +1269,8 @@ export interface components {
             name: string;
             /** Name Zh */
             name_zh: string;
+            /** Out Of Service Until */
+            out_of_service_until: string | null;
             /** Parameters */
             parameters: string[];
             /** Since */
@@ -1397,6 +1440,8 @@ export interface components {
         };
         /** GatewayEntry */
         GatewayEntry: {
+            /** Alerts */
+            alerts: components["schemas"]["StandingAlert"][];
             /** Clock Offset S */
             clock_offset_s: number | null;
             /** Conflicts */
@@ -1417,6 +1462,8 @@ export interface components {
             lost: number;
             /** Lost Events */
             lost_events: number;
+            /** Out Of Service Until */
+            out_of_service_until: string | null;
             /** Second Box Seen */
             second_box_seen: string | null;
             /** Session */
@@ -1457,6 +1504,14 @@ export interface components {
              * @constant
              */
             status: "ok";
+        };
+        /**
+         * MaintenanceRequest
+         * @description Planned work until a moment, at most thirty days ahead; null: back in service now.
+         */
+        MaintenanceRequest: {
+            /** Until */
+            until: string | null;
         };
         /**
          * MapTiles
@@ -1627,6 +1682,25 @@ export interface components {
              * @description The version that was looked at; 409 where the alert has changed since.
              */
             version?: number | null;
+        };
+        /**
+         * StandingAlert
+         * @description A platform alert of this gateway that is not over.
+         */
+        StandingAlert: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "critical" | "major" | "minor" | "info";
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /**
          * VisitEntry
@@ -2200,6 +2274,39 @@ export interface operations {
             };
         };
     };
+    post_device_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MaintenanceRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_evidence_package: {
         parameters: {
             query?: never;
@@ -2450,6 +2557,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EvidenceStored"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_gateway_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MaintenanceRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {
