@@ -9,7 +9,7 @@ import json
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -193,7 +193,12 @@ class City:
                     handler.handle(session, message)
         self.services.changed.announce()
 
-    def birth(self, gateway: str = GATEWAY, key: Ed25519PrivateKey = KEY) -> None:
+    def birth(
+        self,
+        gateway: str = GATEWAY,
+        key: Ed25519PrivateKey = KEY,
+        also: Sequence[str] = (),
+    ) -> None:
         devices = [
             DeviceDescription(
                 device=name,
@@ -205,6 +210,9 @@ class City:
                 longitude=120.44,
             )
             for name, (domain, english, chinese) in DEVICES.items()
+        ]
+        devices += [
+            DeviceDescription(device=name, domain=Domain.SMOKE, driver="test") for name in also
         ]
         self.send(
             GatewayBirth(

@@ -124,7 +124,7 @@ SLIPS = {
         "127.0.0.1:9000", "127.0.0.1", "noise[0].audio.address", 'address = "tcp://127.0.0.1"'
     ),
     "encoding unknown": ("s32le:48000:4", "s32be:48000:4", "noise[0].audio.format", None),
-    "rate unknown": ("s32le:48000:4", "s32le:44101:4", "noise[0].audio.format", None),
+    "rate unknown": ("s32le:48000:4", "s32le:4410:4", "noise[0].audio.format", None),
     "channel beyond format": ("channel = 0", "channel = 4", "noise[0].audio.channel", None),
     "two calibrations": (
         "full_scale_peak_db = 120.0", "full_scale_peak_db = 120.0\npascal_per_unit = 1.0",

@@ -46,7 +46,10 @@ def born(
             return None
         if gateway.public_key == birth.public_key and gateway.accepts == birth.accepts:
             # Only who was refused a device asks again; whoever had it released does not.
-            return _describe(session, gateway, birth, now) if gateway.conflicts else None
+            if gateway.conflicts:
+                return _describe(session, gateway, birth, now)
+            _describe_found(session, gateway, birth, now)
+            return None
     gateway.session = birth.session
     gateway.epoch = birth.epoch
     gateway.software = birth.software
@@ -132,6 +135,27 @@ def _describe(
         return None
     told = ", ".join(f"{name} of {owner}" for name, owner in owners.items())
     return Complaint(DEVICE_OF_ANOTHER, f"the birth also describes {told}")
+
+
+def _describe_found(session: Session, gateway: Gateway, birth: GatewayBirth, now: datetime) -> None:
+    """A gateway that finds a device while it runs (an alarm on its bridge) says its birth again
+    in the same session. Devices that are known already are left as they are."""
+    by_name = {description.device: description for description in birth.devices}
+    known = set(session.scalars(select(Device.device).where(Device.device.in_(sorted(by_name)))))
+    found = sorted(by_name.keys() - known)
+    if not found:
+        return
+    insert_missing(
+        session,
+        Device,
+        [new_device(n, gateway.gateway, by_name[n].domain.value, now) for n in found],
+    )
+    for device in session.scalars(
+        select(Device).where(Device.device.in_(found)).order_by(Device.device).with_for_update()
+    ):
+        if not device.claimed:
+            _take(device, gateway.gateway, by_name[device.device], now)
+    gateway.updated = now
 
 
 def _take(device: Device, gateway: str, description: DeviceDescription, now: datetime) -> None:

@@ -12,7 +12,7 @@ from gateways import new_name
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.seen import record_seen, sweep
-from vigil_cloud.devices.service import WINDOWS_S, window
+from vigil_cloud.devices.service import WINDOWS_S, release, window
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_schemas.control import Configuration
 from vigil_schemas.gateway import (
@@ -259,6 +259,20 @@ def test_a_device_left_out_of_a_birth_is_forgotten_but_kept(city: City) -> None:
     city.send(birth(city.time, session=2, epoch="00000000"), GATEWAY)
 
     assert states(city)["sonde-1"] == "unknown"
+
+
+def test_a_device_found_while_its_gateway_runs_is_described_in_the_same_session(
+    city: City,
+) -> None:
+    with writing(city.services.sessions) as session:
+        release(session, "sonde-1", "test", city.time)
+    city.birth(also=("alarm-new",))
+
+    with city.services.sessions() as session:
+        found = session.get_one(Device, "alarm-new")
+        assert (found.gateway, found.claimed, found.described) == (GATEWAY, True, True)
+        # Whoever had a device released does not take it back by repeating itself.
+        assert session.get_one(Device, "sonde-1").claimed is False
 
 
 def test_gateways_with_health_and_losses(city: City) -> None:
