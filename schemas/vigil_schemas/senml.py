@@ -24,7 +24,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
-from vigil_schemas.types import Model, QartodFlag
+from vigil_schemas.types import Flag, Model, QartodFlag
 
 BASE_NAME_PREFIX: Final = "urn:vigil:"
 VERSION: Final = 10
@@ -69,7 +69,7 @@ class SenmlRecord(Model):
     """Seconds relative to the base time."""
     v: float | None = None
     """The value; absent when the reading is missing."""
-    qf: QartodFlag = QartodFlag.NOT_EVALUATED
+    qf: Flag = QartodFlag.NOT_EVALUATED
 
 
 Pack = Annotated[list[SenmlRecord], Field(min_length=1, max_length=2000)]

@@ -61,6 +61,18 @@ class QartodFlag(IntEnum):
     MISSING = 9
 
 
+def _flag(value: object) -> object:
+    """An enumeration of numbers would take ``true`` and ``1.0`` for 1."""
+    if isinstance(value, QartodFlag):
+        return value
+    if type(value) is not int:
+        raise ValueError("a QARTOD flag is a whole number")
+    return QartodFlag(value)
+
+
+Flag = Annotated[QartodFlag, BeforeValidator(_flag)]
+"""A QARTOD flag as a message carries it."""
+
 _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vigil_schemas.types import Model, QartodFlag, UtcDatetime
+from vigil_schemas.types import Flag, Model, UtcDatetime
 
 
 class WaterExcursionV1(Model):
@@ -28,7 +28,7 @@ class WaterExcursionV1(Model):
     """The bound, in ``unit`` (per second for ``rate``)."""
     value: float
     """At the onset the reading that crossed; at the end the most extreme one."""
-    flag: QartodFlag
+    flag: Flag
     started: UtcDatetime
     ended: UtcDatetime | None = None
 
@@ -61,6 +61,6 @@ class WaterExcursion(Model):
     value: float | None = None
     """At the onset the reading that crossed; at the end the most extreme one; of a lost signal
     the last one before; absent where the sensor gave no number."""
-    flag: QartodFlag
+    flag: Flag
     started: UtcDatetime
     ended: UtcDatetime | None = None

@@ -9,6 +9,7 @@ from fastapi import Depends, Query
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from vigil_cloud.http.parameters import Whole
 from vigil_schemas.types import DeviceId, UtcDatetime
 
 Row = TypeVar("Row")
@@ -21,7 +22,7 @@ class Wanted:
     device: DeviceId | None = None
     start: UtcDatetime | None = None
     stop: UtcDatetime | None = None
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    limit: Annotated[Whole, Query(ge=1, le=1000)] = 100
 
     def among(
         self,

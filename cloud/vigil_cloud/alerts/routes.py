@@ -24,6 +24,7 @@ from vigil_cloud.alerts.schema import (
 from vigil_cloud.alerts.service import Action, act, find
 from vigil_cloud.alerts.visibility import visible
 from vigil_cloud.database.engine import writing
+from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
@@ -43,11 +44,11 @@ def list_alerts(
     reader: CurrentAccount,
     services: ServicesDependency,
     active: Annotated[
-        bool | None,
+        Truth | None,
         Query(description="true: active or not yet acknowledged; false: over and acknowledged"),
     ] = None,
     domain: AlertDomain | None = None,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
+    limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
     before: Annotated[BeforeCursor, Query()] = None,
 ) -> AlertList:
     """Alerts that the reader may see, newest first."""

@@ -136,7 +136,7 @@ class AlertList(_Answer):
 class AlertComment(BaseModel):
     """Why somebody does what they do."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 
     comment: Comment = ""
     version: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None

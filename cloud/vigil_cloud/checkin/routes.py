@@ -16,6 +16,7 @@ from vigil_cloud.checkin import service
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.schema import Footprints, PersonEntry, PersonList
 from vigil_cloud.database.engine import writing
+from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity import audit, consents, looks
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
@@ -76,7 +77,7 @@ def get_footprints(
     start: Annotated[UtcDatetime | None, Query(description="default: a day before stop")] = None,
     stop: Annotated[UtcDatetime | None, Query(description="default: now")] = None,
     refresh: Annotated[
-        bool, Query(description="an open page asks again by itself: its look lasts on")
+        Truth, Query(description="an open page asks again by itself: its look lasts on")
     ] = False,
 ) -> Footprints:
     """Where the person was. Needs a valid consent; each look is written down for the guardian."""
@@ -106,8 +107,8 @@ def get_audit(
     key: PersonKey,
     reader: CurrentAccount,
     services: ServicesDependency,
-    before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    before: Annotated[Whole | None, Query(ge=1, le=2**31 - 1)] = None,
+    limit: Annotated[Whole, Query(ge=1, le=500)] = 100,
 ) -> AuditLines:
     """Who looked where the person is, and who changed who may (guardian)."""
     with services.sessions() as session:
@@ -154,7 +155,7 @@ def grant_consent(
 @router.delete("/{key}/consents/{consent}", status_code=204, operation_id="revoke_consent")
 def revoke_consent(
     key: PersonKey,
-    consent: Annotated[int, Path(ge=1, le=2**31 - 1)],
+    consent: Annotated[Whole, Path(ge=1, le=2**31 - 1)],
     reader: CurrentAccount,
     services: ServicesDependency,
 ) -> None:

@@ -23,6 +23,7 @@ from vigil_cloud.devices.schema import (
     SeriesList,
     SeriesPoints,
 )
+from vigil_cloud.http.parameters import Whole
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -83,7 +84,7 @@ def get_series(
         UtcDatetime | None, Query(description="default: six hours before stop")
     ] = None,
     stop: Annotated[UtcDatetime | None, Query(description="default: now")] = None,
-    points: Annotated[int, Query(ge=2, le=10_000)] = 1000,
+    points: Annotated[Whole, Query(ge=2, le=10_000)] = 1000,
 ) -> SeriesPoints:
     """Readings in [start, stop); means of windows where there are more than `points`."""
     end = stop or services.now()
@@ -136,7 +137,7 @@ def list_downlinks(
     gateway: GatewayName,
     _operator: Operator,
     services: ServicesDependency,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 50,
 ) -> DownlinkList:
     """What was sent down, and what became of it."""
     with services.sessions() as session:

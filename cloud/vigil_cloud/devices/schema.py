@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_cloud.alerts.schema import Severity
 from vigil_schemas.types import DeviceId, Domain, UtcDatetime
@@ -97,6 +97,8 @@ class GatewayList(BaseModel):
 
 
 class CommandRequest(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     action: Literal["report_health", "restart_source", "resend_birth"]
     device: DeviceId | None = None
 
@@ -118,6 +120,8 @@ class StandingAlert(BaseModel):
 
 
 class ConfigurationRequest(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     paused_devices: Annotated[list[DeviceId], Field(max_length=500)] = Field(default_factory=list)
 

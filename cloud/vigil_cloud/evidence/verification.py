@@ -149,7 +149,7 @@ def _examine(
     if seal is not None and not _holds(public_key, seal, text):
         found.faults.append(_OTHER_SEAL)
     try:
-        manifest = found.manifest = EvidenceManifest.model_validate_json(text)
+        manifest = found.manifest = EvidenceManifest.model_validate_json(text, strict=True)
     except ValidationError as error:
         found.faults += [
             Fault(MANIFEST_NAME, f"{'.'.join(map(str, one['loc']))}: {one['msg']}")

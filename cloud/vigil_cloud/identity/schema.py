@@ -19,7 +19,7 @@ Username = Annotated[
 class Credentials(BaseModel):
     """What is typed at the door."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -28,7 +28,7 @@ class Credentials(BaseModel):
 class PasswordChange(BaseModel):
     """The password as it is, and as it shall be."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     current: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
     new: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -53,7 +53,7 @@ class SessionEntry(BaseModel):
 class ConsentRequest(BaseModel):
     """Let one relative know where the person is, until a moment at most a year ahead."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     account: Username
     expires: UtcDatetime

@@ -149,7 +149,7 @@ def _points(
         if value.__class__ is not float:
             if value.__class__ is int:
                 value = float(value)
-            elif value is not None or "v" in record:
+            elif value is not None or "v" in record or not _FIELDS.issuperset(record):
                 return None
         elif not -_BOUND < value < _BOUND:
             return None

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from vigil_cloud.database.engine import writing
+from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -17,7 +18,7 @@ from vigil_cloud.ingest.schema import DeadLetterEntry, DeadLetterList
 
 router = APIRouter(prefix="/dead-letters", tags=["gateways"])
 Operator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR, Role.MAINTAINER))]
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Number = Annotated[Whole, Path(ge=1, le=2**31 - 1)]
 
 
 def ingest_handlers(request: Request) -> Sequence[Handler]:
@@ -32,9 +33,9 @@ def list_dead_letters(
     services: ServicesDependency,
     gateway: Annotated[str | None, Query(max_length=63)] = None,
     waiting: Annotated[
-        bool | None, Query(description="true: nobody did anything about them yet")
+        Truth | None, Query(description="true: nobody did anything about them yet")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    limit: Annotated[Whole, Query(ge=1, le=500)] = 100,
 ) -> DeadLetterList:
     """Refused messages, the newest first."""
     with services.sessions() as session:

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
 from vigil_cloud.alerts.visibility import ROLES
+from vigil_cloud.http.parameters import Truth
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.smoke.models import AlarmCondition
@@ -43,7 +44,7 @@ def list_conditions(
     _reader: Annotated[Reader, Depends(require(*ROLES[Domain.SMOKE]))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
-    active: bool | None = None,
+    active: Truth | None = None,
 ) -> ConditionList:
     """What alarms reported; of a condition whose beginning has not arrived the end counts."""
     began = func.coalesce(AlarmCondition.activated, AlarmCondition.cleared)

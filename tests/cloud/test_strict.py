@@ -1,0 +1,110 @@
+"""Nothing that comes over HTTP is coerced: numbers, truth and times have one form each."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from cloud_city import City
+from vigil_cloud.app import _routers
+
+NOT_WHOLE = ["1_0", " 1", "1 ", "1.0", "+1", "01", "1e1", "٣", "", "true"]
+NOT_TRUTH = ["yes", "on", "1", "0", "t", "True", "TRUE", " true", ""]
+NOT_TIMES = [
+    *("2026-03-01", "1772323200", "1772323200000", "2026-03-01T04:00:00", "20260301T040000Z"),
+    *("2026-03-01 04:00:00Z", " 2026-03-01T04:00:00Z", "2026-03-01T04:00Z", "now", ""),
+]
+
+
+def dependants(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from dependants(inner)
+
+
+def routes() -> Iterator[tuple[APIRoute, Dependant]]:
+    for router in _routers():
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                for one in dependants(route.dependant):
+                    yield route, one
+
+
+def holds(annotation: Any, kind: type) -> bool:
+    if typing.get_origin(annotation) in {typing.Union, types.UnionType, typing.Annotated}:
+        return any(holds(one, kind) for one in typing.get_args(annotation))
+    return annotation is kind
+
+
+def parameters(kind: type) -> list[Any]:
+    found = [
+        pytest.param(field, id=f"{route.name}.{field.alias}")
+        for route, flat in routes()
+        for field in (*flat.query_params, *flat.path_params)
+        if holds(field.field_info.annotation, kind)
+    ]
+    assert found
+    return found
+
+
+def refused(field: Any, text: str) -> bool:
+    return bool(field.validate(text, {}, loc=("query", field.alias))[1])
+
+
+@pytest.mark.parametrize("field", parameters(int))
+def test_numbers_in_an_address_are_digits(field: Any) -> None:
+    assert [text for text in NOT_WHOLE if not refused(field, text)] == []
+    assert not refused(field, "5")
+
+
+@pytest.mark.parametrize("field", parameters(bool))
+def test_truth_in_an_address_is_true_or_false(field: Any) -> None:
+    assert [text for text in NOT_TRUTH if not refused(field, text)] == []
+    assert not refused(field, "true")
+
+
+def test_every_body_is_read_strictly() -> None:
+    bodies = {
+        field.field_info.annotation
+        for _, flat in routes()
+        for field in flat.body_params
+        if isinstance(field.field_info.annotation, type)
+        and issubclass(field.field_info.annotation, BaseModel)
+    }
+    assert bodies
+    assert [one.__name__ for one in bodies if not one.model_config.get("strict")] == []
+
+
+def test_times_in_an_address_have_a_zone(city: City) -> None:
+    client = city.client("inspector")
+    for text in NOT_TIMES:
+        for name in ("start", "stop"):
+            answer = client.get("/api/v1/noise/exceedances", params={name: text})
+            assert answer.status_code == 422, (name, text)
+    for text in ("2026-03-01T04:00:00Z", "2026-03-01T12:00:00.25+08:00"):
+        answer = client.get("/api/v1/noise/exceedances", params={"start": text})
+        assert answer.status_code == 200, text
+
+
+def test_a_body_is_not_coerced(city: City) -> None:
+    city.one_of_each()
+    (fire,) = city.alerts("dispatcher")
+    client = city.client("dispatcher")
+    address = f"/api/v1/alerts/{fire['id']}"
+    for body in ({"version": "0"}, {"version": True}, {"version": 0.0}, {"comment": 7}):
+        assert client.post(f"{address}/acknowledge", json=body).status_code == 422, body
+    for until in (1772330000, "1772330000", "2026-03-02", True):
+        assert client.post(f"{address}/shelve", json={"until": until}).status_code == 422, until
+    maintainer = city.client("maintainer")
+    for value in ("30", True, " 30"):
+        answer = maintainer.post(
+            "/api/v1/gateways/gw-east/configurations", json={"health_interval_s": value}
+        )
+        assert answer.status_code == 422, value
