@@ -15,18 +15,21 @@ from fastapi.routing import APIRoute
 from vigil_cloud import health, problem, screen, stream, web
 from vigil_cloud.alerts.routes import router as alerts_router
 from vigil_cloud.body_limit import BodyLimit
+from vigil_cloud.checkin.administration import router as people_router
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
 from vigil_cloud.checkin.silence import silence_chore
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.evidence.routes import router as evidence_router
+from vigil_cloud.identity.administration import router as accounts_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.port import Chore, Handler
 from vigil_cloud.ingest.routes import router as dead_letters_router
 from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
+from vigil_cloud.notify.routes import router as channels_router
 from vigil_cloud.security_headers import SecurityHeaders
 from vigil_cloud.services import Services
 from vigil_cloud.smoke.routes import router as smoke_router
@@ -44,6 +47,9 @@ def _routers() -> list[APIRouter]:
         alerts_router,
         evidence_router,
         checkin_router,
+        people_router,
+        accounts_router,
+        channels_router,
         noise_router,
         water_router,
         smoke_router,

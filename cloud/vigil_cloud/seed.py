@@ -6,7 +6,8 @@ person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]]
 account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
 of these devices and of what hangs on their gateway). A value that is exactly
 ``${NAME}`` is taken from the environment. Seeding again changes what is named and adds what is
-new; an account that exists keeps its password, and a consent that was revoked stays revoked.
+new; an account that exists keeps its password, and a consent that was revoked stays revoked. A
+gateway that was revoked and a person who was erased are left out, with a line in the log.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -25,8 +27,9 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.checkin import service as checkin
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.removal import revoked
 from vigil_cloud.devices.seen import enrol
-from vigil_cloud.identity import consents
+from vigil_cloud.identity import consents, person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.roles import Role
@@ -48,6 +51,9 @@ SEEDER = "seed"
 """Who the audit log says did what the file asks for."""
 TOKEN_CHARACTERS: Final = 24
 """Outside the demo a gateway's token is at least so long: it is made, never thought up."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 class BadSeed(VigilError):
@@ -165,6 +171,10 @@ def apply(services: Services, seed: Seed) -> None:
                     f"the token of gateway {gateway.id} has fewer than {TOKEN_CHARACTERS}"
                     " characters; make one with `openssl rand -hex 32`"
                 )
+            if revoked(session, [gateway.id]):
+                # Whoever wrote the file may not know; a start must not let a thief in again.
+                _log.warning("seed-left-out", gateway=gateway.id, reason="it was revoked")
+                continue
             enrol(session, gateway.id, now)
             set_gateway_token(session, gateway.id, token, now)
         _people(session, cipher, seed, now)
@@ -195,8 +205,13 @@ def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -
 
 
 def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None:
+    gone = person_keys.erased(session, (person.key for person in seed.person))
+    for key in sorted(gone):
+        _log.warning("seed-left-out", person=key, reason="this person was erased")
     keys = {person.key for person in seed.person}
     for person in seed.person:
+        if person.key in gone:
+            continue
         checkin.add_person(session, cipher, key=person.key, name=person.name, now=now)
         for username in person.guardians:
             consents.add_guardian(
@@ -207,10 +222,14 @@ def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None
                 now=now,
             )
     for tag in seed.tag:
+        if tag.person in gone:
+            continue
         if tag.person not in keys and not checkin.enrolled(session, tag.person):
             raise BadSeed(f"tag {tag.tag}: there is no person {tag.person!r}")
         checkin.give_tag(session, tag.tag, tag.person, by=SEEDER, now=now)
     for wanted in seed.consent:
+        if wanted.person in gone:
+            continue
         _consent(session, wanted, now)
 
 

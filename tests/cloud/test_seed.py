@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from cloud_city import City
+from cloud_city import GATEWAY, TAG, City
 from vigil_cloud import seed
+from vigil_cloud.checkin.erasure import erase
+from vigil_cloud.checkin.models import Person, Tag
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity.models import Consent, GatewayToken
-from vigil_cloud.identity.sessions import digest
+from vigil_cloud.devices import removal
+from vigil_cloud.identity.models import Consent, GatewayToken, Guardian
+from vigil_cloud.identity.sessions import digest, gateway_of_token
 
 FILE = Path(__file__).parents[2] / "docs/deployment/seed.toml"
 PASSWORD = "four unrelated quiet words"
@@ -84,3 +87,23 @@ def test_a_short_token_is_refused_outside_the_demo(empty: City) -> None:
         seed.apply(empty.services, wanted)
     with empty.services.sessions() as session:
         assert session.scalars(select(GatewayToken)).all() == []
+
+
+def test_a_revoked_gateway_and_an_erased_person_are_left_out(city: City, tmp_path: Path) -> None:
+    file = tmp_path / "seed.toml"
+    file.write_text(
+        f'[[gateway]]\nid = "{GATEWAY}"\ntoken = "{"t" * 40}"\n'
+        '[[person]]\nkey = "p1"\nname = "Wang"\nguardians = ["family"]\n'
+        f'[[tag]]\ntag = "{TAG}"\nperson = "p1"\n'
+        '[[consent]]\nperson = "p1"\naccount = "family"\nexpires_days = 3\n'
+    )
+    with writing(city.services.sessions) as session:
+        removal.revoke(session, GATEWAY, by="operator", now=city.time)
+    erase(city.services, "p1", by="operator")
+
+    seed.apply(city.services, seed.read(file))
+
+    assert gateway_of_token(city.services, "t" * 40) is None
+    with city.services.sessions() as session:
+        for model in (Person, Tag, Consent, Guardian):
+            assert session.scalars(select(model)).all() == []

@@ -344,3 +344,72 @@ def test_threads_that_come_and_go_leave_no_open_files(store: TimeSeries) -> None
     assert all_ask() <= before + 5
     assert all(answers)
     assert len(answers) == 50
+
+
+def test_a_device_is_deleted_with_all_its_readings_and_no_other(store: TimeSeries) -> None:
+    gone, kept = some_series(), some_series()
+    moved = gone._replace(gateway="gw-b", parameter="temperature")
+    for series in (gone, moved, kept):
+        store.write(minutes(series, [(1.0, 1), (2.0, 1)]))
+
+    store.delete(gone.device)
+    store.delete("never-there")
+
+    assert store.series(gone.device) == []
+    assert store.latest(gone.device) == {}
+    for series in (gone, moved):
+        assert store.count(series, T0, T0 + timedelta(hours=1)) == 0
+    assert store.count(kept, T0, T0 + timedelta(hours=1)) == 2
+
+
+def test_a_deleted_device_may_write_again_also_from_another_process(
+    store: TimeSeries, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    gone, kept = some_series(), some_series()
+    other = store
+    if isinstance(store, SqliteTimeSeries):
+        other = SqliteTimeSeries(tmp_path / "series.sqlite3")
+        request.addfinalizer(other.close)
+    store.write(minutes(kept, [(1.0, 1)]))
+    other.write(minutes(gone, [(1.0, 1)]))
+
+    store.delete(gone.device)
+    late = some_series()
+    store.write(minutes(late, [(7.0, 1)]))  # may get the number that was given back
+    other.write(minutes(gone, [(5.0, 1)]))
+
+    assert [s.value for s in store.read(gone, T0, T0 + timedelta(hours=1))] == [5.0]
+    assert [s.value for s in store.read(late, T0, T0 + timedelta(hours=1))] == [7.0]
+    assert [s.value for s in store.read(kept, T0, T0 + timedelta(hours=1))] == [1.0]
+
+
+def test_old_readings_of_a_domain_expire_and_no_others(store: TimeSeries) -> None:
+    domain = f"d{uuid.uuid4().hex[:8]}"
+    old = some_series()._replace(domain=domain)
+    other = some_series()
+    for series in (old, other):
+        store.write(minutes(series, [(float(n), 1) for n in range(10)]))
+
+    expired = 0
+    while found := store.expire(domain, T0 + timedelta(minutes=6)):
+        expired += found
+
+    assert expired == 6
+    left = store.read(old, T0, T0 + timedelta(hours=1))
+    assert [sample.value for sample in left] == [6.0, 7.0, 8.0, 9.0]
+    assert store.count(other, T0, T0 + timedelta(hours=1)) == 10
+
+
+def test_nothing_of_a_deleted_device_is_left_in_the_file(tmp_path: Path) -> None:
+    store = SqliteTimeSeries(tmp_path / "series.sqlite3")
+    names = [f"ibeacon-{number:05}" for number in range(300)]
+    for name in names:
+        store.write(minutes(Series("checkin", "gw-a", name, "rssi"), [(1.0, 1)] * 3))
+    for name in names[::2]:
+        store.delete(name)
+    store.close()
+
+    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    for name in names[::2]:
+        assert name.encode() not in held
+    assert names[1].encode() in held

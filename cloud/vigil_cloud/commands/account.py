@@ -11,8 +11,17 @@ from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_su
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """add, password, close, open."""
+    """list, add, password, close, open, remove."""
     actions = add_subject(commands, "account", "accounts of people")
+    add_command(actions, "list", _list, "one JSON object a line", common)
+    remove = add_command(
+        actions,
+        "remove",
+        _remove,
+        "with its consents, guardianships and channels; what it did stays in the log",
+        common,
+    )
+    remove.add_argument("username")
     make = add_command(actions, "add", _add, "make one; the password is asked for", common)
     make.add_argument("username")
     make.add_argument("--role", action="append", required=True, dest="roles")
@@ -63,6 +72,26 @@ def _add(options: argparse.Namespace) -> int:
                 demo=services.settings.demo,
             )
     print(f"account {options.username}: added")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from vigil_cloud.identity.schema import account_row
+    from vigil_cloud.identity.service import accounts
+
+    with opened(options) as services, services.sessions() as session:
+        for account in accounts(session):
+            print(account_row(account).model_dump_json())
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.service import remove_account
+
+    with opened(options) as services, writing(services.sessions) as session:
+        remove_account(session, options.username, by=OPERATOR, now=services.now())
+    print(f"account {options.username}: removed")
     return 0
 
 

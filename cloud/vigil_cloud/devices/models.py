@@ -58,6 +58,19 @@ class Gateway(Base):
     updated: Mapped[datetime] = mapped_column(index=True)
 
 
+class GatewayRevocation(Base):
+    """A gateway that was thrown out: nothing it sends is taken, however enrolment stands."""
+
+    __tablename__ = "gateway_revocations"
+
+    gateway: Mapped[str] = mapped_column(String(63), primary_key=True)
+    at: Mapped[datetime]
+    account: Mapped[str] = mapped_column(String(64))
+    """Who did it."""
+    public_key: Mapped[str | None] = mapped_column(String(64))
+    """What its evidence was sealed with: old packages are still verified with it."""
+
+
 class GatewayEpoch(Base):
     """One opening of a gateway's outbox, numbered in the order in which the cloud met them.
 

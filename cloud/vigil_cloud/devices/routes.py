@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices import service
+from vigil_cloud.devices import removal, service
 from vigil_cloud.devices.maintenance import take_out
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.schema import (
@@ -20,8 +20,11 @@ from vigil_cloud.devices.schema import (
     DownlinkList,
     GatewayList,
     MaintenanceRequest,
+    NewGateway,
+    RevokedEntry,
     SeriesList,
     SeriesPoints,
+    TokenEntry,
 )
 from vigil_cloud.http.parameters import Whole
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
@@ -92,6 +95,14 @@ def get_series(
     return service.points_of(services, reader, device, parameter, begin, end, points)
 
 
+@router.delete("/devices/{device}", tags=["devices"], status_code=204)
+def delete_device(device: DeviceName, operator: Operator, services: ServicesDependency) -> None:
+    """Take a device off the list. Its readings and alerts stay as what happened."""
+    with writing(services.sessions) as session:
+        removal.remove_device(session, device, by=operator.username, now=services.now())
+    services.changed.announce()
+
+
 @router.get("/gateways", tags=["gateways"])
 def list_gateways(_operator: Operator, services: ServicesDependency) -> GatewayList:
     """All gateways with their health."""
@@ -130,6 +141,41 @@ def post_device_service(
             raise service.UnknownDevice(f"There is no device {device!r}.")
         take_out(session, row, body.until, operator.username, services.now())
     services.changed.announce()
+
+
+@router.post("/gateways", tags=["gateways"], status_code=201)
+def post_gateway(body: NewGateway, operator: Operator, services: ServicesDependency) -> TokenEntry:
+    """Let a new gateway in. 409 where it is there: `POST /gateways/{gateway}/token`."""
+    with writing(services.sessions) as session:
+        token = removal.add(session, body.gateway, by=operator.username, now=services.now())
+    return TokenEntry(gateway=body.gateway, token=token)
+
+
+@router.post("/gateways/{gateway}/token", tags=["gateways"], status_code=201)
+def post_gateway_token(
+    gateway: GatewayName, operator: Operator, services: ServicesDependency
+) -> TokenEntry:
+    """Another token in place of the old one, which ends at once."""
+    with writing(services.sessions) as session:
+        token = removal.rotate_token(session, gateway, by=operator.username, now=services.now())
+    return TokenEntry(gateway=gateway, token=token)
+
+
+@router.delete("/gateways/{gateway}", tags=["gateways"])
+def delete_gateway(
+    gateway: GatewayName,
+    operator: Operator,
+    services: ServicesDependency,
+    retire_devices: Annotated[bool, Query(description="take its devices off the list")] = False,
+) -> RevokedEntry:
+    """Throw a gateway out: nothing it sends is taken any more, token and key are void, its
+    devices are released or retired. `vigil-cloud gateway readmit` undoes it."""
+    with writing(services.sessions) as session:
+        devices = removal.revoke(
+            session, gateway, by=operator.username, now=services.now(), retire=retire_devices
+        )
+    services.changed.announce()
+    return RevokedEntry(gateway=gateway, devices=devices)
 
 
 @router.get("/gateways/{gateway}/downlinks", tags=["gateways"])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_cloud.alerts.schema import Severity
-from vigil_schemas.types import DeviceId, Domain, UtcDatetime
+from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
 
 DeviceState = Literal["ok", "degraded", "failed", "offline", "unknown"]
 GatewayState = Literal["online", "offline", "unknown"]
@@ -90,10 +90,32 @@ class GatewayEntry(BaseModel):
     """What the platform has to say of it now, the most severe first."""
     conflicts: list[str]
     """Devices that it describes although they belong to another gateway."""
+    revoked: UtcDatetime | None
+    """When it was thrown out: nothing that it sends is taken."""
 
 
 class GatewayList(BaseModel):
     gateways: list[GatewayEntry]
+
+
+class NewGateway(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    gateway: GatewayId
+
+
+class TokenEntry(BaseModel):
+    """Shown once: only its digest is kept."""
+
+    gateway: str
+    token: str
+
+
+class RevokedEntry(BaseModel):
+    """What became free."""
+
+    gateway: str
+    devices: list[str]
 
 
 class CommandRequest(BaseModel):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.alerts.visibility import may_see_device
-from vigil_cloud.devices.models import Device, Downlink, Gateway
+from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
 from vigil_cloud.devices.schema import (
     CommandRequest,
     ConfigurationRequest,
@@ -77,13 +77,14 @@ class WrongCommand(ApiError):
 
 def devices(session: Session, reader: Reader) -> list[DeviceEntry]:
     """Every device that the reader may see, by name."""
+    return [one for one in all_devices(session) if may_see_device(reader, one.domain)]
+
+
+def all_devices(session: Session) -> list[DeviceEntry]:
+    """Every device, by name."""
     gateways = {gateway.gateway: gateway for gateway in session.scalars(select(Gateway))}
     rows = session.scalars(select(Device).order_by(Device.device))
-    return [
-        entry(device, gateways.get(device.gateway))
-        for device in rows
-        if may_see_device(reader, device.domain)
-    ]
+    return [entry(device, gateways.get(device.gateway)) for device in rows]
 
 
 def device(session: Session, reader: Reader, name: str) -> DeviceEntry:
@@ -211,6 +212,7 @@ def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
     refused = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
     counts = {gateway: int(count) for gateway, count in session.execute(refused)}
     alerts = _standing_alerts(session)
+    revoked = {row.gateway: row.at for row in session.scalars(select(GatewayRevocation))}
     return [
         GatewayEntry(
             gateway=row.gateway,
@@ -227,6 +229,7 @@ def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
             out_of_service_until=_planned(row.out_of_service_until, now),
             alerts=alerts[row.gateway],
             conflicts=row.conflicts,
+            revoked=revoked.get(row.gateway),
             dead_letters=counts.get(row.gateway, 0),
         )
         for row in session.scalars(select(Gateway).order_by(Gateway.gateway))

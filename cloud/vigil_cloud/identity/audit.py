@@ -8,12 +8,13 @@ where the database's owner cannot reach it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert
@@ -23,6 +24,9 @@ from vigil_schemas.types import isoformat_utc
 
 LOOK_CLOSED: Final = "look.closed"
 """Puts under the chain's hash how a look went on; it is shown with the look itself."""
+REDACTED: Final = "redacted"
+"""In the detail of a line: the lines that it blanked, with their hashes."""
+PRUNED: Final = "audit.pruned"
 GENESIS: Final = "0" * 64
 _PAGE: Final = 1000
 
@@ -83,18 +87,95 @@ def link(entry: AuditEntry) -> str:
 
 def verify(session: Session) -> tuple[int, str]:
     """Walk the whole chain; returns its length and last hash. Raises ``AuditBroken``."""
-    number, previous = 0, GENESIS
+    first = session.scalar(select(AuditEntry).order_by(AuditEntry.number).limit(1))
+    # Older lines may have been removed when their time was over: a later line says up to which.
+    number, previous = (first.number - 1, first.previous_hash) if first else (0, GENESIS)
+    removed_to, vouched = (number, previous), {(0, GENESIS)}
+    blanked: dict[int, str] = {}
     for entry in _entries(session):
         number += 1
         if entry.number != number:
             raise AuditBroken(f"audit line {number} is missing")
-        if entry.previous_hash != previous or entry.hash != link(entry):
+        if entry.previous_hash != previous:
             raise AuditBroken(f"audit line {number} was changed")
+        if entry.redacted and not entry.subject and not entry.detail:
+            blanked[number] = entry.hash
+        elif entry.hash != link(entry):
+            raise AuditBroken(f"audit line {number} was changed")
+        if entry.action == PRUNED:
+            vouched.add((entry.detail["to"], entry.detail["hash"]))
+        for said, its_hash in entry.detail.get(REDACTED, {}).items():
+            if blanked.get(int(said)) == its_hash:
+                del blanked[int(said)]
         previous = entry.hash
+    if blanked:
+        raise AuditBroken(f"audit line {min(blanked)} was blanked and nobody was erased")
+    if removed_to not in vouched:
+        raise AuditBroken(f"audit lines before {removed_to[0] + 1} are missing")
     head = session.get(AuditHead, 1, populate_existing=True)
     if (head.number, head.hash) != (number, previous) if head else number != 0:
         raise AuditBroken(f"the audit log ends at line {number}, which is not where it was left")
     return number, previous
+
+
+def redact(
+    session: Session,
+    words: Sequence[str],
+    *,
+    person_key: str,
+    action: str,
+    by: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+) -> None:
+    """Blank every line about a person that holds one of the words (a tag, a name), and say so
+    in a line of its own that vouches for them: their hashes stay where they are in the chain."""
+    lines = session.scalars(
+        select(AuditEntry).where(
+            AuditEntry.person_key == person_key, AuditEntry.redacted.is_(False)
+        )
+    )
+    hashes: dict[str, str] = {}
+    for entry in lines:
+        said = entry.subject + json.dumps(entry.detail, ensure_ascii=False)
+        if any(word in said for word in words):
+            entry.redacted, entry.subject, entry.detail = True, "", {}
+            hashes[str(entry.number)] = entry.hash
+    session.flush()
+    append(
+        session,
+        at=now,
+        account=by,
+        action=action,
+        subject=person_key,
+        person_key=person_key,
+        detail={**detail, REDACTED: hashes},
+    )
+
+
+def prune(session: Session, before: datetime, *, by: str, now: datetime, limit: int) -> int:
+    """Remove the oldest lines, as far as they are older than ``before``, at most so many; how
+    many. A new line says up to which, so that the rest of the chain still verifies."""
+    lock(session)
+    old = session.scalars(select(AuditEntry).order_by(AuditEntry.number).limit(limit)).all()
+    gone = list(itertools.takewhile(lambda entry: entry.at < before, old))
+    if not gone:
+        return 0
+    last = gone[-1]
+    session.execute(
+        delete(AuditEntry)
+        .where(AuditEntry.number <= last.number)
+        .execution_options(synchronize_session=False)
+    )
+    append(
+        session,
+        at=now,
+        account=by,
+        action=PRUNED,
+        subject=f"to line {last.number}",
+        detail={"to": last.number, "hash": last.hash, "lines": len(gone)},
+    )
+    return len(gone)
 
 
 def lines_about(

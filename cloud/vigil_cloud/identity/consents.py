@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.identity import audit
@@ -56,6 +56,39 @@ def add_guardian(
         at=now,
         account=by,
         action="guardian.added",
+        subject=account.username,
+        person_key=person_key,
+    )
+
+
+def guardians_of(session: Session, person_key: str) -> list[str]:
+    """User names of those who decide for a person."""
+    return list(
+        session.scalars(
+            select(Account.username)
+            .join(Guardian, Guardian.account_id == Account.id)
+            .where(Guardian.person_key == person_key)
+            .order_by(Account.username)
+        )
+    )
+
+
+def remove_guardian(
+    session: Session, *, person_key: str, account: Account, by: str, now: datetime
+) -> None:
+    """The account decides for the person no more. Raises ``NotFound``."""
+    removed = session.execute(
+        delete(Guardian)
+        .where(Guardian.person_key == person_key, Guardian.account_id == account.id)
+        .returning(Guardian.id)
+    ).first()
+    if removed is None:
+        raise NotFound(f"{account.username!r} is no guardian of this person.")
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="guardian.removed",
         subject=account.username,
         person_key=person_key,
     )

@@ -77,6 +77,13 @@ class AccountExists(ApiError):
     status: ClassVar[int] = 409
 
 
+class LastAdministrator(ApiError):
+    """Without it nobody could administer."""
+
+    code: ClassVar[str] = "last-administrator"
+    status: ClassVar[int] = 409
+
+
 class NoConsent(ApiError):
     """The person is unknown or has not consented; the two are not told apart."""
 

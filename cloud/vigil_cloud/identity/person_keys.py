@@ -61,6 +61,25 @@ def load(session: Session, person_keys: Iterable[str]) -> None:
         session.scalars(select(PersonKey).where(PersonKey.person_key.in_(wanted))).all()
 
 
+def renew(session: Session, cipher: Cipher, person_key: str, now: datetime) -> None:
+    """Another key; what was sealed under the old one must be sealed anew in this transaction.
+
+    Raises ``PersonErased``, ``WrongSecretKey``.
+    """
+    make(session, cipher, person_key, now)
+    row = session.get_one(PersonKey, person_key)
+    row.sealed = cipher.seal_bytes(PURPOSE, PersonCipher.new_key())
+    session.flush()
+
+
+def erased(session: Session, person_keys: Iterable[str]) -> set[str]:
+    """Those whose key was destroyed."""
+    query = select(PersonKey.person_key).where(
+        PersonKey.person_key.in_(sorted(set(person_keys))), PersonKey.destroyed.is_not(None)
+    )
+    return set(session.scalars(query))
+
+
 def destroy(session: Session, person_key: str, now: datetime) -> bool:
     """Whether there was a key. The pseudonym stays taken."""
     row = session.get(PersonKey, person_key, with_for_update=True)

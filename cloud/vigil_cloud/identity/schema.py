@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vigil_cloud.identity.models import AuditEntry, Look
+from vigil_cloud.identity.models import Account, AuditEntry, Look
 from vigil_cloud.identity.roles import Role
 from vigil_schemas.types import UtcDatetime
 
@@ -41,6 +41,35 @@ class AccountEntry(BaseModel):
     display_name: str
     roles: list[Role]
     language: str
+
+
+class AccountRow(BaseModel):
+    """An account as administrators see it."""
+
+    username: str
+    display_name: str
+    email: str
+    roles: list[Role]
+    active: bool
+    created: UtcDatetime
+
+
+class AccountList(BaseModel):
+    """By user name."""
+
+    accounts: list[AccountRow]
+
+
+def account_row(account: Account) -> AccountRow:
+    """Without what signs it in."""
+    return AccountRow(
+        username=account.username,
+        display_name=account.display_name,
+        email=account.email,
+        roles=[Role(role) for role in account.roles],
+        active=account.active,
+        created=account.created,
+    )
 
 
 class SessionEntry(BaseModel):

@@ -13,8 +13,13 @@ from sqlalchemy.orm import Session
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import attempts, passwords, sessions
 from vigil_cloud.identity.audit import append
-from vigil_cloud.identity.errors import AccountExists, UnknownAccount, WrongPassword
-from vigil_cloud.identity.models import Account, GatewayToken
+from vigil_cloud.identity.errors import (
+    AccountExists,
+    LastAdministrator,
+    UnknownAccount,
+    WrongPassword,
+)
+from vigil_cloud.identity.models import Account, Consent, GatewayToken, Guardian
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
 
@@ -165,6 +170,41 @@ def set_active(session: Session, username: str, active: bool, *, by: str, now: d
         sessions.end_all(session, account.id)
     done = "account.opened" if active else "account.closed"
     append(session, at=now, account=by, action=done, subject=username)
+
+
+def accounts(session: Session) -> list[Account]:
+    """Everybody who may sign in or could, by user name."""
+    return list(session.scalars(select(Account).order_by(Account.username)))
+
+
+def remove_account(session: Session, username: str, *, by: str, now: datetime) -> None:
+    """With its sessions, consents, guardianships and channels; what it did stays in the log.
+
+    Raises ``UnknownAccount``, and ``LastAdministrator``: nobody could undo that.
+    """
+    account = account_named(session, username)
+    if Role.ADMINISTRATOR.value in account.roles and account.active:
+        left = [
+            other
+            for other in accounts(session)
+            if other.id != account.id and other.active and Role.ADMINISTRATOR.value in other.roles
+        ]
+        if not left:
+            raise LastAdministrator(f"{username!r} is the last administrator; add another first.")
+    concerned = {
+        *session.scalars(select(Consent.person_key).where(Consent.account_id == account.id)),
+        *session.scalars(select(Guardian.person_key).where(Guardian.account_id == account.id)),
+    }
+    for person_key in (None, *sorted(concerned)):
+        append(
+            session,
+            at=now,
+            account=by,
+            action="account.removed",
+            subject=username,
+            person_key=person_key,
+        )
+    session.execute(delete(Account).where(Account.id == account.id))
 
 
 def sign_out_everywhere(services: Services, account_id: int, username: str) -> None:

@@ -1,9 +1,11 @@
-"""Gateways that nobody added: they have no rights, and what they send must not be lost.
+"""Gateways that nobody added, and those that were revoked: they have no rights, and what they
+send must not be lost.
 
 A receipt would say that their messages are stored, and they would delete them. So no mark moves:
 they keep what they have until somebody adds them, and are told why once in a while. Of an alarm
-each message becomes a dead letter, which alarms by itself; of everything else one in a while
-per gateway and lane, since they send the same again and again.
+each message becomes a dead letter, which alarms by itself (not of a gateway that was revoked:
+a thief must not call anybody); of everything else one in a while per gateway and lane, since
+they send the same again and again.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
 from vigil_cloud.ingest.commit import Item
 from vigil_cloud.ingest.decode import Refusal
@@ -36,23 +39,33 @@ class Strangers:
         self._told: dict[tuple[str, str], float] = {}
         self._to_tell: dict[str, Refusal] = {}
 
-    def refuse(self, items: Sequence[Item]) -> Sequence[Item]:
-        """The batch with what strangers sent refused, or left out. Raises SQLAlchemy's errors."""
+    def refuse(self, items: Sequence[Item], *, enrolment_open: bool) -> Sequence[Item]:
+        """The batch with what strangers sent refused, or left out. Raises SQLAlchemy's errors.
+
+        Who was revoked is asked for each time, and by nothing that is remembered: a stolen
+        gateway is refused from the next batch on, however enrolment stands.
+        """
         now = self._monotonic()
         named = {item.decoded.gateway for item in items if item.decoded.source is not None}
         named |= {item.decoded.gateway for item in items if not isinstance(item.decoded, Refusal)}
+        if not named:
+            return items
+        with self._sessions() as session:
+            gone = revoked(session, named)
         unsure = {name for name in named if self._enrolled.get(name, -1e9) + KNOWN_FOR_S < now}
-        if unsure:
+        if unsure and not enrolment_open:
             with self._sessions() as session:
                 found = enrolled(session, unsure)
             for name in unsure:
                 self._enrolled.pop(name, None)
             self._enrolled.update(dict.fromkeys(found, now))
-        strangers = named - self._enrolled.keys()
+        strangers = gone if enrolment_open else gone | (named - self._enrolled.keys())
         if not strangers:
             return items
         kept = (
-            self._refused(item, now) if item.decoded.gateway in strangers else item
+            self._refused(item, now, revoked=item.decoded.gateway in gone)
+            if item.decoded.gateway in strangers
+            else item
             for item in items
         )
         return [item for item in kept if item is not None]
@@ -62,15 +75,15 @@ class Strangers:
         while self._to_tell:
             yield self._to_tell.popitem()
 
-    def _refused(self, item: Item, now: float) -> Item | None:
+    def _refused(self, item: Item, now: float, *, revoked: bool) -> Item | None:
         arrived, decoded = item
-        refusal = Refusal(
-            decoded.gateway,
-            None,
-            None,
-            UNKNOWN_GATEWAY,
-            f"gateway {decoded.gateway!r} was never added (vigil-cloud gateway add)",
+        name = decoded.gateway
+        reason, detail = (
+            (REVOKED, f"gateway {name!r} was revoked (vigil-cloud gateway readmit)")
+            if revoked
+            else (UNKNOWN_GATEWAY, f"gateway {name!r} was never added (vigil-cloud gateway add)")
         )
+        refusal = Refusal(name, None, None, reason, detail)
         if len(self._told) > REMEMBERED:
             self._told.clear()
         key = (decoded.gateway, arrived.topic)
@@ -79,6 +92,6 @@ class Strangers:
             self._told[key] = now
             if decoded.source is not None:
                 self._to_tell[decoded.source] = refusal
-        if due or concerns_alarm(arrived.topic, arrived.payload):
+        if due or (not revoked and concerns_alarm(arrived.topic, arrived.payload)):
             return Item(arrived, refusal)
         return None

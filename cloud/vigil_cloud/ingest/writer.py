@@ -193,8 +193,7 @@ class Writer:
             self.failing_since, self.failure = None, ""
 
     def _store_once(self, items: Sequence[Item]) -> Outcome:
-        if not self._enrolment_open:
-            items = self._strangers.refuse(items)
+        items = self._strangers.refuse(items, enrolment_open=self._enrolment_open)
         items = self._owners.refuse_foreign(items)
         points: list[Point] = []
         for _, decoded in items:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from influxdb_client.client.flux_csv_parser import FluxCsvParserException, FluxQueryException
@@ -148,6 +148,30 @@ class InfluxTimeSeries:
             ' |> filter(fn: (r) => r._field == "flag") |> count()'
         )
         return sum(int(row["_value"]) for row in self._query(flux))
+
+    def delete(self, device: str) -> None:
+        self._delete(_END, f"device={json.dumps(device, ensure_ascii=False)}")
+
+    def expire(self, domain: str, before: datetime) -> int:
+        flux = (
+            f"{self._from(_BEGINNING, before)}"
+            f" |> filter(fn: (r) => r._measurement == {_text(domain)}"
+            ' and r._field == "flag") |> group() |> count()'
+        )
+        number = sum(int(row["_value"]) for row in self._query(flux))
+        if number:
+            self._delete(before, f"_measurement={json.dumps(domain)}")
+        return number
+
+    def _delete(self, before: datetime, predicate: str) -> None:
+        # The last moment is part of what is deleted.
+        stop = before - timedelta(microseconds=1)
+        try:
+            self._client.delete_api().delete(
+                _BEGINNING, stop, predicate, bucket=self._bucket, org=self._org
+            )
+        except (ApiException, HTTPError, OSError) as error:
+            raise self._unavailable(error) from error
 
     def ping(self) -> None:
         try:

@@ -77,6 +77,14 @@ class TimeSeries(Protocol):
     def count(self, series: Series, start: datetime, stop: datetime) -> int:
         """How many points lie in ``[start, stop)``."""
 
+    def delete(self, device: str) -> None:
+        """Every reading of a device under every gateway, and its name, for good: nothing of it
+        is left in an embedded store's file. Raises ``TimeSeriesUnavailable``."""
+
+    def expire(self, domain: str, before: datetime) -> int:
+        """Delete readings of a domain older than ``before``, as many at once as hold nobody up;
+        how many. 0: there are none left. Raises ``TimeSeriesUnavailable``."""
+
     def ping(self) -> None:
         """Raises ``TimeSeriesUnavailable`` where a write would fail now."""
 

@@ -40,6 +40,10 @@ FROM point WHERE series = :series AND time_us >= :start AND time_us < :stop
 GROUP BY time_us / :window ORDER BY at
 """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+COMPACT_UP_TO: Final = 256 * 1024 * 1024
+"""A file of so many bytes is written anew after a deletion; for a larger one all writers would
+have to wait. What was deleted is overwritten with zeros either way."""
+DELETED_AT_ONCE: Final = 5_000
 KEPT_OPEN: Final = 8
 """Connections that wait for the next call; more than that only exist while they are in use."""
 
@@ -52,6 +56,7 @@ class SqliteTimeSeries:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
         self._ids: dict[Series, int] = {}
+        self._generation = 0
         self._writing = threading.Lock()
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
@@ -63,6 +68,7 @@ class SqliteTimeSeries:
             connection.execute("BEGIN IMMEDIATE")
             new: dict[Series, int] = {}
             try:
+                self._follow_deletions(connection)
                 rows = []
                 ids = self._ids
                 for series, time_us, value, flag in points:
@@ -80,6 +86,13 @@ class SqliteTimeSeries:
                 connection.rollback()
                 raise
             ids.update(new)  # only now: a rolled-back id would point nowhere
+
+    def _follow_deletions(self, connection: sqlite3.Connection) -> None:
+        """Forget remembered numbers after somebody, here or elsewhere, has deleted a series."""
+        generation = connection.execute("PRAGMA user_version").fetchone()[0]
+        if generation != self._generation:
+            self._ids = {}
+            self._generation = generation
 
     @staticmethod
     def _enter(connection: sqlite3.Connection, series: Series) -> int:
@@ -145,6 +158,50 @@ class SqliteTimeSeries:
             ).fetchone()
         return int(row[0])
 
+    def delete(self, device: str) -> None:
+        with self._writing:
+            for series in self.series(device):
+                number = self._number(series)
+                while self._thinned("WHERE series = ?", (number,)):
+                    pass
+            with self._connection() as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    connection.execute("DELETE FROM series WHERE device = ?", (device,))
+                    # Other processes remember numbers, which may be given again.
+                    _next_generation(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    connection.rollback()
+                    raise
+                pages = connection.execute("PRAGMA page_count").fetchone()[0]
+                size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
+                if size <= COMPACT_UP_TO:
+                    connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def expire(self, domain: str, before: datetime) -> int:
+        with self._connection() as connection:
+            numbers = [
+                row[0]
+                for row in connection.execute("SELECT id FROM series WHERE domain = ?", (domain,))
+            ]
+        for number in numbers:
+            with self._writing:
+                where = ("WHERE series = ? AND time_us < ?", (number, microseconds(before)))
+                if thinned := self._thinned(*where):
+                    return thinned
+        return 0
+
+    def _thinned(self, where: str, values: tuple[int | None, ...]) -> int:
+        """Delete a bounded number of points in a transaction of its own; how many."""
+        with self._connection() as connection:
+            return connection.execute(
+                "DELETE FROM point WHERE (series, time_us) IN"  # noqa: S608 - written here
+                f" (SELECT series, time_us FROM point {where} LIMIT {DELETED_AT_ONCE})",
+                values,
+            ).rowcount
+
     def ping(self) -> None:
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -157,16 +214,13 @@ class SqliteTimeSeries:
                 self._idle.pop().close()
 
     def _number(self, series: Series) -> int | None:
-        number = self._ids.get(series)
-        if number is None:
-            with self._connection() as connection:
-                row = connection.execute(
-                    "SELECT id FROM series WHERE domain = ? AND gateway = ? AND device = ?"
-                    " AND parameter = ?",
-                    series,
-                ).fetchone()
-            number = int(row[0]) if row else None
-        return number
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT id FROM series WHERE domain = ? AND gateway = ? AND device = ?"
+                " AND parameter = ?",
+                series,
+            ).fetchone()
+        return int(row[0]) if row else None
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -201,7 +255,13 @@ class SqliteTimeSeries:
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
         return connection
+
+
+def _next_generation(connection: sqlite3.Connection) -> None:
+    generation = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version = {(generation + 1) % 2**31}")
 
 
 def _sample(time_us: int, value: float | None, flag: int) -> Sample:

@@ -19,9 +19,13 @@ from cloud_city import GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceedance, sea
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.app import openapi_document
 from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices.models import Device
+from vigil_cloud.devices.rows import new_device
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.ingest.dead_letters import WITHHELD
 from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.notify.channels import put_channel
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import isoformat_utc
 
@@ -118,6 +122,21 @@ TABLE = [
     Row("GET /api/v1/dead-letters/{number}", OPERATE),
     Row("POST /api/v1/dead-letters/{number}/replay", OPERATE),
     Row("POST /api/v1/dead-letters/{number}/dismiss", OPERATE),
+    Row("POST /api/v1/gateways", OPERATE, {"gateway": "gw-west"}),
+    Row("POST /api/v1/gateways/{gateway}/token", OPERATE),
+    Row("DELETE /api/v1/devices/{device}", OPERATE),
+    Row("DELETE /api/v1/gateways/{gateway}", OPERATE),
+    Row("GET /api/v1/channels", ADMINISTER),
+    Row("DELETE /api/v1/channels/{name}", ADMINISTER),
+    Row("GET /api/v1/accounts", ADMINISTER),
+    Row("DELETE /api/v1/accounts/{username}", ADMINISTER),
+    Row("GET /api/v1/people", ADMINISTER),
+    Row("PUT /api/v1/people/{key}", ADMINISTER, {"name": "Wang"}),
+    Row("POST /api/v1/people/{key}/key", ADMINISTER),
+    Row("DELETE /api/v1/tags/{tag}", ADMINISTER),
+    Row("PUT /api/v1/people/{key}/tags/{tag}", ADMINISTER),
+    Row("DELETE /api/v1/people/{key}/guardians/{guardian}", ADMINISTER),
+    Row("DELETE /api/v1/people/{key}", ADMINISTER),
     Row("DELETE /api/v1/session", ALL),
     Row("DELETE /api/v1/sessions", ALL),
     Row("PUT /api/v1/session/password", ALL, {"current": PASSWORD, "new": "words of another day"}),
@@ -155,6 +174,9 @@ def prepared(city: City) -> dict[str, str]:
         city.account(name, Role.FAMILY)
     city.guardian(GUARDIAN)
     consent = city.consent(RELATIVE)
+    city.account("leaver", Role.VOLUNTEER)
+    with writing(city.services.sessions) as session:
+        put_channel(session, city.cipher, name="hook", url="json://127.0.0.1", role=Role.POLICE)
     city.one_of_each()
     sha256, body = EVIDENCE
     reference = EvidenceReference(sha256=sha256, size=len(body))
@@ -178,6 +200,10 @@ def prepared(city: City) -> dict[str, str]:
         "gateway": GATEWAY,
         "parameter": "level",
         "number": "1",
+        "tag": TAG,
+        "name": "hook",
+        "username": "leaver",
+        "guardian": GUARDIAN,
     }
 
 
@@ -223,6 +249,10 @@ def passes(city: City, prepared: dict[str, str], row: Row, who: str) -> bool:
     assert status < 500, (named(row), who, text)
     if row.method != "GET" and "/session" in row.path:
         city.sign_in_anew(who)
+    if row.operation.startswith("DELETE /api/v1/devices"):
+        with writing(city.services.sessions) as session:
+            device = new_device("mic-1", GATEWAY, "noise", city.time)
+            insert_missing(session, Device, [device])
     if who not in {RELATIVE, GUARDIAN}:
         assert NAME not in text, f"{who} is told a name by {named(row)}"
         assert TAG not in text, f"{who} is told a tag by {named(row)}"

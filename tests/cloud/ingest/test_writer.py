@@ -19,10 +19,12 @@ from sqlalchemy.orm import Session
 import servers
 from gateways import EPOCH, birth, death, event, new_name, observation, smoke
 from ingest_bench import NOW, Bench
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices import removal
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.seen import enrol
 from vigil_cloud.ingest.commit import Committer, Item, Outcome
-from vigil_cloud.ingest.models import TakenEvent, Watermark
+from vigil_cloud.ingest.models import DeadLetter, TakenEvent, Watermark
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.timeseries.port import (
@@ -575,3 +577,37 @@ def test_stopping_while_a_store_is_away_ends_the_thread(bench: Bench) -> None:
 
     assert not writer._thread.is_alive()
     assert bench.recorder.told == []
+
+
+@pytest.mark.parametrize("enrolment_open", [True, False])
+def test_a_revoked_gateway_is_refused_with_its_next_message(
+    bench: Bench, enrolment_open: bool
+) -> None:
+    gateway = ready_gateway(bench)
+    device = new_name("sonde")
+    writer = bench.writer([Alarms()], open_=enrolment_open)
+    writer.store([bench.arrived(*alarm(gateway, 1, "event-1"))])
+    with writing(bench.services.sessions) as session:
+        removal.revoke(session, gateway, by="operator", now=NOW)
+        session.get_one(Gateway, gateway).health = None
+
+    readings = observation(gateway, 1, device=device, time=NOW, records=7)
+    writer.store(
+        [
+            bench.arrived(*alarm(gateway, 2, "event-2")),
+            bench.arrived(f"vigil/v1/{gateway}/observation", readings),
+            bench.arrived(
+                f"vigil/v1/{gateway}/status",
+                event(
+                    gateway, None, birth(NOW, session=9), subject=gateway, time=NOW, lane="status"
+                ),
+            ),
+        ]
+    )
+
+    assert ids_handled(bench, gateway) == []
+    assert bench.services.timeseries.series(device) == []
+    with bench.services.sessions() as session:
+        letters = session.scalars(select(DeadLetter).where(DeadLetter.gateway == gateway))
+        assert {letter.reason for letter in letters} == {"revoked-gateway"}
+        assert session.get_one(Gateway, gateway).public_key is None

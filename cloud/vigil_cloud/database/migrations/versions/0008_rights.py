@@ -41,6 +41,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_key", name=op.f("pk_person_keys")),
     )
     op.create_table(
+        "gateway_revocations",
+        sa.Column("gateway", sa.String(length=63), nullable=False),
+        sa.Column("at", vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("public_key", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("gateway", name=op.f("pk_gateway_revocations")),
+    )
+    with op.batch_alter_table("audit_log") as batch:
+        batch.add_column(
+            sa.Column("redacted", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
+    op.create_table(
         "secret_key",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
@@ -51,5 +63,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("secret_key")
+    with op.batch_alter_table("audit_log") as batch:
+        batch.drop_column("redacted")
+    op.drop_table("gateway_revocations")
     op.drop_table("person_keys")
     op.drop_table("looks")

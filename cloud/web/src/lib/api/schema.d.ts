@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+    "/api/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Accounts
+         * @description Everybody who may sign in or could.
+         */
+        get: operations["list_accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{username}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Account
+         * @description With its sessions, consents, guardianships and channels. 409 for the last administrator.
+         */
+        delete: operations["remove_account"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts": {
         parameters: {
             query?: never;
@@ -144,6 +184,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channels
+         * @description Every channel, without its address.
+         */
+        get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Channel
+         * @description Tell it nothing any more, also not what waits.
+         */
+        delete: operations["remove_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dead-letters": {
         parameters: {
             query?: never;
@@ -259,7 +339,11 @@ export interface paths {
         get: operations["get_device"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete Device
+         * @description Take a device off the list. Its readings and alerts stay as what happened.
+         */
+        delete: operations["delete_device"];
         options?: never;
         head?: never;
         patch?: never;
@@ -402,8 +486,33 @@ export interface paths {
          */
         get: operations["list_gateways"];
         put?: never;
-        post?: never;
+        /**
+         * Post Gateway
+         * @description Let a new gateway in. 409 where it is there: `POST /gateways/{gateway}/token`.
+         */
+        post: operations["post_gateway"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Gateway
+         * @description Throw a gateway out: nothing it sends is taken any more, token and key are void, its
+         *     devices are released or retired. `vigil-cloud gateway readmit` undoes it.
+         */
+        delete: operations["delete_gateway"];
         options?: never;
         head?: never;
         patch?: never;
@@ -510,6 +619,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateways/{gateway}/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Gateway Token
+         * @description Another token in place of the old one, which ends at once.
+         */
+        post: operations["post_gateway_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/noise/exceedances": {
         parameters: {
             query?: never;
@@ -522,6 +651,26 @@ export interface paths {
          * @description Passages that began in ``[start, stop)``.
          */
         get: operations["list_exceedances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List People
+         * @description Everybody who is enrolled, under their pseudonyms: no names, tags or places.
+         */
+        get: operations["list_people"];
         put?: never;
         post?: never;
         delete?: never;
@@ -545,6 +694,30 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Person
+         * @description Enrol a person, or give another name. 409 for a pseudonym whose person was erased.
+         */
+        put: operations["put_person"];
+        post?: never;
+        /**
+         * Erase Person
+         * @description Destroy the person's key and remove whatever names them or their tags. Cannot be undone.
+         */
+        delete: operations["erase_person"];
         options?: never;
         head?: never;
         patch?: never;
@@ -627,6 +800,66 @@ export interface paths {
          */
         get: operations["get_footprints"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/guardians/{guardian}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Guardian
+         * @description The account decides for the person no more.
+         */
+        delete: operations["remove_guardian"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Person Key
+         * @description Seal the person's name under a new key of their own.
+         */
+        post: operations["rotate_person_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give Tag
+         * @description The tag is this person's from now on.
+         */
+        put: operations["give_tag"];
         post?: never;
         delete?: never;
         options?: never;
@@ -762,6 +995,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take Tag
+         * @description The tag is nobody's from now on.
+         */
+        delete: operations["take_tag"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/water/excursions": {
         parameters: {
             query?: never;
@@ -855,6 +1108,32 @@ export interface components {
             display_name: string;
             /** Language */
             language: string;
+            /** Roles */
+            roles: components["schemas"]["Role"][];
+            /** Username */
+            username: string;
+        };
+        /**
+         * AccountList
+         * @description By user name.
+         */
+        AccountList: {
+            /** Accounts */
+            accounts: components["schemas"]["AccountRow"][];
+        };
+        /**
+         * AccountRow
+         * @description An account as administrators see it.
+         */
+        AccountRow: {
+            /** Active */
+            active: boolean;
+            /** Created */
+            created: string;
+            /** Display Name */
+            display_name: string;
+            /** Email */
+            email: string;
             /** Roles */
             roles: components["schemas"]["Role"][];
             /** Username */
@@ -1092,6 +1371,34 @@ export interface components {
              */
             next: number | null;
         };
+        /**
+         * ChannelEntry
+         * @description A channel without its address, which may hold a password.
+         */
+        ChannelEntry: {
+            /** Account */
+            account: string | null;
+            /** Domains */
+            domains: string[];
+            /** Enabled */
+            enabled: boolean;
+            /** Escalate After S */
+            escalate_after_s: number;
+            /** Minimum */
+            minimum: string;
+            /** Name */
+            name: string;
+            /** Role */
+            role: string | null;
+        };
+        /**
+         * ChannelList
+         * @description By name.
+         */
+        ChannelList: {
+            /** Channels */
+            channels: components["schemas"]["ChannelEntry"][];
+        };
         /** CommandRequest */
         CommandRequest: {
             /**
@@ -1326,6 +1633,43 @@ export interface components {
             downlinks: components["schemas"]["DownlinkEntry"][];
         };
         /**
+         * Enrolled
+         * @description A person as administrators see them: under their pseudonym, without name, tags or places.
+         */
+        Enrolled: {
+            /** Created */
+            created: string;
+            /** Guardians */
+            guardians: string[];
+            /** Key */
+            key: string;
+            /** Tags */
+            tags: number;
+        };
+        /**
+         * EnrolledList
+         * @description By key.
+         */
+        EnrolledList: {
+            /** People */
+            people: components["schemas"]["Enrolled"][];
+        };
+        /**
+         * ErasureEntry
+         * @description What was removed, by kind. ``complete``: free pages and logs of the files are clean as
+         *     well; else `vigil-cloud person erase` again in a quiet hour finishes it.
+         */
+        ErasureEntry: {
+            /** Complete */
+            complete: boolean;
+            /** Person */
+            person: string;
+            /** Removed */
+            removed: {
+                [key: string]: number;
+            };
+        };
+        /**
          * EvidenceFileEntry
          * @description One file that can be fetched from ``/evidence/{sha256}/{name}``.
          */
@@ -1464,6 +1808,8 @@ export interface components {
             lost_events: number;
             /** Out Of Service Until */
             out_of_service_until: string | null;
+            /** Revoked */
+            revoked: string | null;
             /** Second Box Seen */
             second_box_seen: string | null;
             /** Session */
@@ -1522,6 +1868,19 @@ export interface components {
             attribution: string;
             /** Url */
             url: string;
+        };
+        /** NewGateway */
+        NewGateway: {
+            /** Gateway */
+            gateway: string;
+        };
+        /**
+         * NewPerson
+         * @description How the person is called; sealed under a key of their own.
+         */
+        NewPerson: {
+            /** Name */
+            name: string;
         };
         /**
          * PasswordChange
@@ -1590,6 +1949,16 @@ export interface components {
              * @enum {string}
              */
             status: "ready" | "not-ready";
+        };
+        /**
+         * RevokedEntry
+         * @description What became free.
+         */
+        RevokedEntry: {
+            /** Devices */
+            devices: string[];
+            /** Gateway */
+            gateway: string;
         };
         /**
          * Role
@@ -1703,6 +2072,16 @@ export interface components {
             title_zh: string;
         };
         /**
+         * TokenEntry
+         * @description Shown once: only its digest is kept.
+         */
+        TokenEntry: {
+            /** Gateway */
+            gateway: string;
+            /** Token */
+            token: string;
+        };
+        /**
          * VisitEntry
          * @description One stay at one station.
          */
@@ -1745,6 +2124,64 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_alerts: {
         parameters: {
             query?: {
@@ -1987,6 +2424,64 @@ export interface operations {
             };
         };
     };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_dead_letters: {
         parameters: {
             query?: {
@@ -2162,6 +2657,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DeviceEntry"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {
@@ -2421,6 +2945,73 @@ export interface operations {
             };
         };
     };
+    post_gateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGateway"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_gateway: {
+        parameters: {
+            query?: {
+                /** @description take its devices off the list */
+                retire_devices?: boolean;
+            };
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_command: {
         parameters: {
             query?: never;
@@ -2602,6 +3193,37 @@ export interface operations {
             };
         };
     };
+    post_gateway_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_exceedances: {
         parameters: {
             query?: {
@@ -2636,6 +3258,35 @@ export interface operations {
             };
         };
     };
+    list_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolledList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_my_people: {
         parameters: {
             query?: never;
@@ -2652,6 +3303,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PersonList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPerson"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureEntry"];
                 };
             };
             /** @description A problem document */
@@ -2821,6 +3536,95 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Footprints"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_guardian: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                guardian: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_person_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {
@@ -3065,6 +3869,35 @@ export interface operations {
                 content: {
                     "text/event-stream": string;
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {

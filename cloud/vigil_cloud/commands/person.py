@@ -1,0 +1,104 @@
+"""``vigil-cloud person`` and ``tag``: people who carry beacons, and their beacons."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
+
+
+def add(commands: Commands, common: argparse.ArgumentParser) -> None:
+    """person list|add|rotate-key|erase, tag list|give|take."""
+    person = add_subject(commands, "person", "people who carry a beacon")
+    add_command(person, "list", _person_list, "one JSON object a line", common)
+    make = add_command(person, "add", _person_add, "enrol one, or give another name", common)
+    make.add_argument("person", help="a pseudonym: it stands in logs; no name")
+    make.add_argument("name")
+    rotate = "seal the name under a new key of the person's own"
+    add_command(person, "rotate-key", _rotate, rotate, common).add_argument("person")
+    erase = (
+        "destroy the person's key and remove whatever names them or their tags; it cannot be undone"
+    )
+    add_command(person, "erase", _erase, erase, common).add_argument("person")
+    tag = add_subject(commands, "tag", "beacons and stickers, and whose they are")
+    add_command(tag, "list", _tag_list, "one JSON object a line", common)
+    give = add_command(tag, "give", _tag_give, "it is this person's from now on", common)
+    give.add_argument("tag")
+    give.add_argument("person")
+    take = add_command(tag, "take", _tag_take, "lost or handed back: it is nobody's", common)
+    take.add_argument("tag")
+
+
+def _person_list(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.enrolment import people
+    from vigil_cloud.identity.cipher import Cipher
+
+    with opened(options) as services, services.sessions() as session:
+        for person in people(session, Cipher(services.settings.secret)):
+            print(person.model_dump_json())
+    return 0
+
+
+def _person_add(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.enrolment import enrol
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.cipher import Cipher
+
+    with opened(options) as services, writing(services.sessions) as session:
+        cipher = Cipher(services.settings.secret)
+        enrol(session, cipher, key=options.person, name=options.name, now=services.now())
+    print(json.dumps({"person": options.person, "enrolled": True}))
+    return 0
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.enrolment import rotate_key
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.cipher import Cipher
+
+    with opened(options) as services, writing(services.sessions) as session:
+        cipher = Cipher(services.settings.secret)
+        rotate_key(session, cipher, options.person, by=OPERATOR, now=services.now())
+    print(json.dumps({"person": options.person, "key": "rotated"}))
+    return 0
+
+
+def _erase(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.erasure import erase
+
+    with opened(options) as services:
+        done = erase(services, options.person, by=OPERATOR)
+    print(
+        json.dumps({"person": options.person, "removed": done.removed, "complete": done.complete})
+    )
+    return 0
+
+
+def _tag_list(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.enrolment import tags
+
+    with opened(options) as services, services.sessions() as session:
+        for tag, person in tags(session):
+            print(json.dumps({"tag": tag, "person": person}))
+    return 0
+
+
+def _tag_give(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.enrolment import hand_out
+    from vigil_cloud.database.engine import writing
+
+    with opened(options) as services, writing(services.sessions) as session:
+        hand_out(session, options.tag, options.person, by=OPERATOR, now=services.now())
+    print(json.dumps({"tag": options.tag, "person": options.person}))
+    return 0
+
+
+def _tag_take(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.enrolment import take_tag
+    from vigil_cloud.database.engine import writing
+
+    with opened(options) as services, writing(services.sessions) as session:
+        take_tag(session, options.tag, by=OPERATOR, now=services.now())
+    print(json.dumps({"tag": options.tag, "person": None}))
+    return 0

@@ -1,0 +1,157 @@
+"""Gateways thrown out and let in again, devices taken off the list. Knows no HTTP.
+
+The documented remedy for a stolen gateway: its messages are refused from the next batch on,
+its token and key are void, and its devices are free for the one that replaces it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import ClassVar, Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.devices import service
+from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
+from vigil_cloud.devices.seen import enrol
+from vigil_cloud.devices.service import UnknownDevice, UnknownGateway
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.models import GatewayToken
+from vigil_cloud.identity.service import set_gateway_token
+from vigil_cloud.problem import ApiError
+
+REVOKED: Final = "revoked-gateway"
+"""Reason of the dead letter."""
+
+
+_FOR_GOOD: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class GatewayExists(ApiError):
+    """It has a token already, which another would silently end."""
+
+    code: ClassVar[str] = "gateway-exists"
+    status: ClassVar[int] = 409
+
+
+class GatewayRevoked(ApiError):
+    """It was thrown out."""
+
+    code: ClassVar[str] = "gateway-revoked"
+    status: ClassVar[int] = 409
+
+
+def revoked(session: Session, gateways: Iterable[str]) -> set[str]:
+    """Those of the gateways that were thrown out."""
+    names = sorted(set(gateways))
+    query = select(GatewayRevocation.gateway).where(GatewayRevocation.gateway.in_(names))
+    return set(session.scalars(query)) if names else set()
+
+
+def add(session: Session, gateway: str, *, by: str, now: datetime) -> str:
+    """Let a new gateway in; its token. Raises ``GatewayExists``, ``GatewayRevoked``."""
+    _refuse_revoked(session, gateway)
+    if session.get(GatewayToken, gateway) is not None:
+        raise GatewayExists(
+            f"Gateway {gateway!r} is there and has its token; `vigil-cloud gateway rotate-token"
+            f" {gateway}` gives another, with which the old one ends."
+        )
+    enrol(session, gateway, now)
+    return _token(session, gateway, "gateway.added", by, now)
+
+
+def rotate_token(session: Session, gateway: str, *, by: str, now: datetime) -> str:
+    """Another token in place of the old. Raises ``UnknownGateway``, ``GatewayRevoked``."""
+    _refuse_revoked(session, gateway)
+    _known(session, gateway)
+    return _token(session, gateway, "gateway.token-rotated", by, now)
+
+
+def readmit(session: Session, gateway: str, *, by: str, now: datetime) -> str:
+    """Let one in again that was thrown out; a new token. Raises ``UnknownGateway``."""
+    row = session.get(GatewayRevocation, gateway)
+    if row is None:
+        raise UnknownGateway(f"Gateway {gateway!r} was not revoked.")
+    session.delete(row)
+    enrol(session, gateway, now)
+    _known(session, gateway).out_of_service_until = None
+    return _token(session, gateway, "gateway.readmitted", by, now)
+
+
+def revoke(
+    session: Session, gateway: str, *, by: str, now: datetime, retire: bool = False
+) -> list[str]:
+    """Throw a gateway out; its devices, which are released or, with ``retire``, removed.
+
+    Again does nothing. Raises ``UnknownGateway``.
+    """
+    row = _known(session, gateway)
+    if session.get(GatewayRevocation, gateway) is not None:
+        return []
+    session.add(GatewayRevocation(gateway=gateway, at=now, account=by, public_key=row.public_key))
+    session.execute(delete(GatewayToken).where(GatewayToken.gateway == gateway))
+    session.execute(delete(Downlink).where(Downlink.gateway == gateway, Downlink.sent.is_(None)))
+    row.public_key = None
+    row.out_of_service_until = _FOR_GOOD  # its silence is meant: no platform alert tells of it
+    row.connected, row.offline, row.updated = False, True, now
+    row.conflicts = []
+    names = session.scalars(
+        select(Device.device).where(Device.gateway == gateway).order_by(Device.device)
+    ).all()
+    for name in names:
+        service.release(session, name, by, now)
+        if retire:
+            remove_device(session, name, by=by, now=now)
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="gateway.revoked",
+        subject=gateway,
+        detail={"devices": len(names), "retired": retire},
+    )
+    return list(names)
+
+
+def remove_device(session: Session, name: str, *, by: str, now: datetime) -> None:
+    """Take a device off the list; readings and alerts stay as what happened. It comes back
+    with the next birth that describes it. Raises ``UnknownDevice``."""
+    row = session.get(Device, name, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise UnknownDevice(f"There is no device {name!r}.")
+    session.delete(row)
+    session.flush()
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="device.removed",
+        subject=name,
+        detail={"gateway": row.gateway},
+    )
+
+
+def _known(session: Session, gateway: str) -> Gateway:
+    row = session.get(Gateway, gateway, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise UnknownGateway(f"There is no gateway {gateway!r}.")
+    return row
+
+
+def _refuse_revoked(session: Session, gateway: str) -> None:
+    row = session.get(GatewayRevocation, gateway)
+    if row is not None:
+        raise GatewayRevoked(
+            f"Gateway {gateway!r} was revoked on {row.at:%Y-%m-%d} by {row.account};"
+            f" `vigil-cloud gateway readmit {gateway}` lets it in again."
+        )
+
+
+def _token(session: Session, gateway: str, action: str, by: str, now: datetime) -> str:
+    token = secrets.token_urlsafe(32)
+    set_gateway_token(session, gateway, token, now)
+    audit.append(session, at=now, account=by, action=action, subject=gateway)
+    return token
