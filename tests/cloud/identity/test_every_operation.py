@@ -122,6 +122,8 @@ TABLE = [
     Row("GET /api/v1/dead-letters/{number}", OPERATE),
     Row("POST /api/v1/dead-letters/{number}/replay", OPERATE),
     Row("POST /api/v1/dead-letters/{number}/dismiss", OPERATE),
+    Row("POST /api/v1/gateways/{gateway}/service", OPERATE, {"until": None}),
+    Row("POST /api/v1/devices/{device}/service", OPERATE, {"until": None}),
     Row("POST /api/v1/gateways", OPERATE, {"gateway": "gw-west"}),
     Row("POST /api/v1/gateways/{gateway}/token", OPERATE),
     Row("DELETE /api/v1/devices/{device}", OPERATE),
