@@ -3,6 +3,7 @@
 import type {
   Alert,
   CheckinDetail,
+  Doubts,
   LevelCurve,
   NoiseDetail,
   SmokeDetail,
@@ -64,7 +65,24 @@ export function smokeDetail(alert: Alert): SmokeDetail | null {
     since: d.since ?? alert.event_time,
     battery_percent: d.battery_percent ?? null,
     link_quality: d.link_quality ?? null,
+    during_test: d.during_test === true,
+    unconfirmed_since: str(d.unconfirmed_since) ? d.unconfirmed_since : null,
+    signs: Array.isArray(d.signs) ? d.signs.filter(str) : [],
+    raw: str(d.raw) ? d.raw : null,
   };
+}
+
+/** Null where nothing is doubtful. */
+export function doubtsOf(alert: Alert): Doubts | null {
+  const { time_quality, claimed_times, owner_doubtful, shape_doubtful } = alert.detail;
+  const time = time_quality === "ahead" || time_quality === "behind" ? time_quality : null;
+  const claimed =
+    typeof claimed_times === "object" && claimed_times !== null
+      ? Object.entries(claimed_times).filter((pair): pair is [string, string] => str(pair[1]))
+      : [];
+  const owner = str(owner_doubtful) ? owner_doubtful : null;
+  const shape = Array.isArray(shape_doubtful) ? shape_doubtful.filter(str) : [];
+  return time || owner || shape.length > 0 ? { time, claimed, owner, shape } : null;
 }
 
 export function checkinDetail(alert: Alert): CheckinDetail | null {

@@ -80,6 +80,19 @@ export interface SmokeDetail {
   since: string;
   battery_percent: number | null;
   link_quality: number | null;
+  during_test: boolean;
+  unconfirmed_since: string | null;
+  signs: readonly string[];
+  raw: string | null;
+}
+
+/** What is doubtful of the message that an alert rests on. */
+export interface Doubts {
+  time: "ahead" | "behind" | null;
+  /** What the device said, by the name of what it said it of. */
+  claimed: readonly (readonly [string, string])[];
+  owner: string | null;
+  shape: readonly string[];
 }
 
 export interface LaneDepth {
