@@ -30,6 +30,7 @@ from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
 from vigil_cloud.notify.routes import router as channels_router
+from vigil_cloud.retention import Retention
 from vigil_cloud.security_headers import SecurityHeaders
 from vigil_cloud.services import Services
 from vigil_cloud.smoke.routes import router as smoke_router
@@ -123,6 +124,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     run = Courier(services).run
     courier = threading.Thread(target=run, args=(stop,), name="courier", daemon=True)
     courier.start()
+    keep = Retention(services).run
+    threading.Thread(target=keep, args=(stop,), name="retention", daemon=True).start()
     tidying = asyncio.create_task(stream.tidy(services))
     try:
         yield

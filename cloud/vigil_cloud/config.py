@@ -73,6 +73,29 @@ class SmtpSettings(BaseModel):
     security: Literal["starttls", "tls", "none"] = "starttls"
 
 
+class RetentionSettings(BaseModel):
+    """``[retention]`` or ``VIGIL_RETENTION__…``: for how many days what is kept; 0: for good."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    visits_days: Annotated[float, Field(ge=0)] = 90.0
+    """Where people were: visits, and the alerts about them."""
+    alerts_days: Annotated[float, Field(ge=0)] = 1825.0
+    """Alerts that are over and that somebody has acknowledged; never one that waits."""
+    evidence_days: Annotated[float, Field(ge=0)] = 1825.0
+    """Packages of alerts that are over and acknowledged."""
+    stray_evidence_days: Annotated[float, Field(ge=0)] = 180.0
+    """Packages that no alert names."""
+    downlinks_days: Annotated[float, Field(ge=0)] = 400.0
+    """Commands; configurations stay."""
+    audit_days: Annotated[float, Field(ge=0)] = 3650.0
+    """Lines of the audit log; the rest of the chain still verifies."""
+    series_days: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=lambda: {"checkin": 400.0}
+    )
+    """Readings by domain; of a domain that is not named: for good."""
+
+
 class Settings(BaseSettings):
     """Everything that an operator decides. Frozen: nothing below the entrance changes it."""
 
@@ -138,6 +161,7 @@ class Settings(BaseSettings):
     future_after_s: Annotated[float, Field(gt=0)] = 600.0
     dead_letter_days: Annotated[float, Field(gt=0)] = 90.0
     """Refused messages are removed when they have not come again for so long."""
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     offline_after_s: Annotated[float, Field(gt=0)] = 180.0
     """A gateway unheard of for this long is offline: three health intervals."""
 

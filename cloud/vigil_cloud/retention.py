@@ -1,0 +1,217 @@
+"""What is kept for how long: old rows, readings and packages are removed, class by class.
+
+Small transactions of its own thread, one after the other, never ingest's: an alarm waits for
+none of them longer than for one batch. What was removed is counted in the audit log in the
+same transaction, so that a crash in between leaves both or neither, and the next round goes
+on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import ColumnElement, and_, delete, exists, not_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.checkin.models import Visit
+from vigil_cloud.config import RetentionSettings
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Downlink
+from vigil_cloud.evidence.models import EvidenceRow
+from vigil_cloud.identity import audit, looks
+from vigil_cloud.identity.models import AuditEntry, Look
+from vigil_cloud.services import Services
+
+KEEPER: Final = "retention"
+"""Who the audit log says removed it."""
+EVERY_S: Final = 3600.0
+BEGINS_AFTER_S: Final = 60.0
+BATCH: Final = 200
+BATCHES: Final = 50
+"""Per class and round: what is left waits for the next."""
+_BREATH_S: Final = 0.05
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One class of what is kept; ``batch`` removes some of what is older than its moment."""
+
+    name: str
+    days: float
+    batch: Callable[[datetime], int]
+
+
+class Retention:
+    """One per API process, on a thread of its own. Several at once do each other's work."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def run(self, stop: threading.Event) -> None:
+        """Until stopped. A store that is away is asked again in the next round."""
+        pause_s = BEGINS_AFTER_S
+        while not stop.wait(pause_s):
+            pause_s = EVERY_S
+            self.keep(stop)
+
+    def keep(self, stop: threading.Event | None = None) -> dict[str, int]:
+        """One round; how much was removed of each class."""
+        removed: dict[str, int] = {}
+        for rule in self.rules():
+            try:
+                removed[rule.name] = self._apply(rule, stop)
+            except Exception as error:  # one class that fails does not keep the others
+                _log.warning("retention-failed", what=rule.name, exc_info=error)
+        if found := {name: number for name, number in removed.items() if number}:
+            _log.info("retention-removed", **found)
+        return removed
+
+    def rules(self) -> list[Rule]:
+        """What is kept for how long; 0 days: for good."""
+        kept: RetentionSettings = self._services.settings.retention
+        by_time = [
+            Rule("looks", 0, self._looks),
+            Rule("visits", kept.visits_days, self._of(Visit, Visit.id, _visits)),
+            Rule("whereabouts", kept.visits_days, self._of(AlertRow, AlertRow.id, _whereabouts)),
+            Rule("alerts", kept.alerts_days, self._of(AlertRow, AlertRow.id, _alerts)),
+            Rule("evidence", kept.evidence_days, self._evidence(_of_done_alerts)),
+            Rule("stray evidence", kept.stray_evidence_days, self._evidence(_of_no_alert)),
+            Rule("downlinks", kept.downlinks_days, self._of(Downlink, Downlink.id, _downlinks)),
+            Rule("audit", kept.audit_days, self._audit),
+        ]
+        series = [
+            Rule(f"readings of {domain}", days, self._series(domain))
+            for domain, days in sorted(kept.series_days.items())
+        ]
+        return [rule for rule in (*by_time, *series) if rule.days > 0 or rule.name == "looks"]
+
+    def _apply(self, rule: Rule, stop: threading.Event | None) -> int:
+        before = self._services.now() - timedelta(days=rule.days)
+        removed = 0
+        for _ in range(BATCHES):
+            found = rule.batch(before)
+            removed += found
+            if not found or (stop is not None and stop.wait(_BREATH_S)):
+                break
+        return removed
+
+    def _of(
+        self,
+        model: type[Any],
+        key: InstrumentedAttribute[str],
+        condition: Callable[[datetime], ColumnElement[bool]],
+    ) -> Callable[[datetime], int]:
+        def batch(before: datetime) -> int:
+            with writing(self._services.sessions) as session:
+                if model is AlertRow:
+                    feed.lock(session)
+                keys = session.scalars(select(key).where(condition(before)).limit(BATCH)).all()
+                if keys:
+                    statement = delete(model).where(key.in_(keys))
+                    session.execute(statement.execution_options(synchronize_session=False))
+                    self._tell(session, model.__tablename__, len(keys), before)
+            return len(keys)
+
+        return batch
+
+    def _evidence(self, condition: Callable[[], ColumnElement[bool]]) -> Callable[[datetime], int]:
+        def batch(before: datetime) -> int:
+            old = and_(EvidenceRow.stored < before, condition())
+            with self._services.sessions() as session:
+                rows = session.scalars(select(EvidenceRow).where(old).limit(BATCH)).all()
+            removed = 0
+            for row in rows:
+                with writing(self._services.sessions) as session:
+                    feed.lock(session)
+                    # Asked again under the lock: an event may have named it meanwhile.
+                    wanted = old & (EvidenceRow.sha256 == row.sha256)
+                    if session.scalar(select(EvidenceRow.sha256).where(wanted)) is None:
+                        continue
+                    # The object first: a row without its object is removed by the next round.
+                    self._services.objects.delete(row.object_name)
+                    session.execute(delete(EvidenceRow).where(EvidenceRow.sha256 == row.sha256))
+                    self._tell(session, "evidence", 1, before)
+                removed += 1
+            return removed
+
+        return batch
+
+    def _audit(self, before: datetime) -> int:
+        now = self._services.now()
+        with writing(self._services.sessions) as session:
+            number = audit.prune(session, before, by=KEEPER, now=now, limit=BATCH)
+            if number:
+                first = select(AuditEntry.number).order_by(AuditEntry.number).limit(1)
+                oldest = session.scalar(first) or 0
+                session.execute(delete(Look).where(Look.number < oldest))
+        return number
+
+    def _looks(self, _before: datetime) -> int:
+        with writing(self._services.sessions) as session:
+            return looks.close_old(session, self._services.now())
+
+    def _series(self, domain: str) -> Callable[[datetime], int]:
+        def batch(before: datetime) -> int:
+            number = self._services.timeseries.expire(domain, before)
+            if number:
+                with writing(self._services.sessions) as session:
+                    self._tell(session, f"readings of {domain}", number, before)
+            return number
+
+        return batch
+
+    def _tell(self, session: Session, what: str, number: int, before: datetime) -> None:
+        audit.append(
+            session,
+            at=self._services.now(),
+            account=KEEPER,
+            action="retention.removed",
+            subject=what,
+            detail={"removed": number, "before": before.isoformat()},
+        )
+
+
+def _visits(before: datetime) -> ColumnElement[bool]:
+    return Visit.last_seen < before
+
+
+def _whereabouts(before: datetime) -> ColumnElement[bool]:
+    """Alerts that tell where somebody was go with the visits, looked at or not."""
+    last = or_(AlertRow.cleared.is_(None), AlertRow.cleared < before)
+    return and_(AlertRow.person_key.is_not(None), AlertRow.raised < before, last)
+
+
+def _alerts(before: datetime) -> ColumnElement[bool]:
+    """Never one that still waits for somebody."""
+    return and_(AlertRow.person_key.is_(None), AlertRow.raised < before, _done(AlertRow))
+
+
+def _done(alert: Any) -> ColumnElement[bool]:
+    seen = or_(alert.acknowledged, alert.severity == "info")
+    done: ColumnElement[bool] = and_(not_(alert.active), seen)
+    return done
+
+
+def _of_no_alert() -> ColumnElement[bool]:
+    return not_(exists().where(AlertRow.evidence_sha256 == EvidenceRow.sha256))
+
+
+def _of_done_alerts() -> ColumnElement[bool]:
+    """Of alerts that are all done; of an open one it is a proof that somebody still needs."""
+    alert = aliased(AlertRow)
+    named = exists().where(alert.evidence_sha256 == EvidenceRow.sha256)
+    waits = exists().where(alert.evidence_sha256 == EvidenceRow.sha256, not_(_done(alert)))
+    return and_(named, not_(waits))
+
+
+def _downlinks(before: datetime) -> ColumnElement[bool]:
+    # The newest configuration's number follows from how many there were.
+    return and_(Downlink.created < before, Downlink.channel != "config")

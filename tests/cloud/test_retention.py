@@ -1,0 +1,212 @@
+"""What is older than its time is removed, counted, and nothing else with it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from cloud_city import GATEWAY, NOON, City, exceedance, sealed, visit
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.checkin.models import Visit
+from vigil_cloud.database.engine import writing
+from vigil_cloud.evidence.models import EvidenceRow
+from vigil_cloud.identity.audit import append, verify
+from vigil_cloud.identity.errors import AuditBroken
+from vigil_cloud.identity.models import AuditEntry, Look
+from vigil_cloud.objects.port import ObjectMissing
+from vigil_cloud.retention import BATCH, Retention
+from vigil_cloud.timeseries.port import Point, Series
+from vigil_schemas.evidence import EvidenceReference
+from vigil_schemas.senml import microseconds
+
+DAYS = {"visits": 90, "alerts": 1825, "evidence": 1825, "audit": 3650}
+
+
+def count(city: City, model: Any) -> int:
+    with city.services.sessions() as session:
+        return len(session.scalars(select(model)).all())
+
+
+def said(city: City) -> dict[str, int]:
+    """What the audit log says was removed, by class."""
+    told: dict[str, int] = {}
+    with city.services.sessions() as session:
+        verify(session)
+        lines = session.scalars(select(AuditEntry).where(AuditEntry.account == "retention"))
+        for line in lines:
+            if line.action == "retention.removed":
+                told[line.subject] = told.get(line.subject, 0) + line.detail["removed"]
+    return told
+
+
+def test_visits_and_their_alerts_go_after_their_time(either_city: City) -> None:
+    city = either_city
+    for number in range(3):
+        city.send(visit(NOON, id=f"visit-old-{number}"), "station-1")
+        city.send(visit(NOON, "departed", f"visit-old-{number}"), "station-1")
+    city.later(days=89)
+    city.send(visit(city.time, id="visit-new"), "station-1")
+    keeper = Retention(city.services)
+
+    keeper.keep()
+    assert (count(city, Visit), count(city, AlertRow)) == (4, 4)
+
+    city.later(days=2)
+    keeper.keep()
+    keeper.keep()
+    assert (count(city, Visit), count(city, AlertRow)) == (1, 1)
+    assert said(city) == {"visits": 3, "alerts": 3}
+
+
+def test_an_alert_that_waits_for_somebody_is_never_removed(city: City) -> None:
+    city.send(exceedance(NOON, "exceedance-1"), "mic-1")
+    city.send(exceedance(NOON, "exceedance-2"), "mic-1")
+    with writing(city.services.sessions) as session:
+        done = select(AlertRow.id).order_by(AlertRow.id).limit(1).scalar_subquery()
+        session.execute(
+            update(AlertRow)
+            .where(AlertRow.id == done)
+            .values(active=False, acknowledged=True, confirmed=True)
+        )
+    city.later(days=DAYS["alerts"] + 1)
+
+    Retention(city.services).keep()
+
+    with city.services.sessions() as session:
+        (left,) = session.scalars(select(AlertRow))
+        assert left.active
+
+
+def stored(city: City, name: str, *, announced: bool) -> str:
+    sha256, body = sealed({"sound.wav": name.encode()}, evidence_id=name)
+    if announced:
+        reference = EvidenceReference(sha256=sha256, size=len(body))
+        city.send(exceedance(city.time, name, evidence=reference), "mic-1")
+    answer = city.anonymous().put(
+        f"/api/v1/gateways/{GATEWAY}/evidence/{sha256}",
+        content=body,
+        headers={"Authorization": f"Bearer {city.token()}"},
+    )
+    assert answer.status_code == 201, answer.text
+    return sha256
+
+
+def test_packages_go_with_their_objects_and_those_of_open_alerts_stay(city: City) -> None:
+    stray = stored(city, "stray-package", announced=False)
+    needed = stored(city, "open-package", announced=True)
+    done = stored(city, "done-package", announced=True)
+    with writing(city.services.sessions) as session:
+        session.execute(
+            update(AlertRow)
+            .where(AlertRow.evidence_sha256 == done)
+            .values(active=False, acknowledged=True)
+        )
+    city.later(days=181)
+    keeper = Retention(city.services)
+    keeper.keep()
+    assert evidence(city) == {needed, done}
+
+    city.later(days=DAYS["evidence"])
+    keeper.keep()
+
+    assert evidence(city) == {needed}
+    for gone in (stray, done):
+        with pytest.raises(ObjectMissing):
+            city.services.objects.size(f"evidence/{GATEWAY}/{gone}.zip")
+
+
+def evidence(city: City) -> set[str]:
+    with city.services.sessions() as session:
+        return set(session.scalars(select(EvidenceRow.sha256)))
+
+
+def test_a_row_whose_object_was_removed_before_a_crash_goes_in_the_next_round(city: City) -> None:
+    stray = stored(city, "stray-package", announced=False)
+    city.services.objects.delete(f"evidence/{GATEWAY}/{stray}.zip")
+    city.later(days=181)
+
+    Retention(city.services).keep()
+
+    assert evidence(city) == set()
+
+
+def test_old_audit_lines_go_and_the_rest_of_the_chain_verifies(either_city: City) -> None:
+    city = either_city
+    with writing(city.services.sessions) as session:
+        for number in range(BATCH + 50):
+            append(session, at=NOON, account="li", action="old", subject=str(number))
+    city.later(days=DAYS["audit"] + 1)
+    with writing(city.services.sessions) as session:
+        append(session, at=city.time, account="li", action="new", subject="")
+
+    Retention(city.services).keep()
+
+    with city.services.sessions() as session:
+        actions = set(session.scalars(select(AuditEntry.action)))
+        verify(session)
+    assert "old" not in actions
+    assert {"new", "audit.pruned"} <= actions
+    assert count(city, Look) == 0
+
+
+def test_lines_that_somebody_took_from_the_beginning_are_missed(city: City) -> None:
+    with writing(city.services.sessions) as session:
+        for number in range(5):
+            append(session, at=NOON, account="li", action="act", subject=str(number))
+    with writing(city.services.sessions) as session:
+        first = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).first()
+        session.delete(first)
+
+    with city.services.sessions() as session, pytest.raises(AuditBroken, match="missing"):
+        verify(session)
+
+
+def test_readings_of_a_domain_go_after_their_time(city: City) -> None:
+    checkin = Series("checkin", GATEWAY, "station-1", "tags_seen")
+    water = Series("water", GATEWAY, "sonde-1", "pH")
+    city.services.timeseries.write(
+        [Point(one, microseconds(NOON) + n, 1.0, 1) for one in (checkin, water) for n in range(9)]
+    )
+    city.later(days=401)
+
+    removed = Retention(city.services).keep()
+
+    assert removed["readings of checkin"] == 9
+    span = (NOON - timedelta(days=1), NOON + timedelta(days=1))
+    assert city.services.timeseries.count(checkin, *span) == 0
+    assert city.services.timeseries.count(water, *span) == 9
+    assert said(city) == {"readings of checkin": 9}
+
+
+def test_what_shall_be_kept_for_good_is(tmp_path_factory: pytest.TempPathFactory) -> None:
+    city = City(tmp_path_factory.mktemp("kept"), retention={"visits_days": 0, "audit_days": 0})
+    names = {rule.name for rule in Retention(city.services).rules()}
+    city.close()
+
+    assert not names & {"visits", "whereabouts", "audit"}
+    assert "alerts" in names
+
+
+def test_more_than_one_batch_goes_in_one_round(city: City) -> None:
+    digests = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(BATCH * 2 + 1)]
+    with writing(city.services.sessions) as session:
+        for digest in digests:
+            session.add(
+                Visit(
+                    id=f"{GATEWAY}:{digest[:40]}",
+                    tag="epc:0011223344556677",
+                    gateway=GATEWAY,
+                    device="station-1",
+                    carrier="uhf",
+                    arrived=NOON,
+                    last_seen=NOON,
+                    sightings=1,
+                )
+            )
+    city.later(days=91)
+
+    assert Retention(city.services).keep()["visits"] == BATCH * 2 + 1
