@@ -3,7 +3,7 @@
 Apprise's services call ``requests`` and keep of the answer a line in a log. Whether to try again,
 when, and whether a message may have arrived depend on the status, on Retry-After and on where a
 time-out struck. So ``requests.Session.send`` is observed, in the context that asked for it alone:
-the way OpenTelemetry's instrumentation goes (ADR 14).
+the way OpenTelemetry's instrumentation goes (docs/decisions/0017-what-services-answer.md).
 """
 
 from __future__ import annotations

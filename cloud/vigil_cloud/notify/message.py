@@ -20,14 +20,23 @@ MOST_LINES: Final = 40
 """Alerts that one message names; of more it tells the number. Several services cut what is
 longer than 4,000 characters."""
 _SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
-_SIGNS: Final = {
-    "smoke": ("smoke", "煙霧"),
+_REASONS: Final = {
     "heat": ("heat", "高溫"),
-    "co": ("carbon monoxide", "一氧化碳"),
-    "gas": ("gas", "瓦斯"),
     "density": ("denser smoke", "煙霧變濃"),
-    "second-alarm": ("a second alarm rings", "第二個警報器作響"),
+    "second_alarm": ("a second alarm rings", "第二個警報器作響"),
+    "the alarm says so now": ("the alarm says so now", "警報器已證實"),
+    "smoke lasts longer than a self test": (
+        "smoke lasts longer than a self test",
+        "煙霧持續時間超過自我測試",
+    ),
+    "smoke goes on after its self test": (
+        "smoke goes on after its self test",
+        "自我測試結束後煙霧仍持續",
+    ),
+    "severity major": ("it is more severe", "情況加重"),
+    "severity critical": ("it is critical now", "情況已屬緊急"),
 }
+"""Why an alert is told again, as the domains word it; what is not known is shown as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +151,21 @@ def _why(telling: Telling, words: _Words) -> list[str]:
             )
         )
     elif telling.round:
-        sign = _SIGNS.get(telling.round, (telling.round, telling.round))
-        lines.append(words.of(f"Told again: {sign[0]}.", f"再次通報：{sign[1]}。"))
+        reason = _reason(telling.round, words)
+        lines.append(words.of(f"Told again: {reason}.", f"再次通報：{reason}。"))
     if telling.escalation:
         lines.append(words.of("Nobody has acknowledged this alert.", "尚無人受理此警報。"))
     return lines
+
+
+def _reason(round: str, words: _Words) -> str:
+    """Several signs stand one after the other; the density's figure follows its word."""
+    told = []
+    for one in round.split(", "):
+        word, _, figure = one.partition(" ") if one.startswith("density ") else (one, "", "")
+        text = words.of(*_REASONS.get(word, (word, word)))
+        told.append(f"{text} ({figure})" if figure else text)
+    return words.of(", ", "、").join(told)
 
 
 def _facts(alert: AlertRow, words: _Words) -> list[str]:

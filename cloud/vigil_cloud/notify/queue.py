@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.domains import AlertDomain
@@ -42,21 +42,21 @@ def enqueue(session: Session, alert: AlertRow, now: datetime, *, round: str = ""
     """
     hearers = Hearers(session, alert, now)
     soonest = now + (SETTLE if alert.domain == AlertDomain.PLATFORM else timedelta())
-    for channel, account in session.execute(_CHANNELS.where(Channel.enabled)):
-        if not wants(channel, alert) or not hearers.include(channel, account):
-            continue
-        session.add(
-            Delivery(
-                alert_id=alert.id,
-                channel_id=channel.id,
-                state="waiting",
-                attempts=0,
-                queued=now,
-                round=round,
-                due=soonest + timedelta(seconds=channel.escalate_after_s),
-                escalation=channel.escalate_after_s > 0,
-            )
-        )
+    rows = [
+        {
+            "alert_id": alert.id,
+            "channel_id": channel.id,
+            "state": "waiting",
+            "queued": now,
+            "round": round,
+            "due": soonest + timedelta(seconds=channel.escalate_after_s),
+            "escalation": channel.escalate_after_s > 0,
+        }
+        for channel, account in session.execute(_CHANNELS.where(Channel.enabled))
+        if wants(channel, alert) and hearers.include(channel, account)
+    ]
+    if rows:
+        session.execute(insert(Delivery), rows)
 
 
 def rearm(session: Session, alert: AlertRow, now: datetime) -> None:

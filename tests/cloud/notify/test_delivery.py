@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import logging
+import threading
 from collections.abc import Iterator
 from email.policy import default
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import structlog
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from cloud_city import GATEWAY, NAME, City, alarm, exceedance, visit
 from servers import eventually, free_port
@@ -222,6 +223,44 @@ def test_a_courier_that_dies_with_a_delivery_leaves_it_to_the_next(city: City, h
     city.later(minutes=2)
     assert other.deliver_due() == 1
     assert hook.titles == ["REPEAT: Smoke alarm at Chen home"], "the first may have told it"
+
+
+def test_two_couriers_tell_each_fire_once(either_city: City, hook: Hook) -> None:
+    city = either_city
+    for number in range(4):
+        channel(city, hook.url, f"hook {number}", role=Role.DISPATCHER)
+    for number in range(12):
+        city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1")
+    couriers = [Courier(city.services) for _ in range(2)]
+
+    threads = [threading.Thread(target=courier.deliver_due) for courier in couriers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert hook.titles == 4 * ["12 alerts: Smoke alarm at Chen home"]
+
+
+def test_statements_do_not_grow_with_the_channels(city: City, hook: Hook) -> None:
+    def statements(id: str) -> int:
+        asked: list[str] = []
+        event.listen(
+            city.services.engine,
+            "before_cursor_execute",
+            heard := lambda _c, _u, statement, *_: asked.append(statement),
+        )
+        city.send(alarm(city.time, id=id), "alarm-1")
+        event.remove(city.services.engine, "before_cursor_execute", heard)
+        return len(asked)
+
+    channel(city, hook.url, "first", role=Role.DISPATCHER)
+    channel(city, hook.url, "second", username="dispatcher")
+    few = statements("alarm-0001")
+    for number in range(30):
+        channel(city, hook.url, f"hook {number}", username="maintainer")
+
+    assert statements("alarm-0002") <= few
 
 
 def test_what_nobody_acknowledges_goes_to_the_next_channel(city: City, hook: Hook) -> None:

@@ -175,6 +175,30 @@ def test_another_sign_is_told_once_also_to_who_acknowledged(city: City, hook: Ho
     assert not alert["state"]["acknowledged"], "it has to be looked at anew"
 
 
+@pytest.mark.parametrize(
+    ("reason", "english", "chinese"),
+    [
+        ("second_alarm", "a second alarm rings", "第二個警報器作響"),
+        ("density 0.12, heat", "denser smoke (0.12), heat", "煙霧變濃 (0.12)、高溫"),
+        ("something new", "something new", "something new"),
+    ],
+)
+def test_why_it_is_told_again_is_said_in_both_languages(
+    city: City, hook: Hook, reason: str, english: str, chinese: str
+) -> None:
+    channel(city, hook.url, "en", role=Role.DISPATCHER)
+    channel(city, hook.url, "zh", role=Role.DISPATCHER, language="zh-TW")
+    courier = Courier(city.services)
+    fire(city)
+    courier.deliver_due()
+    fire(city, tell_again=reason)
+    courier.deliver_due()
+
+    told = "\n".join(message["message"] for message in hook.received[2:])
+    assert f"Told again: {english}." in told
+    assert f"再次通報：{chinese}。" in told
+
+
 def test_a_sign_that_came_with_the_alert_itself_is_no_news(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
     for _ in range(2):
