@@ -61,7 +61,7 @@ class SmokeHandler:
             session.add(row)
         _keep(row, event, verdict, message.received)
         session.flush()
-        if event.active and event.condition in FIRES and row.cleared is None:
+        if verdict.severity == "critical" and event.active and row.cleared is None:
             self._end_tests(session, row, message.received)
 
     @staticmethod
@@ -74,10 +74,8 @@ class SmokeHandler:
             AlarmCondition.id != rings.id,
         )
         for other in session.scalars(others.with_for_update()):
-            if other.device != rings.device:
-                call_fire(session, other, SECOND_ALARM, now)
-            elif not rings.in_test:
-                call_fire(session, other, rings.condition, now)
+            same = other.device == rings.device
+            call_fire(session, other, rings.condition if same else SECOND_ALARM, now)
 
 
 def smoke_chore() -> Chore:
@@ -149,7 +147,10 @@ def _circumstances(
             for one in found
         ),
         neighbour=any(
-            one.device != device and one.condition in FIRES and not _is_unconfirmed(session, one)
+            one.device != device
+            and one.condition in FIRES
+            and not one.in_test  # two alarms that are tested at once are two tests
+            and not _is_unconfirmed(session, one)
             for one in found
         ),
         # A report that comes late takes nothing away of what was told without any doubt.

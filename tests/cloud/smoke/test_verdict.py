@@ -144,8 +144,20 @@ def test_a_second_alarm_behind_the_gateway_makes_both_a_fire(city: City, v1: boo
     for device in ("alarm-1", "alarm-2"):
         said(city, "test", device=device, v1=v1)
         said(city, device=device, v1=v1, **({} if v1 else {"during_test": True}))
+    assert told(city) == told(city, "alarm-2-smoke") == HOME, "two tests at once are two tests"
 
-    assert told(city) == told(city, "alarm-2-smoke") == FIRE
+    said(city, device="alarm-3", v1=v1)
+
+    assert {told(city, f"alarm-{n}-smoke") for n in (1, 2, 3)} == {FIRE}
+
+
+@pytest.mark.parametrize("v1", [False, True])
+def test_no_test_begins_beside_a_fire(city: City, v1: bool) -> None:
+    said(city, device="alarm-3", v1=v1)
+    said(city, "test", v1=v1)
+    said(city, v1=v1, **({} if v1 else {"during_test": True}))
+
+    assert told(city) == FIRE
 
 
 def test_an_old_report_behind_the_gateway_is_no_second_alarm(city: City) -> None:

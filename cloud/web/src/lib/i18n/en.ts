@@ -142,6 +142,8 @@ export const en = {
   "noise.threshold": "Threshold",
   "noise.background": "Background (LAF90)",
   "noise.duration": "Above the threshold for",
+  "noise.time":
+    "The clock was wrong: the times are those of receipt, and no fine may rest on this.",
   "noise.overload":
     "The microphone was overloaded: the level is a lower bound, and no fine may rest on it.",
   "noise.uncalibrated": "This microphone has not been calibrated: the level is no evidence.",

@@ -142,6 +142,7 @@ export const zhTW: Record<Key, string> = {
   "noise.threshold": "門檻值",
   "noise.background": "背景聲級（LAF90）",
   "noise.duration": "超過門檻時間",
+  "noise.time": "時鐘有誤：所示為收到時間，不得據以裁罰。",
   "noise.overload": "麥克風過載：聲級僅為下限，不得據以裁罰。",
   "noise.uncalibrated": "麥克風尚未校正：聲級不具證據力。",
   "noise.seconds": "秒",
