@@ -68,6 +68,8 @@ class Store:
         self._now_us = now_us
         self._db = connect(path, new_epoch)
         self._losses = Losses(self._db, new_id)
+        self._begun_with: tuple[str, dict[Lane, Numbers]] | None = None
+        """The numbering as the open transaction found it; ``None`` between transactions."""
         self._begin_epoch()
         self.reload()
 
@@ -116,10 +118,10 @@ class Store:
         self.stale = False
 
     def begin(self) -> None:
+        self._begun_with = self._numbering()
         self._db.execute("BEGIN")
         if self.stale:
             self.reload()
-        self._begun_with = self._numbering()
 
     def _numbering(self) -> tuple[str, dict[Lane, Numbers]]:
         return self.epoch, {lane: numbers.copy() for lane, numbers in self.numbers.items()}
@@ -146,15 +148,19 @@ class Store:
     def commit(self) -> None:
         """Returns once the transaction is on the disk itself (WAL, synchronous FULL)."""
         self._db.execute("COMMIT")
+        self._begun_with = None
 
     def rollback(self) -> None:
         """Give up a transaction; the next one begins with reading the figures again."""
         self.stale = True
         self._losses.forget()
+        if self._begun_with is not None:
+            # No number counts that was given to a row which is not on the disk, nor a receipt
+            # whose rows still are. SQLite has rolled back by itself where the COMMIT failed.
+            self.epoch, self.numbers = self._begun_with
+            self._begun_with = None
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-            # No number counts that was given to a row which is not on the disk.
-            self.epoch, self.numbers = self._begun_with
 
     def checkpoint(self) -> None:
         """Move the journal into the file, and empty it."""

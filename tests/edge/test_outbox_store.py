@@ -20,7 +20,9 @@ from edge.outbox_facts import (
     open_store,
     reading,
     receipt,
+    receipt_of,
     sent,
+    take_receipt,
 )
 from vigil_edge.outbox import Limits, OutboxFull
 from vigil_edge.outbox_store import Store
@@ -85,6 +87,22 @@ def test_a_receipt_for_numbers_never_given_begins_a_new_epoch(tmp_path: Path) ->
     assert [(each.number, each.id) for each in kept] == [(1, "id-2"), (2, "id-3"), (3, "id-4")]
     add(store, [fact(Lane.EVENT, 5)])
     assert store.issued[Lane.EVENT] == 4
+
+
+def test_a_receipt_whose_commit_failed_is_taken_again(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "o.sqlite")
+    add(store, [fact(Lane.ALARM, n) for n in range(6)])
+    assert [e.sequence for e in sent(store, Lane.ALARM)] == [f"{n:016d}" for n in range(1, 7)]
+    given = receipt_of(store.source(Lane.ALARM), 2, beyond=((4, 4),))
+    store.begin()
+    assert store.receipt(given)
+    store._db.execute("ROLLBACK")  # as SQLite does by itself where a COMMIT finds no room
+    store.rollback()
+
+    assert take_receipt(store, given)
+    left = {e.id: e.sequence for e in sent(store, Lane.ALARM)}
+    assert left == {f"id-{n - 1}": f"{n:016d}" for n in (3, 5, 6)}
+    assert store.numbered[Lane.ALARM] == 3
 
 
 def test_what_nobody_has_seen_does_not_leave_on_a_receipt(tmp_path: Path) -> None:
