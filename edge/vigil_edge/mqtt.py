@@ -2,6 +2,8 @@
 
 paho runs its own thread; messages cross over to asyncio through a queue that the broker's
 own flow control bounds, because nothing with QoS 1 is acknowledged before ``acknowledge``.
+QoS 0 (Zigbee2MQTT's default) knows no flow control: where more messages wait than
+``WAITING_MOST``, the session ends as lost, and the broker keeps what comes with QoS 1.
 Three things end such a session without a word from paho, and are watched here: its thread
 dies of an exception (a topic that is not UTF-8), its thread hangs, and the socket is silent
 (keep-alive, in paho's thread). Each of them is an ``MqttLost``.
@@ -29,6 +31,7 @@ from vigil_schemas.errors import VigilError
 CONNECT_S: Final = 10.0
 HANG_UP_S: Final = 1.0
 """A connection that leads nowhere would hold paho's thread until its keep-alive runs out."""
+WAITING_MOST: Final = 10_000
 HANGS_S: Final = 60.0
 """paho's thread takes a turn at least every second; after this it counts as hanging."""
 
@@ -117,6 +120,7 @@ class MqttSession:
         self._loop = asyncio.get_running_loop()
         self._messages: asyncio.Queue[Message | MqttError] = asyncio.Queue()
         self._subscribed: asyncio.Future[int] = self._loop.create_future()
+        self._overrun = False
         self._client = self._make_client()
 
     async def open(self, choices: Sequence[Sequence[str]]) -> int:
@@ -235,7 +239,7 @@ class MqttSession:
         except UnicodeDecodeError:  # the broker's mistake; an exception here ends the thread
             topic = None
         received = Message(topic, bytes(message.payload), message.retain, message.mid, message.qos)
-        self._call(self._messages.put_nowait, received)
+        self._call(self._receive, received)
 
     def _on_disconnect(
         self, _c: Client, _u: Any, _f: DisconnectFlags, reason: ReasonCode, _p: Properties | None
@@ -251,6 +255,16 @@ class MqttSession:
     def _succeed(self, choice: int) -> None:
         if not self._subscribed.done():
             self._subscribed.set_result(choice)
+
+    def _receive(self, message: Message) -> None:
+        if self._overrun:
+            return
+        if self._messages.qsize() < WAITING_MOST:
+            self._messages.put_nowait(message)
+            return
+        self._overrun = True
+        self._fail(MqttLost(f"more than {WAITING_MOST} messages wait to be taken"))
+        self._client.disconnect()
 
     def _fail(self, error: MqttError) -> None:
         if not self._subscribed.done():

@@ -190,3 +190,34 @@ async def test_nobody_there() -> None:
     with pytest.raises(MqttUnreachable):
         await session.open([["x"]])
     await session.close()
+
+
+async def test_a_flood_without_flow_control_ends_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """QoS 0: what nobody takes must not fill the memory."""
+    monkeypatch.setattr(mqtt, "WAITING_MOST", 5)
+
+    async def flood(writer: asyncio.StreamWriter) -> None:
+        for _ in range(20):
+            writer.write(bytes((0x30, 5)) + b"\0\1t\0!")
+
+    async with BareBroker(flood) as broker:
+        session = MqttSession(options(broker.port))
+        failed, fail = asyncio.Event(), session._fail
+
+        def noted(error: mqtt.MqttError) -> None:
+            fail(error)
+            failed.set()
+
+        monkeypatch.setattr(session, "_fail", noted)
+        try:
+            await session.open([["#"]])
+            async with asyncio.timeout(10):
+                await failed.wait()
+            found = [await session.next(10) for _ in range(5)]
+            with pytest.raises(MqttLost, match="wait to be taken"):
+                await session.next(10)
+        finally:
+            await session.close()
+    assert [message.payload for message in found if message is not None] == [b"!"] * 5
