@@ -40,6 +40,8 @@ _RISES_TOLD: Final = 6
 _ZIGBEE2MQTT: Final = datetime(2018, 1, 1, tzinfo=UTC)
 """Nothing was ever ``last_seen`` before there was Zigbee2MQTT."""
 _CLEAR_FADES: Final = 0.95
+_CLOCK_STEP_US: Final = 1_000_000
+"""The wall clock moved this much more, or less, than time passed: it was set, or we slept."""
 
 Told = tuple[str, SmokeAlarm]
 """A device, and what to tell of it."""
@@ -67,6 +69,8 @@ class Alarms:
     def __init__(self, state: bytes | None, now: datetime, moment: float) -> None:
         self.clock = BridgeClock()
         self._known: dict[str, Known] = {}
+        self._looked = microseconds(now), moment
+        """Both clocks when they were looked at last."""
         found = json.loads(state) if state else {}
         if isinstance(found, list):
             self._known = dict(of_first_release(entry, moment) for entry in found)
@@ -98,9 +102,11 @@ class Alarms:
         """One message, and what follows from it, also for the other alarms of the bridge."""
         known = self._of(device)
         now, stamp = receipt.now, report.last_seen
+        self._follow_clock(now, receipt.moment)
         live = self.clock.is_live(stamp, retained=receipt.retained, moment=receipt.moment, now=now)
-        self._forget_future(known, stamp, receipt)
+        self._forget_future(known, report, receipt)
         newest_us = known.newest_us
+        known.live = False
         stamp_us = None if stamp is None else microseconds(stamp)
         if stamp_us is not None and newest_us is not None and stamp_us < newest_us:
             return []  # overtaken, by the bridge's own time
@@ -109,6 +115,7 @@ class Alarms:
         else:
             is_news = newest_us is None or stamp_us > newest_us
         self._note(known, report, receipt, live)
+        known.live = live
         if live:
             found = list(self._live(device, known, report, receipt))
             if _is_life(known, report, receipt, live):
@@ -124,6 +131,7 @@ class Alarms:
         A retained "online" says nothing new of an alarm that has fallen silent since.
         """
         known = self._of(device)
+        self._follow_clock(now, moment)
         if not online:
             known.lost_by_silence = False
             return list(self._turn(device, known, "link_lost", True, now, moment))
@@ -144,6 +152,7 @@ class Alarms:
 
     def silent(self, limit: timedelta, now: datetime, moment: float) -> list[Told]:
         """Alarms that have not been heard of for as long as this, with what to say of each."""
+        self._follow_clock(now, moment)
         before = microseconds(now - limit)
         found: list[Told] = []
         for device, known in self._known.items():
@@ -151,6 +160,17 @@ class Alarms:
                 known.lost_by_silence = True
                 found += self._turn(device, known, "link_lost", True, now, moment)
         return found
+
+    def _follow_clock(self, now: datetime, moment: float) -> None:
+        """How long an alarm has been silent does not change by the wall clock being set."""
+        now_us, (before_us, before) = microseconds(now), self._looked
+        self._looked = now_us, moment
+        step_us = now_us - before_us - round((moment - before) * 1e6)
+        if abs(step_us) < _CLOCK_STEP_US:
+            return
+        for known in self._known.values():
+            if known.heard_us:
+                known.heard_us = max(known.heard_us + step_us, 1)
 
     def tick(self, moment: float) -> list[Told]:
         """Smoke that has outlasted the self test which it came with: it is a fire."""
@@ -166,11 +186,18 @@ class Alarms:
     def _of(self, device: str) -> Known:
         return self._known.setdefault(device, Known())
 
-    def _forget_future(self, known: Known, stamp: datetime | None, receipt: Receipt) -> None:
-        """A ``last_seen`` from the future that this message contradicts was a wrong clock's."""
+    def _forget_future(self, known: Known, report: AlarmReport, receipt: Receipt) -> None:
+        """A ``last_seen`` from the future that this message contradicts was a wrong clock's.
+
+        The future is by the bridge's clock. While that is only being found to be set back, a
+        fire that it states at the very time of our clock is not overtaken by what it said then.
+        """
+        stamp, now = report.last_seen, receipt.now
         if stamp is None or known.newest_us is None:
             return
-        bound = self.clock.now(receipt.moment, receipt.now) + AHEAD
+        bound = self.clock.now(receipt.moment, now) + AHEAD
+        if report.may_be_fire and not receipt.retained and abs(now - stamp) <= AHEAD:
+            bound = min(bound, now + AHEAD)
         if stamp <= bound < instant(known.newest_us):
             known.newest_us = None
 
@@ -184,7 +211,7 @@ class Alarms:
         known.fire_said |= report.has_fire_key
         if report.last_seen is not None:
             known.newest_us = microseconds(report.last_seen)
-        elif not live and (report.doubtful or any(report.fire(kind) for kind in KINDS)):
+        elif not live and report.may_be_fire:
             known.remember(receipt.trace)
         if _is_life(known, report, receipt, live):
             known.heard = known.spoke = True
@@ -211,12 +238,12 @@ class Alarms:
                 yield from self._fire(
                     device, known, kind, Active(microseconds(time), moment, during_test=tested)
                 )
-            elif said is False:
+            elif said is False and not _precedes(known, kind, report, receipt):
                 yield from self._turn(device, known, kind, False, time, moment)
         yield from self._smoke_rises(device, known, report.smoke_density)
         if report.doubtful:
             yield from self._doubt(device, known, report, Active(microseconds(time), moment))
-        elif report.has_fire_key:
+        elif report.has_fire_key and not _precedes(known, "unreadable", report, receipt):
             yield from self._turn(device, known, "unreadable", False, time, moment)
         for condition, active in _lesser(report):
             if active is not None:
@@ -350,6 +377,16 @@ def _is_life(known: Known, report: AlarmReport, receipt: Receipt, live: bool) ->
     """An attribute without a time is none where another attribute tells the time."""
     untold = receipt.partial and report.last_seen is None and known.newest_us is not None
     return live and not untold
+
+
+def _precedes(
+    known: Known, condition: SmokeCondition, report: AlarmReport, receipt: Receipt
+) -> bool:
+    """Whether the broker kept this report from before the condition began."""
+    active, stamp = known.active.get(condition), report.last_seen
+    if not receipt.retained or active is None or stamp is None:
+        return False
+    return microseconds(stamp) < active.began_us
 
 
 def _lesser(report: AlarmReport) -> list[tuple[SmokeCondition, bool | None]]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from vigil_edge.smoke import words
+from vigil_edge.smoke.payload import whole
 from vigil_edge.smoke.words import Kind
 
 _NO_ATTRIBUTE: Final = ("set", "get", "request")
@@ -43,7 +44,7 @@ def listed(payload: bytes) -> dict[str, Listed] | None:
     for device in devices:
         name = device.get("friendly_name") if isinstance(device, dict) else None
         if isinstance(name, str):
-            found[name] = _described(device)
+            found[whole(name)] = _described(device)
     return found
 
 

@@ -72,6 +72,8 @@ class Known:
     density: float | None = None
     garbled: bool = False
     """Its last message could not be read at all."""
+    live: bool = False
+    """Whether its last message tells how things stand, and not how they stood."""
 
     def remember(self, trace: str) -> None:
         """Keep a digest, the newest few of them."""

@@ -48,9 +48,14 @@ def _shown(value: Any) -> Any:
 def shown(value: Any) -> str:
     """A value as a short text, for people."""
     try:
-        return json.dumps(_shown(value), ensure_ascii=False)
+        return whole(json.dumps(_shown(value), ensure_ascii=False))
     except (ValueError, RecursionError):
         return "…"
+
+
+def whole(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON may hold and no message of ours can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def text_of(payload: bytes | str) -> str:

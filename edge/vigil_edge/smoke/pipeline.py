@@ -20,7 +20,7 @@ from vigil_edge.smoke.health import Finding, ToldHealth, judge
 from vigil_edge.smoke.observed import PARAMETERS, Observed
 from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import Settings
-from vigil_edge.smoke.words import KINDS, Kind
+from vigil_edge.smoke.words import Kind
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_edge.source import Outgoing, Room, SourceError
 from vigil_schemas.gateway import DeviceDescription
@@ -208,8 +208,13 @@ class Zigbee2MqttPipeline:
             partial=found.attribute is not None,
         )
         told = [event for device in devices for event in self._derived(device, report, receipt)]
-        readings = report if found.name in self._roster.configured else None
-        await self._accept(devices, now, told, readings)
+        await self._accept(devices, now, told, self._readings(found.name, report))
+
+    def _readings(self, name: str, report: AlarmReport) -> AlarmReport | None:
+        """What a configured alarm measures now: what a cache still shows of it is no reading."""
+        device = self._roster.configured.get(name)
+        known = None if device is None else self._alarms.known(device)
+        return report if known is not None and known.live else None
 
     def _derived(self, device: str, report: AlarmReport, receipt: Receipt) -> list[Told]:
         """What follows from a report. A mistake of ours must not stop the listening:
@@ -217,7 +222,7 @@ class Zigbee2MqttPipeline:
         the broker would deliver the same message again and again, and none behind it.
         """
         reports = [report]
-        if report.doubtful or any(report.fire(kind) for kind in KINDS):
+        if report.may_be_fire:
             reports.append(AlarmReport(doubtful=("smoke",), raw="a mistake in this program"))
         for each in reports:
             try:

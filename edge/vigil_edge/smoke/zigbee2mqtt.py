@@ -79,6 +79,11 @@ class AlarmReport:
         value: bool | None = getattr(self, kind)
         return value
 
+    @property
+    def may_be_fire(self) -> bool:
+        """Whether it says fire, or says of one what cannot be read."""
+        return bool(self.doubtful) or any(self.fire(kind) for kind in KINDS)
+
     def as_json(self) -> dict[str, Any]:
         """What ``vigil-edge smoke decode`` prints: what cannot be read counts as a fire."""
         shown: dict[str, Any] = {

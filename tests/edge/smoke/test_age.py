@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -275,3 +276,40 @@ def test_the_state_survives_as_it_is(said: list[dict[str, object]]) -> None:
     state = night.alarms.state(night.now, night.moment)
     again = Alarms(state, night.now, night.moment)
     assert again.state(night.now, night.moment) == state
+
+
+@pytest.mark.parametrize("said", [{"smoke": True}, {"doubtful": ("smoke",), "raw": "smoke: ?"}])
+def test_a_fire_right_after_the_bridge_was_set_back_is_not_overtaken(said: dict[str, Any]) -> None:
+    """The bridge was an hour ahead and had proven it; our clock, which is right, agrees now."""
+    night = Night()
+    for early in (0, 15, 30):
+        night.t = early
+        night.say(smoke=False, seen=early + HOUR)
+    night.t = 60
+    assert night.say(smoke=True, seen=HOUR - 600) == [], "no time that our clock agrees with"
+    assert len(night.say(**said, seen=59)) == 1
+
+
+def test_a_kept_clear_of_before_the_fire_does_not_end_it() -> None:
+    night = Night()
+    night.t = 200
+    night.say(smoke=True)  # this message states no time
+    night.say(doubtful=("heat",), raw="heat: ?")
+    assert night.say(smoke=False, heat=False, seen=100, retained=True) == []
+    night.t = 230
+    assert short(night.say(smoke=False, seen=220, retained=True)) == ["-smoke", "-unreadable"]
+
+
+@pytest.mark.parametrize("step_s", [56 * 365 * 86_400.0, -2 * 86_400.0])
+def test_a_clock_that_is_set_makes_no_alarm_silent(step_s: float) -> None:
+    limit = timedelta(hours=25)
+    night = Night()
+    night.say(smoke=False)
+    night.say("hall", smoke=False)
+    assert night.alarms.silent(limit, night.now, night.moment) == []
+    night.t, night.ahead_s = 10.0, step_s
+    night.say("hall", smoke=False)
+    assert night.alarms.silent(limit, night.now, night.moment) == []
+    night.t = 25 * HOUR + 1
+    lost = night.alarms.silent(limit, night.now, night.moment)
+    assert [device for device, _ in lost] == ["kitchen"]

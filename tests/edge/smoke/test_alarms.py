@@ -85,14 +85,14 @@ def test_silence_and_availability_are_a_lost_link_until_it_speaks() -> None:
     night = Night()
     alarms, limit = night.alarms, timedelta(seconds=60)
     alarms.expect("kitchen", at(0))
-    assert alarms.silent(limit, at(59), 59) == []
-    ((device, lost),) = alarms.silent(limit, at(60), 60)
+    assert alarms.silent(limit, at(59), 1059) == []
+    ((device, lost),) = alarms.silent(limit, at(60), 1060)
     assert (device, lost.condition, lost.active) == ("kitchen", "link_lost", True)
-    assert alarms.availability("kitchen", False, at(61), 61) == []
+    assert alarms.availability("kitchen", False, at(61), 1061) == []
     night.t = 62
     (back,) = night.say(smoke=False)
     assert (back.condition, back.active, back.alarm_id) == ("link_lost", False, lost.alarm_id)
-    assert short([e for _, e in alarms.availability("kitchen", False, at(63), 63)]) == [
+    assert short([e for _, e in alarms.availability("kitchen", False, at(63), 1063)]) == [
         "+link_lost"
     ]
 
@@ -100,9 +100,11 @@ def test_silence_and_availability_are_a_lost_link_until_it_speaks() -> None:
 def test_a_retained_online_does_not_take_silence_back() -> None:
     alarms = Night().alarms
     alarms.expect("kitchen", at(0))
-    alarms.silent(timedelta(seconds=60), at(60), 60)
-    assert alarms.availability("kitchen", True, at(61), 61, retained=True) == []
-    assert short([e for _, e in alarms.availability("kitchen", True, at(62), 62)]) == ["-link_lost"]
+    alarms.silent(timedelta(seconds=60), at(60), 1060)
+    assert alarms.availability("kitchen", True, at(61), 1061, retained=True) == []
+    assert short([e for _, e in alarms.availability("kitchen", True, at(62), 1062)]) == [
+        "-link_lost"
+    ]
 
 
 def test_a_further_rise_of_smoke_is_told_again_under_the_same_id() -> None:

@@ -273,6 +273,34 @@ async def test_an_alarm_that_nobody_configured_is_shown_and_its_fire_is_told(hom
     assert not fires(again, device)[0].active
 
 
+async def test_half_a_character_in_a_name_or_a_value_stops_nothing(home: Home) -> None:
+    exposed = {"exposes": [{"type": "binary", "name": "smoke", "property": "smoke"}]}
+    devices = [{"friendly_name": "attic \ud83d", "definition": exposed}]
+    home.say("bridge/devices", json.dumps(devices).encode(), retain=True)
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen", b'{"smoke": "\\ud83d?"}')
+        home.say("floor 2/hall", {"smoke": True})
+        await room.until(lambda: bool(fires(room, "home-2")), task)
+    assert [each.name for each in room.described[-1:]] == ["attic ? (not configured)"]
+    unreadable = [
+        out.data.raw
+        for out in room.accepted
+        if isinstance(out.data, SmokeAlarm) and out.data.condition == "unreadable"
+    ]
+    assert unreadable == ['smoke: "??"']
+
+
+async def test_what_a_cache_still_shows_is_no_reading(home: Home) -> None:
+    home.say("kitchen", {"battery": 80, "smoke": False}, retain=True)
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        home.say("kitchen", {"battery": 70, "last_seen": ago(86_400)})
+        home.say("kitchen", {"battery": 60, "last_seen": ago(1)})
+        await room.until(lambda: bool(room.readings()), task)
+    assert [reading.value for reading in room.readings()] == [60.0]
+
+
 async def test_a_broker_that_lets_us_see_our_own_alarms_only(tmp_path: Path) -> None:
     acl = tmp_path / "acl"
     acl.write_text("topic read z2m/bridge/#\ntopic read z2m/kitchen/#\ntopic write z2m/#\n")
