@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.platform import clear_platform, raise_platform
+from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify import pacing, parcels, progress
@@ -73,6 +73,7 @@ class Courier:
         if self._synced is None or now - self._synced >= SYNC_EVERY:
             with writing(self._services.sessions) as session:
                 sync(session, self._cipher, self._services.settings)
+                _forget_removed(session, now)
             self._synced = now
 
     def remind(self) -> None:
@@ -255,6 +256,14 @@ def _after(row: Delivery, leased: Leased, answer: Answer, now: datetime) -> Deli
         retry_after=answer.retry_after,
         perhaps_told=answer.perhaps_told,
     )
+
+
+def _forget_removed(session: Session, now: datetime) -> None:
+    """A channel that is gone or switched off fails no longer."""
+    rows = standing(session, CHANNEL_FAILING)
+    enabled = set(session.scalars(select(Channel.name).where(Channel.enabled))) if rows else set()
+    for name in {str(row.detail["subject"]) for row in rows} - enabled:
+        clear_platform(session, CHANNEL_FAILING, name, now=now)
 
 
 def _wake(session: Session, channel_id: int, now: datetime) -> None:

@@ -9,13 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cloud_city import City, alarm, exceedance
 from servers import free_port
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.courier import Courier
 from vigil_cloud.notify.exchanges import retry_after
 from vigil_cloud.notify.message import Message
+from vigil_cloud.notify.models import Channel
 from vigil_cloud.notify.sending import Answer, send
 from webhook import Hook, channel, deliveries
 
@@ -249,3 +252,21 @@ def test_a_channel_that_keeps_failing_is_told_to_who_maintains_it(city: City, ho
     dead.close()
     (about, _) = city.alerts("maintainer")
     assert not about["state"]["active"], "it works again"
+
+
+def test_a_channel_that_is_removed_fails_no_longer(city: City) -> None:
+    channel(city, f"json://127.0.0.1:{free_port()}/", "pager", role=Role.DISPATCHER)
+    courier = Courier(city.services)
+    city.send(alarm(city.time), "alarm-1")
+    for _ in range(10):
+        courier.deliver_due()
+        city.later(minutes=1)
+    (about, _) = city.alerts("maintainer")
+    assert about["state"]["active"]
+
+    with writing(city.services.sessions) as session:
+        session.delete(session.scalars(select(Channel)).one())
+    courier.sync()
+
+    (about, _) = city.alerts("maintainer")
+    assert not about["state"]["active"]
