@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from vigil_edge.smoke import words
 from vigil_edge.smoke.payload import whole
+from vigil_edge.smoke.phrases import plain
 from vigil_edge.smoke.words import Kind
 
 _NO_ATTRIBUTE: Final = ("set", "get", "request")
@@ -71,7 +72,7 @@ def _exposed(exposes: Any, depth: int) -> Iterator[tuple[str, bool]]:
             continue
         name = one.get("property", one.get("name"))
         if isinstance(name, str):
-            yield words.plain(name), one.get("type") == "numeric"
+            yield plain(name), one.get("type") == "numeric"
         if depth < 4:
             yield from _exposed(one.get("features"), depth + 1)
 
@@ -112,5 +113,5 @@ def guessed(rest: str, payload: bytes) -> Address | None:
         return None
     name, _, attribute = rest.rpartition("/")
     if name and not payload.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return Address(name, attribute) if words.is_plainly_fire(words.plain(attribute)) else None
+        return Address(name, attribute) if words.is_plainly_fire(plain(attribute)) else None
     return Address(rest)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from vigil_edge.smoke import words
 from vigil_edge.smoke.errors import PayloadMalformed
+from vigil_edge.smoke.phrases import plain
 
 _BLANK: Final = "\ufeff\x00 \t\r\n"
 _SAID: Final = re.compile(
@@ -100,7 +101,7 @@ def _completed(word: str) -> Any:
 
 
 def flattened(value: Any) -> list[tuple[str, Any]]:
-    """All pairs of an object, and of those inside it, with keys as ``words.plain`` gives them.
+    """All pairs of an object, and of those inside it, with keys as ``phrases.plain`` gives them.
 
     What describes a fire key's own state (``{"smoke": {"state": …}}``) stays with that key.
     """
@@ -126,9 +127,19 @@ def _flatten(
     if not isinstance(value, Pairs):
         return
     for name, inner in value.pairs:
-        key = words.plain(name)
+        key = plain(name)
         if key in words.INSIDE and of_fire:
             continue  # the state of the fire key around it
         found.append((key, inner))
+        if isinstance(inner, str) and inner.lstrip(_BLANK)[:1] == "{":
+            inner = _unwrapped(inner)
         if isinstance(inner, Pairs | list) and key not in _APART and depth < _DEEPEST:
             _flatten(inner, found, depth + 1, of_fire=words.kind_of(key) is not None)
+
+
+def _unwrapped(text: str) -> Any:
+    """JSON within JSON, as a bridge between brokers sends it; the text where it is none."""
+    try:
+        return value_of(text)
+    except PayloadMalformed:
+        return text

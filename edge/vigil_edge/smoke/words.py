@@ -10,19 +10,25 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
+from vigil_edge.smoke.phrases import (
+    NEGATIVE,
+    NOT_SAID,
+    TEST,
+    UNREADABLE,
+    Meaning,
+    plain,
+    read,
+    word_set,
+)
 
 Kind = Literal["smoke", "heat", "co", "gas"]
 KINDS: Final[tuple[Kind, ...]] = ("smoke", "heat", "co", "gas")
 
 _STATE: Final = (
     r"(?:_?(?:sensor|detector|alarm|state|status|detected|detection|detect|active|event|warning"
-    r"|triggered|alert))*"
+    r"|triggered|trigger|alert|presence|present|is))*"
 )
 _PLACE: Final = (
     r"(?:_?(?:l|ep|ch|s|zone|endpoint|channel)?_?\d{1,3}|_(?:left|right|top|bottom|center|main))?"
@@ -40,73 +46,53 @@ _KEYS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("co", re.compile(rf"(?:is_)?(?:co|carbon_?monoxide){_STATE}{_SEPARATE_PLACE}")),
     (
         "gas",
-        re.compile(rf"(?:is_)?(?:combustible_?|natural_?)?gas(?:_?leak(?:age)?)?{_STATE}{_PLACE}"),
+        re.compile(
+            rf"(?:is_)?(?:(?:combustible_?|natural_?)?gas(?:_?leak(?:age)?)?|methane|ch4|lpg)"
+            rf"{_STATE}{_PLACE}"
+        ),
     ),
 )
 _AMBIGUOUS: Final = re.compile(
-    r"(?:alarm(?:_?(?:state|status|active|triggered|event))*|linkage.*|heat|co|gas)"
+    r"(?:alarm(?:_?(?:state|status|active|triggered|event))*|linkage.*|heat|co|gas|methane|ch4|lpg)"
     r"(?:_?(?:l|ep)?\d+)?"
 )
 """Sirens, thermostats and gas meters use these words too."""
-_MEASURED: Final = re.compile(r"(?:co|gas)(?:_.*)?")
+_MEASURED: Final = re.compile(r"(?:co|gas|methane|ch4|lpg)(?:_.*)?")
 
-_FIRE: Final = _set(
-    "true yes y t on 1 alarm alarms alarming alarmed alert alerting smoke smoky fire flame burning"
-    " heat overheat co gas leak leaking monoxide detected detect detection active activated"
-    " triggered trigger present warning critical emergency danger dangerous abnormal high"
-    " 警報 警报 報警 报警 火警 告警 有煙 有烟 煙霧 烟雾"
-)
-_CLEAR: Final = _set(
-    "false no n f off 0 normal clear cleared ok okay idle inactive safe standby good undetected"
-    " quiet ready working work absent deactivated ended over 正常 無煙 无烟"
-)
-_ENDS: Final = _set("false off normal clear cleared inactive deactivated ended over idle")
-"""Beside a word of fire: "alarm_cleared", "alarm off"."""
-_NEGATIVE: Final = _set("no not non without un never isnt")
-_MUTED: Final = _set("silent silence silenced mute muted muting hush hushed muffled muffling")
-_TEST: Final = _set("test testing tested selftest")
-_UNKNOWN: Final = _set(
-    "unknown unavailable undefined null none nan detecting checking preheat preheating initializing"
-    " initialising warmup"
-)
-_FAILED: Final = _set("failure failed fail fails error err fault faulty bad broken")
-_PASSED: Final = _set("success successful succeeded ok okay pass passed good normal")
-_LOUD: Final = _set("alarm alarming detected fire smoke triggered 火警")
-_GENERAL: Final = _set("state status action event alarm_type")
-_SETTINGS: Final = _set(
+_FAILED: Final = word_set("failure failed fail fails error err fault faulty bad broken ng nok")
+_PASSED: Final = word_set("success successful succeeded ok okay pass passed good normal")
+_LOUD: Final = word_set("alarm alarming detected fire smoke triggered 火警")
+_GENERAL: Final = word_set("state status action event alarm_type siren_state device_status")
+_SETTINGS: Final = word_set(
     "sensitivity density concentration value level threshold unit dbm ppm led indicator light sound"
     " volume ringtone melody time duration enable enabled silence silenced mute muted hush test"
     " tested testing buzzer calibration interval mode fault tamper battery life lifecycle supported"
     " siren linkage"
 )
 """In a key these make it a setting or a measure, not a state."""
-_SOUNDS: Final = _set("ringtone melody sound mode test")
-_LONGEST: Final = 120
+_MEASURES: Final = word_set("density concentration value level")
+_SEVERE: Final = word_set("high critical danger dangerous emergency")
+_NAMES: Final[dict[Kind, frozenset[str]]] = {
+    "smoke": word_set("smoke smoky fire flame"),
+    "co": word_set("co monoxide"),
+    "heat": word_set("heat overheat"),
+    "gas": word_set("gas leak"),
+}
+_CO_MEASURED: Final = re.compile(
+    r"(?:co|carbon_?monoxide)_?(?:ppm|value|level|concentration|density)"
+)
+_TOO_HOT: Final = re.compile(
+    r"(?:over|high)_?temp(?:erature)?(?:_?(?:alarm|state|status|detected))*"
+)
+_TEMPERATURE_ALARM: Final = re.compile(r"temp(?:erature)?_?alarm(?:_?(?:state|status))?")
+_ABOVE: Final = word_set("upper high over max above")
+_UNDER_WAY: Final = TEST | word_set("pressed running started progress pushed")
+_NO_TEST: Final = word_set("released finished done complete completed passed stopped stop")
+_SOUNDS: Final = word_set("ringtone melody sound mode test")
+_ZONE_STATUS: Final = re.compile(r"(?:ias_)?zone_?status")
 _DEEPEST: Final = 8
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_JOINT: Final = re.compile(r"[^0-9a-z\u0080-\uffff]+")
-
-
-class Meaning(NamedTuple):
-    """Of a value on a fire key. ``fire`` is ``None`` where it is not said."""
-
-    fire: bool | None
-    test: bool = False
-    muted: bool = False
-    readable: bool = True
-
-
-_NOT_SAID: Final = Meaning(None)
-_UNREADABLE: Final = Meaning(None, readable=False)
 INSIDE: Final = ("state", "status", "value", "alarm", "detected", "active")
 """Where a value is an object, what it may be in."""
-
-
-@lru_cache(maxsize=4096)
-def plain(name: str) -> str:
-    """``smokeAlarm-1`` → ``smoke_alarm_1``; of a long text the beginning."""
-    name = name[:_LONGEST]
-    return _JOINT.sub("_", _CAMEL.sub("_", name.strip()).lower()).strip("_")
 
 
 @lru_cache(maxsize=4096)
@@ -120,14 +106,36 @@ def hints_at_fire(key: str, value: Any) -> bool:
     parts = set(key.split("_"))
     if not parts & {"smoke", "fire"} or kind_of(key) is not None:
         return False
-    if isinstance(value, str):
-        return not parts & _SOUNDS and bool(_loud(value))
-    return value is True and not parts & _SETTINGS
+    if not parts & _SETTINGS:
+        said = meaning(value)
+        if as_number(value) is not None:  # of others it may be a measure
+            return as_number(value) in (1, 255)
+        return said.fire is True and not said.muted
+    if not isinstance(value, str) or parts & _SOUNDS:
+        return False
+    severe = set(plain(value).split("_")) & _SEVERE
+    return bool(_loud(value) or (parts & _MEASURES and severe))
 
 
-def is_said_in_general(key: str, value: Any) -> bool:
-    """``{"action": "smoke_alarm"}``: a key of any device, and a word that only alarms use."""
-    return key in _GENERAL and isinstance(value, str) and bool(_loud(value) & {"smoke", "fire"})
+def said_in_general(key: str, value: Any) -> tuple[Kind, bool] | None:
+    """``{"action": "smoke_alarm"}``: a key of any device, with a word that alarms use.
+
+    Which kind it tells of, and whether only an alarm says it so.
+    """
+    if key not in _GENERAL or not isinstance(value, str):
+        return None
+    loud, kind = _loud(value), kind_in(value)
+    if loud & {"smoke", "fire"}:
+        return "smoke", True
+    if kind is not None and (loud or (key == "alarm_type" and meaning(value).fire)):
+        return kind, False
+    return ("smoke", False) if loud & {"alarm", "alarming", "triggered"} else None
+
+
+def kind_in(value: Any) -> Kind | None:
+    """Which kind of fire a text names: ``"co_alarm"``."""
+    words = set(plain(value).split("_")) if isinstance(value, str) else set()
+    return next((kind for kind, names in _NAMES.items() if words & names), None)
 
 
 def _loud(text: str) -> set[str]:
@@ -148,14 +156,14 @@ def may_be_measured(key: str) -> bool:
 def meaning(value: Any, depth: int = 0) -> Meaning:
     """What a value on a fire key says; numbers other than 0 are fire."""
     if value is None:
-        return _NOT_SAID
+        return NOT_SAID
     if isinstance(value, bool):
         return Meaning(value)
     if isinstance(value, int | float):
-        return _UNREADABLE if math.isnan(value) else Meaning(value != 0)
+        return UNREADABLE if math.isnan(value) else Meaning(value != 0)
     if isinstance(value, str):
         return _word(value)
-    return _shape(value, depth + 1) if depth < _DEEPEST else _UNREADABLE
+    return _shape(value, depth + 1) if depth < _DEEPEST else UNREADABLE
 
 
 def _shape(value: Any, depth: int) -> Meaning:
@@ -166,39 +174,47 @@ def _shape(value: Any, depth: int) -> Meaning:
         pairs = [(plain(key), inner) for key, inner in getattr(value, "pairs", ())]
         found = [meaning(inner, depth) for key, inner in pairs if key in INSIDE]
         if not found and any(kind_of(key) is not None for key, _ in pairs):
-            return _NOT_SAID  # those keys are read by themselves
+            return NOT_SAID  # those keys are read by themselves
     if any(one.fire for one in found):
         return Meaning(True)
     readable = [one for one in found if one.readable and one.fire is not None]
-    return Meaning(False) if found and len(readable) == len(found) else _UNREADABLE
+    return Meaning(False) if found and len(readable) == len(found) else UNREADABLE
 
 
 def _word(text: str) -> Meaning:
-    if len(text) > _LONGEST:
-        return _UNREADABLE
     number = as_number(text)
-    if number is not None:
-        return Meaning(number != 0)
-    parts = plain(text).split("_")
-    if parts == [""]:
-        return _UNREADABLE
-    known = set(parts)
-    if known <= _UNKNOWN:
-        return _NOT_SAID
-    if known & _TEST:
-        return Meaning(None, test=True)
-    negative, fire, clear = known & _NEGATIVE, known & _FIRE, known & _CLEAR
-    if known & _MUTED and not negative:  # an alarm is silenced while it sounds
-        return Meaning(True, muted=True)
-    if fire and (negative or known & _ENDS):  # "no_smoke", "not detected", "alarm_cleared"
-        return Meaning(False)
-    if fire:
-        return Meaning(True)
-    if clear - negative and negative:  # "not_normal"
-        return Meaning(True)
-    if clear and known <= _CLEAR | _NEGATIVE:
-        return Meaning(False)
-    return _UNREADABLE
+    return read(text) if number is None else Meaning(number != 0)
+
+
+def is_co_measured(key: str) -> bool:
+    """A concentration beside the truth: ``co_ppm``."""
+    return _CO_MEASURED.fullmatch(key) is not None
+
+
+def heat_in_temperature(key: str, value: Any) -> bool | None:
+    """``high_temperature`` or ``temperature_alarm``; a number there is a limit that was set."""
+    if as_number(value) is not None or value is None:
+        return None
+    if _TOO_HOT.fullmatch(key):
+        return meaning(value).fire
+    if not _TEMPERATURE_ALARM.fullmatch(key):
+        return None
+    if isinstance(value, str):
+        return bool(set(plain(value).split("_")) & _ABOVE) or plain(value).startswith("upper")
+    return value if isinstance(value, bool) else None
+
+
+def test_runs(value: Any) -> bool | None:
+    """Whether a self test is under way; ``None`` where it cannot be read."""
+    if isinstance(value, str) and as_number(value) is None:
+        known = set(plain(value).split("_"))
+        if known & NEGATIVE:
+            return False if known & _UNDER_WAY else None
+        if known & _NO_TEST:
+            return False
+        if known & _UNDER_WAY:
+            return True
+    return truth(value)
 
 
 def truth(value: Any) -> bool | None:
@@ -215,7 +231,7 @@ def failed(value: Any) -> bool | None:
         return None
     known = set(plain(value).split("_"))
     if known & _FAILED:
-        return not known & _NEGATIVE
+        return not known & NEGATIVE
     return False if known & _PASSED else None
 
 
@@ -233,3 +249,14 @@ def as_number(value: Any) -> float | None:
     ):
         return None
     return float(value.replace("%", ""))
+
+
+def zone_status(key: str, value: Any) -> Meaning | None:
+    """The bits of ZCL 8.2.2.2.1.3 (an IAS zone) as they came: alarm 1 and 2, and a test."""
+    if not _ZONE_STATUS.fullmatch(key) or isinstance(value, bool):
+        return None
+    try:
+        bits = int(value, 0) if isinstance(value, str) else int(as_number(value) or 0)
+    except (ValueError, OverflowError):
+        return None
+    return Meaning(bool(bits & 0b11), test=bool(bits & 0x100))

@@ -1,0 +1,151 @@
+"""What a text on a fire key says: words with what denies or ends them, clause by clause. Pure.
+
+Devices and bridges put whole labels there ("Smoke detected (location not provided)", "alarm
+not cleared"). A "not", an "off" or a "normal" counts for the word that it stands beside, and
+not for the whole text: what is said of a location or a battery must not hide a fire.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+
+def word_set(words: str) -> frozenset[str]:
+    """Of words set apart by spaces."""
+    return frozenset(words.split())
+
+
+LONGEST: Final = 120
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_JOINT: Final = re.compile(r"[^0-9a-z\u0080-\uffff]+")
+_ARROW: Final = re.compile(r"[-=]+>|→")
+_CLAUSES: Final = re.compile(r"[;,|()\[\]\n，；、。（）]")
+
+KIND_WORDS: Final = word_set("smoke smoky fire flame co monoxide heat overheat gas leak")
+FIRE: Final = (
+    word_set(
+        "true yes y t on 1 alarm alarms alarming alarmed alert alerting burning leaking"
+        " detected detect detection active activated triggered trigger present warning critical"
+        " emergency danger dangerous abnormal high ja oui si sí да"
+        " 警報 警报 報警 报警 火警 告警 有煙 有烟 煙霧 烟雾 是 有"
+    )
+    | KIND_WORDS
+)
+CLEAR: Final = word_set(
+    "false no n f off 0 normal clear cleared ok okay idle inactive safe standby good undetected"
+    " quiet ready working work absent deactivated ended over clean free 正常 無煙 无烟 無 无 否"
+    " 沒有 没有"
+)
+_ENDS: Final = word_set("false off normal clear cleared inactive deactivated ended over idle free")
+"""Beside a word of fire: "alarm_cleared", "alarm off"."""
+NEGATIVE: Final = word_set("no not non none without un never isnt isn wasn")
+MUTED: Final = word_set("silent silence silenced mute muted muting hush hushed muffled muffling")
+TEST: Final = word_set("test testing tested selftest")
+UNKNOWN: Final = word_set(
+    "unknown unavailable undefined null none nan detecting checking preheat preheating initializing"
+    " initialising warmup warming warm up preparation preparing starting"
+)
+_FILLERS: Final = word_set(
+    "a an any been is in the yet currently has have was now back to of all state status condition"
+    " signal sensor detector event"
+)
+"""Between a word and what denies or ends it."""
+
+
+class Meaning(NamedTuple):
+    """Of a value on a fire key. ``fire`` is ``None`` where it is not said."""
+
+    fire: bool | None
+    test: bool = False
+    muted: bool = False
+    readable: bool = True
+
+
+NOT_SAID: Final = Meaning(None)
+UNREADABLE: Final = Meaning(None, readable=False)
+
+
+@lru_cache(maxsize=4096)
+def plain(name: str) -> str:
+    """``smokeAlarm-1`` → ``smoke_alarm_1``; of a long text the beginning."""
+    name = name[:LONGEST]
+    return _JOINT.sub("_", _CAMEL.sub("_", name.strip()).lower()).strip("_")
+
+
+def read(text: str) -> Meaning:
+    """A text that is no number: fire if any of its clauses says so."""
+    if len(text) > LONGEST:
+        return UNREADABLE
+    text = _ARROW.split(text)[-1]  # "normal -> alarm": how it is now
+    found = [
+        _clause(clause) for part in _CLAUSES.split(text.replace("'", "")) if (clause := plain(part))
+    ]
+    if not found:
+        return UNREADABLE
+    test = any(one.test for one in found)
+    if any(one.fire for one in found):
+        return Meaning(True, test, any(one.muted for one in found))
+    if test:
+        return Meaning(None, test=True)
+    if not all(one.readable for one in found):
+        return UNREADABLE
+    return Meaning(False) if any(one.fire is False for one in found) else NOT_SAID
+
+
+def _clause(clause: str) -> Meaning:
+    parts = clause.split("_")
+    known = set(parts)
+    if known <= UNKNOWN:
+        return NOT_SAID
+    said, denied = _denied(parts)
+    if said & TEST:
+        return Meaning(None, test=True)
+    if denied & CLEAR:  # "not_normal", "alarm not cleared"
+        return Meaning(True)
+    if said & MUTED:  # an alarm is silenced while it sounds
+        return Meaning(True, muted=True)
+    fire = said & FIRE
+    if denied & FIRE:  # "no_smoke", "not detected"; but not "no CO, smoke"
+        another = denied & KIND_WORDS and fire & KIND_WORDS
+        return Meaning(bool(another))
+    if fire:
+        return Meaning(not _is_ended(parts))
+    if said & CLEAR and known <= CLEAR | NEGATIVE | _FILLERS:
+        return Meaning(False)
+    return UNREADABLE
+
+
+def _denied(parts: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Words that are said, and those that a word before them denies.
+
+    A "no" with nothing behind it denies what stands before it ("smoke: no").
+    """
+    said: set[str] = set()
+    denied: set[str] = set()
+    pending = False
+    for part in parts:
+        if part in NEGATIVE:
+            pending = True
+            if part in CLEAR:
+                said.add(part)
+        elif part in _FILLERS:
+            said.add(part)
+        else:
+            (denied if pending else said).add(part)
+            pending = False
+    if pending and said & FIRE:
+        return said - FIRE, denied | said & FIRE
+    return said, denied
+
+
+def _is_ended(parts: Sequence[str]) -> bool:
+    """Whether a word of an end stands beside one of fire: "alarm is off", not "battery off"."""
+    words = [part for part in parts if part not in _FILLERS]
+    return any(
+        {one in _ENDS, other in _ENDS} == {True, False} and (one in FIRE or other in FIRE)
+        for one, other in itertools.pairwise(words)
+    )

@@ -1,0 +1,152 @@
+"""What labels, keys and side facts of smoke alarms mean, as other software's users met them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from vigil_edge.smoke import zigbee2mqtt
+
+
+def read(payload: dict[str, Any]) -> dict[str, Any]:
+    found = zigbee2mqtt.read(json.dumps(payload)).as_json()
+    return {key: value for key, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Smoke detected (location not provided)",
+        "Smoke detected, no location",
+        "alarm without location",
+        "alarm not cleared",
+        "alarm not acknowledged",
+        "not silenced, alarm",
+        "fire, not a test",
+        "alarm (no test)",
+        "smoke alarm; battery normal",
+        "alarm_on battery_off",
+        "normal -> alarm",
+        "no CO, smoke detected",
+        "PRIMARY_ALARM",
+        "not normal",
+    ],
+)
+def test_what_denies_another_word_does_not_hide_a_fire(label: str) -> None:
+    assert read({"smoke": label}) == {"smoke": True}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("no smoke", "smoke not detected", "Smoke: no", "none_detected", "isn't smoke"),
+        *("alarm off", "alarm is off", "OK, no smoke", "all clear", "Status: idle", "smoke_free"),
+        *("alarm -> normal", "not in alarm", "no alarm detected", "IDLE_OFF", "无", "沒有"),
+    ],
+)  # fmt: skip
+def test_a_fire_that_is_denied_or_over_is_none(label: str) -> None:
+    assert read({"smoke": label}) == {"smoke": False}
+
+
+@pytest.mark.parametrize("label", ["warming_up", "warm up", "preparation"])
+def test_an_alarm_that_starts_says_nothing_of_fire(label: str) -> None:
+    assert read({"gas": label}) == {}
+
+
+def test_fire_and_test_in_one_label_are_both_told() -> None:
+    assert read({"smoke": "Smoke alarm (test)"}) == {"smoke": True, "test": True}
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        ({"smoke_presence": "present"}, "smoke"),
+        ({"smoke_is_detected": 1}, "smoke"),
+        ({"siren_state": "fire"}, "smoke"),
+        ({"state": "alarm"}, "smoke"),
+        ({"zone_status": 33}, "smoke"),
+        ({"zoneStatus": "0x0001"}, "smoke"),
+        ({"payload": '{"smoke": true}'}, "smoke"),
+        ({"alarm": "co_alarm"}, "co"),
+        ({"alarm_type": "co"}, "co"),
+        ({"alarm": "heat"}, "heat"),
+        ({"carbon_monoxide": False, "co_concentration": 500}, "co"),
+        ({"over_temperature": True}, "heat"),
+        ({"temperature_alarm": "upper_alarm"}, "heat"),
+        ({"methane_state": "alarm"}, "gas"),
+    ],
+)
+def test_a_fire_under_a_key_that_was_not_foreseen_is_one(
+    payload: dict[str, Any], kind: str
+) -> None:
+    assert read(payload) == {kind: True}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"presence_smoke": "yes"},
+        {"smoke_kitchen": "on"},
+        {"smoke_level": "critical"},
+        {"smoke_intensity": 255},
+    ],
+)
+def test_what_may_be_a_fire_is_told_as_one(payload: dict[str, Any]) -> None:
+    assert read(payload) == {"smoke": True, "unreadable": ["smoke"]}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"smoke_chamber_contamination": 12},
+        {"smoke_sensitivity": "high"},
+        {"smoke_level": 3},
+        {"temperature_alarm": "lower_alarm", "heat": False},
+        {"high_temperature": 60},
+        {"action": "single"},
+        {"state": "ON"},
+        {"zone_status": 32},
+    ],
+)
+def test_settings_and_measures_are_no_fire(payload: dict[str, Any]) -> None:
+    found = read(payload)
+    assert not any(found.get(kind) for kind in ("smoke", "heat", "co", "gas"))
+    assert "unreadable" not in found
+
+
+def test_a_measure_of_a_device_that_nobody_configured_is_no_fire() -> None:
+    for payload in ('{"methane": 3}', '{"lpg": 2}', '{"temperature_alarm": true}'):
+        assert not zigbee2mqtt.read(payload).plainly_fire
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"self_test": "failed"}, {"fault": True}),
+        ({"smoke_fault": True}, {"fault": True}),
+        ({"malfunction": 1}, {"fault": True}),
+        ({"sensor_failure": False}, {"fault": False}),
+        ({"device_status": "fault"}, {"fault": True}),
+        ({"error_code": 7}, {}),
+        ({"battery_state": "LOW_BATTERY"}, {"battery_low": True}),
+        ({"battery_state": "Nok"}, {"battery_low": True}),
+        ({"battery_state": "not_low"}, {"battery_low": False}),
+        ({"battery_low": "Low"}, {"battery_low": True}),
+        ({"lowbat": True}, {"battery_low": True}),
+        ({"end_of_life": 1}, {"end_of_service": True}),
+        ({"sensor_eol": True}, {"end_of_service": True}),
+        ({"lifecycle": 120}, {}),
+        ({"tamper": "open"}, {"tamper": True}),
+        ({"tamper": "closed"}, {"tamper": False}),
+        ({"tamper_state": True}, {"tamper": True}),
+        ({"test": "testing"}, {"test": True}),
+        ({"test_button": "pressed"}, {"test": True}),
+        ({"test_button": "idle"}, {"test": False}),
+    ],
+)
+def test_other_facts_are_read_in_whatever_spelling(
+    payload: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert read(payload) == expected
