@@ -27,6 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from vigil_cloud.capacity.limits import DiskLimits, Quotas
 from vigil_cloud.http.limits import HttpLimits
 from vigil_schemas.errors import VigilError
 
@@ -121,6 +122,8 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8400
     http_limits: HttpLimits = Field(default_factory=HttpLimits)
+    quotas: Quotas = Field(default_factory=Quotas)
+    disk: DiskLimits = Field(default_factory=DiskLimits)
     operations_listen: str = ""
     """Where ``vigil-cloud ingest`` answers ``/healthz``, ``/readyz`` and ``/metrics`` about
     itself, as ``host:port``; empty: nowhere."""

@@ -11,10 +11,12 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel
 
-from vigil_cloud.database import engine
 from vigil_cloud.services import Services
 
 CHECK_TIMEOUT_S: Final = 5.0
+ASKED_FOR_S: Final = 1.0
+"""An answer counts for so long: the checks write, and anybody may ask."""
+TOLD_S: Final = 60.0
 _log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["operations"])
@@ -49,6 +51,8 @@ class Checks:
 
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._began: dict[str, float] = {}
+        self._told: dict[str, float] = {}
 
     async def ask(self, checks: dict[str, Callable[[], None]]) -> dict[str, BaseException | None]:
         """What is wrong with each, ``None`` where nothing is."""
@@ -57,9 +61,21 @@ class Checks:
         silent = TimeoutError(f"no answer within {CHECK_TIMEOUT_S:.0f} s")
         return {name: task.exception() if task in done else silent for name, task in tasks.items()}
 
+    def is_news(self, name: str, down: bool) -> bool:
+        """Whether to write that a part is down: at its beginning, and each minute."""
+        now = asyncio.get_running_loop().time()
+        if not down:
+            self._told.pop(name, None)
+            return False
+        if now - self._told.get(name, -TOLD_S) < TOLD_S:
+            return False
+        self._told[name] = now
+        return True
+
     def _task(self, name: str, check: Callable[[], None]) -> asyncio.Task[None]:
-        task = self._running.get(name)
-        if task is None or task.done():
+        task, now = self._running.get(name), asyncio.get_running_loop().time()
+        if task is None or (task.done() and now - self._began[name] >= ASKED_FOR_S):
+            self._began[name] = now
             asked = to_thread.run_sync(check, abandon_on_cancel=True, limiter=CapacityLimiter(1))
             task = self._running[name] = asyncio.ensure_future(asked)
             # Looked at even where nobody waited for it, or asyncio would complain.
@@ -82,18 +98,11 @@ async def get_readiness(request: Request, response: Response) -> Readiness:
     """200 only while every part works that a request or a message may need."""
     services: Services = request.app.state.services
     asked: Checks = request.app.state.checks
-    found = await asked.ask(
-        {
-            "database": lambda: engine.ping(services.engine),
-            "timeseries": services.timeseries.ping,
-            "objects": services.objects.ping,
-            **services.readiness,
-        }
-    )
+    found = await asked.ask(services.readiness)
     parts: dict[str, Literal["ok", "down"]] = {}
     for name, error in found.items():
         parts[name] = "ok" if error is None else "down"
-        if error is not None:
+        if asked.is_news(name, error is not None):
             _log.warning("part-down", part=name, error=f"{type(error).__name__}: {error}")
     down = sorted(name for name, state in parts.items() if state == "down")
     response.headers["Cache-Control"] = "no-store"

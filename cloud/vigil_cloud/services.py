@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from vigil_cloud.capacity.disk import Disk
+from vigil_cloud.capacity.limits import DiskLimits
 from vigil_cloud.config import Settings
 from vigil_cloud.metrics import Metrics
 from vigil_cloud.objects.port import Objects
@@ -105,6 +108,7 @@ class Services:
     now: Callable[[], datetime] = utc_now
     changed: Broadcast = field(default_factory=Broadcast)
     metrics: Metrics = field(default_factory=Metrics)
+    disk: Disk = field(default_factory=lambda: Disk(Path(), DiskLimits()))
     readiness: dict[str, Callable[[], None]] = field(default_factory=dict)
     """Further checks of ``/readyz`` by name; each raises where its part is not ready."""
 

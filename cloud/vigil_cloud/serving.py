@@ -32,6 +32,7 @@ from vigil_cloud.http.limits import file_handles, most_connections, most_per_cli
 from vigil_cloud.identity import secret_key
 from vigil_cloud.ingest.service import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
+from vigil_cloud.jobs.capacity import CapacityWatch
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
 
@@ -149,11 +150,14 @@ def running_ingest(services: Services, address: BrokerAddress) -> Iterator[Inges
     """Ingest with every room's handlers."""
     ingest = Ingest(services, handlers(services), address, chores(services))
     services.readiness["ingest"] = ingest.check
+    watch = CapacityWatch(services)
     settle_memory()
     ingest.start()
+    watch.start()
     try:
         yield ingest
     finally:
+        watch.stop()
         ingest.stop()
 
 

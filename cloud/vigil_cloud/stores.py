@@ -7,8 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from vigil_cloud.alerts.flood import MOST
+from vigil_cloud.capacity.disk import Disk
+from vigil_cloud.capacity.probe import probe
 from vigil_cloud.config import ConfigurationError, Settings
-from vigil_cloud.database.engine import build_engine, build_sessions, ping
+from vigil_cloud.database.engine import build_engine, build_sessions
 from vigil_cloud.objects.folder import FolderObjects
 from vigil_cloud.objects.port import Objects
 from vigil_cloud.objects.s3 import S3Objects
@@ -58,12 +61,14 @@ def build_services(settings: Settings, now: Callable[[], datetime] = utc_now) ->
     services = Services(
         settings=settings,
         engine=engine,
-        sessions=build_sessions(engine),
+        sessions=build_sessions(engine, **{MOST: settings.quotas.alerts_a_minute}),
         timeseries=timeseries,
         objects=objects,
         now=now,
+        disk=Disk(settings.data_dir, settings.disk),
     )
-    services.readiness["database"] = lambda: ping(engine)
+    services.readiness["database"] = lambda: probe(services.sessions)
+    services.readiness["disk"] = services.disk.check
     services.readiness["timeseries"] = timeseries.ping
     services.readiness["objects"] = objects.ping
     return services

@@ -18,6 +18,7 @@ class AlertRow(Base):
     __table_args__ = (
         Index("ix_alerts_order", "raised", "id"),
         Index("ix_alerts_standing", "active", "acknowledged", "severity"),
+        Index("ix_alerts_gateway_raised", "gateway", "raised"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed, lifecycle
+from vigil_cloud.alerts import feed, flood, lifecycle
 from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.queue import SEVERITIES, enqueue, rearm, wake
@@ -99,6 +101,9 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
     feed.lock(session)
     row = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
     if row is None:
+        joined = _join(session, occurrence, now)
+        if joined is not None:
+            return joined
         row = _insert(session, occurrence, now)
         enqueue(session, row, now)
         feed.append(session, "alert", row.id, now)
@@ -116,6 +121,65 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
         session.flush()
         feed.append(session, "alert", row.id, now)
     return row
+
+
+def _join(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow | None:
+    """A new alarm in a flood of its gateway's joins the counted alert, which it is returned."""
+    gateway, domain, device = occurrence.gateway, occurrence.domain.value, occurrence.device
+    if (
+        occurrence.domain == AlertDomain.PLATFORM
+        or occurrence.person_key is not None  # whereabouts have readers of their own
+        or occurrence.kind == flood.MANY
+    ):
+        return None
+    if not occurrence.active:
+        row = flood.listing(session, gateway, domain, device)
+        if row is None:
+            return None
+        detail, over = flood.ended(row.detail, device, occurrence.ended or now)
+        return record(session, _counted(row, occurrence, detail, active=not over), now)
+    row = flood.counted(session, gateway, domain, now)
+    if row is None and not flood.begins(session, gateway, now):
+        return None
+    before = row.detail if row is not None else {}
+    said = flood.Said(occurrence.kind, occurrence.title, occurrence.title_zh, occurrence.event_time)
+    detail = flood.joined(before, device, said, now)
+    count_dropped(session, gateway, "alerts-joined", 1, 0, now)
+    added = row is not None and device not in before["devices"]
+    if row is None or flood.reason(detail) != flood.reason(before) or _worse(row, occurrence):
+        row = record(session, _counted(row, occurrence, detail, active=True), now)
+    else:  # nothing to be told: a flood comes by the hundred
+        row.detail = detail
+        if flood.is_news(before, detail):
+            feed.append(session, "alert", row.id, now)
+    row.title, row.title_zh = flood.titles(detail)
+    if added:
+        digest = hashlib.sha256(device.encode()).hexdigest()[:16]
+        enqueue(session, row, now, round=f"device {device[:30]} {digest}", home_of=device)
+    return row
+
+
+def _counted(
+    row: AlertRow | None, occurrence: Occurrence, detail: Mapping[str, Any], *, active: bool
+) -> Occurrence:
+    """The counted alert as an occurrence: a new one's where there is none yet."""
+    reference = row.key.split(":", 2)[2] if row is not None else f"many:{uuid.uuid4()}"
+    title, title_zh = flood.titles(detail)
+    return replace(
+        occurrence,
+        reference=reference,
+        kind=flood.MANY,
+        title=title,
+        title_zh=title_zh,
+        active=active,
+        momentary=False,
+        detail=detail,
+        supersedes=True,
+        evidence_sha256=None,
+        tell_again=flood.reason(detail) if active else None,
+        latitude=None,
+        longitude=None,
+    )
 
 
 def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
@@ -178,13 +242,17 @@ def _reasons_to_tell_again(
         given = None
     if not occurrence.active:
         return []  # an end is told by the page, not by another call
-    if SEVERITIES.index(occurrence.severity) > SEVERITIES.index(row.severity):
+    if _worse(row, occurrence):
         _note(session, row, now, None, "worsened", f"{row.severity} → {occurrence.severity}")
         row.severity, row.kind = occurrence.severity, occurrence.kind
         row.title, row.title_zh = occurrence.title, occurrence.title_zh
         row.audience = max(row.audience, occurrence.audience, key=_AUDIENCES.index)
         return [given or f"severity {occurrence.severity}"]
     return [given] if given is not None and row.active else []
+
+
+def _worse(row: AlertRow, occurrence: Occurrence) -> bool:
+    return SEVERITIES.index(occurrence.severity) > SEVERITIES.index(row.severity)
 
 
 def _noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:

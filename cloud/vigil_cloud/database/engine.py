@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 30.0
+JOURNAL_BYTES: Final = 4 * 1024 * 1024
+"""A journal that grew beyond this gives the room back."""
 CONNECT_TIMEOUT_S = 5
 _POSTGRESQL: Final = {
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -58,9 +60,10 @@ def build_engine(url: str) -> Engine:
     )
 
 
-def build_sessions(engine: Engine) -> sessionmaker[Session]:
-    """Sessions whose objects stay readable after a commit."""
-    return sessionmaker(engine, expire_on_commit=False)
+def build_sessions(engine: Engine, **info: Any) -> sessionmaker[Session]:
+    """Sessions whose objects stay readable after a commit; ``info`` is for whoever they are
+    handed to."""
+    return sessionmaker(engine, expire_on_commit=False, info=info)
 
 
 def lock_for_writing(session: Session) -> None:
@@ -119,6 +122,7 @@ def _set_up_sqlite(engine: Engine) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         cursor.execute("PRAGMA foreign_keys = ON")
         # What is deleted is overwritten with zeros: erasing somebody means the file as well.
         cursor.execute("PRAGMA secure_delete = ON")

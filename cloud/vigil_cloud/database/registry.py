@@ -15,6 +15,7 @@ from vigil_cloud.database.base import Base
 
 ROOMS: Final = (
     "alerts",
+    "capacity",
     "checkin",
     "devices",
     "evidence",

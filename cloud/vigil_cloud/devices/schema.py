@@ -88,6 +88,10 @@ class GatewayEntry(BaseModel):
     out_of_service_until: UtcDatetime | None
     alerts: list[StandingAlert]
     """What the platform has to say of it now, the most severe first."""
+    dropped: dict[str, int]
+    """What it sent beyond its share, by kind: ``dead-letters``, ``alarm-dead-letters``,
+    ``evidence``, ``devices``, ``parameters``; ``alerts-joined`` are alarms told in a counted
+    alert."""
     conflicts: list[str]
     """Devices that it describes although they belong to another gateway."""
     revoked: UtcDatetime | None

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.alerts.visibility import may_see_device
+from vigil_cloud.capacity.dropped import dropped_of
 from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
 from vigil_cloud.devices.schema import (
     CommandRequest,
@@ -213,6 +214,7 @@ def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
     counts = {gateway: int(count) for gateway, count in session.execute(refused)}
     alerts = _standing_alerts(session)
     revoked = {row.gateway: row.at for row in session.scalars(select(GatewayRevocation))}
+    dropped = dropped_of(session)
     return [
         GatewayEntry(
             gateway=row.gateway,
@@ -231,6 +233,7 @@ def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
             conflicts=row.conflicts,
             revoked=revoked.get(row.gateway),
             dead_letters=counts.get(row.gateway, 0),
+            dropped=dropped.get(row.gateway, {}),
         )
         for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
     ]

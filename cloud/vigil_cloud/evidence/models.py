@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, String
+from sqlalchemy import JSON, BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
@@ -15,6 +15,7 @@ class EvidenceRow(Base):
     """One verified upload. It belongs to the alerts that name its digest."""
 
     __tablename__ = "evidence"
+    __table_args__ = (Index("ix_evidence_gateway_stored", "gateway", "stored", "size"),)
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     gateway: Mapped[str] = mapped_column(String(63), index=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from pathlib import Path as FilePath
 from typing import Annotated, ClassVar, Final
 
@@ -43,6 +44,8 @@ _SHOWN: Final = frozenset(
 UPLOADS_AT_ONCE: Final = 8
 """In this process: each may fill as much disk as the largest zip."""
 _uploads = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
+_uploading: Counter[str] = Counter()
+"""By gateway; touched by the event loop alone."""
 
 
 class TooManyUploads(ApiError):
@@ -82,19 +85,30 @@ async def put_evidence(
     if await run_in_threadpool(service.known, services, gateway, sha256):
         response.status_code = 200
         return EvidenceStored(sha256=sha256, stored=True)
-    if not _uploads.acquire(blocking=False):
+    await run_in_threadpool(service.admit, services, gateway, _announced(request))
+    most = services.settings.quotas.evidence_uploads
+    if _uploading[gateway] >= most or not _uploads.acquire(blocking=False):
         raise TooManyUploads("Too many uploads at once; send it again later.", {"Retry-After": "5"})
+    _uploading[gateway] += 1
     try:
         await _take_in(request, services, gateway, sha256)
     finally:
         _uploads.release()
+        _uploading[gateway] -= 1
+        if not _uploading[gateway]:
+            del _uploading[gateway]
     return EvidenceStored(sha256=sha256, stored=True)
+
+
+def _announced(request: Request) -> int:
+    length = request.headers.get("Content-Length", "")
+    return min(int(length), LARGEST_ZIP) if length.isascii() and length.isdigit() else 0
 
 
 async def _take_in(request: Request, services: Services, gateway: str, sha256: str) -> None:
     path = await run_in_threadpool(service.new_upload, services)
     try:
-        if await _receive(request, path) != sha256:
+        if await _receive(request, path, services) != sha256:
             raise EvidenceInvalid(
                 "The body's SHA-256 is not the one in the address: it changed on the way.",
                 {"Retry-After": "60"},
@@ -201,7 +215,7 @@ def _headers(
     return headers
 
 
-async def _receive(request: Request, path: FilePath) -> str:
+async def _receive(request: Request, path: FilePath, services: Services) -> str:
     """Write the body to a file; returns its digest. Raises ``EvidenceTooLarge``."""
     digest, size = hashlib.sha256(), 0
     async with await open_file(path, "wb") as file:
@@ -209,6 +223,7 @@ async def _receive(request: Request, path: FilePath) -> str:
             size += len(chunk)
             if size > LARGEST_ZIP:
                 raise EvidenceTooLarge(f"Evidence may have {LARGEST_ZIP} bytes.")
+            service.keep_room(services)  # others fill the disk as well, and a length may be false
             digest.update(chunk)
             await file.write(chunk)
     return digest.hexdigest()

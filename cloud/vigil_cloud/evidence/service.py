@@ -9,13 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import evidence_stored
 from vigil_cloud.alerts.visibility import visible
+from vigil_cloud.capacity.disk import Level, NoRoom
+from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.evidence import reading
@@ -32,6 +34,7 @@ from vigil_schemas.evidence import (
     EvidenceManifest,
 )
 
+DAY: Final = timedelta(days=1)
 LONGEST_UPLOAD: Final = timedelta(days=1)
 """A file that nobody has written to for so long belongs to no upload any more."""
 
@@ -54,6 +57,47 @@ class EvidenceUnknown(ApiError):
 
     code: ClassVar[str] = "evidence-unknown"
     status: ClassVar[int] = 404
+
+
+class EvidenceQuota(ApiError):
+    """This gateway has put as much as it may in a day; it keeps the rest and comes again."""
+
+    code: ClassVar[str] = "evidence-quota"
+    status: ClassVar[int] = 503
+
+
+class NoRoomForEvidence(ApiError):
+    """The disk's last room is kept for alarms; the gateway keeps it and comes again."""
+
+    code: ClassVar[str] = "no-room"
+    status: ClassVar[int] = 503
+
+
+def admit(services: Services, gateway: str, announced: int) -> None:
+    """Whether there is room for an upload of so many bytes. Raises ``EvidenceQuota`` and
+    ``NoRoomForEvidence``."""
+    now, most = services.now(), services.settings.quotas.evidence_day_bytes
+    keep_room(services, announced)
+    with services.sessions() as session:
+        today = session.scalar(
+            select(func.coalesce(func.sum(EvidenceRow.size), 0)).where(
+                EvidenceRow.gateway == gateway, EvidenceRow.stored > now - DAY
+            )
+        )
+    if int(today or 0) + announced > most:
+        with writing(services.sessions) as session:
+            count_dropped(session, gateway, "evidence", 1, announced, now)
+        raise EvidenceQuota(
+            f"{gateway} may put {most} bytes of evidence in a day.", {"Retry-After": "3600"}
+        )
+
+
+def keep_room(services: Services, more: int = 0) -> None:
+    """Raises ``NoRoomForEvidence`` where so much more would take what is kept for alarms."""
+    try:
+        services.disk.require(Level.LOW, more)
+    except NoRoom as error:
+        raise NoRoomForEvidence(str(error), {"Retry-After": "600"}) from error
 
 
 def known(services: Services, gateway: str, sha256: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,22 +10,30 @@ from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
+from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import lock_for_writing
 from vigil_cloud.database.upsert import insert, insert_missing, table_of
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.seen import Seen, record_seen
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
-from vigil_cloud.ingest.models import DEAD_LETTER_BYTES, DeadLetter, TakenEvent, Watermark
+from vigil_cloud.ingest.letters import DeadLetters, Letter, plain
+from vigil_cloud.ingest.models import TakenEvent, Watermark
 from vigil_cloud.ingest.port import Complaint, Handler, Received
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
-from vigil_schemas.topics import MAX_MESSAGE_BYTES, STATUS
+from vigil_schemas.topics import STATUS
 
 HANDLER_FAILED: Final = "handler-failed"
 SHAPE_DOUBTFUL: Final = "shape-doubtful"
@@ -75,13 +82,24 @@ def database_is_away(error: BaseException) -> bool:
     return isinstance(error, DBAPIError | PoolTimeout)
 
 
+def disk_is_full(error: BaseException) -> bool:
+    """Whether SQLite found no room for a page or for its journal."""
+    return isinstance(error, OperationalError) and any(
+        said in str(error) for said in ("disk is full", "disk I/O error", "unable to open")
+    )
+
+
 class Committer:
     """Knows the handlers, and whom it has noted as seen just now. Belongs to one thread."""
 
     def __init__(
-        self, handlers: Sequence[Handler], alarm_refused: AlarmRefused | None = None
+        self,
+        handlers: Sequence[Handler],
+        alarm_refused: AlarmRefused | None = None,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
         self._alarm_refused = alarm_refused
+        self._dead_letters = dead_letters or DeadLetters(Quotas())
         self._noted: dict[str, datetime] = {}
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         for handler in handlers:
@@ -99,7 +117,21 @@ class Committer:
             refusal = self._take(session, item, now, outcome)
             if refusal is not None:
                 letters.append((item, refusal))
-        _bury(session, letters, now)
+        self._dead_letters.bury(
+            session,
+            [
+                Letter(
+                    refusal.gateway,
+                    item.arrived.topic,
+                    item.arrived.payload,
+                    refusal.reason,
+                    refusal.detail,
+                    item.arrived.received,
+                )
+                for item, refusal in letters
+            ],
+            now,
+        )
         outcome.refused = [refusal for _, refusal in letters]
         self._note_seen(session, outcome.stored, now)
         self._tell_of_alarms(session, letters, now)  # takes the feed's lock: after the gateways'
@@ -328,48 +360,6 @@ def _first_time(session: Session, fact: Fact, now: datetime) -> bool:
         .returning(TakenEvent.event_id)
     )
     return added.first() is not None
-
-
-def _bury(session: Session, letters: list[tuple[Item, Refusal]], now: datetime) -> None:
-    for item, refusal in letters:
-        payload = item.arrived.payload
-        statement = insert(session, DeadLetter).values(
-            gateway=plain(refusal.gateway),
-            topic=plain(item.arrived.topic)[:512],
-            reason=refusal.reason,
-            detail=plain(refusal.detail)[:2000],
-            payload=payload[: kept_bytes(item.arrived.topic, payload)],
-            size=len(payload),
-            digest=hashlib.sha256(payload).hexdigest(),
-            first_received=item.arrived.received,
-            last_received=now,
-            count=1,
-            alarm=concerns_alarm(item.arrived.topic, payload),
-        )
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["topic", "digest"],
-                set_={
-                    "count": table_of(DeadLetter).c.count + 1,
-                    "last_received": now,
-                    "reason": statement.excluded.reason,
-                    "detail": statement.excluded.detail,
-                    "settlement": None,
-                    "settled": None,
-                    "settled_by": None,
-                },
-            )
-        )
-
-
-def kept_bytes(topic: str, payload: bytes) -> int:
-    """Of an alarm everything: it is what is replayed once it can be read."""
-    return MAX_MESSAGE_BYTES if concerns_alarm(topic, payload) else DEAD_LETTER_BYTES
-
-
-def plain(text: str) -> str:
-    """PostgreSQL's text holds no NUL, and neither database takes half a surrogate pair."""
-    return text.replace("\0", "�").encode(errors="replace").decode()
 
 
 def _heard_of(items: Iterable[Item]) -> tuple[set[str], dict[str, Seen]]:

@@ -53,6 +53,7 @@ class DeadLetter(Base):
         UniqueConstraint("topic", "digest"),
         Index("ix_dead_letters_gateway_last_received", "gateway", "last_received"),
         Index("ix_dead_letters_alarm_gateway", "alarm", "gateway"),
+        Index("ix_dead_letters_share", "gateway", "alarm", "last_received", "kept"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -62,15 +63,17 @@ class DeadLetter(Base):
     reason: Mapped[str] = mapped_column(String(40))
     detail: Mapped[str] = mapped_column(Text)
     payload: Mapped[bytes] = mapped_column(LargeBinary)
-    """The beginning of it, or all: see ``commit.kept_bytes``."""
+    """The beginning of it, or all: see ``letters``."""
     size: Mapped[int] = mapped_column(BigInteger)
+    kept: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Bytes that the row counts for in its gateway's share."""
     digest: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the whole payload."""
     first_received: Mapped[datetime]
     last_received: Mapped[datetime] = mapped_column(index=True)
     count: Mapped[int] = mapped_column(BigInteger, default=1)
     alarm: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """A fire may hang on it."""
+    """A fire may hang on it: these have a share of their own."""
     settlement: Mapped[str | None] = mapped_column(String(12))
     """``replayed`` or ``dismissed``; null while it waits, also where it came once more."""
     settled: Mapped[datetime | None]

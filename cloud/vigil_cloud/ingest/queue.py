@@ -60,8 +60,11 @@ class Waiting:
     def _is_full(self) -> bool:
         return len(self._messages) >= self._capacity or self._bytes >= self._capacity_bytes
 
-    def take(self, most: int, linger_s: float = 0.0) -> list[Arrived]:
-        """Up to ``most`` messages, none once closed and empty.
+    def take(
+        self, most: int, linger_s: float = 0.0, most_bytes: int = 1024 * 1024
+    ) -> list[Arrived]:
+        """Up to ``most`` messages, or so many bytes and one message, none once closed and empty:
+        what is stored together needs as much room in a journal.
 
         As soon as there is one, or ``linger_s`` later so that more share one commit.
         """
@@ -72,9 +75,12 @@ class Waiting:
             self._enough.wait(linger_s)  # not the condition: it is told of every message
         with self._changed:
             self._enough.clear()
-            count = min(most, len(self._messages))
-            taken = [self._messages.popleft() for _ in range(count)]
-            self._bytes -= sum(len(message.payload) for message in taken)
+            taken: list[Arrived] = []
+            size = 0
+            while self._messages and len(taken) < most and size < most_bytes:
+                taken.append(self._messages.popleft())
+                size += len(taken[-1].payload)
+            self._bytes -= size
             self._changed.notify_all()
             return taken
 

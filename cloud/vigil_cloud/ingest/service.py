@@ -18,6 +18,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from vigil_cloud.alerts.refused_alarms import raise_refused_alarm
+from vigil_cloud.capacity.disk import Level
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import watch
@@ -26,6 +27,7 @@ from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.decode import Decoder
+from vigil_cloud.ingest.letters import DeadLetters
 from vigil_cloud.ingest.models import DeadLetter, TakenEvent
 from vigil_cloud.ingest.port import Chore, Handler
 from vigil_cloud.ingest.queue import Waiting
@@ -36,7 +38,8 @@ from vigil_cloud.ingest.subscriber import (
     Subscriber,
 )
 from vigil_cloud.ingest.times import Limits
-from vigil_cloud.ingest.writer import Writer
+from vigil_cloud.ingest.urgency import Urgency
+from vigil_cloud.ingest.writer import BATCH_MESSAGES, Writer
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import ROOT, STATUS
@@ -49,6 +52,10 @@ INTAKES: Final[dict[str, tuple[str, ...]]] = {
 }
 LINGER_S: Final = {"observation": 0.1}
 """Readings may wait a moment for company: a commit costs as much for one as for a hundred."""
+BATCH: Final = {"event": 100}
+"""Events cost more than readings, and an alarm may wait behind one batch of them."""
+LEAST_ROOM: Final = {"alarm": Level.FULL, "event": Level.EVENTS, "observation": Level.LOW}
+"""How filled the disk may be for each: alarms are stored while anything can be."""
 SEND_S: Final = 0.5
 SWEEP_S: Final = 5.0
 WATCH_S: Final = 15.0
@@ -74,6 +81,7 @@ class Intake:
         services: Services,
         address: BrokerAddress,
         handlers: Sequence[Handler],
+        urgency: Urgency,
     ) -> None:
         settings = services.settings
         self.name = name
@@ -90,7 +98,11 @@ class Intake:
             sender=self.subscriber,
             sessions=services.sessions,
             timeseries=services.timeseries,
-            committer=Committer(handlers, raise_refused_alarm),
+            committer=Committer(
+                handlers,
+                raise_refused_alarm,
+                DeadLetters(settings.quotas, _disk_bytes(services)),
+            ),
             decoder=Decoder(
                 Limits(
                     timedelta(days=settings.stale_after_days),
@@ -102,6 +114,11 @@ class Intake:
             announce=services.changed.announce,
             enrolment_open=settings.enrolment_open,
             linger_s=LINGER_S.get(name, 0.0),
+            quotas=settings.quotas,
+            turn=urgency.urgent if name == "alarm" else urgency.patient,
+            batch_messages=BATCH.get(name, BATCH_MESSAGES),
+            require_room=lambda: services.disk.require(LEAST_ROOM[name]),
+            make_room=services.disk.give_up_reserve if name == "alarm" else lambda: False,
         )
 
     def start(self) -> None:
@@ -127,8 +144,9 @@ class Ingest:
         self._chores = dict.fromkeys(chores, 0.0)
         """When each is to be done next, by the monotonic clock."""
         self._address = address
+        urgency = Urgency()
         self._intakes = [
-            Intake(name, channels, services, address, handlers)
+            Intake(name, channels, services, address, handlers, urgency)
             for name, channels in INTAKES.items()
         ]
         self._stopping = threading.Event()
@@ -256,6 +274,11 @@ class Ingest:
             session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
             session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
             clear_forgotten(session, now)
+
+
+def _disk_bytes(services: Services) -> int | None:
+    """How large the disk is that the database lies on; ``None`` where it is a server's."""
+    return services.disk.room().total if services.engine.dialect.name == "sqlite" else None
 
 
 def _filters(channels: Sequence[str], group: str) -> list[str]:

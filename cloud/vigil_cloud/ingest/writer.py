@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -17,13 +18,22 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from vigil_cloud.capacity.disk import NoRoom
+from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.devices.epochs import accepted_types
-from vigil_cloud.ingest.commit import Committer, Item, Outcome, database_is_away
+from vigil_cloud.ingest.commit import (
+    Committer,
+    Item,
+    Outcome,
+    database_is_away,
+    disk_is_full,
+)
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
 from vigil_cloud.ingest.reasons import Reasons
+from vigil_cloud.ingest.shares import Shares
 from vigil_cloud.ingest.strangers import Strangers
 from vigil_cloud.metrics import Metrics
 from vigil_cloud.timeseries.port import (
@@ -79,7 +89,15 @@ class Writer:
         announce: Callable[[], None],
         enrolment_open: bool,
         linger_s: float = 0.0,
+        quotas: Quotas | None = None,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        batch_messages: int = BATCH_MESSAGES,
+        require_room: Callable[[], None] = lambda: None,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``turn`` is held while the database is written; ``require_room`` raises ``NoRoom``
+        while the disk's last room is kept from this lane; ``make_room`` gives up a reserve for
+        it, where there is one."""
         self._waiting = waiting
         self._sender = sender
         self._sessions = sessions
@@ -91,8 +109,13 @@ class Writer:
         self._announce = announce
         self._enrolment_open = enrolment_open
         self._linger_s = linger_s
+        self._turn = turn
+        self._batch_messages = batch_messages
+        self._require_room = require_room
+        self._make_room = make_room
         self._strangers = Strangers(sessions)
         self._owners = Owners(sessions)
+        self._shares = Shares(quotas or Quotas(), sessions)
         self._reasons = Reasons()
         self._understand: frozenset[str] = frozenset()
         """Gateways that understand receipts of version 2."""
@@ -119,7 +142,7 @@ class Writer:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while arrived := self._waiting.take(BATCH_MESSAGES, self._linger_s):
+        while arrived := self._waiting.take(self._batch_messages, self._linger_s):
             if self._stopping.is_set():
                 return
             try:
@@ -157,9 +180,14 @@ class Writer:
             try:
                 outcome = self._store_once(items)
                 break
+            except NoRoom as error:
+                self._complain("disk", error)
             except TimeSeriesUnavailable as error:
                 self._complain("timeseries", error)
             except Exception as error:
+                if disk_is_full(error) and self._make_room():
+                    _log.warning("reserve-given-up", messages=len(items))
+                    continue
                 away = database_is_away(error)
                 self._complain("database" if away else "unexpected", error)
                 failures += not away
@@ -193,8 +221,9 @@ class Writer:
             self.failing_since, self.failure = None, ""
 
     def _store_once(self, items: Sequence[Item]) -> Outcome:
+        self._require_room()
         items = self._strangers.refuse(items, enrolment_open=self._enrolment_open)
-        items = self._owners.refuse_foreign(items)
+        items = self._shares.hold(self._owners.refuse_foreign(items))
         points: list[Point] = []
         for _, decoded in items:
             if isinstance(decoded, Observation) and not self._is_stored(decoded):
@@ -205,7 +234,7 @@ class Writer:
             except TimeSeriesRejected as error:
                 items = _without(items, error)
         try:
-            with self._sessions() as session:
+            with self._turn(), self._sessions() as session:
                 outcome = self._committer.write(session, items, self._now())
                 session.commit()
         except BaseException:

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import HOME_KINDS
 from vigil_cloud.alerts.visibility import ROLES, may_see
@@ -34,8 +35,11 @@ _CHANNELS: Final = (
 )
 
 
-def enqueue(session: Session, alert: AlertRow, now: datetime, *, round: str = "") -> None:
+def enqueue(
+    session: Session, alert: AlertRow, now: datetime, *, round: str = "", home_of: str = ""
+) -> None:
     """One delivery per channel that may and wants to hear of it; ``round``: why again.
+    ``home_of``: only the home's that this device is of.
 
     Channels that escalate are due later; whether they are still needed is decided then.
     The number of statements does not grow with the number of channels.
@@ -53,7 +57,9 @@ def enqueue(session: Session, alert: AlertRow, now: datetime, *, round: str = ""
             "escalation": channel.escalate_after_s > 0,
         }
         for channel, account in session.execute(_CHANNELS.where(Channel.enabled))
-        if wants(channel, alert) and hearers.include(channel, account)
+        if (not home_of or home_of in channel.devices)
+        and wants(channel, alert)
+        and hearers.include(channel, account)
     ]
     if rows:
         session.execute(insert(Delivery), rows)
@@ -122,6 +128,10 @@ class Hearers:
         if self._alert.person_key is not None:
             return False  # whereabouts are opened by consents alone
         if self._alert.device in home.devices:
+            return True
+        if self._alert.kind == MANY and not set(home.devices).isdisjoint(
+            self._alert.detail["devices"]
+        ):
             return True
         here = self._alert.gateway in {self._gateways.get(device) for device in home.devices}
         if self._alert.domain == AlertDomain.PLATFORM:

@@ -21,6 +21,7 @@ _CHUNK = 256 * 1024
 _ARRIVING = ".arriving"
 """Where objects grow; names with a leading dot cannot be asked for."""
 
+_PROBE_BYTES = 4096
 _ABANDONED_S = 24 * 3600
 
 
@@ -69,8 +70,13 @@ class FolderObjects:
             arriving = self._folder / _ARRIVING
             arriving.mkdir(parents=True, exist_ok=True)
             probe = arriving / uuid.uuid4().hex
-            probe.write_bytes(b"")
-            probe.unlink()
+            try:
+                with probe.open("wb") as file:
+                    file.write(b"\0" * _PROBE_BYTES)
+                    file.flush()
+                    os.fsync(file.fileno())
+            finally:
+                probe.unlink(missing_ok=True)
 
     def _clear_abandoned(self) -> None:
         """Once: what a process left half written when it was killed. Another process may be

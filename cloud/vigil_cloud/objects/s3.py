@@ -93,7 +93,7 @@ class S3Objects:
 
     def ping(self) -> None:
         try:
-            self._store.put(_PING, b"")
+            self._store.put(_PING, b"written by /readyz")
         except (BaseError, FileNotFoundError) as error:
             raise self._unavailable(error) from error
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
@@ -58,7 +59,8 @@ class SmokeHandler:
                 alert_id=alert.id,
                 in_test=False,
             )
-            session.add(row)
+            if alert.kind != MANY or verdict.in_test:  # in a flood the counted alert says it all
+                session.add(row)
         _keep(row, event, verdict, message.received)
         session.flush()
         if verdict.severity == "critical" and event.active and row.cleared is None:

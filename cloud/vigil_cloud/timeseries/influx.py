@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -176,6 +177,11 @@ class InfluxTimeSeries:
     def ping(self) -> None:
         try:
             bucket = self._client.buckets_api().find_bucket_by_name(self._bucket)
+            if bucket is not None:
+                # The same point for an hour: a store that can only be read is not ready.
+                hour_us = int(time.time() // 3600) * 3_600_000_000
+                line = f"vigil_write_probe written=1i {hour_us}"
+                self._writer.write(self._bucket, self._org, line, write_precision="us")
         except (ApiException, HTTPError, OSError) as error:
             raise self._unavailable(error) from error
         if bucket is None:

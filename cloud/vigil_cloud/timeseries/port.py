@@ -86,7 +86,7 @@ class TimeSeries(Protocol):
         how many. 0: there are none left. Raises ``TimeSeriesUnavailable``."""
 
     def ping(self) -> None:
-        """Raises ``TimeSeriesUnavailable`` where a write would fail now."""
+        """Really writes something small that no reading is. Raises ``TimeSeriesUnavailable``."""
 
     def close(self) -> None:
         """Release connections; no call may follow."""

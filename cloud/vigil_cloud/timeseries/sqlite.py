@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS point (
   flag INTEGER NOT NULL,
   PRIMARY KEY (series, time_us)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
 _WINDOWED = """
 SELECT max(time_us - (time_us % :window), :start) AS at,
@@ -44,6 +45,11 @@ COMPACT_UP_TO: Final = 256 * 1024 * 1024
 """A file of so many bytes is written anew after a deletion; for a larger one all writers would
 have to wait. What was deleted is overwritten with zeros either way."""
 DELETED_AT_ONCE: Final = 5_000
+JOURNAL_BYTES: Final = 4 * 1024 * 1024
+"""A journal that grew beyond this gives the room back."""
+TOGETHER: Final = 5_000
+"""Points of one transaction: what is written again is the same, and a small disk is not filled
+by one journal."""
 KEPT_OPEN: Final = 8
 """Connections that wait for the next call; more than that only exist while they are in use."""
 
@@ -65,27 +71,31 @@ class SqliteTimeSeries:
 
     def write(self, points: Sequence[Point]) -> None:
         with self._writing, self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            new: dict[Series, int] = {}
-            try:
-                self._follow_deletions(connection)
-                rows = []
-                ids = self._ids
-                for series, time_us, value, flag in points:
-                    number = ids.get(series) or new.get(series)
-                    if number is None:
-                        number = new[series] = self._enter(connection, series)
-                    rows.append((number, time_us, value, flag))
-                connection.executemany(
-                    "INSERT INTO point (series, time_us, value, flag) VALUES (?, ?, ?, ?)"
-                    " ON CONFLICT DO UPDATE SET value = excluded.value, flag = excluded.flag",
-                    rows,
-                )
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
-            ids.update(new)  # only now: a rolled-back id would point nowhere
+            for start in range(0, len(points), TOGETHER):
+                self._write_together(connection, points[start : start + TOGETHER])
+
+    def _write_together(self, connection: sqlite3.Connection, points: Sequence[Point]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        new: dict[Series, int] = {}
+        try:
+            self._follow_deletions(connection)
+            rows = []
+            ids = self._ids
+            for series, time_us, value, flag in points:
+                number = ids.get(series) or new.get(series)
+                if number is None:
+                    number = new[series] = self._enter(connection, series)
+                rows.append((number, time_us, value, flag))
+            connection.executemany(
+                "INSERT INTO point (series, time_us, value, flag) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value, flag = excluded.flag",
+                rows,
+            )
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
+        ids.update(new)  # only now: a rolled-back id would point nowhere
 
     def _follow_deletions(self, connection: sqlite3.Connection) -> None:
         """Forget remembered numbers after somebody, here or elsewhere, has deleted a series."""
@@ -204,8 +214,7 @@ class SqliteTimeSeries:
 
     def ping(self) -> None:
         with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
+            connection.execute("INSERT OR REPLACE INTO probe (id, at) VALUES (1, julianday())")
 
     def close(self) -> None:
         with self._writing:
@@ -256,6 +265,7 @@ class SqliteTimeSeries:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         return connection
 
 

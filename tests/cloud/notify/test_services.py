@@ -145,7 +145,8 @@ def test_all_of_five_hundred_are_told_through_a_service_that_limits(city: City, 
     hook.status, hook.headers = 429, {"Retry-After": "120"}
     courier = Courier(city.services)
     for number in range(500):
-        city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1")
+        gateway = f"gw-{number % 5}"  # as many as are told singly
+        city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1", gateway)
     courier.deliver_due()
     requests = hook.requests
     city.later(seconds=119)

@@ -1792,6 +1792,10 @@ export interface components {
             conflicts: string[];
             /** Dead Letters */
             dead_letters: number;
+            /** Dropped */
+            dropped: {
+                [key: string]: number;
+            };
             /** Gateway */
             gateway: string;
             /** Health */

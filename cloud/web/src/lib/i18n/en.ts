@@ -347,6 +347,13 @@ export const en = {
   "gateways.counters": "Counters",
   "gateways.noHealth": "No health report yet.",
   "gateways.deadLetters": "Refused messages",
+  "gateways.dropped": "Beyond its share",
+  "gateways.dropped.dead-letters": "oldest refused messages removed",
+  "gateways.dropped.alarm-dead-letters": "oldest refused alarms removed",
+  "gateways.dropped.evidence": "evidence put off until tomorrow",
+  "gateways.dropped.devices": "readings of too many devices",
+  "gateways.dropped.parameters": "readings of too many series",
+  "gateways.dropped.alerts-joined": "alarms told in a counted alert",
   "gateways.deadLettersHint":
     "Messages that did not keep the contract. They are kept here and disturb nothing else.",
   "gateways.noDeadLetters": "No message was refused.",

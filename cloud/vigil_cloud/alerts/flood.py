@@ -1,0 +1,130 @@
+"""Many alarms of one gateway at once become one counted alert that names each device.
+
+Above a rate nobody reads single alerts any more, and each costs rows and calls. None is hidden:
+the counted alert lists every device with what it said and how often, and everybody is told again
+as the number of devices grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.models import AlertRow
+from vigil_schemas.types import isoformat_utc
+
+MANY: Final = "many"
+"""Kind of the counted alert."""
+WINDOW: Final = timedelta(minutes=1)
+LISTED: Final = 500
+"""Devices by name: more than any gateway has; one that makes up names is counted on."""
+MOST: Final = "alerts_a_minute"
+"""Where a session's ``info`` says how many alerts of a gateway are told singly in a minute."""
+MOST_A_MINUTE: Final = 100
+TITLE: Final = 300
+_NAMED: Final = 3
+_STEPS: Final = (2, 5, 10, 20, 50, 100, 200, 500)
+
+
+class Said(NamedTuple):
+    """One alarm that joins."""
+
+    kind: str
+    title: str
+    title_zh: str
+    at: datetime
+
+
+def counted(session: Session, gateway: str, domain: str, now: datetime) -> AlertRow | None:
+    """The counted alert of this gateway that a flood is going on in: until a minute after its
+    last alarm."""
+    latest = session.scalar(_standing(gateway, domain).order_by(AlertRow.raised.desc()).limit(1))
+    if latest is None or datetime.fromisoformat(latest.detail["last"]) <= now - WINDOW:
+        return None
+    return latest
+
+
+def begins(session: Session, gateway: str, now: datetime) -> bool:
+    """Whether this gateway has raised as many alerts within a minute as are told singly."""
+    most = int(session.info.get(MOST, MOST_A_MINUTE))
+    lately = session.scalar(
+        select(func.count()).where(AlertRow.gateway == gateway, AlertRow.raised > now - WINDOW)
+    )
+    return (lately or 0) >= most
+
+
+def listing(session: Session, gateway: str, domain: str, device: str) -> AlertRow | None:
+    """A counted alert that lists this device and is not over."""
+    rows = session.scalars(_standing(gateway, domain))
+    return next((row for row in rows if device in row.detail["devices"]), None)
+
+
+def _standing(gateway: str, domain: str) -> Select[AlertRow]:
+    return select(AlertRow).where(
+        AlertRow.gateway == gateway,
+        AlertRow.domain == domain,
+        AlertRow.kind == MANY,
+        AlertRow.active,
+    )
+
+
+def joined(detail: Mapping[str, Any], device: str, said: Said, now: datetime) -> dict[str, Any]:
+    """The counted alert's detail with one more alarm in it. Pure."""
+    devices = dict(detail.get("devices", {}))
+    further = int(detail.get("further", 0))
+    known = devices.get(device, {})
+    if not known and len(devices) >= LISTED:
+        further += 1
+    else:
+        devices[device] = {
+            "count": known.get("count", 0) + 1,
+            "kinds": sorted({*known.get("kinds", []), said.kind}),
+            "since": known.get("since") or isoformat_utc(said.at),
+            "cleared": None,
+        }
+    newest = [one for one in detail.get("newest", []) if one["device"] != device]
+    named = {"device": device, "title": said.title, "title_zh": said.title_zh}
+    return {
+        **detail,
+        "newest": [named, *newest][:_NAMED],
+        "count": int(detail.get("count", 0)) + 1,
+        "devices": devices,
+        "further": further,
+        "last": isoformat_utc(now),
+    }
+
+
+def is_news(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether screens are told: of each device, and of the count once a second."""
+    seconds = len("2026-01-01T00:00:00")
+    later: bool = before["last"][:seconds] != after["last"][:seconds]
+    return later or len(before["devices"]) != len(after["devices"])
+
+
+def ended(detail: Mapping[str, Any], device: str, at: datetime) -> tuple[dict[str, Any], bool]:
+    """The detail with this device's alarm over, and whether all are. Pure."""
+    devices = dict(detail["devices"])
+    devices[device] = {**devices[device], "cleared": isoformat_utc(at)}
+    over = not detail["further"] and all(one["cleared"] for one in devices.values())
+    return {**detail, "devices": devices}, over
+
+
+def titles(detail: Mapping[str, Any]) -> tuple[str, str]:
+    """English and Chinese: how many, and what the newest devices said."""
+    many, count = len(detail["devices"]) + detail["further"], detail["count"]
+    said = "; ".join(one["title"] for one in detail["newest"])
+    said_zh = "；".join(one["title_zh"] for one in detail["newest"])
+    return (
+        f"{count} alarms at once from {many} devices: {said}"[:TITLE],
+        f"{many} 個裝置同時發出 {count} 則警報：{said_zh}"[:TITLE],
+    )
+
+
+def reason(detail: Mapping[str, Any]) -> str | None:
+    """Why everybody is told again, if the number of devices has passed another step."""
+    passed = [step for step in _STEPS if step <= len(detail["devices"])]
+    return f"{passed[-1]} devices" if passed else None

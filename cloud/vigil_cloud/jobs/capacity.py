@@ -1,0 +1,140 @@
+"""Watches how full the disk is and who has used up its share; tells the administrator.
+
+Also keeps small what grows by itself: the marks of outbox openings that are over.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
+from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.capacity.disk import Level, Room
+from vigil_cloud.capacity.dropped import dropped_of
+from vigil_cloud.capacity.models import Dropped
+from vigil_cloud.database.engine import writing
+from vigil_cloud.ingest.epochs import compact
+from vigil_cloud.services import Services
+
+EVERY_S: Final = 5.0
+COMPACT_EVERY_S: Final = 60.0
+STANDS_FOR: Final = timedelta(minutes=10)
+"""A share that nothing was dropped for in so long is kept again."""
+_CLOUD: Final = "cloud"
+_NOBODY: Final = "-"
+"""In place of a gateway, where a topic named none."""
+_MIB: Final = 1024 * 1024
+_log = structlog.get_logger(__name__)
+
+
+class CapacityWatch:
+    """One thread; any number of processes may run one, they say the same."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="capacity", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        rounds = 0
+        while True:
+            try:
+                self.look()
+                if rounds % round(COMPACT_EVERY_S / EVERY_S) == 0:
+                    self.compact()
+            except SQLAlchemyError as error:  # away, or full: readiness says so as well
+                _log.debug("capacity-not-looked-at", error=str(error)[:200])
+            except Exception:  # tried again at the next turn
+                _log.exception("capacity-not-looked-at")
+            rounds += 1
+            if self._stopping.wait(EVERY_S):
+                return
+
+    def look(self) -> None:
+        """Raise and clear what is so now."""
+        services = self._services
+        services.disk.lay_by()
+        found, now = services.disk.room(), services.now()
+        with services.sessions() as session:
+            late = self._beyond_share(session, now)
+            stand = {row.detail["subject"] for row in standing(session, "quota")}
+            low = bool(standing(session, "cloud-disk"))
+        if found.level is Level.OK and not low and not late and not stand:
+            return
+        with writing(services.sessions) as session:
+            changed = _tell_disk(session, found, now)
+            for gateway, counts in late.items():
+                changed |= _tell_share(session, gateway, counts, now)
+            for subject in stand - {gateway or _NOBODY for gateway in late}:
+                gateway = "" if subject == _NOBODY else subject
+                changed |= clear_platform(session, "quota", subject, now=now, gateway=gateway)
+        if changed:
+            services.changed.announce()
+
+    def compact(self) -> None:
+        """Fold marks of outbox openings that are over."""
+        services = self._services
+        with writing(services.sessions) as session:
+            folded = compact(session, services.settings.quotas.epochs, services.now())
+        if folded:
+            _log.info("epochs-compacted", marks=folded)
+
+    def _beyond_share(self, session: Session, now: datetime) -> dict[str, dict[str, int]]:
+        lately = session.scalars(
+            select(Dropped.gateway).where(Dropped.last > now - STANDS_FOR).distinct()
+        ).all()
+        return dropped_of(session, lately) if lately else {}
+
+
+def _tell_disk(session: Session, found: Room, now: datetime) -> bool:
+    if found.level is Level.OK:
+        return clear_platform(session, "cloud-disk", _CLOUD, now=now)
+    free, total = found.free // _MIB, found.total // _MIB
+    waits, waits_zh = {
+        Level.LOW: ("", ""),
+        Level.EVENTS: ("; readings wait at their gateways", "；量測資料暫存於閘道器"),
+    }.get(found.level, ("; readings and events wait at their gateways", "；量測與事件暫存於閘道器"))
+    severity: Severity = "major" if found.level is Level.LOW else "critical"
+    row = raise_platform(
+        session,
+        "cloud-disk",
+        _CLOUD,
+        severity=severity,
+        title=f"The server's disk is nearly full: {free} of {total} MiB are free{waits}",
+        title_zh=f"伺服器磁碟即將用盡：剩餘 {free} MiB，共 {total} MiB{waits_zh}",
+        now=now,
+        detail={"level": found.level.name.lower()},
+    )
+    return row.raised == now
+
+
+def _tell_share(session: Session, gateway: str, counts: dict[str, int], now: datetime) -> bool:
+    told = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+    name = gateway or "(no gateway)"
+    row = raise_platform(
+        session,
+        "quota",
+        gateway or _NOBODY,
+        severity="minor",
+        title=f"{name} sends more than its share: {told}",
+        title_zh=f"{name} 超出配額：{told}",
+        now=now,
+        detail={"dropped": counts},
+        gateway=gateway,
+    )
+    return row.raised == now

@@ -1,0 +1,124 @@
+"""More alarms than anybody reads become one counted alert, and no fire is hidden in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from cloud_city import City, alarm
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.database.engine import writing
+from vigil_cloud.notify.models import Channel, Delivery
+from vigil_schemas.smoke import SmokeAlarm
+
+
+def fire(city: City, number: int, *, active: bool = True, condition: str = "smoke") -> SmokeAlarm:
+    return alarm(city.time, active=active, condition=condition, id=f"alarm-id-{number}")
+
+
+def counted(city: City) -> list[dict[str, Any]]:
+    """As the page of the alert shows it."""
+    client = city.client("dispatcher")
+    with city.services.sessions() as session:
+        ids = session.scalars(select(AlertRow.id).where(AlertRow.kind == "many")).all()
+    return [client.get(f"/api/v1/alerts/{id_}").json() for id_ in ids]
+
+
+def rows(city: City) -> int:
+    with city.services.sessions() as session:
+        return session.scalar(select(func.count()).select_from(AlertRow)) or 0
+
+
+def test_above_a_hundred_a_minute_alarms_join_one_that_names_each_device(city: City) -> None:
+    for number in range(250):
+        city.send(fire(city, number), f"smoke-{number % 130}")
+        city.later(seconds=0.1)
+
+    (alert,) = counted(city)
+    assert rows(city) == 101
+    assert alert["severity"] == "critical"
+    assert alert["detail"]["count"] == 150
+    told = set(alert["detail"]["devices"])
+    assert told == {f"smoke-{number % 130}" for number in range(100, 250)}
+    assert alert["title"].startswith("150 alarms at once from 130 devices: Smoke alarm at smoke-")
+    assert alert["title_zh"].startswith("130 個裝置同時發出 150 則警報：")
+    assert sum(one["count"] for one in alert["detail"]["devices"].values()) == 150
+
+
+def test_another_gateways_alarm_stays_its_own(city: City) -> None:
+    for number in range(150):
+        city.send(fire(city, number), f"smoke-{number}")
+    city.send(fire(city, 999), "smoke-west", gateway="gw-west")
+    found = city.alerts("dispatcher", limit=200)
+    assert [one["device"] for one in found if one["gateway"] == "gw-west"] == ["smoke-west"]
+
+
+def test_a_fire_during_the_flood_and_the_one_after_it(city: City) -> None:
+    """Given a flood that goes on slowly: it goes on joining; a minute after it, alarms are told
+    singly again."""
+    for number in range(101):
+        city.send(fire(city, number), "smoke-mad")
+    for number in range(200, 220):
+        city.later(seconds=30)
+        city.send(fire(city, number), f"smoke-{number}")
+    (alert,) = counted(city)
+    assert set(alert["detail"]["devices"]) == {
+        "smoke-mad",
+        *(f"smoke-{n}" for n in range(200, 220)),
+    }
+    assert rows(city) == 101
+
+    city.later(seconds=61)
+    city.send(fire(city, 300), "smoke-300")
+    assert rows(city) == 102
+    assert "smoke-300" not in counted(city)[0]["detail"]["devices"]
+
+
+def test_it_is_over_when_every_device_has_said_so(city: City) -> None:
+    for number in range(103):
+        city.send(fire(city, number), f"smoke-{number}")
+    for number in (100, 101):
+        city.send(fire(city, number, active=False), f"smoke-{number}")
+    assert counted(city)[0]["state"]["active"] is True
+    city.later(minutes=5)
+    city.send(fire(city, 102, active=False), "smoke-102")
+    (alert,) = counted(city)
+    assert alert["state"]["active"] is False
+    assert all(one["cleared"] for one in alert["detail"]["devices"].values())
+    assert alert["detail"]["count"] == 3
+
+
+def test_each_home_hears_of_its_own_device(city: City) -> None:
+    with writing(city.services.sessions) as session:
+        for name, device in (("early", "smoke-100"), ("late", "smoke-140"), ("none", "smoke-x")):
+            fields = {"role": "dispatcher", "domains": [], "devices": [device]}
+            session.add(Channel(name=name, url=b"json://127.0.0.1", **fields))
+    for number in range(150):
+        city.send(fire(city, number), f"smoke-{number}")
+    with city.services.sessions() as session:
+        heard = session.execute(
+            select(Channel.name, AlertRow.kind)
+            .join(Delivery, Delivery.channel_id == Channel.id)
+            .join(AlertRow, AlertRow.id == Delivery.alert_id)
+            .where(AlertRow.kind == "many")
+        ).all()
+    assert {name for name, _ in heard} == {"early", "late"}
+
+
+def test_a_worse_condition_makes_the_counted_alert_worse(city: City) -> None:
+    for number in range(110):
+        city.send(fire(city, number, condition="battery_alert"), f"smoke-{number}")
+    assert counted(city)[0]["severity"] == "minor"
+    city.send(fire(city, 110), "smoke-110")
+    (alert,) = counted(city)
+    assert alert["severity"] == "critical"
+    assert alert["detail"]["devices"]["smoke-110"]["kinds"] == ["smoke"]
+
+
+def test_what_joined_is_counted_on_the_gateways_page(city: City) -> None:
+    city.birth()
+    for number in range(104):
+        city.send(fire(city, number), f"smoke-{number}")
+    (gateway,) = city.client("maintainer").get("/api/v1/gateways").json()["gateways"]
+    assert gateway["dropped"] == {"alerts-joined": 4}

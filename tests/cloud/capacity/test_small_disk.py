@@ -1,0 +1,29 @@
+"""A flood that is larger than the disk, on a real disk of 40 MB: no fire is lost.
+
+Figures: `make bench ARGS=disk`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.disk import FLOODS, Small, flood, small_disk
+from gateways import Gateway
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_no_fire_is_lost_while_a_gateway_floods_a_small_disk(kind: str) -> None:
+    if reason := Small.missing():
+        pytest.skip(reason)
+    with small_disk() as small:
+        found = flood(small, kind)
+        assert found.sent_bytes > 70_000_000
+        assert found.fires_stored == found.fires
+        assert found.free_bytes > 0
+        if kind == "dead letters":
+            assert "dead-letters" in found.dropped
+            assert found.others_letters == 1, "another sender's letter is kept"
+        # What was held back was told, and nothing of it is refused for good.
+        late = Gateway(small.mqtt)
+        small.fire(late, 1)
+        late.close()
