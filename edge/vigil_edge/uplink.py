@@ -132,7 +132,8 @@ class Uplink:
                 if self._epoch != self.outbox.epoch:
                     return
                 window.add(found)
-                if not found:
+                if not found:  # given up meanwhile: what comes next has these numbers again
+                    issued = min(issued, self.outbox.issued[lane])
                     window.fetched = max(window.fetched, issued)
 
     async def take_receipt(self, receipt: AnyReceipt) -> None:

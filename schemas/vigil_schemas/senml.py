@@ -43,6 +43,9 @@ UNSUPPORTED: Final = frozenset({"vs", "vb", "vd", "s", "bs"})
 
 _NAME: Final = re.compile(r"urn:vigil:([a-z0-9][a-z0-9._-]{0,63}):([A-Za-z][A-Za-z0-9_.]{0,47})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_US: Final = -62_135_596_800_000_000
+_LAST_US: Final = 253_402_300_799_999_999
+"""The years 1 to 9999, which a ``datetime`` can hold."""
 
 
 class SenmlRecord(Model):
@@ -113,7 +116,7 @@ def resolve(records: Iterable[SenmlRecord]) -> Iterator[Resolved]:
     """Every reading of a pack, in order; a record of base fields alone is none.
 
     Raises ``ValueError`` for a name that is not ``urn:vigil:{device}:{parameter}``, a second
-    device, a unit that is not registered or a sum beyond all numbers.
+    device, a unit that is not registered, a time that no clock shows or a sum beyond all numbers.
     """
     base_name, base_us = "", 0
     base_unit: str | None = None
@@ -121,7 +124,7 @@ def resolve(records: Iterable[SenmlRecord]) -> Iterator[Resolved]:
     only: str | None = None
     for record in records:
         base_name = base_name if record.bn is None else record.bn
-        base_us = base_us if record.bt is None else round(record.bt * 1e6)
+        base_us = base_us if record.bt is None else _microseconds(record.bt)
         base_unit = base_unit if record.bu is None else record.bu
         base_value = base_value if record.bv is None else record.bv
         if record.n is None and base_name.endswith(":") and record.v is None:
@@ -134,8 +137,16 @@ def resolve(records: Iterable[SenmlRecord]) -> Iterator[Resolved]:
         if unit is not None and unit not in UNITS:
             raise ValueError(f"unit {unit!r} of {parameter} is not a registered SenML unit")
         value = _value(record, base_value)
-        time_us = base_us + round(record.t * 1e6)
+        time_us = base_us + _microseconds(record.t)
+        if not _FIRST_US <= time_us <= _LAST_US:
+            raise ValueError(f"the time of {parameter} is of no year from 1 to 9999")
         yield Resolved(device, parameter, unit, time_us, value, record.qf)
+
+
+def _microseconds(seconds: float) -> int:
+    if abs(seconds) > 1e12:
+        raise ValueError(f"{seconds:g} s is no time (bt, t)")
+    return round(seconds * 1e6)
 
 
 def _named(base: str, name: str | None) -> tuple[str, str]:

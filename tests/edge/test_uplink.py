@@ -15,7 +15,9 @@ import pytest
 import servers
 from edge.authority import Authority
 from edge.ingest_stand_in import until
+from edge.outbox_facts import SYNC, reading
 from edge.uplink_gateway import Make, gateways, ingest
+from vigil_edge.outbox import Sendable
 from vigil_schemas.control import (
     Command,
     Configuration,
@@ -187,6 +189,32 @@ async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(
         assert sorted(cloud.stored[renewed]) == [1, 2, 3]
         births = await until(lambda: [b for b in cloud.status(GatewayBirth) if b.epoch != old])
         assert births[-1].epoch == gateway.outbox.epoch
+
+
+async def test_events_given_up_while_they_are_fetched_leave_no_number_unsent(
+    mosquitto: servers.Mosquitto, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alarm needs their room: the next events get the numbers that these would have had."""
+    gateway = await make(mosquitto.url)
+    await gateway.accept(Lane.EVENT, 5)
+    # With the window of observations full the loss itself is told later only.
+    full = [reading(f"sonde-{number}", 0) for number in range(80)]
+    await gateway.outbox.accept("d", full, None, SYNC)
+    fetch = gateway.outbox.fetch
+
+    async def after_they_are_gone(lane: Lane, after: int, limit: int) -> list[Sendable]:
+        if lane is Lane.EVENT:
+            await gateway.outbox._ask(lambda store: store.give_up_events(5, 0))
+            monkeypatch.setattr(gateway.outbox, "fetch", fetch)
+        return await fetch(lane, after, limit)
+
+    monkeypatch.setattr(gateway.outbox, "fetch", after_they_are_gone)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        gateway.connect()
+        source = Source(gateway.id, "event", gateway.outbox.epoch)
+        await until(lambda: gateway.outbox.fetch is fetch)
+        await gateway.accept(Lane.EVENT, 2)
+        await until(lambda: len(cloud.stored.get(source, ())) >= 2)
 
 
 async def test_a_receipt_of_version_2_lets_rows_go_and_tells_of_the_clock(

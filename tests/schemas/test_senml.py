@@ -148,3 +148,12 @@ def test_our_own_packs_mean_what_they_meant() -> None:
         for n, flag in enumerate(QartodFlag)
     ]
     assert senml.unpack(senml.pack("sonde-1", readings)) == ("sonde-1", readings)
+
+
+@pytest.mark.parametrize(
+    "times", [{"bt": 1e300}, {"bt": -1e13}, {"bt": 253_402_300_800.0}, {"bt": 1e308, "t": 1e308}]
+)
+def test_a_time_that_no_clock_shows_is_refused_as_everything_else(times: dict[str, float]) -> None:
+    records = parse_pack([{"bn": BN, "n": "pH", "v": 7.0} | times])
+    with pytest.raises(ValueError, match="time"):
+        senml.unpack(records)
