@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from vigil_edge.text import well_formed
 from vigil_schemas.gateway import DeviceHealth, GatewayHealth, SourceHealth, SourceState
 from vigil_schemas.types import isoformat_utc
 
@@ -83,7 +84,7 @@ class SourceRecord:
         if state != self.state:
             self._since = self._now()
         self.state, self.code = state, code
-        self.message = message[:_MESSAGE] if message else None
+        self.message = well_formed(message)[:_MESSAGE] if message else None
         if differs:
             self._changed(self)
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from vigil_edge.smoke import words
-from vigil_edge.smoke.payload import whole
 from vigil_edge.smoke.phrases import plain
 from vigil_edge.smoke.words import Kind
+from vigil_edge.text import well_formed
 
 _NO_ATTRIBUTE: Final = ("set", "get", "request")
 
@@ -45,7 +45,7 @@ def listed(payload: bytes) -> dict[str, Listed] | None:
     for device in devices:
         name = device.get("friendly_name") if isinstance(device, dict) else None
         if isinstance(name, str):
-            found[whole(name)] = _described(device)
+            found[well_formed(name)] = _described(device)
     return found
 
 

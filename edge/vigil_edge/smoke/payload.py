@@ -13,6 +13,7 @@ from typing import Any, Final
 from vigil_edge.smoke import words
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.phrases import plain
+from vigil_edge.text import well_formed
 
 _BLANK: Final = "\ufeff\x00 \t\r\n"
 _SAID: Final = re.compile(
@@ -49,14 +50,9 @@ def _shown(value: Any) -> Any:
 def shown(value: Any) -> str:
     """A value as a short text, for people."""
     try:
-        return whole(json.dumps(_shown(value), ensure_ascii=False))
+        return well_formed(json.dumps(_shown(value), ensure_ascii=False))
     except (ValueError, RecursionError):
         return "…"
-
-
-def whole(text: str) -> str:
-    """Without halves of surrogate pairs, which JSON may hold and no message of ours can carry."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def text_of(payload: bytes | str) -> str:
