@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,3 +110,62 @@ class Silence:
         many = "channels" if len(others) > 1 else "channel"
         verb = "are" if len(others) > 1 else "is"
         return f"channel {channel} is silent, {many} {', '.join(others)} {verb} not"
+
+
+_MUCH_QUIETER_DB: Final = 40.0
+_BEYOND_FULL_SCALE: Final = 16.0
+_PIECES: Final = 8
+_NOTHING_S: Final = 0.25
+
+
+@dataclass(slots=True)
+class Oddities:
+    """What of a recording's samples makes its levels doubtful, besides silence and clipping."""
+
+    rate_hz: int
+    channel: int
+    is_float: bool
+    _peak: float = 0.0
+    _nothing: int = 0
+    _samples: int = 0
+    _sum: npt.NDArray[np.float64] | None = None
+    _squares: npt.NDArray[np.float64] | None = None
+
+    def feed(self, frames: Frames, units: Samples) -> None:
+        """The next frames, shape (n, channels), and the units of the measured channel."""
+        self._samples += len(units)
+        self._peak = max(self._peak, float(np.abs(units).max(initial=0.0)))
+        for piece in np.array_split(units, _PIECES):
+            if len(piece) > 1 and (piece == piece[0]).all():
+                self._nothing += len(piece)
+        if frames.shape[1] > 1:
+            every = frames.astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):  # another channel's are not checked
+                total, squares = every.sum(axis=0), (every * every).sum(axis=0)
+            self._sum = total if self._sum is None else self._sum + total
+            self._squares = squares if self._squares is None else self._squares + squares
+
+    def notices(self, *, full_scale_known: bool) -> list[str]:
+        """In words; nothing of a channel that is silent all the time."""
+        found = []
+        if self.is_float and full_scale_known and self._peak > _BEYOND_FULL_SCALE:
+            found.append(
+                f"floats reach {self._peak:.4g} times full scale: they may be integers that were"
+                " written as floats, and then the levels are wrong"
+            )
+        seconds = self._nothing / self.rate_hz
+        if seconds >= _NOTHING_S and self._nothing < self._samples:
+            found.append(f"{seconds:g} s hold nothing (every sample the same) and lower the mean")
+        by = self._quieter_db()
+        if by >= _MUCH_QUIETER_DB and self._nothing < self._samples:
+            found.append(f"channel {self.channel} is {by:.0f} dB quieter than another channel")
+        return found
+
+    def _quieter_db(self) -> float:
+        """How much quieter the measured channel is than the loudest."""
+        if self._sum is None or self._squares is None:
+            return 0.0
+        power = self._squares / self._samples - (self._sum / self._samples) ** 2
+        power = np.nan_to_num(power, nan=0.0)
+        own, loudest = float(power[self.channel]), float(power.max())
+        return 10.0 * math.log10(loudest / own) if 0.0 < own < loudest < math.inf else 0.0

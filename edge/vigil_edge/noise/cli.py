@@ -80,6 +80,11 @@ def run_replay(arguments: argparse.Namespace) -> int:
                 if full_scale is not None
                 else "no calibration given: levels take one unit for 1 Pa and are not sound levels"
             )
+        elif full_scale is not None and recording.full_scale_peak_db not in (None, full_scale):
+            notices.append(
+                f"its own notes give {recording.full_scale_peak_db:g} dB for full scale;"
+                f" {full_scale:g} dB is taken, as asked"
+            )
         if recording.format.rate_hz < CLASS_1_RATE_HZ:
             notices.append(f"{recording.format.rate_hz} Hz does not hold the whole band of class 1")
         if pascal is None:

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from vigil_edge.noise.channel import STARTUP_LOOK_S, Silence, meter_of, startup_samples
+from vigil_edge.noise.channel import (
+    STARTUP_LOOK_S,
+    Oddities,
+    Silence,
+    meter_of,
+    startup_samples,
+)
 from vigil_edge.noise.errors import (
     AudioEmpty,
     AudioNotFinite,
@@ -54,7 +60,9 @@ def replay(
     told = notices if notices is not None else []
     rate_hz = recording.format.rate_hz
     silence = Silence(recording.format.channels)
-    blocks, skipped = _settled(_units(recording, channel, pascal, silence), rate_hz, told)
+    oddities = Oddities(rate_hz, channel, recording.format.is_float)
+    units = _units(recording, channel, pascal, silence, oddities)
+    blocks, skipped = _settled(units, rate_hz, told)
     first = next(blocks)
     if recording.format.channels == 1 and _interleaved(first):
         told.append("every second sample is zero: these may be two channels read as one")
@@ -68,8 +76,8 @@ def replay(
             yield from (_second(levels, skipped, rate_hz) for levels in seconds.feed(slices))
             yield from (_trigger(found, skipped, rate_hz) for found in detector.feed(slices))
 
-    for units in itertools.chain([first], blocks):
-        yield from measured(meter.feed(units))
+    for block in itertools.chain([first], blocks):
+        yield from measured(meter.feed(block))
     yield from measured(meter.flush())
     passage = detector.flush()
     if passage is not None:
@@ -79,6 +87,7 @@ def replay(
         told.append("the input reached full scale: levels are too low where it clipped")
     if (silent := silence.notice(channel)) is not None:
         told.append(silent)
+    told += oddities.notices(full_scale_known=full_scale_known)
     yield _total(total, skipped, rate_hz)
 
 
@@ -104,7 +113,9 @@ def _settled(
     return itertools.chain([beginning[skipped:]], blocks), skipped
 
 
-def _units(recording: WavFile, channel: int, pascal: float, silence: Silence) -> Iterator[Samples]:
+def _units(
+    recording: WavFile, channel: int, pascal: float, silence: Silence, oddities: Oddities
+) -> Iterator[Samples]:
     at = 0
     for frames in recording.blocks(int(BLOCK_S * recording.format.rate_hz)):
         silence.feed(frames)
@@ -120,6 +131,7 @@ def _units(recording: WavFile, channel: int, pascal: float, silence: Silence) ->
                 f"{recording.path.name}: sample {at + loudest} is {units[loudest]:.3g}, which is no"
                 " sound; give the encoding that it was recorded with"
             )
+        oddities.feed(frames, units)
         at += len(units)
         yield units
 

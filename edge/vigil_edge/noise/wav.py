@@ -7,7 +7,6 @@ before they could write the length.
 
 from __future__ import annotations
 
-import re
 import shutil
 import stat
 import struct
@@ -20,14 +19,14 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from vigil_edge.noise import riff
+from vigil_edge.noise import calibration, riff
 from vigil_edge.noise.errors import (
     AudioEmpty,
     AudioTruncated,
     AudioUnreadable,
     AudioUnsupported,
 )
-from vigil_edge.noise.pcm import Encoding, Frames, PcmFormat
+from vigil_edge.noise.pcm import MAX_RATE_HZ, MIN_RATE_HZ, Encoding, Frames, PcmFormat
 from vigil_edge.noise.riff import Chunk
 
 UNKNOWN_SIZE: Final = 0x7FFFF000
@@ -40,8 +39,8 @@ _ENCODINGS: Final[dict[tuple[int, int], Encoding]] = {
     (3, 64): "f64le",
 }
 _CODECS: Final = {2: "ADPCM", 6: "A-law", 7: "µ-law", 17: "IMA ADPCM", 85: "MP3"}
+_LOOKED_AT: Final = 1 << 20
 _GUID_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
-_FULL_SCALE = re.compile(r"0\s*dBFS\s*=\s*(\d{2,3}(?:\.\d+)?)\s*dB\s*SPL", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class WavFile:
     notices: list[str] = field(default_factory=list)
     """Oddities that the reader should be told of."""
     full_scale_peak_db: float | None = None
-    """Peak level of full scale, dB re 20 µPa, where the recorder wrote it into ``bext``."""
+    """Peak level of full scale, dB re 20 µPa, where its notes say it."""
 
     def blocks(self, frames_per_block: int) -> Iterator[Frames]:
         """The file's frames in order, shape (≤ frames_per_block, channels)."""
@@ -80,7 +79,8 @@ class _Found:
     """How many bits fewer than its container a sample has."""
     notices: list[str] = field(default_factory=list)
     long_data_size: int | None = None
-    full_scale_peak_db: float | None = None
+    full_scales: list[float] = field(default_factory=list)
+    """What notes in the file say of it, dB."""
 
 
 @contextmanager
@@ -178,25 +178,33 @@ def _check_riff(path: Path, head: bytes, size: int) -> None:
 
 def _note(path: Path, stream: BinaryIO, chunk: Chunk, found: _Found) -> None:
     stream.seek(chunk.offset)
-    body = stream.read(min(chunk.length, 4096))
+    body = stream.read(min(chunk.length, calibration.MOST_BYTES))
     if chunk.name == b"fmt ":
-        found.format, found.low_bits = _format(path, body)
+        before = found.format
+        found.format, found.low_bits = _format(path, body, found.notices)
+        if before not in (None, found.format):
+            raise AudioUnreadable(f"{path.name}: two format chunks contradict each other")
     elif chunk.name == b"ds64" and len(body) >= 16:
         found.long_data_size = struct.unpack_from("<Q", body, 8)[0]
-    elif chunk.name == b"bext":
-        said = _FULL_SCALE.search(body[:256].decode("latin-1"))
-        found.full_scale_peak_db = float(said[1]) if said else found.full_scale_peak_db
+    elif chunk.name in calibration.NOTED_IN:
+        found.full_scales += calibration.noted(body)
+    elif chunk.name in (b"data", b"RIFF"):
+        found.notices.append(
+            f"{chunk.length} more bytes of sound follow in a chunk {chunk.name.decode()!r} of"
+            " their own; they are not read"
+        )
 
 
-def _format(path: Path, body: bytes) -> tuple[PcmFormat, int]:
+def _format(path: Path, body: bytes, notices: list[str]) -> tuple[PcmFormat, int]:
     """The layout, and how many bits fewer than its container an integer has."""
     if len(body) < 16:
         raise AudioTruncated(f"{path.name}: the format chunk has {len(body)} bytes; 16 are needed")
-    tag, channels, rate_hz, _, align, bits = struct.unpack_from("<HHIIHH", body)
+    tag, channels, rate_hz, per_second, align, bits = struct.unpack_from("<HHIIHH", body)
     if tag == 0xFFFE:
         if len(body) < 40 or body[26:40] != _GUID_TAIL:
             raise AudioUnsupported(f"{path.name}: an extensible format with an unknown codec")
-        tag = struct.unpack_from("<H", body, 24)[0]
+        valid, tag = struct.unpack_from("<H", body, 18)[0], struct.unpack_from("<H", body, 24)[0]
+        bits = valid if tag == 1 and 8 < valid < bits else bits
     container = bits
     if tag == 1 and channels and not align % channels and 8 < bits < 8 * (align // channels) <= 32:
         container = 8 * (align // channels)  # 24 bits in four bytes, 20 bits in three
@@ -212,6 +220,13 @@ def _format(path: Path, body: bytes) -> tuple[PcmFormat, int]:
         raise AudioUnsupported(
             f"{path.name}: {align} bytes a frame do not fit {channels} channels of {bits} bits"
         )
+    if align and per_second % align == 0 and per_second != rate_hz * align:
+        other_hz = per_second // align
+        if MIN_RATE_HZ <= other_hz <= MAX_RATE_HZ:
+            notices.append(
+                f"the header contradicts itself: {rate_hz} Hz, but as many bytes a second as at"
+                f" {other_hz} Hz; {rate_hz} Hz is taken"
+            )
     return layout, container - bits
 
 
@@ -222,11 +237,19 @@ def _data(
     if layout is None:
         raise AudioUnreadable(f"{path.name}: sound data before its format; not a sound WAV")
     length = _sound_bytes(path, stream, found, chunk, size, ignore_size)
-    for behind in riff.trailing(stream, chunk.offset + length + (length & 1), size):
+    at, unpadded = riff.follows(stream, chunk._replace(length=length), size)
+    if unpadded:
+        notices.append("the pad byte behind the sound is missing")
+    for behind in riff.trailing(stream, at, size):
         _note(path, stream, behind, found)
     if found.low_bits:
         layout = _justified(stream, layout, chunk.offset, length, found)
-    return _with_samples(path, layout, chunk.offset, length, notices, found.full_scale_peak_db)
+    elif layout.encoding == "s32le" and _are_floats(stream, chunk.offset, length):
+        layout = replace(layout, encoding="f32le")
+        notices.append("the header says integers, but the samples are floats: read as floats")
+    full_scale_db, told = calibration.agreed(found.full_scales)
+    notices += [] if told is None else [told]
+    return _with_samples(path, layout, chunk.offset, length, notices, full_scale_db)
 
 
 def _sound_bytes(
@@ -279,8 +302,8 @@ def _justified(
 ) -> PcmFormat:
     """Integers smaller than their container stand at its high end (as RIFF says) or its low.
 
-    At the low end the bits above are all copies of the sign; at the high end the bits below
-    are all zero. The first samples that cannot be both decide.
+    At the low end the bits above are all copies of the sign, or all zero; at the high end the
+    bits below are all zero. The first samples that cannot be both decide.
     """
     low = found.low_bits
     least = -(1 << (8 * layout.frame_bytes // layout.channels - low - 1))
@@ -295,12 +318,25 @@ def _justified(
         samples = layout.decode(payload[: len(payload) - len(payload) % layout.frame_bytes])
         if layout.encoding == "s24le":
             samples = samples >> 8
-        if ((samples < least) | (samples > most)).any():
+        signed = (samples >= least).all() and (samples <= most).all()
+        if not signed and not ((samples >= 0) & (samples <= most - least)).all():
             break
         if (samples & ((1 << low) - 1)).any():
             found.notices.append(f"samples stand at the low end of their bytes ({low} bits unused)")
             return replace(layout, shift_bits=low)
     return layout
+
+
+def _are_floats(stream: BinaryIO, offset: int, length: int) -> bool:
+    """Whether 32-bit "integers" are floats of a format that was written down wrongly.
+
+    Floats of sound have one of a few exponents, and as integers would all lie around half of
+    full scale; small integers are NaN as floats, or nearly zero.
+    """
+    stream.seek(offset)
+    raw = stream.read(min(length - length % 4, _LOOKED_AT))
+    size = np.abs(np.frombuffer(raw, "<f4")[np.frombuffer(raw, "<i4") != 0])
+    return len(size) >= 64 and bool((size < 8.0).all()) and float((size > 1e-7).mean()) > 0.9
 
 
 def _with_samples(
