@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -19,6 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from vigil_edge.mqtt import WatchedClient
 from vigil_schemas.control import AnyReceipt, Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.envelope import decode
 from vigil_schemas.errors import InvalidMessage, VigilError
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 CONNECT_S: Final = 10.0
 GOODBYE_S: Final = 2.0
-HANG_UP_S: Final = 1.0
-"""A connection that leads nowhere would hold paho's thread until its keep-alive runs out."""
+_LOOK_S: Final = 15.0
+"""At least so often it is asked whether paho's thread still moves."""
 _OBSERVATION_BYTES: Final = 512 * 1024
 """Unacknowledged observation bytes at most: an alarm queues behind no more than these."""
 
@@ -46,24 +46,6 @@ class UplinkError(VigilError):
     """The broker is not reachable, refuses us or went away; the agent tries again."""
 
     code: ClassVar[str] = "uplink-failed"
-
-
-class _Client(Client):
-    """Tells when its thread ends, for whatever reason: a dead thread calls nobody back."""
-
-    ended: Callable[[str], None] = staticmethod(lambda _: None)
-
-    def loop_forever(
-        self, timeout: float = 1.0, retry_first_connection: bool = False
-    ) -> MQTTErrorCode:
-        reason = "its thread came to an end"
-        try:
-            return super().loop_forever(timeout, retry_first_connection)
-        except Exception as error:
-            reason = f"its thread died of {error!r}"
-            return MQTTErrorCode.MQTT_ERR_UNKNOWN
-        finally:
-            self.ended(f"the connection ended: {reason}")
 
 
 class Connection:
@@ -86,9 +68,9 @@ class Connection:
         self._inbox: asyncio.Queue[MQTTMessage] = asyncio.Queue()
         self._client = self._new_client()
 
-    def _new_client(self) -> _Client:
+    def _new_client(self) -> WatchedClient:
         settings = self.uplink.settings
-        client = _Client(
+        client = WatchedClient(
             CallbackAPIVersion.VERSION2,
             client_id=self.uplink.gateway,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -193,7 +175,7 @@ class Connection:
             clean_start=True,
             properties=wishes,
         )
-        self._client.loop_start()
+        self._client.begin()
         await self._unless_ended(self._accepted)
         channels = [(self._topic(channel), 1) for channel in (RECEIPT, COMMAND, CONFIG)]
         self._client.subscribe(channels)
@@ -222,6 +204,8 @@ class Connection:
                 await self.uplink.refill()
                 if self.uplink.outbox.epoch != self.epoch:
                     raise UplinkError("the outbox begins a new epoch: connecting anew")
+                if self._client.hangs:
+                    raise UplinkError("the thread of the connection does not move any more")
                 self._send()
                 await self._rest()
             if listening.done():
@@ -236,7 +220,7 @@ class Connection:
         now = self.uplink.sides.monotonic()
         due = [at for window in self.uplink.windows.values() if (at := window.due()) is not None]
         try:
-            async with asyncio.timeout(max(0.0, min(due) - now) if due else None):
+            async with asyncio.timeout(max(0.0, min([now + _LOOK_S, *due]) - now)):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -334,13 +318,7 @@ class Connection:
                     while self._unacknowledged and not self._ended.done():
                         self._wake.clear()
                         await self._wake.wait()
-            self._client.disconnect()
-        stopping = asyncio.ensure_future(asyncio.to_thread(self._client.loop_stop))
-        await asyncio.wait([stopping], timeout=HANG_UP_S)
-        if not stopping.done() and (way := self._client.socket()) is not None:
-            with contextlib.suppress(OSError):
-                cast(socket.socket, way).shutdown(socket.SHUT_RDWR)
-        await stopping
+        await self._client.hang_up()
         self._let_go()
 
     def _let_go(self) -> None:

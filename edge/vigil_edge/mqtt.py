@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
+import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -34,6 +36,9 @@ HANG_UP_S: Final = 1.0
 WAITING_MOST: Final = 10_000
 HANGS_S: Final = 60.0
 """paho's thread takes a turn at least every second; after this it counts as hanging."""
+
+
+_log = structlog.get_logger("mqtt")
 
 
 class MqttError(VigilError):
@@ -87,11 +92,43 @@ class Message(NamedTuple):
     qos: int
 
 
-class _Client(Client):
+class WatchedClient(Client):
     """Tells when its thread ends, for whatever reason, and when it last took a turn."""
 
     ended: Callable[[str], None] = staticmethod(lambda _: None)
     turned: float = 0.0
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self.turned = time.monotonic()
+        self.loop_start()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the thread has begun and takes no turns any more."""
+        return time.monotonic() - self.turned > HANGS_S
+
+    async def hang_up(self) -> None:
+        """Disconnect and end the thread; one that hangs is left behind, and with it this client."""
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+        def stop() -> None:
+            self.disconnect()
+            self.loop_stop()
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(stopped.set)
+
+        # Not in the loop's executor: a thread that hangs there would keep the program from ending.
+        threading.Thread(target=stop, name="mqtt stop", daemon=True).start()
+        for _ in range(2):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HANG_UP_S):
+                    await stopped.wait()
+                return
+            if (way := self.socket()) is not None:
+                with suppress(OSError):
+                    cast(socket.socket, way).shutdown(socket.SHUT_RDWR)
+        _log.error("a thread of an MQTT connection hangs and is left behind")
 
     def loop_misc(self) -> MQTTErrorCode:
         self.turned = time.monotonic()
@@ -143,8 +180,7 @@ class MqttSession:
                 clean_start=False,
                 properties=properties,
             )
-            self._client.turned = time.monotonic()
-            self._client.loop_start()
+            self._client.begin()
             async with asyncio.timeout(CONNECT_S):
                 return await self._subscribed
         except TimeoutError as error:
@@ -154,7 +190,7 @@ class MqttSession:
 
     async def next(self, timeout_s: float) -> Message | None:
         """The next message, or ``None`` after the timeout. Raises ``MqttLost`` once it is over."""
-        if self._messages.empty() and time.monotonic() - self._client.turned > HANGS_S:
+        if self._messages.empty() and self._client.hangs:
             raise MqttLost(f"its thread has not moved for {HANGS_S:.0f} s")
         try:
             async with asyncio.timeout(timeout_s):
@@ -171,13 +207,7 @@ class MqttSession:
 
     async def close(self) -> None:
         """Hang up; the session stays."""
-        self._client.disconnect()
-        stopping = asyncio.ensure_future(asyncio.to_thread(self._client.loop_stop))
-        await asyncio.wait([stopping], timeout=HANG_UP_S)
-        if not stopping.done() and (way := self._client.socket()) is not None:
-            with suppress(OSError):
-                cast(socket.socket, way).shutdown(socket.SHUT_RDWR)
-        await stopping
+        await self._client.hang_up()
         # paho's client closes its inner sockets when it is freed: leave no cycle that delays it.
         self._client.on_connect = self._client.on_subscribe = None
         self._client.on_message = self._client.on_disconnect = None
@@ -185,9 +215,9 @@ class MqttSession:
         if self._subscribed.done() and not self._subscribed.cancelled():
             self._subscribed.exception()  # an error that open() no longer waited for is known
 
-    def _make_client(self) -> _Client:
+    def _make_client(self) -> WatchedClient:
         options = self._options
-        client = _Client(
+        client = WatchedClient(
             CallbackAPIVersion.VERSION2,
             options.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,

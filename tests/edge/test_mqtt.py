@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -69,6 +69,11 @@ def options(port: int) -> MqttOptions:
     return MqttOptions(host="127.0.0.1", port=port, client_id="test")
 
 
+async def listening_to(session: MqttSession) -> None:
+    while True:
+        await session.next(0.1)
+
+
 async def test_a_topic_that_is_not_utf_8_costs_that_message_only() -> None:
     async def then(writer: asyncio.StreamWriter) -> None:
         writer.write(publish(b"home/\xff\xfe", b"1", 1) + publish(b"home/kitchen", b"2", 2))
@@ -126,33 +131,36 @@ async def test_a_dead_thread_is_mended_by_the_supervisor(
     made = section(mosquitto.url, "deaf")
     room = RecordedRoom(gateway="deaf")
     deaf = [True]
-    whole = mqtt._Client.loop_misc
+    whole = mqtt.WatchedClient.loop_misc
 
-    def dies_once(self: mqtt._Client) -> object:
+    def dies_once(self: mqtt.WatchedClient) -> object:
         if deaf and self.is_connected():
             deaf.clear()
             raise ValueError("paho met something")
         return whole(self)
 
-    monkeypatch.setattr(mqtt._Client, "loop_misc", dies_once)
+    monkeypatch.setattr(mqtt.WatchedClient, "loop_misc", dies_once)
     async with supervised(lambda: pipeline.build(made, room), room, made.device) as record:
         await room.until(lambda: record.restarts >= 1)
         assert record.counters["broker-lost"] == 1
         await room.until(lambda: record.state == "ok")
 
 
-async def test_a_thread_that_hangs_ends_the_session(
+async def test_a_thread_that_hangs_ends_the_session_and_is_left_behind(
     mosquitto: servers.Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mqtt, "HANGS_S", 0.2)
+    goes_on = threading.Event()
     session = MqttSession(options(mosquitto.port))
     try:
         await session.open([["x/#"]])
-        monkeypatch.setattr(session._client, "loop_misc", lambda: 0)
-        session._client.turned = time.monotonic() - mqtt.HANGS_S - 1
+        monkeypatch.setattr(session._client, "loop_misc", lambda: goes_on.wait(60) and 0)
         with pytest.raises(MqttLost, match="has not moved"):
-            await session.next(10)
+            await listening_to(session)
+        async with asyncio.timeout(10):
+            await session.close()
     finally:
-        await session.close()
+        goes_on.set()
 
 
 async def test_a_broker_that_falls_silent_is_lost(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from edge.authority import Authority
 from edge.ingest_stand_in import until
 from edge.outbox_facts import SYNC, reading
 from edge.uplink_gateway import Make, gateways, ingest
+from vigil_edge import connection, mqtt
+from vigil_edge.mqtt import WatchedClient
 from vigil_edge.outbox import Sendable
 from vigil_schemas.control import (
     Command,
@@ -189,6 +192,32 @@ async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(
         assert sorted(cloud.stored[renewed]) == [1, 2, 3]
         births = await until(lambda: [b for b in cloud.status(GatewayBirth) if b.epoch != old])
         assert births[-1].epoch == gateway.outbox.epoch
+
+
+async def test_a_connection_whose_thread_hangs_is_made_anew(
+    mosquitto: servers.Mosquitto, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "HANGS_S", 0.3)
+    monkeypatch.setattr(connection, "_LOOK_S", 0.1)
+    goes_on, whole, hung = threading.Event(), WatchedClient.loop_misc, list[WatchedClient]()
+
+    def hangs_once(self: WatchedClient) -> object:
+        if self.is_connected() and hung in ([], [self]):
+            hung[:] = [self]
+            goes_on.wait(60)
+        return whole(self)
+
+    gateway = await make(mosquitto.url)
+    with ingest(mosquitto.port, gateway.id) as cloud:
+        monkeypatch.setattr(WatchedClient, "loop_misc", hangs_once)
+        try:
+            gateway.connect()
+            await until(lambda: bool(hung))
+            await gateway.accept(Lane.ALARM, 1)
+            source = Source(gateway.id, "alarm", gateway.outbox.epoch)
+            await until(lambda: cloud.stored.get(source))
+        finally:
+            goes_on.set()
 
 
 async def test_events_given_up_while_they_are_fetched_leave_no_number_unsent(

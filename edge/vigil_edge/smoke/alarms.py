@@ -73,7 +73,8 @@ class Alarms:
         """Both clocks when they were looked at last."""
         found = json.loads(state) if state else {}
         if isinstance(found, list):
-            self._known = dict(of_first_release(entry, moment) for entry in found)
+            now_us = microseconds(now)
+            self._known = dict(of_first_release(entry, now_us, moment) for entry in found)
         elif found:
             # Time passed while nobody was here; a clock that was set back says nothing of it.
             away = max((microseconds(now) - found["saved_us"]) / 1e6, 0.0)

@@ -176,11 +176,17 @@ def restored(state: Mapping[str, Any], moment: float) -> Known:
     )
 
 
-def of_first_release(entry: list[Any], moment: float) -> tuple[str, Known]:
-    """As 0.1 kept it: ``[device, {condition: began_us}, heard_us, battery, heard]``."""
+def of_first_release(entry: list[Any], now_us: int, moment: float) -> tuple[str, Known]:
+    """As 0.1 kept it: ``[device, {condition: began_us}, heard_us, battery, heard]``.
+
+    How long a condition lasts follows from the wall clock, that a stuck test hides no fire.
+    """
     device, active, heard_us, battery, *heard = entry
     return device, Known(
-        active={condition: Active(began_us, moment) for condition, began_us in active.items()},
+        active={
+            condition: Active(began_us, moment - max(now_us - began_us, 0) / 1e6)
+            for condition, began_us in active.items()
+        },
         heard_us=heard_us,
         heard=bool(heard and heard[0]),
         battery=battery,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from edge.smoke.night import Night, short
+from edge.smoke.night import Night, at, short
+from vigil_schemas.senml import microseconds
 
 
 def pressed() -> Night:
@@ -106,3 +109,12 @@ def test_a_carbon_monoxide_alarm_is_tested_too() -> None:
     night = Night()
     assert short(night.say(co=True, test=True)) == ["+test", "+coT"]
     assert short(night.wait(180)) == ["+co"]
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(20.0, "+smokeT"), (86_400.0, "+smoke")])
+def test_a_test_that_0_1_kept_is_as_old_as_it_began(age_s: float, told: str) -> None:
+    """After an upgrade a stuck test of yesterday hides no fire of today."""
+    began_us = microseconds(at(-age_s))
+    kept = [["kitchen", {"test": began_us}, began_us, 90.0, True]]
+    night = Night(json.dumps(kept).encode())
+    assert short(night.say(smoke=True)) == [told]
