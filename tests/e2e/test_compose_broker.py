@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -332,5 +333,9 @@ def test_without_a_certificate_of_ours_there_is_no_way_in(
         client.on_connect = lambda _c, _u, _f, reason, _p, w=welcomed: w.append(reason)
         with contextlib.suppress(OSError):  # TLS 1.3 says so only at the first reading
             client.connect("127.0.0.1", certified.port)
-        servers.eventually(lambda c=client: c.loop(0.1) != mqtt.MQTT_ERR_SUCCESS, "the end")
+        servers.eventually(partial(_hung_up, client), "the end")
         assert not welcomed
+
+
+def _hung_up(client: mqtt.Client) -> bool:
+    return client.loop(0.1) != mqtt.MQTT_ERR_SUCCESS

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,7 @@ async def test_a_configuration_and_its_answer(cloud: Cloud, box: Box) -> None:
             body = {"health_interval_s": interval, "paused_devices": paused}
             assert cloud.maintainer().post(path, json=body).status_code == 202
             await until(
-                lambda n=interval: any(
-                    one["answered"] and one["payload"]["health_interval_s"] == n
-                    for one in downlinks(cloud, box.name)
-                ),
+                partial(_answered, cloud, box.name, interval),
                 "the answer",
             )
 
@@ -320,3 +318,10 @@ def report(box: Box) -> dict[str, Any]:
     file = box.folder / "data/health.json"
     found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return found
+
+
+def _answered(cloud: Cloud, gateway: str, interval: int) -> bool:
+    return any(
+        one["answered"] and one["payload"]["health_interval_s"] == interval
+        for one in downlinks(cloud, gateway)
+    )
