@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Final
 import structlog
 
 from vigil_edge.mqtt import Message
+from vigil_edge.outbox import OutboxFailed, OutboxFull
 from vigil_edge.smoke import zigbee2mqtt
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.bridge import Address, said_time
@@ -32,6 +34,7 @@ HEALTH: Final = "smoke/health"
 UNCONFIGURED: Final = "smoke/unconfigured"
 _SWEEP_S: Final = 5.0
 _CHECKPOINT_S: Final = 600.0
+_AGAIN_S: Final = 1.0
 
 _log = structlog.get_logger("smoke")
 
@@ -114,7 +117,7 @@ class Zigbee2MqttPipeline:
         while True:
             message = await session.next(max(due - self._room.monotonic(), 0.0))
             if message is not None:
-                await self._take(message)
+                await self._take_surely(message)
                 session.acknowledge(message)
             if self._room.monotonic() >= due:
                 await self._sweep()
@@ -122,7 +125,23 @@ class Zigbee2MqttPipeline:
 
     # -- one message
 
-    async def _take(self, message: Message) -> None:
+    async def _take_surely(self, message: Message) -> None:
+        """Tried until the outbox has it where the broker delivers it once only (QoS 0).
+
+        It stays as old as it was when it came, however long that takes.
+        """
+        now, moment = self._room.now(), self._room.monotonic()
+        while True:
+            try:
+                return await self._take(message, now, moment)
+            except (OutboxFull, OutboxFailed, OSError) as error:
+                if message.qos:
+                    raise
+                self._room.count("smoke-message-waits")
+                self._room.report("failed", "outbox-failed", str(error))
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _take(self, message: Message, now: datetime, moment: float) -> None:
         topic = message.topic
         if topic is None:
             self._room.count("smoke-topic-unreadable")
@@ -131,14 +150,14 @@ class Zigbee2MqttPipeline:
         if rest == topic:
             return
         if rest.startswith("bridge/"):
-            await self._of_bridge(rest.removeprefix("bridge/"), message)
+            await self._of_bridge(rest.removeprefix("bridge/"), message, moment)
         elif (found := self._roster.find(rest, message.payload)) is not None:
             if found.attribute == "availability":
-                await self._available(found.name, message)
+                await self._available(found.name, message, now, moment)
             else:
-                await self._heard(found, message)
+                await self._heard(found, message, now, moment)
 
-    async def _of_bridge(self, topic: str, message: Message) -> None:
+    async def _of_bridge(self, topic: str, message: Message, moment: float) -> None:
         if topic == "state":
             await self._bridge_state(message.payload)
         elif topic == "devices":
@@ -146,7 +165,7 @@ class Zigbee2MqttPipeline:
         elif topic == "health" and not message.retained:
             time = said_time(message.payload)
             if time is not None:
-                self._alarms.clock.prove(time, self._room.monotonic())
+                self._alarms.clock.prove(time, moment)
 
     async def _bridge_state(self, payload: bytes) -> None:
         """With the bridge away, every alarm is out of reach at once."""
@@ -166,7 +185,7 @@ class Zigbee2MqttPipeline:
         self._show_unconfigured()
         await self._tell_health()
 
-    async def _available(self, name: str, message: Message) -> None:
+    async def _available(self, name: str, message: Message, now: datetime, moment: float) -> None:
         device = self._roster.configured.get(name)
         if device is None or not message.payload:
             return
@@ -174,16 +193,14 @@ class Zigbee2MqttPipeline:
         if online is None:
             self._room.count("smoke-availability-unreadable")
             return
-        now, moment = self._room.now(), self._room.monotonic()
         told = self._alarms.availability(device, online, now, moment, retained=message.retained)
         await self._accept([device], now, told)
 
-    async def _heard(self, found: Address, message: Message) -> None:
+    async def _heard(self, found: Address, message: Message, now: datetime, moment: float) -> None:
         """A device's own message, or one attribute of it."""
         if not message.payload:
             return  # a retained message being deleted
         devices = self._roster.devices(found.name, self._alarms.active)
-        now, moment = self._room.now(), self._room.monotonic()
         report = self._read(found, message, self._measured(found.name, devices))
         if report is None:
             await self._accept(devices, now, [])

@@ -40,9 +40,11 @@ class Home:
         self._client.connect("127.0.0.1", broker.port)
         self._client.loop_start()
 
-    def say(self, name: str, payload: dict[str, Any] | bytes, retain: bool = False) -> None:
+    def say(
+        self, name: str, payload: dict[str, Any] | bytes, retain: bool = False, *, qos: int = 1
+    ) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self._client.publish(f"{self.base}/{name}", data, 1, retain).wait_for_publish(10)
+        self._client.publish(f"{self.base}/{name}", data, qos, retain).wait_for_publish(10)
 
     def settings(self, **keys: Any) -> Settings:
         return section(self.url, self.base, **keys)

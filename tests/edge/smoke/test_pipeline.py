@@ -13,6 +13,7 @@ import servers
 from edge import supervised
 from edge.room import MemoryRoom
 from edge.smoke.home import Home, ago, alarms, fires, listening, section
+from vigil_edge.outbox import OutboxFailed
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.settings import Settings
@@ -69,6 +70,22 @@ async def test_an_alarm_that_could_not_be_kept_is_delivered_again(home: Home) ->
     async with listening(home.settings(), again) as task:
         await again.until(lambda: bool(alarms(again)), task)
     assert alarms(again) == [("home-1", "smoke", True)]
+
+
+async def test_a_fire_that_the_broker_delivers_once_waits_for_the_outbox(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QoS 0 is Zigbee2MQTT's default: a disk that refuses for a while must not lose it."""
+    monkeypatch.setattr(pipeline, "_AGAIN_S", 0.01)
+    room = MemoryRoom(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        room.fail_next = OutboxFailed("disk full")
+        home.say("kitchen", {"smoke": True, "last_seen": ago(1)}, qos=0)
+        await room.until(lambda: bool(alarms(room)), task)
+        await room.until(lambda: room.reports[-1][0] == "ok", task)
+    assert alarms(room) == [("home-1", "smoke", True)]
+    assert room.counters["smoke-message-waits"] == 1
+    assert ("failed", "outbox-failed", "disk full") in room.reports
 
 
 async def test_a_retained_fire_is_told_once_over_restarts(home: Home) -> None:
