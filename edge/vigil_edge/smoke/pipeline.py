@@ -13,6 +13,7 @@ import structlog
 from vigil_edge.mqtt import Message
 from vigil_edge.outbox import OutboxFailed, OutboxFull
 from vigil_edge.smoke import zigbee2mqtt
+from vigil_edge.smoke.age import BridgeClock
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.bridge import Address, said_time
 from vigil_edge.smoke.broker import BrokerSession
@@ -35,6 +36,7 @@ UNCONFIGURED: Final = "smoke/unconfigured"
 _SWEEP_S: Final = 5.0
 _CHECKPOINT_S: Final = 600.0
 _AGAIN_S: Final = 1.0
+_WAITING_MOST: Final = 1000
 
 _log = structlog.get_logger("smoke")
 
@@ -74,6 +76,7 @@ class Zigbee2MqttPipeline:
         self._settings = settings
         self._room = room
         self._roster = Roster(settings, room.state(UNCONFIGURED))
+        self._clock = BridgeClock()
         self._restore()
         self._base = f"{settings.base_topic}/"
         self._bridge_online: bool | None = None
@@ -84,10 +87,14 @@ class Zigbee2MqttPipeline:
         self._only_own = False
         """The broker let us subscribe to the configured alarms alone."""
         self._kept = room.monotonic()
+        self._waiting: list[Outgoing] = []
+        """What a full outbox did not take, and what follows from it in the state is not kept."""
 
     def _restore(self) -> None:
         room = self._room
+        self._waiting = []
         self._alarms = Alarms(room.state(ALARMS), room.now(), room.monotonic())
+        self._alarms.clock = self._clock  # what was learned of it needs no disk
         self._told = ToldHealth(room.state(HEALTH))
 
     async def run(self) -> None:
@@ -303,6 +310,11 @@ class Zigbee2MqttPipeline:
         return event.condition in URGENT or self._roster.is_configured(device)
 
     async def _keep(self, out: Sequence[Outgoing]) -> None:
+        """Into the outbox. One that is full of events still takes alarms.
+
+        What is no alarm waits in memory then: it must not end the listening for fires.
+        """
+        out = [*self._waiting, *out]
         now, moment = self._room.now(), self._room.monotonic()
         state = {
             ALARMS: self._alarms.state(now, moment),
@@ -311,11 +323,20 @@ class Zigbee2MqttPipeline:
         }
         try:
             await self._room.accept(out, state)
+        except OutboxFull:
+            if len(out) > _WAITING_MOST or any(each.lane is Lane.ALARM for each in out):
+                self._restore()
+                raise
+            self._room.count("smoke-events-wait", len(out) - len(self._waiting))
+            self._waiting = out
+            self._report()
+            return
         except BaseException:
             # Nothing was kept: an alarm that was only derived must be derived again.
             self._restore()
             raise
         self._kept = moment
+        self._waiting = []
 
     async def _sweep(self) -> None:
         """Alarms that have fallen silent, tests outlasted; and when each was last heard of."""
@@ -331,14 +352,17 @@ class Zigbee2MqttPipeline:
         ]
         for device in self._roster.all_devices():
             out += self._health(device, now)
-        if out or told or moment - self._kept >= _CHECKPOINT_S:
+        if out or told or self._waiting or moment - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
 
     # -- how things stand
 
     def _report(self) -> None:
         """How the bridge does, as a device of its own."""
-        if self._bridge_online is False:
+        if self._waiting:
+            said = f"{len(self._waiting)} events wait in memory, alarms are still taken"
+            self._room.report("degraded", "outbox-full", said)
+        elif self._bridge_online is False:
             said = "Zigbee2MQTT says that it is offline"
             self._room.report("degraded", "bridge-offline", said)
         elif self._bridge_online is None and self._waited:

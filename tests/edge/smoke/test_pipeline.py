@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +14,12 @@ import servers
 from edge import supervised
 from edge.room import MemoryRoom
 from edge.smoke.home import Home, ago, alarms, fires, listening, section
-from vigil_edge.outbox import OutboxFailed
+from vigil_edge.outbox import OutboxFailed, OutboxFull
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_edge.source import SourceError
+from vigil_edge.source import Outgoing, SourceError
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Lane
@@ -86,6 +87,39 @@ async def test_a_fire_that_the_broker_delivers_once_waits_for_the_outbox(
     assert alarms(room) == [("home-1", "smoke", True)]
     assert room.counters["smoke-message-waits"] == 1
     assert ("failed", "outbox-failed", "disk full") in room.reports
+
+
+class FullOfEvents(MemoryRoom):
+    """An outbox in which only the reserve of alarms is left."""
+
+    full = True
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        if self.full and outgoing and all(each.lane is not Lane.ALARM for each in outgoing):
+            raise OutboxFull("full of events")
+        await super().accept(outgoing, state)
+
+
+@pytest.mark.parametrize("fire", [True, False])
+async def test_an_outbox_full_of_events_ends_no_listening(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fire: bool
+) -> None:
+    """Given a battery that is told first, the fire behind it is heard, and nothing is lost."""
+    monkeypatch.setattr(pipeline, "_SWEEP_S", 0.05)
+    room = FullOfEvents(gateway=home.base)
+    async with listening(home.settings(), room) as task:
+        home.say("floor 2/hall", {"smoke": False, "battery_low": True})
+        await room.until(lambda: room.reports[-1][1] == "outbox-full", task)
+        if fire:
+            home.say("kitchen", {"smoke": True})
+        else:
+            room.full = False
+        await room.until(lambda: bool(alarms(room)), task)
+        await room.until(lambda: room.reports[-1][0] == "ok", task)
+    told = [("home-2", "battery_alert", True)] + [("home-1", "smoke", True)] * fire
+    assert alarms(room) == told
 
 
 async def test_a_retained_fire_is_told_once_over_restarts(home: Home) -> None:
