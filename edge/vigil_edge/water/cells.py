@@ -42,6 +42,8 @@ _MISSING: Final = frozenset(
 )
 _OVER: Final = frozenset(
     {"over", "overrange", "outofrangehigh", "ovr", "ovrng", "ovfl", "overflow", "oflow", "or", "ol"}
+    | {"ovf", "ovrflw", "offscalehigh", "overscale", "overlimit", "saturated", ">range", ">max"}
+    | {">scale", "hihi", "toohigh", "1#inf", "∞", "+∞"}
     | {
         "hi",
         "high",
@@ -57,11 +59,17 @@ _OVER: Final = frozenset(
 )
 _UNDER: Final = frozenset(
     {"under", "underrange", "ur", "ul", "lo", "low", "belowrange", "nd", "n.d.", "bdl", "<dl"}
+    | {"offscalelow", "underscale", "<range", "<min", "lolo", "toolow", "-1#inf", "-∞"}
     | {"<mdl", "<lod", "<loq", "未檢出", "低於偵測極限", "-inf", "-infinity"}
 )  # fmt: skip
 _CENSORED: Final = re.compile(
-    r"(?:nd)?\(?([<>≤≥]=?)\s*([-+]?[\d.,' ]*\d(?:[eE][-+]?\d+)?)\)?", re.I
+    r"(?:nd)?[(*†#]*\s*([<>≤≥]=?)\s*([-+]?[\d.,' ]*\d(?:[eE][-+]?\d+)?)\)?"
+    r"\s*(?:[*†#]+|[a-zµμ%°][\w/%°²³]*)?\)?",
+    re.I,
 )
+"""Also with a footnote's mark or a unit: ``*>4000``, ``>4000 NTU``."""
+_AND_MORE: Final = re.compile(r"([-+]?[\d.,' ]*\d)\s*\+")
+"""``4000+``."""
 _GROUPED_BY_COMMAS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED_BY_POINTS: Final = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?(\d{1,3}([.' ]?\d{3})*|\d+),\d*")
@@ -84,6 +92,11 @@ def _family() -> frozenset[float]:
 
 
 FAMILY: Final = _family()
+FILL: Final = 1e20
+_FILL_END: Final = 1e39
+"""Between them lies what fills up gaps as a single float: 1e30, 9.96921e36 of netCDF."""
+_OVERLOAD: Final = 9.9e37
+"""Of instruments that speak SCPI."""
 
 
 @dataclass(slots=True)
@@ -123,7 +136,7 @@ class CellReader:
         """Any cell that is not plainly a number. ``previous``: the reading before, if any."""
         if previous is not None:
             self.last = previous
-        plain = unicodedata.normalize("NFKC", text).strip()
+        plain = unicodedata.normalize("NFKC", text.replace("\0", "")).strip()
         value = self.number(plain)
         if value is not None:
             return self._judged(value)
@@ -137,6 +150,9 @@ class CellReader:
         bound = None if censored is None else self.number(censored[2].strip())
         if censored is not None and bound is not None:
             return Cell(bound, "high" if censored[1][0] in ">≥" else "low")
+        more = _AND_MORE.fullmatch(plain)
+        if more is not None and (bound := self.number(more[1].strip())) is not None:
+            return Cell(bound, "high")
         self.dropped[plain[:40]] += 1
         return _NOTHING
 
@@ -175,6 +191,11 @@ class CellReader:
 
     def _judged(self, value: float) -> Cell:
         if value in self.sentinels:
+            return _NOTHING
+        if FILL <= abs(value) < _FILL_END and value not in self.kept:
+            if value == _OVERLOAD:
+                return Cell(None, "high")
+            self.assumed[value] += 1
             return _NOTHING
         if value in FAMILY and value not in self.kept and not self._plausible(value):
             self.assumed[value] += 1
@@ -251,9 +272,10 @@ def _by_meaning(ambiguous: list[str], plain: list[float], limits: Limits) -> Com
 
 
 def _side(word: str) -> Side | None:
-    if word in _OVER or (len(word) > 1 and not word.strip("+")):
+    bare = word.replace(".", "")
+    if _OVER & {word, bare} or (len(word) > 1 and not (word.strip("+") and word.strip(">"))):
         return "high"
-    if word in _UNDER:
+    if _UNDER & {word, bare} or (len(word) > 1 and not word.strip("<")):
         return "low"
     try:
         value = float(word)

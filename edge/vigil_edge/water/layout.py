@@ -14,6 +14,7 @@ from datetime import timedelta, tzinfo
 from typing import Final, NamedTuple
 
 from vigil_edge.water.cells import FAMILY
+from vigil_edge.water.errors import RecordingUnreadable
 from vigil_edge.water.expected import unit_in
 from vigil_edge.water.recording import Recording, folded
 from vigil_edge.water.times import TimeReader
@@ -29,16 +30,18 @@ _CLOCK: Final = re.compile(
     re.IGNORECASE,
 )
 _DATE: Final = re.compile(
-    r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}|\d{7,8}|\d{1,2}[- ][A-Za-z]{3}[A-Za-z]*[-, ]+\d{4}"
+    r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}|\d{7,8}|\d{1,2}[- ][A-Za-z]{3}[A-Za-z]*[-, ]+\d{2,4}"
     r"|[A-Za-z]{3}[a-z]* \d{1,2},? \d{4}|(?:中華)?(?:民國)?\s*\d{2,4}年\d{1,2}月\d{1,2}日?|\d{5}"
 )
 _MIDNIGHT: Final = re.compile(r"(.*\d)(?:[ T]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? ?[Aa][Mm]))")
 """What a spreadsheet adds to a date that has none."""
+_NUMERIC: Final = re.compile(r"[<>]?\s*[-+]?\d[\d.,' ]*")
 _DAY_ZERO: Final = re.compile(r"(?:1899-12-3[01]|1900-01-0[01]|0?1/0/1900)[ T]+(.*)")
 """What a spreadsheet adds to a time of day."""
 _ZONE_NAMES: Final = frozenset(
     {"tz", "tzcd", "timezone", "tzcode", "zone", "utcoffset", "offset", "時區", "时区"}
 )
+_SURELY_ZONE: Final = _ZONE_NAMES - {"zone", "offset"}
 _STATION_NAMES: Final = frozenset(
     {"station", "stationid", "stationname", "stationno", "stationcode", "stn", "site", "siteid"}
     | {"siteno", "sitename", "sitecode", "location", "locationid", "locationname", "loc", "probe"}
@@ -165,7 +168,11 @@ def clock_text(text: str) -> str:
 def zone_column(recording: Recording, sample: Rows) -> int | None:
     """A column that gives each row's zone."""
     for at, name in enumerate(recording.header):
-        if _squeezed(name) in _ZONE_NAMES and _mostly(
+        plain = _squeezed(name)
+        if plain not in _ZONE_NAMES or not _values(sample, at):
+            continue
+        # Where the name leaves no doubt, a zone that is not known must not become UTC.
+        if plain in _SURELY_ZONE or _mostly(
             sample, at, lambda text: zone(text, CENTRAL) is not None
         ):
             return at
@@ -211,7 +218,7 @@ def header_rows(
         words = [cells[at].strip() for at in signals if at < len(cells)]
         if reader.read(date) is not None or not any(words):
             break
-        if any(_is_number(word) for word in words):
+        if any(_is_number(word) or _NUMERIC.fullmatch(word) for word in words):
             break
         lines.add(line)
         if not units:
@@ -261,6 +268,23 @@ def typical(sample: Rows, at: int) -> float | None:
         if at < len(cells) and _is_number(cells[at]) and float(cells[at]) not in FAMILY
     )
     return numbers[len(numbers) // 2] if numbers else None
+
+
+def check_width(recording: Recording, sample: Rows, not_readings: set[int]) -> None:
+    """Raises ``RecordingUnreadable`` where each row has digits more than the header has names.
+
+    ``8,125`` without quotation marks in a table that commas separate would be read as 8.
+    """
+    columns, rows = len(recording.header), [r for r in sample if r[0] not in not_readings]
+    if not rows or recording.delimiter != ",":
+        return
+    more = {len(cells) - columns for _, cells in rows}
+    if len(more) == 1 and more.pop() > 0 and all(c[-1].strip().isdigit() for _, c in rows):
+        raise RecordingUnreadable(
+            f"{recording.path}: its header names {columns} columns, and its rows have"
+            f" {len(rows[0][1])} cells (line {rows[0][0]}): decimal commas that are not quoted,"
+            " or a column without a name"
+        )
 
 
 def is_statistic(cells: Sequence[str]) -> bool:

@@ -13,7 +13,6 @@ import unicodedata
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
@@ -34,7 +33,6 @@ _LINE_LIMIT: Final = 1 << 20
 """Characters. What has longer lines is no table, and must not be taken into memory whole."""
 _PREFACE_LINES: Final = 50
 _NUMBERED: Final = re.compile(r"(.+)#(\d{1,3})")
-_SAMPLE_ROWS: Final = 400
 
 
 class Recording:
@@ -96,12 +94,15 @@ class Recording:
             self._check_same(name, found)
         if found:
             return found[0]
+        hint = ""
+        if not self.encoding_certain:
+            hint = f" (read as {self.encoding}; --encoding big5, gb18030 or another says otherwise)"
         raise ColumnUnknown(
-            f"{self.path}: no column {name!r}; it has {', '.join(self.header)[:300]}", name
+            f"{self.path}: no column {name!r}; it has {', '.join(self.header)[:300]}{hint}", name
         )
 
     def _check_same(self, name: str, places: list[int]) -> None:
-        for number, cells in islice(self.rows(), _SAMPLE_ROWS):
+        for number, cells in self.rows():
             if len({cells[at] for at in places if at < len(cells)}) > 1:
                 positions = " and ".join(str(at + 1) for at in places)
                 raise ColumnAmbiguous(
@@ -208,13 +209,16 @@ class Recording:
 
     def _read_header(self, columns: Sequence[str]) -> tuple[list[str], str, int]:
         first: tuple[list[str], str, int] | None = None
+        most = -1
         for number, line in enumerate(self._lines(), 1):
             if line.strip() and not line.startswith("#"):
                 delimiter = max(_DELIMITERS, key=line.count)
                 cells = [cell.strip() for cell in _quoted(line, delimiter)]
                 if all(_present(cells, name) for name in columns):
                     return cells, delimiter, number
-                first = first or (cells, delimiter, number)
+                there = sum(_present(cells, name) for name in columns)
+                if first is None or there > most:
+                    first, most = (cells, delimiter, number), there
             self.preface.append(line.strip())
             if first is not None and number >= _PREFACE_LINES:
                 break
@@ -246,7 +250,7 @@ def _places(header: Sequence[str], name: str) -> list[int]:
     wanted = name.strip()
     if wanted in header:
         return [at for at, cell in enumerate(header) if cell == wanted]
-    for simplified in (folded, _without_unit):
+    for simplified in (folded, _without_unit, _before_comma):
         cells = [simplified(cell) for cell in header]
         if cells.count(simplified(wanted)) == 1:
             return [cells.index(simplified(wanted))]
@@ -273,6 +277,11 @@ def folded(name: str) -> str:
 
 def _without_unit(name: str) -> str:
     return folded(re.sub(r"\s*[(\[].*", "", unicodedata.normalize("NFKC", name)))
+
+
+def _before_comma(name: str) -> str:
+    """``Temp, °C (LGR S/N: 1)`` of HOBO loggers."""
+    return folded(name.partition(",")[0])
 
 
 def _quoted(line: str, delimiter: str) -> list[str]:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final
 
 from vigil_edge.water import layout
-from vigil_edge.water.cells import FAMILY
+from vigil_edge.water.cells import FAMILY, FILL
 from vigil_edge.water.recording import Recording
 from vigil_edge.water.row_times import RowTimes
 from vigil_edge.water.series import Group, Series, Wanted
@@ -66,6 +66,7 @@ def replay(
     not_readings, units = layout.header_rows(sample, times.columns, places, times.reader)
     tally.no_readings["rows of units"] += len(not_readings)
     series.find_columns(times.columns, units)
+    layout.check_width(recording, sample, not_readings)
     times.check(not_readings)
     return _Replay(recording, times, series, not_readings, FAMILY | wanted.sentinels, tally).rows()
 
@@ -82,6 +83,8 @@ class _Replay:
     ) -> None:
         self._recording, self._times, self._series = recording, times, series
         self._not_readings, self._doubtful, self._tally = not_readings, doubtful, tally
+        self._columns = len(recording.header)
+        self._under_another_header = False
 
     def rows(self) -> Iterator[Row]:
         """Held back while the moment is the same, to see whether they contradict each other."""
@@ -113,6 +116,12 @@ class _Replay:
                 t = times.read(text, cells)
             if t is None and (line in not_readings or self._is_no_reading(cells)):
                 continue
+            if self._under_another_header:
+                self._tally.no_readings["rows under another header"] += 1
+                continue
+            if len(cells) > self._columns and any(map(str.strip, cells[self._columns :])):
+                self._tally.too_long += 1
+                self._tally.first_too_long = self._tally.first_too_long or line
             group = only or series.of(cells)
             if group is None:
                 continue
@@ -144,7 +153,7 @@ class _Replay:
             try:
                 value = float(text)
                 if (
-                    value - value == 0.0
+                    -FILL < value < FILL
                     and value not in doubtful
                     and not reader.careful
                     and "_" not in text
@@ -167,6 +176,9 @@ class _Replay:
             tally.first_unreadable = tally.first_unreadable or (line, text)
             return None
         seconds = t.timestamp()
+        if group.seconds is not None and seconds < group.seconds:
+            tally.backward += 1
+            tally.first_backward = tally.first_backward or (line, text)
         if seconds != group.seconds:
             tally.moments += 1
             group.seconds = seconds
@@ -200,13 +212,25 @@ class _Replay:
 
     def _is_no_reading(self, cells: list[str]) -> bool:
         """Of a row without a time: whether it is a header once more, or a summary."""
-        if layout.is_header(cells, self._recording.header):
+        if self._is_another_header(cells):
+            self._under_another_header = True
+            self._tally.no_readings["headers of other columns"] += 1
+        elif layout.is_header(cells, self._recording.header):
+            self._under_another_header = False
             self._tally.no_readings["headers once more"] += 1
         elif layout.is_statistic(cells):
             self._tally.no_readings["rows of statistics"] += 1
         else:
             return False
         return True
+
+    def _is_another_header(self, cells: list[str]) -> bool:
+        """Whether it names the time where the header does, and other signals than it."""
+        header, cell = self._recording.header, layout.cell
+        time_at = self._times.columns.date
+        return cell(cells, time_at).strip() == header[time_at] and any(
+            cell(cells, at).strip() != header[at] for at in self._series.places.values()
+        )
 
 
 def _contradict(row: Row, others: Iterator[Row]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from typing import Final
@@ -15,10 +16,11 @@ from vigil_edge.water.times import (
     UNKNOWN_CST,
     TimeReader,
     decide_order,
+    is_republic,
     order_in_header,
     order_matters,
 )
-from vigil_edge.water.zones import zone
+from vigil_edge.water.zones import speaks_of_a_zone, speaks_of_cst, zone
 
 _TRIED: Final = 100
 """Rows in which a date must show that day and month can be taken for each other."""
@@ -105,6 +107,8 @@ class RowTimes:
         cst = layout.meaning_of_cst(
             recording, self._sample, self.columns.date, self.zone_at, given or said
         )
+        if said is None and given is None:
+            said = self._doubtful_zone(cst)
         if given is not None and said is not None and given != said:
             stated.append(f"the header says {said}; --utc-offset {given} is followed")
         elif said is not None and self.zone_at is None:
@@ -112,6 +116,24 @@ class RowTimes:
         if self.zone_at is not None:
             stated.append(f"each row's zone is in column {recording.header[self.zone_at]!r}")
         return TimeReader(offset=given or said or UTC, cst=cst)
+
+    def _doubtful_zone(self, cst: tzinfo | None) -> tzinfo | None:
+        """What the header's ``CST`` means; a zone that is not understood is told."""
+        recording, guessed = self._recording, self._tally.guessed
+        if speaks_of_cst(recording.header[self.columns.date]):
+            if cst is None:
+                guessed.append(
+                    "the header's CST is the time of Chicago and of Taipei; times are taken as"
+                    " UTC: say --utc-offset -06:00 or +08:00"
+                )
+            return cst
+        unknown = next((line for line in recording.preface if speaks_of_a_zone(line)), None)
+        if unknown is not None and self.zone_at is None:
+            guessed.append(
+                f"the zone in {unknown[:60]!r} is not known here; times are taken as UTC"
+                " (--utc-offset says otherwise)"
+            )
+        return None
 
     def _decide_order(self) -> None:
         name = self._recording.header[self.columns.date]
@@ -124,6 +146,9 @@ class RowTimes:
             return
         found = decide_order(self.text(cells) for _, cells in self._recording.rows())
         self.reader.order = found.order
+        self.reader.republic = any(
+            re.search("[\u4e00-\u9fff]", header) for header in self._recording.header
+        ) or any(is_republic(self.text(cells)) for _, cells in self._sample)
         if not found.certain:
             self._tally.guessed.append(
                 f"no number in column {name!r} tells day from month; read with the"

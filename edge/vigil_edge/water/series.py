@@ -76,20 +76,26 @@ class Series:
         self._unit_at = layout.unit_column(recording)
         self._units: dict[int, str] = {}
         self._commas: dict[str, tuple[Commas, bool]] | None = None
-        self._groups: dict[tuple[str, str], Group] = {}
+        self._groups: dict[tuple[str, str, str], Group] = {}
+        """By station, item and unit: what was noted in another unit is another series."""
 
     def find_columns(self, time: TimeColumns, units: dict[int, str]) -> None:
         """The columns of stations and items, once those of the time are known."""
         recording, tally, taken = self._recording, self._tally, set(self.places.values())
+        taken |= set() if self._item_at is None else {self._item_at}
         self._units = units
         if self._wanted.station is not None:
             self.station_at = recording.column(self._wanted.station[0])
         else:
+            if self._item_at is None:
+                named = layout.item_column(recording, {*taken, time.date})
+                taken |= set() if named is None else {named}
+            taken |= set() if self._unit_at is None else {self._unit_at}
             self.station_at = layout.station_column(recording, self._sample, time, taken)
             if self.station_at is not None:
                 tally.station_column = recording.header[self.station_at]
         if self._item_at is None:
-            self._item_at = layout.item_column(recording, {*taken, time.date})
+            self._item_at = layout.item_column(recording, {*self.places.values(), time.date})
             if self._item_at is not None:
                 tally.item_column = recording.header[self._item_at]
 
@@ -109,10 +115,11 @@ class Series:
         if self._long and item not in self.places:
             tally.no_readings["rows of other items"] += 1
             return None
-        group = self._groups.get(key)
+        unit = "" if self._unit_at is None else cell(cells, self._unit_at).strip()
+        group = self._groups.get((*key, unit))
         if group is None:
-            unit = "" if self._unit_at is None else cell(cells, self._unit_at)
-            group = self._groups[key] = self._new([item] if self._long else None, item, unit)
+            group = self._new([item] if self._long else None, item, unit)
+            self._groups[*key, unit] = group
         return group
 
     def finish(self) -> None:

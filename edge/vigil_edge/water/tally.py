@@ -23,6 +23,12 @@ class Tally:
     first_unreadable: tuple[int, str] | None = None
     beyond_years: int = 0
     first_beyond: tuple[int, str] | None = None
+    backward: int = 0
+    """Rows whose time is before the one before, series by series."""
+    first_backward: tuple[int, str] | None = None
+    too_long: int = 0
+    """Rows with more cells than the header has names."""
+    first_too_long: int | None = None
     blank_zones: int = 0
     reader: TimeReader | None = None
     unreadable_values: int = 0

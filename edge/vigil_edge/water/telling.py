@@ -52,6 +52,12 @@ def _times(tally: Tally) -> Iterator[Line]:
             f"{tally.beyond_years} rows are of years outside 1970 to 2100 (first: line {line}:"
             f" {text[:60]!r})"
         )
+    if tally.first_backward is not None:
+        line, text = tally.first_backward
+        yield Line(
+            f"{tally.backward} rows are of an earlier time than the row before (first: line"
+            f" {line}: {text[:60]!r}): the end of summer time, or several recordings in one file?"
+        )
     timed = tally.rows - tally.unreadable_times
     if timed >= _FEW_ROWS and 2 * tally.moments < timed:
         yield Line(
@@ -61,6 +67,11 @@ def _times(tally: Tally) -> Iterator[Line]:
 
 
 def _rows(tally: Tally) -> Iterator[Line]:
+    if tally.too_long:
+        yield Line(
+            f"{tally.too_long} rows have more cells than the header has names (first: line"
+            f" {tally.first_too_long}): a comma that is not quoted?"
+        )
     chosen = ("rows of units", "rows of other stations", "rows of other items")
     for kind, count in tally.no_readings.items():
         if count:

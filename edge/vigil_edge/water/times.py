@@ -29,7 +29,9 @@ _NUMBERS: Final = re.compile(
     re.IGNORECASE,
 )
 _ZONE_BEHIND: Final = re.compile(r"(.*[\d.mM])\s*\(?([A-Za-z]{3,4}|(?:UTC|GMT)\s*[+-][\d:]+)\)?")
-_DAY_NAME: Final = re.compile(r"(\d{1,2})[-/. ]+([A-Z]{3})[A-Z]*[-/., ]+(\d{4})\b", re.IGNORECASE)
+_DAY_NAME: Final = re.compile(
+    r"(\d{1,2})[-/. ]+([A-Z]{3})[A-Z]*[-/., ]+(\d{4}|\d\d)\b", re.IGNORECASE
+)
 _NAME_DAY: Final = re.compile(r"([A-Z]{3})[A-Z]*\.? +(\d{1,2}),? +(\d{4})\b", re.IGNORECASE)
 _MONTHS: Final = (
     *("jan", "feb", "mar", "apr", "may", "jun"),
@@ -48,7 +50,8 @@ _DAY_OF_WEEK: Final = re.compile(
 _DIGITS_AND_CLOCK: Final = re.compile(r"(\d{5}|\d{7}|\d{8})\s+(\d{1,2}:.*)")
 _ROC_COMPACT: Final = re.compile(r"(\d{3})(\d\d)(\d\d)(?:[ T]?(\d\d):?(\d\d)(?::?(\d\d))?)?")
 _COMPACT: Final = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?")
-_COUNT: Final = re.compile(r"\d+(?:\.\d*)?(?:[eE]\+?\d{1,2})?")
+_WEEKDAY: Final = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +", re.IGNORECASE)
+_COUNT: Final = re.compile(r"\d+(?:[.,]\d*)?(?:[eE]\+?\d{1,2})?")
 _DECIDED: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND: Final = {9: 0, 10: 0, 12: 3, 13: 3, 15: 6, 16: 6, 18: 9, 19: 9}
@@ -58,6 +61,7 @@ _SPREADSHEET_DAYS: Final = range(20_000, 80_000)
 """From 1954 to 2119."""
 _ROC_BEFORE: Final = 1911
 _ROC_YEARS: Final = range(50, 200)
+_PIVOT: Final = 69
 _OLDEST: Final = 1800
 """No recording is older: an earlier year was read from something else."""
 
@@ -79,6 +83,8 @@ class TimeReader:
         self.order = order
         self.offset = offset
         self.cst = cst
+        self.republic = False
+        """Whether years of two digits are of the Republic of China, where they come first."""
         self.seen: Counter[str] = Counter()
 
     def read(self, text: str, offset: tzinfo | None = None) -> datetime | None:
@@ -111,7 +117,7 @@ class TimeReader:
 
     def _rare(self, text: str) -> datetime:
         if _COUNT.fullmatch(text):
-            return self._counted(text)
+            return self._counted(text.replace(",", "."))
         compact = _ROC_COMPACT.fullmatch(text)
         if compact is not None:
             return self._republic(compact)
@@ -165,6 +171,8 @@ class TimeReader:
     def _from_numbers(self, match: re.Match[str]) -> datetime:
         first, second, third, hour, minute, seconds, fraction, half, stated = match.groups()
         year, month, day = _ordered(first, second, third, self.order)
+        if len(first) <= 2 and (self.order == "year" or len(third) <= 2):
+            year = self._of_two_digits(year)
         hours = int(hour or 0)
         if half is not None:
             hours = hours % 12 + (12 if half[0] in "Pp" else 0)
@@ -185,6 +193,15 @@ class TimeReader:
         return datetime(  # noqa: DTZ001  # the recording's offset follows
             self._year(year), month, day, 0, minute
         ) + timedelta(hours=_hour(hour), seconds=_second(str(second)))
+
+    def _of_two_digits(self, year: int) -> int:
+        """As C does: 69 is 1969 and 68 is 2068; but 99 is 2010 in the Republic of China."""
+        if year < _PIVOT:
+            return year + 2000
+        if not self.republic or self.order != "year":
+            return year + 1900
+        self.seen[ROC] += 1
+        return year + _ROC_BEFORE
 
     def _year(self, year: int) -> int:
         """Years of the Republic have three digits, and no recording is from the year 113."""
@@ -235,6 +252,12 @@ def order_matters(text: str) -> bool:
     return match is not None and len(match[1]) <= 2
 
 
+def is_republic(text: str) -> bool:
+    """Whether its year has the three digits of the Republic of China's."""
+    match = _NUMBERS.fullmatch(text.strip())
+    return match is not None and len(match[1]) == 3 and int(match[1]) in _ROC_YEARS
+
+
 def order_in_header(name: str) -> Order | None:
     """What a column's name says of it: ``Date (MM/DD/YYYY)``."""
     said = re.search(r"(y{2,4}|m{1,2}|d{1,2})([/.-])(m{1,2}|d{1,2})\2(y{2,4}|d{1,2})", name.lower())
@@ -274,15 +297,15 @@ class _Steps:
 
 
 def _ordered(first: str, second: str, third: str, order: Order) -> tuple[int, int, int]:
+    """Year as it was written, month and day."""
     if len(first) > 2:
         return int(first), int(second), int(third)
     if order == "year":
         if len(third) > 2:
             raise ValueError("the year stands last")
-        return int(first) + 2000, int(second), int(third)
+        return int(first), int(second), int(third)
     day, month = (first, second) if order == "day" else (second, first)
-    year = int(third)
-    return (year + 2000 if len(third) <= 2 else year), int(month), int(day)
+    return int(third), int(month), int(day)
 
 
 def _plain(text: str) -> str:
@@ -298,6 +321,8 @@ def _plain(text: str) -> str:
 
 def _numbered_month(text: str) -> str:
     """``12-Mar-2017`` and ``March 12, 2017`` as ``2017-3-12``; what follows stays."""
+    weekday = _WEEKDAY.match(text)
+    text = text if weekday is None else text[weekday.end() :]
     named = _DAY_NAME.match(text)
     if named is not None:
         day, name, year = named.groups()
@@ -308,6 +333,8 @@ def _numbered_month(text: str) -> str:
         name, day, year = named.groups()
     if name.lower() not in _MONTHS:
         return text
+    if len(year) == 2:
+        year = f"{'19' if int(year) >= _PIVOT else '20'}{year}"
     return f"{year}-{_MONTHS.index(name.lower()) + 1}-{day}{text[named.end() :]}"
 
 

@@ -77,6 +77,9 @@ def in_header(name: str, cst: tzinfo | None = None) -> tzinfo | None:
     """The zone that a column's name gives: ``Date Time, GMT-07:00``, ``time_utc``."""
     if _TAIWAN_TIME.search(name):
         return TAIWAN
+    place = _PLACE.search(name)
+    if place is not None and (meant := zone(place[0])) is not None:
+        return meant
     for found in _IN_A_HEADER.finditer(name.replace("_", " ")):
         meant = zone("".join(found[0].split()), cst)
         if meant is not None:
@@ -87,4 +90,18 @@ def in_header(name: str, cst: tzinfo | None = None) -> tzinfo | None:
 def in_preface(line: str, cst: tzinfo | None = None) -> tzinfo | None:
     """The zone that a line before the header gives: ``Time zone: UTC-5``."""
     said = _SAID_BEFORE.search(line)
-    return None if said is None else zone(said[1], cst)
+    if said is None:
+        return None
+    if "taipei standard time" in line.lower():
+        return TAIWAN
+    return zone(said[1], cst)
+
+
+def speaks_of_cst(name: str) -> bool:
+    """Whether a header names the zone that is Chicago's and Taipei's."""
+    return re.search(r"(?<![A-Za-z])CST(?![A-Za-z])", name) is not None
+
+
+def speaks_of_a_zone(line: str) -> bool:
+    """Whether a line before the header names one, known here or not."""
+    return _SAID_BEFORE.search(line) is not None

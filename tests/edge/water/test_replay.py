@@ -174,7 +174,8 @@ def test_rows_with_bad_times_or_too_few_cells_are_still_there(
     ]
     assert [row["values"]["ph"] for row in rows] == [7.0, 7.5, None, None, 7.0]
     assert "2 of 5 rows" in err
-    assert err.count("\n") == 1
+    assert "1 rows are of an earlier time" in err
+    assert err.count("\n") == 2
 
 
 def test_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
