@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from vigil_edge.smoke import self_test
+from vigil_edge.smoke import self_test, upkeep
 from vigil_edge.smoke.age import AHEAD, OLD_AFTER, BridgeClock
 from vigil_edge.smoke.condition import (
     Active,
@@ -29,9 +29,6 @@ from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.smoke import SmokeAlarm, SmokeCondition
 
-BATTERY_ALERT_BELOW: Final = 10.0
-BATTERY_GOOD_FROM: Final = 15.0
-"""For devices that state a percentage and no warning of their own, percent."""
 RISE: Final = 1.5
 """Smoke has clearly risen at this many times what it was, and by ``RISE_LEAST``."""
 RISE_LEAST: Final = 0.05
@@ -246,7 +243,7 @@ class Alarms:
             yield from self._doubt(device, known, report, Active(microseconds(time), moment))
         elif report.has_fire_key and not _precedes(known, "unreadable", report, receipt):
             yield from self._turn(device, known, "unreadable", False, time, moment)
-        for condition, active in _lesser(report):
+        for condition, active in upkeep.conditions(report):
             if active is not None:
                 yield from self._turn(device, known, condition, active, time, moment)
 
@@ -264,7 +261,7 @@ class Alarms:
                 yield from self._fire(device, known, kind, active)
         if report.doubtful:
             yield from self._doubt(device, known, report, Active(at_us, receipt.moment, at_us))
-        for condition, is_active in _lesser(report):
+        for condition, is_active in upkeep.conditions(report):
             if is_active:
                 yield from self._turn(device, known, condition, True, time, receipt.moment)
 
@@ -388,26 +385,6 @@ def _precedes(
     if not receipt.retained or active is None or stamp is None:
         return False
     return microseconds(stamp) < active.began_us
-
-
-def _lesser(report: AlarmReport) -> list[tuple[SmokeCondition, bool | None]]:
-    return [
-        ("tamper", report.tamper),
-        ("hardware_fault", report.fault),
-        ("end_of_service", report.end_of_service),
-        ("battery_alert", _battery_alert(report)),
-    ]
-
-
-def _battery_alert(report: AlarmReport) -> bool | None:
-    """The device's own warning where it gives one, else by its percentage, with hysteresis."""
-    if report.battery_low is not None:
-        return report.battery_low
-    if report.battery_percent is None:
-        return None
-    if report.battery_percent < BATTERY_ALERT_BELOW:
-        return True
-    return False if report.battery_percent >= BATTERY_GOOD_FROM else None
 
 
 def _since(stated: datetime | None, now: datetime) -> datetime:
