@@ -1,4 +1,4 @@
-"""Conditions that ask for a person with a tool: tampering, faults, end of service, battery. Pure."""
+"""Conditions that ask for a person with a tool: tampering, faults, end of service, battery."""
 
 from __future__ import annotations
 
