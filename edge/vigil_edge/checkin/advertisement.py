@@ -23,14 +23,15 @@ _IBEACON_BYTES: Final = 22
 _IBEACON_HEAD: Final = b"\x02\x15"
 _BARE_BYTES: Final = (2 + _IBEACON_BYTES, 3 + _IBEACON_BYTES)
 _ALTBEACON_HEAD: Final = b"\xbe\xac"
-_ALTBEACON_BYTES: Final = 24
+_ALTBEACON_BYTES: Final = 23
+"""Without the byte that is the manufacturer's own."""
 _UID_FRAME: Final = 0x00
-_UID_BYTES: Final = range(18, 21)  # the two reserved bytes at the end are left out by many beacons
+_UID_BYTES: Final = 18  # many leave out the two reserved bytes, others add their battery
 _TLM_FRAME: Final = 0x20
 _TLM_BYTES: Final = 14
 _TLM_NO_TEMPERATURE: Final = 0x8000
 _EID_FRAME: Final = 0x30
-_EID_BYTES: Final = range(10, 13)
+_EID_BYTES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def from_manufacturer(company: int, data: bytes) -> IBeacon | AltBeacon | None:
             minor=int.from_bytes(data[20:22], "big"),
             tx_power=int.from_bytes(power, "big", signed=True) if power else None,
         )
-    if len(data) == _ALTBEACON_BYTES and data[:2] == _ALTBEACON_HEAD:
+    if len(data) >= _ALTBEACON_BYTES and data[:2] == _ALTBEACON_HEAD:
         return AltBeacon(company, bytes(data[2:22]), int.from_bytes(data[22:23], signed=True))
     return None
 
@@ -156,15 +157,15 @@ def from_service(service: int, data: bytes) -> EddystoneUid | EddystoneEid | Edd
     """``data`` is what follows the 16-bit service identifier."""
     if service != EDDYSTONE or not data:
         return None
-    if data[0] == _UID_FRAME and len(data) in _UID_BYTES:
+    if data[0] == _UID_FRAME and len(data) >= _UID_BYTES:
         return EddystoneUid(
             namespace=bytes(data[2:12]),
             instance=bytes(data[12:18]),
             tx_power=int.from_bytes(data[1:2], "big", signed=True),
         )
-    if data[0] == _EID_FRAME and len(data) in _EID_BYTES:
+    if data[0] == _EID_FRAME and len(data) >= _EID_BYTES:
         return EddystoneEid(bytes(data[2:10]), int.from_bytes(data[1:2], "big", signed=True))
-    if data[:2] == bytes((_TLM_FRAME, 0)) and len(data) == _TLM_BYTES:
+    if data[:2] == bytes((_TLM_FRAME, 0)) and len(data) >= _TLM_BYTES:
         raw = int.from_bytes(data[4:6], "big")
         return EddystoneTlm(
             battery_mv=int.from_bytes(data[2:4], "big") or None,

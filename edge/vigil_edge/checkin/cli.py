@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vigil_edge.checkin import advertisement, llrp_codec
-from vigil_edge.checkin.errors import NotHexadecimal, UnreadableFile
+from vigil_edge.checkin.errors import LlrpError, NotHexadecimal, UnreadableFile
 
 _BETWEEN: Final = re.compile(r"\b0x|(?<=[0-9a-f]{2})[\s:,-]+(?=[0-9a-f]{2}|0x)", re.IGNORECASE)
 """What people and tools write before and between bytes: ``0x``, spaces, colons."""
@@ -60,10 +61,33 @@ def _decode_llrp(args: argparse.Namespace) -> int:
         return 0
     if not data:
         raise UnreadableFile(f"{args.file}: the file is empty; it should hold LLRP messages")
-    # A capture is often cut at its end: what is whole before that is worth seeing.
-    for message in llrp_codec.frames(data):
-        print(json.dumps(llrp_codec.as_json(message)))
+    # A capture is often cut at its end: what is whole before that is worth seeing. So is what
+    # follows a message that cannot be read: its frame says where the next one begins.
+    bad: list[LlrpError] = []
+    try:
+        for message in llrp_codec.frames(data):
+            try:
+                print(json.dumps(llrp_codec.as_json(message)))
+            except LlrpError as error:
+                bad.append(error)
+                if message.name == "ROAccessReport" and (tags := _readable(message)):
+                    print(json.dumps(tags))
+    except LlrpError as error:
+        bad.append(error)
+    for error in bad[:-1]:
+        print(f"vigil-edge: {error.code}: {error}", file=sys.stderr)
+    if bad:
+        raise bad[-1]
     return 0
+
+
+def _readable(message: llrp_codec.Frame) -> dict[str, Any] | None:
+    """The tags of a report of which a part cannot be read; ``None`` where there is none."""
+    tags, unreadable = llrp_codec.readable_tag_reports(message.body)
+    if not tags:
+        return None
+    shown = [tag.as_json() for tag in tags]
+    return {"message": message.name, "tags": shown, "unreadable_parts": unreadable}
 
 
 def _content(file: Path) -> bytes:

@@ -92,6 +92,11 @@ def refused(capsys: pytest.CaptureFixture[str], code: str, *words: str | Path) -
         ("19" + BEACON[2:-2], IBEACON | {"tx_power": None}),  # 22 bytes: without its power
         (BEACON[4:-2], IBEACON | {"tx_power": None}),
         ("1bff1801beac" + "11" * 16 + "00010002c500", ALTBEACON),
+        # Bytes that a maker added behind, such as its battery, or left out where none are needed.
+        ("1b" + BEACON[2:] + "4e", IBEACON),
+        (FLAGS + UID.replace("1516aafe", "1816aafe") + "000064", EDDYSTONE),
+        ("1aff1801beac" + "11" * 16 + "00010002c5", ALTBEACON),
+        ("1216aafe2000" + "0bb8" + "1580" + "00000007" + "0000007d" + "64", TLM),
         ("1116aafe2000" + "0bb8" + "1580" + "00000007" + "0000007d", TLM),
         (
             "1116aafe2000" + "0000" + "8000" + "00000007" + "0000007d",

@@ -291,6 +291,19 @@ def test_frames_that_contradict_themselves(
     assert err[0].startswith(f"vigil-edge: {code}: ")
 
 
+def test_a_message_that_cannot_be_read_costs_only_itself(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    half = message(61, tags(tlv(241, b"\0"), EPC))
+    after = message(61, tags(EPC)) + message(62, b"")
+    status, lines, err = read_llrp(capsys, tmp_path, message(500, b"any") + half + after)
+    assert status == 2
+    assert [line["message"] for line in lines] == ["ROAccessReport", "ROAccessReport", "KeepAlive"]
+    assert lines[0]["unreadable_parts"] == 1
+    assert lines[0]["tags"] == lines[1]["tags"]
+    assert [line.split(": ")[1] for line in err] == ["llrp-unknown-message", "llrp-truncated"]
+
+
 def test_messages_of_makers_are_named_and_those_nobody_knows_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
