@@ -74,8 +74,8 @@ def _decode_llrp(args: argparse.Namespace) -> int:
                     print(json.dumps(tags))
     except LlrpError as error:
         bad.append(error)
-    for error in bad[:-1]:
-        print(f"vigil-edge: {error.code}: {error}", file=sys.stderr)
+    for told in bad[:-1]:
+        print(f"vigil-edge: {told.code}: {told}", file=sys.stderr)
     if bad:
         raise bad[-1]
     return 0
