@@ -11,7 +11,13 @@ from bench.disk import FLOODS, Small, flood, small_disk
 from gateways import Gateway
 
 
-@pytest.mark.parametrize("kind", FLOODS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.full] if kind in {"events", "alarms"} else [])
+        for kind in FLOODS
+    ],
+)
 def test_no_fire_is_lost_while_a_gateway_floods_a_small_disk(kind: str) -> None:
     if reason := Small.missing():
         pytest.skip(reason)
