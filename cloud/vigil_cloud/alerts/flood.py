@@ -7,6 +7,7 @@ as the number of devices grows.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -26,6 +27,9 @@ MOST: Final = "alerts_a_minute"
 """Where a session's ``info`` says how many alerts of a gateway are told singly in a minute."""
 MOST_A_MINUTE: Final = 100
 TITLE: Final = 300
+STANDING: Final = 16
+"""Alarms of one device whose ends are waited for by name. One that makes up more is never over by
+itself."""
 _NAMED: Final = 3
 _STEPS: Final = (2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -33,6 +37,8 @@ _STEPS: Final = (2, 5, 10, 20, 50, 100, 200, 500)
 class Said(NamedTuple):
     """One alarm that joins."""
 
+    reference: str
+    """What its end will name as well."""
     kind: str
     title: str
     title_zh: str
@@ -80,7 +86,10 @@ def joined(detail: Mapping[str, Any], device: str, said: Said, now: datetime) ->
     if not known and len(devices) >= LISTED:
         further += 1
     else:
+        standing, unnamed = _standing_with(known, said.reference)
         devices[device] = {
+            "standing": standing,
+            "unnamed": unnamed,
             "count": known.get("count", 0) + 1,
             "kinds": sorted({*known.get("kinds", []), said.kind}),
             "since": known.get("since") or isoformat_utc(said.at),
@@ -98,6 +107,21 @@ def joined(detail: Mapping[str, Any], device: str, said: Said, now: datetime) ->
     }
 
 
+def _standing_with(known: Mapping[str, Any], reference: str) -> tuple[list[str], bool]:
+    """A device's alarms that have not ended, with one more; whether there are others besides."""
+    standing, unnamed = list(known.get("standing", [])), bool(known.get("unnamed", False))
+    name = _short(reference)
+    if name in standing:
+        return standing, unnamed
+    if len(standing) >= STANDING:
+        return standing, True
+    return [*standing, name], unnamed
+
+
+def _short(reference: str) -> str:
+    return hashlib.sha256(reference.encode()).hexdigest()[:12]
+
+
 def is_news(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether screens are told: of each device, and of the count once a second."""
     seconds = len("2026-01-01T00:00:00")
@@ -105,10 +129,21 @@ def is_news(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return later or len(before["devices"]) != len(after["devices"])
 
 
-def ended(detail: Mapping[str, Any], device: str, at: datetime) -> tuple[dict[str, Any], bool]:
-    """The detail with this device's alarm over, and whether all are. Pure."""
+def ended(
+    detail: Mapping[str, Any], device: str, reference: str, at: datetime
+) -> tuple[dict[str, Any], bool]:
+    """The detail with this alarm of the device over, and whether all of all devices are. Pure.
+
+    A device is over once every alarm of it is: the end of its weak battery ends no fire. The end
+    of what never joined changes nothing.
+    """
     devices = dict(detail["devices"])
-    devices[device] = {**devices[device], "cleared": isoformat_utc(at)}
+    known, name = devices[device], _short(reference)
+    if name in known["standing"]:
+        standing = [one for one in known["standing"] if one != name]
+        over = not standing and not known["unnamed"]
+        cleared = isoformat_utc(at) if over else None
+        devices[device] = {**known, "standing": standing, "cleared": cleared}
     over = not detail["further"] and all(one["cleared"] for one in devices.values())
     return {**detail, "devices": devices}, over
 

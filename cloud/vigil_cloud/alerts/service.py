@@ -136,13 +136,20 @@ def _join(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow |
         row = flood.listing(session, gateway, domain, device)
         if row is None:
             return None
-        detail, over = flood.ended(row.detail, device, occurrence.ended or now)
+        ended = occurrence.ended or now
+        detail, over = flood.ended(row.detail, device, occurrence.reference, ended)
         return record(session, _counted(row, occurrence, detail, active=not over), now)
     row = flood.counted(session, gateway, domain, now)
     if row is None and not flood.begins(session, gateway, now):
         return None
     before = row.detail if row is not None else {}
-    said = flood.Said(occurrence.kind, occurrence.title, occurrence.title_zh, occurrence.event_time)
+    said = flood.Said(
+        occurrence.reference,
+        occurrence.kind,
+        occurrence.title,
+        occurrence.title_zh,
+        occurrence.event_time,
+    )
     detail = flood.joined(before, device, said, now)
     count_dropped(session, gateway, "alerts-joined", 1, 0, now)
     added = row is not None and device not in before["devices"]

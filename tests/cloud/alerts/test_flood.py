@@ -122,3 +122,30 @@ def test_what_joined_is_counted_on_the_gateways_page(city: City) -> None:
         city.send(fire(city, number), f"smoke-{number}")
     (gateway,) = city.client("maintainer").get("/api/v1/gateways").json()["gateways"]
     assert gateway["dropped"] == {"alerts-joined": 4}
+
+
+def test_the_end_of_one_condition_ends_no_fire_of_the_same_device(city: City) -> None:
+    """Given smoke and a weak battery that joined, a new battery is not the end of the fire."""
+    for number in range(101):
+        city.send(fire(city, number), f"smoke-{number}")
+    city.send(fire(city, 500), "smoke-100")
+    city.send(fire(city, 501, condition="battery_alert"), "smoke-100")
+    for number in (100, 501, 999):  # its first fire, its battery, and what nobody had heard of
+        city.send(fire(city, number, active=False), "smoke-100")
+
+    (alert,) = counted(city)
+    assert alert["state"]["active"] is True
+    assert alert["detail"]["devices"]["smoke-100"]["cleared"] is None
+    city.send(fire(city, 500, active=False), "smoke-100")
+    (alert,) = counted(city)
+    assert alert["state"]["active"] is False
+
+
+def test_a_device_that_makes_up_alarms_is_never_over_by_itself(city: City) -> None:
+    for number in range(130):
+        city.send(fire(city, number), "smoke-mad")
+    for number in range(100, 130):
+        city.send(fire(city, number, active=False), "smoke-mad")
+    (alert,) = counted(city)
+    assert alert["state"]["active"] is True
+    assert rows(city) == 101, "ends of what joined raise nothing of their own"
