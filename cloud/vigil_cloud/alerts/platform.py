@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,10 +17,12 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.flood import TITLE
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import REMEDIES, PlatformKind
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.service import Occurrence, record, reopen
+from vigil_schemas.types import isoformat_utc
 
 REOPENED_WITHIN: Final = timedelta(minutes=10)
 """What comes back so soon is the same trouble, and told as such: once."""
@@ -38,13 +41,15 @@ def raise_platform(
     gateway: str = "",
     device: str = "",
     since: datetime | None = None,
+    news: bool = False,
 ) -> AlertRow:
     """Raise an alert of ``kind`` about ``subject`` (a gateway, a device, a channel, ``cloud``…).
 
     Idempotent: one that stands is left alone, but for a higher severity, which is told. One that
     was over for less than ten minutes is opened again. In the caller's transaction.
     ``subject``: at most 60 characters count. ``gateway`` and ``device`` say which homes are
-    told (``HOME_KINDS``) and where the page leads.
+    told (``HOME_KINDS``) and where the page leads. ``news``: not the trouble that stands but
+    another one like it, of which everybody is told again once somebody acknowledged the first.
     """
     feed.lock(session)
     occurrence = Occurrence(
@@ -53,8 +58,8 @@ def raise_platform(
         kind=kind,
         gateway=gateway,
         device=device,
-        title=title,
-        title_zh=title_zh,
+        title=title[:TITLE],
+        title_zh=title_zh[:TITLE],
         severity=severity,
         event_time=since or now,
         active=True,
@@ -74,6 +79,8 @@ def raise_platform(
         else:
             latest.key = f"{occurrence.key}@{latest.id[:8]}"
             session.flush()
+    elif news and latest is not None and latest.acknowledged:
+        occurrence = replace(occurrence, tell_again=f"another at {isoformat_utc(now)}")
     return record(session, occurrence, now)
 
 

@@ -10,9 +10,13 @@ from vigil_cloud.alerts.platform import clear_platform, raise_platform
 
 
 def raise_refused_alarm(
-    session: Session, gateway: str, reason: str, detail: str, now: datetime
+    session: Session, gateway: str, reason: str, detail: str, again: bool, now: datetime
 ) -> None:
-    """One alert per gateway while such dead letters wait. In the caller's transaction."""
+    """One alert per gateway while such dead letters wait. In the caller's transaction.
+
+    Whoever acknowledged it knew of what had been refused by then: another alarm, which is not
+    the same message ``again``, is told anew.
+    """
     raise_platform(
         session,
         "alarm-refused",
@@ -23,6 +27,7 @@ def raise_refused_alarm(
         now=now,
         detail={"reason": reason, "detail": detail[:400]},
         gateway=gateway,
+        news=not again,
     )
 
 

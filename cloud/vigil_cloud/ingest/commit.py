@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -25,9 +25,10 @@ from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import lock_for_writing
 from vigil_cloud.database.upsert import insert, insert_missing, table_of
 from vigil_cloud.devices.models import Gateway
+from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, record_seen
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
-from vigil_cloud.ingest.letters import DeadLetters, Letter, plain
+from vigil_cloud.ingest.letters import DeadLetters, Letter, is_buried, plain
 from vigil_cloud.ingest.models import TakenEvent, Watermark
 from vigil_cloud.ingest.port import Complaint, Handler, Received
 from vigil_cloud.ingest.progress import Progress
@@ -53,9 +54,12 @@ class Item(NamedTuple):
     decoded: Decoded
 
 
-AlarmRefused = Callable[[Session, str, str, str, datetime], None]
-"""Told in the same transaction of a gateway whose alarm became a dead letter, with reason and
-detail: (session, gateway, reason, detail, now)."""
+AlarmRefused = Callable[[Session, str, str, str, bool, datetime], None]
+"""Told in the same transaction of a gateway whose alarm became a dead letter, with reason, detail
+and whether the same was refused before: (session, gateway, reason, detail, again, now)."""
+UNTOLD: Final = frozenset({SHAPE_DOUBTFUL, REVOKED})
+"""Reasons of dead letters that are no refused alarm: its own alert stands beside it, or a thief's
+box must not call anybody."""
 
 
 @dataclass(slots=True)
@@ -111,13 +115,13 @@ class Committer:
         lock_for_writing(session)
         outcome = Outcome()
         outcome.progress = _lock_watermarks(session, items, now, outcome.gateways)
-        _lock_gateways(session, items)
+        _lock_gateways(session, self._gateways_to_lock(items, now))
         letters: list[tuple[Item, Refusal]] = []
         for item in items:
             refusal = self._take(session, item, now, outcome)
             if refusal is not None:
                 letters.append((item, refusal))
-        self._dead_letters.bury(
+        again = self._dead_letters.bury(
             session,
             [
                 Letter(
@@ -134,27 +138,42 @@ class Committer:
         )
         outcome.refused = [refusal for _, refusal in letters]
         self._note_seen(session, outcome.stored, now)
-        self._tell_of_alarms(session, letters, now)  # takes the feed's lock: after the gateways'
+        # Takes the feed's lock: after the gateways'.
+        self._tell_of_alarms(session, zip(letters, again, strict=True), now)
         _move_watermarks(session, outcome, now)
         return outcome
 
+    def _gateways_to_lock(self, items: Sequence[Item], now: datetime) -> set[str]:
+        """Those whose events rooms are about to handle; with them those that are noted as seen
+        at the end, or the batch would lock twice and not in one order."""
+        names = {item.decoded.gateway for item in items if isinstance(item.decoded, Fact)}
+        if names:
+            heard, _ = _heard_of(items)
+            names |= {name for name in heard if self._is_due(name, now)}
+        return names
+
     def _tell_of_alarms(
-        self, session: Session, letters: Iterable[tuple[Item, Refusal]], now: datetime
+        self,
+        session: Session,
+        letters: Iterable[tuple[tuple[Item, Refusal], bool]],
+        now: datetime,
     ) -> None:
-        """Once per gateway. Beside what was taken for all its doubts stands its own alert."""
+        """Once per gateway; of what was never refused before where there is such."""
         if self._alarm_refused is None:
             return
-        refused = {
-            refusal.gateway: refusal
-            for item, refusal in letters
-            if refusal.reason != SHAPE_DOUBTFUL
-            and concerns_alarm(item.arrived.topic, item.arrived.payload)
-        }
-        for gateway, refusal in sorted(refused.items()):
+        refused: dict[str, tuple[Refusal, bool]] = {}
+        for (item, refusal), again in letters:
+            if refusal.reason in UNTOLD or not concerns_alarm(
+                item.arrived.topic, item.arrived.payload
+            ):
+                continue
+            if not again or refusal.gateway not in refused:
+                refused[refusal.gateway] = refusal, again
+        for gateway, (refusal, again) in sorted(refused.items()):
             try:
                 with session.begin_nested():
                     detail = plain(refusal.detail)
-                    self._alarm_refused(session, gateway, refusal.reason, detail, now)
+                    self._alarm_refused(session, gateway, refusal.reason, detail, again, now)
             except Exception as error:  # it must not cost the batch's other alarms
                 if database_is_away(error):
                     raise
@@ -196,7 +215,7 @@ class Committer:
                 # An event is known by its id as well. Under a number that was used before it may
                 # be a new one (an outbox that fell back in time), and where too many gaps are
                 # open it is taken now all the same: an alarm waits for nothing.
-                fresh = isinstance(decoded, Fact) and self._is_new(session, decoded)
+                fresh = self._is_new(session, item)
                 if not fresh:
                     outcome.duplicates += known
                     outcome.deferred += not known
@@ -214,7 +233,7 @@ class Committer:
 
     def replay(self, session: Session, item: Item, now: datetime) -> Refusal | None:
         """One message after all, whatever was made of it before; the commit is the caller's."""
-        _lock_gateways(session, [item])
+        _lock_gateways(session, {item.decoded.gateway})
         if isinstance(item.decoded, Fact):
             if item.decoded.channel != STATUS:
                 _first_time(session, item.decoded, now)
@@ -260,8 +279,16 @@ class Committer:
         return None
 
     @staticmethod
-    def _is_new(session: Session, fact: Fact) -> bool:
-        return session.get(TakenEvent, (fact.gateway, fact.envelope.id)) is None
+    def _is_new(session: Session, item: Item) -> bool:
+        arrived, decoded = item
+        if isinstance(decoded, Fact):
+            return session.get(TakenEvent, (decoded.gateway, decoded.envelope.id)) is None
+        # An alarm that cannot be read has no id that counts: it is known by its dead letter.
+        return (
+            isinstance(decoded, Refusal)
+            and concerns_alarm(arrived.topic, arrived.payload)
+            and not is_buried(session, arrived.topic, arrived.payload)
+        )
 
 
 def _lock_watermarks(
@@ -296,8 +323,8 @@ def _lock_watermarks(
     return found
 
 
-def _lock_gateways(session: Session, items: Iterable[Item]) -> None:
-    """Those whose events rooms are about to handle, in one order and before anything else.
+def _lock_gateways(session: Session, names: Collection[str]) -> None:
+    """In one order and before anything else.
 
     Rooms lock their message's gateway and the alerts' feed, and at the end of a batch all its
     gateways are noted as seen: two batches that did so in the order of their messages would
@@ -305,7 +332,6 @@ def _lock_gateways(session: Session, items: Iterable[Item]) -> None:
     """
     if session.get_bind().dialect.name == "sqlite":
         return  # one writer at a time
-    names = {item.decoded.gateway for item in items if isinstance(item.decoded, Fact)}
     if names:
         column = table_of(Gateway).c.gateway
         session.execute(

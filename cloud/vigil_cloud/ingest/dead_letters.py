@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,14 +14,16 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.alerts.refused_alarms import clear_refused_alarm
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
 from vigil_cloud.identity import audit
-from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, Committer, Item
+from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.port import Handler
 from vigil_cloud.ingest.queue import Arrived
+from vigil_cloud.ingest.salvage import readable_text
 from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.problem import ApiError
@@ -28,7 +31,13 @@ from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import TimeSeriesRejected
 
 WITHHELD: Final = "(withheld: it may tell where somebody was)"
-_WHEREABOUTS: Final = re.compile(rb"checkin|ibeacon:|eddystone-uid:|epc:", re.IGNORECASE)
+UNREADABLE: Final = "(withheld: it cannot be read, and may tell where somebody was)"
+_WHEREABOUTS: Final = re.compile("checkin|ibeacon:|eddystone-uid:|epc:", re.IGNORECASE)
+_ESCAPED: Final = re.compile(r"\\u00([0-9a-fA-F]{2})")
+_PACKED: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}")
+"""What may be base64 (CloudEvents' ``data_base64``)."""
+_GARBLED: Final = 8
+"""Text of which more than an eighth is no text is none."""
 
 
 class DeadLetterUnknown(ApiError):
@@ -89,9 +98,21 @@ def entry(row: DeadLetter) -> DeadLetterEntry:
     )
 
 
-def _harmless(text: bytes) -> str:
-    """Refused check-ins too tell where somebody was, which no role opens."""
-    return WITHHELD if _WHEREABOUTS.search(text) else text.decode(errors="replace")
+def _harmless(content: bytes) -> str:
+    """Refused check-ins too tell where somebody was, which no role opens; also where they are
+    written in another way: UTF-16, escaped, or packed."""
+    plain = readable_text(content)
+    if plain.count("\ufffd") * _GARBLED > len(plain):
+        return UNREADABLE  # in some encoding that hides what it says
+    read = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), plain)
+    packed = [_unpacked(found[0]) for found in _PACKED.finditer(read)]
+    told = any(_WHEREABOUTS.search(one) for one in (read, read.replace("\0", ""), *packed))
+    return WITHHELD if told else content.decode(errors="replace")
+
+
+def _unpacked(said: str) -> str:
+    whole = said[: len(said) // 4 * 4]
+    return readable_text(base64.b64decode(whole.replace("-", "+").replace("_", "/")))
 
 
 def replay(
@@ -133,8 +154,12 @@ def _checked(services: Services, arrived: Arrived) -> Item:
     item = Item(arrived, decoded)
     if not isinstance(decoded, Refusal):
         with services.sessions() as session:
+            gone = revoked(session, [decoded.gateway])
             known = settings.enrolment_open or enrolled(session, [decoded.gateway])
-        if not known:
+        if gone:
+            detail = f"gateway {decoded.gateway!r} was revoked"
+            item = Item(arrived, refuse(arrived.topic, arrived.payload, REVOKED, detail))
+        elif not known:
             detail = f"gateway {decoded.gateway!r} was never added"
             item = Item(arrived, refuse(arrived.topic, arrived.payload, UNKNOWN_GATEWAY, detail))
     (item,) = Owners(services.sessions).refuse_foreign([item])
@@ -161,6 +186,7 @@ def _settle(
     row = _row(session, number)
     row.settlement, row.settled, row.settled_by = settlement, now, account
     session.flush()
+    clear_settled(session, [row.gateway], now)  # the feed's lock comes before the audit log's
     audit.append(
         session,
         at=now,
@@ -169,7 +195,6 @@ def _settle(
         subject=str(number),
         detail={"gateway": row.gateway, "reason": row.reason},
     )
-    clear_settled(session, [row.gateway], now)
     return entry(row)
 
 
@@ -180,7 +205,7 @@ def clear_settled(session: Session, gateways: Sequence[str], now: datetime) -> N
             DeadLetter.gateway == gateway,
             DeadLetter.alarm,
             DeadLetter.settled.is_(None),
-            DeadLetter.reason != SHAPE_DOUBTFUL,
+            DeadLetter.reason.not_in(UNTOLD),
         )
         if session.scalar(waits.limit(1)) is None:
             clear_refused_alarm(session, gateway, now)

@@ -212,7 +212,11 @@ def refuse(topic: str, payload: bytes, reason: str, detail: str) -> Refusal:
     """A refusal, with whatever can still be read of whose it is."""
     addressed = parse(topic)
     gateway = addressed.gateway[:63] if addressed else ""
-    source, sequence = own_number(topic, parsed(payload) or {})
+    source = sequence = None
+    try:
+        source, sequence = own_number(topic, parsed(payload) or {})
+    except Exception:  # one message that cannot even be refused would stop the lane for all
+        _log.exception("refusing-failed", topic=topic)
     return Refusal(gateway, source, sequence, reason, detail)
 
 

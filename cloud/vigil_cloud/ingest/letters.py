@@ -54,12 +54,16 @@ class DeadLetters:
         self._uncounted = self._share.everybody
         """Set aside since everybody's share was looked at: that means reading all of an index."""
 
-    def bury(self, session: Session, letters: Sequence[Letter], now: datetime) -> None:
-        """Set messages aside, the same one again only counts; then hold every share."""
+    def bury(self, session: Session, letters: Sequence[Letter], now: datetime) -> list[bool]:
+        """Set messages aside, the same one again only counts; then hold every share. Returns of
+        each whether the same was there before."""
         if not letters:
-            return
+            return []
+        again: list[bool] = []
         for letter in letters:
-            self._uncounted += _set_aside(session, letter, now)
+            size, count = _set_aside(session, letter, now)
+            self._uncounted += size
+            again.append(count > 1)
             if (kind := _BEYOND.get(letter.reason)) is not None:
                 gateway = plain(letter.gateway)
                 count_dropped(session, gateway, kind, 1, len(letter.payload), now)
@@ -70,10 +74,24 @@ class DeadLetters:
         if self._uncounted * _OFTEN >= share.everybody:
             _hold_everybody(session, share.everybody, now)
             self._uncounted = 0
+        return again
 
 
-def _set_aside(session: Session, letter: Letter, now: datetime) -> int:
-    """Returns the bytes that it may have taken."""
+def is_buried(session: Session, topic: str, payload: bytes) -> bool:
+    """Whether this very message was set aside before."""
+    same = select(DeadLetter.id).where(
+        DeadLetter.topic == _topic(topic),
+        DeadLetter.digest == hashlib.sha256(payload).hexdigest(),
+    )
+    return session.scalar(same) is not None
+
+
+def _topic(topic: str) -> str:
+    return plain(topic)[:512]
+
+
+def _set_aside(session: Session, letter: Letter, now: datetime) -> tuple[int, int]:
+    """Returns the bytes that it may have taken, and how often it has come."""
     alarm = concerns_alarm(letter.topic, letter.payload)
     # Of an alarm everything: it is what is replayed once it can be read.
     payload = letter.payload[: MAX_MESSAGE_BYTES if alarm else DEAD_LETTER_BYTES]
@@ -81,7 +99,7 @@ def _set_aside(session: Session, letter: Letter, now: datetime) -> int:
     kept = len(payload) + len(detail) + _ROW_BYTES
     statement = insert(session, DeadLetter).values(
         gateway=plain(letter.gateway),
-        topic=plain(letter.topic)[:512],
+        topic=_topic(letter.topic),
         reason=letter.reason,
         detail=detail,
         payload=payload,
@@ -93,7 +111,7 @@ def _set_aside(session: Session, letter: Letter, now: datetime) -> int:
         last_received=now,
         count=1,
     )
-    session.execute(
+    count = session.scalar(
         statement.on_conflict_do_update(
             index_elements=["topic", "digest"],
             set_={
@@ -105,9 +123,9 @@ def _set_aside(session: Session, letter: Letter, now: datetime) -> int:
                 "settled": None,
                 "settled_by": None,
             },
-        )
+        ).returning(table_of(DeadLetter).c.count)
     )
-    return kept
+    return kept, int(count or 1)
 
 
 def _hold_everybody(session: Session, most_bytes: int, now: datetime) -> None:

@@ -77,7 +77,7 @@ def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> Salva
     doubts = [fault[:200]]
     message = parsed(payload)
     if not message:
-        text = _text(payload)
+        text = readable_text(payload)
         if not _SIGN.search(text):
             return None
         found = _SUBJECT.search(text)
@@ -127,7 +127,7 @@ def own_number(topic: str, message: Mapping[str, Any]) -> tuple[str | None, int 
 def parsed(payload: bytes) -> dict[str, Any] | None:
     """The JSON object that the bytes hold or begin with: behind a byte-order mark, in UTF-16,
     inside a list or a string, cut off, or with something behind it."""
-    found: Any = _json(_text(payload))
+    found: Any = _json(readable_text(payload))
     if isinstance(found, str):
         found = _json(found)
     if isinstance(found, list):
@@ -153,7 +153,8 @@ def _json(text: str) -> Any:
     return json.loads(whole) if b"?" in whole else found
 
 
-def _text(payload: bytes) -> str:
+def readable_text(payload: bytes) -> str:
+    """As UTF-8 or, where it looks like it, UTF-16; what is neither is replaced."""
     payload = payload[:READ_BYTES]
     if payload.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return payload.decode("utf-16", errors="replace")

@@ -20,7 +20,7 @@ from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
 from vigil_cloud.ingest.commit import Item
 from vigil_cloud.ingest.decode import Refusal
-from vigil_cloud.ingest.salvage import concerns_alarm
+from vigil_cloud.ingest.salvage import GATEWAY, concerns_alarm
 
 KNOWN_FOR_S: Final = 30.0
 TOLD_EVERY_S: Final = 30.0
@@ -48,10 +48,14 @@ class Strangers:
         now = self._monotonic()
         named = {item.decoded.gateway for item in items if item.decoded.source is not None}
         named |= {item.decoded.gateway for item in items if not isinstance(item.decoded, Refusal)}
-        if not named:
+        # Also of what cannot be read, which has no source.
+        heard = named | {
+            item.decoded.gateway for item in items if GATEWAY.fullmatch(item.decoded.gateway)
+        }
+        if not heard:
             return items
         with self._sessions() as session:
-            gone = revoked(session, named)
+            gone = revoked(session, heard)
         unsure = {name for name in named if self._enrolled.get(name, -1e9) + KNOWN_FOR_S < now}
         if unsure and not enrolment_open:
             with self._sessions() as session:

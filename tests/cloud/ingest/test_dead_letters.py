@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b64encode, urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from cloud_city import GATEWAY, NOON, SECRET, City, alarm
 from gateways import birth, event, observation
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.cli import main
+from vigil_cloud.devices import removal
 from vigil_cloud.devices.models import Downlink
 from vigil_cloud.devices.seen import enrol
 from vigil_cloud.ingest.models import DeadLetter
@@ -230,3 +233,71 @@ def test_the_command_line_lists_shows_and_replays(
     assert json.loads(ran("list", "--all")[1])["settled_by"] == "vigil-cloud"
     with city.services.sessions() as session:
         assert session.query(DeadLetter).count() == 1
+
+
+def test_another_refused_alarm_is_told_to_whoever_acknowledged_the_first(city: City) -> None:
+    """The acknowledgement was of what had been refused by then."""
+    ingest = CityIngest(city, GATEWAY)
+    topic = f"vigil/v1/{GATEWAY}/alarm"
+    ingest.store(topic, b"\xff\x00rubbish")
+    client = city.client("maintainer")
+
+    def acknowledged() -> bool:
+        (alert,) = (a for a in city.alerts("maintainer") if a["kind"] == "alarm-refused")
+        return bool(alert["state"]["acknowledged"])
+
+    def acknowledge() -> None:
+        (alert,) = (a for a in city.alerts("maintainer") if a["kind"] == "alarm-refused")
+        assert client.post(f"/api/v1/alerts/{alert['id']}/acknowledge", json={}).is_success
+
+    acknowledge()
+    ingest.store(topic, b"\xff\x00rubbish")
+    assert acknowledged(), "the same message is no news"
+    ingest.store(topic, b"\xff\x00other rubbish", b"\xff\x00rubbish")
+    assert not acknowledged()
+    acknowledge()
+    city.later(seconds=5)
+    ingest.store(topic, b"\xff\x00a third")
+    assert not acknowledged()
+
+
+@pytest.mark.parametrize("enrolment", ["", "source"])
+def test_what_a_stolen_gateway_sends_calls_nobody(city: City, enrolment: str) -> None:
+    ingest = CityIngest(city, GATEWAY)
+    city.birth()
+    with city.services.sessions() as session, session.begin():
+        removal.revoke(session, GATEWAY, by="operator", now=city.time)
+    topic, payload = fire(city, GATEWAY)
+    if enrolment == "":  # nothing of it can be read
+        payload = b"\xff\x00rubbish"
+
+    ingest.store(topic, payload)
+
+    assert platform_alerts(city) == []
+    (letter,) = letters(city)
+    assert letter["reason"] == "revoked-gateway"
+    answer = replay(city, letter["id"])
+    assert (answer.status_code, answer.json()["code"]) == (409, "still-refused")
+
+
+CHECKIN = b'{"type":"city.vigil.checkin.visit.v1","subject":"door-7","data":{"tag":"epc:3034257B"}}'
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        CHECKIN,
+        CHECKIN.decode().encode("utf-16"),
+        CHECKIN.decode().encode("utf-16-be"),
+        CHECKIN.decode().encode("utf-32"),
+        CHECKIN.replace(b"checkin", b"\\u0063heck\\u0069n").replace(b"epc:", b"\\u0065pc:"),
+        b'{"subject":"door-7","data_base64":"' + b64encode(CHECKIN) + b'"}',
+        b'{"subject":"door-7","data_base64":"' + urlsafe_b64encode(CHECKIN).rstrip(b"=") + b'"}',
+        zlib.compress(CHECKIN + bytes(range(256))),
+    ],
+    ids=["plain", "utf-16", "utf-16-be", "utf-32", "escaped", "base64", "base64url", "packed"],
+)
+def test_where_somebody_was_is_withheld_however_it_is_written(city: City, payload: bytes) -> None:
+    CityIngest(city, GATEWAY).store(f"vigil/v1/{GATEWAY}/event", payload)
+    (letter,) = letters(city)
+    assert letter["payload"].startswith("(withheld")

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import servers
 from gateways import EPOCH, birth, death, event, new_name, observation, smoke
 from ingest_bench import NOW, Bench
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import removal
 from vigil_cloud.devices.models import Device, Gateway
@@ -611,3 +612,62 @@ def test_a_revoked_gateway_is_refused_with_its_next_message(
         letters = session.scalars(select(DeadLetter).where(DeadLetter.gateway == gateway))
         assert {letter.reason for letter in letters} == {"revoked-gateway"}
         assert session.get_one(Gateway, gateway).public_key is None
+
+
+def test_an_unreadable_alarm_under_a_used_number_is_set_aside_and_told(bench: Bench) -> None:
+    """An outbox that fell back in time uses its numbers again; no alarm may go with one."""
+    gateway = ready_gateway(bench)
+    writer = bench.writer([Alarms()])
+    topic, payload = alarm(gateway, 1, "event-1")
+    writer.store([bench.arrived(topic, payload)])
+    unreadable = payload.replace(b"city.vigil.smoke.alarm", b"city.vigil.gateway.birth")
+
+    for _ in range(2):
+        writer.store([bench.arrived(topic, unreadable)])
+
+    (letter,) = bench.dead_letters()
+    assert (letter.count, letter.alarm) == (1, True)
+    with bench.services.sessions() as session:
+        refused = select(AlertRow.gateway).where(AlertRow.kind == "alarm-refused")
+        assert session.scalars(refused).all() == [gateway]
+
+
+def test_a_batch_locks_its_gateways_in_one_order(bench: Bench) -> None:
+    """Given a report of the last gateway and a reading of the first, which somebody else holds:
+    what waits for the first one holds no other, or two lanes would wait for each other."""
+    engine = bench.services.engine
+    if engine.dialect.name == "sqlite":
+        pytest.skip("one writer at a time")
+    first, last = sorted([ready_gateway(bench), ready_gateway(bench)])
+    batch = [
+        bench.arrived(
+            f"vigil/v1/{last}/observation",
+            event(
+                last,
+                1,
+                DeviceHealth(device="d", state="ok", since=NOW),
+                subject="d",
+                time=NOW,
+                lane="observation",
+            ),
+        ),
+        bench.arrived(
+            f"vigil/v1/{first}/observation",
+            observation(first, 1, device=new_name("sonde"), time=NOW),
+        ),
+    ]
+    lock = select(Gateway.gateway).with_for_update(nowait=True)
+    with bench.services.sessions() as session:
+        assert session.scalars(lock.where(Gateway.gateway == first)).all() == [first]
+        storing = threading.Thread(target=bench.writer().store, args=(batch,))
+        storing.start()
+        servers.eventually(lambda: _waits(bench), "the batch waits for the first gateway")
+
+        assert session.scalars(lock.where(Gateway.gateway == last)).all() == [last]
+    storing.join()
+
+
+def _waits(bench: Bench) -> bool:
+    with bench.services.engine.connect() as connection:
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(connection.scalar(waiting))
