@@ -39,6 +39,13 @@ class UnknownPerson(ApiError):
     status: ClassVar[int] = 404
 
 
+class GivenMeanwhile(ApiError):
+    """The person's tags changed while they were being erased; nothing but readings is gone."""
+
+    code: ClassVar[str] = "given-meanwhile"
+    status: ClassVar[int] = 409
+
+
 @dataclass(slots=True)
 class Erasure:
     """How much was removed. ``complete``: also from the file's free pages and its log."""
@@ -48,22 +55,26 @@ class Erasure:
 
 
 def erase(services: Services, person_key: str, *, by: str) -> Erasure:
-    """Raises ``UnknownPerson``, ``TimeSeriesUnavailable`` (do it again)."""
+    """Raises ``UnknownPerson``, ``GivenMeanwhile`` and ``TimeSeriesUnavailable`` (do it again)."""
     now = services.now()
     cipher = Cipher(services.settings.secret)
     done = Erasure()
+    # What takes long comes first, in no transaction of ours: an alarm would wait for it. The rows
+    # that name the tags go last, so that a crash in between leaves them.
+    with services.sessions() as session:
+        tags, words = _known(session, cipher, person_key)
+    for tag in tags:
+        services.timeseries.delete(tag)
+    with services.sessions() as session:
+        letters, last = _dead_letters(session, words, 0)
     with writing(services.sessions) as session:
         feed.lock(session)
-        known = session.get(PersonKey, person_key)
-        if session.get(Person, person_key) is None and known is None:
-            raise UnknownPerson(f"There is no person {person_key!r}.")
-        tags = _tags(session, person_key)
-        # Before the rows that name the tags are gone: a crash in between leaves them.
-        for tag in tags:
-            services.timeseries.delete(tag)
-        words = [*tags, *_name(session, cipher, person_key)]
+        now_worn, words = _known(session, cipher, person_key)
+        if set(now_worn) - set(tags):
+            raise GivenMeanwhile("Another tag was given to this person just now; do it again.")
         _remove_rows(session, person_key, tags, done)
-        done.removed["dead_letters"] = _dead_letters(session, words)
+        letters += _dead_letters(session, words, last)[0]
+        done.removed["dead_letters"] = _remove_letters(session, letters)
         person_keys.destroy(session, person_key, now)
         audit.redact(
             session,
@@ -78,6 +89,15 @@ def erase(services: Services, person_key: str, *, by: str) -> Erasure:
     services.changed.announce()
     done.complete = forget_deleted(services.engine, compact_up_to=COMPACT_UP_TO)
     return done
+
+
+def _known(session: Session, cipher: Cipher, person_key: str) -> tuple[list[str], list[str]]:
+    """The person's tags; every word that names them. Raises ``UnknownPerson``."""
+    known = session.get(PersonKey, person_key)
+    if session.get(Person, person_key) is None and known is None:
+        raise UnknownPerson(f"There is no person {person_key!r}.")
+    tags = _tags(session, person_key)
+    return tags, [*tags, *_name(session, cipher, person_key)]
 
 
 def _tags(session: Session, person_key: str) -> list[str]:
@@ -130,11 +150,11 @@ def _pages(keys: Sequence[str]) -> Iterable[Sequence[str]]:
     return (keys[first : first + _PAGE] for first in range(0, len(keys), _PAGE))
 
 
-def _dead_letters(session: Session, words: Sequence[str]) -> int:
-    """Refused messages that name the person or a tag; they hold what a gateway sent."""
+def _dead_letters(session: Session, words: Sequence[str], last: int) -> tuple[list[int], int]:
+    """Refused messages above number ``last`` that name the person or a tag: they hold what a
+    gateway sent. Also the last number that was looked at."""
     named = [word.encode() for word in words]
     found: list[int] = []
-    last = 0
     while True:
         page = session.execute(
             select(DeadLetter.id, DeadLetter.payload, DeadLetter.detail)
@@ -145,9 +165,13 @@ def _dead_letters(session: Session, words: Sequence[str]) -> int:
         for number, payload, detail in page:
             if any(word in payload or word in detail.encode() for word in named):
                 found.append(number)
+        last = page[-1][0] if page else last
         if len(page) < _PAGE:
-            break
-        last = page[-1][0]
-    for first in range(0, len(found), _PAGE):
-        session.execute(delete(DeadLetter).where(DeadLetter.id.in_(found[first : first + _PAGE])))
-    return len(found)
+            return found, last
+
+
+def _remove_letters(session: Session, numbers: Sequence[int]) -> int:
+    for first in range(0, len(numbers), _PAGE):
+        some = DeadLetter.id.in_(numbers[first : first + _PAGE])
+        session.execute(delete(DeadLetter).where(some))
+    return len(numbers)

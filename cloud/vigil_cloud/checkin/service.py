@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity import audit, looks, person_keys
-from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import PersonKey
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.services import Services
@@ -26,6 +27,7 @@ from vigil_schemas.types import isoformat_utc
 
 LONGEST_FOOTPRINT: Final = timedelta(days=62)
 MOST_VISITS: Final = 5000
+_log = structlog.get_logger(__name__)
 
 
 class CheckinHandler:
@@ -98,8 +100,11 @@ def _corrected(
         gateway = session.get(Gateway, message.gateway)
         offset_s = ((gateway.health if gateway else None) or {}).get("clock_offset_s")
     if offset_s is not None:
-        step = timedelta(seconds=offset_s)
-        arrived, last_seen = arrived - step, last_seen - step
+        try:
+            step = timedelta(seconds=offset_s)
+            arrived, last_seen = arrived - step, last_seen - step
+        except OverflowError:  # it says that its clock is off by more than calendars reach
+            offset_s = None
     last_seen = min(last_seen, message.received)
     return min(arrived, last_seen), last_seen, offset_s
 
@@ -128,13 +133,19 @@ def give_own_keys(services: Services) -> None:
         .where(PersonKey.person_key.is_(None))
     )
     with services.sessions() as session:
-        if session.scalar(unkeyed.limit(1)) is None:
-            return
+        keys = session.scalars(unkeyed.with_only_columns(Person.key)).all()
     cipher, now = Cipher(services.settings.secret), services.now()
-    with writing(services.sessions) as session:
-        for person in session.scalars(unkeyed).all():
-            name = cipher.open(PERSON_NAME_COLUMN, person.name)
-            add_person(session, cipher, key=person.key, name=name, now=now)
+    for key in keys:
+        with writing(services.sessions) as session:
+            person = session.get(Person, key)
+            if person is None or session.get(PersonKey, key) is not None:
+                continue
+            try:
+                name = cipher.open(PERSON_NAME_COLUMN, person.name)
+            except Undecipherable:  # the key was adopted without it: it waits for another name
+                _log.warning("name-unreadable", person=key)
+                continue
+            add_person(session, cipher, key=key, name=name, now=now)
 
 
 def enrolled(session: Session, key: str) -> bool:

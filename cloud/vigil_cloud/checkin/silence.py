@@ -34,13 +34,16 @@ def follow_stations(offline_after: timedelta, session: Session, now: datetime) -
         .where(Visit.departed.is_(None))
         .limit(_AT_ONCE)
     )
-    fallen = session.execute(open_visits.where(Visit.silent_since.is_(None), silent)).all()
-    back = session.execute(
-        open_visits.where(Visit.silent_since.is_not(None), Gateway.last_seen >= now - offline_after)
-    ).all()
-    if not fallen and not back:
+    falling = open_visits.where(Visit.silent_since.is_(None), silent)
+    returning = open_visits.where(
+        Visit.silent_since.is_not(None), Gateway.last_seen >= now - offline_after
+    )
+    if not any(session.execute(some.limit(1)).first() for some in (falling, returning)):
         return False
-    feed.lock(session)
+    feed.lock(session)  # before they are read: a visit may end meanwhile
+    fresh = {"populate_existing": True}
+    fallen = session.execute(falling, execution_options=fresh).all()
+    back = session.execute(returning, execution_options=fresh).all()
     for visit, gateway in fallen:
         visit.silent_since = gateway.last_seen or now
         if visit.person_key is not None:

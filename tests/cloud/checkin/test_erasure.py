@@ -10,10 +10,11 @@ from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from cloud_city import GATEWAY, NAME, NOON, TAG, City, visit
+from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin import erasure
-from vigil_cloud.checkin.erasure import UnknownPerson, erase
-from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.erasure import GivenMeanwhile, UnknownPerson, erase
+from vigil_cloud.checkin.models import Tag, Visit
 from vigil_cloud.checkin.service import add_person
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.audit import lines_about, verify
@@ -202,3 +203,44 @@ def test_administrators_alone_list_and_erase(city: City, role: Role) -> None:
         (person,) = listed.json()["people"]
         assert (person["key"], person["tags"]) == ("p1", 1)
         assert client.get("/api/v1/people").json() == {"people": []}
+
+
+def test_an_alarm_is_stored_while_readings_are_being_deleted(
+    lived: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time series takes as long as it takes: nobody waits for it but whoever erases."""
+    city = lived
+    stored: list[str] = []
+
+    def delete_slowly(tag: str) -> None:
+        with writing(city.services.sessions) as session:
+            if session.get_bind().dialect.name == "postgresql":
+                session.execute(text("SET LOCAL lock_timeout = '5s'"))
+            feed.lock(session)
+            stored.append(tag)
+
+    monkeypatch.setattr(city.services.timeseries, "delete", delete_slowly)
+
+    erase(city.services, "p1", by="operator")
+
+    assert stored == [TAG]
+
+
+def test_a_tag_that_is_given_meanwhile_is_not_left_behind(
+    lived: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = lived
+    late = "epc:0011223344556677889900ff"
+
+    def delete(_tag: str) -> None:
+        with writing(city.services.sessions) as session:
+            session.add(Tag(tag=late, person_key="p1"))
+
+    monkeypatch.setattr(city.services.timeseries, "delete", delete)
+    with pytest.raises(GivenMeanwhile, match="do it again"):
+        erase(city.services, "p1", by="operator")
+    monkeypatch.undo()
+
+    erase(city.services, "p1", by="operator")
+
+    assert late.encode() not in everything_stored(city)

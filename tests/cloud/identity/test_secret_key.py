@@ -20,7 +20,7 @@ from vigil_cloud.database.engine import build_engine, build_sessions, writing
 from vigil_cloud.database.migrate import upgrade
 from vigil_cloud.database.registry import metadata
 from vigil_cloud.identity import audit, secret_key
-from vigil_cloud.identity.cipher import BY_PERSONS_KEY, Cipher, Undecipherable
+from vigil_cloud.identity.cipher import BY_PERSONS_KEY, BY_SECRET_KEY, Cipher, Undecipherable
 from vigil_cloud.identity.models import Account, AccountSession, PersonKey, SecretKeyMark
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.secret_key import WrongSecretKey, sealed_columns
@@ -279,4 +279,21 @@ def test_names_of_an_older_version_get_their_persons_own_key(tmp_path: Path) -> 
     with services.sessions() as session:
         assert session.get_one(Person, "p1").name[:1] == BY_PERSONS_KEY
         assert name_of(session, Cipher(OLD), "p1") == NAME
+    services.close()
+
+
+def test_a_name_that_the_adopted_key_does_not_open_stops_no_start(tmp_path: Path) -> None:
+    services = build_services(load(None, data_dir=tmp_path, secret_key=NEW), lambda: NOW)
+    upgrade(services.engine)
+    with writing(services.sessions) as session:
+        for key, secret in (("p1", OLD), ("p2", NEW)):
+            sealed = Cipher(secret).seal("person.name", NAME)
+            session.add(Person(key=key, name=sealed, created=NOW))
+        secret_key.adopt(session, Cipher(NEW), by="operator", now=NOW)
+
+    serving.prepare_database(services, always=False)
+
+    with services.sessions() as session:
+        assert session.get_one(Person, "p1").name[:1] == BY_SECRET_KEY
+        assert name_of(session, Cipher(NEW), "p2") == NAME
     services.close()
