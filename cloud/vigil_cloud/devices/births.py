@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
@@ -32,6 +32,8 @@ def born(
     """Take a birth, unless it is old news. The gateway's row is locked."""
     now = message.received
     remember_key(session, gateway.gateway, birth.public_key, now)
+    if gateway.epoch is not None:  # before the birth's: one that was forgotten is no newer
+        met(session, gateway.gateway, gateway.epoch, now)
     epoch = met(session, gateway.gateway, birth.epoch, now)
     connected_anew = epoch.session is None or birth.session > epoch.session
     if connected_anew:
@@ -139,9 +141,13 @@ def _describe(
 
 def _describe_found(session: Session, gateway: Gateway, birth: GatewayBirth, now: datetime) -> None:
     """A gateway that finds a device while it runs (an alarm on its bridge) says its birth again
-    in the same session. Devices that are known already are left as they are."""
+    in the same session. Devices that a birth described already are left as they are, also if
+    they were released since; one that was only heard of, by its first reading, is described."""
     by_name = {description.device: description for description in birth.devices}
-    known = set(session.scalars(select(Device.device).where(Device.device.in_(sorted(by_name)))))
+    described = select(Device.device).where(
+        Device.device.in_(sorted(by_name)), or_(Device.claimed, Device.driver != "")
+    )
+    known = set(session.scalars(described))
     found = sorted(by_name.keys() - known)
     if not found:
         return

@@ -38,10 +38,10 @@ class Gateway(Base):
     last_seen: Mapped[datetime | None]
     health: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     health_time: Mapped[datetime | None]
+    """When ``health`` was measured, as far as the gateway's clock can be believed."""
     clock_offset_s: Mapped[float | None] = mapped_column(Float)
     """Its clock against ours at its last report, positive where it is ahead; null while it
     cannot be told from a delay."""
-    """When ``health`` was measured, as far as the gateway's clock can be believed."""
     health_epoch: Mapped[str | None] = mapped_column(String(64))
     health_sequence: Mapped[int | None] = mapped_column(BigInteger)
     """Where ``health`` stands in its lane: what orders reports, whatever their time says."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -45,6 +46,10 @@ CLOCK_SETTLES_S: Final = 600.0
 CERTIFICATE_ENDS: Final = timedelta(days=30)
 CERTIFICATE_ENDS_SOON: Final = timedelta(days=7)
 SECOND_BOX: Final = timedelta(hours=24)
+TOGETHER: Final = 20
+"""Alerts of one transaction: a broker that was away makes every gateway silent at once, and an
+alarm waits for no longer than one of them takes."""
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +101,15 @@ def watch(
     over = stands.keys() - {one.key for one in wrong} - unknown
     if not new and not over:
         return False
-    with writing(sessions) as session:
-        changed = _raise(session, new, now)
-        for kind, subject, gateway in sorted(over):
-            changed |= clear_platform(session, _kind(kind), subject, gateway=gateway, now=now)
+    changed = False
+    for first in range(0, len(new), TOGETHER):
+        with writing(sessions) as session:
+            changed |= _raise(session, new[first : first + TOGETHER], now)
+    ends = sorted(over)
+    for first in range(0, len(ends), TOGETHER):
+        with writing(sessions) as session:
+            for kind, subject, gateway in ends[first : first + TOGETHER]:
+                changed |= clear_platform(session, _kind(kind), subject, gateway=gateway, now=now)
     return changed
 
 
@@ -181,7 +191,10 @@ def _look(
     wrong: list[Trouble] = []
     mute: set[str] = set()
     for gateway in session.scalars(select(Gateway).order_by(Gateway.gateway)):
-        wrong += of_gateway(gateway, devices[gateway.gateway], limits, now)
+        try:
+            wrong += of_gateway(gateway, devices[gateway.gateway], limits, now)
+        except Exception:  # what one gateway says must not hide what is wrong with the others
+            _log.exception("gateway-not-watched", gateway=gateway.gateway)
         if silent(gateway, limits, now) and not _planned(gateway.out_of_service_until, now):
             mute.add(gateway.gateway)
     unknown = {

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import attempts, passwords, sessions
-from vigil_cloud.identity.audit import append
+from vigil_cloud.identity.audit import append, lock
 from vigil_cloud.identity.errors import (
     AccountExists,
     LastAdministrator,
@@ -182,6 +182,7 @@ def remove_account(session: Session, username: str, *, by: str, now: datetime) -
 
     Raises ``UnknownAccount``, and ``LastAdministrator``: nobody could undo that.
     """
+    lock(session)  # two administrators who remove each other: the second one finds a last one
     account = account_named(session, username)
     if Role.ADMINISTRATOR.value in account.roles and account.active:
         left = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import String, and_, case, cast, delete, func, literal, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import table_of
@@ -22,7 +22,8 @@ from vigil_schemas.types import Lane
 
 QUIET: Final = timedelta(days=1)
 """A superseded and drained epoch is folded when nothing came for so long."""
-_MOST_AT_ONCE: Final = 5_000
+_MOST_AT_ONCE: Final = 200
+"""Gateways of one transaction: alarms wait for it."""
 _LANES: Final = len(Lane)
 
 
@@ -30,10 +31,17 @@ def compact(session: Session, most: int, now: datetime) -> int:
     """Fold what is over; of a gateway with more than ``most`` openings a lane, also the oldest
     that are not drained. Never the current one's. Returns how many marks went."""
     columns = table_of(Watermark).c
+    foldable = and_(
+        columns.updated < now - QUIET,
+        cast(columns.beyond, String) == "[]",
+        columns.source.not_like(literal("%/") + Gateway.epoch),
+    )
+    # Asked so that it names nobody of whom nothing can be folded: this is a write transaction.
     many = session.execute(
         select(columns.gateway)
+        .outerjoin(Gateway, Gateway.gateway == columns.gateway)
         .group_by(columns.gateway)
-        .having((func.count() > most * _LANES) | (func.min(columns.updated) < now - QUIET))
+        .having((func.count() > most * _LANES) | (func.sum(case((foldable, 1), else_=0)) > 0))
         .limit(_MOST_AT_ONCE)
     ).scalars()
     return sum(_compact(session, gateway, most, now) for gateway in many.all())

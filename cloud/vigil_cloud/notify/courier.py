@@ -94,13 +94,18 @@ class Courier:
             held = [one for parcel in self._busy.values() if parcel for one in parcel.leased]
         if held:
             with writing(self._services.sessions) as session:
-                session.execute(
-                    update(Delivery)
+                ours = (
+                    select(Delivery.id)
                     .where(
                         Delivery.id.in_([one.delivery_id for one in held]),
                         Delivery.leased_until.is_not(None),
                     )
-                    .values(leased_until=now + LEASE)
+                    # One that is locked is being written down; two who waited would deadlock.
+                    .with_for_update(skip_locked=True)
+                )
+                ids = session.scalars(ours).all()
+                session.execute(
+                    update(Delivery).where(Delivery.id.in_(ids)).values(leased_until=now + LEASE)
                 )
 
     def deliver_due(self) -> int:

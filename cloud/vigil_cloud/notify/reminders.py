@@ -7,6 +7,7 @@ alert and channel, queued anew each time, so that a fire that rings for a month 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,15 +18,23 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.notify.models import Delivery
 from vigil_cloud.notify.queue import REMINDER
 
+AT_ONCE: Final = 50
+"""Alerts of one transaction, which everybody who changes an alert waits for; the next look, a few
+seconds later, takes the others."""
+
 
 def remind(sessions: sessionmaker[Session], now: datetime, every: timedelta) -> int:
-    """Queue what is due; returns of how many alerts. Any number of processes may ask."""
+    """Queue what is due, at most ``AT_ONCE``; returns of how many alerts. Any number of processes
+    may ask."""
     with sessions() as session:
         if session.scalar(select(AlertRow.id).where(_due(now, every)).limit(1)) is None:
             return 0
     with writing(sessions) as session:
         feed.lock(session)
-        alerts = session.scalars(select(AlertRow).where(_due(now, every))).all()
+        longest = func.coalesce(AlertRow.reminded, AlertRow.raised)
+        alerts = session.scalars(
+            select(AlertRow).where(_due(now, every)).order_by(longest).limit(AT_ONCE)
+        ).all()
         for alert in alerts:
             _queue(session, alert, now)
             alert.reminded = now

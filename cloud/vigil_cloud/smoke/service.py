@@ -103,7 +103,7 @@ def end_outlasted_tests(session: Session, now: datetime) -> bool:
 def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime) -> None:
     """What was a mere test is a fire: everybody is told. The caller holds the feed's lock."""
     row.in_test = False
-    alert = session.get_one(AlertRow, row.alert_id)
+    alert = session.get(AlertRow, row.alert_id)  # old ones are removed (see retention)
     place = place_of(session, row.device)
     title, title_zh = TITLES[row.condition]
     record(
@@ -117,7 +117,7 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
             title=title.format(place=place.name),
             title_zh=title_zh.format(place=place.name_zh),
             severity="critical",
-            event_time=alert.event_time,
+            event_time=alert.event_time if alert is not None else row.activated or now,
             active=True,
             detail={"during_test": False, "no_test_because": reason},
             supersedes=True,
@@ -165,7 +165,8 @@ def _circumstances(
 
 
 def _is_unconfirmed(session: Session, row: AlarmCondition) -> bool:
-    return "unconfirmed_since" in session.get_one(AlertRow, row.alert_id).detail
+    alert = session.get(AlertRow, row.alert_id)
+    return alert is not None and "unconfirmed_since" in alert.detail
 
 
 def _heard(row: AlarmCondition) -> datetime:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +17,8 @@ from cloud_city import GATEWAY, City
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
-from vigil_cloud.devices.watch import Limits, watch
+from vigil_cloud.devices.rows import new_gateway
+from vigil_cloud.devices.watch import TOGETHER, Limits, watch
 from vigil_edge.tls import certificate_end as edge_certificate_end
 
 LIMITS = Limits(offline_after=timedelta(seconds=180), source_failed_after=timedelta(minutes=10))
@@ -308,3 +310,39 @@ def _certificate(begin: datetime, end: datetime) -> bytes:
         .sign(key, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.PEM)
+
+
+def test_one_gateways_nonsense_hides_nobody_elses_trouble(well: City) -> None:
+    city = well
+    heard(city, disk_free_bytes="all of it")
+    with writing(city.services.sessions) as session:
+        session.add(Gateway(**new_gateway("gw-west", city.time)))
+    heard(city, "gw-west", disk_free_bytes=1)
+
+    look(city)
+
+    assert standing(city) == [("gateway-disk", "major")]
+
+
+def test_many_at_once_are_told_in_small_transactions(well: City) -> None:
+    """Given a broker that was away, alarms go on being stored while every gateway is raised."""
+    city = well
+    names = [f"gw-{number:03}" for number in range(TOGETHER * 2 + 1)]
+    with writing(city.services.sessions) as session:
+        for name in names:
+            row = Gateway(**new_gateway(name, city.time))
+            row.last_seen = city.time
+            session.add(row)
+    city.later(minutes=10)
+    heard(city)
+    raised: list[int] = []
+
+    @sqlalchemy.event.listens_for(city.services.engine, "commit")
+    def _committed(_connection: Any) -> None:
+        raised.append(1)
+
+    look(city)
+
+    sqlalchemy.event.remove(city.services.engine, "commit", _committed)
+    assert len(raised) == 3
+    assert [kind for kind, _ in standing(city)] == ["gateway-silent"] * len(names)

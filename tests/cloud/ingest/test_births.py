@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from gateways import birth, death, event, new_name
 from ingest_bench import NOW, Bench
+from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import epochs
 from vigil_cloud.devices.models import Device, Gateway, GatewayEpoch
-from vigil_cloud.devices.seen import AFTER_DEATH
+from vigil_cloud.devices.seen import AFTER_DEATH, Seen, record_seen
 from vigil_schemas.control import Receipt
 from vigil_schemas.gateway import DeviceDescription, DeviceHealth, GatewayHealth
 from vigil_schemas.types import Domain, Model
@@ -209,3 +210,36 @@ def test_epochs_do_not_pile_up(box: Box, monkeypatch: pytest.MonkeyPatch) -> Non
         kept: Callable[..., Any] = session.scalar
         assert kept(select(func.count()).where(GatewayEpoch.gateway == box.name)) == 5
     assert box.row.epoch == "0000000b"
+
+
+def test_a_device_whose_reading_came_before_its_description_is_described(box: Box) -> None:
+    """Given an alarm that is found while its gateway runs: its first message overtakes the birth
+    that tells of it."""
+    box.born("aaaaaaaa", 1)
+    with writing(box.bench.services.sessions) as session:
+        found = Seen(box.name, "smoke", {})
+        record_seen(session, [], {"alarm-new": found, "alarm-released": found}, NOW)
+        released = session.get_one(Device, "alarm-released")
+        released.driver = "zigbee2mqtt"
+
+    devices = [
+        DeviceDescription(device=name, domain=Domain.SMOKE, driver="zigbee2mqtt")
+        for name in ("alarm-new", "alarm-released")
+    ]
+    box.born("aaaaaaaa", 1, devices=devices)
+
+    with box.bench.services.sessions() as session:
+        new = session.get_one(Device, "alarm-new")
+        assert (new.claimed, new.described, new.driver) == (True, True, "zigbee2mqtt")
+        assert not session.get_one(Device, "alarm-released").claimed
+
+
+def test_an_epoch_that_was_forgotten_is_no_newer_than_a_birth(box: Box) -> None:
+    box.born("aaaaaaaa", 1)
+    with writing(box.bench.services.sessions) as session:
+        session.execute(delete(GatewayEpoch).where(GatewayEpoch.gateway == box.name))
+
+    box.born("bbbbbbbb", 2)
+
+    assert box.row.epoch == "bbbbbbbb"
+    assert box.row.second_box_returns == 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from cloud_city import NOON, City, alarm
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.database.engine import writing
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,17 @@ def test_a_device_that_has_not_been_described_is_called_by_its_id(city: City) ->
 
     assert alert["title"] == "Smoke alarm at alarm-9"
     assert alert["latitude"] is None
+
+
+def test_an_alarm_whose_old_alert_was_removed_for_its_age_is_raised(city: City) -> None:
+    """Given a condition that outlived its alert (see retention), nothing of it stops a fire."""
+    for active in (True, False):
+        city.send(alarm(NOON, active=active), "alarm-1")
+    with writing(city.services.sessions) as session:
+        session.execute(delete(AlertRow))
+    city.later(days=400)
+
+    city.send(alarm(city.time), "alarm-1")
+
+    (alert,) = city.alerts("dispatcher")
+    assert (alert["severity"], alert["state"]["active"]) == ("critical", True)
