@@ -21,6 +21,7 @@ from vigil_cloud.notify.queue import REMINDER
 AT_ONCE: Final = 50
 """Alerts of one transaction, which everybody who changes an alert waits for; the next look, a few
 seconds later, takes the others."""
+_HAD: Final = frozenset({"sent", "failed"})
 
 
 def remind(sessions: sessionmaker[Session], now: datetime, every: timedelta) -> int:
@@ -56,12 +57,13 @@ def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
 
 
 def _queue(session: Session, alert: AlertRow, now: datetime) -> None:
-    """For each channel that has been told and has nothing of this alert waiting."""
+    """For each channel that has been told, or that an older release gave up on, and has nothing
+    of this alert waiting."""
     rows = session.scalars(
         select(Delivery).where(Delivery.alert_id == alert.id).order_by(Delivery.id)
     ).all()
     waiting = {row.channel_id for row in rows if row.state == "waiting"}
-    told = {row.channel_id for row in rows if row.state == "sent"} - waiting
+    told = {row.channel_id for row in rows if row.state in _HAD} - waiting
     standing = {row.channel_id: row for row in rows if row.round == REMINDER}
     for channel_id in sorted(told):
         row = standing.get(channel_id)
