@@ -81,7 +81,11 @@ class GuardedServer(uvicorn.Server):
                 if error.errno in _EXHAUSTED:
                     await self._turn_away(error)
                 continue
-            await self._take(accepted, address)
+            try:
+                await self._take(accepted, address)
+            except Exception:  # one strange connection must not end the accepting
+                _log.exception("connection-not-taken")
+                accepted.close()
 
     async def _take(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         place = self._guard.admit(str(address[0]))
