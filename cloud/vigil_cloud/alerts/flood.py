@@ -2,7 +2,7 @@
 
 Above a rate nobody reads single alerts any more, and each costs rows and calls. None is hidden:
 the counted alert lists every device with what it said and how often, and everybody is told again
-as the number of devices grows.
+as the number of devices grows and with each fire, whatever its device had said before.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ STANDING: Final = 16
 itself."""
 _NAMED: Final = 3
 _STEPS: Final = (2, 5, 10, 20, 50, 100, 200, 500)
+_EACH: Final = 20
+"""So many fires are told one by one, those beyond at the steps above: a device whose contact
+chatters makes them without end."""
 
 
 class Said(NamedTuple):
@@ -43,6 +46,8 @@ class Said(NamedTuple):
     title: str
     title_zh: str
     at: datetime
+    fire: bool = False
+    """It is critical."""
 
 
 def counted(session: Session, gateway: str, domain: str, now: datetime) -> AlertRow | None:
@@ -87,7 +92,10 @@ def joined(detail: Mapping[str, Any], device: str, said: Said, now: datetime) ->
         further += 1
     else:
         standing, unnamed = _standing_with(known, said.reference)
+        burns = said.fire or _burns(known)
         devices[device] = {
+            "fires": known.get("fires", 0) + (burns and not _burns(known)),
+            "burns": burns,
             "standing": standing,
             "unnamed": unnamed,
             "count": known.get("count", 0) + 1,
@@ -95,16 +103,33 @@ def joined(detail: Mapping[str, Any], device: str, said: Said, now: datetime) ->
             "since": known.get("since") or isoformat_utc(said.at),
             "cleared": None,
         }
-    newest = [one for one in detail.get("newest", []) if one["device"] != device]
-    named = {"device": device, "title": said.title, "title_zh": said.title_zh}
     return {
         **detail,
-        "newest": [named, *newest][:_NAMED],
+        "newest": _newest(detail, device, said, devices),
         "count": int(detail.get("count", 0)) + 1,
+        "fires": int(detail.get("fires", 0)) + (said.fire and not _burns(known)),
         "devices": devices,
         "further": further,
         "last": isoformat_utc(now),
     }
+
+
+def _burns(known: Mapping[str, Any]) -> bool:
+    """Whether a device's fire is told of already and not over."""
+    return bool(known.get("burns")) and known.get("cleared") is None
+
+
+def _newest(
+    detail: Mapping[str, Any], device: str, said: Said, devices: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """What stands in the title: the newest, and no weak battery before a fire."""
+    named = {"device": device, "title": said.title, "title_zh": said.title_zh}
+    before = detail.get("newest", [])
+    if _burns(devices.get(device, {})) and not said.fire:
+        named = next((one for one in before if one["device"] == device), named)
+    found = [named, *(one for one in before if one["device"] != device)]
+    found.sort(key=lambda one: not _burns(devices.get(one["device"], {})))
+    return found[:_NAMED]
 
 
 def _standing_with(known: Mapping[str, Any], reference: str) -> tuple[list[str], bool]:
@@ -159,7 +184,21 @@ def titles(detail: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def reason(detail: Mapping[str, Any]) -> str | None:
-    """Why everybody is told again, if the number of devices has passed another step."""
-    passed = [step for step in _STEPS if step <= len(detail["devices"])]
-    return f"{passed[-1]} devices" if passed else None
+def reason(detail: Mapping[str, Any], *, each: bool = False) -> str | None:
+    """Why everybody is told again, if the number of devices has passed another step or there is
+    another fire. ``each``: whoever took the alert on hears of every one."""
+    fires = int(detail.get("fires", 0))
+    told = [f"{_passed(len(detail['devices']))} devices"] if len(detail["devices"]) > 1 else []
+    if fires:
+        told.append(f"{fires if each or fires <= _EACH else _passed(fires)} fires")
+    return ", ".join(told) or None
+
+
+def fire_of(detail: Mapping[str, Any], device: str) -> int | None:
+    """Which fire of this device is the newest, where its home is to hear of it by itself."""
+    fires = detail["devices"].get(device, {}).get("fires", 0)
+    return fires if 0 < fires <= _EACH or fires in _STEPS else None
+
+
+def _passed(count: int) -> int:
+    return max(step for step in _STEPS if step <= count)

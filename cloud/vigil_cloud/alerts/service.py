@@ -138,7 +138,7 @@ def _join(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow |
             return None
         ended = occurrence.ended or now
         detail, over = flood.ended(row.detail, device, occurrence.reference, ended)
-        return record(session, _counted(row, occurrence, detail, active=not over), now)
+        return record(session, _counted(row, occurrence, detail, None, active=not over), now)
     row = flood.counted(session, gateway, domain, now)
     if row is None and not flood.begins(session, gateway, now):
         return None
@@ -149,25 +149,44 @@ def _join(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow |
         occurrence.title,
         occurrence.title_zh,
         occurrence.event_time,
+        fire=occurrence.severity == "critical",
     )
     detail = flood.joined(before, device, said, now)
     count_dropped(session, gateway, "alerts-joined", 1, 0, now)
-    added = row is not None and device not in before["devices"]
-    if row is None or flood.reason(detail) != flood.reason(before) or _worse(row, occurrence):
-        row = record(session, _counted(row, occurrence, detail, active=True), now)
-    else:  # nothing to be told: a flood comes by the hundred
+    each = row is not None and row.acknowledged
+    why = flood.reason(detail, each=each)
+    if row is None or why != flood.reason(before, each=each) or _worse(row, occurrence):
+        row = record(session, _counted(row, occurrence, detail, why, active=True), now)
+    else:  # nothing to be told but to the home: a flood comes by the hundred
         row.detail = detail
         if flood.is_news(before, detail):
             feed.append(session, "alert", row.id, now)
+        _tell_home(session, row, before, device, now)
     row.title, row.title_zh = flood.titles(detail)
-    if added:
-        digest = hashlib.sha256(device.encode()).hexdigest()[:16]
-        enqueue(session, row, now, round=f"device {device[:30]} {digest}", home_of=device)
     return row
 
 
+def _tell_home(
+    session: Session, row: AlertRow, before: Mapping[str, Any], device: str, now: datetime
+) -> None:
+    """Of its own device: where it is named for the first time, or burns anew."""
+    news = "device"
+    if device in before["devices"]:
+        number = flood.fire_of(row.detail, device)
+        if number is None or number == flood.fire_of(before, device):
+            return
+        news = f"fire {number}"
+    digest = hashlib.sha256(device.encode()).hexdigest()[:16]
+    enqueue(session, row, now, round=f"{news} {device[:30]} {digest}", home_of=device)
+
+
 def _counted(
-    row: AlertRow | None, occurrence: Occurrence, detail: Mapping[str, Any], *, active: bool
+    row: AlertRow | None,
+    occurrence: Occurrence,
+    detail: Mapping[str, Any],
+    tell_again: str | None,
+    *,
+    active: bool,
 ) -> Occurrence:
     """The counted alert as an occurrence: a new one's where there is none yet."""
     reference = row.key.split(":", 2)[2] if row is not None else f"many:{uuid.uuid4()}"
@@ -183,7 +202,7 @@ def _counted(
         detail=detail,
         supersedes=True,
         evidence_sha256=None,
-        tell_again=flood.reason(detail) if active else None,
+        tell_again=tell_again,
         latitude=None,
         longitude=None,
     )

@@ -16,6 +16,7 @@ from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.ingest.port import Chore, Received
 from vigil_cloud.smoke.models import AlarmCondition
+from vigil_cloud.smoke.names import row_of
 from vigil_cloud.smoke.verdict import (
     FIRES,
     LONGEST_TEST,
@@ -44,10 +45,10 @@ class SmokeHandler:
         event = message.data
         assert isinstance(event, AnyAlarm)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
-        condition_id = f"{message.gateway}:{event.alarm_id}"
-        row = session.get(AlarmCondition, condition_id)
+        condition_id, row = row_of(session, message.gateway, message.envelope.subject, event)
         verdict = judged(event, _circumstances(session, message, event, row))
-        alert = record(session, _occurrence(session, message, event, verdict), message.received)
+        occurrence = _occurrence(session, message, condition_id, event, verdict)
+        alert = record(session, occurrence, message.received)
         if verdict.severity == "critical" and event.active:
             _retitle(session, alert, verdict, message.envelope.subject, event)
         if row is None:
@@ -194,14 +195,14 @@ def _test_over(session: Session, row: AlarmCondition) -> datetime | None:
 
 
 def _occurrence(
-    session: Session, message: Received, event: AnyAlarm, verdict: Verdict
+    session: Session, message: Received, condition_id: str, event: AnyAlarm, verdict: Verdict
 ) -> Occurrence:
     device = message.envelope.subject
     place = place_of(session, device)
     title, title_zh = _titles(verdict, event, place.name, place.name_zh)
     return Occurrence(
         domain=Domain.SMOKE,
-        reference=event.alarm_id,
+        reference=condition_id.partition(":")[2],
         kind=verdict.kind,
         gateway=message.gateway,
         device=device,

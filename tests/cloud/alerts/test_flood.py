@@ -149,3 +149,80 @@ def test_a_device_that_makes_up_alarms_is_never_over_by_itself(city: City) -> No
     (alert,) = counted(city)
     assert alert["state"]["active"] is True
     assert rows(city) == 101, "ends of what joined raise nothing of their own"
+
+
+def told(city: City, name: str) -> list[str]:
+    """The rounds in which a channel is told of the counted alert."""
+    with city.services.sessions() as session:
+        rounds = session.scalars(
+            select(Delivery.round)
+            .join(Channel, Channel.id == Delivery.channel_id)
+            .join(AlertRow, AlertRow.id == Delivery.alert_id)
+            .where(AlertRow.kind == "many", Channel.name == name)
+            .order_by(Delivery.id)
+        )
+        return list(rounds)
+
+
+def flood_of_batteries(city: City) -> None:
+    """Given twenty devices that all complain of their batteries without end."""
+    with writing(city.services.sessions) as session:
+        for name, devices in (("duty", []), ("home", ["smoke-7"])):
+            fields = {"role": "dispatcher", "domains": [], "devices": devices}
+            session.add(Channel(name=name, url=b"json://127.0.0.1", **fields, minimum="critical"))
+    for number in range(140):
+        city.send(fire(city, number, condition="battery_alert"), f"smoke-{number % 20}")
+    assert told(city, "duty") == told(city, "home") == []
+
+
+def test_each_fire_in_a_flood_of_lesser_alarms_is_told(city: City) -> None:
+    flood_of_batteries(city)
+    for number in range(1, 7):
+        city.send(fire(city, 1000 + number), f"smoke-{number}")
+        assert len(told(city, "duty")) == number
+    (alert,) = counted(city)
+    assert alert["title"].count("Smoke alarm at smoke-") == 3, "no battery stands before a fire"
+    city.send(fire(city, 2000, condition="battery_alert"), "smoke-19")
+    assert "battery" not in counted(city)[0]["title"]
+
+
+def test_a_home_hears_of_its_own_fire_however_many_burn(city: City) -> None:
+    flood_of_batteries(city)
+    for number in range(1000, 1024):
+        city.send(fire(city, number), f"smoke-{number}")
+    duty, home = len(told(city, "duty")), len(told(city, "home"))
+    city.send(fire(city, 2000), "smoke-7")
+    assert (len(told(city, "duty")), len(told(city, "home"))) == (duty, home + 1)
+
+
+def test_a_fire_after_the_acknowledgement_is_told_and_no_longer_acknowledged(city: City) -> None:
+    flood_of_batteries(city)
+    for number in range(20):
+        city.send(fire(city, 1000 + number), f"smoke-{number}")
+    for number in range(20, 25):
+        (alert,) = counted(city)
+        client = city.client("dispatcher")
+        client.post(f"/api/v1/alerts/{alert['id']}/acknowledge", json={}).raise_for_status()
+        before = len(told(city, "duty"))
+        city.send(fire(city, 1000 + number), f"smoke-{number}")
+        assert len(told(city, "duty")) == before + 1
+        assert counted(city)[0]["state"]["acknowledged"] is False
+
+
+def test_a_fire_that_was_over_and_comes_again_is_told(city: City) -> None:
+    flood_of_batteries(city)
+    city.send(fire(city, 1000), "smoke-7")
+    before = len(told(city, "home"))
+    for number in (*range(7, 140, 20), 1000):
+        condition = "smoke" if number == 1000 else "battery_alert"
+        city.send(fire(city, number, active=False, condition=condition), "smoke-7")
+    city.send(fire(city, 1001), "smoke-7")
+    assert len(told(city, "home")) > before
+
+
+def test_a_contact_that_chatters_calls_a_bounded_number_of_times(city: City) -> None:
+    flood_of_batteries(city)
+    for number in range(1000, 1300):
+        city.send(fire(city, number), "smoke-30")
+        city.send(fire(city, number, active=False), "smoke-30")
+    assert 20 <= len(told(city, "duty")) < 30
