@@ -227,11 +227,20 @@ class City:
             gateway,
         )
 
-    def alerts(self, username: str, **query: Any) -> list[dict[str, Any]]:
+    def listed(self, username: str, **query: Any) -> list[dict[str, Any]]:
+        """Alerts as the list shows them."""
         answer = self.client(username).get("/api/v1/alerts", params=query)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["alerts"]
         return found
+
+    def alerts(self, username: str, **query: Any) -> list[dict[str, Any]]:
+        """The whole of each alert in the list."""
+        client = self.client(username)
+        return [
+            client.get(f"/api/v1/alerts/{alert['id']}").raise_for_status().json()
+            for alert in self.listed(username, **query)
+        ]
 
     def one_of_each(self) -> None:
         """A loud vehicle, a discharge, a visit and a fire."""

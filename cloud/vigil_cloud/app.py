@@ -12,7 +12,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from vigil_cloud import health, problem, screen, stream, web
+from vigil_cloud import health, problem, screen, stream, stream_hub, web
 from vigil_cloud.alerts.routes import router as alerts_router
 from vigil_cloud.body_limit import BodyLimit
 from vigil_cloud.checkin.administration import router as people_router
@@ -22,6 +22,7 @@ from vigil_cloud.checkin.silence import silence_chore
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.evidence.routes import router as evidence_router
+from vigil_cloud.http.compression import Compression
 from vigil_cloud.identity.administration import router as accounts_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.port import Chore, Handler
@@ -65,8 +66,9 @@ def create_app(services: Services) -> FastAPI:
     """The application. Opens no store: that is left to its start and to requests."""
     app = _application()
     health.install(app, services)
-    app.state.hub = stream.Hub(services)
+    app.state.hub = stream_hub.Hub(services)
     app.state.handlers = handlers(services)
+    app.add_middleware(Compression)
     app.add_middleware(BodyLimit)
     secure = services.settings.public_url.startswith("https://")
     app.add_middleware(SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url)

@@ -1,157 +1,46 @@
 """Live changes as server-sent events, each reader's as far as their rights reach.
 
-Events: ``alert`` (a whole alert), ``visit``, ``device``, ``reading``; ``heartbeat`` at the
-beginning and where neither alert nor visit was told for 15 s; and ``resync``: load
-everything again, because the feed does not reach back far enough, or because the reader's
-rights have changed and the screen may show what it no longer should. Alerts and visits
-carry the feed's number as their id: a reader that comes back with ``Last-Event-ID`` is sent
-what it missed. Rights are asked anew before anything is sent and at each heartbeat: a
-revoked consent or an ended session takes effect at once, one that expires within 15 s.
+Events: ``alert`` (as a list shows it), ``visit``, ``device``, ``reading``; ``heartbeat`` at the
+beginning and where neither alert nor visit was told for 15 s; ``resync``: load everything
+again, because the feed does not reach back far enough, or, where ``rights`` is named in it,
+because the reader's rights are others now: whatever the screen shows it has to forget first;
+and ``ended``: the session has too many streams open, and this was the oldest. ``rights`` is a
+digest of what the reader may see; every heartbeat holds it and the server's ``time``, so that
+who was away learns that rights changed meanwhile. Alerts and visits carry the feed's number as
+their id: a reader that comes back with ``Last-Event-ID`` is sent what it missed. Rights are
+asked anew before anything is sent and twice a second: what was revoked, ended or expired takes
+effect within a second.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.models import AlertRow, FeedEntry
-from vigil_cloud.alerts.places import place_of
-from vigil_cloud.alerts.presentation import note_reading, present
-from vigil_cloud.alerts.schema import VisitEntry
-from vigil_cloud.alerts.visibility import may_see_device, visible
-from vigil_cloud.checkin.models import Visit
-from vigil_cloud.checkin.routes import visit_entry
+from vigil_cloud.alerts.visibility import may_see_device
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import looks
-from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.dependencies import COOKIE, ServicesDependency, current_session
-from vigil_cloud.identity.errors import NotSignedIn
+from vigil_cloud.identity.dependencies import ServicesDependency, current_session
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.identity.roles import Role
-from vigil_cloud.identity.sessions import SignedIn, resume
-from vigil_cloud.live_devices import DeviceNews, DeviceWatch
+from vigil_cloud.identity.sessions import SignedIn, readers_of_sessions
 from vigil_cloud.services import Services
+from vigil_cloud.stream_hub import BATCH, Change, Ended, Hub, Inbox, changes_of, note_shown
+from vigil_schemas.types import isoformat_utc
 
 HEARTBEAT_S: Final = 15.0
-POLL_S: Final = 0.25
-"""How often other processes' changes are looked for."""
-BREATH_S: Final = 0.03
-"""Least time between two looks: under load many changes are sent together."""
-DEVICES_EVERY_S: Final = 1.0
-BATCH: Final = 200
-INBOX: Final = 256
 TIDY_EVERY_S: Final = 3600.0
 
 router = APIRouter(tags=["stream"])
 _log = structlog.get_logger(__name__)
-
-
-class VisitNews(VisitEntry):
-    """A visit, and whose it was."""
-
-    person_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What one look found: how far the feed is, and devices that changed."""
-
-    head: int = 0
-    devices: tuple[DeviceNews, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class _Inbox:
-    """One reader's queue. ``None`` ends the stream; the reader comes back and catches up."""
-
-    queue: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(INBOX))
-
-    def put(self, news: News | None) -> None:
-        while True:
-            try:
-                return self.queue.put_nowait(news)
-            except asyncio.QueueFull:  # too slow: forget what waits, and end
-                while not self.queue.empty():
-                    self.queue.get_nowait()
-                news = None
-
-
-class Hub:
-    """Looks for changes once for all readers of this process, while there are any."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._inboxes: set[_Inbox] = set()
-        self._looks = (self._follow_feed, self._follow_devices)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.cipher = Cipher(services.settings.secret)
-
-    @contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[News | None]]:
-        """A queue of news for as long as the reader reads."""
-        inbox = _Inbox()
-        self._inboxes.add(inbox)
-        # Each by itself: after the last reader has gone they end at different times.
-        for look in self._looks:
-            task = self._tasks.get(look.__name__)
-            if task is None or task.done():
-                self._tasks[look.__name__] = asyncio.create_task(look())
-        try:
-            yield inbox.queue
-        finally:
-            self._inboxes.discard(inbox)
-
-    def close(self) -> None:
-        """End every stream."""
-        for inbox in self._inboxes:
-            inbox.put(None)
-        for task in self._tasks.values():
-            task.cancel()
-
-    async def _follow_feed(self) -> None:
-        head = -1
-        with self._services.changed.listen() as ear:
-            while self._inboxes:
-                try:
-                    found = await run_in_threadpool(self._head)
-                    if found != head:
-                        head = found
-                        self._tell(News(head))
-                except Exception as error:  # a store that is away comes back; readers wait
-                    _log.warning("feed-not-read", exc_info=error)
-                await asyncio.sleep(BREATH_S)
-                await ear.wait(POLL_S)
-
-    async def _follow_devices(self) -> None:
-        # Apart from the feed: the time series may answer slowly, an alert must not wait for it.
-        watch = DeviceWatch(self._services)
-        while self._inboxes:
-            try:
-                if devices := await run_in_threadpool(watch.changed):
-                    self._tell(News(devices=devices))
-            except Exception as error:  # a store that is away comes back; readers wait
-                _log.warning("devices-not-read", exc_info=error)
-            await asyncio.sleep(DEVICES_EVERY_S)
-
-    def _head(self) -> int:
-        with self._services.sessions() as session:
-            return feed.head(session)
-
-    def _tell(self, news: News) -> None:
-        for inbox in list(self._inboxes):
-            inbox.put(news)
 
 
 async def tidy(services: Services) -> None:
@@ -175,7 +64,8 @@ def _prune(services: Services) -> None:
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "Events alert, visit, device, reading, resync; heartbeat every 15 s",
+            "description": "Events alert, visit, device, reading, resync, ended;"
+            " heartbeat every 15 s",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
     },
@@ -183,101 +73,156 @@ def _prune(services: Services) -> None:
 async def get_stream(
     request: Request,
     services: ServicesDependency,
-    _signed_in: Annotated[SignedIn, Depends(current_session)],
+    signed_in: Annotated[SignedIn, Depends(current_session)],
     last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
 ) -> StreamingResponse:
-    """Changes as they happen. Without ``Last-Event-ID`` from now on."""
-    token = request.cookies[COOKIE]
+    """Changes as they happen. Without ``Last-Event-ID`` from now on. A session has eight
+    streams, an account forty: beyond that the oldest ends."""
     after = None if last_event_id is None else int(last_event_id)
+    reading = _Reading(services, request.app.state.hub, signed_in)
     return StreamingResponse(
-        _events(services, request.app.state.hub, token, after),
+        reading.events(after),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(
-    services: Services, hub: Hub, token: str, after: int | None
-) -> AsyncIterator[str]:
-    with hub.subscribe() as inbox:
-        position, resync = await run_in_threadpool(_start, services, after)
+class _SessionOver(Exception):
+    """Signed out, expired, or the account was closed."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One open stream: where it stands, and what its reader was last known to be allowed."""
+
+    services: Services
+    hub: Hub
+    signed_in: SignedIn
+    position: int = 0
+    reader: Reader | None = None
+
+    async def events(self, after: int | None) -> AsyncIterator[str]:
+        """Until the session, the server or the reader ends it."""
+        account = self.signed_in.reader.account_id
+        with self.hub.subscribe(self.signed_in.token_sha256, account) as inbox:
+            try:
+                async for event in self._events(inbox, after):
+                    yield event
+            except Ended as end:
+                if end.reason is not None:
+                    yield _event("ended", json.dumps({"reason": end.reason}))
+            except _SessionOver:
+                pass
+            except Exception as error:  # a store that is away: the reader comes back
+                _log.warning("stream-ended", exc_info=error)
+
+    async def _events(self, inbox: Inbox, after: int | None) -> AsyncIterator[str]:
+        self.position, resync = await run_in_threadpool(_start, self.services, after)
+        self.reader = await run_in_threadpool(self._ask)
         # The first heartbeat: what happens from here on is told, what was before is not.
-        yield "retry: 2000\n: connected\n\n" + _event("heartbeat", "{}")
+        yield "retry: 2000\n: connected\n\n" + self._heartbeat()
         if resync:
-            yield _event("resync", "{}", position)
-        rights: _Rights | None = None
-        devices: tuple[DeviceNews, ...] = ()
+            yield _event("resync", "{}", self.position)
+        async for event in self._catch_up():
+            yield event
         clock = asyncio.get_running_loop().time
         due = clock() + HEARTBEAT_S
         while True:
-            try:
-                batch = await run_in_threadpool(_catch_up, services, hub.cipher, token, position)
-            except NotSignedIn:
-                return
-            except Exception as error:  # a store that is away: the reader comes back
-                _log.warning("stream-ended", exc_info=error)
-                return
-            if rights not in (None, batch.rights):
-                yield _event("resync", "{}")
-            position, rights = batch.position, batch.rights
-            for event in batch.events:
+            told = False
+            async for event in self._next(inbox, due):
+                told = told or event.startswith("id: ")
                 yield event
-            for device in devices:
-                if may_see_device(batch.reader, device.domain):
-                    yield _event(device.kind, device.json)
-            devices = ()
-            if batch.more:
-                continue
-            if batch.events:
+            if told or clock() >= due:
+                if not told:
+                    # An event, not a comment: a page is never told of comments, and could not
+                    # tell a quiet city from a connection that has died without a word.
+                    yield self._heartbeat()
                 due = clock() + HEARTBEAT_S
-            try:
-                devices = await _news(inbox, position, due)
-            except TimeoutError:
-                # An event, not a comment: a page is never told of comments, and could not
-                # tell a quiet city from a connection that has died without a word.
-                yield _event("heartbeat", "{}")
-                due = clock() + HEARTBEAT_S
-            except _Ended:
+
+    async def _next(self, inbox: Inbox, due: float) -> AsyncIterator[str]:
+        """What the next look found for this reader; at a heartbeat's time only new rights.
+
+        What other readers are told does not put the heartbeat off: who may see none of it
+        must hear that we live.
+        """
+        look = None
+        try:
+            async with asyncio.timeout_at(due):
+                look = await inbox.get()
+        except TimeoutError:
+            pass
+        rights = look.rights if look is not None else self.hub.rights
+        if not rights.fresh(inbox.since) or (look is not None and look.after > self.position):
+            # Late to its turn, or behind what the hub looked at: ask and read for itself.
+            async for event in self._catch_up():
+                yield event
+        else:
+            for event in self._changed(rights.readers.get(self.signed_in.token_sha256)):
+                yield event
+            if look is not None:
+                for event in self._shown(look.changes):
+                    yield event
+                self.position = max(self.position, look.head)
+        for device in look.devices if look is not None else ():
+            if may_see_device(self._known(), device.domain):
+                yield _event(device.kind, device.json)
+
+    async def _catch_up(self) -> AsyncIterator[str]:
+        """From where the reader stands to the feed's end, on rights asked for it alone."""
+        while True:
+            changes, head, more = await run_in_threadpool(self._read)
+            reader = await run_in_threadpool(self._ask)
+            for event in self._changed(reader):
+                yield event
+            await run_in_threadpool(note_shown, self.services, [reader], changes)
+            for event in self._shown(changes):
+                yield event
+            self.position = head
+            if not more:
                 return
 
+    def _read(self) -> tuple[list[Change], int, bool]:
+        with self.services.sessions() as session:
+            entries = feed.after(session, self.position, BATCH)
+            changes = changes_of(self.services, session, self.hub.cipher, entries)
+        return changes, entries[-1].number if entries else self.position, len(entries) == BATCH
 
-_Rights = tuple[frozenset[Role], frozenset[str]]
+    def _ask(self) -> Reader:
+        key = self.signed_in.token_sha256
+        reader = readers_of_sessions(self.services, {key}).get(key)
+        if reader is None:
+            raise _SessionOver
+        return reader
+
+    def _changed(self, reader: Reader | None) -> list[str]:
+        """Where rights differ from before, what is on the screen is not what it should be."""
+        if reader is None:
+            raise _SessionOver
+        before, self.reader = self.reader, reader
+        if before is None or _digest(before) == _digest(reader):
+            return []
+        return [_event("resync", json.dumps({"rights": _digest(reader)}))]
+
+    def _known(self) -> Reader:
+        assert self.reader is not None  # noqa: S101 - asked before anything is sent
+        return self.reader
+
+    def _shown(self, changes: tuple[Change, ...] | list[Change]) -> list[str]:
+        return [
+            _event(change.kind, change.json, change.number)
+            for change in changes
+            if change.number > self.position and change.shown_to(self._known())
+        ]
+
+    def _heartbeat(self) -> str:
+        now = isoformat_utc(self.services.now())
+        return _event("heartbeat", json.dumps({"rights": _digest(self._known()), "time": now}))
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What one reader is sent, and where it stands then."""
-
-    reader: Reader
-    position: int
-    events: list[str]
-    more: bool
-
-    @property
-    def rights(self) -> _Rights:
-        """Where these differ from before, what is on the screen is no longer what it should be."""
-        return self.reader.roles, self.reader.consented
-
-
-class _Ended(Exception):
-    """The hub has closed this stream."""
-
-
-async def _news(
-    inbox: asyncio.Queue[News | None], position: int, due: float
-) -> tuple[DeviceNews, ...]:
-    """Devices' news, none where the feed has moved. ``TimeoutError`` when a heartbeat is due.
-
-    What other readers are told does not put that off: who may see none of the news must
-    hear that we live. Raises ``_Ended``.
-    """
-    while True:
-        async with asyncio.timeout_at(due):
-            news = await inbox.get()
-        if news is None:
-            raise _Ended
-        if news.devices or news.head > position:
-            return news.devices
+def _digest(reader: Reader) -> str:
+    """Differs where what the reader may see differs."""
+    names = (str(reader.account_id), *sorted(reader.roles), "/", *sorted(reader.consented))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def _start(services: Services, after: int | None) -> tuple[int, bool]:
@@ -291,80 +236,6 @@ def _start(services: Services, after: int | None) -> tuple[int, bool]:
         return (head, True) if lost else (after, False)
 
 
-def _catch_up(services: Services, cipher: Cipher, token: str, position: int) -> _Batch:
-    """The next batch of what this session may see. Raises ``NotSignedIn``."""
-    reader = resume(services, token).reader
-    with services.sessions() as session:
-        entries = feed.after(session, position, BATCH)
-        if not entries:
-            return _Batch(reader, position, [], more=False)
-        alerts = _alerts(session, services, cipher, reader, entries)
-        visits = _visits(session, services, reader, entries)
-    events: list[str] = []
-    for entry in entries:
-        found = {"alert": alerts, "visit": visits}.get(entry.kind, {})
-        # Several changes of one thing in a batch are told once, at the last of them.
-        shown = found.get(entry.key)
-        if shown is not None and shown[0] == entry.number:
-            events.append(_event(entry.kind, shown[1].model_dump_json(), entry.number))
-    return _Batch(reader, entries[-1].number, events, more=len(entries) == BATCH)
-
-
-def _last_numbers(entries: list[FeedEntry], kind: str) -> dict[str, int]:
-    return {entry.key: entry.number for entry in entries if entry.kind == kind}
-
-
-def _alerts(
-    session: Session,
-    services: Services,
-    cipher: Cipher,
-    reader: Reader,
-    entries: list[FeedEntry],
-) -> dict[str, tuple[int, BaseModel]]:
-    numbers = _last_numbers(entries, "alert")
-    rows = list(
-        session.scalars(select(AlertRow).where(AlertRow.id.in_(list(numbers)), visible(reader)))
-    )
-    shown = present(session, cipher, reader, rows, services.now())
-    if any(row.person_key is not None for row in rows):
-        with writing(services.sessions) as audited:
-            note_reading(audited, reader, rows, "stream", services.now(), automatic=True)
-    return {alert.id: (numbers[alert.id], alert) for alert in shown}
-
-
-def _visits(
-    session: Session, services: Services, reader: Reader, entries: list[FeedEntry]
-) -> dict[str, tuple[int, BaseModel]]:
-    numbers = _last_numbers(entries, "visit")
-    if not numbers or not reader.consented:
-        return {}
-    rows = list(
-        session.scalars(
-            select(Visit).where(
-                Visit.id.in_(list(numbers)), Visit.person_key.in_(sorted(reader.consented))
-            )
-        )
-    )
-    shown: dict[str, tuple[int, BaseModel]] = {}
-    for visit in rows:
-        entry = visit_entry(visit, place_of(session, visit.device), services.now())
-        news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
-        shown[visit.id] = (numbers[visit.id], news)
-    if rows:
-        with writing(services.sessions) as audited:
-            for person_key in sorted({visit.person_key for visit in rows if visit.person_key}):
-                looks.note(
-                    audited,
-                    account=reader.username,
-                    action="location.read",
-                    subject="stream visits",
-                    person_key=person_key,
-                    now=services.now(),
-                    automatic=True,
-                )
-    return shown
-
-
-def _event(kind: str, json: str, number: int | None = None) -> str:
+def _event(kind: str, data: str, number: int | None = None) -> str:
     line = f"id: {number}\n" if number is not None else ""
-    return f"{line}event: {kind}\ndata: {json}\n\n"
+    return f"{line}event: {kind}\ndata: {data}\n\n"

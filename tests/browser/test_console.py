@@ -65,7 +65,7 @@ def test_an_alert_appears_by_itself_and_who_takes_it_is_shown(
 
     # Then the other sees who, and why
     row = other.get_by_role("listitem").filter(has_text="高噪音車輛 91.7 分貝")
-    expect(row).to_contain_text("admin 已受理")
+    expect(row).to_contain_text("處理中：admin")
     row.get_by_role("link").click()
     expect(other.get_by_text("A patrol is on its way.")).to_be_visible()
 

@@ -21,7 +21,7 @@ def test_a_relative_sees_the_way_of_her_own_person_alone(window: OpenWindow, tow
     expect(page.get_by_role("link", name="Devices")).to_have_count(0)
 
     page.get_by_role("link", name="Alerts").click()
-    alert = page.get_by_role("listitem").filter(has_text=f"{NAMES['grandmother']} is at")
+    alert = page.get_by_role("listitem").filter(has_text=f"{NAMES['grandmother']} was at")
     expect(alert.first).to_be_visible()
     expect(page.get_by_text(NAMES["stranger"])).to_have_count(0)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, Computed, Float, ForeignKey, Index, Integer, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from vigil_cloud.alerts.work import PRIORITY_SQL
 from vigil_cloud.database.base import Base, Sealed
 
 
@@ -19,6 +20,15 @@ class AlertRow(Base):
         Index("ix_alerts_order", "raised", "id"),
         Index("ix_alerts_standing", "active", "acknowledged", "severity"),
         Index("ix_alerts_gateway_raised", "gateway", "raised"),
+        # One for each way of listing (``listing``): by whom or what, in which order.
+        Index("ix_alerts_domain_order", "domain", "raised", "id"),
+        Index("ix_alerts_domain_priority", "domain", "priority", "raised", "id"),
+        Index("ix_alerts_person_order", "person_key", "raised", "id"),
+        Index("ix_alerts_person_priority", "person_key", "priority", "raised", "id"),
+        Index("ix_alerts_device_order", "device", "raised", "id"),
+        Index("ix_alerts_device_priority", "device", "priority", "raised", "id"),
+        Index("ix_alerts_taken_order", "acknowledged_by", "raised", "id"),
+        Index("ix_alerts_taken_priority", "acknowledged_by", "priority", "raised", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -26,10 +36,10 @@ class AlertRow(Base):
     """``{domain}:{gateway}:{exceedance_id | excursion_id | visit_id | alarm_id}``: one alert for
     each. A platform alert that is over gives its key up to the next of its kind."""
     version: Mapped[int] = mapped_column(default=0)
-    domain: Mapped[str] = mapped_column(String(16), index=True)
+    domain: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(40))
     gateway: Mapped[str] = mapped_column(String(63))
-    device: Mapped[str] = mapped_column(String(64), index=True)
+    device: Mapped[str] = mapped_column(String(64))
     title: Mapped[str] = mapped_column(String(300))
     """May hold ``{person}``, filled in for readers who may know."""
     title_zh: Mapped[str] = mapped_column(String(300))
@@ -46,6 +56,10 @@ class AlertRow(Base):
     confirmed: Mapped[bool] = mapped_column(default=False)
     shelved_until: Mapped[datetime | None]
     out_of_service: Mapped[bool] = mapped_column(default=False)
+    priority: Mapped[int | None] = mapped_column(
+        SmallInteger, Computed(PRIORITY_SQL, persisted=True)
+    )
+    """Computed by the database from the states above; see ``work``."""
 
     raised: Mapped[datetime]
     event_time: Mapped[datetime]
@@ -57,7 +71,7 @@ class AlertRow(Base):
 
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
     evidence_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
-    person_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    person_key: Mapped[str | None] = mapped_column(String(64))
     person_name: Mapped[bytes | None] = mapped_column(Sealed("person.name"))
     """Sealed under the person's own key; see ``identity.person_keys``."""
     latitude: Mapped[float | None] = mapped_column(Float)

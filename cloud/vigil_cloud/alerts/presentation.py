@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any, Protocol, cast
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, object_session
 
 from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.listing import DOUBTS
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import (
     Alert,
@@ -18,9 +20,16 @@ from vigil_cloud.alerts.schema import (
     AlertEvidence,
     AlertState,
     AlertSubject,
+    AlertSummary,
     EvidenceFileEntry,
+    OpenAlerts,
+    OpenCounts,
+    OpenDevice,
+    Severity,
+    Work,
 )
 from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.work import HEAVIEST, severity_of, work_of, worse
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import looks, person_keys
 from vigil_cloud.identity.cipher import Cipher
@@ -49,10 +58,88 @@ def present(
     ]
 
 
+def summaries(
+    session: Session, cipher: Cipher, rows: Sequence[Row[Any]], now: datetime
+) -> list[AlertSummary]:
+    """Rows of ``listing`` that the reader may see, in the same order. Two queries."""
+    named = [row.evidence_sha256 for row in rows if row.evidence_sha256]
+    query = select(EvidenceRow.sha256, EvidenceRow.gateway).where(EvidenceRow.sha256.in_(named))
+    stored = {(sha256, gateway) for sha256, gateway in session.execute(query)} if named else set()
+    person_keys.load(session, (row.person_key for row in rows if row.person_key is not None))
+    return [_summary(session, cipher, row, stored, now) for row in rows]
+
+
+def _summary(
+    session: Session, cipher: Cipher, row: Row[Any], stored: set[tuple[str, str]], now: datetime
+) -> AlertSummary:
+    title, title_zh, _ = titles(cipher, row, session)
+    if row.evidence_sha256 is not None:
+        arrived = (row.evidence_sha256, row.gateway) in stored
+        evidence = "stored" if arrived else "waiting"
+    else:
+        evidence = "waiting" if row.phase == "measured" else "none"
+    shelved = row.shelved_until is not None and row.shelved_until > now
+    return AlertSummary(
+        id=row.id,
+        version=row.version,
+        domain=AlertDomain(row.domain),
+        kind=row.kind,
+        gateway=row.gateway,
+        device=row.device,
+        title=title,
+        title_zh=title_zh,
+        severity=row.severity,
+        state=AlertState(
+            active=row.active,
+            acknowledged=row.acknowledged,
+            confirmed=row.confirmed,
+            shelved_until=row.shelved_until if shelved else None,
+            out_of_service=row.out_of_service,
+        ),
+        work=_work(row),
+        raised=row.raised,
+        event_time=row.event_time,
+        cleared=row.cleared,
+        acknowledged_by=row.acknowledged_by,
+        acknowledged_at=row.acknowledged_at,
+        evidence=evidence,
+        doubts=[doubt for doubt in DOUBTS if getattr(row, doubt)],
+        latitude=row.latitude,
+        longitude=row.longitude,
+    )
+
+
+def counted(rows: Sequence[Row[Any]]) -> OpenAlerts:
+    """What ``listing.open_counts`` found, added up."""
+    total, domains, devices = OpenCounts(), dict[str, OpenCounts](), dict[str, OpenDevice]()
+    for row in rows:
+        for counts in (total, domains.setdefault(row.domain, OpenCounts())):
+            if row.priority > HEAVIEST:
+                counts.new += row.number
+            else:
+                counts.in_progress += row.number
+                counts.mine += row.mine
+        severity: Severity = severity_of(row.priority)
+        found = devices.get(row.device)
+        if found is None:
+            devices[row.device] = OpenDevice(
+                device=row.device,
+                domain=AlertDomain(row.domain),
+                count=row.number,
+                severity=severity,
+                latitude=row.latitude,
+                longitude=row.longitude,
+            )
+        else:
+            found.count += row.number
+            found.severity = worse(found.severity, severity)
+    return OpenAlerts(total=total, domains=domains, devices=list(devices.values()))
+
+
 def note_reading(
     session: Session,
     reader: Reader,
-    rows: Iterable[AlertRow],
+    rows: Iterable[Personal],
     way: str,
     now: datetime,
     *,
@@ -74,18 +161,50 @@ def note_reading(
         )
 
 
-def titles(cipher: Cipher, row: AlertRow) -> tuple[str, str, str | None]:
+class Titled(Protocol):
+    """A row with its titles, whole or as a list has it."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def title_zh(self) -> str: ...
+    @property
+    def person_name(self) -> bytes | None: ...
+    @property
+    def person_key(self) -> str | None: ...
+
+
+class Personal(Protocol):
+    """A row that may be about a person."""
+
+    @property
+    def person_key(self) -> str | None: ...
+
+
+def titles(
+    cipher: Cipher, row: Titled, session: Session | None = None
+) -> tuple[str, str, str | None]:
     """English title, Chinese title, and the person's name, with the name put in.
 
-    The row belongs to a session: its person's key is asked there. Raises ``Undecipherable``.
+    The person's key is asked in the session that the row belongs to, or in the one that is
+    given. Raises ``Undecipherable``.
     """
     if row.person_name is None or row.person_key is None:
         return row.title, row.title_zh, None
-    session = object_session(row)
+    session = session or object_session(row)
     assert session is not None  # noqa: S101 - rows are shown in the transaction that read them
     keys = person_keys.of(session, cipher, row.person_key)
     name = keys.open(PERSON_NAME_COLUMN, row.person_name)
     return row.title.replace("{person}", name), row.title_zh.replace("{person}", name), name
+
+
+def _work(row: AlertRow | Row[Any]) -> Work:
+    return work_of(
+        cast(Severity, row.severity),
+        active=row.active,
+        acknowledged=row.acknowledged,
+        confirmed=row.confirmed,
+    )
 
 
 def _alert(
@@ -117,6 +236,7 @@ def _alert(
             shelved_until=row.shelved_until if state_of(row).shelved(now) else None,
             out_of_service=row.out_of_service,
         ),
+        work=_work(row),
         raised=row.raised,
         event_time=row.event_time,
         cleared=row.cleared,

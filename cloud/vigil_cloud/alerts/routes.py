@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, ClassVar, Final
 
-from fastapi import APIRouter, Path, Query
-from sqlalchemy import and_, not_, or_, select
+from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts import listing
 from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.listing import Cursor, Wanted
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.presentation import note_reading, present
+from vigil_cloud.alerts.presentation import Personal, counted, note_reading, present, summaries
 from vigil_cloud.alerts.schema import (
     Alert,
     AlertComment,
     AlertList,
     BeforeCursor,
+    OpenAlerts,
     ServiceRequest,
     ShelveRequest,
-    cursor,
+    Work,
 )
 from vigil_cloud.alerts.service import Action, act, find
-from vigil_cloud.alerts.visibility import visible
 from vigil_cloud.database.engine import writing
 from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity.cipher import Cipher
@@ -30,7 +32,9 @@ from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
+from vigil_schemas.types import DeviceId
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
@@ -39,39 +43,65 @@ router = APIRouter(prefix="/alerts", tags=["alerts"])
 AlertId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 
 
+class WrongCursor(ApiError):
+    """A cursor of a list that was ordered otherwise."""
+
+    code: ClassVar[str] = "wrong-cursor"
+    status: ClassVar[int] = 422
+
+
+def _wanted(
+    state: Annotated[
+        list[Work] | None,
+        Query(
+            description="new: nobody has taken it; in_progress: taken, and still active or not yet"
+            " confirmed; done. May be given more than once."
+        ),
+    ] = None,
+    mine: Annotated[Truth, Query(description="what the reader has taken and not finished")] = False,
+    domain: AlertDomain | None = None,
+    device: DeviceId | None = None,
+    active: Annotated[
+        Truth | None,
+        Query(
+            deprecated=True,
+            description="true: active or not yet acknowledged; false: over and acknowledged."
+            " Use `state`.",
+        ),
+    ] = None,
+) -> Wanted:
+    return Wanted(
+        work=frozenset(state or ()), mine=mine, domain=domain, device=device, active=active
+    )
+
+
 @router.get("", operation_id="list_alerts")
 def list_alerts(
     reader: CurrentAccount,
     services: ServicesDependency,
-    active: Annotated[
-        Truth | None,
-        Query(description="true: active or not yet acknowledged; false: over and acknowledged"),
-    ] = None,
-    domain: AlertDomain | None = None,
+    wanted: Annotated[Wanted, Depends(_wanted)],
     limit: Annotated[Whole, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
     before: Annotated[BeforeCursor, Query()] = None,
 ) -> AlertList:
-    """Alerts that the reader may see, newest first."""
-    query = select(AlertRow).where(visible(reader))
-    if domain is not None:
-        query = query.where(AlertRow.domain == domain.value)
-    if active is not None:
-        retained = or_(AlertRow.active, not_(AlertRow.acknowledged))
-        query = query.where(retained if active else not_(retained))
-    if before is not None:
-        raised, last = before.split("_")
-        at = _instant(raised)
-        query = query.where(
-            or_(AlertRow.raised < at, and_(AlertRow.raised == at, AlertRow.id < last))
-        )
-    query = query.order_by(AlertRow.raised.desc(), AlertRow.id.desc()).limit(limit + 1)
+    """Alerts that the reader may see. Work that waits (``state`` without ``done``, or ``mine``)
+    comes by urgency: what nobody has taken first, then by severity, then the newest. Everything
+    else comes newest first."""
+    after = None if before is None else Cursor.parse(before)
+    if after is not None and (after.priority is None) != (wanted.order == "newest"):
+        raise WrongCursor("`before` is the `next` of a page with the same filters.")
     with services.sessions() as session:
-        rows = list(session.scalars(query))
-        page = rows[:limit]
-        alerts = _presented(session, services, reader, page)
-    _note(services, reader, page, "alerts")
-    more = len(rows) > limit
-    return AlertList(alerts=alerts, next=cursor(page[-1].raised, page[-1].id) if more else None)
+        rows, ended = listing.page(session, reader, wanted, limit, after)
+        cipher = Cipher(services.settings.secret)
+        alerts = summaries(session, cipher, rows, services.now())
+    _note(services, reader, rows, "alerts")
+    return AlertList(alerts=alerts, next=None if ended is None else str(ended))
+
+
+@router.get("/open", operation_id="count_open_alerts")
+def count_open_alerts(reader: CurrentAccount, services: ServicesDependency) -> OpenAlerts:
+    """How many alerts are new and in progress, in all, of each domain and of each device."""
+    with services.sessions() as session:
+        return counted(listing.open_counts(session, reader, services.now()))
 
 
 @router.get("/{alert_id}", operation_id="get_alert")
@@ -157,13 +187,7 @@ def _presented(
     return present(session, Cipher(services.settings.secret), reader, rows, services.now())
 
 
-def _note(services: Services, reader: Reader, rows: list[AlertRow], way: str) -> None:
+def _note(services: Services, reader: Reader, rows: Sequence[Personal], way: str) -> None:
     if any(row.person_key is not None for row in rows):
         with writing(services.sessions) as session:
             note_reading(session, reader, rows, way, services.now())
-
-
-def _instant(seconds: str) -> datetime:
-    # Through whole microseconds: a float would miss the row that the cursor names.
-    whole, fraction = seconds.split(".")
-    return datetime.fromtimestamp(int(whole), UTC).replace(microsecond=int(fraction))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -12,6 +11,11 @@ from vigil_cloud.notify.progress import Reason
 from vigil_schemas.types import UtcDatetime
 
 Severity = Literal["critical", "major", "minor", "info"]
+EvidenceState = Literal["none", "waiting", "stored"]
+Work = Literal["new", "in_progress", "done"]
+"""See ``alerts.work``."""
+Doubt = Literal["time_quality", "owner_doubtful", "shape_doubtful", "unconfirmed_since"]
+"""What was doubtful when the message came; the alert's ``detail`` says how, under this name."""
 Comment = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 
 
@@ -42,7 +46,7 @@ class EvidenceFileEntry(_Answer):
 class AlertEvidence(_Answer):
     """``waiting``: the event names evidence that the gateway has not delivered yet."""
 
-    state: Literal["none", "waiting", "stored"]
+    state: EvidenceState
     sha256: str | None
     files: list[EvidenceFileEntry]
 
@@ -107,6 +111,7 @@ class Alert(_Answer):
     title_zh: str
     severity: Severity
     state: AlertState
+    work: Work
     raised: UtcDatetime
     """When the cloud raised it."""
     event_time: UtcDatetime
@@ -126,11 +131,64 @@ class Alert(_Answer):
     history: list[AlertAction]
 
 
-class AlertList(_Answer):
-    """Newest first; ``next`` is the ``before`` of the following page."""
+class AlertSummary(_Answer):
+    """One alert as a list shows it; the whole is at ``/alerts/{id}``."""
 
-    alerts: list[Alert]
+    id: str
+    version: int
+    domain: AlertDomain
+    kind: str
+    gateway: str
+    device: str
+    title: str
+    title_zh: str
+    severity: Severity
+    state: AlertState
+    work: Work
+    raised: UtcDatetime
+    event_time: UtcDatetime
+    cleared: UtcDatetime | None
+    acknowledged_by: str | None
+    acknowledged_at: UtcDatetime | None
+    evidence: EvidenceState
+    doubts: list[Doubt]
+    latitude: float | None
+    longitude: float | None
+
+
+class AlertList(_Answer):
+    """``next`` is the ``before`` of the following page."""
+
+    alerts: list[AlertSummary]
     next: str | None
+
+
+class OpenCounts(_Answer):
+    """How many alerts wait, shelved ones apart. ``mine``: of those in progress, the reader's."""
+
+    new: int = 0
+    in_progress: int = 0
+    mine: int = 0
+
+
+class OpenDevice(_Answer):
+    """A device with open alerts."""
+
+    device: str
+    domain: AlertDomain
+    count: int
+    severity: Severity
+    """The worst of them."""
+    latitude: float | None
+    longitude: float | None
+
+
+class OpenAlerts(_Answer):
+    """All that is open, counted: of all alerts that the reader may see, not of a page."""
+
+    total: OpenCounts
+    domains: dict[str, OpenCounts]
+    devices: list[OpenDevice]
 
 
 class AlertComment(BaseModel):
@@ -173,15 +231,10 @@ class VisitEntry(_Answer):
     """Whether it goes on as far as can be known: a sign within half an hour, and no departure."""
 
 
-def cursor(raised: datetime, id: str) -> str:
-    """Where a page ended: alerts are ordered by these two."""
-    return f"{int(raised.timestamp())}.{raised.microsecond:06d}_{id}"
-
-
 BeforeCursor = Annotated[
     str | None,
     Field(
-        pattern=r"^[0-9]{1,10}\.[0-9]{6}_[0-9a-f-]{36}$",
+        pattern=r"^([0-9]_)?[0-9]{1,10}\.[0-9]{6}_[0-9a-f-]{36}$",
         description="`next` of the page before",
         examples=["1767225600.000000_6f1f3c1e-6d0e-5b1e-9a58-0a4f6f0d6b11"],
     ),

@@ -33,18 +33,25 @@ def may_see(reader: Reader, domain: str, person_key: str | None) -> bool:
     return reader.has(*ROLES.get(domain, frozenset()))
 
 
+def scopes(reader: Reader, domain: AlertDomain | None = None) -> list[ColumnElement[bool]]:
+    """The same as conditions on ``AlertRow``, one for each domain that a role opens and for each
+    person who consented; no alert fulfils two of them. Of one domain alone, if it is named."""
+    found: list[ColumnElement[bool]] = [
+        AlertRow.domain == AlertDomain(opened).value
+        for opened, roles in ROLES.items()
+        if reader.has(*roles) and (domain is None or domain.value == opened)
+    ]
+    if reader.has(Role.FAMILY) and (domain is None or domain.value == Domain.CHECKIN):
+        found += [
+            and_(AlertRow.person_key == person, AlertRow.domain == Domain.CHECKIN.value)
+            for person in sorted(reader.consented)
+        ]
+    return found
+
+
 def visible(reader: Reader) -> ColumnElement[bool]:
-    """The same as a condition on ``AlertRow``."""
-    domains = [domain for domain, roles in ROLES.items() if reader.has(*roles)]
-    conditions: list[ColumnElement[bool]] = [AlertRow.domain.in_(domains)] if domains else []
-    if reader.has(Role.FAMILY) and reader.consented:
-        conditions.append(
-            and_(
-                AlertRow.domain == Domain.CHECKIN.value,
-                AlertRow.person_key.in_(sorted(reader.consented)),
-            )
-        )
-    return or_(*conditions) if conditions else false()
+    """All of them as one condition."""
+    return or_(false(), *scopes(reader))
 
 
 def may_see_device(reader: Reader, domain: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,7 +21,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.errors import NotSignedIn
 from vigil_cloud.identity.models import Account, AccountSession, GatewayToken
-from vigil_cloud.identity.reader import Reader, reader_of
+from vigil_cloud.identity.reader import Reader, reader_of, readers_of
 from vigil_cloud.services import Services
 
 IDLE: Final = timedelta(hours=8)
@@ -78,7 +79,7 @@ def resume(services: Services, token: str) -> SignedIn:
         if row is None:
             raise NotSignedIn("This session is not known (any more); sign in again.")
         held, account = row
-        if not account.active or held.expires <= now or held.used + IDLE <= now:
+        if _is_over(held, account, now):
             raise NotSignedIn("This session is over; sign in again.")
         reader = reader_of(session, account, now)
     if held.used + _TOUCH <= now:
@@ -89,6 +90,35 @@ def resume(services: Services, token: str) -> SignedIn:
                 .values(used=now)
             )
     return SignedIn(held.token_sha256, held.csrf, account, reader)
+
+
+def _is_over(held: AccountSession, account: Account, now: datetime) -> bool:
+    return not account.active or held.expires <= now or held.used + IDLE <= now
+
+
+def readers_of_sessions(services: Services, tokens: Collection[str]) -> dict[str, Reader]:
+    """What the sessions of these digests may see right now, without those that are unknown or
+    over. Two statements, however many, and it counts as use."""
+    if not tokens:
+        return {}
+    now = services.now()
+    with services.sessions() as session:
+        rows = session.execute(
+            select(AccountSession, Account)
+            .join(Account, Account.id == AccountSession.account_id)
+            .where(AccountSession.token_sha256.in_(tokens))
+        ).all()
+        living = [(held, account) for held, account in rows if not _is_over(held, account, now)]
+        readers = readers_of(session, [account for _, account in living], now)
+    untouched = [held.token_sha256 for held, _ in living if held.used + _TOUCH <= now]
+    if untouched:
+        with writing(services.sessions) as session:
+            session.execute(
+                update(AccountSession)
+                .where(AccountSession.token_sha256.in_(untouched))
+                .values(used=now)
+            )
+    return {held.token_sha256: readers[account.id] for held, account in living}
 
 
 def end(services: Services, token_sha256: str) -> None:

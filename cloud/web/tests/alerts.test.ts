@@ -3,9 +3,9 @@ import type { Visit } from "../src/lib/api/model";
 import { inOrder, stationMarks, wayOf } from "../src/family/footprints";
 import { marksOf } from "../src/console/marks";
 import { noiseDetail, waterDetail } from "../src/lib/detail";
-import { worst } from "../src/lib/map/marker";
-import { byUrgency, isOpen } from "../src/lib/urgency";
-import { alert } from "./samples";
+import { worse } from "../src/lib/map/marker";
+import { awaitsConfirmation, byUrgency, isOpen } from "../src/lib/urgency";
+import { alert, summary } from "./samples";
 
 const NOW = new Date("2026-11-23T12:30:00Z");
 
@@ -14,27 +14,39 @@ describe("an alert needs somebody", () => {
     [{ active: true, acknowledged: false }, true],
     [{ active: false, acknowledged: false }, true],
     [{ active: true, acknowledged: true }, true],
-    [{ active: false, acknowledged: true }, false],
+    // It is over, but whoever took it has not said that the work is done.
+    [{ active: false, acknowledged: true }, true],
+    [{ active: false, acknowledged: true, confirmed: true }, false],
+    // The work is done, but it goes on.
+    [{ active: true, acknowledged: true, confirmed: true }, true],
     [{ active: true, shelved_until: "2026-11-23T13:00:00Z" }, false],
   ])("%o: %s", (state, open) => {
-    expect(isOpen(alert({ state }), NOW)).toBe(open);
+    expect(isOpen(summary({ state }), NOW)).toBe(open);
+  });
+
+  it("waits for confirmation once it is over and taken", () => {
+    expect(awaitsConfirmation(summary({ state: { active: false, acknowledged: true } }))).toBe(
+      true,
+    );
+    expect(awaitsConfirmation(summary({ state: { acknowledged: true } }))).toBe(false);
+    expect(awaitsConfirmation(summary({ state: { active: false } }))).toBe(false);
   });
 
   it("unless it only informs", () => {
-    expect(isOpen(alert({ severity: "info" }), NOW)).toBe(false);
+    expect(isOpen(summary({ severity: "info" }), NOW)).toBe(false);
   });
 
   it("again when its time on the shelf is over, without being told", () => {
-    const put = alert({ state: { shelved_until: "2026-11-23T12:00:00Z" } });
+    const put = summary({ state: { shelved_until: "2026-11-23T12:00:00Z" } });
     expect(isOpen(put, new Date("2026-11-23T11:59:59Z"))).toBe(false);
     expect(isOpen(put, new Date("2026-11-23T12:00:00Z"))).toBe(true);
   });
 
   it("most where nobody has taken it, then by severity, then the newest", () => {
-    const taken = alert({ id: "taken", severity: "critical", state: { acknowledged: true } });
-    const minor = alert({ id: "minor", severity: "minor" });
-    const older = alert({ id: "older", raised: "2026-11-23T11:00:00Z" });
-    const newer = alert({ id: "newer" });
+    const taken = summary({ id: "taken", severity: "critical", state: { acknowledged: true } });
+    const minor = summary({ id: "minor", severity: "minor" });
+    const older = summary({ id: "older", raised: "2026-11-23T11:00:00Z" });
+    const newer = summary({ id: "newer" });
     const order = [taken, minor, older, newer].sort(byUrgency).map((one) => one.id);
     expect(order).toEqual(["newer", "older", "minor", "taken"]);
   });
@@ -59,15 +71,26 @@ describe("marks on the map", () => {
     parameters: [],
   };
 
-  it("pulse with the worst open alert of their device", () => {
-    const [mark] = marksOf([device], [alert({ severity: "minor" }), alert({ id: "b" })], "zh-TW");
+  const open = (device: string, severity: "major" | "minor") => ({
+    device,
+    domain: "noise" as const,
+    count: 2,
+    severity,
+    latitude: 23.5,
+    longitude: 120.5,
+  });
+
+  it("pulse with the worst open alert of their device, also of those that are not loaded", () => {
+    const [mark] = marksOf([device], [open("mic-1", "minor")], [summary()], "zh-TW");
     expect(mark).toMatchObject({ id: "mic-1", severity: "major" });
     expect(mark?.label).toContain("中山路");
-    expect(worst([])).toBeNull();
+    expect(marksOf([device], [open("mic-1", "minor")], [], "en")[0]?.severity).toBe("minor");
+    expect(worse("critical", "minor")).toBe("critical");
+    expect(worse(null, "info")).toBe("info");
   });
 
   it("show an alert of a device that the reader may not see where it happened", () => {
-    const marks = marksOf([device], [alert({ device: "alarm-1", domain: "smoke" })], "en");
+    const marks = marksOf([device], [], [summary({ device: "alarm-1", domain: "smoke" })], "en");
     expect(marks.map((mark) => [mark.id, mark.severity])).toEqual([
       ["mic-1", null],
       ["alarm-1", "major"],
@@ -75,7 +98,7 @@ describe("marks on the map", () => {
   });
 
   it("leave out what has no position", () => {
-    expect(marksOf([{ ...device, latitude: null }], [], "en")).toEqual([]);
+    expect(marksOf([{ ...device, latitude: null }], [], [], "en")).toEqual([]);
   });
 });
 

@@ -73,7 +73,10 @@ describe("numbers", () => {
     expect(quantity(12.34, "turbidity_FNU", null)).toBe("12.3 FNU");
     expect(quantity(7.4, "pH", "pH")).toBe("7.40");
     expect(quantity(null, "LAeq", "dB")).toBe("–");
-    expect(unitOf("specific_conductance", "S/m")).toEqual({ unit: "S/m", factor: 1 });
+    expect(quantity(0.25, "specific_conductance", "S/m")).toBe("2500 µS/cm");
+    expect(quantity(0.0412, "specific_conductance", "S/m")).toBe("412.0 µS/cm");
+    expect(quantity(0.231, "orp", "V")).toBe("231.0 mV");
+    expect(unitOf("level", "m")).toEqual({ unit: "m", factor: 1 });
   });
 
   it("count bytes in thousands", () => {

@@ -1,10 +1,21 @@
-import type { Alert } from "../src/lib/api/model";
+import type { Alert, AlertSummary } from "../src/lib/api/model";
 
-type Over = Omit<Partial<Alert>, "state"> & { state?: Partial<Alert["state"]> };
+type State = { state?: Partial<Alert["state"]> };
+type Over = Omit<Partial<Alert>, "state"> & State;
 
-/** A loud vehicle that nobody has taken yet, but for what is said otherwise. */
-export function alert(over: Over = {}): Alert {
-  const { state, ...rest } = over;
+/** A loud vehicle as a list shows it, that nobody has taken yet, but for what is said otherwise. */
+export function summary(over: Omit<Partial<AlertSummary>, "state"> & State = {}): AlertSummary {
+  const { state: changed, ...rest } = over;
+  const state = {
+    active: true,
+    acknowledged: false,
+    confirmed: false,
+    shelved_until: null,
+    out_of_service: false,
+    ...changed,
+  };
+  const severity = rest.severity ?? "major";
+  const done = severity === "info" || (state.acknowledged && state.confirmed && !state.active);
   return {
     id: "a1",
     version: 1,
@@ -14,29 +25,36 @@ export function alert(over: Over = {}): Alert {
     device: "mic-1",
     title: "Loud vehicle 91.2 dB(A)",
     title_zh: "高噪音車輛 91.2 分貝",
-    severity: "major",
+    severity,
+    work: done ? "done" : state.acknowledged ? "in_progress" : "new",
     raised: "2026-11-23T12:00:00Z",
     event_time: "2026-11-23T11:59:59Z",
     cleared: null,
     acknowledged_by: null,
     acknowledged_at: null,
+    evidence: "none",
+    doubts: [],
+    latitude: 23.48,
+    longitude: 120.44,
+    ...rest,
+    state,
+  };
+}
+
+/** The same, whole. */
+export function alert({ evidence, ...over }: Over = {}): Alert {
+  const { doubts, evidence: _, ...shown } = summary(over as Parameters<typeof summary>[0]);
+  void [doubts, _];
+  return {
+    ...shown,
     confirmed_by: null,
     confirmed_at: null,
     detail: {},
-    evidence: { state: "none", sha256: null, files: [] },
     subject: null,
     deliveries: [],
-    latitude: 23.48,
-    longitude: 120.44,
     history: [],
-    ...rest,
-    state: {
-      active: true,
-      acknowledged: false,
-      confirmed: false,
-      shelved_until: null,
-      out_of_service: false,
-      ...state,
-    },
+    ...over,
+    state: shown.state,
+    evidence: evidence ?? { state: "none", sha256: null, files: [] },
   };
 }

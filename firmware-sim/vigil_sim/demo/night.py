@@ -121,6 +121,7 @@ def watch(
             return  # a test button or a weak battery is not the event of the night
         if datetime.fromisoformat(alert["raised"]) < since:
             return
+        alert = console.get(f"/alerts/{alert['id']}")  # a list's row does not hold the event
         lag = (datetime.now(UTC) - device_moment(alert)).total_seconds()
         night.arrived[domain] = Arrived(alert, lag)
         tell(night.arrived[domain])

@@ -84,6 +84,7 @@ TABLE = [
     Row("GET /api/v1/screen", ALL),
     Row("GET /api/v1/stream", ALL),
     Row("GET /api/v1/alerts", ALL),
+    Row("GET /api/v1/alerts/open", ALL),
     *on_alerts("", None),
     *on_alerts("/acknowledge", {}),
     *on_alerts("/confirm", {}),

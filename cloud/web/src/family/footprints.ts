@@ -9,6 +9,13 @@ import type { Mark } from "../lib/map/marker";
 export const inOrder = (visits: readonly Visit[]): Visit[] =>
   [...visits].sort((a, b) => a.arrived.localeCompare(b.arrived));
 
+/** A station that hears its visitors says so now and then; one that has been silent for so long
+ * may be dead, and nobody knows where its visitor is. */
+const HEARD_MS = 30 * 60_000;
+
+export const isThere = (visit: Pick<Visit, "departed" | "last_seen">, now: Date): boolean =>
+  visit.departed === null && now.getTime() - Date.parse(visit.last_seen) < HEARD_MS;
+
 export function wayOf(visits: readonly Visit[]): Position[] {
   return inOrder(visits).flatMap((visit) => {
     const position = positionOf(visit);

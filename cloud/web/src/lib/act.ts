@@ -13,7 +13,7 @@ const PATHS = {
 } as const;
 
 export async function act(
-  alert: Alert,
+  alert: Pick<Alert, "id">,
   action: Action,
   comment: string,
   until?: Date,
@@ -28,6 +28,6 @@ export async function act(
       : api.POST(PATHS[action], { params, body: { comment } }),
   );
   // The event stream brings it too; this shows it at once where the stream is away.
-  city.take(changed);
+  city.done(changed);
   return changed;
 }

@@ -1,6 +1,6 @@
 /** Numbers, units and times as people read them. Times are always those of Taipei. */
 
-import type { AlertDomain, Device } from "./api/model";
+import type { Device } from "./api/model";
 
 export type Language = "zh-TW" | "en";
 export const TIME_ZONE = "Asia/Taipei";
@@ -95,28 +95,22 @@ export function bytes(size: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** How a SenML unit is written for people, and by what a value is multiplied for it. */
-export function displayUnit(unit: string | null): { unit: string; factor: number } {
-  switch (unit) {
-    case null:
-    case "":
-      return { unit: "", factor: 1 };
-    case "Cel":
-      return { unit: "°C", factor: 1 };
-    case "kg/m3":
-      return { unit: "mg/L", factor: 1000 };
-    case "dB":
-      return { unit: "dB", factor: 1 };
-    case "pH":
-    case "count":
-    case "/":
-      return { unit: "", factor: 1 };
-    case "%EL":
-      return { unit: "%", factor: 1 };
-    default:
-      return { unit, factor: 1 };
-  }
-}
+/** How SenML units are written for people, and by what a value is multiplied for it. What is
+ * stored and sent stays as the standard has it. */
+const UNITS: Readonly<Record<string, { unit: string; factor: number }>> = {
+  Cel: { unit: "°C", factor: 1 },
+  "S/m": { unit: "µS/cm", factor: 10_000 },
+  "kg/m3": { unit: "mg/L", factor: 1000 },
+  "%EL": { unit: "%", factor: 1 },
+  "%RH": { unit: "%", factor: 1 },
+  V: { unit: "mV", factor: 1000 },
+  pH: { unit: "", factor: 1 },
+  count: { unit: "", factor: 1 },
+  "/": { unit: "", factor: 1 },
+};
+
+export const displayUnit = (unit: string | null): { unit: string; factor: number } =>
+  UNITS[unit ?? ""] ?? { unit: unit ?? "", factor: 1 };
 
 /** The unit that a parameter's name carries when no registered one exists (`turbidity_FNU`). */
 export function unitOf(parameter: string, unit: string | null): { unit: string; factor: number } {
@@ -150,23 +144,15 @@ export function deviceName(
   return preferred || device.name || device.name_zh || device.device;
 }
 
+/** A reading that is older is not what is there now. Readings come every few seconds to every few
+ * minutes; loggers are asked every quarter of an hour. */
+const CURRENT_S = 1200;
+
+export const current = (seconds: number, now: Date): boolean =>
+  now.getTime() / 1000 - seconds <= CURRENT_S;
+
 export const titleOf = (alert: { title: string; title_zh: string }, language: Language): string =>
   (language === "en" ? alert.title : alert.title_zh) || alert.title;
-
-/** Sums for the console's chips: how many of each domain. */
-export function countByDomain(
-  items: Iterable<{ domain: AlertDomain }>,
-): Record<AlertDomain, number> {
-  const counts: Record<AlertDomain, number> = {
-    noise: 0,
-    water: 0,
-    checkin: 0,
-    smoke: 0,
-    platform: 0,
-  };
-  for (const item of items) counts[item.domain] += 1;
-  return counts;
-}
 
 export function duration(seconds: number, language: Language): string {
   const total = Math.max(0, Math.round(seconds));

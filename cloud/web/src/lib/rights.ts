@@ -14,5 +14,4 @@ const ACTORS: Record<AlertDomain, readonly Role[]> = {
 export const mayAcknowledge = (alert: Pick<Alert, "domain">): boolean =>
   session.has(...ACTORS[alert.domain]);
 
-export const mayConfirm = (alert: Pick<Alert, "domain">): boolean =>
-  alert.domain !== "checkin" && mayAcknowledge(alert);
+export const mayConfirm = (alert: Pick<Alert, "domain">): boolean => mayAcknowledge(alert);

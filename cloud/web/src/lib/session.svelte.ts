@@ -3,6 +3,7 @@
 import { Problem, answer, api, onSignedOut, useCsrf } from "./api/client";
 import type { Account, Role } from "./api/model";
 import { speech } from "./i18n/index.svelte";
+import { forgetting } from "./live/forgetting.svelte";
 
 const RETRY_MS = 5_000;
 
@@ -20,6 +21,10 @@ class Session {
       // Several requests may learn it at once.
       this.expired ||= this.account !== null;
       this.account = null;
+    });
+    // Which pages there are follows the roles, and these may be what has changed.
+    forgetting.onForget(() => {
+      if (this.account !== null) void this.resume();
     });
     // Somebody has signed in or out in another tab: the cookie is not the one we knew.
     this.#tabs.addEventListener("message", () => void this.resume());

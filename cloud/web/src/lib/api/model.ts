@@ -10,7 +10,9 @@ type Schema = components["schemas"];
 
 export type Account = Schema["AccountEntry"];
 export type Alert = Schema["Alert"];
-export type AlertPage = Schema["AlertList"];
+export type AlertSummary = Schema["AlertSummary"];
+export type OpenAlerts = Schema["OpenAlerts"];
+export type Doubt = Schema["AlertSummary"]["doubts"][number];
 export type AlertHistory = Schema["AlertAction"];
 export type AuditLine = Schema["AuditLine"];
 export type Consent = Schema["ConsentEntry"];

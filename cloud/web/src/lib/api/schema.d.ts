@@ -53,9 +53,31 @@ export interface paths {
         };
         /**
          * List Alerts
-         * @description Alerts that the reader may see, newest first.
+         * @description Alerts that the reader may see. Work that waits (``state`` without ``done``, or ``mine``)
+         *     comes by urgency: what nobody has taken first, then by severity, then the newest. Everything
+         *     else comes newest first.
          */
         get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Open Alerts
+         * @description How many alerts are new and in progress, in all, of each domain and of each device.
+         */
+        get: operations["count_open_alerts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -984,7 +1006,8 @@ export interface paths {
         };
         /**
          * Get Stream
-         * @description Changes as they happen. Without ``Last-Event-ID`` from now on.
+         * @description Changes as they happen. Without ``Last-Event-ID`` from now on. A session has eight
+         *     streams, an account forty: beyond that the oldest ends.
          */
         get: operations["stream"];
         put?: never;
@@ -1202,6 +1225,11 @@ export interface components {
             title_zh: string;
             /** Version */
             version: number;
+            /**
+             * Work
+             * @enum {string}
+             */
+            work: "new" | "in_progress" | "done";
         };
         /**
          * AlertAction
@@ -1298,11 +1326,11 @@ export interface components {
         };
         /**
          * AlertList
-         * @description Newest first; ``next`` is the ``before`` of the following page.
+         * @description ``next`` is the ``before`` of the following page.
          */
         AlertList: {
             /** Alerts */
-            alerts: components["schemas"]["Alert"][];
+            alerts: components["schemas"]["AlertSummary"][];
             /** Next */
             next: string | null;
         };
@@ -1331,6 +1359,59 @@ export interface components {
             person_key: string;
             /** Person Name */
             person_name: string;
+        };
+        /**
+         * AlertSummary
+         * @description One alert as a list shows it; the whole is at ``/alerts/{id}``.
+         */
+        AlertSummary: {
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Acknowledged By */
+            acknowledged_by: string | null;
+            /** Cleared */
+            cleared: string | null;
+            /** Device */
+            device: string;
+            domain: components["schemas"]["AlertDomain"];
+            /** Doubts */
+            doubts: ("time_quality" | "owner_doubtful" | "shape_doubtful" | "unconfirmed_since")[];
+            /** Event Time */
+            event_time: string;
+            /**
+             * Evidence
+             * @enum {string}
+             */
+            evidence: "none" | "waiting" | "stored";
+            /** Gateway */
+            gateway: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Raised */
+            raised: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "critical" | "major" | "minor" | "info";
+            state: components["schemas"]["AlertState"];
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /** Version */
+            version: number;
+            /**
+             * Work
+             * @enum {string}
+             */
+            work: "new" | "in_progress" | "done";
         };
         /**
          * AuditLine
@@ -1887,6 +1968,61 @@ export interface components {
             name: string;
         };
         /**
+         * OpenAlerts
+         * @description All that is open, counted: of all alerts that the reader may see, not of a page.
+         */
+        OpenAlerts: {
+            /** Devices */
+            devices: components["schemas"]["OpenDevice"][];
+            /** Domains */
+            domains: {
+                [key: string]: components["schemas"]["OpenCounts"];
+            };
+            total: components["schemas"]["OpenCounts"];
+        };
+        /**
+         * OpenCounts
+         * @description How many alerts wait, shelved ones apart. ``mine``: of those in progress, the reader's.
+         */
+        OpenCounts: {
+            /**
+             * In Progress
+             * @default 0
+             */
+            in_progress: number;
+            /**
+             * Mine
+             * @default 0
+             */
+            mine: number;
+            /**
+             * New
+             * @default 0
+             */
+            new: number;
+        };
+        /**
+         * OpenDevice
+         * @description A device with open alerts.
+         */
+        OpenDevice: {
+            /** Count */
+            count: number;
+            /** Device */
+            device: string;
+            domain: components["schemas"]["AlertDomain"];
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /**
+             * Severity
+             * @description The worst of them.
+             * @enum {string}
+             */
+            severity: "critical" | "major" | "minor" | "info";
+        };
+        /**
          * PasswordChange
          * @description The password as it is, and as it shall be.
          */
@@ -2189,12 +2325,20 @@ export interface operations {
     list_alerts: {
         parameters: {
             query?: {
-                /** @description true: active or not yet acknowledged; false: over and acknowledged */
-                active?: boolean | null;
-                domain?: components["schemas"]["AlertDomain"] | null;
                 limit?: number;
                 /** @description `next` of the page before */
                 before?: string | null;
+                /** @description new: nobody has taken it; in_progress: taken, and still active or not yet confirmed; done. May be given more than once. */
+                state?: ("new" | "in_progress" | "done")[] | null;
+                /** @description what the reader has taken and not finished */
+                mine?: boolean;
+                domain?: components["schemas"]["AlertDomain"] | null;
+                device?: string | null;
+                /**
+                 * @deprecated
+                 * @description true: active or not yet acknowledged; false: over and acknowledged. Use `state`.
+                 */
+                active?: boolean | null;
             };
             header?: never;
             path?: never;
@@ -2209,6 +2353,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_open_alerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAlerts"];
                 };
             };
             /** @description A problem document */
@@ -3865,7 +4038,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events alert, visit, device, reading, resync; heartbeat every 15 s */
+            /** @description Events alert, visit, device, reading, resync, ended; heartbeat every 15 s */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -15,6 +15,7 @@ export const en = {
   "app.signOut": "Sign out",
   "app.sound": "Sound on new alerts",
   "app.code": "Code",
+  "app.original": "(English) {text}",
 
   "nav.main": "Main navigation",
   "nav.console": "Live map",
@@ -96,10 +97,13 @@ export const en = {
   "alert.action.escalated": "Escalated",
   "alert.action.worsened": "More severe",
   "alert.action.told-again": "Told again",
+  "alert.one": "Alert",
+  "alert.inProgressBy": "In progress: {name}, {time}",
+  "alert.toConfirm": "Waits for confirmation",
+  "alert.awaitsConfirmation":
+    "It is over. Once what had to be done is done, confirm it: until then it stays in progress.",
 
   "alerts.title": "Alerts",
-  "alerts.showActive": "Open",
-  "alerts.showAll": "All",
   "alerts.filterDomain": "Filter by domain",
   "alerts.filterState": "Filter by state",
   "alerts.empty": "All is quiet",
@@ -107,7 +111,7 @@ export const en = {
   "alerts.emptyAll": "No alert matches the filter.",
   "alerts.more": "Show older ones",
   "alerts.rest": "Show more ({count})",
-  "alerts.count": "{count} open",
+  "alerts.count": "{new} new, {taken} in progress",
 
   "evidence.title": "Evidence",
   "evidence.waiting": "Evidence on its way",
@@ -238,12 +242,13 @@ export const en = {
     "As a guardian you too need a consent: you can give it to yourself here.",
   "family.where": "Where they have been",
   "family.none": "No check-in in this time.",
-  "family.lastPlace": "Last seen at {place}",
+  "family.lastPlace": "Last seen at {place}, {time}",
   "family.privacy": "Each look at a person's places is recorded and can be seen by their guardian.",
   "family.audit": "Who looked",
   "family.auditEmpty": "Nobody has looked yet.",
   "family.stay": "stayed {time}",
   "family.choose": "Person",
+  "family.until": "until {time}",
 
   "audit.location.read": "looked at places",
   "audit.location.notified": "was told of a place",
@@ -283,6 +288,9 @@ export const en = {
   "device.latest": "Now",
   "device.noData": "No readings in this time.",
   "device.message": "Message",
+  "device.last": "Last",
+  "device.moreAlerts": "{count} more alerts",
+  "device.original": "Original message",
 
   "range.15m": "15 min",
   "range.1h": "1 h",
@@ -414,15 +422,30 @@ export const en = {
   "param.battery": "Battery",
   "param.smoke_density": "Smoke density",
 
+  "alerts.view.open": "Open",
+  "alerts.view.mine": "Mine",
+  "alerts.view.done": "Done",
+  "alerts.view.all": "All",
+  "alerts.new": "New",
+  "alerts.inProgress": "In progress",
+  "alerts.emptyMine": "You have nothing in hand",
+  "alerts.emptyMineHint": "What you acknowledge stands here until it is confirmed.",
+  "alerts.reminder": "You have taken {count} and not confirmed them yet",
+
+  "delivery.reason.unreadable-address": "its address cannot be read",
+  "delivery.perhaps": "may have arrived",
+
+  "doubt.short.time_quality": "Time uncertain",
+  "doubt.short.owner_doubtful": "Sender uncertain",
+  "doubt.short.shape_doubtful": "Partly unreadable",
+  "doubt.short.unconfirmed_since": "Old message",
+
   "error.title": "That did not work",
   "error.server-unreachable":
     "The server cannot be reached. Your connection may be down; we keep trying.",
-  "error.forbidden": "Your account may not see or do this.",
-  "error.not-found": "There is nothing like this here, or it is not for your role.",
-  "error.rate-limited": "Too many requests. Please wait a moment.",
-  "error.conflict": "Somebody else changed this a moment ago. Look again before you go on.",
   "error.server": "Something broke on the server. The operators can find it under this code.",
-  "error.other": "The server refused: {detail}",
+  "error.stale": "What you see below is what it was before.",
+  "error.unknown": "The server refused. It said (in English): {detail}",
 } as const;
 
 export type Key = keyof typeof en;

@@ -67,7 +67,8 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
   return fill(DICTIONARIES[speech.language][key], values);
 }
 
-/** For words that come from the server: translated if known, shown as they are if not. */
+/** For words that come from the server: translated if known. One that is not is shown as it is:
+ * a parameter's name, or an English word on a page in another language. */
 export function word(prefix: string, name: string): string {
   const key = `${prefix}.${name}`;
   return key in en ? t(key as Key) : name.replaceAll("_", " ");

@@ -3,21 +3,43 @@
  * Pages read from here; only `stream` and loaders write.
  */
 
+/* eslint svelte/prefer-svelte-reactivity: "off" -- the sets here are bookkeeping, never shown */
+
 import { SvelteMap } from "svelte/reactivity";
 import { Problem, answer, api } from "../api/client";
-import type { Alert, AlertPage, Device, SeriesLatest } from "../api/model";
-import { byUrgency, isOpen, newestFirst } from "../urgency";
+import type { Alert, AlertSummary, Device, OpenAlerts, SeriesLatest } from "../api/model";
+import { byUrgency, isOpen } from "../urgency";
+import { AlertFeed } from "./feed.svelte";
+import { forgetting } from "./forgetting.svelte";
 import { now } from "./now.svelte";
 
-const PAGE = 100;
-const OPEN_PAGE = 200;
-const MOST_OPEN = 2_000;
 /** A page that stands for months starts afresh when it has heard of so many alerts. */
 const MOST_ALERTS = 5_000;
+/** The stream's server and the one that raised an alert. */
+const SERVERS_DIFFER_MS = 5_000;
+const COUNT_EVERY_MS = 1_000;
+const NOTHING: OpenAlerts = {
+  total: { new: 0, in_progress: 0, mine: 0 },
+  domains: {},
+  devices: [],
+};
 
-class City {
+/** A whole alert as a list shows it. */
+export function summaryOf(alert: Alert): AlertSummary {
+  const marks = ["time_quality", "owner_doubtful", "shape_doubtful", "unconfirmed_since"] as const;
+  return {
+    ...alert,
+    evidence: alert.evidence.state,
+    doubts: marks.filter((mark) => (alert.detail[mark] ?? null) !== null),
+  };
+}
+
+export class City {
   devices = new SvelteMap<string, Device>();
-  alerts = new SvelteMap<string, Alert>();
+  /** Every alert that any list has heard of. */
+  alerts = new SvelteMap<string, AlertSummary>();
+  /** How often the stream has told of each: whoever shows one whole asks for it again. */
+  told = new SvelteMap<string, number>();
   /** Latest value per `device/parameter`, from the stream. */
   latest = new SvelteMap<string, SeriesLatest>();
   /** Counts visit events, so that footprints know when to look again. */
@@ -25,144 +47,168 @@ class City {
   loaded = $state(false);
   /** Counts how often all was loaded again, after the connection had been away. */
   renewed = $state(0);
-  /** Where older alerts go on; null when all are here. */
-  older = $state<string | null>(null);
-  /** When the oldest was raised of those without a gap; null when all are here. */
-  reach = $state<string | null>(null);
-  /** There are more open alerts than anybody can look through. */
-  overflowing = $state(false);
-  problem: Problem | null = $state(null);
+  /** How many are open: of all, not of those that are loaded. */
+  counts: OpenAlerts = $state.raw(NOTHING);
+  problem: Problem | null = $state.raw(null);
   /** The alert that was announced last, for screen readers. */
-  announced: Alert | null = $state(null);
+  announced: AlertSummary | null = $state.raw(null);
+  /** What needs somebody, the most urgent first; the console begins with it. */
+  readonly urgent = new AlertFeed(this, { view: "open" });
 
-  /** The newest first, as far back as all have been loaded; open ones may be older than that. */
-  newest: Alert[] = $derived(
-    [...this.alerts.values()]
-      .filter((alert) => this.reach === null || alert.raised >= this.reach)
-      .sort(newestFirst),
-  );
-  open: Alert[] = $derived(
-    [...this.alerts.values()].filter((alert) => isOpen(alert, now.date)).sort(byUrgency),
-  );
   deviceList: Device[] = $derived(
     [...this.devices.values()].sort((a, b) => a.device.localeCompare(b.device)),
   );
 
   /** Answers to an earlier question, or to one of another account, are not taken. */
   #turn = 0;
-  /** Alerts and devices that the stream told of while a load was under way: it knows better. */
-  #told = new Set<string>();
+  /** Alerts and devices that the stream told of, by each load that is under way. */
+  #listening = new Set<Set<string>>();
+  /** From when on the stream has told of everything, by the server's clock. */
+  #since = -Infinity;
+  #recount: ReturnType<typeof setTimeout> | undefined;
+  #counted = 0;
 
-  /** Everything that needs somebody, however old, and the newest of all. */
-  async load(): Promise<void> {
+  constructor() {
+    forgetting.onForget(() => {
+      const before = this.loaded;
+      this.forget();
+      if (before) void this.load();
+    });
+  }
+
+  /** Devices, what is open, and the first page of it. `time` is the server's, where the stream
+   * has just begun: what is raised from then on it tells of. */
+  async load(time?: string): Promise<void> {
     const turn = ++this.#turn;
-    this.#told.clear();
+    const missedSince = this.#since;
+    if (time !== undefined) this.#since = Date.parse(time) - SERVERS_DIFFER_MS;
+    const told = this.listen();
+    const known = new Set(this.alerts.keys());
     try {
-      const [devices, newest, open] = await Promise.all([
+      const [devices, counts] = await Promise.all([
         answer(api.GET("/api/v1/devices")),
-        answer(api.GET("/api/v1/alerts", { params: { query: { limit: PAGE } } })),
-        this.#loadOpen(),
+        answer(api.GET("/api/v1/alerts/open")),
+        this.urgent.load(),
       ]);
       if (turn !== this.#turn) return;
-      this.#replaceDevices(devices.devices);
-      this.#replaceAlerts([...open, ...newest.alerts]);
-      this.#reached(newest);
-      this.problem = null;
-      if (this.loaded) this.renewed += 1;
+      this.counts = counts;
+      this.#replaceDevices(devices.devices, told);
+      this.problem = this.urgent.problem;
+      if (this.problem) return;
+      if (this.loaded) {
+        this.renewed += 1;
+        this.#announceMissed(known, missedSince);
+      }
       this.loaded = true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (turn === this.#turn) this.problem = error;
+    } finally {
+      this.#listening.delete(told);
     }
   }
 
-  async #loadOpen(): Promise<Alert[]> {
-    const found: Alert[] = [];
-    let before: string | null = null;
-    do {
-      const query: { active: boolean; limit: number; before: string | null } = {
-        active: true,
-        limit: OPEN_PAGE,
-        before,
-      };
-      const page = await answer(api.GET("/api/v1/alerts", { params: { query } }));
-      found.push(...page.alerts);
-      before = page.next;
-    } while (before !== null && found.length < MOST_OPEN);
-    this.overflowing = before !== null;
-    return found;
+  /** The worst of what was raised while the connection was away. */
+  #announceMissed(known: ReadonlySet<string>, since: number): void {
+    const [worst] = [...this.alerts.values()]
+      .filter((alert) => !known.has(alert.id) && isOpen(alert, now.date))
+      .filter((alert) => Date.parse(alert.raised) >= since)
+      .sort(byUrgency);
+    if (worst) this.announced = worst;
   }
 
-  #replaceDevices(devices: readonly Device[]): void {
+  /** Ids that the stream tells of from here on: it knows better than an answer on its way. */
+  listen(): Set<string> {
+    const told = new Set<string>();
+    this.#listening.add(told);
+    return told;
+  }
+
+  /** Of `shown`, forgets what is not in `there` and was not told of meanwhile: it was removed. */
+  keepOnly(shown: readonly string[], there: ReadonlySet<string>, told: Set<string>): void {
+    this.#listening.delete(told);
+    for (const id of shown) {
+      if (!there.has(id) && !told.has(id)) this.alerts.delete(id);
+    }
+  }
+
+  #replaceDevices(devices: readonly Device[], told: ReadonlySet<string>): void {
     const there = new Set(devices.map((device) => device.device));
     for (const name of [...this.devices.keys()]) {
-      if (!there.has(name) && !this.#told.has(`device/${name}`)) this.devices.delete(name);
+      if (!there.has(name) && !told.has(`device/${name}`)) this.devices.delete(name);
     }
     for (const device of devices) {
-      if (!this.#told.has(`device/${device.device}`)) this.devices.set(device.device, device);
+      if (!told.has(`device/${device.device}`)) this.devices.set(device.device, device);
     }
-  }
-
-  /** What is no longer told of is forgotten: a consent may have been taken back meanwhile. */
-  #replaceAlerts(alerts: readonly Alert[]): void {
-    const there = new Set(alerts.map((alert) => alert.id));
-    for (const id of [...this.alerts.keys()]) {
-      if (!there.has(id) && !this.#told.has(id)) this.alerts.delete(id);
-    }
-    const fresh = alerts.filter((alert) => !this.alerts.has(alert.id) && isOpen(alert, now.date));
-    for (const alert of alerts) this.take(alert);
-    const worst = fresh.sort(byUrgency)[0];
-    if (this.loaded && worst) this.announced = worst;
-  }
-
-  /** One page further into the past. Throws a `Problem`. */
-  async loadOlder(): Promise<void> {
-    const turn = this.#turn;
-    const page = await answer(
-      api.GET("/api/v1/alerts", { params: { query: { limit: PAGE, before: this.older } } }),
-    );
-    if (turn !== this.#turn) return;
-    for (const alert of page.alerts) this.take(alert);
-    this.#reached(page);
-  }
-
-  #reached(page: AlertPage): void {
-    this.older = page.next;
-    this.reach = page.next === null ? null : (page.alerts.at(-1)?.raised ?? null);
   }
 
   /** Keeps an alert, unless a later version of it is here already. */
-  take(alert: Alert): void {
+  take(alert: AlertSummary): void {
     const known = this.alerts.get(alert.id);
     if (!known || known.version <= alert.version) this.alerts.set(alert.id, alert);
   }
 
+  /** What was done here, before the stream tells of it. */
+  done(alert: Alert): void {
+    this.take(summaryOf(alert));
+    this.#countSoon();
+  }
+
   /** Takes an alert from the stream; a new one is announced. */
-  receive(alert: Alert): void {
+  receive(alert: AlertSummary): void {
     const fresh = !this.alerts.has(alert.id);
-    this.#told.add(alert.id);
+    for (const told of this.#listening) told.add(alert.id);
     this.take(alert);
-    // An old one that is not in the list is heard of, too, when somebody takes it.
-    const recent = this.reach === null || alert.raised >= this.reach;
-    if (fresh && recent && this.loaded && alert.state.active) this.announced = alert;
-    if (this.alerts.size > MOST_ALERTS) void this.load();
+    this.told.set(alert.id, (this.told.get(alert.id) ?? 0) + 1);
+    this.#countSoon();
+    // An old one that no list has reached is heard of, too, when something happens to it.
+    const raised = Date.parse(alert.raised) >= this.#since;
+    if (fresh && raised && this.loaded && alert.state.active) this.announced = alert;
+    if (this.alerts.size > MOST_ALERTS) {
+      this.alerts.clear();
+      void this.load();
+    }
   }
 
   receiveDevice(device: Device): void {
-    this.#told.add(`device/${device.device}`);
+    for (const told of this.#listening) told.add(`device/${device.device}`);
     this.devices.set(device.device, device);
+  }
+
+  /** Counts are the server's. Asked for once a second at most, however much happens. */
+  #countSoon(): void {
+    if (this.#recount !== undefined) return;
+    const wait = Math.max(0, this.#counted + COUNT_EVERY_MS - Date.now());
+    this.#recount = setTimeout(() => {
+      this.#recount = undefined;
+      void this.count();
+    }, wait);
+  }
+
+  /** Asks how many are open. What fails is asked again with the next change. */
+  async count(): Promise<void> {
+    const turn = this.#turn;
+    this.#counted = Date.now();
+    try {
+      const counts = await answer(api.GET("/api/v1/alerts/open"));
+      if (turn === this.#turn) this.counts = counts;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+    }
   }
 
   forget(): void {
     this.#turn += 1;
-    this.#told.clear();
+    clearTimeout(this.#recount);
+    this.#recount = undefined;
+    this.#listening.clear();
     this.devices.clear();
     this.alerts.clear();
+    this.told.clear();
     this.latest.clear();
+    this.urgent.forget();
+    this.counts = NOTHING;
     this.loaded = false;
-    this.older = null;
-    this.reach = null;
-    this.overflowing = false;
     this.announced = null;
     this.problem = null;
   }

@@ -3,8 +3,9 @@
  * under a sleeping laptop for instance, is known by the heartbeats that it no longer brings. */
 
 import { answer, api } from "../api/client";
-import type { Alert, Device, SeriesLatest } from "../api/model";
+import type { AlertSummary, Device, SeriesLatest } from "../api/model";
 import { city } from "./city.svelte";
+import { forgetting } from "./forgetting.svelte";
 import { Resting } from "./resting";
 
 export type LiveState = "connecting" | "live" | "reconnecting";
@@ -14,6 +15,11 @@ const LAST_RETRY_MS = 30_000;
 /** Three heartbeats of the server. */
 const SILENCE_MS = 45_000;
 const LOOK_MS = 5_000;
+
+interface News {
+  rights?: string;
+  time?: string;
+}
 
 interface ReadingNews {
   device: string;
@@ -28,11 +34,20 @@ class Stream {
   #delay = FIRST_RETRY_MS;
   #heard = 0;
   #resting = false;
+  /** The server's digest of what we may see. */
+  #rights: string | null = null;
 
   constructor() {
     // Awake, or on the network again: there is no reason to wait any longer.
     document.addEventListener("visibilitychange", () => this.#look());
-    addEventListener("pageshow", () => this.#look());
+    addEventListener("pageshow", (event) => {
+      // Put aside and shown again as it was: what happened meanwhile it has not heard of.
+      if (event.persisted && this.#source) this.#connect();
+      this.#look();
+    });
+    addEventListener("pagehide", (event) => {
+      if (event.persisted) forgetting.beforeRest();
+    });
     addEventListener("online", () => this.#source && this.#connect());
     new Resting(
       () => this.#rest(),
@@ -54,6 +69,12 @@ class Stream {
     this.#source?.close();
     this.#source = null;
     this.#resting = false;
+  }
+
+  /** Another account comes, with rights of its own. */
+  end(): void {
+    this.stop();
+    this.#rights = null;
   }
 
   #rest(): void {
@@ -89,13 +110,15 @@ class Stream {
         this.#heard = Date.now();
         take(JSON.parse(event.data));
       });
-    on("heartbeat", () => {
+    on("heartbeat", (data) => {
+      this.#mayStill(data as News);
       // The first one says that from here on we are told of everything. What was before is
       // asked for whole: the feed may not reach back that far.
-      if (behind) void city.load();
+      const { time } = data as News;
+      if (behind) void city.load(time);
       behind = false;
     });
-    on("alert", (data) => city.receive(data as Alert));
+    on("alert", (data) => city.receive(data as AlertSummary));
     on("device", (data) => city.receiveDevice(data as Device));
     on("reading", (data) => {
       const { device, values } = data as ReadingNews;
@@ -106,8 +129,29 @@ class Stream {
     on("visit", () => {
       city.visits += 1;
     });
-    // The server no longer knows all that we missed.
-    on("resync", () => void city.load());
+    // The server no longer knows all that we missed, or our rights are others than they were.
+    on("resync", (data) => {
+      if (!this.#mayStill(data as News)) return;
+      void city.load();
+    });
+    on("ended", () => {
+      // Too many pages of this session listen, and this one was the first. It goes on when it is
+      // looked at again, or after a while.
+      source.close();
+      this.state = "reconnecting";
+      this.#delay = LAST_RETRY_MS;
+      this.#again();
+    });
+  }
+
+  /** Whether we may see what we might before. If not, all of that is forgotten and asked anew. */
+  #mayStill({ rights }: News): boolean {
+    if (rights === undefined) return true;
+    const before = this.#rights;
+    this.#rights = rights;
+    if (before === null || before === rights) return true;
+    forgetting.everywhere();
+    return false;
   }
 
   #look(): void {

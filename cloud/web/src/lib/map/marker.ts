@@ -1,7 +1,7 @@
 /** What stands on the map, and how it looks. Markers that can be chosen are
  * buttons: keyboards and readers reach them. */
 
-import type { Alert, AlertDomain, DeviceState, Severity } from "../api/model";
+import type { AlertDomain, DeviceState, Severity } from "../api/model";
 import { PATHS } from "../ui/Icon.svelte";
 import type { Position } from "../geo";
 
@@ -61,11 +61,6 @@ export function dress(element: HTMLElement, mark: Mark, selected: boolean): void
 
 const RANK: Record<Severity, number> = { critical: 0, major: 1, minor: 2, info: 3 };
 
-/** The worst severity among a device's alerts. */
-export function worst(alerts: readonly Alert[]): Severity | null {
-  let found: Severity | null = null;
-  for (const { severity } of alerts) {
-    if (found === null || RANK[severity] < RANK[found]) found = severity;
-  }
-  return found;
-}
+/** The more severe of two. */
+export const worse = (one: Severity | null, other: Severity): Severity =>
+  one !== null && RANK[one] <= RANK[other] ? one : other;

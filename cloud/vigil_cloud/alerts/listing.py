@@ -1,0 +1,223 @@
+"""Which alerts a list shows, page by page, and how many there are beyond the page.
+
+Each scope of a reader (a domain that a role opens, a person who consented) is a walk along an
+index of its own that ends after a page. However many alerts there are, a page costs what it
+shows: no table is read whole, and only the ends of the walks are put in order
+(tests/cloud/alerts/test_plans.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.schema import Doubt, Work
+from vigil_cloud.alerts.visibility import scopes
+from vigil_cloud.alerts.work import PRIORITIES
+from vigil_cloud.identity.reader import Reader
+
+DOUBTS: Final[tuple[Doubt, ...]] = (
+    "time_quality",
+    "owner_doubtful",
+    "shape_doubtful",
+    "unconfirmed_since",
+)
+_SHOWN: Final = (
+    AlertRow.id,
+    AlertRow.version,
+    AlertRow.domain,
+    AlertRow.kind,
+    AlertRow.gateway,
+    AlertRow.device,
+    AlertRow.title,
+    AlertRow.title_zh,
+    AlertRow.severity,
+    AlertRow.active,
+    AlertRow.acknowledged,
+    AlertRow.confirmed,
+    AlertRow.shelved_until,
+    AlertRow.out_of_service,
+    AlertRow.priority,
+    AlertRow.raised,
+    AlertRow.event_time,
+    AlertRow.cleared,
+    AlertRow.acknowledged_by,
+    AlertRow.acknowledged_at,
+    AlertRow.evidence_sha256,
+    AlertRow.person_key,
+    AlertRow.person_name,
+    AlertRow.latitude,
+    AlertRow.longitude,
+    AlertRow.detail["phase"].as_string().label("phase"),
+    *(
+        case((AlertRow.detail[doubt].as_string().is_not(None), 1), else_=0).label(doubt)
+        for doubt in DOUBTS
+    ),
+)
+"""What a list's row shows: of ``detail``, which may hold a curve, only what is named here."""
+
+Order = Literal["newest", "urgent"]
+"""``urgent``: by priority (``work``), then the newest."""
+
+
+class Cursor(NamedTuple):
+    """Where a page ended."""
+
+    raised: datetime
+    id: str
+    priority: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Of what ``__str__`` gave; the route has checked its form."""
+        *priority, raised, alert = text.split("_")
+        # Through whole microseconds: a float would miss the row that the cursor names.
+        whole, fraction = raised.split(".")
+        at = datetime.fromtimestamp(int(whole), UTC).replace(microsecond=int(fraction))
+        return cls(at, alert, int(priority[0]) if priority else None)
+
+    def __str__(self) -> str:
+        where = f"{int(self.raised.timestamp())}.{self.raised.microsecond:06d}_{self.id}"
+        return where if self.priority is None else f"{self.priority}_{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for. ``mine``: taken by the reader."""
+
+    work: frozenset[Work] = frozenset()
+    mine: bool = False
+    domain: AlertDomain | None = None
+    device: str | None = None
+    active: bool | None = None
+    """Part 9's Retain, as scripts of the first release ask for it."""
+
+    @property
+    def states(self) -> frozenset[Work]:
+        """What is mine is what I have in hand, unless other states are named."""
+        return self.work or (frozenset({"in_progress"}) if self.mine else frozenset())
+
+    @property
+    def order(self) -> Order:
+        """Work that waits is shown by urgency, what happened by time."""
+        return "urgent" if self.mine or (self.states and "done" not in self.states) else "newest"
+
+
+def page(
+    session: Session, reader: Reader, wanted: Wanted, limit: int, after: Cursor | None
+) -> tuple[Sequence[Row[Any]], Cursor | None]:
+    """One page of what the reader may see, and where the next begins. One statement."""
+    walks = [select(*_SHOWN).where(*conditions) for conditions in _walks(reader, wanted, after)]
+    if not walks:
+        return [], None
+    rows = session.execute(_merged(walks, wanted.order, limit + 1)).all()
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    ended = Cursor(last.raised, last.id, last.priority if wanted.order == "urgent" else None)
+    return rows[:limit], ended
+
+
+def by_id(session: Session, ids: Collection[str]) -> Sequence[Row[Any]]:
+    """These rows, whoever may see them: the caller asks ``visibility`` for each reader."""
+    return session.execute(select(*_SHOWN).where(AlertRow.id.in_(ids))).all() if ids else []
+
+
+def open_counts(session: Session, reader: Reader, now: datetime) -> Sequence[Row[Any]]:
+    """Of each device with open alerts that are not shelved: how many of each priority, how many
+    of these the reader has taken, and where they are. One statement along the open ones alone."""
+    mine = case((AlertRow.acknowledged_by == reader.username, 1), else_=0)
+    shelved = and_(AlertRow.shelved_until.is_not(None), AlertRow.shelved_until > now)
+    parts = [
+        select(
+            AlertRow.domain,
+            AlertRow.device,
+            AlertRow.priority,
+            func.count().label("number"),
+            func.sum(mine).label("mine"),
+            func.max(AlertRow.latitude).label("latitude"),
+            func.max(AlertRow.longitude).label("longitude"),
+        )
+        .where(scope, AlertRow.priority > 0, not_(shelved))
+        .group_by(AlertRow.domain, AlertRow.device, AlertRow.priority)
+        for scope in scopes(reader)
+    ]
+    return session.execute(union_all(*parts)).all() if parts else []
+
+
+def _walks(
+    reader: Reader, wanted: Wanted, after: Cursor | None
+) -> list[tuple[ColumnElement[bool], ...]]:
+    """The conditions of each walk: disjoint, and each along one index."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.mine:
+        conditions.append(AlertRow.acknowledged_by == reader.username)
+    if wanted.device is not None:
+        conditions.append(AlertRow.device == wanted.device)
+    if wanted.states:
+        conditions.append(_in_states(wanted.states))
+    if wanted.active is not None:
+        retained = or_(AlertRow.active, not_(AlertRow.acknowledged))
+        conditions.append(retained if wanted.active else not_(retained))
+    if after is not None:
+        conditions.append(_beyond(after))
+    return [(scope, *conditions) for scope in scopes(reader, wanted.domain)]
+
+
+def _in_states(states: frozenset[Work]) -> ColumnElement[bool]:
+    bounds = sorted(PRIORITIES[state] for state in states)
+    merged = [bounds[0]]
+    for low, high in bounds[1:]:  # neighbours become one stretch of the index
+        if low == merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], high)
+        else:
+            merged.append((low, high))
+    return or_(
+        false(),
+        *(
+            AlertRow.priority == low if low == high else AlertRow.priority.between(low, high)
+            for low, high in merged
+        ),
+    )
+
+
+def _beyond(after: Cursor) -> ColumnElement[bool]:
+    """Compared as one: the walk begins there instead of leaving out what lies before."""
+    if after.priority is None:
+        return tuple_(AlertRow.raised, AlertRow.id) < tuple_(after.raised, after.id)
+    ended = tuple_(after.priority, after.raised, after.id)
+    return tuple_(AlertRow.priority, AlertRow.raised, AlertRow.id) < ended
+
+
+def _merged(walks: Sequence[Select[Any]], order: Order, limit: int) -> Select[Any]:
+    """Each walk ends after a page, so that what is left to sort are a few pages at most."""
+    names = ("priority", "raised", "id") if order == "urgent" else ("raised", "id")
+
+    def first(query: Select[Any]) -> Select[Any]:
+        columns = (query.selected_columns[name] for name in names)
+        return query.order_by(*(column.desc() for column in columns)).limit(limit)
+
+    if len(walks) == 1:
+        return first(walks[0])
+    pages = [select(first(walk).subquery()) for walk in walks]
+    return first(select(union_all(*pages).subquery()))

@@ -1,0 +1,291 @@
+"""One look for all open event streams of this process: what changed, and what each reader may see.
+
+However many streams are open, a change costs the same number of statements: the feed is read
+once, what it names is read and rendered once, and the rights of all readers are asked together.
+Who is shown what is decided for each reader alone, on rights that were asked after the change
+was read and are at most ``FRESH_S`` old when it is sent; a stream that comes later to its turn
+asks for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import structlog
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed, listing
+from vigil_cloud.alerts.models import FeedEntry
+from vigil_cloud.alerts.places import places_of
+from vigil_cloud.alerts.presentation import note_reading, summaries
+from vigil_cloud.alerts.schema import VisitEntry
+from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.routes import visit_entry
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.sessions import readers_of_sessions
+from vigil_cloud.live_devices import DeviceNews, DeviceWatch
+from vigil_cloud.services import Services
+
+POLL_S: Final = 0.25
+"""How often other processes' changes are looked for."""
+BREATH_S: Final = 0.03
+"""Least time between two looks: under load many changes are sent together."""
+RIGHTS_EVERY_S: Final = 0.5
+"""How often rights are asked where nothing happens: one that ended is noticed as fast."""
+FRESH_S: Final = 1.0
+"""So old may rights be that something is sent on. Older ones are asked anew, by the stream."""
+DEVICES_EVERY_S: Final = 1.0
+BATCH: Final = 200
+INBOX: Final = 256
+STREAMS_PER_SESSION: Final = 8
+"""A browser has six connections to a server."""
+STREAMS_PER_ACCOUNT: Final = 40
+
+_log = structlog.get_logger(__name__)
+Way = Literal["alert", "visit"]
+
+
+class VisitNews(VisitEntry):
+    """A visit, and whose it was."""
+
+    person_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One alert or visit as it now is, rendered once, and what decides who may see it."""
+
+    number: int
+    kind: Way
+    key: str
+    domain: str
+    person_key: str | None
+    json: str
+
+    def shown_to(self, reader: Reader) -> bool:
+        """Whether this reader may see it. Visits are whereabouts: by consent alone."""
+        return may_see(reader, self.domain, self.person_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Whose sessions are open, and what each may see, at one moment of the monotonic clock."""
+
+    asked: float = float("-inf")
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    """By the digest of the session's token; those that are over are missing."""
+
+    def fresh(self, since: float) -> bool:
+        """Whether something may be sent on them, to a stream that is open since then."""
+        return self.asked >= since and time.monotonic() - self.asked <= FRESH_S
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found: the feed's changes in ``(after, head]``, and devices that changed."""
+
+    rights: Rights
+    after: int = 0
+    head: int = 0
+    changes: tuple[Change, ...] = ()
+    devices: tuple[DeviceNews, ...] = ()
+
+
+class Ended(Exception):
+    """The stream is to end. The reader may come back, unless there is a reason not to."""
+
+    def __init__(self, reason: str | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Inbox:
+    """One stream's queue of looks."""
+
+    def __init__(self, session: str, account_id: int) -> None:
+        self.session = session
+        self.account_id = account_id
+        self.since = time.monotonic()
+        self._queue: asyncio.Queue[Look | Ended] = asyncio.Queue(INBOX)
+
+    async def get(self) -> Look:
+        """The next look. Raises ``Ended``."""
+        found = await self._queue.get()
+        if isinstance(found, Ended):
+            raise found
+        return found
+
+    def put(self, news: Look | Ended) -> None:
+        """Where the reader is too slow, what waits is forgotten and the stream ends: the reader
+        comes back and catches up."""
+        while True:
+            try:
+                return self._queue.put_nowait(news)
+            except asyncio.QueueFull:
+                while not self._queue.empty():
+                    self._queue.get_nowait()
+                news = Ended(None)
+
+
+class Hub:
+    """Looks for changes once for all readers of this process, while there are any."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._inboxes: list[Inbox] = []  # the oldest first
+        self._looks = (self._follow_feed, self._follow_devices)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.cipher = Cipher(services.settings.secret)
+        self.rights = Rights()
+
+    @contextmanager
+    def subscribe(self, session: str, account_id: int) -> Iterator[Inbox]:
+        """A queue of looks for as long as the reader reads."""
+        inbox = Inbox(session, account_id)
+        self._inboxes.append(inbox)
+        self._make_room(inbox)
+        # Each by itself: after the last reader has gone they end at different times.
+        for look in self._looks:
+            task = self._tasks.get(look.__name__)
+            if task is None or task.done():
+                self._tasks[look.__name__] = asyncio.create_task(look())
+        try:
+            yield inbox
+        finally:
+            if inbox in self._inboxes:
+                self._inboxes.remove(inbox)
+
+    def _make_room(self, new: Inbox) -> None:
+        """End the oldest streams of the same session and account beyond what they may have. Not
+        the new one: what is oldest may be a connection that died without a word."""
+        of_session = [one for one in self._inboxes if one.session == new.session]
+        of_account = [one for one in self._inboxes if one.account_id == new.account_id]
+        for one in {
+            *of_session[:-STREAMS_PER_SESSION],
+            *of_account[:-STREAMS_PER_ACCOUNT],
+        }:
+            one.put(Ended("too-many-streams"))
+            self._inboxes.remove(one)
+
+    def close(self) -> None:
+        """End every stream."""
+        for inbox in self._inboxes:
+            inbox.put(Ended(None))
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _follow_feed(self) -> None:
+        position: int | None = None
+        with self._services.changed.listen() as ear:
+            while self._inboxes:
+                try:
+                    look = await run_in_threadpool(self._look, position, self._sessions())
+                    if look is not None:
+                        position = look.head
+                        self._tell(look)
+                except Exception as error:  # a store that is away comes back; readers wait
+                    _log.warning("feed-not-read", exc_info=error)
+                await asyncio.sleep(BREATH_S)
+                await ear.wait(POLL_S)
+
+    async def _follow_devices(self) -> None:
+        # Apart from the feed: the time series may answer slowly, an alert must not wait for it.
+        watch = DeviceWatch(self._services)
+        while self._inboxes:
+            try:
+                if devices := await run_in_threadpool(watch.changed):
+                    rights = await run_in_threadpool(self._ask, self._sessions())
+                    self._tell(Look(rights, devices=devices))
+            except Exception as error:  # a store that is away comes back; readers wait
+                _log.warning("devices-not-read", exc_info=error)
+            await asyncio.sleep(DEVICES_EVERY_S)
+
+    def _sessions(self) -> frozenset[str]:
+        return frozenset(inbox.session for inbox in self._inboxes)
+
+    def _tell(self, look: Look) -> None:
+        for inbox in list(self._inboxes):
+            inbox.put(look)
+
+    def _look(self, position: int | None, sessions: frozenset[str]) -> Look | None:
+        """What happened since, and who may see it. ``None``: nothing, and all rights as before."""
+        with self._services.sessions() as session:
+            head = feed.head(session)
+            if position is None:
+                return Look(self._ask(sessions), after=head, head=head)
+            entries = feed.after(session, position, BATCH) if head != position else []
+            if not entries:
+                if time.monotonic() - self.rights.asked < RIGHTS_EVERY_S:
+                    return None
+                before = self.rights.readers
+                rights = self._ask(sessions)
+                changed = any(rights.readers.get(one) != before[one] for one in before)
+                return Look(rights, after=position, head=position) if changed else None
+            changes = changes_of(self._services, session, self.cipher, entries)
+        # After the changes were read: who lost a right before them must not be told of them.
+        rights = self._ask(sessions)
+        note_shown(self._services, rights.readers.values(), changes)
+        return Look(rights, after=position, head=entries[-1].number, changes=tuple(changes))
+
+    def _ask(self, sessions: frozenset[str]) -> Rights:
+        asked = time.monotonic()
+        self.rights = Rights(asked, readers_of_sessions(self._services, sessions))
+        return self.rights
+
+
+def changes_of(
+    services: Services, session: Session, cipher: Cipher, entries: Iterable[FeedEntry]
+) -> list[Change]:
+    """What these entries of the feed speak of, as it now is, for whoever may see it. Several
+    changes of one thing are told once, at the last of them."""
+    last = {(entry.kind, entry.key): entry.number for entry in entries}
+    alerts = {key: number for (kind, key), number in last.items() if kind == "alert"}
+    visits = {key: number for (kind, key), number in last.items() if kind == "visit"}
+    found = [*_alerts(services, session, cipher, alerts), *_visits(services, session, visits)]
+    return sorted(found, key=lambda change: change.number)
+
+
+def _alerts(
+    services: Services, session: Session, cipher: Cipher, numbers: Mapping[str, int]
+) -> Iterator[Change]:
+    rows = listing.by_id(session, numbers)
+    for row, shown in zip(rows, summaries(session, cipher, rows, services.now()), strict=True):
+        json = shown.model_dump_json()
+        yield Change(numbers[row.id], "alert", row.id, row.domain, row.person_key, json)
+
+
+def _visits(services: Services, session: Session, numbers: Mapping[str, int]) -> Iterator[Change]:
+    if not numbers:
+        return
+    query = select(Visit).where(Visit.id.in_(numbers), Visit.person_key.is_not(None))
+    visits = list(session.scalars(query))
+    places = places_of(session, {visit.device for visit in visits})
+    for visit in visits:
+        entry = visit_entry(visit, places[visit.device], services.now())
+        news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
+        json = news.model_dump_json()
+        yield Change(numbers[visit.id], "visit", visit.id, "checkin", visit.person_key, json)
+
+
+def note_shown(services: Services, readers: Iterable[Reader], changes: Iterable[Change]) -> None:
+    """Write down for each account whose whereabouts it is shown, before it is."""
+    personal = [change for change in changes if change.person_key is not None]
+    if not personal:
+        return
+    accounts = {reader.account_id: reader for reader in readers}
+    with writing(services.sessions) as session:
+        for reader in accounts.values():
+            for kind, way in (("alert", "stream"), ("visit", "stream visits")):
+                seen = [one for one in personal if one.kind == kind and one.shown_to(reader)]
+                if seen:
+                    note_reading(session, reader, seen, way, services.now(), automatic=True)

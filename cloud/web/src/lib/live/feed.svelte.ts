@@ -1,0 +1,141 @@
+/** One list of alerts: pages of it from the server, kept up to date by what the stream tells. */
+
+/* eslint svelte/prefer-svelte-reactivity: "off" -- the sets here are bookkeeping, never shown */
+
+import { Problem, answer, api } from "../api/client";
+import type { AlertDomain, AlertSummary } from "../api/model";
+import { byUrgency, isShelved, newestFirst } from "../urgency";
+import type { City } from "./city.svelte";
+import { now } from "./now.svelte";
+
+export const VIEWS = ["open", "mine", "done", "all"] as const;
+export type View = (typeof VIEWS)[number];
+
+export interface Wanted {
+  view: View;
+  domain?: AlertDomain | null;
+  device?: string | null;
+  /** Whose work `mine` is. */
+  username?: string | null;
+}
+
+const PAGE = 50;
+const LARGEST_PAGE = 200;
+
+export class AlertFeed {
+  readonly #city: City;
+  readonly wanted: Wanted;
+  readonly #order: (a: AlertSummary, b: AlertSummary) => number;
+  /** Where the next page begins; null when all are here. */
+  next = $state<string | null>(null);
+  /** The last alert that the pages reach to. */
+  #reach = $state.raw<AlertSummary | null>(null);
+  loaded = $state(false);
+  problem: Problem | null = $state.raw(null);
+  /** Answers to an earlier question are not taken. */
+  #turn = 0;
+
+  /** In order, as far as the pages reach: what lies beyond waits for its turn, known or not. */
+  items: AlertSummary[] = $derived.by(() => {
+    const reach = this.next === null ? null : this.#reach;
+    return [...this.#city.alerts.values()]
+      .filter((alert) => this.#fits(alert) && (!reach || this.#order(alert, reach) <= 0))
+      .filter((alert) => this.wanted.view === "all" || !isShelved(alert, now.date))
+      .sort(this.#order);
+  });
+
+  constructor(city: City, wanted: Wanted) {
+    this.#city = city;
+    this.wanted = wanted;
+    const waiting = wanted.view === "open" || wanted.view === "mine";
+    this.#order = waiting ? byUrgency : newestFirst;
+  }
+
+  #fits(alert: AlertSummary): boolean {
+    const { view, domain, device, username } = this.wanted;
+    if (domain && alert.domain !== domain) return false;
+    if (device && alert.device !== device) return false;
+    if (view === "open") return alert.work !== "done";
+    if (view === "mine") return alert.work === "in_progress" && alert.acknowledged_by === username;
+    return view === "all" || alert.work === "done";
+  }
+
+  /** From the beginning, as far as it reached before. Alerts that are no longer told of are
+   * forgotten. Never throws: the problem is kept. */
+  async load(): Promise<void> {
+    const turn = ++this.#turn;
+    const before = this.loaded ? this.items.length : 0;
+    const told = this.#city.listen();
+    try {
+      const found: AlertSummary[] = [];
+      let next: string | null = null;
+      do {
+        const limit = Math.min(Math.max(PAGE, before - found.length), LARGEST_PAGE);
+        const page = await this.#ask(next, limit);
+        if (turn !== this.#turn) return;
+        found.push(...page.alerts);
+        next = page.next;
+      } while (next !== null && found.length < before);
+      this.#take(found, next);
+      this.#city.keepOnly(
+        this.items.map((alert) => alert.id),
+        new Set(found.map((alert) => alert.id)),
+        told,
+      );
+      this.problem = null;
+      this.loaded = true;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (turn === this.#turn) this.problem = error;
+    }
+  }
+
+  /** One page further. Never throws: the problem is kept. */
+  async more(): Promise<void> {
+    const { next } = this;
+    if (next === null) return;
+    const turn = this.#turn;
+    try {
+      const page = await this.#ask(next, PAGE);
+      if (turn !== this.#turn) return;
+      this.#take(page.alerts, page.next);
+      this.problem = null;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (turn === this.#turn) this.problem = error;
+    }
+  }
+
+  /** Whoever asked has gone, or may no longer see it. */
+  forget(): void {
+    this.#turn += 1;
+    this.next = null;
+    this.#reach = null;
+    this.loaded = false;
+    this.problem = null;
+  }
+
+  #take(alerts: readonly AlertSummary[], next: string | null): void {
+    for (const alert of alerts) this.#city.take(alert);
+    this.next = next;
+    this.#reach = alerts.at(-1) ?? this.#reach;
+  }
+
+  #ask(before: string | null, limit: number) {
+    const { view, domain, device } = this.wanted;
+    const query = {
+      limit,
+      before,
+      domain: domain ?? null,
+      device: device ?? null,
+      mine: view === "mine",
+      state:
+        view === "open"
+          ? (["new", "in_progress"] as const).slice()
+          : view === "done"
+            ? (["done"] as const).slice()
+            : null,
+    };
+    return answer(api.GET("/api/v1/alerts", { params: { query } }));
+  }
+}
