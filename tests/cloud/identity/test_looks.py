@@ -118,6 +118,16 @@ def test_listing_who_there_is_is_no_look(home: City) -> None:
     assert told(home) == []
 
 
+def test_what_a_page_loads_at_first_is_no_look(home: City) -> None:
+    """Devices, counts and what waits for somebody: check-ins ask for nothing and are not in it."""
+    client = home.client("daughter")
+    for _ in range(3):
+        for path in ("devices", "alerts/open", "alerts?state=new&state=in_progress", "people/mine"):
+            assert client.get(f"/api/v1/{path}").status_code == 200
+
+    assert told(home) == []
+
+
 def test_an_alert_with_a_place_is_a_look_at_that_alert(home: City) -> None:
     with home.services.sessions() as session:
         alert = session.scalar(select(AlertRow.id).where(AlertRow.domain == "checkin"))
