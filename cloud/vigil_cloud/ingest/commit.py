@@ -23,13 +23,14 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import lock_for_writing
-from vigil_cloud.database.upsert import insert, insert_missing, table_of
+from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, record_seen
+from vigil_cloud.ingest import taken
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.letters import DeadLetters, Letter, is_buried, plain
-from vigil_cloud.ingest.models import TakenEvent, Watermark
+from vigil_cloud.ingest.models import Watermark
 from vigil_cloud.ingest.port import Complaint, Handler, Received
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
@@ -236,16 +237,20 @@ class Committer:
         _lock_gateways(session, {item.decoded.gateway})
         if isinstance(item.decoded, Fact):
             if item.decoded.channel != STATUS:
-                _first_time(session, item.decoded, now)
+                taken.note(session, item.decoded, now)
             return self._ask(session, item, item.decoded)
         return None
 
     def _handle(
         self, session: Session, item: Item, fact: Fact, now: datetime, outcome: Outcome
     ) -> Refusal | None:
-        if fact.channel != STATUS and not _first_time(session, fact, now):
-            outcome.duplicates += 1
-            return None
+        if fact.channel != STATUS:
+            novelty = taken.note(session, fact, now)
+            if novelty == "known":
+                outcome.duplicates += 1
+                return None
+            if novelty == "id-used-again":
+                fact = fact._replace(marks={**fact.marks, "shape_doubtful": [taken.USED_AGAIN]})
         refusal = self._ask(session, item, fact)
         outcome.facts += refusal is None or refusal.reason != HANDLER_FAILED
         return refusal
@@ -282,7 +287,7 @@ class Committer:
     def _is_new(session: Session, item: Item) -> bool:
         arrived, decoded = item
         if isinstance(decoded, Fact):
-            return session.get(TakenEvent, (decoded.gateway, decoded.envelope.id)) is None
+            return taken.is_new(session, decoded)
         # An alarm that cannot be read has no id that counts: it is known by its dead letter.
         return (
             isinstance(decoded, Refusal)
@@ -376,16 +381,6 @@ def _move_watermarks(session: Session, outcome: Outcome, now: datetime) -> None:
             for source, progress in sorted(outcome.progress.items())
         ],
     )
-
-
-def _first_time(session: Session, fact: Fact, now: datetime) -> bool:
-    added = session.execute(
-        insert(session, TakenEvent)
-        .values(gateway=fact.gateway, event_id=fact.envelope.id, taken=now)
-        .on_conflict_do_nothing()
-        .returning(TakenEvent.event_id)
-    )
-    return added.first() is not None
 
 
 def _heard_of(items: Iterable[Item]) -> tuple[set[str], dict[str, Seen]]:

@@ -23,9 +23,9 @@ from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.port import Handler
 from vigil_cloud.ingest.queue import Arrived
-from vigil_cloud.ingest.salvage import readable_text
 from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
 from vigil_cloud.ingest.times import Limits
+from vigil_cloud.ingest.unwrap import readable_text
 from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import TimeSeriesRejected

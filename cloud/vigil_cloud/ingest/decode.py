@@ -6,7 +6,7 @@ times stay whole microseconds and a series is made once and remembered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
@@ -18,12 +18,13 @@ from vigil_cloud.ingest.salvage import (
     ALARM_TYPES,
     EPOCH_NAME,
     GATEWAY,
+    Salvaged,
     concerns_alarm,
     own_number,
-    parsed,
     salvage,
 )
 from vigil_cloud.ingest.times import Limits, judged
+from vigil_cloud.ingest.unwrap import parsed
 from vigil_cloud.timeseries.port import Point
 from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.envelope import (
@@ -100,14 +101,26 @@ class Decoder:
         self._known = Known()
 
     def decode(self, topic: str, payload: bytes, received: datetime) -> Decoded:
-        """Never raises for a bad message: that is a ``Refusal``, or an alarm with its doubts."""
+        """As ``decode_all``, the first alone."""
+        return self.decode_all(topic, payload, received)[0]
+
+    def decode_all(self, topic: str, payload: bytes, received: datetime) -> Sequence[Decoded]:
+        """Never raises for a bad message: that is a ``Refusal``, or alarms with their doubts.
+        A message that keeps the contract is one; what is read for all its doubts may hold more."""
         try:
             plain = self._known.plain(topic, payload)
             if plain is None:
-                return self._decode(topic, payload, received)
+                return (self._decode(topic, payload, received),)
             self._check_times(plain.earliest_us, plain.latest_us, received)
-            return Observation(
-                plain.gateway, plain.source, plain.sequence, plain.device, plain.points, _NO_UNITS
+            return (
+                Observation(
+                    plain.gateway,
+                    plain.source,
+                    plain.sequence,
+                    plain.device,
+                    plain.points,
+                    _NO_UNITS,
+                ),
             )
         except InvalidMessage as error:
             reason, detail = error.reason, str(error)
@@ -118,18 +131,19 @@ class Decoder:
             reason, detail = "internal", f"{type(error).__name__}: {error}"
         if concerns_alarm(topic, payload):
             found = self._salvaged(topic, payload, received, f"{reason}: {detail}")
-            if found is not None:
+            if found:
                 return found
-        return refuse(topic, payload, reason, detail)
+        return (refuse(topic, payload, reason, detail),)
 
-    def _salvaged(self, topic: str, payload: bytes, received: datetime, fault: str) -> Fact | None:
+    def _salvaged(self, topic: str, payload: bytes, received: datetime, fault: str) -> list[Fact]:
         try:
             found = salvage(topic, payload, received, fault)
         except Exception:
             _log.exception("salvaging-failed", topic=topic)
-            return None
-        if found is None:
-            return None
+            return []
+        return [self._doubtful(one, received) for one in found]
+
+    def _doubtful(self, found: Salvaged, received: datetime) -> Fact:
         envelope, data, marks = judged(
             found.envelope, found.data, received, self._limits, alarm=True
         )

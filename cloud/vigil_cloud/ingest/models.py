@@ -43,6 +43,8 @@ class TakenEvent(Base):
     gateway: Mapped[str] = mapped_column(String(63), primary_key=True)
     event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     taken: Mapped[datetime] = mapped_column(index=True)
+    said: Mapped[str | None] = mapped_column(String(32))
+    """Of an alarm: the digest of what it said, since some firmware uses an id again."""
 
 
 class DeadLetter(Base):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import hashlib
 import json
 import re
@@ -20,8 +19,9 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
+from vigil_cloud.ingest.unwrap import DANGERS, READ_BYTES, first_value, messages, readable_text
 from vigil_schemas.envelope import PAYLOADS, Envelope, Source, schema_url
 from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1, SmokeCondition
 from vigil_schemas.topics import parse
@@ -29,15 +29,12 @@ from vigil_schemas.types import ClockQuality, Lane, UtcDatetime
 
 GATEWAY: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 EPOCH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-READ_BYTES: Final = 1024 * 1024
-"""No more of a message than this is looked at."""
 ALARM_TYPES: Final = frozenset({SmokeAlarm.TYPE, SmokeAlarmV1.TYPE})
 MOST_DOUBTS: Final = 16
 _FAMILY: Final = "city.vigil.smoke.alarm."
 _CONDITIONS: Final[frozenset[str]] = frozenset(get_args(SmokeCondition))
 _CONDITIONS_V1: Final = frozenset(get_args(SmokeAlarmV1.model_fields["condition"].annotation))
 _SYNONYMS: Final = {"fire": "smoke", "flame": "smoke", "carbon_monoxide": "co"}
-_DANGERS: Final = ("smoke", "fire", "flame", "heat", "co", "carbon_monoxide", "gas")
 _ON: Final = frozenset({"true", "on", "yes", "active", "alarm", "detected", "1"})
 _OFF: Final = frozenset({"false", "off", "no", "inactive", "cleared", "0"})
 _SIGN: Final = re.compile(r"smoke|fire|flame|\bheat\b|carbon_monoxide|\bco\b", re.IGNORECASE)
@@ -63,8 +60,8 @@ def concerns_alarm(topic: str, payload: bytes) -> bool:
     return topic.endswith(f"/{Lane.ALARM}") or _FAMILY.encode() in payload[:READ_BYTES]
 
 
-def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> Salvaged | None:
-    """``None`` where no alarm can be read, or it came where nobody may send one."""
+def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> list[Salvaged]:
+    """Every alarm in it; empty where none can be read, or it came where nobody may send one."""
     addressed = parse(topic)
     if (
         addressed is None
@@ -72,18 +69,28 @@ def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> Salva
         or addressed.channel not in set(Lane)
         or not concerns_alarm(topic, payload)
     ):
-        return None
-    digest = hashlib.sha256(payload).hexdigest()
-    doubts = [fault[:200]]
-    message = parsed(payload)
-    if not message:
+        return []
+    whole = messages(payload)
+    found = [one for one in whole if one and _of_alarms(one.get("type"))]
+    if not any(whole):
         text = readable_text(payload)
         if not _SIGN.search(text):
-            return None
-        found = _SUBJECT.search(text)
-        message = {"subject": found[1] if found else None, "data": {"condition": text[:100]}}
-    elif not _of_alarms(message.get("type")):
-        return None
+            return []
+        subject = _SUBJECT.search(text)
+        message = {"subject": subject[1] if subject else None, "data": {"condition": text[:100]}}
+        found = [message]
+    several = [f"message: holds {len(whole)}"] if len(whole) > 1 else []
+    return [
+        _salvaged(topic, message, _digest(payload, number), received, [fault[:200], *several])
+        for number, message in enumerate(found)
+    ]
+
+
+def _salvaged(
+    topic: str, message: Mapping[str, Any], digest: str, received: datetime, doubts: list[str]
+) -> Salvaged:
+    addressed = parse(topic)
+    assert addressed is not None  # noqa: S101 - as ``salvage`` found
     data = _alarm(message, digest, received, doubts)
     envelope = _envelope(message, data, addressed.gateway, digest, received, doubts)
     source, sequence = own_number(topic, message)
@@ -96,6 +103,11 @@ def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> Salva
         data,
         doubts[:MOST_DOUBTS],
     )
+
+
+def _digest(payload: bytes, number: int) -> str:
+    """What names the so-many-th alarm in a payload that does not name it itself."""
+    return hashlib.sha256(payload + (b"#%d" % number if number else b"")).hexdigest()
 
 
 def own_number(topic: str, message: Mapping[str, Any]) -> tuple[str | None, int | None]:
@@ -122,45 +134,6 @@ def own_number(topic: str, message: Mapping[str, Any]) -> tuple[str | None, int 
     ):
         return None, None
     return source, sequence
-
-
-def parsed(payload: bytes) -> dict[str, Any] | None:
-    """The JSON object that the bytes hold or begin with: behind a byte-order mark, in UTF-16,
-    inside a list or a string, cut off, or with something behind it."""
-    found: Any = _json(readable_text(payload))
-    if isinstance(found, str):
-        found = _json(found)
-    if isinstance(found, list):
-        found = next((one for one in found if isinstance(one, dict)), None)
-    return found if isinstance(found, dict) else None
-
-
-def _json(text: str) -> Any:
-    """The first value in the text, or as much of it as stands before the first fault."""
-    text = text.strip("\0 \t\r\n")
-    try:
-        found = json.JSONDecoder(strict=False).raw_decode(text)[0]  # whatever stands behind it
-    except json.JSONDecodeError as error:
-        try:
-            before = text[: error.pos].rstrip().removesuffix(",")
-            found = from_json(before.encode(errors="replace"), allow_partial="trailing-strings")
-        except ValueError:
-            return None
-    except (ValueError, RecursionError):
-        return None
-    # Half a surrogate pair can be escaped and stored nowhere.
-    whole = json.dumps(found, ensure_ascii=False).encode(errors="replace")
-    return json.loads(whole) if b"?" in whole else found
-
-
-def readable_text(payload: bytes) -> str:
-    """As UTF-8 or, where it looks like it, UTF-16; what is neither is replaced."""
-    payload = payload[:READ_BYTES]
-    if payload.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return payload.decode("utf-16", errors="replace")
-    if payload[1:2] == b"\0" or payload[:1] == b"\0":  # UTF-16 that does not say so
-        return payload.replace(b"\0", b"").decode(errors="replace")
-    return payload.decode("utf-8-sig", errors="replace")
 
 
 def _of_alarms(event_type: Any) -> bool:
@@ -210,7 +183,7 @@ def _data(message: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
         except (ValueError, binascii.Error):
             found = None
     if isinstance(found, str):
-        found = _json(found)
+        found = first_value(found)
     if isinstance(found, list):
         found = next((one for one in found if isinstance(one, dict)), None)
     if isinstance(found, dict):
@@ -230,7 +203,7 @@ def _condition(values: dict[str, Any], doubts: list[str]) -> tuple[str, str | No
                 doubts.append(f"data.condition: read {said[:40]!r} as {word}")
             return word, None
     else:
-        for name in _DANGERS:
+        for name in DANGERS:
             if _truth(values.get(name)):
                 doubts.append(f"data.condition: read from the field {name}")
                 return _SYNONYMS.get(name, name), None

@@ -161,8 +161,13 @@ class Writer:
 
     def store(self, arrived: Sequence[Arrived]) -> None:
         """Decode and store a batch, however long it takes, and tell the senders."""
-        decode = self._decoder.decode
-        items = [Item(a, decode(a.topic, a.payload, a.received)) for a in arrived if a.payload]
+        decode = self._decoder.decode_all
+        items = [
+            Item(each, one)
+            for each in arrived
+            if each.payload
+            for one in decode(each.topic, each.payload, each.received)
+        ]
         try:
             self._persist(items)
         except _Stopped:

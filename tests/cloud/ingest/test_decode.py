@@ -153,7 +153,7 @@ REFUSED_WITH_NUMBER = {
         observation(GATEWAY, 5, device=DEVICE, time=NOW, step=timedelta(hours=2), records=14),
         "future-dated",
     ),
-    "a time beyond the calendar": (record(t=1e300), "future-dated"),
+    "a time beyond the calendar": (record(t=1e300), "wrong-schema"),
     "a time beyond all numbers": (record(t=1e305), "wrong-schema"),
     "an event on the observation lane of a type sent down": (
         encode(

@@ -328,3 +328,91 @@ def test_a_damaged_fire_is_still_an_alarm(data: st.DataObject) -> None:
 
     # Where its very type has been lost it may be read as something else, and is set aside whole.
     assert isinstance(found, Fact) or b"city.vigil.smoke.alarm" not in good
+
+
+def all_of(payload: bytes, topic: str = TOPIC) -> list[Any]:
+    return list(Decoder(Limits()).decode_all(topic, payload, NOW))
+
+
+def message(number: int, **data: Any) -> dict[str, Any]:
+    """The so-many-th alarm of a gateway, of a device of its own."""
+    said: dict[str, Any] = json.loads(
+        event(GATEWAY, number, fire(alarm_id=f"fire-{number:04}"), subject=f"a-{number}", time=NOW)
+    )
+    said["source"] = f"/{GATEWAY}/alarm/{EPOCH}"
+    return said | {"data": said["data"] | data}
+
+
+TOGETHER: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
+    "a batch of CloudEvents": lambda said: json.dumps(said).encode(),
+    "NDJSON": lambda said: "\n".join(json.dumps(one) for one in said).encode(),
+    "JSON text sequences": lambda said: b"".join(
+        b"\x1e" + json.dumps(one).encode() + b"\n" for one in said
+    ),
+    "one behind the other": lambda said: "".join(json.dumps(one) for one in said).encode(),
+    "a batch behind a byte-order mark": lambda said: json.dumps(said).encode("utf-8-sig"),
+    "a batch in UTF-16": lambda said: json.dumps(said).encode("utf-16"),
+    "wrapped": lambda said: json.dumps({"events": said, "sent": "now"}).encode(),
+    "wrapped each": lambda said: json.dumps([{"payload": one} for one in said]).encode(),
+    "wrapped as text": lambda said: json.dumps({"v": 1, "body": json.dumps(said)}).encode(),
+    "by name": lambda said: json.dumps({one["subject"]: one for one in said}).encode(),
+}
+
+
+@pytest.mark.parametrize("put", TOGETHER.values(), ids=TOGETHER)
+def test_every_fire_of_several_alarms_in_one_message_is_raised(
+    put: Callable[[list[dict[str, Any]]], bytes],
+) -> None:
+    """Given an end in front, which must not hide what stands behind it."""
+    found = all_of(put([message(1, active=False), message(2), message(3, condition="co")]))
+
+    assert all(isinstance(one, Fact) and one.marks["shape_doubtful"] for one in found)
+    assert [(one.envelope.subject, one.data.condition, one.data.active) for one in found] == [
+        ("a-1", "smoke", False),
+        ("a-2", "smoke", True),
+        ("a-3", "co", True),
+    ]
+    assert [one.sequence for one in found] == [1, 2, 3], "its sender hears of each"
+    assert "message: holds 3" in found[0].marks["shape_doubtful"]
+
+
+def test_several_conditions_in_one_envelope_are_raised() -> None:
+    said = message(1)
+    clear = {**said["data"], "alarm_id": "other-0001", "active": False}
+    found = all_of(json.dumps({**said, "data": [clear, said["data"]]}).encode())
+
+    assert [(one.data.alarm_id, one.data.active) for one in found] == [
+        ("other-0001", False),
+        ("fire-0001", True),
+    ]
+    assert [one.sequence for one in found] == [1, None]
+    assert len({one.envelope.id for one in found}) == 2
+
+
+@pytest.mark.parametrize("wrap", [{"payload": ...}, {"a": {"b": ...}}, {"data": ...}])
+def test_an_alarm_in_a_wrapper_is_read_as_what_it_is(wrap: dict[str, Any]) -> None:
+    def put(value: Any) -> Any:
+        if value is ...:
+            return message(7)
+        return {key: put(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+    (found,) = all_of(json.dumps(put(wrap)).encode())
+    assert (found.envelope.subject, found.data.condition) == ("a-7", "smoke")
+    assert (found.source, found.sequence) == (f"/{GATEWAY}/alarm/{EPOCH}", 7)
+
+
+def test_a_fire_behind_what_is_no_alarm_is_raised() -> None:
+    health = message(1) | {"type": GatewayHealth.TYPE, "data": {"uptime_s": 1}}
+    (found,) = all_of(json.dumps([health, message(2)]).encode())
+    assert found.envelope.subject == "a-2"
+
+
+def test_a_payload_of_alarms_without_end_is_read_so_far_and_no_further() -> None:
+    short = {"subject": "a-1", "data": FIRE}
+    assert len(all_of(json.dumps([short] * 3000).encode())) == 1000
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=20))
+def test_whatever_json_comes_on_the_alarm_lane_becomes_something(value: Any) -> None:
+    found = all_of(json.dumps([value, {"x": value}, message(1)]).encode())
+    assert [one.envelope.subject for one in found if isinstance(one, Fact)][-1] == "a-1"

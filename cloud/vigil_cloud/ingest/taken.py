@@ -1,0 +1,73 @@
+"""Which events were taken before, so that the same fact told twice is taken once.
+
+An event is known by its id, which its gateway draws. Firmware that counts its messages from 1 at
+each start, or keeps an id for each device, draws the same one for the next fire: on the alarm lane
+what was taken under an id counts with it, and something else under the same id is taken, marked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.upsert import insert
+from vigil_cloud.ingest.decode import Fact
+from vigil_cloud.ingest.models import TakenEvent
+from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
+
+USED_AGAIN: Final = "id: its gateway used it before, for something else"
+_DIGITS: Final = 32
+
+
+def note(session: Session, fact: Fact, now: datetime) -> Literal["new", "id-used-again", "known"]:
+    """Write down that it is taken; what it is to us."""
+    said = _said(fact)
+    added = session.execute(
+        insert(session, TakenEvent)
+        .values(gateway=fact.gateway, event_id=fact.envelope.id, taken=now, said=said)
+        .on_conflict_do_nothing()
+        .returning(TakenEvent.event_id)
+    )
+    if added.first() is not None:
+        return "new"
+    if said is None:
+        return "known"
+    other = session.execute(
+        update(TakenEvent)
+        .where(
+            TakenEvent.gateway == fact.gateway,
+            TakenEvent.event_id == fact.envelope.id,
+            TakenEvent.said != said,  # and not where it is null: taken by an older release
+        )
+        .values(said=said)
+        .returning(TakenEvent.event_id)
+        .execution_options(synchronize_session=False)
+    )
+    return "known" if other.first() is None else "id-used-again"
+
+
+def is_new(session: Session, fact: Fact) -> bool:
+    """Whether ``note`` would find it to be anything but known."""
+    found = session.execute(
+        select(TakenEvent.said).where(
+            TakenEvent.gateway == fact.gateway, TakenEvent.event_id == fact.envelope.id
+        )
+    ).first()
+    said = _said(fact)
+    return found is None or (said is not None and found[0] is not None and found[0] != said)
+
+
+def _said(fact: Fact) -> str | None:
+    """``None`` where the id alone counts: of what is no alarm, and of an alarm that could not be
+    read whole, in which the time of receipt may stand for one that was said."""
+    if not isinstance(fact.data, SmokeAlarm | SmokeAlarmV1) or "shape_doubtful" in fact.marks:
+        return None
+    # What makes it another fact; a name that is drawn anew for the same one does not.
+    said = [fact.envelope.data.get(key) for key in ("condition", "active", "since")]
+    text = json.dumps([fact.envelope.subject, *said])
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,129 @@
+"""The JSON messages that a payload holds, however it was put together.
+
+A gateway, or a bridge between it and us, sends several in a list (CloudEvents' batch) or one
+behind the other (NDJSON, RFC 7464), wraps them in an object or a string of its own, writes a
+byte-order mark or UTF-16, or is cut off. A fire counts in each place of all these.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+READ_BYTES: Final = 1024 * 1024
+"""No more of a message than this is looked at."""
+MOST: Final = 1000
+"""So many messages in one payload are looked for; the payload itself stays a dead letter."""
+DANGERS: Final = ("smoke", "fire", "flame", "heat", "co", "carbon_monoxide", "gas")
+_DEPTH: Final = 4
+_OF_DATA: Final = frozenset({"condition", "alarm_id", *DANGERS})
+_BETWEEN: Final = re.compile(r"[\0\s,\x1e]*")
+
+
+def messages(payload: bytes) -> list[dict[str, Any]]:
+    """In the order in which they stand; empty where there is no JSON object."""
+    return list(islice((part for one in _found(payload) for part in _apart(one)), MOST))
+
+
+def parsed(payload: bytes) -> dict[str, Any] | None:
+    """The first of them."""
+    return next(_found(payload), None)
+
+
+def _found(payload: bytes) -> Iterator[dict[str, Any]]:
+    for value in _values(readable_text(payload)):
+        yield from _within(value, _DEPTH)
+
+
+def first_value(text: str) -> Any:
+    """The first value in the text, or as much of it as stands before the first fault."""
+    return next(_values(text), None)
+
+
+def readable_text(payload: bytes) -> str:
+    """As UTF-8 or, where it looks like it, UTF-16; what is neither is replaced."""
+    payload = payload[:READ_BYTES]
+    if payload.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return payload.decode("utf-16", errors="replace")
+    if payload[1:2] == b"\0" or payload[:1] == b"\0":  # UTF-16 that does not say so
+        return payload.replace(b"\0", b"").decode(errors="replace")
+    return payload.decode("utf-8-sig", errors="replace")
+
+
+def _within(value: Any, depth: int) -> list[dict[str, Any]]:
+    if isinstance(value, str) and depth:
+        value = first_value(value)
+    if isinstance(value, list) and depth:
+        return [found for one in value for found in _within(one, depth - 1)]
+    if not isinstance(value, dict):
+        return []
+    if depth and not _is_message(value):
+        inner = [
+            found
+            for one in value.values()
+            if isinstance(one, dict | list | str)
+            for found in _within(one, depth - 1)
+            if _is_message(found)
+        ]
+        if inner:
+            return inner
+    return [value]
+
+
+def _is_message(found: Mapping[str, Any]) -> bool:
+    """Whether it says something itself, or is the envelope of what does."""
+    data = found.get("data")
+    if not _OF_DATA.isdisjoint(found) or (isinstance(data, dict) and _says(data)):
+        return True
+    return not {"data", "data_base64"}.isdisjoint(found) and "type" in found
+
+
+def _says(data: Mapping[str, Any]) -> bool:
+    return not _OF_DATA.isdisjoint(data)
+
+
+def _apart(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """One envelope around several alarms as one message each; the first keeps id and number."""
+    data = message.get("data")
+    several = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+    if len(several) < 2:
+        return [message]
+    rest = {key: one for key, one in message.items() if key not in ("id", "sequence")}
+    return [{**message, "data": several[0]}, *({**rest, "data": one} for one in several[1:])]
+
+
+def _values(text: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder(strict=False)
+    at = _end_of_gap(text, 0)
+    while at < len(text):
+        try:
+            found, at = decoder.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            before = text[at : error.pos].rstrip().removesuffix(",")
+            try:
+                found = from_json(before.encode(errors="replace"), allow_partial="trailing-strings")
+            except ValueError:
+                return
+            yield _storable(found)
+            return
+        except (ValueError, RecursionError):
+            return
+        yield _storable(found)
+        at = _end_of_gap(text, at)
+
+
+def _end_of_gap(text: str, at: int) -> int:
+    gap = _BETWEEN.match(text, at)
+    return gap.end() if gap else at
+
+
+def _storable(found: Any) -> Any:
+    """Half a surrogate pair can be escaped and stored nowhere."""
+    whole = json.dumps(found, ensure_ascii=False).encode(errors="replace")
+    return json.loads(whole) if b"?" in whole else found
