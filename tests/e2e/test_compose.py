@@ -133,8 +133,8 @@ def alerts(http: httpx.Client) -> dict[str, dict[str, Any]]:
     """The first alert of each domain, a noise one only once its evidence is stored."""
     found: dict[str, dict[str, Any]] = {}
     for alert in http.get("/alerts", params={"limit": 100}).raise_for_status().json()["alerts"]:
-        if alert["domain"] != "noise" or alert["evidence"]["state"] == "stored":
-            found[alert["domain"]] = alert
+        if alert["domain"] != "noise" or alert["evidence"] == "stored":
+            found[alert["domain"]] = http.get(f"/alerts/{alert['id']}").raise_for_status().json()
     return found
 
 

@@ -117,8 +117,8 @@ def watch(
 
     def note(alert: dict[str, Any]) -> None:
         domain = alert["domain"]
-        if domain in night.arrived or alert["severity"] == "minor":
-            return  # a test button or a weak battery is not the event of the night
+        if domain not in _MOMENT or domain in night.arrived or alert["severity"] == "minor":
+            return  # the platform's own, a test button, a weak battery: not the night's event
         if datetime.fromisoformat(alert["raised"]) < since:
             return
         alert = console.get(f"/alerts/{alert['id']}")  # a list's row does not hold the event
