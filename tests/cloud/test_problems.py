@@ -81,7 +81,7 @@ def test_a_database_that_is_away_or_busy_is_503(
     def away(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(routes, "present", away)
+    monkeypatch.setattr(routes, "summaries", away)
     answer = client.get("/api/v1/alerts")
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database-unavailable")

@@ -41,7 +41,7 @@ class Named(Enrolled):
 class NewPerson(BaseModel):
     """How the person is called; sealed under a key of their own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00]*$")]
 

@@ -26,7 +26,7 @@ from vigil_cloud.devices.schema import (
     SeriesPoints,
     TokenEntry,
 )
-from vigil_cloud.http.parameters import Whole
+from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -166,7 +166,7 @@ def delete_gateway(
     gateway: GatewayName,
     operator: Operator,
     services: ServicesDependency,
-    retire_devices: Annotated[bool, Query(description="take its devices off the list")] = False,
+    retire_devices: Annotated[Truth, Query(description="take its devices off the list")] = False,
 ) -> RevokedEntry:
     """Throw a gateway out: nothing it sends is taken any more, token and key are void, its
     devices are released or retired. `vigil-cloud gateway readmit` undoes it."""

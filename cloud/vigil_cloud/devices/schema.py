@@ -103,7 +103,7 @@ class GatewayList(BaseModel):
 
 
 class NewGateway(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     gateway: GatewayId
 
@@ -131,6 +131,8 @@ class CommandRequest(BaseModel):
 
 class MaintenanceRequest(BaseModel):
     """Planned work until a moment, at most thirty days ahead; null: back in service now."""
+
+    model_config = ConfigDict(strict=True)
 
     until: UtcDatetime | None
 
