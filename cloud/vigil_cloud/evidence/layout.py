@@ -1,5 +1,7 @@
 """Is every byte of a zip accounted for? What stands between, before or after its files is not
-seen by whoever unpacks it, and not covered by the manifest.
+seen by whoever unpacks it, and not covered by the manifest. And does everything that a header
+says agree with the other places that say it? Then no changed byte goes unnoticed, also where it
+changes nothing of what is unpacked.
 
 A package is: its files one after the other from the first byte on, each behind its local
 header; the list of contents; the end record, which is the end of the file. APPNOTE.TXT 6.3.
@@ -15,8 +17,11 @@ from typing import BinaryIO, Final, NamedTuple
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _CENTRAL: Final = struct.Struct("<4s6H3L5H2L")
 _END: Final = struct.Struct("<4s4H2LH")
-_ZIP64_RECORD: Final = 56
-_ZIP64_LOCATOR: Final = 20
+_ZIP64_RECORD: Final = struct.Struct("<4sQ2H2L4Q")
+_ZIP64_LOCATOR: Final = struct.Struct("<4sLQL")
+_SATURATED: Final = 0xFFFFFFFF
+"""What stands in the place of a size that ZIP64 gives elsewhere."""
+_OTHERWISE: Final = "is described otherwise in its own header"
 _DESCRIPTOR: Final = b"PK\x07\x08"
 _HAS_DESCRIPTOR: Final = 0x8
 _HARMLESS_EXTRAS: Final = {0x0001: 28, 0x5455: 13, 0x7875: 15, 0x5855: 12, 0x000A: 36}
@@ -55,12 +60,15 @@ def faults(file: BinaryIO, archive: zipfile.ZipFile) -> Iterator[Fault]:
     if archive.start_dir != at:
         where = (min(at, archive.start_dir), max(at, archive.start_dir))
         yield Fault(PACKAGE, _hidden(*where, "before the list of contents"))
-    end = archive.start_dir + _central_size(archive.infolist())
-    yield from _tail(file, end, size)
-    for info in archive.infolist():
+    entries = archive.infolist()
+    end, wrong = _listed(file, archive.start_dir, entries)
+    yield from wrong
+    yield from _tail(file, archive.start_dir, end, len(entries), size)
+    for info in entries:
         if info.comment:
             yield Fault(info.filename, f"carries a comment of {len(info.comment)} bytes")
         yield from _extras(info.filename, info.extra)
+    yield from _writers(entries)
 
 
 def _hidden(start: int, stop: int, where: str) -> str:
@@ -72,27 +80,50 @@ def _entry_end(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, list[Fault]]
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
         return info.header_offset, [Fault(info.filename, "has no local header")]
-    (_, _, flags, method, time, date, crc, packed, unpacked, name_size, extra_size) = _LOCAL.unpack(
-        header
+    _, needed, flags, method, time, date, crc, packed, unpacked, name_size, extra_size = (
+        _LOCAL.unpack(header)
     )
     name, extra = file.read(name_size), file.read(extra_size)
     wrong = list(_extras(info.filename, extra))
-    if name != info.orig_filename.encode("utf-8" if flags & 0x800 else "cp437"):
+    if name != _name(info):
         wrong.append(Fault(info.filename, "has another name in its own header"))
-    if (flags, method) != (info.flag_bits, info.compress_type) or (time, date) != _dos(info):
-        wrong.append(Fault(info.filename, "is described otherwise in its own header"))
+    said = (needed, flags, method, time, date)
+    if said != (_needed(info), info.flag_bits, info.compress_type, *_dos(info)):
+        wrong.append(Fault(info.filename, _OTHERWISE))
+    whole = (info.CRC, info.file_size, info.compress_size)
     end = info.header_offset + _LOCAL.size + name_size + extra_size + info.compress_size
     if flags & _HAS_DESCRIPTOR:
         file.seek(end)
-        sizes = 8 if 0xFFFFFFFF not in (packed, unpacked) and not _zip64(extra) else 16
-        end += 4 + sizes + (4 if file.read(4) == _DESCRIPTOR else 0)
+        wide = (packed, unpacked) == (_SATURATED, _SATURATED) or _zip64(extra) is not None
+        descriptor = struct.Struct("<LQQ" if wide else "<LLL")
+        marked = file.read(4) == _DESCRIPTOR
+        end += 4 if marked else 0
+        file.seek(end)
+        found = file.read(descriptor.size)
+        end += descriptor.size
+        if len(found) < descriptor.size or _crc_and_sizes(descriptor, found) != whole:
+            wrong.append(Fault(info.filename, _OTHERWISE))
         return end, wrong
-    if 0xFFFFFFFF not in (packed, unpacked):
-        if (crc, packed, unpacked) != (info.CRC, info.compress_size, info.file_size):
-            wrong.append(Fault(info.filename, "is described otherwise in its own header"))
-    elif _zip64_sizes(extra) != (info.file_size, info.compress_size) or crc != info.CRC:
-        wrong.append(Fault(info.filename, "is described otherwise in its own header"))
+    wide = _zip64_sizes(extra)
+    if wide is not None and (packed, unpacked) == (_SATURATED, _SATURATED):
+        unpacked, packed = wide
+    if (crc, unpacked, packed) != whole:
+        wrong.append(Fault(info.filename, _OTHERWISE))
     return end, wrong
+
+
+def _crc_and_sizes(descriptor: struct.Struct, found: bytes) -> tuple[int, int, int]:
+    crc, packed, unpacked = descriptor.unpack(found)
+    return crc, unpacked, packed
+
+
+def _name(info: zipfile.ZipInfo) -> bytes:
+    """As written; its length in bytes is that of the encoding it came in."""
+    return info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
+
+
+def _needed(info: zipfile.ZipInfo) -> int:
+    return info.extract_version | info.reserved << 8
 
 
 def _dos(info: zipfile.ZipInfo) -> tuple[int, int]:
@@ -103,6 +134,8 @@ def _dos(info: zipfile.ZipInfo) -> tuple[int, int]:
 def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
+        if len(extra) < 4 + size:
+            break
         yield kind, extra[4 : 4 + size]
         extra = extra[4 + size :]
     if extra:
@@ -127,29 +160,54 @@ def _zip64_sizes(extra: bytes) -> tuple[int, int] | None:
     return int(unpacked), int(packed)
 
 
-def _central_size(entries: Sequence[zipfile.ZipInfo]) -> int:
-    # ``orig_filename`` is as written; its length in bytes is that of the encoding it came in.
-    return sum(
-        _CENTRAL.size
-        + len(info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"))
-        + len(info.extra)
-        + len(info.comment)
-        for info in entries
-    )
+def _listed(file: BinaryIO, at: int, entries: Sequence[zipfile.ZipInfo]) -> tuple[int, list[Fault]]:
+    """Where the list of contents ends, by what its own headers say."""
+    wrong = []
+    for info in entries:
+        file.seek(at)
+        header = file.read(_CENTRAL.size)
+        if len(header) < _CENTRAL.size:
+            return at, [*wrong, Fault(PACKAGE, "its list of contents is cut off")]
+        name, extra, comment, disk = _CENTRAL.unpack(header)[10:14]
+        if (name, extra, comment) != (len(_name(info)), len(info.extra), len(info.comment)):
+            wrong.append(Fault(info.filename, "is listed with other lengths than it has"))
+        if disk:
+            wrong.append(Fault(info.filename, "is listed as part of another disk"))
+        at += _CENTRAL.size + name + extra + comment
+    return at, wrong
 
 
-def _tail(file: BinaryIO, at: int, size: int) -> Iterator[Fault]:
+def _tail(file: BinaryIO, start: int, at: int, count: int, size: int) -> Iterator[Fault]:
     """After the list of contents: at most ZIP64's two records, then the end record, then
     nothing."""
+    length = at - start
     file.seek(at)
-    records = file.read(_ZIP64_RECORD + _ZIP64_LOCATOR)
-    if records[:4] == b"PK\x06\x06" and records[_ZIP64_RECORD:][:4] == b"PK\x06\x07":
-        if struct.unpack_from("<Q", records, 4)[0] != _ZIP64_RECORD - 12:
-            yield Fault(PACKAGE, "hides bytes in the end record")
-        at += _ZIP64_RECORD + _ZIP64_LOCATOR
+    records = file.read(_ZIP64_RECORD.size + _ZIP64_LOCATOR.size)
+    if records[:4] == b"PK\x06\x06" and records[_ZIP64_RECORD.size :][:4] == b"PK\x06\x07":
+        record = _ZIP64_RECORD.unpack_from(records)
+        locator = _ZIP64_LOCATOR.unpack_from(records, _ZIP64_RECORD.size)
+        told = (record[1], *record[4:], *locator[1:])
+        if told != (_ZIP64_RECORD.size - 12, 0, 0, count, count, length, start, 0, at, 1):
+            yield Fault(PACKAGE, "its end record is not that of its list of contents")
+        at += len(records)
     file.seek(at)
     end = file.read(_END.size)
-    if end[:4] != b"PK\x05\x06":
+    if len(end) < _END.size or end[:4] != b"PK\x05\x06":
         yield Fault(PACKAGE, "hides bytes between the list of contents and the end record")
-    elif at + _END.size != size:
+        return
+    told = _END.unpack(end)[1:]
+    if at + _END.size != size:
         yield Fault(PACKAGE, _hidden(at + _END.size, size, "after the end record"))
+    elif told != (0, 0, count, count, length, start, 0):
+        yield Fault(PACKAGE, "its end record is not that of its list of contents")
+
+
+def _writers(entries: Sequence[zipfile.ZipInfo]) -> Iterator[Fault]:
+    """One program wrote all of it: what nothing else tells (its version, the files' rights)
+    is the same of each, or follows from what each needs."""
+    told = {(info.create_system, info.internal_attr, info.external_attr) for info in entries}
+    versions = {info.create_version for info in entries}
+    if len(told) > 1 or (
+        len(versions) > 1 and any(one.create_version != one.extract_version for one in entries)
+    ):
+        yield Fault(PACKAGE, "its files were not written by one program")
