@@ -104,9 +104,9 @@ def _entry_end(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, list[Fault]]
         if len(found) < descriptor.size or _crc_and_sizes(descriptor, found) != whole:
             wrong.append(Fault(info.filename, _OTHERWISE))
         return end, wrong
-    wide = _zip64_sizes(extra)
-    if wide is not None and (packed, unpacked) == (_SATURATED, _SATURATED):
-        unpacked, packed = wide
+    sizes = _zip64_sizes(extra)
+    if sizes is not None and (packed, unpacked) == (_SATURATED, _SATURATED):
+        unpacked, packed = sizes
     if (crc, unpacked, packed) != whole:
         wrong.append(Fault(info.filename, _OTHERWISE))
     return end, wrong
@@ -162,7 +162,7 @@ def _zip64_sizes(extra: bytes) -> tuple[int, int] | None:
 
 def _listed(file: BinaryIO, at: int, entries: Sequence[zipfile.ZipInfo]) -> tuple[int, list[Fault]]:
     """Where the list of contents ends, by what its own headers say."""
-    wrong = []
+    wrong: list[Fault] = []
     for info in entries:
         file.seek(at)
         header = file.read(_CENTRAL.size)
