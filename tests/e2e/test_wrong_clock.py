@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,11 +21,10 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import enrol
 
-pytestmark = pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is missing")
-
 
 @pytest.fixture
 def cloud(tmp_path: Path, mosquitto: servers.Mosquitto) -> Iterator[Cloud]:
+    servers.need("faketime", "apt-get install faketime")
     made = Cloud(tmp_path / "cloud", mosquitto.url)
     yield made
     made.close()

@@ -7,7 +7,6 @@ accumulates, and through the socket stand-in, where each advert comes alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ import servers
 from edge.checkin.station import running, settings, visits
 from edge.room import MemoryRoom
 from vigil_edge.checkin.fresh import FreshAdverts
-from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.beacons import Advert, Beacon
 from vigil_sim.checkin.bluez import BluezStandIn
 
@@ -43,25 +41,6 @@ def tlm(battery_mv: int = 2950, quarter_degrees: int = 86) -> Advert:
 def strength(rssi: int) -> Advert:
     """Only the signal strength: no data of its own."""
     return Advert(ADDRESS, rssi)
-
-
-@pytest.fixture(params=["bluez", "socket"])
-async def stand_in(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[BluezStandIn | AdvertSocket]:
-    made: BluezStandIn | AdvertSocket
-    if request.param == "bluez":
-        servers.need("dbus-daemon", "apt-get install dbus")
-        made = BluezStandIn()
-    else:
-        made = AdvertSocket()
-    await made.start()
-    for name, value in made.environment.items():
-        monkeypatch.setenv(name, value)
-    try:
-        yield made
-    finally:
-        await made.stop()
 
 
 async def heard(stand_in: Any, adverts: list[Advert], **keys: Any) -> Counter[str]:

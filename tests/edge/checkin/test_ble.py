@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-import servers
 from edge.checkin.station import phases, running, settings, visits
 from edge.room import MemoryRoom
 from edge.supervised import RecordedRoom, supervised
@@ -28,25 +26,6 @@ def advert(beacon: Beacon, rssi: int) -> Advert:
         manufacturer_data=dict(beacon.manufacturer_data),
         service_data=dict(beacon.service_data),
     )
-
-
-@pytest.fixture(params=["bluez", "socket"])
-async def stand_in(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[BluezStandIn | AdvertSocket]:
-    made: BluezStandIn | AdvertSocket
-    if request.param == "bluez":
-        servers.need("dbus-daemon", "apt-get install dbus")
-        made = BluezStandIn()
-    else:
-        made = AdvertSocket()
-    await made.start()
-    for name, value in made.environment.items():
-        monkeypatch.setenv(name, value)
-    try:
-        yield made
-    finally:
-        await made.stop()
 
 
 def ble(stand_in: Any, **keys: Any) -> Any:
