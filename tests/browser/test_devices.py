@@ -66,7 +66,7 @@ def test_a_gateway_that_warns_is_seen_to(window: OpenWindow, town: Town) -> None
     warnings = page.get_by_role("list", name="Warnings: gw-warns")
     expect(warnings).to_contain_text("A second box connects under this name")
     expect(warnings).to_contain_text("1 h ahead of ours")
-    expect(warnings).to_contain_text("future-dated (4)")
+    expect(warnings).to_contain_text("From the future (4)")
 
 
 def test_others_are_not_shown_gateways(window: OpenWindow) -> None:
