@@ -124,8 +124,8 @@ class City:
         )
 
     async def _water(self, sonde: Sonde) -> None:
-        from vigil_sim.sonde_map import HIGH, LOW, SIGNALS, bounds, values
         from vigil_sim.water.device import ModbusSonde
+        from vigil_sim.water.sonde_map import HIGH, LOW, SIGNALS, bounds, values
 
         device = ModbusSonde(
             lambda t: values(self.world.water(sonde.canal_m, t)),
@@ -145,7 +145,7 @@ class City:
         self._listed("water", sonde, {"modbus": device.address})
 
     async def _stations(self, gateway: Gateway, stations: list[Station]) -> None:
-        from vigil_sim.carriers import Radios, reader
+        from vigil_sim.checkin.stations import Radios, reader
 
         absence_s = round(max(4.0, 60.0 / self.clock.speed), 1)
         common = {"absence_s": absence_s, "min_sightings": 2}

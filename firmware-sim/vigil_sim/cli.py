@@ -127,7 +127,7 @@ def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_city(commands: Commands[argparse.ArgumentParser]) -> None:
-    from vigil_sim.demo.attach import add_command
+    from vigil_sim.demo.city_command import add_command
 
     add_command(commands)
 

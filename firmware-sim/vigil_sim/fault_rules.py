@@ -12,8 +12,8 @@ from vigil_sim.checkin.broken import ADVERT_STYLES, REPORT_STYLES
 from vigil_sim.faults import Fault, FaultKind
 from vigil_sim.scenario import HomeAlarm, NoiseCamera, Sonde, Station
 from vigil_sim.smoke.alarm import CHANCE_STYLES, LASTING_STYLES
-from vigil_sim.sonde_map import SIGNALS
 from vigil_sim.water.broken import TCP_STYLES
+from vigil_sim.water.sonde_map import SIGNALS
 
 Device = NoiseCamera | Sonde | Station | HomeAlarm
 LONGEST_SKEW_S: Final = 3.2e8

@@ -22,8 +22,8 @@ from vigil_schemas.types import isoformat_utc
 from vigil_sim import toml_text
 from vigil_sim.city import City
 from vigil_sim.clock import CityClock
-from vigil_sim.lasting import first_failure
 from vigil_sim.scenario import Scenario, ScenarioError
+from vigil_sim.supervised import first_failure
 
 Tell = Callable[[dict[str, Any]], None]
 

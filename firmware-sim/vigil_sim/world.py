@@ -10,8 +10,8 @@ import random
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from vigil_sim.canal import Water, water_at
 from vigil_sim.scenario import Discharge, Fire, Metres, Passage, Scenario, Walk
+from vigil_sim.water.canal import Water, water_at
 
 EARTH_RADIUS_M = 6_371_008.8
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
-from vigil_sim.canal import continuous, instantaneous, share
 from vigil_sim.scenario import Canal, Discharge, Fire, Walk, load
+from vigil_sim.water.canal import continuous, instantaneous, share
 from vigil_sim.world import World, legs
 
 NIGHT = load("city-night")
@@ -73,7 +73,7 @@ def test_upstream_of_the_pipe_nothing_is_noticed() -> None:
 
 
 def test_the_factory_s_discharge_crosses_the_bounds_that_the_gateway_is_given() -> None:
-    from vigil_sim.sonde_map import HIGH, LOW
+    from vigil_sim.water.sonde_map import HIGH, LOW
 
     world = World(NIGHT, NIGHT.seed)
     spill = next(h for h in NIGHT.schedule if isinstance(h, Discharge))

@@ -21,7 +21,7 @@ from bleak.backends.scanner import (
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
 
 from vigil_sim.checkin.advert_socket import VARIABLE
-from vigil_sim.lasting import cancelled, lasting
+from vigil_sim.supervised import cancelled, lasting
 
 
 class SocketScanner(BaseBleakScanner):

@@ -29,7 +29,7 @@ from vigil_sim.checkin.bluez_adapter import (
 )
 from vigil_sim.checkin.introspection import introspected
 from vigil_sim.checkin.private_bus import PrivateBus, fits
-from vigil_sim.lasting import cancelled, lasting
+from vigil_sim.supervised import cancelled, lasting
 
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
 _PEER: Final = "org.freedesktop.DBus.Peer"

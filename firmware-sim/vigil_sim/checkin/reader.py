@@ -30,8 +30,8 @@ from vigil_sim.checkin.rospec import RoSpec, State
 from vigil_sim.checkin.rospecs import RoSpecs
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
-from vigil_sim.lasting import cancelled, every, lasting
 from vigil_sim.ledger import Ledger
+from vigil_sim.supervised import cancelled, every, lasting
 from vigil_sim.tcp import TcpServer
 
 _NEWEST_VERSION = 2

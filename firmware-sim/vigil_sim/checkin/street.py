@@ -14,8 +14,8 @@ from vigil_sim.checkin.beacons import Beacon, Receiver, rssi_at
 from vigil_sim.checkin.broken import broken_advert
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
-from vigil_sim.lasting import cancelled, lasting
 from vigil_sim.ledger import Ledger
+from vigil_sim.supervised import cancelled, lasting
 
 __all__ = ["Beacon", "Position", "Station", "Street", "Walker"]
 

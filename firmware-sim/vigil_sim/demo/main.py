@@ -24,8 +24,8 @@ from vigil_schemas.types import isoformat_utc
 from vigil_sim import scenario, toml_text
 from vigil_sim.arguments import port, speed
 from vigil_sim.demo import accounts
+from vigil_sim.demo.city_process import CityCommand, Playing
 from vigil_sim.demo.night import DOMAINS, Arrived, Console, Night, checked_evidence, watch
-from vigil_sim.demo.playing import CityCommand, Playing
 from vigil_sim.demo.processes import (
     Children,
     DemoFailed,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from vigil_sim.lasting import cancelled, lasting
+from vigil_sim.supervised import cancelled, lasting
 from vigil_sim.tcp import TcpServer
 
 Greeting = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]

@@ -16,7 +16,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 from vigil_schemas.errors import VigilError
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
-from vigil_sim.lasting import cancelled, every, lasting
 from vigil_sim.ledger import Ledger
 from vigil_sim.smoke.alarm import (
     CHANCE_STYLES,
@@ -30,6 +29,7 @@ from vigil_sim.smoke.alarm import (
     message,
 )
 from vigil_sim.smoke.broker import EmbeddedBroker
+from vigil_sim.supervised import cancelled, every, lasting
 
 __all__ = ["Zigbee2MqttHome", "ZigbeeAlarm", "clear_air"]
 

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Fault, FaultKind, Faults
-from vigil_sim.lasting import cancelled, every, lasting
 from vigil_sim.ledger import Ledger
+from vigil_sim.supervised import cancelled, every, lasting
 from vigil_sim.water.broken import RTU_STYLES, TCP_STYLES, broken
 from vigil_sim.water.line import Line, PtyLine, Send, TcpLine
 from vigil_sim.water.logger import TAIL, LoggerMemory

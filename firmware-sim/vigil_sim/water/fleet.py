@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vigil_sim.lasting import every, first_failure, lasting
 from vigil_sim.ledger import Ledger
+from vigil_sim.supervised import every, first_failure, lasting
 from vigil_sim.water.device import ModbusSonde, SignalRegister
 
 SIGNALS: Final = (

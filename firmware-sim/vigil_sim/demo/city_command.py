@@ -26,8 +26,8 @@ from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.errors import VigilError
 from vigil_sim import scenario, toml_text
 from vigil_sim.arguments import speed
+from vigil_sim.demo.city_process import CityCommand, Playing
 from vigil_sim.demo.night import Console
-from vigil_sim.demo.playing import CityCommand, Playing
 from vigil_sim.demo.processes import Children, DemoFailed, interrupts, program, wait_until
 from vigil_sim.play import read_tokens
 

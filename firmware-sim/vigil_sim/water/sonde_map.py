@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vigil_sim.canal import Water
+from vigil_sim.water.canal import Water
 from vigil_sim.water.device import SignalRegister
 
 SIGNALS: Final = (
