@@ -23,18 +23,18 @@ import structlog
 
 from vigil_edge.backoff import Backoff
 from vigil_edge.clock import Clock
-from vigil_edge.config import Config, DeviceSection
-from vigil_edge.control import Control
-from vigil_edge.evidence import KEY_NAME, EvidenceQueue, load_key, public_hex
-from vigil_edge.evidence_upload import Uploader
-from vigil_edge.feedback import Feedback
-from vigil_edge.health import SourceRecord
-from vigil_edge.outbox import Limits, Outbox, OutboxFailed
-from vigil_edge.reporter import Reporter
-from vigil_edge.room import DeviceRoom
-from vigil_edge.source import Pipeline
-from vigil_edge.supervisor import Supervisor
-from vigil_edge.uplink import Sides, Uplink
+from vigil_edge.configuration.gateway_file import Config, DeviceSection
+from vigil_edge.delivery.control import Control
+from vigil_edge.delivery.feedback import Feedback
+from vigil_edge.delivery.outbox import Limits, Outbox, OutboxFailed
+from vigil_edge.delivery.uplink import Sides, Uplink
+from vigil_edge.device.health import SourceRecord
+from vigil_edge.device.reporter import Reporter
+from vigil_edge.device.room import DeviceRoom
+from vigil_edge.device.seam import Pipeline
+from vigil_edge.device.supervisor import Supervisor
+from vigil_edge.evidence.queue import KEY_NAME, EvidenceQueue, load_key, public_hex
+from vigil_edge.evidence.upload import Uploader
 from vigil_schemas.control import Receipt
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from vigil_edge.config import Config, ConfigError, load, summary
+from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
 from vigil_schemas.errors import VigilError
 from vigil_schemas.types import Domain
 
@@ -101,14 +101,14 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _public_key(args: argparse.Namespace) -> int:
-    from vigil_edge.evidence import public_key_of
+    from vigil_edge.evidence.queue import public_key_of
 
     print(public_key_of(load(args.config).gateway.data_dir))
     return 0
 
 
 def _status(args: argparse.Namespace) -> int:
-    from vigil_edge.health import REPORT
+    from vigil_edge.device.health import REPORT
 
     print((load(args.config).gateway.data_dir / REPORT).read_text("utf-8"))
     return 0

@@ -31,8 +31,8 @@ from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.timeseries.port import Series
 from vigil_edge.agent import Agent, _outbox
 from vigil_edge.clock import Clock
-from vigil_edge.config import Config, load
-from vigil_edge.source import Outgoing
+from vigil_edge.configuration.gateway_file import Config, load
+from vigil_edge.device.seam import Outgoing
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm

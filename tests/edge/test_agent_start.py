@@ -12,9 +12,9 @@ import pytest
 
 import servers
 from edge.agent_process import Agent, agent_on, values
-from edge.evidence_cloud import evidence_cloud
+from edge.evidence.evidence_cloud import evidence_cloud
+from edge.evidence.test_evidence import exceedance, queue_in
 from edge.ingest_stand_in import until
-from edge.test_evidence import exceedance, queue_in
 from vigil_schemas.gateway import GatewayBirth, GatewayHealth
 
 COUNTER = '[[water]]\ndevice = "counter-1"\ntotal = 50\n'

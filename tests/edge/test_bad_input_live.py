@@ -22,7 +22,7 @@ import tomlkit
 import servers
 from edge.ingest_stand_in import IngestStandIn, until
 from edge.noise.tones import tone
-from vigil_edge.noise.wav import write_wav
+from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.gateway import DeviceHealth, GatewayDeath, GatewayHealth, SourceHealth
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_sim.checkin.reader import LlrpReader, TagInField

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import servers
+from edge.device.supervised import RecordedRoom, supervised
 from edge.room import MemoryRoom
 from edge.smoke.home import alarms, section
-from edge.supervised import RecordedRoom, supervised
 from vigil_edge import mqtt
 from vigil_edge.mqtt import MqttLost, MqttOptions, MqttRefused, MqttSession, MqttUnreachable
 from vigil_edge.smoke import pipeline

@@ -13,7 +13,7 @@ from vigil_edge.checkin.errors import RadioBackendMissing, RadioFailed
 from vigil_edge.checkin.fresh import Advertised, FreshAdverts
 from vigil_edge.checkin.settings import BleSettings
 from vigil_edge.checkin.visits import Sighting, TagHealth
-from vigil_edge.source import Room
+from vigil_edge.device.seam import Room
 
 if TYPE_CHECKING:
     from bleak import BleakScanner

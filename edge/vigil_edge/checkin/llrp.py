@@ -20,7 +20,7 @@ from vigil_edge.checkin.errors import (
     ReaderUnreachable,
 )
 from vigil_edge.checkin.settings import LlrpSettings
-from vigil_edge.source import Room
+from vigil_edge.device.seam import Room
 
 OWN_RO_SPEC: Final = 0x5647
 _SILENT_KEEP_ALIVES: Final = 3

@@ -14,7 +14,7 @@ from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.llrp_codec import TagReport
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
-from vigil_edge.source import Outgoing, Room
+from vigil_edge.device.seam import Outgoing, Room
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription

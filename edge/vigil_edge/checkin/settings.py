@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from vigil_edge.addresses import HostPort, host_and_port
-from vigil_edge.source import DeviceSettings
+from vigil_edge.configuration.addresses import HostPort, host_and_port
+from vigil_edge.device.seam import DeviceSettings
 
 LLRP_PORT = 5084
 

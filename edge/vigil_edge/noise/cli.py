@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from vigil_edge.noise.errors import NoiseOptionError
 
 if TYPE_CHECKING:
-    from vigil_edge.noise.pcm import PcmFormat
-    from vigil_edge.noise.wav import WavFile
+    from vigil_edge.noise.sound.pcm import PcmFormat
+    from vigil_edge.noise.sound.wav import WavFile
 
 _MOST_PASCAL_PER_UNIT: Final = 2e15
 """400 dB, as for the options in dB."""
@@ -51,11 +51,11 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
 def run_replay(arguments: argparse.Namespace) -> int:
     """Print the records of one recording. Raises ``VigilError`` for what cannot be read."""
     # The meter needs scipy; a command line that only shows its help does not.
-    from vigil_edge.noise.levels import pascal_per_unit
-    from vigil_edge.noise.pcm import PcmFormat
+    from vigil_edge.noise.meter.levels import pascal_per_unit
+    from vigil_edge.noise.meter.weighting import CLASS_1_RATE_HZ
     from vigil_edge.noise.replay import replay
-    from vigil_edge.noise.wav import on_disk
-    from vigil_edge.noise.weighting import CLASS_1_RATE_HZ
+    from vigil_edge.noise.sound.pcm import PcmFormat
+    from vigil_edge.noise.sound.wav import on_disk
 
     full_scale = _number(arguments.full_scale_peak_db, "--full-scale-peak-db")
     pascal = _number(arguments.pascal_per_unit, "--pascal-per-unit")
@@ -108,7 +108,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
 
 
 def _opened(file: Path, layout: PcmFormat | None, ignore_header_size: bool) -> WavFile:
-    from vigil_edge.noise.wav import open_wav, raw_file
+    from vigil_edge.noise.sound.wav import open_wav, raw_file
 
     if layout is not None:
         return raw_file(file, layout)

@@ -22,13 +22,13 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from vigil_edge.noise.camera import Frame
-from vigil_edge.noise.clock import StreamTime
+from vigil_edge.device.seam import Outgoing, Room
 from vigil_edge.noise.listening import Recorded
 from vigil_edge.noise.passage import Passage
-from vigil_edge.noise.pcm import SLICES_PER_SECOND
-from vigil_edge.noise.wav import write_wav
-from vigil_edge.source import Outgoing, Room
+from vigil_edge.noise.pictures.camera import Frame
+from vigil_edge.noise.sound.clock import StreamTime
+from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
+from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.evidence import EvidenceFile, EvidenceManifest, EvidenceReference
 from vigil_schemas.noise import LevelCurve, NoiseExceedance
 from vigil_schemas.types import Lane, UtcDatetime
@@ -215,7 +215,7 @@ async def _encoded(folder: Path) -> bool:
     if not await asyncio.to_thread(lambda: any((folder / "frames").iterdir())):
         return True
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "vigil_edge.noise.encode", str(folder)),
+        *(sys.executable, "-m", "vigil_edge.noise.pictures.encode", str(folder)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

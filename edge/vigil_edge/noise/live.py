@@ -10,15 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from vigil_edge.noise.audio import open_source
-from vigil_edge.noise.camera import Camera
-from vigil_edge.noise.clock import StreamTime
+from vigil_edge.device.seam import Outgoing, Room
 from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send, with_curve
-from vigil_edge.noise.levels import FLOOR_DB, Levels
 from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
+from vigil_edge.noise.meter.levels import FLOOR_DB, Levels
 from vigil_edge.noise.passage import HOLD_S, Passage
+from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.settings import PARAMETERS, Settings
-from vigil_edge.source import Outgoing, Room
+from vigil_edge.noise.sound.audio import open_source
+from vigil_edge.noise.sound.clock import StreamTime
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState
@@ -50,7 +50,7 @@ class NoisePipeline:
         self._reported: tuple[SourceState, str | None] | None = None
 
     async def run(self) -> None:
-        """See ``vigil_edge.source.Pipeline``."""
+        """See ``vigil_edge.device.seam.Pipeline``."""
         self._cases = asyncio.Queue()
         for folder in await asyncio.to_thread(self._spool.waiting):
             self._cases.put_nowait(folder)

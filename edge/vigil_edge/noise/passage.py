@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from vigil_edge.noise.levels import Slices, level_db, mean_square_pa2
-from vigil_edge.noise.pcm import SLICES_PER_SECOND
+from vigil_edge.noise.meter.levels import Slices, level_db, mean_square_pa2
+from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
 
 HYSTERESIS_DB: Final = 3.0
 HOLD_S: Final = 1.0

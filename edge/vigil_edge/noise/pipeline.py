@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from vigil_edge.device.seam import Pipeline, Room
 from vigil_edge.noise.settings import Settings
-from vigil_edge.source import Pipeline, Room
 from vigil_schemas.gateway import DeviceDescription
 
 

@@ -8,24 +8,24 @@ from typing import Any, Final
 
 import numpy as np
 
-from vigil_edge.noise.channel import (
-    STARTUP_LOOK_S,
-    Oddities,
-    Silence,
-    meter_of,
-    startup_samples,
-)
 from vigil_edge.noise.errors import (
     AudioEmpty,
     AudioNotFinite,
     AudioOutOfRange,
     NoiseOptionError,
 )
-from vigil_edge.noise.levels import Levels, Seconds, Slices
+from vigil_edge.noise.meter.channel import (
+    STARTUP_LOOK_S,
+    Oddities,
+    Silence,
+    meter_of,
+    startup_samples,
+)
+from vigil_edge.noise.meter.levels import Levels, Seconds, Slices
+from vigil_edge.noise.meter.weighting import PRIME_S, Samples
 from vigil_edge.noise.passage import Passage, PassageDetector
-from vigil_edge.noise.pcm import channel_units
-from vigil_edge.noise.wav import WavFile
-from vigil_edge.noise.weighting import PRIME_S, Samples
+from vigil_edge.noise.sound.pcm import channel_units
+from vigil_edge.noise.sound.wav import WavFile
 
 BLOCK_S: Final = 1.0
 _MOST_PA: Final = 1e30

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from vigil_edge.noise.pcm import PcmFormat
-from vigil_edge.paths import resolve
-from vigil_edge.source import DeviceSettings
+from vigil_edge.configuration.paths import resolve
+from vigil_edge.device.seam import DeviceSettings
+from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.types import Domain

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vigil_edge.device.seam import SourceError
 from vigil_edge.mqtt import (
     Message,
     MqttError,
@@ -18,7 +19,6 @@ from vigil_edge.mqtt import (
 )
 from vigil_edge.smoke.errors import BrokerLost, BrokerRefused, BrokerUnreachable
 from vigil_edge.smoke.settings import Settings
-from vigil_edge.source import SourceError
 
 
 class BrokerSession:

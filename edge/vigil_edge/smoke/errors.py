@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from vigil_edge.source import SourceError
+from vigil_edge.device.seam import SourceError
 from vigil_schemas.errors import VigilError
 
 

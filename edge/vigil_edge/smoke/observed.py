@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from vigil_edge.device.seam import Outgoing
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_edge.source import Outgoing
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Domain, Lane, QartodFlag

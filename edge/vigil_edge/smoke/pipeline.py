@@ -10,8 +10,9 @@ from typing import Final
 
 import structlog
 
+from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
+from vigil_edge.device.seam import Outgoing, Room, SourceError
 from vigil_edge.mqtt import Message
-from vigil_edge.outbox import OutboxFailed, OutboxFull
 from vigil_edge.smoke import zigbee2mqtt
 from vigil_edge.smoke.age import BridgeClock
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
@@ -25,7 +26,6 @@ from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.smoke.words import Kind
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_edge.source import Outgoing, Room, SourceError
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Domain, Lane

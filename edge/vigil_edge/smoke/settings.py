@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from vigil_edge.addresses import MqttAddress
-from vigil_edge.mistakes import misplaced, repeated
-from vigil_edge.paths import ExistingFile
-from vigil_edge.source import DeviceSettings
+from vigil_edge.configuration.addresses import MqttAddress
+from vigil_edge.configuration.mistakes import misplaced, repeated
+from vigil_edge.configuration.paths import ExistingFile
+from vigil_edge.device.seam import DeviceSettings
 from vigil_schemas.types import DeviceId
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from vigil_edge.source import Room
+from vigil_edge.device.seam import Room
 from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.settings import Settings
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid5
 
-from vigil_edge.source import Outgoing, Room, SourceError
+from vigil_edge.device.seam import Outgoing, Room, SourceError
 from vigil_edge.water import logger
 from vigil_edge.water.condition import Condition
 from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage

@@ -25,7 +25,7 @@ from vigil_cloud.cli import main
 from vigil_cloud.evidence.verification import examine
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
-from vigil_edge.evidence import seal
+from vigil_edge.evidence.queue import seal
 from vigil_schemas.evidence import EvidenceFile, EvidenceManifest, EvidenceReference
 
 PUBLIC = KEY.public_key().public_bytes_raw()

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from edge import supervised
+from edge.device import supervised
 from edge.room import MemoryRoom
 from vigil_edge.checkin import pipeline
 from vigil_edge.checkin.settings import Settings

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from edge.checkin.station import phases, running, settings, visits
+from edge.device.supervised import RecordedRoom, supervised
 from edge.room import MemoryRoom
-from edge.supervised import RecordedRoom, supervised
 from vigil_edge.checkin import pipeline
-from vigil_edge.source import SourceError
+from vigil_edge.device.seam import SourceError
 from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.beacons import Advert, Beacon, ibeacon
 from vigil_sim.checkin.bluez import BluezStandIn

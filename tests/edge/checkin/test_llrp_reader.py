@@ -14,12 +14,12 @@ from llrpkit.emulator.core import EmulatedTag, LLRPEmulator
 
 import servers
 from edge.checkin.station import phases, running, settings, visits
+from edge.device.supervised import RecordedRoom, supervised
 from edge.room import MemoryRoom
-from edge.supervised import RecordedRoom, supervised
 from vigil_edge.checkin import pipeline
 from vigil_edge.checkin.llrp import seen_at
 from vigil_edge.checkin.llrp_codec import TagReport, encode, tlv
-from vigil_edge.source import SourceError
+from vigil_edge.device.seam import SourceError
 from vigil_sim.checkin.reader import LlrpReader, TagInField
 from vigil_sim.faults import Fault, FaultKind, Faults
 

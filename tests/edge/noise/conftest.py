@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vigil_edge.source import Outgoing
+from vigil_edge.device.seam import Outgoing
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import SourceState
 from vigil_schemas.noise import NoiseExceedance

@@ -17,10 +17,10 @@ import pytest
 import data
 from edge.noise.tones import Signal
 from vigil_edge.cli import main
-from vigil_edge.noise.levels import TimeWeighting, level_db, pascal_per_unit
-from vigil_edge.noise.pcm import channel_units
-from vigil_edge.noise.wav import open_wav
-from vigil_edge.noise.weighting import Weightings
+from vigil_edge.noise.meter.levels import TimeWeighting, level_db, pascal_per_unit
+from vigil_edge.noise.meter.weighting import Weightings
+from vigil_edge.noise.sound.pcm import channel_units
+from vigil_edge.noise.sound.wav import open_wav
 
 RATE = 48000
 FULL_SCALE_DB = 128.1

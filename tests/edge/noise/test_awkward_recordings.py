@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import data
 from edge.noise.tones import Signal, tone
 from vigil_edge.cli import main
-from vigil_edge.noise.levels import Meter, Seconds
-from vigil_edge.noise.pcm import SLICES_PER_SECOND, slice_edge, slices_within
+from vigil_edge.noise.meter.levels import Meter, Seconds
+from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND, slice_edge, slices_within
 
 CASES = data.ROOT.parent / "shared" / "cases" / "noise"
 PEAK_120 = ("--full-scale-peak-db", "120")

@@ -23,7 +23,7 @@ import data
 from edge.noise.test_replay import riff
 from edge.noise.tones import Signal, tone
 from vigil_edge.cli import main
-from vigil_edge.noise.wav import write_wav
+from vigil_edge.noise.sound.wav import write_wav
 
 KEYS = {
     "second": ["kind", "t", "LAeq", "LAFmax"],

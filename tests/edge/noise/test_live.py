@@ -18,15 +18,15 @@ from edge.noise.conftest import NotebookRoom
 from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import RATE, mjpeg_camera, pcm_server
 from edge.noise.tones import Signal, silence, tone
+from vigil_edge.device.seam import Outgoing
 from vigil_edge.noise import evidence, live
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
 from vigil_edge.noise.evidence import Spool
-from vigil_edge.noise.levels import pascal_per_unit
+from vigil_edge.noise.meter.levels import pascal_per_unit
 from vigil_edge.noise.pipeline import build, describe
-from vigil_edge.noise.plate import find_plate
+from vigil_edge.noise.plate.candidates import find_plate
 from vigil_edge.noise.settings import CameraSettings, Settings
-from vigil_edge.noise.wav import open_wav, write_wav
-from vigil_edge.source import Outgoing
+from vigil_edge.noise.sound.wav import open_wav, write_wav
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.noise import NoiseExceedance

@@ -15,7 +15,7 @@ import pytest
 import data
 from edge.noise.tones import Signal, silence, tone
 from vigil_edge.cli import main
-from vigil_edge.noise.wav import write_wav
+from vigil_edge.noise.sound.wav import write_wav
 
 Lines = list[dict[str, Any]]
 

@@ -13,7 +13,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
-from edge import supervised
+from edge.device import supervised
 from edge.room import MemoryRoom
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.settings import Settings

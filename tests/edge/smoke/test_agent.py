@@ -15,8 +15,8 @@ import tomlkit
 import servers
 from edge.ingest_stand_in import IngestStandIn, until
 from edge.smoke.home import Home, ago
-from vigil_edge.outbox import Limits, Outbox
-from vigil_edge.source import Outgoing
+from vigil_edge.delivery.outbox import Limits, Outbox
+from vigil_edge.device.seam import Outgoing
 from vigil_schemas.gateway import GatewayBirth
 from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.types import ClockQuality, Lane

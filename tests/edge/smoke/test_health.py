@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
+from edge.device.supervised import RecordedRoom, supervised
 from edge.room import MemoryRoom
 from edge.smoke.home import Home, ago, alarms, listening, section
 from edge.smoke.night import Night
-from edge.supervised import RecordedRoom, supervised
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.condition import Active, Known
 from vigil_edge.smoke.health import OK, Finding, ToldHealth, judge

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 import servers
-from edge import supervised
+from edge.device import supervised
 from edge.room import MemoryRoom
 from edge.smoke.home import Home, ago, alarms, fires, listening, section
-from vigil_edge.outbox import OutboxFailed, OutboxFull
+from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
+from vigil_edge.device.seam import Outgoing, SourceError
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_edge.source import Outgoing, SourceError
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Lane

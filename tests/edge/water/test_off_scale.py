@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.device.supervised import running
 from edge.room import MemoryRoom
-from edge.supervised import running
-from vigil_edge.source import SourceError
+from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
 from vigil_edge.water.excursion import Excursions
 from vigil_edge.water.pipeline import Judge, bounds, headings
@@ -371,7 +371,7 @@ def test_a_bound_that_can_never_fire_is_refused_by_check_with_line_and_key(
     tmp_path: Any, capsys: pytest.CaptureFixture[str], bounds: str, key: str
 ) -> None:
     from vigil_edge.cli import main
-    from vigil_edge.config import load
+    from vigil_edge.configuration.gateway_file import load
 
     file = tmp_path / "gateway.toml"
     file.write_text(DEAF.format(folder=tmp_path, port=1, bounds=bounds))

@@ -13,10 +13,10 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from edge.device.supervised import running
 from edge.room import MemoryRoom
-from edge.supervised import running
 from servers import free_port
-from vigil_edge.source import SourceError
+from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
 from vigil_edge.water.modbus import connect
 from vigil_edge.water.settings import Settings

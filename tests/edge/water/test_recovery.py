@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.supervised import RecordedRoom, supervised
+from edge.device.supervised import RecordedRoom, supervised
 from servers import free_port
 from vigil_edge.water import pipeline
 from vigil_edge.water.settings import Settings

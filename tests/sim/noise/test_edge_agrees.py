@@ -44,7 +44,7 @@ def test_the_edge_s_meter_reads_the_promised_level(
 def test_the_edge_finds_the_plate_near_the_loudest_moment(
     rendered: tuple[Path, dict[str, Any]],
 ) -> None:
-    from vigil_edge.noise.encode import best_plate
+    from vigil_edge.noise.pictures.encode import best_plate
 
     folder, facts = rendered
     frames = [(path, int(path.stem) / 10) for path in sorted((folder / "frames").glob("*.jpg"))]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import servers
-from edge import supervised
+from edge.device import supervised
 from edge.room import MemoryRoom
 from edge.smoke.home import alarms, fires
 from sim.smoke.test_home import Subscriber, listening

@@ -1,0 +1,1 @@
+"""The gateway file: its sections, its mistakes, and what they are made of."""

@@ -1,0 +1,1 @@
+"""From a pipeline's facts to the cloud's receipts, and what the cloud says back."""

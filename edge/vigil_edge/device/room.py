@@ -1,0 +1,79 @@
+"""What the agent lends to one pipeline: the ``Room`` of ``vigil_edge.device.seam``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from vigil_edge.clock import Clock
+from vigil_edge.delivery.outbox import Outbox
+from vigil_edge.device.health import SourceRecord
+from vigil_edge.device.seam import Outgoing
+from vigil_edge.evidence.queue import EvidenceQueue
+from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.gateway import DeviceDescription, SourceState
+
+
+class DeviceRoom:
+    """One per pipeline; see ``Room`` for what each method promises."""
+
+    def __init__(
+        self,
+        gateway: str,
+        directory: Path,
+        clock: Clock,
+        outbox: Outbox,
+        evidence: EvidenceQueue,
+        record: SourceRecord,
+        describe: Callable[[Sequence[DeviceDescription]], None],
+    ) -> None:
+        self._gateway = gateway
+        self._directory = directory
+        self._clock = clock
+        self._outbox = outbox
+        self._evidence = evidence
+        self._record = record
+        self._describe = describe
+
+    @property
+    def gateway(self) -> str:
+        return self._gateway
+
+    @property
+    def directory(self) -> Path:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        return self._directory
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        await self._outbox.accept(self._record.device, outgoing, state, self._clock.quality)
+        if outgoing and not self._record.said_this_attempt:
+            self.report("ok")  # a source that yields facts has evidently started
+
+    def state(self, key: str) -> bytes | None:
+        return self._outbox.state(self._record.device, key)
+
+    async def deposit(
+        self, manifest: EvidenceManifest, files: Mapping[str, Path]
+    ) -> EvidenceReference:
+        return await self._evidence.deposit(manifest, files)
+
+    def describe(self, devices: Sequence[DeviceDescription]) -> None:
+        self._describe(devices)
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self._record.counters[counter] += by
+
+    def report(
+        self, state: SourceState, code: str | None = None, message: str | None = None
+    ) -> None:
+        self._record.said_this_attempt = True
+        self._record.report(state, code, message)

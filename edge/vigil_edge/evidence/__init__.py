@@ -1,0 +1,1 @@
+"""Sealed evidence: its queue on the disk, and its upload."""

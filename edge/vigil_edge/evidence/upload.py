@@ -1,0 +1,186 @@
+"""Uploads sealed evidence until the cloud has it: whatever is away, wrong or refuses meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import httpx
+import structlog
+
+from vigil_edge.backoff import Backoff
+from vigil_edge.evidence.queue import EvidenceQueue
+
+_CHUNK: Final = 256 * 1024
+_INVALID: Final = "evidence-invalid"
+"""The cloud's code for a zip that is not whole or not what was sealed: it never will be."""
+_TOO_LARGE_S: Final = 600.0
+"""Between tries of one that is refused for its size, which a proxy's setting may mend."""
+_LONGEST_S: Final = 3600.0
+_ALL_WAIT: Final = frozenset({401, 403, 429})
+"""Answers about us or the cloud as a whole: the other zips would fare no better."""
+_LOOK_S: Final = 30.0
+
+_log = structlog.get_logger("evidence")
+
+
+class Uploader:
+    """Sends what the queue holds, one zip at a time, until it is cancelled.
+
+    ``token`` and ``tls`` are asked anew after each failure: a token that was changed, or a
+    certificate that was renewed on the disk, is taken up without a restart.
+    """
+
+    def __init__(
+        self,
+        queue: EvidenceQueue,
+        *,
+        url: str,
+        gateway: str,
+        token: Callable[[], str | None],
+        tls: Callable[[], ssl.SSLContext | bool],
+        rng: Random,
+        monotonic: Callable[[], float],
+        count: Callable[[str], None],
+        backoff: Callable[[Random], Backoff] = Backoff,
+    ) -> None:
+        self._queue = queue
+        self._base = f"{url}/api/v1/gateways/{gateway}/evidence"
+        self._token = token
+        self._tls = tls
+        self._rng = rng
+        self._monotonic = monotonic
+        self._count = count
+        self._new_backoff = backoff
+        self._backoff = backoff(rng)
+        self._not_before: dict[str, tuple[float, Backoff]] = {}
+        """Zips that failed wait, each its own time; the others go on."""
+
+    async def run(self) -> None:
+        while True:
+            try:
+                client = self._client()
+            except (OSError, ValueError) as error:
+                self._count("evidence-credentials-unreadable")
+                _log.warning("token or certificate cannot be read", error=str(error))
+            else:
+                async with client:
+                    await self._serve(client)
+            await asyncio.sleep(self._backoff.next())
+
+    def _client(self) -> httpx.AsyncClient:
+        headers = {"Content-Type": "application/zip"}
+        if (token := self._token()) is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        timeout = httpx.Timeout(30, connect=10)
+        return httpx.AsyncClient(verify=self._tls(), timeout=timeout, headers=headers)
+
+    async def _serve(self, client: httpx.AsyncClient) -> None:
+        """Until there is no use in trying the next one now."""
+        while True:
+            self._queue.added.clear()
+            waiting = await asyncio.to_thread(self._queue.waiting)
+            names = {path.name for path in waiting}
+            self._not_before = {k: v for k, v in self._not_before.items() if k in names}
+            for path in waiting:
+                due = self._not_before.get(path.name)
+                if due is not None and due[0] > self._monotonic():
+                    continue
+                if not await self._upload(client, path):
+                    return
+                self._backoff.reset()
+            later = [at - self._monotonic() for at, _ in self._not_before.values()]
+            try:
+                async with asyncio.timeout(max(0.0, min([*later, _LOOK_S]))):
+                    await self._queue.added.wait()
+            except TimeoutError:
+                continue
+
+    async def _upload(self, client: httpx.AsyncClient, path: Path) -> bool:
+        """False where there is no use in trying the next one now."""
+        try:
+            size = await asyncio.to_thread(lambda: path.stat().st_size)
+            response = await client.put(
+                f"{self._base}/{path.stem}",
+                headers={"Content-Length": str(size)},
+                content=_chunks(path),
+            )
+        except httpx.HTTPError as error:
+            self._count("evidence-unreachable")
+            _log.warning("evidence upload failed", sha256=path.stem, error=repr(error))
+            self._later(path)
+            return False
+        except OSError as error:  # of this file: the others may well be whole
+            self._count("evidence-unreadable")
+            _log.warning("evidence cannot be read", sha256=path.stem, error=str(error))
+            self._later(path)
+            return True
+        return await self._judge(response, path)
+
+    async def _judge(self, response: httpx.Response, path: Path) -> bool:
+        status = response.status_code
+        if response.is_success:
+            self._count("evidence-uploaded")
+            await self._put_away(path, lambda: path.unlink(missing_ok=True))
+            return True
+        self._count(f"evidence-http-{status}")
+        _log.warning(
+            "evidence refused", sha256=path.stem, status=status, answer=response.text[:400]
+        )
+        if _for_good(response):
+            self._count("evidence-refused")
+            answer = response.text[:2000]
+            await self._put_away(path, lambda: self._queue.refuse(path, answer))
+            return True
+        if status in _ALL_WAIT:
+            return False
+        # One that the cloud stumbles over must not be the first to be tried again each time.
+        self._later(path, max(_wait_s(response), _TOO_LARGE_S if status == 413 else 0.0))
+        return status < 500
+
+    async def _put_away(self, path: Path, away: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(away)
+        except OSError as error:  # a disk that became read-only: it will be offered again
+            _log.warning("evidence cannot be put away", sha256=path.stem, error=str(error))
+            self._later(path)
+
+    def _later(self, path: Path, least_s: float = 0.0) -> None:
+        _, backoff = self._not_before.get(path.name, (0.0, self._new_backoff(self._rng)))
+        pause = max(least_s, backoff.next())
+        self._not_before[path.name] = (self._monotonic() + pause, backoff)
+
+
+def _for_good(response: httpx.Response) -> bool:
+    """Whether the same zip would be refused for ever.
+
+    Everything else may pass: a key that the cloud has not met yet, a gateway that is added
+    later, a token that was changed, a proxy that is set wrongly. An answer that names a time
+    to come again is none for ever either.
+    """
+    if response.status_code != 422 or "Retry-After" in response.headers:
+        return False
+    try:
+        problem = response.json()
+    except ValueError:
+        return True
+    return not isinstance(problem, dict) or problem.get("code", _INVALID) == _INVALID
+
+
+def _wait_s(response: httpx.Response) -> float:
+    """What ``Retry-After`` asks for, in seconds; 0 where it says nothing or a date."""
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), _LONGEST_S) if asked.isascii() and asked.isdigit() else 0.0
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            yield chunk
+    finally:
+        file.close()

@@ -1,0 +1,1 @@
+"""The sound level meter: weightings and levels."""

@@ -1,0 +1,1 @@
+"""The camera beside the microphone: frames, pictures, video."""

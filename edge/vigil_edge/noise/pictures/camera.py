@@ -1,0 +1,170 @@
+"""Frames of a camera, kept compressed in a bounded ring until a passage asks for them."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from vigil_edge.noise.settings import CameraSettings
+
+MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
+RING_BYTES: Final = 48 * 1024 * 1024
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 10.0
+CLOCK_TOLERANCE_S: Final = 2.0
+"""A camera's own time stamp is believed only so far from the gateway's clock."""
+_LOGIN: Final = re.compile(r"(?<=://)[^/\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture: seconds since 1970 (UTC), and the JPEG as it came."""
+
+    time_s: float
+    jpeg: bytes
+
+
+class FrameSource(Protocol):
+    """One connection to a camera; ended by an exception or by running out."""
+
+    def frames(self, wanted: Callable[[], bool]) -> Iterator[Frame | None]:
+        """Frames with their own time stamp (0: none); None for one that could not be read.
+
+        ``wanted`` says whether the rate limit would let a frame in now: a source that
+        has to compress frames itself may skip the others.
+        """
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the camera's thread has seen; read from elsewhere, written only there."""
+
+    frames: int = 0
+    dropped: int = 0
+    """Unreadable, or thrown out of the ring before their time for want of memory."""
+    reconnects: int = 0
+    clock_off: int = 0
+
+
+class Camera:
+    """Reads one camera in a thread of its own and never disturbs anybody else.
+
+    ``seconds`` is how far back the ring reaches while nothing is ``held``; ``now`` is
+    the gateway's UTC clock.
+    """
+
+    def __init__(
+        self, settings: CameraSettings, seconds: float, now: Callable[[], datetime]
+    ) -> None:
+        self._settings = settings
+        self._seconds = seconds
+        self._now = now
+        self._ring: deque[Frame] = deque()
+        self._bytes = 0
+        self._held_s = math.inf
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="camera")
+        self.counters = Counters()
+        self.trouble: str | None = "no frame yet"
+        """Why no frames come at present; None while they do."""
+
+    def start(self) -> None:
+        """Begin reading."""
+        self._thread.start()
+
+    def stop(self, within_s: float = 3.0) -> None:
+        """Ask the thread to end and wait a little; it is a daemon and holds nothing."""
+        self._stop.set()
+        self._thread.join(within_s)
+
+    def hold(self, since: datetime | None) -> None:
+        """Keep every frame since then, however long a passage lasts; None: no longer."""
+        self._held_s = math.inf if since is None else since.timestamp()
+
+    def between(self, start: datetime, end: datetime) -> list[Frame]:
+        """The frames of a stretch of time, in order."""
+        first, last = start.timestamp(), end.timestamp()
+        with self._lock:
+            return [frame for frame in self._ring if first <= frame.time_s <= last]
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE_S
+        while not self._stop.is_set():
+            seen = self.counters.frames
+            # Whatever a camera or its codec does wrong, the thread goes on.
+            try:
+                self._read_once()
+                self.trouble = "the camera ended its stream"
+            except Exception as error:
+                # It goes to the cloud; the camera's password stays here.
+                self.trouble = _LOGIN.sub("", f"{type(error).__name__}: {error}")[:300]
+            self.counters.reconnects += 1
+            pause = FIRST_PAUSE_S if self.counters.frames > seen else pause
+            self._stop.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _read_once(self) -> None:
+        last_s = 0.0
+        least_s = 0.9 / self._settings.fps
+
+        def wanted() -> bool:
+            return self._now().timestamp() - last_s >= least_s
+
+        for frame in frame_source(self._settings).frames(wanted):
+            if self._stop.is_set():
+                return
+            if frame is None:
+                self.counters.dropped += 1
+                continue
+            stamped = self._stamped(frame)
+            if abs(stamped.time_s - last_s) < least_s:
+                continue
+            last_s = stamped.time_s
+            self._keep(stamped)
+            self.trouble = None
+
+    def _stamped(self, frame: Frame) -> Frame:
+        now_s = self._now().timestamp()
+        if frame.time_s and abs(frame.time_s - now_s) <= CLOCK_TOLERANCE_S:
+            return frame
+        if frame.time_s:
+            self.counters.clock_off += 1
+        return Frame(now_s, frame.jpeg)
+
+    def _keep(self, frame: Frame) -> None:
+        with self._lock:
+            self.counters.frames += 1
+            self._ring.append(frame)
+            self._bytes += len(frame.jpeg)
+            oldest_s = min(frame.time_s - self._seconds, self._held_s)
+            while self._ring and self._ring[0].time_s < oldest_s:
+                self._bytes -= len(self._ring.popleft().jpeg)
+            while self._bytes > RING_BYTES:
+                self._bytes -= len(self._ring.popleft().jpeg)
+                self.counters.dropped += 1
+
+
+def frame_source(settings: CameraSettings) -> FrameSource:
+    """A new connection to the camera that the settings name."""
+    if settings.source == "mjpeg":
+        from vigil_edge.noise.pictures.mjpeg import MjpegStream
+
+        return MjpegStream(str(settings.address))
+    # OpenCV is large; a gateway whose camera speaks MJPEG never loads it.
+    from vigil_edge.noise.pictures.capture import OpencvCapture
+
+    return OpencvCapture(settings)
+
+
+def as_jpeg(payload: Any) -> bytes | None:
+    """The payload if it looks like one whole JPEG, else None."""
+    data = bytes(payload)
+    whole = data[:2] == b"\xff\xd8" and data.rstrip(b"\r\n\0")[-2:] == b"\xff\xd9"
+    return data if whole else None

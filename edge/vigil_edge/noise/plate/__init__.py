@@ -1,0 +1,1 @@
+"""Number plates in pictures."""

@@ -1,0 +1,1 @@
+"""Sound as samples: microphones, streams, files, and their clock."""

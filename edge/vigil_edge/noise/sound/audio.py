@@ -1,0 +1,118 @@
+"""Where live sound comes from: one shape for a stream and a file; the microphone beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
+from vigil_edge.noise.settings import AudioSettings
+from vigil_edge.noise.sound.pcm import Frames, PcmFormat
+from vigil_edge.noise.sound.wav import WavFile, open_wav
+from vigil_schemas.errors import VigilError
+
+BLOCK_S: Final = 0.1
+SILENT_AFTER_S: Final = 5.0
+"""A stream that has sent nothing for so long is taken for dead."""
+
+
+class AudioSource(Protocol):
+    """Live sound. ``blocks`` ends by raising a ``SourceError``, never by itself."""
+
+    @property
+    def format(self) -> PcmFormat:
+        """Layout of what comes."""
+
+    def blocks(self) -> AsyncGenerator[Frames, None]:
+        """Frames as they arrive, shape (n, channels). Raises ``SourceError``."""
+
+
+def open_source(device: str, audio: AudioSettings, count: Callable[[str], None]) -> AudioSource:
+    """The source that the settings name. ``count`` is told of overflows. Raises ``SourceError``."""
+    if audio.source == "pcm":
+        host, port = audio.host_and_port
+        return TcpPcm(device, host, port, audio.layout)
+    if audio.source == "wav":
+        return PacedFile(device, Path(str(audio.address)))
+    # Only here: the module needs a system library that a gateway without microphone lacks.
+    from vigil_edge.noise.sound.microphone import Microphone
+
+    return Microphone(device, audio.address, audio.layout, count)
+
+
+class TcpPcm:
+    """Raw interleaved PCM from a TCP server, such as a microphone array's own computer."""
+
+    def __init__(self, device: str, host: str, port: int, layout: PcmFormat) -> None:
+        self._device = device
+        self._host = host
+        self._port = port
+        self.format = layout
+
+    async def blocks(self) -> AsyncGenerator[Frames, None]:
+        """Raises ``AudioStreamLost`` where the server is not there, falls silent or hangs up."""
+        where = f"{self._host}:{self._port}"
+        try:
+            async with asyncio.timeout(SILENT_AFTER_S):
+                reader, writer = await asyncio.open_connection(self._host, self._port)
+        except OSError as error:  # TimeoutError is one
+            raise AudioStreamLost(
+                self._device, f"PCM stream {where} cannot be reached: {error or 'no answer'}"
+            ) from error
+        try:
+            rest = b""
+            while True:
+                async with asyncio.timeout(SILENT_AFTER_S):
+                    received = await reader.read(self._chunk)
+                if not received:
+                    raise AudioStreamLost(
+                        self._device, f"PCM stream {where} was closed by its server"
+                    )
+                payload = rest + received
+                # TCP cuts where it likes, also inside a sample.
+                whole = len(payload) - len(payload) % self.format.frame_bytes
+                rest = payload[whole:]
+                if whole:
+                    yield self.format.decode(payload[:whole])
+        except OSError as error:
+            raise AudioStreamLost(
+                self._device, f"PCM stream {where} broke off: {error or 'it fell silent'}"
+            ) from error
+        finally:
+            writer.close()
+
+    @property
+    def _chunk(self) -> int:
+        return max(4096, int(BLOCK_S * self.format.rate_hz) * self.format.frame_bytes)
+
+
+class PacedFile:
+    """A WAV file played at its own speed, in place of a microphone."""
+
+    def __init__(self, device: str, path: Path) -> None:
+        self._device = device
+        try:
+            self._file: WavFile = open_wav(path)
+        except VigilError as error:
+            raise AudioFileFailed(device, f"{error.code}: {error}") from error
+
+    @property
+    def format(self) -> PcmFormat:
+        """The file's own."""
+        return self._file.format
+
+    async def blocks(self) -> AsyncGenerator[Frames, None]:
+        """Raises ``AudioFileFailed`` at the end of the file; the agent then plays it again."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        played = 0
+        try:
+            for frames in self._file.blocks(int(BLOCK_S * self.format.rate_hz)):
+                played += len(frames)
+                await asyncio.sleep(begun + played / self.format.rate_hz - loop.time())
+                yield frames
+        except (OSError, VigilError) as error:
+            raise AudioFileFailed(self._device, f"{self._file.path.name}: {error}") from error
+        raise AudioFileFailed(self._device, f"{self._file.path.name} is played to its end")
