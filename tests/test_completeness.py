@@ -52,6 +52,26 @@ def test_the_threat_model_names_tests_that_exist() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def test_the_table_of_decisions_names_each_one_by_its_number() -> None:
+    folder = ROOT / "docs/decisions"
+    titles = {
+        path.name: path.read_text("utf-8").partition("\n")[0] for path in folder.glob("[0-9]*.md")
+    }
+    wanted = [f"# {row[1]}. {row[2]}" for row in decisions()]
+
+    assert [titles.get(row[3]) for row in decisions()] == wanted
+    assert sorted(titles) == [row[3] for row in decisions()]
+    numbers = [int(row[1]) for row in decisions()]
+    assert numbers == sorted(set(numbers)), "in order, and none twice"
+    assert [int(row[3][:4]) for row in decisions()] == numbers
+
+
+def decisions() -> list[re.Match[str]]:
+    """Rows of the table: number, title, file."""
+    text = (ROOT / "docs/decisions/README.md").read_text("utf-8")
+    return list(re.finditer(r"^\| (\d+) \| \[(.+)\]\((.+)\) \|$", text, re.MULTILINE))
+
+
 def test_the_simulators_share_no_codec_with_the_edge() -> None:
     for path in (ROOT / "firmware-sim").rglob("*.py"):
         text = path.read_text("utf-8")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -309,6 +312,57 @@ def test_a_wrong_setting_is_unavailable_so_that_nothing_is_thrown_away(
         store.ping()
     with pytest.raises(TimeSeriesUnavailable):
         store.write([Point(some_series(), T0_US, 1.0, 1)])
+    store.close()
+
+
+@pytest.fixture
+def endless_influx() -> Iterator[str]:
+    """A server that begins to answer and sends a byte now and then, for as long as it may."""
+    left = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/csv")
+            self.end_headers()
+            with suppress(OSError):
+                while not left.wait(0.02):
+                    self.wfile.write(b"#")
+
+        do_GET = do_POST
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    left.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.series("sonde"),
+        lambda store: store.write(minutes(some_series(), [(7.0, 0)])),
+        lambda store: store.ping(),
+    ],
+)
+def test_an_influx_whose_answer_does_not_end_is_unavailable(
+    endless_influx: str, ask: Callable[[InfluxTimeSeries], object]
+) -> None:
+    store = InfluxTimeSeries(
+        endless_influx, org="vigil", bucket="readings", token="any", timeout_s=0.1
+    )
+
+    with pytest.raises(TimeSeriesUnavailable):
+        ask(store)
+
     store.close()
 
 

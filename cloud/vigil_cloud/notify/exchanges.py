@@ -8,8 +8,9 @@ the way OpenTelemetry's instrumentation goes (docs/decisions/0017-what-services-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,15 @@ from typing import Any, Final
 import requests
 import urllib3
 
+from vigil_cloud.deadline import deadline
+
+BODY_BYTES: Final = 64 * 1024
+BODY_S: Final = 10.0
+"""So much of an answer's body is read. The status is the answer, and a body may have no end (an
+event stream under the address of a hook)."""
+REDIRECTIONS: Final = 5
 _heard: Final = ContextVar["list[Exchange] | None"]("exchanges", default=None)
+_bounded: Final = ContextVar[bool]("bodies_are_bounded", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +72,7 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
     return max(moment - now, timedelta())
 
 
-def _observe() -> None:
-    plain = requests.Session.send
-    if hasattr(plain, "__wrapped__"):  # the module was loaded a second time
-        return
-
+def _observing(plain: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
     @wraps(plain)
     def send(
         self: requests.Session, request: requests.PreparedRequest, **options: Any
@@ -76,13 +81,20 @@ def _observe() -> None:
         if exchanges is None:
             return plain(self, request, **options)
         whole = _heard.set(None)  # the requests of its redirections are part of it
-        try:
-            response = plain(self, request, **options)
-        except requests.RequestException as error:
-            exchanges.append(_broken(error))
-            raise
-        finally:
-            _heard.reset(whole)
+        within = _bounded.set(True)
+        self.max_redirects = min(self.max_redirects, REDIRECTIONS)
+        # Headers may come a byte at a time: each within its time-out, all together without end.
+        with deadline(_longest_s(options.get("timeout"))) as limit:
+            try:
+                response = plain(self, request, **options)
+                if limit.over:  # what was cut off may look whole
+                    raise requests.ReadTimeout("the answer did not end in time")
+            except requests.RequestException as error:
+                exchanges.append(Exchange(timed_out=True) if limit.over else _broken(error))
+                raise
+            finally:
+                _heard.reset(whole)
+                _bounded.reset(within)
         exchanges.append(
             Exchange(
                 response.status_code,
@@ -92,7 +104,46 @@ def _observe() -> None:
         )
         return response
 
-    requests.Session.send = send  # type: ignore[method-assign]  # see the module's text
+    return send
+
+
+def _bounding(plain: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+    """Of each request by itself: ``requests`` reads the body of a redirection to its end."""
+
+    @wraps(plain)
+    def send(
+        self: requests.adapters.HTTPAdapter,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        *rest: Any,
+        **options: Any,
+    ) -> requests.Response:
+        if stream or not _bounded.get():
+            return plain(self, request, stream, *rest, **options)
+        response = plain(self, request, True, *rest, **options)
+        _read_body(response)
+        return response
+
+    return send
+
+
+def _longest_s(timeout: Any) -> float:
+    """For a request with its redirections, by the time-outs it was given: all of them once."""
+    given = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    return BODY_S + sum(part if isinstance(part, int | float) else BODY_S for part in given)
+
+
+def _read_body(response: requests.Response) -> None:
+    """As ``requests`` does it, within bounds. What breaks off was answered all the same."""
+    ends = time.monotonic() + BODY_S
+    body = bytearray()
+    with suppress(urllib3.exceptions.HTTPError, OSError):
+        while len(body) < BODY_BYTES and time.monotonic() < ends:
+            if not (part := response.raw.read1(BODY_BYTES - len(body), decode_content=True)):
+                break
+            body += part
+    response.close()  # not read further, it cannot be used again
+    response._content, response._content_consumed = bytes(body), True
 
 
 def _broken(error: requests.RequestException) -> Exchange:
@@ -114,4 +165,9 @@ def _broken(error: requests.RequestException) -> Exchange:
     return Exchange(sent=not never and isinstance(error, requests.ConnectionError))
 
 
-_observe()
+for _owner, _observed in (
+    (requests.Session, _observing),
+    (requests.adapters.HTTPAdapter, _bounding),
+):
+    if not hasattr(_owner.send, "__wrapped__"):  # the module was loaded a second time
+        setattr(_owner, "send", _observed(_owner.send))  # noqa: B010  # see the module's text

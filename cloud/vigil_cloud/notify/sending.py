@@ -14,12 +14,16 @@ from typing import Final, Literal
 
 import apprise
 
+from vigil_cloud.deadline import deadline
 from vigil_cloud.notify.exchanges import Exchange, overheard
 from vigil_cloud.notify.message import Message
 
 LONGEST_ERROR: Final = 300
 CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 30.0
+CONVERSATION_S: Final = 300.0
+"""For a message as a whole, to all recipients of its channel: a mail server may continue a reply
+without end."""
 _ASSET: Final = apprise.AppriseAsset(service_timeout=0)
 """With a limit of its own Apprise sends from a pool of a few threads that the whole process shares:
 as many services that hang, and nobody is told anything more."""
@@ -60,11 +64,12 @@ def send(
     *,
     connect_s: float = CONNECT_TIMEOUT_S,
     answer_s: float = ANSWER_TIMEOUT_S,
+    conversation_s: float = CONVERSATION_S,
 ) -> Answer:
-    """Blocks for as long as the service takes; an address may name other limits (``cto``,
-    ``rto``). Never raises."""
+    """Blocks for as long as the service takes, ``conversation_s`` at most; an address may name
+    other limits of a single answer (``cto``, ``rto``). Never raises."""
     begun = time.monotonic()
-    with _heard_complaints() as complaints, overheard() as exchanges:
+    with _heard_complaints() as complaints, overheard() as exchanges, deadline(conversation_s):
         try:
             service = apprise.Apprise.instantiate(url, asset=_ASSET)
             if service is None:

@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
+from vigil_cloud.deadline import Deadline, deadline
 from vigil_cloud.timeseries.line_protocol import Formatter
 from vigil_cloud.timeseries.port import (
     Point,
@@ -33,6 +35,8 @@ from vigil_schemas.types import isoformat_utc
 
 BATCH_POINTS: Final = 5_000
 """Lines per request: InfluxDB's own recommendation."""
+TIMES_THE_TIMEOUT: Final = 6
+"""So long a request may take in all; the client's own limit is for each part of the answer."""
 _REFUSED_FOR_GOOD: Final = frozenset({400, 413, 422})
 _RETENTION: Final = re.compile(r"Retention Policy Lower Bound at ([0-9T:.+-]+Z?)")
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +52,7 @@ class InfluxTimeSeries:
     ) -> None:
         """Does not connect yet."""
         self._url = url
+        self._total_s = TIMES_THE_TIMEOUT * timeout_s
         self._org = org
         self._bucket = bucket
         # Any: the client's own types are only half written down.
@@ -69,12 +74,14 @@ class InfluxTimeSeries:
     def _write_part(self, points: Sequence[Point], refused: list[Point]) -> str:
         """Write; where the batch is refused halve it until the points at fault are alone."""
         try:
-            self._writer.write(
-                self._bucket,
-                self._org,
-                self._formatter.lines(points),
-                write_precision="us",
-            )
+            with deadline(self._total_s) as limit:
+                self._writer.write(
+                    self._bucket,
+                    self._org,
+                    self._formatter.lines(points),
+                    write_precision="us",
+                )
+                self._check(limit)
         except ApiException as error:
             if error.status not in _REFUSED_FOR_GOOD:
                 raise self._unavailable(error) from error
@@ -167,23 +174,19 @@ class InfluxTimeSeries:
     def _delete(self, before: datetime, predicate: str) -> None:
         # The last moment is part of what is deleted.
         stop = before - timedelta(microseconds=1)
-        try:
+        with self._reaching():
             self._client.delete_api().delete(
                 _BEGINNING, stop, predicate, bucket=self._bucket, org=self._org
             )
-        except (ApiException, HTTPError, OSError) as error:
-            raise self._unavailable(error) from error
 
     def ping(self) -> None:
-        try:
+        with self._reaching():
             bucket = self._client.buckets_api().find_bucket_by_name(self._bucket)
             if bucket is not None:
                 # The same point for an hour: a store that can only be read is not ready.
                 hour_us = int(time.time() // 3600) * 3_600_000_000
                 line = f"vigil_write_probe written=1i {hour_us}"
                 self._writer.write(self._bucket, self._org, line, write_precision="us")
-        except (ApiException, HTTPError, OSError) as error:
-            raise self._unavailable(error) from error
         if bucket is None:
             raise TimeSeriesUnavailable(f"InfluxDB at {self._url} has no bucket {self._bucket!r}")
 
@@ -198,15 +201,32 @@ class InfluxTimeSeries:
             f" |> range(start: {isoformat_utc(start)}, stop: {isoformat_utc(stop)})"
         )
 
-    def _query(self, flux: str) -> Iterator[dict[str, Any]]:
+    def _query(self, flux: str) -> list[dict[str, Any]]:
+        with self._reaching():
+            try:
+                records = self._client.query_api().query_stream(flux, org=self._org)
+                return [record.values for record in records]
+            except FluxQueryException as error:  # began well and broke off: memory, a shutdown
+                raise TimeSeriesUnavailable(f"InfluxDB at {self._url}: {error.message}") from error
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """What goes wrong, or does not end, is one error."""
         try:
-            records = self._client.query_api().query_stream(flux, org=self._org)
-            for record in records:
-                yield record.values
+            with deadline(self._total_s) as limit:
+                yield
+                self._check(limit)
         except (ApiException, HTTPError, OSError, FluxCsvParserException) as error:
             raise self._unavailable(error) from error
-        except FluxQueryException as error:  # began well and broke off: memory, a shutdown
-            raise TimeSeriesUnavailable(f"InfluxDB at {self._url}: {error.message}") from error
+        except Exception as error:
+            if limit.over:  # the client stumbles in many ways over half an answer
+                raise self._unavailable(error) from error
+            raise
+
+    def _check(self, limit: Deadline) -> None:
+        """An answer that was cut off may look whole."""
+        if limit.over:
+            raise TimeSeriesUnavailable(f"InfluxDB at {self._url}: the answer does not end")
 
     def _unavailable(self, error: Exception) -> TimeSeriesUnavailable:
         text = _message(error) if isinstance(error, ApiException) else str(error)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -23,6 +25,85 @@ from vigil_cloud.notify.sending import Answer, send
 from webhook import Hook, channel, deliveries
 
 HELLO = Message("Smoke alarm at Chen home", "Time: now")
+
+
+class Endless:
+    """It answers, and goes on sending for as long as somebody reads."""
+
+    def __init__(self) -> None:
+        self.status, self.chunked, self.headers_end = 200, False, True
+        self.piece = b"data: x\n\n"
+        self.sent = 0
+        self.left = threading.Event()
+        own = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(own.status)
+                self.send_header("Connection", "close")
+                if own.status == 307:
+                    self.send_header("Location", "http://127.0.0.1:1/")
+                if own.chunked:
+                    self.send_header("Transfer-Encoding", "chunked")
+                if own.headers_end:
+                    self.end_headers()
+                else:
+                    self.flush_headers()
+                try:
+                    while not own.left.wait(0.02):
+                        self.wfile.write(own.next_piece())
+                        own.sent += len(own.piece)
+                except OSError:
+                    own.left.set()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://127.0.0.1:{self.server.server_address[1]}/"
+
+    def next_piece(self) -> bytes:
+        if not self.headers_end:
+            return b"X"
+        return b"%x\r\n%s\r\n" % (len(self.piece), self.piece) if self.chunked else self.piece
+
+
+@pytest.fixture
+def endless() -> Iterator[Endless]:
+    found = Endless()
+    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    found.left.set()
+    found.server.shutdown()
+    thread.join()
+    found.server.server_close()
+
+
+@pytest.fixture
+def endless_mail() -> Iterator[str]:
+    """An address of mail whose server continues its greeting for as long as somebody reads."""
+    left = threading.Event()
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                while not left.wait(0.02):
+                    self.request.sendall(b"220-and so on\r\n")
+
+    server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    port = server.server_address[1]
+    yield f"mailto://127.0.0.1:{port}/?from=vigil@city.example&to=anna@city.example&mode=insecure"
+    left.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def test_an_accepted_message_is_accepted(hook: Hook) -> None:
@@ -44,6 +125,46 @@ def test_no_answer_means_that_it_may_have_arrived(hook: Hook) -> None:
 
     assert answer.verdict == "no-answer"
     assert answer.perhaps_told
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(200, "accepted"), (500, "unreachable")])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_without_end_is_an_answer(
+    endless: Endless, status: int, verdict: str, chunked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vigil_cloud.notify.exchanges.BODY_S", 0.3)
+    endless.status, endless.chunked = status, chunked
+
+    assert send(endless.url, HELLO).verdict == verdict
+    assert endless.left.wait(20), "nobody holds the connection any more"
+
+
+@pytest.mark.parametrize("status", [200, 307])
+def test_a_long_body_is_read_so_far_and_no_further(endless: Endless, status: int) -> None:
+    endless.status, endless.piece = status, b"x" * 100_000
+
+    send(endless.url, HELLO)
+
+    assert endless.left.wait(20)
+    assert endless.sent < 100 * len(endless.piece)
+
+
+def test_headers_without_end_are_no_answer(
+    endless: Endless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vigil_cloud.notify.exchanges.BODY_S", 0.1)
+    endless.headers_end = False
+
+    answer = send(endless.url, HELLO, connect_s=0.1, answer_s=0.3)
+
+    assert (answer.verdict, answer.perhaps_told) == ("no-answer", True)
+    assert endless.left.wait(20)
+
+
+def test_a_mail_server_whose_reply_goes_on_is_left(endless_mail: str) -> None:
+    answer = send(endless_mail, HELLO, answer_s=0.3, conversation_s=0.5)
+
+    assert (answer.verdict, answer.perhaps_told) == ("no-answer", True)
 
 
 def test_no_connection_means_that_it_did_not_arrive() -> None:
