@@ -6,21 +6,32 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vigil_schemas.errors import VigilError
 from vigil_sim.arguments import speed
+from vigil_sim.domain import Commands, SimulatedDomain
+from vigil_sim.registry import DOMAINS
+from vigil_sim.scenario import CityScenario, load
+
+LoadCityScenario = Callable[[str], CityScenario]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, domains: tuple[SimulatedDomain, ...] = DOMAINS
+) -> int:
     """Exit code 0; 2 with one line saying why where the input cannot be used."""
+
+    def load_scenario(name: str) -> CityScenario:
+        return load(name, domains)
+
     parser = argparse.ArgumentParser(prog="vigil-sim", description="A simulated city for Vigil.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_play(commands)
-    _add_check(commands)
-    _add_render(commands)
-    _add_fleet(commands)
+    _add_play(commands, load_scenario)
+    _add_check(commands, load_scenario)
+    for domain in domains:
+        domain.add_commands(commands, load_scenario)
     _add_demo(commands)
     _add_city(commands)
     parsed = parser.parse_args(arguments)
@@ -33,10 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-Commands = argparse._SubParsersAction  # argparse names this type nowhere else
-
-
-def _add_play(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_play(commands: Commands[argparse.ArgumentParser], load_scenario: LoadCityScenario) -> None:
     play = commands.add_parser("play", help="run every device of a scenario")
     play.add_argument("scenario", help="a TOML file, or the name of a scenario that is shipped")
     play.add_argument("--speed", type=speed, help="world seconds per second")
@@ -53,12 +61,11 @@ def _add_play(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     play.add_argument("--wait", action="store_true", help="begin when a line arrives on stdin")
     play.add_argument("--exit-when-done", action="store_true")
-    play.set_defaults(run=_play)
+    play.set_defaults(run=lambda parsed: _play(parsed, load_scenario))
 
 
-def _play(parsed: argparse.Namespace) -> int:
+def _play(parsed: argparse.Namespace, load_scenario: LoadCityScenario) -> int:
     from vigil_sim.play import Surroundings, play, read_tokens
-    from vigil_sim.scenario import load
 
     around = Surroundings(
         directory=parsed.dir.resolve(),
@@ -71,7 +78,7 @@ def _play(parsed: argparse.Namespace) -> int:
     )
     return asyncio.run(
         play(
-            load(parsed.scenario),
+            load_scenario(parsed.scenario),
             around,
             speed=parsed.speed,
             seed=parsed.seed,
@@ -81,43 +88,18 @@ def _play(parsed: argparse.Namespace) -> int:
     )
 
 
-def _add_check(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_check(
+    commands: Commands[argparse.ArgumentParser], load_scenario: LoadCityScenario
+) -> None:
     check = commands.add_parser("check", help="name every mistake in a scenario")
     check.add_argument("scenario")
-    check.set_defaults(run=_check)
+    check.set_defaults(run=lambda parsed: _check(parsed, load_scenario))
 
 
-def _check(parsed: argparse.Namespace) -> int:
-    from vigil_sim.scenario import load
-
-    scenario = load(parsed.scenario)
+def _check(parsed: argparse.Namespace, load_scenario: LoadCityScenario) -> int:
+    scenario = load_scenario(parsed.scenario)
     print(json.dumps({"kind": "scenario", "name": scenario.name, "devices": len(scenario.devices)}))
     return 0
-
-
-def _add_render(commands: Commands[argparse.ArgumentParser]) -> None:
-    render = commands.add_parser(
-        "render-noise", help="write one passage as a sound file and frames"
-    )
-    render.add_argument("--scenario", default="city-night")
-    render.add_argument("--passage", help="label or plate; by default the loudest")
-    render.add_argument("--out", type=Path, help="a 16-bit WAV file")
-    render.add_argument("--frames", type=Path, help="a folder for JPEG frames")
-    render.set_defaults(run=_render)
-
-
-def _render(parsed: argparse.Namespace) -> int:
-    from vigil_sim.noise.render import render
-
-    facts = render(parsed.scenario, parsed.passage, parsed.out, parsed.frames)
-    print(json.dumps(facts, ensure_ascii=False))
-    return 0
-
-
-def _add_fleet(commands: Commands[argparse.ArgumentParser]) -> None:
-    from vigil_sim.water.fleet import add_command
-
-    add_command(commands)
 
 
 def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -1,4 +1,4 @@
-"""The play's clocks: the wall's, which devices stamp their data with, and the timetable's."""
+"""The timetable's clock: world seconds since the night began."""
 
 from __future__ import annotations
 
@@ -30,23 +30,3 @@ class CityClock:
         if self._began is None:
             raise RuntimeError("the night has not begun")
         return self._began + world_s / self.speed
-
-
-class StreetClock:
-    """The one clock of a microphone and its camera: seconds since the device was switched on."""
-
-    def __init__(self) -> None:
-        self._monotonic = time.monotonic()
-        self._unix = time.time()
-
-    def now(self) -> float:
-        """Seconds since switching on."""
-        return time.monotonic() - self._monotonic
-
-    def at_monotonic(self, monotonic: float) -> float:
-        """The street's time at a reading of ``time.monotonic()``."""
-        return monotonic - self._monotonic
-
-    def unix(self, t: float) -> float:
-        """Seconds since 1970 UTC at the street's time ``t``."""
-        return self._unix + t

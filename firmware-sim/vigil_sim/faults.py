@@ -110,7 +110,7 @@ class Faults:
                 return fault
         return None
 
-    def lasting(self, t: float, style: str) -> bool:
+    def in_state(self, t: float, style: str) -> bool:
         """Whether a corruption of this style is in force, for styles that are a state."""
         return any(fault.style == style for fault in self._active(FaultKind.CORRUPT_FRAME, t))
 

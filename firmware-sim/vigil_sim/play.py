@@ -22,7 +22,8 @@ from vigil_schemas.types import isoformat_utc
 from vigil_sim import toml_text
 from vigil_sim.city import City
 from vigil_sim.clock import CityClock
-from vigil_sim.scenario import Scenario, ScenarioError
+from vigil_sim.scenario import CityScenario
+from vigil_sim.scenario_model import ScenarioError
 from vigil_sim.supervised import first_failure
 
 Tell = Callable[[dict[str, Any]], None]
@@ -98,7 +99,7 @@ def write_configurations(city: City, around: Surroundings) -> None:
             {"id": gateway.id, "name": gateway.name, "name_zh": gateway.name_zh, **place}
             | {"config": str(path), "env": environment}
         )
-    layout = {
+    layout: dict[str, Any] = {
         "scenario": city.scenario.name,
         "title": city.scenario.title,
         "title_zh": city.scenario.title_zh,
@@ -109,8 +110,9 @@ def write_configurations(city: City, around: Surroundings) -> None:
         "gateways": gateways,
         "env": city.environment,
         "devices": city.devices,
-        "people": [person.model_dump(mode="json") for person in city.scenario.person],
     }
+    for domain in city.scenario.domains:
+        layout |= domain.listed(city.scenario)
     text = json.dumps(layout, ensure_ascii=False, indent=2)
     (around.directory / "city.json").write_text(text + "\n", "utf-8")
 
@@ -153,7 +155,7 @@ async def _until(clock: CityClock, world_s: float) -> None:
 
 
 async def play(
-    scenario: Scenario,
+    scenario: CityScenario,
     around: Surroundings,
     *,
     speed: float | None = None,

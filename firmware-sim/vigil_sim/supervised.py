@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
 
-_MARK: Final = "vigil_lasting"
+_MARK: Final = "vigil_supervised"
 
 
 class DeviceFailed(VigilError):
@@ -20,21 +20,21 @@ class DeviceFailed(VigilError):
     code: ClassVar[str] = "device-failed"
 
 
-def lasting(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+def start_supervised(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
     """Run until cancelled. An error that it ends with goes to the loop's exception handler."""
     task = asyncio.get_running_loop().create_task(work, name=name)
-    task.add_done_callback(_told)
+    task.add_done_callback(_report_failure)
     return task
 
 
-def _told(task: asyncio.Task[None]) -> None:
+def _report_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         told = {"message": f"{task.get_name()} has failed", "exception": error, "task": task}
         task.get_loop().call_exception_handler({**told, _MARK: task.get_name()})
 
 
-async def cancelled(task: asyncio.Task[None] | None) -> None:
-    """Cancel a lasting task and wait for its end; an error that it ended with has been told."""
+async def cancel_and_wait(task: asyncio.Task[None] | None) -> None:
+    """Cancel a supervised task and wait for its end; an error that it ended with has been told."""
     if task is None:
         return
     task.cancel()
@@ -55,7 +55,7 @@ async def every(period_s: float, act: Callable[[], None]) -> None:
 
 
 def first_failure() -> asyncio.Future[None]:
-    """Raises ``DeviceFailed`` once any lasting task of the running loop fails."""
+    """Raises ``DeviceFailed`` once any supervised task of the running loop fails."""
     loop = asyncio.get_running_loop()
     failure: asyncio.Future[None] = loop.create_future()
 

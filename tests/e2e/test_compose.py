@@ -14,6 +14,7 @@ import pytest
 
 import servers
 from compose import BIN, ENVIRONMENT_FILE, FILE, ROOT, Composition, references, variables
+from vigil_sim.checkin.domain import people
 from vigil_sim.scenario import load
 
 GATEWAYS = ("gw-canal", "gw-home", "gw-market", "gw-zhongshan")
@@ -39,10 +40,10 @@ def test_the_seed_is_that_of_the_scenario_and_holds_no_secret() -> None:
     night = load("city-night")
     assert {entry["id"] for entry in seed["gateway"]} == {entry.id for entry in night.gateway}
     assert {entry["key"]: entry["name"] for entry in seed["person"]} == {
-        person.key: person.name for person in night.person
+        person.key: person.name for person in people(night)
     }
     assert {(entry["tag"], entry["person"]) for entry in seed["tag"]} == {
-        (tag, person.key) for person in night.person for tag in person.tags
+        (tag, person.key) for person in people(night) for tag in person.tags
     }
     assert {entry["password"] for entry in seed["account"]} == {"${VIGIL_CITY_PASSWORD}"}
     assert {entry["token"] for entry in seed["gateway"]} == {"${VIGIL_CITY_TOKEN}"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vigil_sim.faults import Fault, FaultKind, Faults, ScenarioFaultError
-from vigil_sim.scenario import Scenario, ScenarioError, parse
+from vigil_sim.scenario import CityScenario, parse
+from vigil_sim.scenario_model import ScenarioError
 
 
 def test_windows() -> None:
@@ -37,9 +38,9 @@ def test_corruption_by_style() -> None:
     faults = Faults([Fault(FaultKind.CORRUPT_FRAME, style="stuck")])
     assert faults.corruption(0.0, ("json",)) is None
     assert faults.corruption(0.0) is not None
-    assert faults.lasting(0.0, "stuck")
+    assert faults.in_state(0.0, "stuck")
     faults.clear()
-    assert not faults.lasting(0.0, "stuck")
+    assert not faults.in_state(0.0, "stuck")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ KINDS = {
 }
 
 
-def town(device: str, kind: str, keys: str) -> Scenario:
+def town(device: str, kind: str, keys: str) -> CityScenario:
     lines = "\n".join(keys.split(", "))
     return parse(f'{TOWN}\n[[fault]]\ndevice = "{device}"\nkind = "{kind}"\n{lines}\n')
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vigil_sim.scenario import Passage, Scenario, ScenarioError, find, load, parse
+from vigil_sim.checkin.domain import people
+from vigil_sim.noise.scenario import NoiseCamera, Passage
+from vigil_sim.scenario import CityScenario, find, load, parse
+from vigil_sim.scenario_model import ScenarioError
 
 SMALL = """\
 name = "small"
@@ -51,7 +54,7 @@ def test_the_city_night_tells_all_four_stories_within_75_seconds() -> None:
         *("passage", "discharge", "walk", "fire")
     }
     assert scenario.duration_s / scenario.speed <= 75
-    carried = {tag for person in scenario.person for tag in person.tags}
+    carried = {tag for person in people(scenario) for tag in person.tags}
     assert {h.tag for h in scenario.schedule if h.what == "walk"} <= carried
 
 
@@ -66,12 +69,12 @@ def test_a_scenario_is_found_by_path_by_name_and_by_file_name(tmp_path: Path) ->
 
 def test_what_is_not_written_has_sensible_values() -> None:
     scenario = parse(SMALL)
-    assert isinstance(scenario, Scenario)
+    assert isinstance(scenario, CityScenario)
     passage = scenario.schedule[0]
     assert isinstance(passage, Passage)
     assert passage.title == "passage"
     assert passage.vehicle == "scooter"
-    assert scenario.noise[0].channels == 4
+    assert scenario.tables("noise", NoiseCamera)[0].channels == 4
 
 
 @pytest.mark.parametrize(

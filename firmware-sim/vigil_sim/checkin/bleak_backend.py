@@ -21,7 +21,7 @@ from bleak.backends.scanner import (
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
 
 from vigil_sim.checkin.advert_socket import VARIABLE
-from vigil_sim.supervised import cancelled, lasting
+from vigil_sim.supervised import cancel_and_wait, start_supervised
 
 
 class SocketScanner(BaseBleakScanner):
@@ -59,12 +59,12 @@ class SocketScanner(BaseBleakScanner):
             raise _no_bluetooth(f"no simulated radio at {place}: {error}") from error
         if not answered:
             raise _no_bluetooth(f"adapter {self._adapter!r} not found")
-        self._listening = lasting(self._listen(reader), "adverts")
+        self._listening = start_supervised(self._listen(reader), "adverts")
 
     async def stop(self) -> None:
         """End the scan."""
         listening, self._listening = self._listening, None
-        await cancelled(listening)
+        await cancel_and_wait(listening)
         if self._writer is not None:
             self._writer.close()
             self._writer = None

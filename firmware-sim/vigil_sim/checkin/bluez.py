@@ -29,7 +29,7 @@ from vigil_sim.checkin.bluez_adapter import (
 )
 from vigil_sim.checkin.introspection import introspected
 from vigil_sim.checkin.private_bus import PrivateBus, fits
-from vigil_sim.supervised import cancelled, lasting
+from vigil_sim.supervised import cancel_and_wait, start_supervised
 
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
 _PEER: Final = "org.freedesktop.DBus.Peer"
@@ -130,11 +130,11 @@ class BluezStandIn:
         self._bus.add_message_handler(self._handle)
         await self._bus.call(_watch_names())
         await self._bus.request_name("org.bluez")
-        self._sending = lasting(self._send_signals(self._bus), "Bluetooth")
+        self._sending = start_supervised(self._send_signals(self._bus), "Bluetooth")
 
     async def _disappear(self) -> None:
         sending, self._sending = self._sending, None
-        await cancelled(sending)
+        await cancel_and_wait(sending)
         while not self._signals.empty():
             self._signals.get_nowait()
         if self._bus is not None:

@@ -31,7 +31,7 @@ from vigil_sim.checkin.rospecs import RoSpecs
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
-from vigil_sim.supervised import cancelled, every, lasting
+from vigil_sim.supervised import cancel_and_wait, every, start_supervised
 from vigil_sim.tcp import TcpServer
 
 _NEWEST_VERSION = 2
@@ -137,13 +137,13 @@ class LlrpReader:
         """Listen."""
         self._clock.begin()
         await self._server.start()
-        self._inventory = lasting(every(self._round_s, self._round), self.device)
+        self._inventory = start_supervised(every(self._round_s, self._round), self.device)
 
     async def stop(self) -> None:
         """Close every connection and the port."""
         inventory, self._inventory = self._inventory, None
         await self._server.stop()
-        await cancelled(inventory)
+        await cancel_and_wait(inventory)
 
     # -- inventory
 

@@ -1,4 +1,4 @@
-"""Who carries which tag past which station: walkers for the radios, tags for the reader."""
+"""The stations of a scenario: which tag each radio hears and each reader sees, and when."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import hashlib
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.bluez import BluezStandIn, available
 from vigil_sim.checkin.reader import LlrpReader, TagInField
+from vigil_sim.checkin.scenario import Station
 from vigil_sim.checkin.street import Beacon, Street, Walker
 from vigil_sim.checkin.street import Station as HearingStation
-from vigil_sim.scenario import ScenarioError, Station
-from vigil_sim.world import World
-
-if TYPE_CHECKING:
-    from vigil_sim.city import City
+from vigil_sim.checkin.walks import Walks
+from vigil_sim.scenario_model import ScenarioError
+from vigil_sim.site import Site
 
 _POWER_1M_DBM = -59.0
 _PATH_LOSS = 2.2
@@ -54,11 +53,11 @@ def bystanders(stations: Iterable[Station]) -> list[Walker]:
     return found
 
 
-def walkers(world: World) -> list[Walker]:
+def walkers(walks: Walks) -> list[Walker]:
     """Everybody who carries a beacon."""
     return [
-        Walker(beacon(tag), lambda t, tag=tag: world.tag_position(tag, t))  # type: ignore[misc]  # the default binds this tag
-        for tag in world.tags
+        Walker(beacon(tag), lambda t, tag=tag: walks.position(tag, t))  # type: ignore[misc]  # the default binds this tag
+        for tag in walks.tags
         if not tag.startswith("epc:")
     ]
 
@@ -66,14 +65,15 @@ def walkers(world: World) -> list[Walker]:
 class Radios:
     """The Bluetooth of one gateway: an adapter per station, and the street that they hear."""
 
-    def __init__(self, city: City, stations: list[Station], directory: Path) -> None:
+    def __init__(self, site: Site, walks: Walks, stations: list[Station], directory: Path) -> None:
         self._adapters = {station.device: f"hci{i}" for i, station in enumerate(stations)}
         names = list(self._adapters.values())
         directory.mkdir(parents=True, exist_ok=True)
         self._service: BluezStandIn | AdvertSocket = (
             BluezStandIn(names, directory=directory) if available() else AdvertSocket(names)
         )
-        self._city = city
+        self._site = site
+        self._walks = walks
         self._stations = stations
         self._street: Street | None = None
 
@@ -90,26 +90,26 @@ class Radios:
     async def start(self) -> None:
         """Start the Bluetooth service, and let the beacons advertise."""
         await self._service.start()
-        city = self._city
+        site = self._site
         hearing = [
             HearingStation(
                 station.device,
                 station.gateway,
                 station.at,
                 self._service.adapter(self._adapters[station.device]),
-                faults=city.faults(station.device),
+                faults=site.faults(station.device),
                 sensitivity_dbm=_POWER_1M_DBM - 10 * _PATH_LOSS * math.log10(station.range_m),
             )
             for station in self._stations
         ]
         self._street = Street(
-            [*walkers(city.world), *bystanders(self._stations)],
+            [*walkers(self._walks), *bystanders(self._stations)],
             hearing,
-            seed=city.seed,
+            seed=site.world.seed,
             path_loss_exponent=_PATH_LOSS,
-            world_time=city.clock.world,
-            speed=city.clock.speed,
-            ledger=city.ledger,
+            world_time=site.clock.world,
+            speed=site.clock.speed,
+            ledger=site.ledger,
         )
         await self._street.start()
 
@@ -120,13 +120,13 @@ class Radios:
         await self._service.stop()
 
 
-def reader(city: City, station: Station) -> LlrpReader:
+def reader(site: Site, walks: Walks, station: Station) -> LlrpReader:
     """A UHF reader that sees the tags within its range."""
-    tags = [tag for tag in city.world.tags if tag.startswith("epc:")]
+    tags = [tag for tag in walks.tags if tag.startswith("epc:")]
 
     def field(t: float) -> Iterable[TagInField]:
         for tag in tags:
-            metres = city.world.distance(tag, station.at, t)
+            metres = walks.distance(tag, station.at, t)
             if metres is not None and metres <= station.range_m:
                 # The way there and back: twice the loss of one way.
                 rssi = -40.0 - 40.0 * math.log10(max(metres, 0.5))
@@ -136,8 +136,8 @@ def reader(city: City, station: Station) -> LlrpReader:
         field,
         device=station.device,
         gateway=station.gateway,
-        world_time=city.clock.world,
-        speed=city.clock.speed,
-        faults=city.faults(station.device),
-        ledger=city.ledger,
+        world_time=site.clock.world,
+        speed=site.clock.speed,
+        faults=site.faults(station.device),
+        ledger=site.ledger,
     )

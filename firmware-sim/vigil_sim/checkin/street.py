@@ -15,7 +15,7 @@ from vigil_sim.checkin.broken import broken_advert
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
-from vigil_sim.supervised import cancelled, lasting
+from vigil_sim.supervised import cancel_and_wait, start_supervised
 
 __all__ = ["Beacon", "Position", "Station", "Street", "Walker"]
 
@@ -83,12 +83,12 @@ class Street:
     async def start(self) -> None:
         """Begin to advertise."""
         self._clock.begin()
-        self._advertising = lasting(self._advertise(), "beacons")
+        self._advertising = start_supervised(self._advertise(), "beacons")
 
     async def stop(self) -> None:
         """Fall silent."""
         advertising, self._advertising = self._advertising, None
-        await cancelled(advertising)
+        await cancel_and_wait(advertising)
 
     async def _advertise(self) -> None:
         loop = asyncio.get_running_loop()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from vigil_sim.scenario import Person
+from vigil_sim.scenario import CityScenario
 
 PASSWORD: Final = "vigil-demo-night"  # noqa: S105 - of the demo, which refuses to be anything else
 
@@ -36,10 +36,10 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
     return f"[[{name}]]\n" + "\n".join(lines) + "\n"
 
 
-def seed(tokens: Mapping[str, str], people: Iterable[Person], expires: str) -> str:
-    """The seed file: accounts, gateway tokens, and the persons that carry the city's beacons.
+def seed(tokens: Mapping[str, str], scenario: CityScenario, expires: str) -> str:
+    """The seed file: accounts, gateway tokens, and what each domain needs the cloud to know.
 
-    The accounts with the family role may see them until ``expires`` (RFC 3339).
+    The accounts with the family role may see persons until ``expires`` (RFC 3339).
     """
     parts = [
         _table(
@@ -56,13 +56,6 @@ def seed(tokens: Mapping[str, str], people: Iterable[Person], expires: str) -> s
     ]
     parts += [_table("gateway", {"id": key, "token": token}) for key, token in tokens.items()]
     relatives = [account.username for account in ACCOUNTS if "family" in account.roles]
-    for person in people:
-        parts.append(
-            _table("person", {"key": person.key, "name": person.name, "guardians": relatives})
-        )
-        parts += [_table("tag", {"tag": tag, "person": person.key}) for tag in person.tags]
-        parts += [
-            _table("consent", {"person": person.key, "account": account, "expires": expires})
-            for account in relatives
-        ]
+    for domain in scenario.domains:
+        parts += [_table(name, keys) for name, keys in domain.seed(scenario, relatives, expires)]
     return "\n".join(parts)

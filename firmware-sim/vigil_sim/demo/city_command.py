@@ -26,7 +26,7 @@ from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.errors import VigilError
 from vigil_sim import scenario, toml_text
 from vigil_sim.arguments import speed
-from vigil_sim.demo.city_process import CityCommand, Playing
+from vigil_sim.demo.city_process import CityCommand, CityProcess
 from vigil_sim.demo.night import Console
 from vigil_sim.demo.processes import Children, DemoFailed, interrupts, program, wait_until
 from vigil_sim.play import read_tokens
@@ -92,7 +92,7 @@ def _say(**line: Any) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-class Attached:
+class CityRun:
     """One city before one cloud: processes, tokens and the folder that they live in."""
 
     def __init__(
@@ -176,7 +176,7 @@ class Attached:
     def _speed(self) -> float:
         return self._options.speed or self._scenario.speed
 
-    def _start_devices(self) -> Playing:
+    def _start_devices(self) -> CityProcess:
         command = CityCommand(
             scenario=self._options.scenario,
             directory=self._directory / "city",
@@ -186,7 +186,7 @@ class Attached:
             speed=self._options.speed,
             broker_password_file=self._password_file,
         )
-        return Playing(self._devices, command, self._check)
+        return CityProcess(self._devices, command, self._check)
 
     def _start_gateways(self, layout: dict[str, Any]) -> None:
         for gateway in layout["gateways"]:
@@ -228,7 +228,7 @@ def run(arguments: argparse.Namespace) -> int:
     directory: Path = arguments.directory or Path(tempfile.mkdtemp(prefix="vigil-"))
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        attached = Attached(options, directory.resolve())
+        attached = CityRun(options, directory.resolve())
         attached.wait_for_cloud()
         attached.night()
         while not options.once:

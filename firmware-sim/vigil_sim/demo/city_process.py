@@ -41,7 +41,7 @@ class CityCommand:
         return found
 
 
-class Playing:
+class CityProcess:
     """One night's city. ``check`` is called while waiting, and may raise."""
 
     def __init__(self, children: Children, command: CityCommand, check: Callable[[], None]) -> None:

@@ -24,8 +24,8 @@ from vigil_schemas.types import isoformat_utc
 from vigil_sim import scenario, toml_text
 from vigil_sim.arguments import port, speed
 from vigil_sim.demo import accounts
-from vigil_sim.demo.city_process import CityCommand, Playing
-from vigil_sim.demo.night import DOMAINS, Arrived, Console, Night, checked_evidence, watch
+from vigil_sim.demo.city_process import CityCommand, CityProcess
+from vigil_sim.demo.night import Arrived, Console, Night, checked_evidence, watch
 from vigil_sim.demo.processes import (
     Children,
     DemoFailed,
@@ -39,7 +39,6 @@ from vigil_sim.demo.servers import Influx, server, start_influxdb, start_mosquit
 EVIDENCE_TIMEOUT_S: Final = 60.0
 ALERT_TIMEOUT_S: Final = 90.0
 """After the timetable's end, for the last alert to arrive."""
-_ICONS: Final = {"noise": "🔊", "water": "💧", "checkin": "📿", "smoke": "🔥"}
 _NO_PROXY: Final = "127.0.0.1,localhost"
 
 
@@ -86,7 +85,12 @@ class Demo:
         self.directory = directory
         self.scenario = scenario.load(options.scenario)
         self.children = Children(directory / "logs", _local(os.environ))
-        self.night = Night()
+        self.domains = {
+            domain.key: domain
+            for domain in self.scenario.domains
+            if self.scenario.devices_of(domain.key)
+        }
+        self.night = Night({key: d.alert for key, d in self.domains.items() if d.alert})
         self.influx: Influx | None = None
         self.broker_url = ""
         self.url = ""
@@ -103,6 +107,9 @@ class Demo:
         environment = self._addresses()
         # The city is drawn while the cloud starts: it needs only to know where that will be.
         self.step(f"building the city of “{self.scenario.title}” {self.scenario.title_zh}")
+        for domain in self.domains.values():
+            count = len(self.scenario.devices_of(domain.key))
+            self.step(f"  {domain.icon} {domain.title_zh} {domain.title}: {count}")
         self.city = self._start_city(tokens)
         self.step("starting the cloud (ingest, alerts, web pages)")
         self._start_cloud(environment, tokens)
@@ -145,14 +152,14 @@ class Demo:
 
     def _start_cloud(self, environment: dict[str, str], tokens: dict[str, str]) -> None:
         expires = isoformat_utc(datetime.now(UTC) + timedelta(days=30))
-        seed = self._secret("seed.toml", accounts.seed(tokens, self.scenario.person, expires))
+        seed = self._secret("seed.toml", accounts.seed(tokens, self.scenario, expires))
         cloud = program("vigil-cloud")
         self.children.start("seed", [cloud, "seed", str(seed)], environment=environment)
         self.children.finish("seed")
         self.children.start("cloud", [cloud, "serve"], environment=environment)
         self._wait("the cloud", f"{self.url}/readyz")
 
-    def _start_city(self, tokens: dict[str, str]) -> Playing:
+    def _start_city(self, tokens: dict[str, str]) -> CityProcess:
         command = CityCommand(
             scenario=self.options.scenario,
             directory=self.directory / "city",
@@ -161,7 +168,7 @@ class Demo:
             cloud_url=self.url,
             speed=self.options.speed,
         )
-        return Playing(self.children, command, self.children.check)
+        return CityProcess(self.children, command, self.children.check)
 
     def _secret(self, name: str, text: str) -> Path:
         path = self.directory / name
@@ -186,7 +193,7 @@ class Demo:
         """Show one alert in the console."""
         alert = arrived.alert
         _say(
-            f"\n  {_ICONS[alert['domain']]}  {alert['title_zh']}  |  {alert['title']}\n"
+            f"\n  {self.domains[alert['domain']].icon}  {alert['title_zh']}  |  {alert['title']}\n"
             f"      {self.url}/alerts/{alert['id']}\n"
         )
 
@@ -224,22 +231,26 @@ class Demo:
             raise DemoFailed(f"no alert arrived for: {missing}{trouble}")
 
     def _verify(self, console: Console) -> None:
-        noise = self.night.arrived["noise"].alert
+        for domain, awaited in self.night.awaited.items():
+            alert = self.night.arrived[domain].alert
+            if awaited.evidence:
+                self._verify_evidence(console, alert, awaited.evidence)
+            if awaited.readings and self.influx is not None:
+                count = self.influx.points(domain, alert["device"])
+                if not count:
+                    raise DemoFailed(f"InfluxDB holds no readings of {alert['device']}")
+                self.step(f"read back from InfluxDB: {count} readings of {alert['device']}")
+        for domain in self.night.awaited:
+            _say(f"alert: {domain} {self.night.arrived[domain].seconds:.2f}")
+
+    def _verify_evidence(
+        self, console: Console, alert: dict[str, Any], wanted: frozenset[str]
+    ) -> None:
         deadline = time.monotonic() + EVIDENCE_TIMEOUT_S
-        roles = checked_evidence(console, noise["id"], deadline, self.children.check)
-        missing = {"audio", "video", "plate", "levels"} - set(roles)
-        if missing:
+        roles = checked_evidence(console, alert["id"], deadline, self.children.check)
+        if missing := wanted - set(roles):
             raise DemoFailed(f"the sealed evidence lacks: {', '.join(sorted(missing))}")
         self.step(f"sealed evidence arrived, every digest right: {', '.join(roles)}")
-        if self.influx is not None:
-            for domain in ("noise", "water"):
-                device = self.night.arrived[domain].alert["device"]
-                count = self.influx.points(domain, device)
-                if not count:
-                    raise DemoFailed(f"InfluxDB holds no readings of {device}")
-                self.step(f"read back from InfluxDB: {count} readings of {device}")
-        for domain in DOMAINS:
-            _say(f"alert: {domain} {self.night.arrived[domain].seconds:.2f}")
 
     def stay(self) -> None:
         """Leave everything running for people to look at."""

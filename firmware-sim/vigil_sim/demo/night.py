@@ -6,24 +6,16 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import httpx
 
 from vigil_sim.demo.accounts import PASSWORD
 from vigil_sim.demo.processes import DemoFailed
-
-DOMAINS: Final = ("noise", "water", "checkin", "smoke")
-_MOMENT: Final = {
-    "noise": "LAFmax_time",
-    "water": "started",
-    "checkin": "arrived",
-    "smoke": "since",
-}
-"""Which field of an event says when it happened at the device."""
+from vigil_sim.domain import NightAlert
 
 
 @dataclass
@@ -36,8 +28,10 @@ class Arrived:
 
 @dataclass
 class Night:
-    """What has been seen so far."""
+    """What has been seen so far, of the domains that raise an alert."""
 
+    awaited: Mapping[str, NightAlert]
+    """By domain."""
     arrived: dict[str, Arrived] = field(default_factory=dict)
     """First alert per domain."""
     trouble: str = ""
@@ -46,7 +40,7 @@ class Night:
 
     def missing(self) -> list[str]:
         """Domains of which no alert has been seen."""
-        return [domain for domain in DOMAINS if domain not in self.arrived]
+        return [domain for domain in self.awaited if domain not in self.arrived]
 
 
 class Console:
@@ -101,9 +95,9 @@ class Console:
         }
 
 
-def device_moment(alert: dict[str, Any]) -> datetime:
-    """When it happened at the device, by the device's own account."""
-    text = alert["detail"].get(_MOMENT[alert["domain"]]) or alert["event_time"]
+def device_moment(alert: dict[str, Any], key: str) -> datetime:
+    """When it happened at the device, by the device's own account in ``key`` of the detail."""
+    text = alert["detail"].get(key) or alert["event_time"]
     return datetime.fromisoformat(text)
 
 
@@ -117,12 +111,14 @@ def watch(
 
     def note(alert: dict[str, Any]) -> None:
         domain = alert["domain"]
-        if domain not in _MOMENT or domain in night.arrived or alert["severity"] == "minor":
+        if domain not in night.awaited or domain in night.arrived or alert["severity"] == "minor":
             return  # the platform's own, a test button, a weak battery: not the night's event
         if datetime.fromisoformat(alert["raised"]) < since:
             return
         alert = console.get(f"/alerts/{alert['id']}")  # a list's row does not hold the event
-        lag = (datetime.now(UTC) - device_moment(alert)).total_seconds()
+        lag = (
+            datetime.now(UTC) - device_moment(alert, night.awaited[domain].moment)
+        ).total_seconds()
         night.arrived[domain] = Arrived(alert, lag)
         tell(night.arrived[domain])
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from vigil_sim.clock import StreetClock
 from vigil_sim.faults import Faults
+from vigil_sim.noise.clock import StreetClock
 from vigil_sim.noise.serving import Broadcast
 from vigil_sim.noise.sound import StreetSound
 from vigil_sim.noise.vehicle import SAMPLE_RATE

@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from vigil_sim.clock import StreetClock
 from vigil_sim.faults import Faults
+from vigil_sim.noise.clock import StreetClock
 from vigil_sim.noise.serving import Broadcast
 
 _BOUNDARY = "vigilframe"

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from vigil_sim.noise.film import Film
+from vigil_sim.noise.scenario import NoiseCamera, Passage
 from vigil_sim.noise.sound import HEARD_S, StreetSound, passage
 from vigil_sim.noise.street import shot, vehicle
 from vigil_sim.noise.vehicle import SAMPLE_RATE
 from vigil_sim.noise.view import View
-from vigil_sim.scenario import Passage, ScenarioError, load
+from vigil_sim.scenario_model import Scenario, ScenarioError
 from vigil_sim.world import World
 
 
 def render(
-    scenario_name: str, wanted: str | None, wav: Path | None, frames: Path | None
+    scenario: Scenario, wanted: str | None, wav: Path | None, frames: Path | None
 ) -> dict[str, Any]:
     """Write what was asked for; returns what a meter should find. Raises ``ScenarioError``."""
-    scenario = load(scenario_name)
     world = World(scenario, scenario.seed)
-    happening = _choose([h for h in scenario.schedule if isinstance(h, Passage)], wanted)
-    camera = next(c for c in scenario.noise if c.device == happening.device)
+    happening = _choose(scenario.happenings(Passage), wanted)
+    camera = next(c for c in scenario.tables("noise", NoiseCamera) if c.device == happening.device)
     if wav is not None:
         sound = StreetSound(
             channels=camera.channels,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from vigil_sim.supervised import cancelled, lasting
+from vigil_sim.supervised import cancel_and_wait, start_supervised
 from vigil_sim.tcp import TcpServer
 
 Greeting = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
@@ -38,13 +38,13 @@ class Broadcast:
         except OSError:
             ticker.close()
             raise
-        self._ticking = lasting(ticker, name)
+        self._ticking = start_supervised(ticker, name)
 
     async def stop(self) -> None:
         """Stop the ticker, hang up on everybody, close the port."""
         self.hang_up()
         await self._server.stop()
-        await cancelled(self._ticking)
+        await cancel_and_wait(self._ticking)
 
     def hang_up(self) -> None:
         """Break every connection."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from vigil_sim.clock import CityClock, StreetClock
+from vigil_sim.clock import CityClock
 from vigil_sim.faults import Faults
+from vigil_sim.ledger import Ledger
+from vigil_sim.noise.clock import StreetClock
 from vigil_sim.noise.film import Film, Shot
 from vigil_sim.noise.microphone import Microphone
 from vigil_sim.noise.mjpeg import Camera
+from vigil_sim.noise.scenario import NoiseCamera, Passage, passages
 from vigil_sim.noise.sound import StreetSound, Vehicle, passage
 from vigil_sim.noise.vehicle import SAMPLE_RATE
 from vigil_sim.noise.view import View
-from vigil_sim.scenario import NoiseCamera, Passage
 from vigil_sim.world import World
 
 
@@ -43,14 +46,21 @@ class Street:
     """Microphones and camera as one device: the same vehicles at the same moments."""
 
     def __init__(
-        self, settings: NoiseCamera, world: World, city: CityClock, faults: Faults
+        self,
+        settings: NoiseCamera,
+        world: World,
+        city: CityClock,
+        faults: Faults,
+        ledger: Ledger,
     ) -> None:
         self._settings = settings
         self._world = world
         self._city = city
         self._faults = faults
+        self._ledger = ledger
+        self._passing: list[asyncio.TimerHandle] = []
         self._clock = StreetClock()
-        self._passages = world.passages(settings.device)
+        self._passages = passages(world.scenario, settings.device)
         self._rendered: list[Any] = []
 
     def render(self) -> None:
@@ -86,7 +96,9 @@ class Street:
         await self._camera.start()
 
     async def stop(self) -> None:
-        """Close both ports."""
+        """Close both ports; a vehicle that is still to come does not."""
+        for timer in self._passing:
+            timer.cancel()
         await self._camera.stop()
         await self._microphone.stop()
 
@@ -96,7 +108,17 @@ class Street:
             nearest = self._clock.at_monotonic(city.monotonic_at(happening.at_s))
             self.sound.add(round(nearest * SAMPLE_RATE), pressure)
             self.film.add(shot(happening, self._world, nearest))
+            delay_s = max(nearest - self._clock.now(), 0.0)
+            loop = asyncio.get_running_loop()
+            self._passing.append(loop.call_later(delay_s, self._note, happening, nearest))
         self._rendered = []
+
+    def _note(self, happening: Passage, nearest: float) -> None:
+        """A vehicle is nearest to the microphone now."""
+        gateway, device = self._settings.gateway, self._settings.device
+        time_us = round(self._clock.unix(nearest) * 1e6)
+        level = happening.LAFmax_db
+        self._ledger.append("passage", gateway, device, "LAFmax", time_us, level, happening.plate)
 
     @property
     def audio_address(self) -> str:

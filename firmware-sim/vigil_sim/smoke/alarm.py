@@ -20,7 +20,7 @@ CLEARS_AT: Final = 0.5
 BATTERY_LOW_PERCENT: Final = 10.0
 CHANCE_STYLES: Final = ("json", "binary")
 """Of corrupt_frame: a message is broken JSON, or not text."""
-LASTING_STYLES: Final = ("stuck", "link-lost")
+STATE_STYLES: Final = ("stuck", "link-lost")
 """Of corrupt_frame, as long as its window: smoke stays true; unavailable, nothing is published."""
 
 
@@ -40,7 +40,7 @@ class ZigbeeAlarm:
 
     Faults: drop (a message is lost), drift (``battery`` in % per second, ``obscuration`` in
     % per metre and second: a chamber that fouls), clock_skew (``last_seen``), reboot (the alarm is
-    off the network) and corrupt_frame in ``CHANCE_STYLES`` and ``LASTING_STYLES``.
+    off the network) and corrupt_frame in ``CHANCE_STYLES`` and ``STATE_STYLES``.
     """
 
     friendly_name: str
@@ -117,12 +117,12 @@ class SensingChamber:
         self._smoke = obscuration >= bound
         battery = alarm.battery_percent + faults.drift(t, "battery")
         return Condition(
-            smoke=self._smoke or faults.lasting(t, "stuck") or (self.test and self.test_sounds),
+            smoke=self._smoke or faults.in_state(t, "stuck") or (self.test and self.test_sounds),
             test=self.test,
             tamper=self.tamper,
             battery_percent=min(max(battery, 0.0), 100.0),
             optical_density=-10 * math.log10(1 - obscuration / 100),
-            reachable=not (faults.rebooting(t) or faults.lasting(t, "link-lost")),
+            reachable=not (faults.rebooting(t) or faults.in_state(t, "link-lost")),
             heat=self.heat,
             expired=self.expired,
         )

@@ -29,7 +29,7 @@ from vigil_sim.smoke.alarm import (
     message,
 )
 from vigil_sim.smoke.broker import EmbeddedBroker
-from vigil_sim.supervised import cancelled, every, lasting
+from vigil_sim.supervised import cancel_and_wait, every, start_supervised
 
 __all__ = ["Zigbee2MqttHome", "ZigbeeAlarm", "clear_air"]
 
@@ -138,13 +138,13 @@ class Zigbee2MqttHome:
         except BaseException:
             await self.stop()
             raise
-        self._ticking = lasting(every(self._tick_s, self._tick), self.device)
+        self._ticking = start_supervised(every(self._tick_s, self._tick), self.device)
 
     async def stop(self) -> None:
         """Announce the bridge offline, disconnect, end an embedded broker."""
         ticking, self._ticking = self._ticking, None
         client, self._client = self._client, None
-        await cancelled(ticking)
+        await cancel_and_wait(ticking)
         if client is not None:
             await asyncio.to_thread(_leave, client, f"{self._base_topic}/bridge/state")
         if self._embedded is not None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from scipy.special import erfc, erfcx
 
-from vigil_sim.scenario import Canal, Discharge
+from vigil_sim.water.scenario import Canal, Discharge
+from vigil_sim.world import World
 
 SALT_CONDUCTANCE = 0.19
 """Specific conductance per concentration of sodium chloride, (S/m)/(kg/m³), dilute, 25 °C."""
@@ -116,3 +117,17 @@ def water_at(
         turbidity_FNU=turbidity,
         level=level,
     )
+
+
+class Reach:
+    """The canal of one world: where, when → water. A pure function of scenario and seed."""
+
+    def __init__(self, world: World) -> None:
+        self._canal = world.scenario.table("canal", Canal)
+        self._discharges = world.scenario.happenings(Discharge)
+        draw = world.random("canal")
+        self._phases = tuple(draw.random() for _ in range(6))
+
+    def water(self, canal_m: float, t: float) -> Water:
+        """The water ``canal_m`` metres along the canal at world time ``t``, s."""
+        return water_at(self._canal, self._discharges, canal_m, t, self._phases)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Fault, FaultKind, Faults
 from vigil_sim.ledger import Ledger
-from vigil_sim.supervised import cancelled, every, lasting
+from vigil_sim.supervised import cancel_and_wait, every, start_supervised
 from vigil_sim.water.broken import RTU_STYLES, TCP_STYLES, broken
 from vigil_sim.water.line import Line, PtyLine, Send, TcpLine
 from vigil_sim.water.logger import TAIL, LoggerMemory
@@ -149,7 +149,7 @@ class ModbusSonde:
         self._began = self._clock.true()
         await self._line.open()
         tick = max(self._interval_s, _FINEST_TICK_S)
-        self._measuring = lasting(every(tick, self._tick), self.device)
+        self._measuring = start_supervised(every(tick, self._tick), self.device)
 
     async def stop(self) -> None:
         """Close every connection and the port."""
@@ -158,7 +158,7 @@ class ModbusSonde:
         self._late.clear()
         await self._line.close()
         measuring, self._measuring = self._measuring, None
-        await cancelled(measuring)
+        await cancel_and_wait(measuring)
 
     # -- measuring
 

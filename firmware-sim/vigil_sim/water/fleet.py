@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vigil_sim.ledger import Ledger
-from vigil_sim.supervised import every, first_failure, lasting
+from vigil_sim.supervised import every, first_failure, start_supervised
 from vigil_sim.water.device import ModbusSonde, SignalRegister
 
 SIGNALS: Final = (
@@ -227,7 +227,7 @@ async def run(
                 milestones[name] = True
                 tell({"kind": name, "records": total, "overwritten": fleet.overwritten})
 
-    watching = lasting(every(0.5, watch), "watching the fleet")
+    watching = start_supervised(every(0.5, watch), "watching the fleet")
     stopped: asyncio.Future[Any] = loop.create_task(stop.wait())
     try:
         await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)

@@ -5,10 +5,12 @@ Registers hold what such probes hold (µS/cm, mg/L); scales lead to the contract
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from vigil_sim.water.canal import Water
-from vigil_sim.water.device import SignalRegister
+from vigil_sim.water.registers import SignalRegister
+
+if TYPE_CHECKING:
+    from vigil_sim.water.canal import Water  # it needs scipy, which a scenario's check does not
 
 SIGNALS: Final = (
     SignalRegister("temperature", 0, "Cel"),

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from sim.waiting import until
-from vigil_sim.clock import StreetClock
 from vigil_sim.faults import Fault, FaultKind, Faults
+from vigil_sim.noise.clock import StreetClock
 from vigil_sim.noise.film import Film, Shot
 from vigil_sim.noise.microphone import BEHIND_BYTES, BLOCK, Microphone
 from vigil_sim.noise.mjpeg import Camera

@@ -1,0 +1,95 @@
+"""Check-in stations in the simulated city: tags that are carried past radios and readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from vigil_sim.checkin.broken import ADVERT_STYLES, REPORT_STYLES
+from vigil_sim.checkin.scenario import Person, Station, Walk
+from vigil_sim.domain import ExtraTable, NightAlert, SeedTable, SimulatedDomain
+from vigil_sim.fault_rules import FaultProfile
+from vigil_sim.faults import FaultKind
+from vigil_sim.scenario_model import Scenario
+from vigil_sim.site import Site
+
+
+async def start(site: Site, stations: Sequence[Station]) -> None:
+    """One Bluetooth service for each gateway that has radios, and each UHF reader."""
+    if not stations:
+        return
+    from vigil_sim.checkin.stations import Radios, reader  # D-Bus only where there is a radio
+    from vigil_sim.checkin.walks import Walks
+
+    walks = Walks(site.world.scenario)
+    absence_s = round(max(4.0, 60.0 / site.clock.speed), 1)
+    common = {"absence_s": absence_s, "min_sightings": 2}
+    for gateway in dict.fromkeys(station.gateway for station in stations):
+        here = [station for station in stations if station.gateway == gateway]
+        ble = [station for station in here if station.driver == "ble"]
+        if ble:
+            radios = Radios(site, walks, ble, site.directory / gateway)
+            await site.run(radios)
+            site.add_environment(gateway, radios.environment)
+            for station in ble:
+                section = site.who(station) | radios.section(station) | common
+                site.add_section(gateway, section)
+                site.list_device(station, {})
+        for station in here:
+            if station.driver == "llrp":
+                device = reader(site, walks, station)
+                await site.run(device)
+                site.add_section(gateway, device.section(**site.who(station), **common))
+                site.list_device(station, {"llrp": device.address})
+
+
+def faults(station: Station) -> FaultProfile:
+    """A radio has no clock; what a reader reports breaks otherwise than an advert."""
+    if station.driver == "llrp":
+        return FaultProfile("a UHF reader", ("rssi",), REPORT_STYLES)
+    no_clock = {FaultKind.CLOCK_SKEW: "a radio has no clock; a reader (llrp) has"}
+    return FaultProfile("a BLE station", ("rssi",), ADVERT_STYLES, without_effect=no_clock)
+
+
+def people(scenario: Scenario) -> tuple[Person, ...]:
+    """Who carries which tags."""
+    return scenario.tables("person", Person)
+
+
+def listed(scenario: Scenario) -> dict[str, Any]:
+    """For ``city.json``."""
+    return {"people": [person.model_dump(mode="json") for person in people(scenario)]}
+
+
+def seed(scenario: Scenario, relatives: Sequence[str], expires: str) -> list[SeedTable]:
+    """Persons, their tags, and until when their relatives may see them."""
+    found: list[SeedTable] = []
+    for person in people(scenario):
+        names = {"key": person.key, "name": person.name, "guardians": list(relatives)}
+        found.append(("person", names))
+        found += [("tag", {"tag": tag, "person": person.key}) for tag in person.tags]
+        found += [
+            ("consent", {"person": person.key, "account": account, "expires": expires})
+            for account in relatives
+        ]
+    return found
+
+
+CHECKIN: Final = SimulatedDomain(
+    key="checkin",
+    title="Check-in stations",
+    title_zh="平安報到",
+    icon="📿",
+    device=Station,
+    start=start,
+    faults=faults,
+    ledger={
+        "advert": "one advertisement that a station's radio received; the value is its RSSI, dBm",
+        "tag-read": "one tag in a reader's report; the value is its RSSI, dBm",
+    },
+    happenings=(Walk,),
+    tables={"person": ExtraTable(kind=Person, default=())},
+    listed=listed,
+    seed=seed,
+    alert=NightAlert(moment="arrived"),
+)

@@ -1,0 +1,38 @@
+"""What a scenario writes of check-in: stations, people who carry tags, and where they walk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vigil_schemas.checkin import TagId
+from vigil_sim.scenario_model import Device, Happening, Name, Part
+
+
+class Station(Device):
+    """A check-in station: it hears BLE beacons, or reads UHF tags."""
+
+    driver: Literal["ble", "llrp"] = "ble"
+    range_m: Annotated[float, Field(gt=0, le=200)] = 30.0
+
+
+class Person(Part):
+    """Somebody who carries tags. The name goes to the cloud's seed only, never to a device."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$")]
+    name: Name
+    guardians: tuple[Name, ...] = ()
+    tags: Annotated[tuple[TagId, ...], Field(min_length=1)]
+
+
+class Walk(Happening):
+    """Somebody, or a bicycle, carries a tag along a path."""
+
+    what: Literal["walk"]
+    tag: TagId
+    speed_m_s: Annotated[float, Field(gt=0, le=15)] = 1.0
+    path: Annotated[
+        tuple[tuple[float, float] | tuple[float, float, float], ...], Field(min_length=2)
+    ]
+    """East, north and, optionally, how many seconds to stay there."""

@@ -1,0 +1,73 @@
+"""Noise cameras in the simulated city."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from vigil_sim.domain import Commands, LoadScenario, NightAlert, SimulatedDomain
+from vigil_sim.fault_rules import FaultProfile
+from vigil_sim.noise.scenario import NoiseCamera, Passage
+from vigil_sim.site import Site
+
+
+async def start(site: Site, cameras: Sequence[NoiseCamera]) -> None:
+    """Render and run each camera's street."""
+    from vigil_sim.noise.street import Street  # numpy and OpenCV only where a street is drawn
+
+    for camera in cameras:
+        street = Street(camera, site.world, site.clock, site.faults(camera.device), site.ledger)
+        # Rendering sounds and scenery takes a few seconds of processor time.
+        await asyncio.to_thread(street.render)
+        await site.run(street)
+        site.at_beginning(street.schedule)
+        site.add_section(camera.gateway, site.who(camera) | street.section())
+        site.list_device(camera, {"audio": street.audio_address, "camera": street.camera_address})
+
+
+def faults(_: NoiseCamera) -> FaultProfile:
+    """Its microphone's gain drifts; what is sent broken is broken in one way."""
+    return FaultProfile("a noise camera", ("gain",))
+
+
+def add_commands(commands: Commands[argparse.ArgumentParser], load: LoadScenario) -> None:
+    """``render-noise``."""
+    render = commands.add_parser(
+        "render-noise", help="write one passage as a sound file and frames"
+    )
+    render.add_argument("--scenario", default="city-night")
+    render.add_argument("--passage", help="label or plate; by default the loudest")
+    render.add_argument("--out", type=Path, help="a 16-bit WAV file")
+    render.add_argument("--frames", type=Path, help="a folder for JPEG frames")
+    render.set_defaults(run=lambda parsed: _render(parsed, load))
+
+
+def _render(parsed: argparse.Namespace, load: LoadScenario) -> int:
+    from vigil_sim.noise.render import render
+
+    facts = render(load(parsed.scenario), parsed.passage, parsed.out, parsed.frames)
+    print(json.dumps(facts, ensure_ascii=False))  # noqa: T201 - a command line prints
+    return 0
+
+
+NOISE: Final = SimulatedDomain(
+    key="noise",
+    title="Noise cameras",
+    title_zh="聲音照相",
+    icon="🔊",
+    device=NoiseCamera,
+    start=start,
+    faults=faults,
+    ledger={"passage": "a vehicle was nearest to the microphone; LAFmax there, dB; its plate"},
+    happenings=(Passage,),
+    alert=NightAlert(
+        moment="LAFmax_time",
+        evidence=frozenset({"audio", "video", "plate", "levels"}),
+        readings=True,
+    ),
+    add_commands=add_commands,
+)
