@@ -39,7 +39,7 @@ from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import Domain, Model, QartodFlag
+from vigil_schemas.types import Model, QartodFlag
 from vigil_schemas.water import WaterExcursion
 
 PASSWORD = "four unrelated quiet words"
@@ -51,11 +51,11 @@ KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 TAG = "ibeacon:0123456789abcdef0123456789abcdef:1:7"
 NAME = "王秀英"
 DEVICES = {
-    "mic-1": (Domain.NOISE, "Zhongshan Road", "中山路"),
-    "sonde-1": (Domain.WATER, "Canal", "道將圳"),
-    "station-1": (Domain.CHECKIN, "Temple gate", "廟口"),
-    "station-2": (Domain.CHECKIN, "Market", "市場"),
-    "alarm-1": (Domain.SMOKE, "Chen home", "陳宅"),
+    "mic-1": ("noise", "Zhongshan Road", "中山路"),
+    "sonde-1": ("water", "Canal", "道將圳"),
+    "station-1": ("checkin", "Temple gate", "廟口"),
+    "station-2": ("checkin", "Market", "市場"),
+    "alarm-1": ("smoke", "Chen home", "陳宅"),
 }
 
 
@@ -211,9 +211,7 @@ class City:
             )
             for name, (domain, english, chinese) in DEVICES.items()
         ]
-        devices += [
-            DeviceDescription(device=name, domain=Domain.SMOKE, driver="test") for name in also
-        ]
+        devices += [DeviceDescription(device=name, domain="smoke", driver="test") for name in also]
         self.send(
             GatewayBirth(
                 session=1,

@@ -19,7 +19,7 @@ from vigil_schemas.envelope import Message, decode, encode, observation_type
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayDeath
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import Domain, Model, QartodFlag
+from vigil_schemas.types import Model, QartodFlag
 
 EPOCH = "abcdef01"
 WATER = (
@@ -57,7 +57,7 @@ def observation(
     return encode(
         id=event_id or uuid.uuid4().hex,
         source=f"/{gateway}/observation/{epoch}",
-        type=observation_type(Domain.WATER),
+        type=observation_type("water"),
         subject=device,
         time=time,
         data=pack(device, readings),

@@ -263,7 +263,7 @@ def _channel(session: Session, cipher: Cipher, wanted: SeedChannel) -> None:
         url=wanted.url.get_secret_value(),
         account=account_named(session, wanted.account) if wanted.account else None,
         role=wanted.role,
-        domains=[domain.value for domain in wanted.domains],
+        domains=list(wanted.domains),
         minimum=wanted.minimum,
         escalate_after_s=wanted.escalate_after_s,
         language=wanted.language,

@@ -38,7 +38,6 @@ from vigil_edge.evidence.upload import Uploader
 from vigil_schemas.control import Receipt
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth
-from vigil_schemas.types import Domain
 
 PIPELINES_STOP_S: Final = 4.0
 SHUTDOWN_S: Final = 9.5
@@ -214,7 +213,7 @@ class Agent:
         )
 
         def build() -> Pipeline:
-            module = importlib.import_module(f"vigil_edge.{section.domain.value}.pipeline")
+            module = importlib.import_module(f"vigil_edge.{section.domain}.pipeline")
             pipeline: Pipeline = module.build(section.settings, room)
             return pipeline
 
@@ -250,7 +249,7 @@ class Agent:
     def _uploader(self) -> Uploader | None:
         cloud = self.config.cloud
         if cloud.url is None:
-            if any(section.domain is Domain.NOISE for section in self.config.sections):
+            if any(section.domain == "noise" for section in self.config.sections):
                 _log.warning("no [cloud] url: evidence stays on this gateway's disk")
             return None
         return Uploader(

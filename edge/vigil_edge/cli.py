@@ -18,13 +18,12 @@ from typing import cast
 
 from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
 from vigil_schemas.errors import VigilError
-from vigil_schemas.types import Domain
 
 _ABOUT = {
-    Domain.NOISE: "levels and triggers from recordings",
-    Domain.WATER: "quality control over recorded water readings",
-    Domain.CHECKIN: "decode beacon adverts and LLRP messages",
-    Domain.SMOKE: "decode smoke alarm payloads",
+    "noise": "levels and triggers from recordings",
+    "water": "quality control over recorded water readings",
+    "checkin": "decode beacon adverts and LLRP messages",
+    "smoke": "decode smoke alarm payloads",
 }
 
 
@@ -75,11 +74,11 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="the newest health report of the agent that runs")
     status.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
     status.set_defaults(run=_status)
-    for domain in Domain:
-        domain_parser = commands.add_parser(domain.value, help=_ABOUT[domain])
-        if words[:1] == [domain.value]:
+    for domain, about in _ABOUT.items():
+        domain_parser = commands.add_parser(domain, help=about)
+        if words[:1] == [domain]:
             # Only now: a domain's tools bring scipy and the like with them.
-            module = importlib.import_module(f"vigil_edge.{domain.value}.cli")
+            module = importlib.import_module(f"vigil_edge.{domain}.cli")
             module.add_commands(domain_parser)
     return parser
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from vigil_schemas import checkin, noise, smoke, water
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
 from vigil_schemas.errors import InvalidMessage
@@ -59,10 +60,13 @@ PAYLOADS: Final[dict[str, type[Model]]] = {
 
 def observation_type(domain: Domain) -> str:
     """The event type of a domain's observations; its data is a SenML pack."""
-    return f"city.vigil.{domain.value}.observation.v1"
+    return f"city.vigil.{domain}.observation.v1"
 
 
-OBSERVATION_TYPES: Final = {observation_type(domain): domain for domain in Domain}
+OBSERVATION_TYPES: Final[dict[str, Domain]] = {
+    observation_type(domain): domain
+    for domain in (noise.DOMAIN, water.DOMAIN, checkin.DOMAIN, smoke.DOMAIN)
+}
 
 
 def schema_url(event_type: str) -> str:

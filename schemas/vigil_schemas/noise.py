@@ -5,12 +5,14 @@ Observed parameters (unit dB re 20 µPa): ``LAeq``, ``LAFmax``, ``LCeq``, ``LZeq
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
 from vigil_schemas.evidence import EvidenceReference
-from vigil_schemas.types import Decibel, Model, UtcDatetime
+from vigil_schemas.types import Decibel, Domain, Model, UtcDatetime
+
+DOMAIN: Final[Domain] = "noise"
 
 
 class LevelCurve(Model):

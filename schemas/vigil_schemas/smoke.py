@@ -5,11 +5,13 @@ Observed parameters: ``battery`` % , ``smoke_density`` where the device reports 
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from vigil_schemas.types import Model, UtcDatetime
+from vigil_schemas.types import Domain, Model, UtcDatetime
+
+DOMAIN: Final[Domain] = "smoke"
 
 SmokeCondition = Literal[
     "smoke",

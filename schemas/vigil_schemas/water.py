@@ -6,11 +6,13 @@ Observed parameters and units: ``temperature`` Cel, ``specific_conductance`` S/m
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from vigil_schemas.types import Flag, Model, UtcDatetime
+from vigil_schemas.types import Domain, Flag, Model, UtcDatetime
+
+DOMAIN: Final[Domain] = "water"
 
 
 class WaterExcursionV1(Model):

@@ -37,7 +37,7 @@ from vigil_cloud.timeseries.port import Series
 from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
 from vigil_schemas.envelope import encode, observation_type
 from vigil_schemas.senml import Reading, SenmlRecord, microseconds, pack
-from vigil_schemas.types import Domain, QartodFlag
+from vigil_schemas.types import QartodFlag
 
 GATEWAYS = 20
 ROUNDS = int(os.environ.get("VIGIL_BENCH_ROUNDS", "3"))
@@ -90,7 +90,7 @@ def payloads(load: Load, run: str, start: datetime) -> list[tuple[str, bytes]]:
         body = encode(
             id=uuid.uuid4().hex,
             source=f"/{gateway}/observation/abcdef01",
-            type=observation_type(Domain.WATER),
+            type=observation_type("water"),
             subject=device,
             time=first,
             data=records,

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from browser.conftest import OpenWindow
 from browser.town import CANAL, Town
 from vigil_schemas.senml import Reading
-from vigil_schemas.types import Domain, QartodFlag
+from vigil_schemas.types import QartodFlag
 
 
 def test_the_list_says_what_is_wrong_with_a_device(window: OpenWindow) -> None:
@@ -40,7 +40,7 @@ def test_each_series_is_charted_and_follows_new_readings(window: OpenWindow, tow
     page.locator(".live.live i").first.wait_for()
 
     now = datetime.now(UTC)
-    town.observe(CANAL, Domain.WATER, [Reading("pH", "pH", now, 5.61, QartodFlag.SUSPECT)])
+    town.observe(CANAL, "water", [Reading("pH", "pH", now, 5.61, QartodFlag.SUSPECT)])
     latest = page.locator("[data-parameter=pH]")
     expect(latest).to_contain_text("5.61")
     expect(latest).to_contain_text("suspect")

@@ -47,11 +47,11 @@ MICROPHONE, CANAL, MARKET, PARK, KITCHEN = (
     "alarm-lin",
 )
 _DEVICES: Final = (
-    (MICROPHONE, Domain.NOISE, "pcm", "Zhongshan Road crossing", "中山路口", 23.4801, 120.4492),
-    (CANAL, Domain.WATER, "modbus-tcp", "Canal outfall 3", "排水口三號", 23.4722, 120.4379),
-    (MARKET, Domain.CHECKIN, "ble", "Nanmen Market", "南門市場", 23.4752, 120.4501),
-    (PARK, Domain.CHECKIN, "ble", "Chiayi Park gate", "嘉義公園大門", 23.4815, 120.4668),
-    (KITCHEN, Domain.SMOKE, "zigbee2mqtt", "Lin home, kitchen", "林宅廚房", 23.4779, 120.4552),
+    (MICROPHONE, "noise", "pcm", "Zhongshan Road crossing", "中山路口", 23.4801, 120.4492),
+    (CANAL, "water", "modbus-tcp", "Canal outfall 3", "排水口三號", 23.4722, 120.4379),
+    (MARKET, "checkin", "ble", "Nanmen Market", "南門市場", 23.4752, 120.4501),
+    (PARK, "checkin", "ble", "Chiayi Park gate", "嘉義公園大門", 23.4815, 120.4668),
+    (KITCHEN, "smoke", "zigbee2mqtt", "Lin home, kitchen", "林宅廚房", 23.4779, 120.4552),
 )
 ACCOUNTS: Final = {
     "admin": ("值班中心", ["administrator", "inspector", "dispatcher"], "en"),
@@ -170,7 +170,7 @@ class Town:
         now = datetime.now(UTC)
         self.observe(
             CANAL,
-            Domain.WATER,
+            "water",
             [Reading("specific_conductance", "S/m", now, 0.31, QartodFlag.SUSPECT)],
         )
         self.send(
@@ -239,7 +239,7 @@ class Town:
         now = datetime.now(UTC)
         described = DeviceDescription(
             device=device,
-            domain=Domain.WATER,
+            domain="water",
             driver="modbus-tcp",
             name="Sonde that moved",
             name_zh="搬移的監測儀",
@@ -353,7 +353,7 @@ class Town:
             times = [begin + timedelta(seconds=step + k) for k in range(0, 200, 5)]
             self.observe(
                 CANAL,
-                Domain.WATER,
+                "water",
                 [
                     Reading(parameter, unit, time, value(i), good)
                     for i, time in enumerate(times)
@@ -362,7 +362,7 @@ class Town:
             )
             self.observe(
                 MICROPHONE,
-                Domain.NOISE,
+                "noise",
                 [
                     Reading("LAeq", "dB", time, 58 + 5 * math.sin(i / 4), good)
                     for i, time in enumerate(times)

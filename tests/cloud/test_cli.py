@@ -29,7 +29,6 @@ from vigil_cloud.stores import build_services
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import decode_envelope
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.types import Domain
 
 PASSWORD = "four unrelated quiet words"
 
@@ -268,7 +267,7 @@ def test_the_api_is_described_without_any_setting(operator: Operator, tmp_path: 
 def test_a_device_is_released_by_hand(operator: Operator) -> None:
     assert operator.run("migrate").returncode == 0
     services = build_services(load(demo=True, data_dir=operator.folder / "data"))
-    described = DeviceDescription(device="sonde-1", domain=Domain.WATER, driver="test")
+    described = DeviceDescription(device="sonde-1", domain="water", driver="test")
     data = birth(now(), [described])
     envelope = decode_envelope(
         event("gw-a1", None, data, subject="gw-a1", time=now(), lane="status")

@@ -36,7 +36,7 @@ from vigil_edge.device.seam import Outgoing
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import ClockQuality, Domain, Lane, QartodFlag
+from vigil_schemas.types import ClockQuality, Lane, QartodFlag
 
 DEADLINE_S = 60.0
 TOKEN = "a-token-of-this-test-alone"
@@ -178,7 +178,7 @@ class Box:
                     Outgoing(Lane.ALARM, SmokeAlarm.TYPE, f"home-{number:03d}", at, alarm),
                     Outgoing(
                         Lane.OBSERVATION,
-                        observation_type(Domain.WATER),
+                        observation_type("water"),
                         device,
                         at,
                         pack(device, [reading]),

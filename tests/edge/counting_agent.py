@@ -18,7 +18,7 @@ from vigil_edge.device.seam import DeviceSettings, Outgoing, Room, SourceError
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
-from vigil_schemas.types import Domain, Lane, QartodFlag
+from vigil_schemas.types import Lane, QartodFlag
 from vigil_schemas.water import WaterExcursion
 
 
@@ -76,7 +76,7 @@ class Counter:
         facts = [
             Outgoing(
                 Lane.OBSERVATION,
-                observation_type(Domain.WATER),
+                observation_type("water"),
                 device,
                 self.at(first),
                 pack(device, readings),
@@ -114,7 +114,7 @@ async def stubborn() -> None:
 def describe(settings: Settings) -> list[DeviceDescription]:
     return [
         settings.model_copy(update={"device": device}).described(
-            Domain.WATER, settings.driver, ["level"]
+            "water", settings.driver, ["level"]
         )
         for device in (settings.device, *settings.others)
     ]

@@ -1,15 +1,13 @@
-"""What alerts can be about: the four sensing domains, and the platform itself."""
+"""What an alert can be about: a domain that is registered, or the platform itself."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from typing import Final
 
+from vigil_schemas.types import Domain
 
-class AlertDomain(StrEnum):
-    """The words of ``vigil_schemas.types.Domain``, and one that no device ever sends."""
+AlertDomain = Domain
+"""The word of a device's domain, or ``PLATFORM``."""
 
-    NOISE = "noise"
-    WATER = "water"
-    CHECKIN = "checkin"
-    SMOKE = "smoke"
-    PLATFORM = "platform"
+PLATFORM: Final[Domain] = "platform"
+"""The platform's own alerts; no device is of this domain."""

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.flood import TITLE
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import REMEDIES, PlatformKind
@@ -53,7 +53,7 @@ def raise_platform(
     """
     feed.lock(session)
     occurrence = Occurrence(
-        domain=AlertDomain.PLATFORM,
+        domain=PLATFORM,
         reference=f"{kind}:{subject[:60]}",
         kind=kind,
         gateway=gateway,
@@ -92,7 +92,7 @@ def clear_platform(
     ``gateway`` as when it was raised.
     """
     over = Occurrence(
-        domain=AlertDomain.PLATFORM,
+        domain=PLATFORM,
         reference=f"{kind}:{subject[:60]}",
         kind=kind,
         gateway=gateway,
@@ -113,7 +113,7 @@ def clear_platform(
 def standing(session: Session, *kinds: PlatformKind) -> list[AlertRow]:
     """Platform alerts of these kinds that are not over."""
     query = select(AlertRow).where(
-        AlertRow.domain == AlertDomain.PLATFORM.value, AlertRow.kind.in_(kinds), AlertRow.active
+        AlertRow.domain == PLATFORM, AlertRow.kind.in_(kinds), AlertRow.active
     )
     return list(session.scalars(query.order_by(AlertRow.raised, AlertRow.id)))
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, object_session
 
-from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.listing import DOUBTS
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import (
@@ -82,7 +81,7 @@ def _summary(
     return AlertSummary(
         id=row.id,
         version=row.version,
-        domain=AlertDomain(row.domain),
+        domain=row.domain,
         kind=row.kind,
         gateway=row.gateway,
         device=row.device,
@@ -124,7 +123,7 @@ def counted(rows: Sequence[Row[Any]]) -> OpenAlerts:
         if found is None:
             devices[row.device] = OpenDevice(
                 device=row.device,
-                domain=AlertDomain(row.domain),
+                domain=row.domain,
                 count=row.number,
                 severity=severity,
                 latitude=row.latitude,
@@ -222,7 +221,7 @@ def _alert(
     return Alert(
         id=row.id,
         version=row.version,
-        domain=AlertDomain(row.domain),
+        domain=row.domain,
         kind=row.kind,
         gateway=row.gateway,
         device=row.device,

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, flood, lifecycle
-from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.domains import PLATFORM, AlertDomain
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
@@ -23,7 +23,6 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.queue import SEVERITIES, enqueue, rearm, wake
 from vigil_cloud.problem import ApiError
-from vigil_schemas.types import Domain
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
 Audience = Literal["all", "home", "home-and-maintainers"]
@@ -52,7 +51,7 @@ class ChangedMeanwhile(ApiError):
 class Occurrence:
     """What a domain says of one alert, at its onset (``active``) or at its end."""
 
-    domain: Domain | AlertDomain
+    domain: AlertDomain
     reference: str
     """``exceedance_id``, ``excursion_id``, ``visit_id`` or ``alarm_id``."""
     kind: str
@@ -88,7 +87,7 @@ class Occurrence:
     @property
     def key(self) -> str:
         """What makes two messages speak of one alert."""
-        return f"{self.domain.value}:{self.gateway}:{self.reference}"
+        return f"{self.domain}:{self.gateway}:{self.reference}"
 
 
 def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
@@ -125,9 +124,9 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
 
 def _join(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow | None:
     """A new alarm in a flood of its gateway's joins the counted alert, which it is returned."""
-    gateway, domain, device = occurrence.gateway, occurrence.domain.value, occurrence.device
+    gateway, domain, device = occurrence.gateway, occurrence.domain, occurrence.device
     if (
-        occurrence.domain == AlertDomain.PLATFORM
+        occurrence.domain == PLATFORM
         or occurrence.person_key is not None  # whereabouts have readers of their own
         or occurrence.kind == flood.MANY
     ):
@@ -212,7 +211,7 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
     row = AlertRow(
         id=occurrence.alert_id or str(uuid.uuid5(_NAMESPACE, occurrence.key)),
         key=occurrence.key,
-        domain=occurrence.domain.value,
+        domain=occurrence.domain,
         kind=occurrence.kind,
         gateway=occurrence.gateway,
         device=occurrence.device,

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.checkin.models import Person, Visit
-from vigil_schemas.types import Domain, isoformat_utc
+from vigil_schemas.checkin import DOMAIN
+from vigil_schemas.types import isoformat_utc
 
 
 def tell_relatives(
@@ -28,7 +29,7 @@ def tell_relatives(
     row = record(
         session,
         Occurrence(
-            domain=Domain.CHECKIN,
+            domain=DOMAIN,
             reference=visit.id.removeprefix(f"{visit.gateway}:"),
             kind="visit",
             gateway=visit.gateway,

@@ -116,7 +116,7 @@ def _describe(
     insert_missing(
         session,
         Device,
-        [new_device(n, gateway.gateway, by_name[n].domain.value, now) for n in names],
+        [new_device(n, gateway.gateway, by_name[n].domain, now) for n in names],
     )
     owners: dict[str, str] = {}
     for device in session.scalars(
@@ -154,7 +154,7 @@ def _describe_found(session: Session, gateway: Gateway, birth: GatewayBirth, now
     insert_missing(
         session,
         Device,
-        [new_device(n, gateway.gateway, by_name[n].domain.value, now) for n in found],
+        [new_device(n, gateway.gateway, by_name[n].domain, now) for n in found],
     )
     for device in session.scalars(
         select(Device).where(Device.device.in_(found)).order_by(Device.device).with_for_update()
@@ -168,7 +168,7 @@ def _take(device: Device, gateway: str, description: DeviceDescription, now: dat
     if device.gateway != gateway:  # it moved here: what was known of its state is not ours
         device.gateway, device.state, device.since = gateway, "unknown", None
         device.code, device.message = None, None
-    device.domain = description.domain.value
+    device.domain = description.domain
     device.driver = description.driver
     device.name = description.name
     device.name_zh = description.name_zh

@@ -39,7 +39,6 @@ from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Sample, Series
 from vigil_schemas.control import Command, Configuration
 from vigil_schemas.topics import COMMAND, CONFIG
-from vigil_schemas.types import Domain
 
 WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Windows that divide a day, so that means of one chart fall on those of another."""
@@ -110,7 +109,7 @@ def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:
     return DeviceEntry(
         device=row.device,
         gateway=row.gateway,
-        domain=Domain(row.domain),
+        domain=row.domain,
         driver=row.driver,
         name=row.name,
         name_zh=row.name_zh,

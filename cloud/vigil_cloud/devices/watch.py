@@ -23,7 +23,7 @@ from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.notify.queue import SEVERITIES
-from vigil_schemas.types import Domain
+from vigil_schemas import smoke as smoke_contract
 
 OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = ("gateway-silent", "device-conflict")
 OF_ITS_HEALTH: Final[tuple[PlatformKind, ...]] = (
@@ -119,7 +119,7 @@ def of_gateway(
     """What is wrong with one gateway and the devices that hang on it."""
     if _planned(gateway.out_of_service_until, now):
         return
-    smoke = any(device.domain == Domain.SMOKE and device.described for device in devices)
+    smoke = any(device.domain == smoke_contract.DOMAIN and device.described for device in devices)
     yield from _conflicts(gateway, devices, now)
     if silent(gateway, limits, now):
         yield _silent(gateway, smoke=smoke)
@@ -153,7 +153,7 @@ def source_failed(device: Device, limits: Limits, now: datetime) -> Trouble | No
     return Trouble(
         "source-failed",
         device.device,
-        "major" if device.domain == Domain.SMOKE else "minor",
+        "major" if device.domain == smoke_contract.DOMAIN else "minor",
         f"Source {name} has failed",
         f"{name_zh} 資料來源故障",
         gateway=device.gateway,
@@ -246,7 +246,7 @@ def _conflicts(gateway: Gateway, devices: Sequence[Device], now: datetime) -> It
     if not gateway.conflicts and not twice:
         return
     told = ", ".join(gateway.conflicts)
-    smoke = any(device.domain == Domain.SMOKE for device in devices)
+    smoke = any(device.domain == smoke_contract.DOMAIN for device in devices)
     yield Trouble(
         "device-conflict",
         name,

@@ -191,7 +191,7 @@ class Decoder:
         self, topic: str, envelope: Envelope, source: Source, received: datetime
     ) -> Observation:
         records = cast(list[SenmlRecord], decode_data(envelope))
-        device, domain = envelope.subject, OBSERVATION_TYPES[envelope.type].value
+        device, domain = envelope.subject, OBSERVATION_TYPES[envelope.type]
         readings = _resolved(records, device)
         self._known.learn(topic, envelope.source, source.gateway, envelope.type, device)
         earliest, latest = 1 << 62, -(1 << 62)

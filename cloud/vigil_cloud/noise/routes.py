@@ -13,7 +13,8 @@ from vigil_cloud.alerts.visibility import ROLES
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.noise.models import Exceedance
-from vigil_schemas.types import Domain, UtcDatetime
+from vigil_schemas.noise import DOMAIN
+from vigil_schemas.types import UtcDatetime
 
 router = APIRouter(prefix="/noise", tags=["noise"])
 
@@ -47,7 +48,7 @@ class ExceedanceList(BaseModel):
 
 @router.get("/exceedances", operation_id="list_exceedances")
 def list_exceedances(
-    _reader: Annotated[Reader, Depends(require(*ROLES[Domain.NOISE]))],
+    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
 ) -> ExceedanceList:

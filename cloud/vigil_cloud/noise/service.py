@@ -9,8 +9,7 @@ from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.noise.models import Exceedance
-from vigil_schemas.noise import NoiseExceedance
-from vigil_schemas.types import Domain
+from vigil_schemas.noise import DOMAIN, NoiseExceedance
 
 
 class NoiseHandler:
@@ -33,7 +32,7 @@ class NoiseHandler:
         alert = record(
             session,
             Occurrence(
-                domain=Domain.NOISE,
+                domain=DOMAIN,
                 reference=event.exceedance_id,
                 kind="exceedance",
                 gateway=message.gateway,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.presentation import titles
 from vigil_cloud.identity.cipher import Cipher
@@ -178,7 +178,7 @@ def _facts(alert: AlertRow, words: _Words) -> list[str]:
         over = _local(alert.cleared)
         lines.append(words.of(f"Over since: {over}", f"已解除：{over}"))
     lines += _doubts(alert.detail, words)
-    if alert.domain == AlertDomain.PLATFORM and alert.gateway:
+    if alert.domain == PLATFORM and alert.gateway:
         lines.append(words.of(f"Gateway: {alert.gateway}", f"閘道器：{alert.gateway}"))
     if alert.device:
         lines.append(words.of(f"Device: {alert.device}", f"裝置：{alert.device}"))

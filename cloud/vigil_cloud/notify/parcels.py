@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.service import state_of
 from vigil_cloud.alerts.visibility import may_see
@@ -161,7 +161,7 @@ def _waiting(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 def _candidates(channel_id: int, now: datetime) -> Select[Delivery, AlertRow]:
     """What is due, and what of the platform waits to be told with it."""
-    settling = and_(AlertRow.domain == AlertDomain.PLATFORM.value, Delivery.attempts == 0)
+    settling = and_(AlertRow.domain == PLATFORM, Delivery.attempts == 0)
     return (
         select(Delivery, AlertRow)
         .join(AlertRow, AlertRow.id == Delivery.alert_id)
@@ -183,7 +183,7 @@ def _standing(session: Session, channel: Channel, one: _Ready, now: datetime) ->
         critical=alert.severity == "critical",
         allowed=channel.enabled and allowed(session, channel, alert, now),
         conditional=delivery.escalation or delivery.round == REMINDER,
-        settles=alert.domain == AlertDomain.PLATFORM,
+        settles=alert.domain == PLATFORM,
         acknowledged_at=alert.acknowledged_at,
         over_since=alert.cleared,
     )
@@ -228,7 +228,7 @@ def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:
     if due[0].at.reason == "refused":
         return due[:1]
     urgent = due[0].alert.severity == "critical"
-    kinds = {one.alert.kind for one in due if one.alert.domain == AlertDomain.PLATFORM}
+    kinds = {one.alert.kind for one in due if one.alert.domain == PLATFORM}
     together = [
         one
         for one in ready

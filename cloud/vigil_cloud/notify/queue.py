@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.domains import AlertDomain
+from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import HOME_KINDS
@@ -19,11 +19,12 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader, consented_accounts
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel, Delivery
+from vigil_schemas import smoke
 
 SEVERITIES: Final = ("info", "minor", "major", "critical")
 REMINDER: Final = "reminder"
 """The round of a delivery that says: it still stands. It is queued again and again."""
-MAINTAINERS: Final = ROLES[AlertDomain.PLATFORM]
+MAINTAINERS: Final = ROLES[PLATFORM]
 CHANNEL_FAILING: Final = "channel-failing"
 SETTLE: Final = timedelta(seconds=60)
 """So long a platform alert waits before it is told: what is over meanwhile is told to nobody, and
@@ -45,7 +46,7 @@ def enqueue(
     The number of statements does not grow with the number of channels.
     """
     hearers = Hearers(session, alert, now)
-    soonest = now + (SETTLE if alert.domain == AlertDomain.PLATFORM else timedelta())
+    soonest = now + (SETTLE if alert.domain == PLATFORM else timedelta())
     rows = [
         {
             "alert_id": alert.id,
@@ -134,10 +135,10 @@ class Hearers:
         ):
             return True
         here = self._alert.gateway in {self._gateways.get(device) for device in home.devices}
-        if self._alert.domain == AlertDomain.PLATFORM:
+        if self._alert.domain == PLATFORM:
             return here and not self._alert.device and self._alert.kind in HOME_KINDS
         # An alarm that nobody has given to a home yet rings in one of those on its gateway.
-        return here and self._alert.domain == AlertDomain.SMOKE and not self._given
+        return here and self._alert.domain == smoke.DOMAIN and not self._given
 
     @cached_property
     def _gateways(self) -> dict[str, str]:

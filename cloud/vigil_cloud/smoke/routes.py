@@ -14,7 +14,8 @@ from vigil_cloud.http.parameters import Truth
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.smoke.models import AlarmCondition
-from vigil_schemas.types import Domain, UtcDatetime
+from vigil_schemas.smoke import DOMAIN
+from vigil_schemas.types import UtcDatetime
 
 router = APIRouter(prefix="/smoke", tags=["smoke"])
 
@@ -41,7 +42,7 @@ class ConditionList(BaseModel):
 
 @router.get("/conditions", operation_id="list_smoke_conditions")
 def list_conditions(
-    _reader: Annotated[Reader, Depends(require(*ROLES[Domain.SMOKE]))],
+    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
     active: Truth | None = None,

@@ -28,8 +28,7 @@ from vigil_cloud.smoke.verdict import (
     judged,
     outlasted,
 )
-from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
-from vigil_schemas.types import Domain
+from vigil_schemas.smoke import DOMAIN, SmokeAlarm, SmokeAlarmV1
 
 CHECK_EVERY_S: Final = 5.0
 SECOND_ALARM: Final = "a second alarm rings"
@@ -110,7 +109,7 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
     record(
         session,
         Occurrence(
-            domain=Domain.SMOKE,
+            domain=DOMAIN,
             reference=row.id.partition(":")[2],
             kind=row.condition,
             gateway=row.gateway,
@@ -201,7 +200,7 @@ def _occurrence(
     place = place_of(session, device)
     title, title_zh = _titles(verdict, event, place.name, place.name_zh)
     return Occurrence(
-        domain=Domain.SMOKE,
+        domain=DOMAIN,
         reference=condition_id.partition(":")[2],
         kind=verdict.kind,
         gateway=message.gateway,

@@ -13,7 +13,8 @@ from vigil_cloud.alerts.visibility import ROLES
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.water.models import Excursion
-from vigil_schemas.types import Domain, UtcDatetime
+from vigil_schemas.types import UtcDatetime
+from vigil_schemas.water import DOMAIN
 
 router = APIRouter(prefix="/water", tags=["water"])
 
@@ -44,7 +45,7 @@ class ExcursionList(BaseModel):
 
 @router.get("/excursions", operation_id="list_excursions")
 def list_excursions(
-    _reader: Annotated[Reader, Depends(require(*ROLES[Domain.WATER]))],
+    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
 ) -> ExcursionList:

@@ -12,8 +12,7 @@ from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.ingest.port import Received
 from vigil_cloud.water.models import Excursion
-from vigil_schemas.types import Domain
-from vigil_schemas.water import WaterExcursion, WaterExcursionV1
+from vigil_schemas.water import DOMAIN, WaterExcursion, WaterExcursionV1
 
 AnyExcursion = WaterExcursion | WaterExcursionV1
 
@@ -58,7 +57,7 @@ class WaterHandler:
         alert = record(
             session,
             Occurrence(
-                domain=Domain.WATER,
+                domain=DOMAIN,
                 reference=event.excursion_id,
                 kind=event.kind,
                 gateway=message.gateway,

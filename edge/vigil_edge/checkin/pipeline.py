@@ -15,11 +15,11 @@ from vigil_edge.checkin.llrp_codec import TagReport
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
 from vigil_edge.device.seam import Outgoing, Room
-from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.checkin import DOMAIN, CheckinVisit
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
-from vigil_schemas.types import Domain, Lane, QartodFlag
+from vigil_schemas.types import Lane, QartodFlag
 
 VISITS: Final = "checkin/visits"
 _TICK_S: Final = 0.2
@@ -35,7 +35,7 @@ _ANTENNAS: Final = range(256)
 
 def describe(settings: BleSettings | LlrpSettings) -> list[DeviceDescription]:
     """One station, one device."""
-    return [settings.described(Domain.CHECKIN, settings.driver, ["tags_seen", "adverts"])]
+    return [settings.described(DOMAIN, settings.driver, ["tags_seen", "adverts"])]
 
 
 def build(settings: BleSettings | LlrpSettings, room: Room) -> BlePipeline | LlrpPipeline:
@@ -117,7 +117,7 @@ class Station:
         ]
         self._tags, self._adverts = set(), 0
         records = pack(device, readings)
-        return [Outgoing(Lane.OBSERVATION, observation_type(Domain.CHECKIN), device, now, records)]
+        return [Outgoing(Lane.OBSERVATION, observation_type(DOMAIN), device, now, records)]
 
     def _count_strangers(self) -> None:
         visits = self._visits

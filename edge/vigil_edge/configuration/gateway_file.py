@@ -35,6 +35,8 @@ from vigil_schemas.toml_lines import Path as KeyPath
 from vigil_schemas.toml_lines import line_at, lines_of
 from vigil_schemas.types import Domain
 
+DOMAINS: Final[tuple[Domain, ...]] = ("noise", "water", "checkin", "smoke")
+
 _T = TypeVar("_T")
 _LONG_NUMBER: Final = re.compile(r"[0-9_]{4300}")
 """Python refuses to read more digits than these."""
@@ -151,8 +153,8 @@ class _Reader:
         head = self._head()
         sections = [
             section
-            for domain in Domain
-            for section in self._sections(domain, self.document.get(domain.value, []))
+            for domain in DOMAINS
+            for section in self._sections(domain, self.document.get(domain, []))
         ]
         self._unique(sections)
         if head is None:
@@ -162,7 +164,7 @@ class _Reader:
         )
 
     def _head(self) -> Head | None:
-        domains = {domain.value for domain in Domain}
+        domains = set(DOMAINS)
         rest = {key: value for key, value in self.document.items() if key not in domains}
         for key in [key for key in rest if key not in Head.model_fields]:
             rest.pop(key)
@@ -176,15 +178,15 @@ class _Reader:
         if not tables:
             return
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._mistake((domain.value,), f"write [[{domain.value}]], in double brackets")
+            self._mistake((domain,), f"write [[{domain}]], in double brackets")
             return
         try:
             adapter = TypeAdapter[DeviceSettings](_settings_module(domain).Settings)
         except ModuleNotFoundError as error:
-            self._mistake((domain.value,), f"cannot be read here: {error.name} is not installed")
+            self._mistake((domain,), f"cannot be read here: {error.name} is not installed")
             return
         for index, table in enumerate(tables):
-            settings = self._validate(adapter, table, (domain.value, index))
+            settings = self._validate(adapter, table, (domain, index))
             if settings is not None:
                 yield DeviceSection(domain, index, settings)
 
@@ -206,7 +208,7 @@ class _Reader:
         names = list(self._written_devices())
         written = {device for device, _ in names}
         for section in sections:
-            at: KeyPath = (section.domain.value, section.index)
+            at: KeyPath = (section.domain, section.index)
             try:
                 described = {entry.device for entry in section.describe()}
             except ModuleNotFoundError as error:
@@ -222,10 +224,10 @@ class _Reader:
 
     def _written_devices(self) -> Iterator[tuple[str, KeyPath]]:
         """Every ``device`` of a section, or of a table in it, in the order of the domains."""
-        for domain in Domain:
-            tables = self.document.get(domain.value)
+        for domain in DOMAINS:
+            tables = self.document.get(domain)
             for index, table in enumerate(tables if isinstance(tables, list) else []):
-                yield from _devices(table, (domain.value, index))
+                yield from _devices(table, (domain, index))
 
     def _mistake(self, path: KeyPath, message: str) -> None:
         self.mistakes.append(Mistake(self._line(path), show(path), message))
@@ -245,11 +247,11 @@ def _devices(table: Any, at: KeyPath) -> Iterator[tuple[str, KeyPath]]:
 
 
 def _settings_module(domain: Domain) -> ModuleType:
-    return importlib.import_module(f"vigil_edge.{domain.value}.settings")
+    return importlib.import_module(f"vigil_edge.{domain}.settings")
 
 
 def _pipeline_module(domain: Domain) -> ModuleType:
-    return importlib.import_module(f"vigil_edge.{domain.value}.pipeline")
+    return importlib.import_module(f"vigil_edge.{domain}.pipeline")
 
 
 def summary(config: Config) -> Iterator[Mapping[str, Any]]:
@@ -259,7 +261,7 @@ def summary(config: Config) -> Iterator[Mapping[str, Any]]:
             yield {
                 "kind": "device",
                 "device": entry.device,
-                "domain": entry.domain.value,
+                "domain": entry.domain,
                 "driver": entry.driver,
                 "name": entry.name,
                 "parameters": entry.parameters,

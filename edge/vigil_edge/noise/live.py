@@ -22,9 +22,9 @@ from vigil_edge.noise.sound.clock import StreamTime
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState
-from vigil_schemas.noise import NoiseExceedance
+from vigil_schemas.noise import DOMAIN, NoiseExceedance
 from vigil_schemas.senml import Reading, pack
-from vigil_schemas.types import Domain, Lane, QartodFlag
+from vigil_schemas.types import Lane, QartodFlag
 
 BATCH_S: Final = 10
 KEPT_S: Final = 300
@@ -245,7 +245,7 @@ class NoisePipeline:
         device = self._settings.device
         batch = Outgoing(
             lane=Lane.OBSERVATION,
-            type=observation_type(Domain.NOISE),
+            type=observation_type(DOMAIN),
             subject=device,
             time=readings[-1].time,
             data=pack(device, readings),

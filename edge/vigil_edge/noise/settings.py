@@ -13,7 +13,7 @@ from vigil_edge.device.seam import DeviceSettings
 from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.types import Domain
+from vigil_schemas.noise import DOMAIN
 
 PARAMETERS = ["LAeq", "LAFmax", "LCeq", "LZeq"]
 
@@ -133,7 +133,7 @@ class Settings(DeviceSettings):
 
     def descriptions(self) -> list[DeviceDescription]:
         """The birth message's entry."""
-        return [self.described(Domain.NOISE, self.audio.source, list(PARAMETERS))]
+        return [self.described(DOMAIN, self.audio.source, list(PARAMETERS))]
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

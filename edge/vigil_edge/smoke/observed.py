@@ -10,7 +10,8 @@ from vigil_edge.device.seam import Outgoing
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.senml import Reading, pack
-from vigil_schemas.types import Domain, Lane, QartodFlag
+from vigil_schemas.smoke import DOMAIN
+from vigil_schemas.types import Lane, QartodFlag
 
 PARAMETERS: Final = ["battery", "smoke_density"]
 _AGAIN_S: Final = 3600.0
@@ -35,7 +36,7 @@ class Observed:
         """For the outbox; nothing of nothing."""
         if not readings:
             return []
-        kind = observation_type(Domain.SMOKE)
+        kind = observation_type(DOMAIN)
         return [Outgoing(Lane.OBSERVATION, kind, device, now, pack(device, readings))]
 
     def sent(self, device: str, reading: Reading, moment: float) -> None:

@@ -27,8 +27,8 @@ from vigil_edge.smoke.settings import Settings
 from vigil_edge.smoke.words import Kind
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import Domain, Lane
+from vigil_schemas.smoke import DOMAIN, SmokeAlarm
+from vigil_schemas.types import Lane
 
 ALARMS: Final = "smoke/alarms"
 HEALTH: Final = "smoke/health"
@@ -44,14 +44,14 @@ _log = structlog.get_logger("smoke")
 def describe(settings: Settings) -> list[DeviceDescription]:
     """The bridge, and each alarm behind it."""
     driver = settings.driver
-    bridge = settings.described(Domain.SMOKE, driver, [])
+    bridge = settings.described(DOMAIN, driver, [])
     if not bridge.name:
         names = {"name": "Zigbee2MQTT bridge", "name_zh": "Zigbee2MQTT 橋接器"}
         bridge = bridge.model_copy(update=names)
     alarms = [
         DeviceDescription(
             device=alarm.device,
-            domain=Domain.SMOKE,
+            domain=DOMAIN,
             driver=driver,
             name=alarm.name,
             name_zh=alarm.name_zh,

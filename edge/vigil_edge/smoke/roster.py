@@ -15,7 +15,7 @@ from vigil_edge.smoke.bridge import Address, Listed, address, guessed, listed
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.smoke.words import Kind
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.types import Domain
+from vigil_schemas.smoke import DOMAIN
 
 _MOST: Final = 200
 """Alarms that nobody configured and that get an id of their own; the others share one."""
@@ -105,7 +105,7 @@ class Roster:
         return [
             DeviceDescription(
                 device=device,
-                domain=Domain.SMOKE,
+                domain=DOMAIN,
                 driver=self._driver,
                 name=f"{name[:90]} (not configured)",
                 name_zh=f"{name[:90]}(未設定)",

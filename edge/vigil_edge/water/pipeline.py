@@ -24,8 +24,8 @@ from vigil_edge.water.trend import Heading
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, microseconds, pack
-from vigil_schemas.types import Domain, Lane, QartodFlag
-from vigil_schemas.water import WaterExcursion
+from vigil_schemas.types import Lane, QartodFlag
+from vigil_schemas.water import DOMAIN, WaterExcursion
 
 EXCURSIONS: Final = "water/excursions"
 LOGGER: Final = "water/logger"
@@ -41,7 +41,7 @@ Measured = tuple[datetime, Sequence[float | None]]
 def describe(settings: Settings) -> list[DeviceDescription]:
     """One sonde, one device."""
     names = [signal.name for signal in settings.signal]
-    return [settings.described(Domain.WATER, settings.driver, names)]
+    return [settings.described(DOMAIN, settings.driver, names)]
 
 
 def build(settings: Settings, room: Room) -> PollPipeline | LoggerPipeline:
@@ -138,7 +138,7 @@ class Judge:
             )
             yield Outgoing(
                 Lane.OBSERVATION,
-                observation_type(Domain.WATER),
+                observation_type(DOMAIN),
                 self._device,
                 first.time,
                 pack(self._device, some),

@@ -20,7 +20,6 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
-from vigil_schemas.types import Domain
 
 MANY = 100_000
 PAGE = 50
@@ -38,8 +37,8 @@ WANTED = {
     "mine": Wanted(mine=True),
     "mine-done": Wanted(mine=True, work=frozenset({"done"})),
     "mine-all": Wanted(mine=True, work=frozenset({"new", "in_progress", "done"})),
-    "smoke": Wanted(domain=Domain.SMOKE),
-    "open-smoke": Wanted(domain=Domain.SMOKE, work=frozenset({"new", "in_progress"})),
+    "smoke": Wanted(domain="smoke"),
+    "open-smoke": Wanted(domain="smoke", work=frozenset({"new", "in_progress"})),
     "device": Wanted(device="device-7"),
     "open-of-device": Wanted(device="device-7", work=frozenset({"new"})),
 }

@@ -10,14 +10,13 @@ from gateways import birth
 from vigil_cloud.identity.audit import verify
 from vigil_cloud.identity.models import AuditEntry
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.types import Domain
 
 PATH = "/api/v1/devices/sonde-1/release"
 OTHER = "gw-west"
 
 
 def born(city: City, gateway: str, session: int = 1) -> None:
-    device = DeviceDescription(device="sonde-1", domain=Domain.WATER, driver="test")
+    device = DeviceDescription(device="sonde-1", domain="water", driver="test")
     city.send(birth(city.time, [device], session=session), gateway, gateway)
 
 

@@ -15,7 +15,6 @@ from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.sessions import gateway_of_token
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth
-from vigil_schemas.types import Domain
 
 
 def test_adding_a_gateway_again_ends_no_token(either_city: City) -> None:
@@ -78,7 +77,7 @@ def test_the_gateway_that_replaces_a_revoked_one_has_its_devices(city: City) -> 
             software="test",
             epoch="11111111",
             public_key="ab" * 32,
-            devices=[DeviceDescription(device="mic-1", domain=Domain.NOISE, driver="t", name="M")],
+            devices=[DeviceDescription(device="mic-1", domain="noise", driver="t", name="M")],
         ),
         "gw-new",
         "gw-new",

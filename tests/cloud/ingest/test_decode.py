@@ -16,7 +16,7 @@ from vigil_cloud.ingest.times import Limits
 from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import decode, encode, observation_type
 from vigil_schemas.senml import Reading, microseconds, pack, unpack
-from vigil_schemas.types import Domain, QartodFlag
+from vigil_schemas.types import QartodFlag
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
 GATEWAY, DEVICE = "gw-a", "sonde-1"
@@ -74,7 +74,7 @@ def test_any_pack_means_what_the_contract_says(readings: list[Reading]) -> None:
     payload = encode(
         id="x" * 32,
         source=SOURCE,
-        type=observation_type(Domain.WATER),
+        type=observation_type("water"),
         subject=DEVICE,
         time=NOW,
         data=pack(DEVICE, readings),

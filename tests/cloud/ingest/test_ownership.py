@@ -25,7 +25,6 @@ from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.timeseries.port import Series
 from vigil_schemas.gateway import DeviceDescription, DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import Domain
 
 REASON = "device-of-another"
 
@@ -46,7 +45,7 @@ class Alarms:
 
 def described(*devices: str) -> list[DeviceDescription]:
     return [
-        DeviceDescription(device=name, domain=Domain.WATER, driver="test", name=f"Canal {name}")
+        DeviceDescription(device=name, domain="water", driver="test", name=f"Canal {name}")
         for name in devices
     ]
 

@@ -23,7 +23,6 @@ from vigil_cloud.ingest.models import TakenEvent, Watermark
 from vigil_cloud.timeseries.port import Series
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import Domain
 
 
 def writer(bench: Bench, **quotas: int) -> Any:
@@ -146,7 +145,7 @@ def test_readings_bring_up_no_more_devices_than_a_gateway_may(bench: Bench) -> N
 def test_what_a_birth_describes_and_what_an_alarm_names_is_let_in(bench: Bench) -> None:
     gateway = new_name()
     names = [f"{gateway}-{n}" for n in range(8)]
-    described = [DeviceDescription(device=n, domain=Domain.WATER, driver="t") for n in names]
+    described = [DeviceDescription(device=n, domain="water", driver="t") for n in names]
     held = Quotas(devices=2)
     target = bench.writer(quotas=held)
     alarm = event(gateway, 1, smoke(NOW), subject=f"{gateway}-a", time=NOW, lane="alarm")

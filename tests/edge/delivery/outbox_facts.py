@@ -15,7 +15,7 @@ from vigil_schemas.envelope import Envelope, decode, observation_type
 from vigil_schemas.gateway import CommandResult
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import ClockQuality, Domain, Lane, QartodFlag
+from vigil_schemas.types import ClockQuality, Lane, QartodFlag
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GATEWAY = "gw-outbox"
@@ -28,7 +28,7 @@ def reading(device: str, number: int, count: int = 1, id: str | None = None) -> 
         Reading("level", "m", time, float(number + n), QartodFlag.GOOD)
         for n, time in enumerate(times)
     ]
-    kind = observation_type(Domain.WATER)
+    kind = observation_type("water")
     return Outgoing(Lane.OBSERVATION, kind, device, times[0], pack(device, readings), id)
 
 

@@ -12,6 +12,6 @@ const ACTORS: Record<AlertDomain, readonly Role[]> = {
 };
 
 export const mayAcknowledge = (alert: Pick<Alert, "domain">): boolean =>
-  session.has(...ACTORS[alert.domain]);
+  session.has(...(ACTORS[alert.domain] ?? []));
 
 export const mayConfirm = (alert: Pick<Alert, "domain">): boolean => mayAcknowledge(alert);

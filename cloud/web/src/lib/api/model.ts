@@ -20,9 +20,10 @@ export type DeadLetter = Schema["DeadLetterEntry"];
 export type Delivery = Schema["AlertDelivery"];
 export type Device = Schema["DeviceEntry"];
 export type DeviceState = Device["state"];
-export type Domain = Schema["Domain"];
+/** A domain's word; which there are, the server's registry says. */
+export type Domain = Schema["DeviceEntry"]["domain"];
 /** A sensing domain, or the platform itself. */
-export type AlertDomain = Schema["AlertDomain"];
+export type AlertDomain = Schema["AlertSummary"]["domain"];
 export type EvidenceFile = Schema["EvidenceFileEntry"];
 export type Gateway = Schema["GatewayEntry"];
 export type Person = Schema["PersonEntry"];
@@ -32,10 +33,6 @@ export type SeriesLatest = Schema["LatestReading"];
 export type SeriesSummary = Schema["SeriesEntry"];
 export type Severity = Alert["severity"];
 export type Visit = Schema["VisitEntry"];
-
-/** The most urgent first. */
-export const DOMAINS: readonly Domain[] = ["smoke", "noise", "water", "checkin"];
-export const ALERT_DOMAINS: readonly AlertDomain[] = [...DOMAINS, "platform"];
 
 export interface LevelCurve {
   start: string;

@@ -1188,7 +1188,8 @@ export interface components {
             };
             /** Device */
             device: string;
-            domain: components["schemas"]["AlertDomain"];
+            /** Domain */
+            domain: string;
             /**
              * Event Time
              * @description When it happened, by the device's clock.
@@ -1304,12 +1305,6 @@ export interface components {
             state: "waiting" | "sent" | "failed" | "skipped";
         };
         /**
-         * AlertDomain
-         * @description The words of ``vigil_schemas.types.Domain``, and one that no device ever sends.
-         * @enum {string}
-         */
-        AlertDomain: "noise" | "water" | "checkin" | "smoke" | "platform";
-        /**
          * AlertEvidence
          * @description ``waiting``: the event names evidence that the gateway has not delivered yet.
          */
@@ -1373,7 +1368,8 @@ export interface components {
             cleared: string | null;
             /** Device */
             device: string;
-            domain: components["schemas"]["AlertDomain"];
+            /** Domain */
+            domain: string;
             /** Doubts */
             doubts: ("time_quality" | "owner_doubtful" | "shape_doubtful" | "unconfirmed_since")[];
             /** Event Time */
@@ -1640,7 +1636,8 @@ export interface components {
             code: string | null;
             /** Device */
             device: string;
-            domain: components["schemas"]["Domain"];
+            /** Domain */
+            domain: string;
             /** Driver */
             driver: string;
             /** Gateway */
@@ -1674,12 +1671,6 @@ export interface components {
             /** Devices */
             devices: components["schemas"]["DeviceEntry"][];
         };
-        /**
-         * Domain
-         * @description The four sensing domains; the same word names the rooms in all four packages.
-         * @enum {string}
-         */
-        Domain: "noise" | "water" | "checkin" | "smoke";
         /**
          * DownlinkEntry
          * @description Something sent down and what became of it.
@@ -2010,7 +2001,8 @@ export interface components {
             count: number;
             /** Device */
             device: string;
-            domain: components["schemas"]["AlertDomain"];
+            /** Domain */
+            domain: string;
             /** Latitude */
             latitude: number | null;
             /** Longitude */
@@ -2332,7 +2324,7 @@ export interface operations {
                 state?: ("new" | "in_progress" | "done")[] | null;
                 /** @description what the reader has taken and not finished */
                 mine?: boolean;
-                domain?: components["schemas"]["AlertDomain"] | null;
+                domain?: string | null;
                 device?: string | null;
                 /**
                  * @deprecated

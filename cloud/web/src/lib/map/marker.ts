@@ -2,6 +2,7 @@
  * buttons: keyboards and readers reach them. */
 
 import type { AlertDomain, DeviceState, Severity } from "../api/model";
+import { domainIcon } from "../domain";
 import { PATHS } from "../ui/Icon.svelte";
 import type { Position } from "../geo";
 
@@ -24,7 +25,7 @@ function icon(domain: AlertDomain): SVGSVGElement {
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", PATHS[domain]);
+  path.setAttribute("d", PATHS[domainIcon(domain)]);
   svg.append(path);
   return svg;
 }
