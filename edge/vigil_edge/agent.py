@@ -27,7 +27,7 @@ from vigil_edge.configuration.gateway_file import Config, DeviceSection
 from vigil_edge.delivery.control import Control
 from vigil_edge.delivery.feedback import Feedback
 from vigil_edge.delivery.outbox import Limits, Outbox, OutboxFailed
-from vigil_edge.delivery.uplink import Sides, Uplink
+from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
 from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.reporter import Reporter
 from vigil_edge.device.room import DeviceRoom
@@ -168,7 +168,7 @@ class Agent:
             config.gateway.id,
             outbox,
             config.outbox.window,
-            Sides(
+            UplinkCallbacks(
                 birth=self._birth,
                 command=control.command,
                 configuration=control.configuration,
@@ -182,7 +182,7 @@ class Agent:
             rng,
         )
         control.say_birth = self.uplink.say_birth
-        self.reporter.resent = lambda: sum(w.resent for w in self.uplink.windows.values())
+        self.reporter.resent = lambda: self.uplink.lanes.resent
         outbox.on_replaced = self._outbox_replaced
         if outbox.replaced is not None:
             self._outbox_replaced(outbox.replaced)

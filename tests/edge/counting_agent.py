@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from vigil_edge.cli import main
-from vigil_edge.device.seam import DeviceSettings, Outgoing, Room, SourceError
+from vigil_edge.configuration.device import DeviceSettings
+from vigil_edge.device.seam import Outgoing, Room, SourceError
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from vigil_edge.configuration.addresses import HostPort, host_and_port
-from vigil_edge.device.seam import DeviceSettings
+from vigil_edge.configuration.device import DeviceSettings
 
 LLRP_PORT = 5084
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.configuration.mistakes import CHECKING, Mistake, from_validation, show, suggestion
 from vigil_edge.configuration.paths import FOLDER
 from vigil_edge.configuration.sections import (
@@ -28,7 +29,6 @@ from vigil_edge.configuration.sections import (
     HealthSettings,
     OutboxSettings,
 )
-from vigil_edge.device.seam import DeviceSettings
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.toml_lines import Path as KeyPath

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -18,21 +18,14 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from vigil_edge.configuration.sections import CloudSettings
 from vigil_edge.mqtt import WatchedClient
-from vigil_schemas.control import AnyReceipt, Command, Configuration, Receipt, ReceiptV1
-from vigil_schemas.envelope import decode
-from vigil_schemas.errors import InvalidMessage, VigilError
-from vigil_schemas.gateway import GatewayBirth, GatewayDeath
+from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import COMMAND, CONFIG, MAX_MESSAGE_BYTES, RECEIPT, STATUS, topic
 from vigil_schemas.types import Lane
 
-if TYPE_CHECKING:
-    from vigil_edge.delivery.uplink import Uplink
-
 CONNECT_S: Final = 10.0
 GOODBYE_S: Final = 2.0
-_LOOK_S: Final = 15.0
-"""At least so often it is asked whether paho's thread still moves."""
 _OBSERVATION_BYTES: Final = 512 * 1024
 """Unacknowledged observation bytes at most: an alarm queues behind no more than these."""
 
@@ -51,28 +44,41 @@ class UplinkError(VigilError):
 class Connection:
     """One connection from CONNECT to its end."""
 
-    def __init__(self, uplink: Uplink, session: int) -> None:
-        self.uplink = uplink
-        self.session = session
-        self.epoch = uplink.outbox.epoch
-        """Birth and last will belong together: under another epoch we connect anew."""
+    def __init__(
+        self, settings: CloudSettings, gateway: str, will: bytes, count: Callable[[str], None]
+    ) -> None:
+        """``will``: what the broker says on the status topic when we vanish."""
+        self._settings = settings
+        self._gateway = gateway
+        self._count = count
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[str] = self._loop.create_future()
         self._accepted: asyncio.Future[int] = self._loop.create_future()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
-        self._wake = asyncio.Event()
+        self.wake = asyncio.Event()
+        """Set when something may be sent again, or the connection has ended."""
         self._receive_maximum = 1
         self._largest: int | None = None
         self._unacknowledged: dict[int, tuple[Lane | None, int]] = {}
         """By packet id: the lane and how many bytes."""
         self._inbox: asyncio.Queue[MQTTMessage] = asyncio.Queue()
-        self._client = self._new_client()
+        self._client = self._new_client(will)
 
-    def _new_client(self) -> WatchedClient:
-        settings = self.uplink.settings
+    @property
+    def ended(self) -> str | None:
+        """Why, once it has."""
+        return self._ended.result() if self._ended.done() else None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the thread of the connection does not move any more."""
+        return self._client.hangs
+
+    def _new_client(self, will: bytes) -> WatchedClient:
+        settings = self._settings
         client = WatchedClient(
             CallbackAPIVersion.VERSION2,
-            client_id=self.uplink.gateway,
+            client_id=self._gateway,
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
@@ -82,14 +88,8 @@ class Connection:
             client.tls_set_context(settings.tls_context())
         password = settings.password()
         if settings.username or password is not None:
-            client.username_pw_set(settings.username or self.uplink.gateway, password)
-        death = GatewayDeath(session=self.session, clean=False)
-        client.will_set(
-            self._topic(STATUS),
-            self.uplink.status(death, GatewayDeath.TYPE, self.epoch),
-            qos=1,
-            retain=True,
-        )
+            client.username_pw_set(settings.username or self._gateway, password)
+        client.will_set(self._topic(STATUS), will, qos=1, retain=True)
         client.ended = lambda reason: self._tell(self._end, reason)
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda *_: self._tell(self._end, "the broker is not reachable")
@@ -100,7 +100,7 @@ class Connection:
         return client
 
     def _topic(self, channel: str) -> str:
-        return topic(self.uplink.gateway, channel)
+        return topic(self._gateway, channel)
 
     # -- in paho's thread --------------------------------------------------------------------
 
@@ -148,23 +148,23 @@ class Connection:
 
     def _end(self, reason: str) -> None:
         _settle(self._ended, reason)
-        self._wake.set()
+        self.wake.set()
 
     def _acknowledged(self, mid: int, code: int, reason: str) -> None:
         lane, _ = self._unacknowledged.pop(mid, (None, 0))
         if code >= 0x80:
             # Stays in the outbox and is sent again later: an ACL can be mended.
-            self.uplink.sides.count(f"publish-{reason.lower().replace(' ', '-')}")
+            self._count(f"publish-{reason.lower().replace(' ', '-')}")
             _log.warning(
                 "the broker refuses a message; check the ACL of this gateway",
                 reason=reason,
                 lane=lane.value if lane else STATUS,
             )
-        self._wake.set()
+        self.wake.set()
 
     async def open(self) -> None:
-        """CONNECT, subscribe, birth. Raises ``UplinkError``."""
-        settings = self.uplink.settings
+        """CONNECT and subscribe. Raises ``UplinkError``, ``OSError``."""
+        settings = self._settings
         wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
         wishes.MaximumPacketSize = MAX_MESSAGE_BYTES + _HEAD_BYTES
         await asyncio.to_thread(
@@ -180,9 +180,6 @@ class Connection:
         channels = [(self._topic(channel), 1) for channel in (RECEIPT, COMMAND, CONFIG)]
         self._client.subscribe(channels)
         await self._unless_ended(self._subscribed)
-        self.publish_status(self.uplink.sides.birth(self.session))
-        for window in self.uplink.windows.values():
-            window.reconnected()
 
     async def _unless_ended(self, future: asyncio.Future[Any]) -> None:
         await asyncio.wait(
@@ -193,52 +190,12 @@ class Connection:
         if not future.done():
             raise UplinkError(f"the broker did not answer within {CONNECT_S:.0f} s")
 
-    async def pump(self) -> None:
-        """Send and listen until the connection ends. Raises ``UplinkError``."""
-        self.uplink.outbox.on_change = self._wake.set
-        listening = asyncio.create_task(self._listen())
-        listening.add_done_callback(lambda _: self._wake.set())
-        try:
-            while not self._ended.done() and not listening.done():
-                self._wake.clear()
-                await self.uplink.refill()
-                if self.uplink.outbox.epoch != self.epoch:
-                    raise UplinkError("the outbox begins a new epoch: connecting anew")
-                if self._client.hangs:
-                    raise UplinkError("the thread of the connection does not move any more")
-                self._send()
-                await self._rest()
-            if listening.done():
-                listening.result()
-            raise UplinkError(self._ended.result())
-        finally:
-            self.uplink.outbox.on_change = lambda: None
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+    def fits(self, payload: bytes) -> bool:
+        """Whether the broker takes messages as large as this one."""
+        return self._largest is None or len(payload) + 256 <= self._largest
 
-    async def _rest(self) -> None:
-        now = self.uplink.sides.monotonic()
-        due = [at for window in self.uplink.windows.values() if (at := window.due()) is not None]
-        try:
-            async with asyncio.timeout(max(0.0, min([now + _LOOK_S, *due]) - now)):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-
-    def _send(self) -> None:
-        now = self.uplink.sides.monotonic()
-        for window in self.uplink.windows.values():
-            window.tick(now)
-        for lane, window in self.uplink.windows.items():  # alarm, event, observation
-            while (message := window.next()) is not None and self._may_send(lane):
-                window.sent(message.sequence, now)
-                if self._largest is not None and len(message.payload) + 256 > self._largest:
-                    self.uplink.sides.count("publish-larger-than-broker-allows")
-                    continue
-                if not self._publish(lane.value, message.payload, lane):
-                    return
-
-    def _may_send(self, lane: Lane) -> bool:
+    def may_send(self, lane: Lane) -> bool:
+        """Whether the broker, and the lanes before this one, let a message of it go now."""
         if len(self._unacknowledged) >= self._receive_maximum:
             return False
         if lane is not Lane.OBSERVATION:
@@ -248,13 +205,10 @@ class Connection:
         )
         return under_way < _OBSERVATION_BYTES
 
-    def publish_status(self, birth: GatewayBirth) -> None:
-        payload = self.uplink.status(birth, GatewayBirth.TYPE, self.epoch)
-        self._publish(STATUS, payload, None, retain=True)
-
-    def _publish(
+    def publish(
         self, channel: str, payload: bytes, lane: Lane | None, *, retain: bool = False
     ) -> bool:
+        """False where the connection has just ended."""
         info = self._client.publish(self._topic(channel), payload, qos=1, retain=retain)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._end(f"the connection ended: {info.rc.name}")
@@ -262,62 +216,22 @@ class Connection:
         self._unacknowledged[info.mid] = (lane, len(payload))
         return True
 
-    async def _listen(self) -> None:
-        while True:
-            messages = [await self._inbox.get()]
-            while not self._inbox.empty():
-                messages.append(self._inbox.get_nowait())
-            # Receipts are cumulative: of those that came meanwhile the furthest says it all.
-            receipts: dict[str, AnyReceipt] = {}
-            for message in messages:
-                data = self._decoded(message)
-                if isinstance(data, Receipt | ReceiptV1):
-                    known = receipts.get(data.source)
-                    if known is None or data.stored >= known.stored:
-                        receipts[data.source] = data
-                elif data is not None:
-                    await self._obey(data)
-            for receipt in receipts.values():
-                await self._obey(receipt)
-            self._wake.set()
+    async def receive(self) -> list[bytes]:
+        """What has come, in order; waits for one message at least. Cleared ones are left out."""
+        messages = [await self._inbox.get()]
+        while not self._inbox.empty():
+            messages.append(self._inbox.get_nowait())
+        return [bytes(each.payload) for each in messages if each.payload]
 
-    async def _obey(self, data: object) -> None:
-        """What one message asks for. A mistake in that must not cost the connection:
-
-        a retained configuration comes again with every new one.
-        """
-        try:
-            if isinstance(data, Receipt | ReceiptV1):
-                await self.uplink.take_receipt(data)
-            elif isinstance(data, Command):
-                await self.uplink.sides.command(data)
-            elif isinstance(data, Configuration):
-                await self.uplink.sides.configuration(data)
-        except Exception:
-            self.uplink.sides.count("received-crashed")
-            _log.exception("a message from the cloud could not be followed", type=type(data))
-
-    def _decoded(self, message: MQTTMessage) -> object:
-        if not message.payload:  # a retained message was cleared
-            return None
-        try:
-            return decode(bytes(message.payload)).data
-        except InvalidMessage as error:
-            self.uplink.sides.count(f"received-{error.reason}")
-            _log.warning("unreadable message", error=str(error))
-            return None
-
-    async def close(self) -> None:
+    async def close(self, goodbye: bytes) -> None:
         """Say goodbye where there is still somebody to say it to, and end paho's thread."""
         if self._accepted.done() and not self._ended.done():
-            death = GatewayDeath(session=self.session, clean=True)
-            payload = self.uplink.status(death, GatewayDeath.TYPE, self.epoch)
-            self._publish(STATUS, payload, None, retain=True)
+            self.publish(STATUS, goodbye, None, retain=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):
                     while self._unacknowledged and not self._ended.done():
-                        self._wake.clear()
-                        await self._wake.wait()
+                        self.wake.clear()
+                        await self.wake.wait()
         await self._client.hang_up()
         self._let_go()
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from pydantic import ValidationError
 
 from vigil_edge.clock import Clock
-from vigil_edge.delivery.outbox import Outbox
-from vigil_edge.device.reporter import AGENT, Reporter
-from vigil_edge.device.seam import Outgoing
-from vigil_edge.device.supervisor import Supervisor
+from vigil_edge.delivery.outbox import AGENT, Outbox
+from vigil_edge.delivery.outgoing import Outgoing
 from vigil_schemas.control import Command, Configuration
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import CommandResult
@@ -26,6 +24,34 @@ _REMEMBERED: Final = 64
 _log = structlog.get_logger("control")
 
 
+class Source(Protocol):
+    """What is done to the pipeline that reads a device."""
+
+    @property
+    def device(self) -> str:
+        """The name of the section that the pipeline is of."""
+
+    def restart(self) -> None:
+        """Now, without a pause."""
+
+    def pause(self, paused: bool) -> None:
+        """Stop until told otherwise."""
+
+
+class Reports(Protocol):
+    """Who tells the cloud how this gateway is."""
+
+    @property
+    def gateway(self) -> str:
+        """This gateway's id."""
+
+    def report_now(self) -> None:
+        """Do not wait for the minute to pass."""
+
+    def set_interval(self, seconds: float) -> None:
+        """How often from now on."""
+
+
 class Control:
     """Each command is done once, also when it is delivered twice or across a restart."""
 
@@ -33,8 +59,8 @@ class Control:
         self,
         outbox: Outbox,
         clock: Clock,
-        supervisors: Mapping[str, Supervisor],
-        reporter: Reporter,
+        supervisors: Mapping[str, Source],
+        reporter: Reports,
     ) -> None:
         self.say_birth: Callable[[], None] = lambda: None
         self._outbox = outbox
@@ -129,9 +155,9 @@ class Control:
                 return "shares-its-source", f"not paused: {', '.join(named)}, {whole}"
         return "ok", ""
 
-    def _sources(self) -> dict[Supervisor, set[str]]:
+    def _sources(self) -> dict[Source, set[str]]:
         """The devices that each supervisor reads."""
-        found: dict[Supervisor, set[str]] = {}
+        found: dict[Source, set[str]] = {}
         for device, supervisor in self._supervisors.items():
             found.setdefault(supervisor, set()).add(device)
         return found
@@ -150,7 +176,7 @@ class Control:
             _log.warning("answer could not be kept", code=error.code, error=str(error))
 
 
-def _stops(supervisor: Supervisor, devices: set[str], wanted: set[str]) -> bool:
+def _stops(supervisor: Source, devices: set[str], wanted: set[str]) -> bool:
     """A source is paused by its own name, or by those of all its devices."""
     others = devices - {supervisor.device}
     return supervisor.device in wanted or (bool(others) and others <= wanted)

@@ -19,15 +19,17 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from vigil_edge.delivery.outbox_file import OutboxDamaged, Reserve, put_aside
 from vigil_edge.delivery.outbox_store import Limits, OutboxFull, Sendable, Store
+from vigil_edge.delivery.outgoing import Outgoing
 from vigil_edge.delivery.packing import prepare
-from vigil_edge.device.seam import Outgoing
 from vigil_schemas.control import AnyReceipt
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import LaneDepth
 from vigil_schemas.types import ClockQuality, Lane
 
-__all__ = ["Limits", "Outbox", "OutboxDamaged", "OutboxFailed", "OutboxFull", "Sendable"]
+__all__ = ["AGENT", "Limits", "Outbox", "OutboxDamaged", "OutboxFailed", "OutboxFull", "Sendable"]
 
+AGENT: Final = "@agent"
+"""Under this name the agent keeps state of its own; no device can be called so."""
 _BATCH: Final = 500
 _LOST: Final = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-from vigil_edge.device.seam import Outgoing
+from vigil_edge.delivery.outgoing import Outgoing
 from vigil_schemas.envelope import (
     OBSERVATION_TYPES,
     PAYLOADS,

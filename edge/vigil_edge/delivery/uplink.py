@@ -1,8 +1,7 @@
 """The way to the broker: MQTT 5 over paho, with receipts from the cloud as the only proof.
 
 Each connection is a new client with a clean start: what is under way lives in the
-outbox and in one ``Window`` per lane, never in a broker's session. paho runs its
-sockets in its own thread; every callback is carried over to the event loop at once.
+outbox and in one ``Window`` per lane, never in a broker's session.
 """
 
 from __future__ import annotations
@@ -20,26 +19,25 @@ from vigil_edge.backoff import Backoff
 from vigil_edge.configuration.sections import CloudSettings
 from vigil_edge.delivery.connection import Connection, UplinkError
 from vigil_edge.delivery.feedback import Feedback
-from vigil_edge.delivery.outbox import Outbox, OutboxFailed
-from vigil_edge.delivery.window import Window
-from vigil_schemas.control import AnyReceipt, Command, Configuration
-from vigil_schemas.envelope import Source, encode
-from vigil_schemas.errors import VigilError
-from vigil_schemas.gateway import GatewayBirth
+from vigil_edge.delivery.lanes import Lanes
+from vigil_edge.delivery.outbox import Outbox
+from vigil_schemas.control import AnyReceipt, Command, Configuration, Receipt, ReceiptV1
+from vigil_schemas.envelope import Source, decode, encode
+from vigil_schemas.errors import InvalidMessage, VigilError
+from vigil_schemas.gateway import GatewayBirth, GatewayDeath
 from vigil_schemas.topics import STATUS
-from vigil_schemas.types import ClockQuality, Lane, Model
+from vigil_schemas.types import ClockQuality, Model
 
-_UNKEPT_S: Final = 5.0
+LOOK_S: Final = 15.0
+"""At least so often it is asked whether paho's thread still moves."""
 _STEADY_S: Final = 30.0
 """A connection that held this long was a good one: the next pause is short again."""
-
-__all__ = ["Sides", "Uplink", "UplinkError"]
 
 _log = structlog.get_logger("uplink")
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class UplinkCallbacks:
     """What the uplink needs from the agent."""
 
     birth: Callable[[int], GatewayBirth]
@@ -63,112 +61,158 @@ class Uplink:
         gateway: str,
         outbox: Outbox,
         window: int,
-        sides: Sides,
+        callbacks: UplinkCallbacks,
         rng: Random,
         *,
         first_pause_s: float = 1.0,
     ) -> None:
-        self.settings = settings
-        self.gateway = gateway
-        self.outbox = outbox
-        self.sides = sides
-        self.windows = {lane: Window(window) for lane in Lane}
         self.connected = False
+        self.callbacks = callbacks
+        self.lanes = Lanes(
+            gateway, outbox, window, callbacks.feedback, callbacks.count, callbacks.monotonic
+        )
+        self._settings = settings
+        self._gateway = gateway
+        self._outbox = outbox
         self._since = 0.0
-        self._unkept: dict[str, AnyReceipt] = {}
-        """Receipts that a refusing disk did not take in, to be tried again."""
-        self._unkept_due = 0.0
         self._backoff = Backoff(rng, first_s=first_pause_s)
         self._connection: Connection | None = None
+        self._session = 0
         self._epoch = outbox.epoch
+        """Of the connection: birth and last will belong together, under another we connect anew."""
 
     async def run(self) -> None:
         while True:
             try:
                 await self._connect_and_send()
             except (VigilError, OSError, ValueError) as error:
-                self.sides.count("uplink-lost" if self.connected else "uplink-unreachable")
+                self.callbacks.count("uplink-lost" if self.connected else "uplink-unreachable")
                 _log.warning("no connection to the broker", error=str(error) or repr(error))
             finally:
-                steady = self.connected and self.sides.monotonic() - self._since > _STEADY_S
+                steady = self.connected and self.callbacks.monotonic() - self._since > _STEADY_S
                 self.connected = False
             if steady:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next())
 
     async def _connect_and_send(self) -> None:
-        session = await self.outbox.next_session()
-        connection = Connection(self, session)
+        self._session = await self._outbox.next_session()
+        self._epoch = self._outbox.epoch
+        will = self._death(clean=False)
+        connection = Connection(self._settings, self._gateway, will, self.callbacks.count)
         self._connection = connection
         try:
             await connection.open()
+            self.say_birth()
+            self.lanes.reconnected()
             self.connected = True
-            self._since = self.sides.monotonic()
-            _log.info("connected to the broker", broker=self.settings.broker, session=session)
-            await connection.pump()
+            self._since = self.callbacks.monotonic()
+            broker, session = self._settings.broker, self._session
+            _log.info("connected to the broker", broker=broker, session=session)
+            await self._pump(connection)
         finally:
             self._connection = None
-            await connection.close()
+            await connection.close(self._death(clean=True))
 
     def say_birth(self) -> None:
-        """Again, when the cloud asks for it."""
+        """At the begin of a connection, and again when the cloud asks for it."""
         if self._connection is not None:
-            self._connection.publish_status(self.sides.birth(self._connection.session))
+            birth = self.callbacks.birth(self._session)
+            payload = self._status(birth, GatewayBirth.TYPE)
+            self._connection.publish(STATUS, payload, None, retain=True)
 
-    async def refill(self) -> None:
-        """Take what fits into the windows from the outbox."""
-        if self._unkept and self.sides.monotonic() >= self._unkept_due:
-            for receipt in list(self._unkept.values()):
-                await self.take_receipt(receipt)
-        if self._epoch != self.outbox.epoch:
-            for window in self.windows.values():
-                window.clear()
-            self._epoch = self.outbox.epoch
-            self.sides.count("epoch-renewed")
-        for lane, window in self.windows.items():
-            while window.room > 0 and window.fetched < self.outbox.issued[lane]:
-                issued = self.outbox.issued[lane]
-                found = await self.outbox.fetch(lane, window.fetched, window.room)
-                if self._epoch != self.outbox.epoch:
-                    return
-                window.add(found)
-                if not found:  # given up meanwhile: what comes next has these numbers again
-                    issued = min(issued, self.outbox.issued[lane])
-                    window.fetched = max(window.fetched, issued)
+    def _death(self, *, clean: bool) -> bytes:
+        death = GatewayDeath(session=self._session, clean=clean)
+        return self._status(death, GatewayDeath.TYPE)
 
-    async def take_receipt(self, receipt: AnyReceipt) -> None:
-        """A disk that refuses holds up the letting go of rows, not the sending of further ones."""
-        self._unkept.pop(receipt.source, None)
+    async def _pump(self, connection: Connection) -> None:
+        """Send and listen until the connection ends. Raises ``UplinkError``."""
+        self._outbox.on_change = connection.wake.set
+        listening = asyncio.create_task(self._listen(connection))
+        listening.add_done_callback(lambda _: connection.wake.set())
         try:
-            if not await self.outbox.receipt(receipt):
-                self.sides.count("receipt-foreign")
+            while connection.ended is None and not listening.done():
+                connection.wake.clear()
+                await self.lanes.refill()
+                if self._outbox.epoch != self._epoch:
+                    raise UplinkError("the outbox begins a new epoch: connecting anew")
+                if connection.hangs:
+                    raise UplinkError("the thread of the connection does not move any more")
+                self._send(connection)
+                await self._rest(connection)
+            if listening.done():
+                listening.result()
+            raise UplinkError(connection.ended or "the connection ended")
+        finally:
+            self._outbox.on_change = lambda: None
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    def _send(self, connection: Connection) -> None:
+        for lane, message in self.lanes.next(connection.may_send):
+            if not connection.fits(message.payload):
+                self.callbacks.count("publish-larger-than-broker-allows")
+            elif not connection.publish(lane.value, message.payload, lane):
                 return
-        except OutboxFailed as error:
-            self._unkept[receipt.source] = receipt
-            self._unkept_due = self.sides.monotonic() + _UNKEPT_S
-            self.sides.count("receipt-not-kept")
-            _log.warning("a receipt could not be kept", error=str(error))
-        lane = self._lane(receipt)
-        if lane is not None:
-            now = self.sides.monotonic()
-            sent = self.windows[lane].receipt(receipt.stored, receipt.beyond, now)
-            self.sides.feedback.receipt(receipt, None if sent is None else now - sent)
 
-    def _lane(self, receipt: AnyReceipt) -> Lane | None:
-        """Whose receipt this is, while the windows are of the outbox's present epoch."""
-        if self._epoch != self.outbox.epoch:
+    async def _rest(self, connection: Connection) -> None:
+        now = self.callbacks.monotonic()
+        due = self.lanes.due()
+        until = now + LOOK_S if due is None else min(now + LOOK_S, due)
+        try:
+            async with asyncio.timeout(max(0.0, until - now)):
+                await connection.wake.wait()
+        except TimeoutError:
+            return
+
+    async def _listen(self, connection: Connection) -> None:
+        while True:
+            # Receipts are cumulative: of those that came meanwhile the furthest says it all.
+            receipts: dict[str, AnyReceipt] = {}
+            for payload in await connection.receive():
+                data = self._decoded(payload)
+                if isinstance(data, Receipt | ReceiptV1):
+                    known = receipts.get(data.source)
+                    if known is None or data.stored >= known.stored:
+                        receipts[data.source] = data
+                elif data is not None:
+                    await self._follow(data)
+            for receipt in receipts.values():
+                await self._follow(receipt)
+            connection.wake.set()
+
+    async def _follow(self, data: object) -> None:
+        """What one message asks for. A mistake in that must not cost the connection:
+
+        a retained configuration comes again with every new one.
+        """
+        try:
+            if isinstance(data, Receipt | ReceiptV1):
+                await self.lanes.take_receipt(data)
+            elif isinstance(data, Command):
+                await self.callbacks.command(data)
+            elif isinstance(data, Configuration):
+                await self.callbacks.configuration(data)
+        except Exception:  # whatever it is, it is logged, counted, and costs no more
+            self.callbacks.count("received-crashed")
+            _log.exception("a message from the cloud could not be followed", type=type(data))
+
+    def _decoded(self, payload: bytes) -> object:
+        try:
+            return decode(payload).data
+        except InvalidMessage as error:
+            self.callbacks.count(f"received-{error.reason}")
+            _log.warning("unreadable message", error=str(error))
             return None
-        sources = {str(Source(self.gateway, lane.value, self._epoch)): lane for lane in Lane}
-        return sources.get(receipt.source)
 
-    def status(self, data: Model, type: str, epoch: str) -> bytes:
+    def _status(self, data: Model, type: str) -> bytes:
         """A message on the status topic: it has a source and no sequence."""
         return encode(
-            id=self.sides.new_id(),
-            source=str(Source(self.gateway, STATUS, epoch)),
+            id=self.callbacks.new_id(),
+            source=str(Source(self._gateway, STATUS, self._epoch)),
             type=type,
-            subject=self.gateway,
-            time=self.sides.now(),
+            subject=self._gateway,
+            time=self.callbacks.now(),
             data=data,
-            clock_quality=self.sides.quality(),
+            clock_quality=self.callbacks.quality(),
         )

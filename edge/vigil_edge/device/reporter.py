@@ -15,7 +15,7 @@ from vigil_edge.clock import Clock
 from vigil_edge.configuration import tls
 from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.delivery.feedback import Feedback
-from vigil_edge.delivery.outbox import Outbox, OutboxFailed
+from vigil_edge.delivery.outbox import AGENT, Outbox, OutboxFailed
 from vigil_edge.device.health import CpuMeter, SourceRecord, keep, resident_bytes
 from vigil_edge.device.seam import Outgoing
 from vigil_edge.evidence.queue import EvidenceQueue
@@ -23,8 +23,6 @@ from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceHealth, GatewayHealth
 from vigil_schemas.types import Lane
 
-AGENT: Final = "@agent"
-"""Under this name the agent keeps state of its own; no device can be called so."""
 SETTLE_S: Final = 0.5
 """Changes of one source that follow each other faster are told as one."""
 AGAIN_S: Final = 5.0

@@ -9,18 +9,16 @@ touches the network towards the cloud.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from vigil_edge.delivery.outgoing import Outgoing
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
-from vigil_schemas.senml import SenmlRecord
-from vigil_schemas.types import DeviceId, Domain, Lane, Model
+
+__all__ = ["Outgoing", "Pipeline", "Room", "SourceError"]
 
 
 class SourceError(VigilError):
@@ -31,22 +29,6 @@ class SourceError(VigilError):
     def __init__(self, device: str, message: str) -> None:
         super().__init__(message)
         self.device = device
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One fact on its way to the cloud, before it has a sequence number.
-
-    ``id`` is given where the same fact could be derived twice (a re-read of a
-    logger after a crash): the cloud takes one of each id.
-    """
-
-    lane: Lane
-    type: str
-    subject: str
-    time: datetime
-    data: Model | list[SenmlRecord]
-    id: str | None = None
 
 
 class Room(Protocol):
@@ -104,28 +86,3 @@ class Pipeline(Protocol):
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError`` when the device cannot be read."""
-
-
-class DeviceSettings(BaseModel):
-    """What every device section of ``gateway.toml`` has; each domain adds its own keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    device: DeviceId
-    name: Annotated[str, Field(max_length=120)] = ""
-    name_zh: Annotated[str, Field(max_length=120)] = ""
-    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
-
-    def described(self, domain: Domain, driver: str, parameters: list[str]) -> DeviceDescription:
-        """The birth message's entry for this device."""
-        return DeviceDescription(
-            device=self.device,
-            domain=domain,
-            driver=driver,
-            name=self.name,
-            name_zh=self.name_zh,
-            latitude=self.latitude,
-            longitude=self.longitude,
-            parameters=parameters,
-        )

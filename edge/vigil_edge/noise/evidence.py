@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from vigil_edge.device.seam import Outgoing, Room
 from vigil_edge.noise.listening import Recorded
 from vigil_edge.noise.passage import Passage
-from vigil_edge.noise.pictures.camera import Frame
+from vigil_edge.noise.pictures.frame import Frame
 from vigil_edge.noise.sound.clock import StreamTime
 from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
 from vigil_edge.noise.sound.wav import write_wav

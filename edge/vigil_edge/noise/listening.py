@@ -16,7 +16,6 @@ from vigil_edge.noise.meter.channel import MOST_PA, SETTLE_S, Silence, meter_of
 from vigil_edge.noise.meter.levels import Levels, Meter, Seconds, Slices, level_db, pascal_per_unit
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
-from vigil_edge.noise.settings import AudioSettings
 from vigil_edge.noise.sound.clock import SampleClock, StreamTime
 from vigil_edge.noise.sound.pcm import (
     SLICES_PER_SECOND,
@@ -26,6 +25,7 @@ from vigil_edge.noise.sound.pcm import (
     slice_edge,
     slices_within,
 )
+from vigil_edge.noise.sound.settings import AudioSettings
 
 
 @dataclass(frozen=True, slots=True)

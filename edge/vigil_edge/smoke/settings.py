@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vigil_edge.configuration.addresses import MqttAddress
+from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.configuration.mistakes import misplaced, repeated
 from vigil_edge.configuration.paths import ExistingFile
-from vigil_edge.device.seam import DeviceSettings
 from vigil_schemas.types import DeviceId
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.configuration.addresses import host_and_port, host_port
+from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.configuration.mistakes import checking, misplaced, repeated
-from vigil_edge.device.seam import DeviceSettings
 from vigil_edge.water.qc import Limits
 from vigil_schemas.senml import UNITS
 

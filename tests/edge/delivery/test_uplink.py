@@ -19,7 +19,7 @@ from edge.delivery.outbox_facts import SYNC, reading
 from edge.delivery.uplink_gateway import Make, gateways, ingest
 from edge.ingest_stand_in import until
 from vigil_edge import mqtt
-from vigil_edge.delivery import connection
+from vigil_edge.delivery import uplink
 from vigil_edge.delivery.outbox import Sendable
 from vigil_edge.mqtt import WatchedClient
 from vigil_schemas.control import (
@@ -199,7 +199,7 @@ async def test_a_connection_whose_thread_hangs_is_made_anew(
     mosquitto: servers.Mosquitto, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mqtt, "HANGS_S", 0.3)
-    monkeypatch.setattr(connection, "_LOOK_S", 0.1)
+    monkeypatch.setattr(uplink, "LOOK_S", 0.1)
     goes_on, whole, hung = threading.Event(), WatchedClient.loop_misc, list[WatchedClient]()
 
     def hangs_once(self: WatchedClient) -> object:
@@ -265,7 +265,7 @@ async def test_a_receipt_of_version_2_lets_rows_go_and_tells_of_the_clock(
         )
 
         await asyncio.wait_for(gateway.empty(), 20)
-        feedback = gateway.uplink.sides.feedback
+        feedback = gateway.uplink.callbacks.feedback
         assert await until(lambda: feedback.clock_offset_s) == pytest.approx(3600, abs=30)
         assert feedback.refusals() == [reason]
 

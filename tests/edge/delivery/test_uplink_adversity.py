@@ -95,7 +95,7 @@ async def test_a_cut_cable_holds_nobody_up(mosquitto: servers.Mosquitto, make: M
             await until(lambda: cloud.status(GatewayBirth))
             cable.cut()
             await gateway.accept(Lane.EVENT, 5)
-            await until(lambda: len(gateway.uplink.windows[Lane.EVENT]) == 5)
+            await until(lambda: len(gateway.uplink.lanes.windows[Lane.EVENT]) == 5)
 
             # Then it can be stopped all the same, long before the keep-alive would tell.
             await asyncio.wait_for(gateway.disconnect(), 60)
@@ -135,7 +135,7 @@ async def test_a_message_that_cannot_be_followed_costs_no_connection(
         asked.append(configuration)
         raise KeyError("a mistake in the program")
 
-    object.__setattr__(gateway.uplink.sides, "configuration", crashes)
+    object.__setattr__(gateway.uplink.callbacks, "configuration", crashes)
     with ingest(mosquitto.port, gateway.id) as cloud:
         cloud.send(CONFIG, Configuration(revision=1))  # retained: it comes with every connection
         gateway.connect()

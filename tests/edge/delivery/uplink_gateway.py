@@ -19,7 +19,7 @@ from edge.ingest_stand_in import IngestStandIn
 from vigil_edge.configuration.sections import CloudSettings
 from vigil_edge.delivery.feedback import Feedback
 from vigil_edge.delivery.outbox import Limits, Outbox
-from vigil_edge.delivery.uplink import Sides, Uplink
+from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
 from vigil_edge.device.seam import Outgoing
 from vigil_schemas.control import Command, Configuration
 from vigil_schemas.gateway import CommandResult, GatewayBirth
@@ -106,7 +106,7 @@ async def gateways(folder: Path) -> AsyncIterator[Make]:
             configurations.append(each)
 
         counts: Counter[str] = Counter()
-        sides = Sides(
+        callbacks = UplinkCallbacks(
             birth=lambda session: GatewayBirth(
                 session=session,
                 started=datetime.now(UTC),
@@ -125,7 +125,7 @@ async def gateways(folder: Path) -> AsyncIterator[Make]:
             new_id=lambda: str(uuid.uuid4()),
         )
         settings = CloudSettings(broker=broker, **cloud)
-        uplink = Uplink(settings, name, outbox, 64, sides, Random(1), first_pause_s=0.1)
+        uplink = Uplink(settings, name, outbox, 64, callbacks, Random(1), first_pause_s=0.1)
         gateway = Gateway(name, outbox, uplink, counts, commands, configurations)
         made.append(gateway)
         return gateway

@@ -23,9 +23,10 @@ from vigil_edge.noise import evidence, live
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
 from vigil_edge.noise.evidence import Spool
 from vigil_edge.noise.meter.levels import pascal_per_unit
+from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.pipeline import build, describe
 from vigil_edge.noise.plate.candidates import find_plate
-from vigil_edge.noise.settings import CameraSettings, Settings
+from vigil_edge.noise.settings import Settings
 from vigil_edge.noise.sound.wav import open_wav, write_wav
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference

@@ -14,9 +14,9 @@ from edge.noise.tones import Signal, silence, tone
 from vigil_edge.noise.listening import Heard, Listener, Recorded
 from vigil_edge.noise.meter.levels import Meter
 from vigil_edge.noise.passage import LONGEST_S, Passage, PassageDetector
-from vigil_edge.noise.settings import AudioSettings
 from vigil_edge.noise.sound.clock import STEP_S, SampleClock
 from vigil_edge.noise.sound.pcm import PcmFormat
+from vigil_edge.noise.sound.settings import AudioSettings
 
 RATE = 48000
 BEGIN = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)

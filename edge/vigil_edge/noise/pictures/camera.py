@@ -6,39 +6,20 @@ import math
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final
 
-from vigil_edge.noise.settings import CameraSettings
+from vigil_edge.noise.pictures.frame import Frame, FrameSource
+from vigil_edge.noise.pictures.settings import CameraSettings
 
-MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 RING_BYTES: Final = 48 * 1024 * 1024
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
 CLOCK_TOLERANCE_S: Final = 2.0
 """A camera's own time stamp is believed only so far from the gateway's clock."""
 _LOGIN: Final = re.compile(r"(?<=://)[^/\s]*@")
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture: seconds since 1970 (UTC), and the JPEG as it came."""
-
-    time_s: float
-    jpeg: bytes
-
-
-class FrameSource(Protocol):
-    """One connection to a camera; ended by an exception or by running out."""
-
-    def frames(self, wanted: Callable[[], bool]) -> Iterator[Frame | None]:
-        """Frames with their own time stamp (0: none); None for one that could not be read.
-
-        ``wanted`` says whether the rate limit would let a frame in now: a source that
-        has to compress frames itself may skip the others.
-        """
 
 
 @dataclass(slots=True)
@@ -161,10 +142,3 @@ def frame_source(settings: CameraSettings) -> FrameSource:
     from vigil_edge.noise.pictures.capture import OpencvCapture
 
     return OpencvCapture(settings)
-
-
-def as_jpeg(payload: Any) -> bytes | None:
-    """The payload if it looks like one whole JPEG, else None."""
-    data = bytes(payload)
-    whole = data[:2] == b"\xff\xd8" and data.rstrip(b"\r\n\0")[-2:] == b"\xff\xd9"
-    return data if whole else None

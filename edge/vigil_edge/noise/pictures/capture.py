@@ -9,8 +9,8 @@ from typing import Final
 
 import cv2
 
-from vigil_edge.noise.pictures.camera import Frame
-from vigil_edge.noise.settings import CameraSettings
+from vigil_edge.noise.pictures.frame import Frame
+from vigil_edge.noise.pictures.settings import CameraSettings
 
 JPEG_QUALITY: Final = 85
 TIMEOUT_S: Final = 5.0

@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from vigil_edge.noise.pictures.camera import MAX_FRAME_BYTES, Frame, as_jpeg
+from vigil_edge.noise.pictures.frame import MAX_FRAME_BYTES, Frame, as_jpeg
 
 TIMEOUT_S: Final = 5.0
 MAX_HEADER_BYTES: Final = 8192

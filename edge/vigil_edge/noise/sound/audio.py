@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
-from vigil_edge.noise.settings import AudioSettings
 from vigil_edge.noise.sound.pcm import Frames, PcmFormat
+from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_edge.noise.sound.wav import WavFile, open_wav
 from vigil_schemas.errors import VigilError
 

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 import servers
 from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import mjpeg_camera, part, picture
-from vigil_edge.noise.pictures.camera import MAX_FRAME_BYTES, Camera, Frame
+from vigil_edge.noise.pictures.camera import Camera
+from vigil_edge.noise.pictures.frame import MAX_FRAME_BYTES, Frame
 from vigil_edge.noise.pictures.mjpeg import MAX_HEADER_BYTES, MultipartParser
-from vigil_edge.noise.settings import CameraSettings
+from vigil_edge.noise.pictures.settings import CameraSettings
 
 SMALL = b"\xff\xd8" + bytes(range(1, 200)) + b"\r\n\r\n--fram\n\n" + b"\xff\xd9"
 

@@ -1,0 +1,35 @@
+"""The keys that every device section of ``gateway.toml`` has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.types import DeviceId, Domain
+
+
+class DeviceSettings(BaseModel):
+    """What every device section of ``gateway.toml`` has; each domain adds its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: DeviceId
+    name: Annotated[str, Field(max_length=120)] = ""
+    name_zh: Annotated[str, Field(max_length=120)] = ""
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+
+    def described(self, domain: Domain, driver: str, parameters: list[str]) -> DeviceDescription:
+        """The birth message's entry for this device."""
+        return DeviceDescription(
+            device=self.device,
+            domain=domain,
+            driver=driver,
+            name=self.name,
+            name_zh=self.name_zh,
+            latitude=self.latitude,
+            longitude=self.longitude,
+            parameters=parameters,
+        )

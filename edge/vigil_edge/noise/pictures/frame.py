@@ -1,0 +1,35 @@
+"""One picture of a camera, and what every kind of camera offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture: seconds since 1970 (UTC), and the JPEG as it came."""
+
+    time_s: float
+    jpeg: bytes
+
+
+class FrameSource(Protocol):
+    """One connection to a camera; ended by an exception or by running out."""
+
+    def frames(self, wanted: Callable[[], bool]) -> Iterator[Frame | None]:
+        """Frames with their own time stamp (0: none); None for one that could not be read.
+
+        ``wanted`` says whether the rate limit would let a frame in now: a source that
+        has to compress frames itself may skip the others.
+        """
+
+
+def as_jpeg(payload: Any) -> bytes | None:
+    """The payload if it looks like one whole JPEG, else None."""
+    data = bytes(payload)
+    whole = data[:2] == b"\xff\xd8" and data.rstrip(b"\r\n\0")[-2:] == b"\xff\xd9"
+    return data if whole else None
