@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +39,23 @@ def scenario(tmp_path: Path) -> Path:
 class Play:
     """A running play."""
 
-    def __init__(self, scenario: str | Path, folder: Path, *more: str) -> None:
+    def __init__(
+        self,
+        scenario: str | Path,
+        folder: Path,
+        *more: str,
+        program: Sequence[str] = PLAY,
+        folder_of_tests: Path | None = None,
+    ) -> None:
         self.folder = folder
         self._errors = (folder.parent / "errors.txt").open("w+b")
         self.process = subprocess.Popen(
-            [*PLAY, str(scenario), "--dir", str(folder), *AROUND, *more],
+            [*program, str(scenario), "--dir", str(folder), *AROUND, *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
+            cwd=folder_of_tests,
         )
 
     def line(self) -> dict[str, Any]:
@@ -246,7 +254,15 @@ def test_tokens_that_fit_no_gateway_are_refused(
 ) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(text, "utf-8")
-    command = [*PLAY, str(scenario), "--dir", str(tmp_path / "c"), *AROUND, "--tokens", str(tokens)]
+    command = [
+        *PLAY,
+        str(scenario),
+        "--dir",
+        str(tmp_path / "c"),
+        *AROUND,
+        "--tokens",
+        str(tokens),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"vigil-sim: {code}: ")
