@@ -148,8 +148,14 @@ def lease(delivery: Delivering, now: datetime) -> Delivering:
 
 
 def hold(delivery: Delivering, wait: Wait) -> Delivering:
-    """Look at it later."""
-    return replace(delivery, due=wait.until, reason=wait.reason, leased_until=None)
+    """Look at it later. A lease that ran out before is not forgotten: see ``lease``."""
+    return replace(
+        delivery,
+        due=wait.until,
+        reason=wait.reason,
+        perhaps_told=delivery.perhaps_told or delivery.leased_until is not None,
+        leased_until=None,
+    )
 
 
 def end(delivery: Delivering, verdict: End) -> Delivering:

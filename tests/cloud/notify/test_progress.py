@@ -232,3 +232,17 @@ TestDeliveries.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_a_lease_that_ran_out_is_remembered_while_the_alert_is_held_back() -> None:
+    """Found by the long form: the sender died after telling it, then the alert was shelved."""
+    conditional = Standing(State(), critical=True, conditional=True)
+    shelved = replace(conditional, state=lifecycle.set_service(State(), True))
+    leased = progress.lease(Delivering(queued=START, due=START), START)
+    later = START + progress.LEASE
+    held = progress.look(leased, shelved, later)
+    assert isinstance(held, Wait)
+
+    again = progress.lease(progress.hold(leased, held), held.until)
+
+    assert again.perhaps_told
