@@ -1,24 +1,32 @@
-"""Devices that changed and readings that arrived since the last look, for the event stream."""
+"""Devices and readings that changed since the last look, for the event stream.
+
+What changed is known by its announced number (``database.changes``), from whichever process it
+came; the newest readings come from the rows that ingest keeps, so that a look costs the same few
+statements however many devices changed and however many streams are open.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import BaseModel
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database import changes
+from vigil_cloud.database.changes import Position
 from vigil_cloud.devices import service
 from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.devices.newest import newest
 from vigil_cloud.devices.schema import LatestReading
 from vigil_cloud.services import Services
+from vigil_schemas.senml import microseconds
 
-OVERLAP: Final = timedelta(seconds=5)
-"""Looked at twice: rows become visible in the order of commits, not of their time stamps."""
-MOST_READINGS: Final = 50
-"""Devices whose newest readings are fetched at one look; the others wait for the next."""
+AT_ONCE: Final = 500
+"""Changes of one look; the others are looked for at once after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,7 @@ class DeviceNews:
     """One event about one device, ready to be sent to whoever may see its domain."""
 
     kind: str
+    device: str
     domain: str
     json: str
 
@@ -38,60 +47,64 @@ class ReadingNews(BaseModel):
 
 
 class DeviceWatch:
-    """Remembers what it has told. The first look only learns how things stand."""
+    """Remembers how far it has read. The first look only learns how things stand."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._since: datetime | None = None
-        self._entries: dict[str, str] = {}
-        self._seen: dict[str, datetime] = {}
-        self._waiting: dict[str, str] = {}
-        """Device → domain, of those with readings not yet told, oldest first."""
+        self._position: Position | None = None
+        self._entries: dict[str, int] = {}
+        """Digest of what was told of each device: most announcements change nothing shown."""
 
-    def changed(self) -> tuple[DeviceNews, ...]:
-        """What is new since the last call. May block on the stores."""
-        first = self._since is None
+    def changed(self) -> tuple[tuple[DeviceNews, ...], bool]:
+        """What is new since the last call, and whether more waits. May block on the database."""
         with self._services.sessions() as session:
-            rows = self._rows(session)
-        news: list[DeviceNews] = []
-        for device, gateway in rows:
+            head = changes.head(session)
+            if self._position is None:
+                self._position = Position(head)
+            if head == self._position.number and self._position.thing is None:
+                return (), False
+            found = changes.after(session, self._position, AT_ONCE)
+            keys: dict[str, list[str]] = {"reading": [], "device": [], "gateway": []}
+            for one in found:
+                keys[one.kind].append(one.key)
+            news = (
+                *self._devices(session, keys["device"], keys["gateway"]),
+                *self._readings(session, keys["reading"]),
+            )
+        more = len(found) == AT_ONCE
+        if more:
+            last = found[-1]
+            self._position = Position(last.number, (last.kind, last.key))
+        else:
+            self._position = Position(max(head, found[-1].number if found else 0))
+        return news, more
+
+    def _devices(
+        self, session: Session, devices: Collection[str], gateways: Collection[str]
+    ) -> Iterator[DeviceNews]:
+        if not devices and not gateways:
+            return
+        query = select(Device, Gateway).outerjoin(Gateway, Gateway.gateway == Device.gateway)
+        which = or_(Device.device.in_(devices), Device.gateway.in_(gateways))
+        for device, gateway in session.execute(query.where(which).order_by(Device.device)):
             told = service.entry(device, gateway)
-            content = told.model_copy(update={"last_seen": None}).model_dump_json()
+            content = hash(told.model_copy(update={"last_seen": None}).model_dump_json())
             if self._entries.get(device.device) != content:
                 self._entries[device.device] = content
-                news.append(DeviceNews("device", device.domain, told.model_dump_json()))
-            if device.last_seen is not None and self._seen.get(device.device) != device.last_seen:
-                self._seen[device.device] = device.last_seen
-                self._waiting.setdefault(device.device, device.domain)
-        if first:
-            self._waiting.clear()
-            return ()
-        return (*news, *self._readings())
+                yield DeviceNews("device", device.device, device.domain, told.model_dump_json())
 
-    def _rows(self, session: Session) -> list[tuple[Device, Gateway | None]]:
-        query = select(Device, Gateway).outerjoin(Gateway, Gateway.gateway == Device.gateway)
-        if self._since is not None:
-            since = self._since - OVERLAP
-            moments = (Device.updated, Device.last_seen, Gateway.updated)
-            query = query.where(or_(*(moment > since for moment in moments)))
-        rows: list[tuple[Device, Gateway | None]] = []
-        now = self._services.now()
-        newest = self._since or now
-        for device, gateway in session.execute(query):
-            rows.append((device, gateway))
-            newest = max(newest, device.updated, device.last_seen or device.updated)
-            if gateway is not None:
-                newest = max(newest, gateway.updated)
-        # A clock that was ahead and is set back must not hide what happens until it is there again.
-        self._since = min(newest, now)
-        return rows
-
-    def _readings(self) -> list[DeviceNews]:
-        news: list[DeviceNews] = []
-        for device in list(self._waiting)[:MOST_READINGS]:
-            values = service.latest(self._services, device)
-            domain = self._waiting.pop(device)
+    def _readings(self, session: Session, devices: Collection[str]) -> Iterator[DeviceNews]:
+        if not devices:
+            return
+        kept, now = self._services.settings.retention.series_days, self._services.now()
+        for device, known in newest(session, devices).items():
+            days = kept.get(known.domain, 0)
+            least = microseconds(now - timedelta(days=days)) if days > 0 else 0
+            values = {
+                parameter: LatestReading(t=time_us / 1e6, v=value, flag=flag)
+                for parameter, (time_us, value, flag) in known.readings.items()
+                if time_us >= least
+            }
             if values:
                 reading = ReadingNews(device=device, values=values)
-                news.append(DeviceNews("reading", domain, reading.model_dump_json()))
-        return news
+                yield DeviceNews("reading", device, known.domain, reading.model_dump_json())

@@ -23,11 +23,13 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices import newest
 from vigil_cloud.devices.models import Downlink
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import audit, looks
 from vigil_cloud.identity.models import AuditEntry, Look
 from vigil_cloud.services import Services
+from vigil_schemas.senml import microseconds
 
 KEEPER: Final = "retention"
 """Who the audit log says removed it."""
@@ -161,7 +163,10 @@ class Retention:
     def _series(self, domain: str) -> Callable[[datetime], int]:
         def batch(before: datetime) -> int:
             number = self._services.timeseries.expire(domain, before)
-            if number:
+            if not number:
+                with writing(self._services.sessions) as session:
+                    newest.expire(session, domain, microseconds(before))
+            else:
                 with writing(self._services.sessions) as session:
                     self._tell(session, f"readings of {domain}", number, before)
             return number

@@ -146,7 +146,7 @@ def main() -> int:
             for process in processes:
                 process.start()
             url = f"http://127.0.0.1:{port}"
-            servers.eventually(lambda: _ready(url), "the cloud")
+            servers.eventually(lambda: ready(url), "the cloud")
             reader = Reader(url)
             reader.start()
             _warm_up(home, reader)
@@ -169,7 +169,8 @@ def main() -> int:
     return 0
 
 
-def _ready(url: str) -> bool:
+def ready(url: str) -> bool:
+    """Whether the cloud there says so."""
     try:
         return httpx.get(f"{url}/readyz", timeout=5).is_success
     except httpx.TransportError:

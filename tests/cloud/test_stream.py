@@ -6,16 +6,14 @@ import asyncio
 import contextlib
 import itertools
 import json
-import queue
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-import httpx
 import pytest
 
+from city_stream import Event, Stream, stream
 from cloud_city import NAME, City, alarm, exceedance, visit
 from servers import eventually
 from sql import statements
@@ -23,72 +21,13 @@ from vigil_cloud import stream as live
 from vigil_cloud import stream_hub
 from vigil_cloud.alerts import feed
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.newest import record_newest
 from vigil_cloud.identity.audit import lines_about
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_schemas.gateway import DeviceHealth
-
-
-class Event(NamedTuple):
-    kind: str
-    id: int | None
-    data: dict[str, Any]
-
-
-class Stream:
-    """A reader's open stream; a thread reads it, so that waiting has a deadline."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._events: queue.Queue[Event | None] = queue.Queue()
-        self.opened = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(response,), daemon=True)
-        self._thread.start()
-
-    def _read(self, response: httpx.Response) -> None:
-        fields: dict[str, str] = {}
-        try:
-            for line in response.iter_lines():
-                if line.startswith(": connected"):
-                    self.opened.set()
-                if line:
-                    name, _, value = line.partition(": ")
-                    fields[name] = value
-                elif "data" in fields:
-                    number = int(fields["id"]) if "id" in fields else None
-                    self._events.put(Event(fields["event"], number, json.loads(fields["data"])))
-                    fields = {}
-                else:
-                    fields = {}
-        except (httpx.HTTPError, httpx.StreamError):
-            pass
-        self._events.put(None)
-
-    @property
-    def over(self) -> bool:
-        return not self._thread.is_alive()
-
-    def next(self, *kinds: str) -> Event | None:
-        """The next event of these kinds; ``None`` when the stream is over."""
-        while True:
-            event = self._events.get(timeout=30)
-            if event is None or event.kind in kinds:
-                return event
-
-
-@contextmanager
-def stream(city: City, username: str, after: int | None = None) -> Iterator[Stream]:
-    headers = {} if after is None else {"Last-Event-ID": str(after)}
-    signed_in = city.client(username)
-    with (
-        httpx.Client(base_url=city.serve(), cookies=signed_in.cookies, trust_env=False) as client,
-        client.stream("GET", "/api/v1/stream", headers=headers, timeout=None) as response,
-    ):
-        assert response.status_code == 200
-        assert response.headers["content-type"].startswith("text/event-stream")
-        reader = Stream(response)
-        assert reader.opened.wait(30)
-        yield reader
+from vigil_schemas.senml import microseconds
 
 
 def test_an_alert_and_what_is_done_to_it_are_told_as_they_happen(either_city: City) -> None:
@@ -246,9 +185,10 @@ def test_devices_and_readings_are_told_and_homes_stay_private(city: City) -> Non
         )
 
     def read(device: str, domain: str) -> None:
-        series = Series(domain, "gw-east", device, "level")
-        city.services.timeseries.write([Point(series, int(city.time.timestamp() * 1e6), 1.5, 1)])
-        seen(city, device)
+        point = Point(Series(domain, "gw-east", device, "level"), microseconds(city.time), 1.5, 1)
+        city.services.timeseries.write([point])
+        with writing(city.services.sessions) as session:
+            record_newest(session, {device: {"level": point}})
 
     with stream(city, "inspector") as reader:
         told = keep_until(
@@ -264,15 +204,6 @@ def test_devices_and_readings_are_told_and_homes_stay_private(city: City) -> Non
         )
 
     assert not {event for event in told if event[1] == "alarm-1"}
-
-
-def seen(city: City, device: str) -> None:
-    from sqlalchemy import update
-
-    from vigil_cloud.devices.models import Device
-
-    with writing(city.services.sessions) as session:
-        session.execute(update(Device).where(Device.device == device).values(last_seen=city.time))
 
 
 def keep_until(

@@ -20,6 +20,7 @@ from vigil_cloud.alerts.models import AlertRow, FeedEntry
 from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
 from vigil_cloud.checkin.models import Person, Tag, Visit
 from vigil_cloud.database.engine import forget_deleted, writing
+from vigil_cloud.devices import newest
 from vigil_cloud.identity import audit, person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Consent, Guardian, Look, PersonKey
@@ -132,6 +133,7 @@ def _remove_rows(session: Session, person_key: str, tags: Collection[str], done:
     session.execute(delete(FeedEntry).where(FeedEntry.key == person_key))
     session.execute(delete(Visit).where(visits).execution_options(synchronize_session=False))
     session.execute(delete(AlertRow).where(alerts).execution_options(synchronize_session=False))
+    newest.forget(session, tags)
     for model, column in (
         (Tag, Tag.person_key),
         (Consent, Consent.person_key),

@@ -17,6 +17,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from vigil_cloud.database.changes import follow_commits
+
 BUSY_TIMEOUT_S = 30.0
 JOURNAL_BYTES: Final = 4 * 1024 * 1024
 """A journal that grew beyond this gives the room back."""
@@ -62,8 +64,10 @@ def build_engine(url: str) -> Engine:
 
 def build_sessions(engine: Engine, **info: Any) -> sessionmaker[Session]:
     """Sessions whose objects stay readable after a commit; ``info`` is for whoever they are
-    handed to."""
-    return sessionmaker(engine, expire_on_commit=False, info=info)
+    handed to. What they change is announced (see ``changes``)."""
+    sessions = sessionmaker(engine, expire_on_commit=False, info=info)
+    follow_commits(sessions)
+    return sessions
 
 
 def lock_for_writing(session: Session) -> None:

@@ -17,6 +17,7 @@ ROOMS: Final = (
     "alerts",
     "capacity",
     "checkin",
+    "database",
     "devices",
     "evidence",
     "identity",

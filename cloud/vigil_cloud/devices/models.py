@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, String
+from sqlalchemy import JSON, BigInteger, Float, Index, String, inspect
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
+from vigil_cloud.database.changes import Kind
 
 
 class Gateway(Base):
@@ -56,6 +57,11 @@ class Gateway(Base):
     conflicts: Mapped[list[str]] = mapped_column(JSON, default=list)
     """Devices of its latest birth that belong to another gateway."""
     updated: Mapped[datetime] = mapped_column(index=True)
+
+    def announces(self) -> tuple[Kind, str] | None:
+        """All its devices are shown otherwise when it comes or goes."""
+        changed = inspect(self).attrs.offline.history.has_changes()
+        return ("gateway", self.gateway) if changed else None
 
 
 class GatewayRevocation(Base):
@@ -134,7 +140,30 @@ class Device(Base):
     claimed: Mapped[bool] = mapped_column(default=False)
     """A birth of ``gateway`` described it: nobody else may speak for it."""
     updated: Mapped[datetime] = mapped_column(index=True)
-    """When anything but ``last_seen`` changed last."""
+    """When anything but ``last_seen`` changed last. For people; what follows a change goes by
+    its announced number."""
+
+    def announces(self) -> tuple[Kind, str] | None:
+        """Itself, in whatever it changed."""
+        return "device", self.device
+
+
+class NewestReadings(Base):
+    """The newest stored reading of each parameter of a device, whoever sent it.
+
+    What the time series would answer, kept where ingest writes and screens look anyway: a
+    change of a thousand devices is one query. Merged by the readings' own times under the row's
+    lock, so that repetitions and late replays change nothing.
+    """
+
+    __tablename__ = "newest_readings"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    domain: Mapped[str] = mapped_column(String(16), index=True)
+    newest_us: Mapped[int] = mapped_column(BigInteger)
+    """Time of the newest of all, in microseconds since 1970."""
+    readings: Mapped[dict[str, list[Any]]] = mapped_column(JSON)
+    """By parameter: time in microseconds since 1970, value (null for a missing one), flag."""
 
 
 class Downlink(Base):

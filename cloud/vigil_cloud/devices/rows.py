@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database import changes
 from vigil_cloud.devices.models import Device
 
 
@@ -48,3 +49,4 @@ def new_device(name: str, gateway: str, domain: str, now: datetime) -> dict[str,
 def devices_changed(session: Session, gateway: str, now: datetime) -> None:
     """Mark every device of a gateway: their state as shown follows from the gateway's."""
     session.execute(update(Device).where(Device.gateway == gateway).values(updated=now))
+    changes.announce(session, "gateway", (gateway,))

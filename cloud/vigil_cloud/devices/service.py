@@ -141,12 +141,6 @@ def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry
     ]
 
 
-def latest(services: Services, name: str) -> dict[str, LatestReading]:
-    """The newest reading of each parameter, for the event stream."""
-    newest = services.timeseries.latest(name)
-    return {parameter: cast(LatestReading, _latest(sample)) for parameter, sample in newest.items()}
-
-
 def points_of(
     services: Services,
     reader: Reader,

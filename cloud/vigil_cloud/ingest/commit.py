@@ -25,6 +25,7 @@ from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import lock_for_writing
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import Gateway
+from vigil_cloud.devices.newest import newest_of, record_newest
 from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, record_seen
 from vigil_cloud.ingest import taken
@@ -35,6 +36,7 @@ from vigil_cloud.ingest.port import Complaint, Handler, Received
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
+from vigil_cloud.timeseries.port import Point
 from vigil_schemas.topics import STATUS
 
 HANDLER_FAILED: Final = "handler-failed"
@@ -139,8 +141,9 @@ class Committer:
         )
         outcome.refused = [refusal for _, refusal in letters]
         self._note_seen(session, outcome.stored, now)
-        # Takes the feed's lock: after the gateways'.
+        # Takes the feed's lock: after the gateways', before the newest readings'.
         self._tell_of_alarms(session, zip(letters, again, strict=True), now)
+        _record_newest(session, outcome.stored)
         _move_watermarks(session, outcome, now)
         return outcome
 
@@ -239,6 +242,7 @@ class Committer:
             if item.decoded.channel != STATUS:
                 taken.note(session, item.decoded, now)
             return self._ask(session, item, item.decoded)
+        _record_newest(session, (item,))
         return None
 
     def _handle(
@@ -294,6 +298,14 @@ class Committer:
             and concerns_alarm(arrived.topic, arrived.payload)
             and not is_buried(session, arrived.topic, arrived.payload)
         )
+
+
+def _record_newest(session: Session, items: Iterable[Item]) -> None:
+    found: dict[str, dict[str, Point]] = {}
+    for item in items:
+        if isinstance(item.decoded, Observation):
+            newest_of(item.decoded.points, found)
+    record_newest(session, found)
 
 
 def _lock_watermarks(

@@ -1,7 +1,11 @@
-"""jobs: reserved
+"""jobs: numbered changes and the newest readings
 
 Revision: 0012, after 0011
 """
+
+import sqlalchemy as sa
+from alembic import op
+
 
 revision = '0012'
 down_revision = '0011'
@@ -10,8 +14,34 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.create_table(
+        "change_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_change_head")),
+    )
+    op.create_table(
+        "changes",
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_changes")),
+    )
+    with op.batch_alter_table("changes") as batch:
+        batch.create_index(batch.f("ix_changes_number"), ["number"])
+    op.create_table(
+        "newest_readings",
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("domain", sa.String(length=16), nullable=False),
+        sa.Column("newest_us", sa.BigInteger(), nullable=False),
+        sa.Column("readings", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("device", name=op.f("pk_newest_readings")),
+    )
+    with op.batch_alter_table("newest_readings") as batch:
+        batch.create_index(batch.f("ix_newest_readings_domain"), ["domain"])
 
 
 def downgrade() -> None:
-    pass
+    op.drop_table("newest_readings")
+    op.drop_table("changes")
+    op.drop_table("change_head")

@@ -42,6 +42,9 @@ export class City {
   told = new SvelteMap<string, number>();
   /** Latest value per `device/parameter`, from the stream. */
   latest = new SvelteMap<string, SeriesLatest>();
+  /** Counts how often the stream began to tell of everything: what was stored between a page's
+   * question and that moment it asks for again. */
+  begun = $state(0);
   /** Counts visit events, so that footprints know when to look again. */
   visits = $state(0);
   loaded = $state(false);
@@ -168,6 +171,12 @@ export class City {
       this.alerts.clear();
       void this.load();
     }
+  }
+
+  /** The newer of what the stream told and what a page was answered. */
+  newest(name: string, answered: SeriesLatest | null): SeriesLatest | null {
+    const told = this.latest.get(name) ?? null;
+    return told && answered && answered.t > told.t ? answered : (told ?? answered);
   }
 
   receiveDevice(device: Device): void {

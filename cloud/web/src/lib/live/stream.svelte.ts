@@ -115,7 +115,10 @@ class Stream {
       // The first one says that from here on we are told of everything. What was before is
       // asked for whole: the feed may not reach back that far.
       const { time } = data as News;
-      if (behind) void city.load(time);
+      if (behind) {
+        void city.load(time);
+        city.begun += 1;
+      }
       behind = false;
     });
     on("alert", (data) => city.receive(data as AlertSummary));

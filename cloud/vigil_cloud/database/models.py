@@ -1,0 +1,28 @@
+"""Numbered changes: what screens and other readers follow, whatever any clock says."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base
+
+
+class ChangeHead(Base):
+    """The last number given out; one row."""
+
+    __tablename__ = "change_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
+class Change(Base):
+    """When one thing changed last, as a number. One row per thing, so that it needs no pruning
+    and can be followed from however far back."""
+
+    __tablename__ = "changes"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, index=True)

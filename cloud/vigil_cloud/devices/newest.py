@@ -1,0 +1,124 @@
+"""The newest stored reading of each device, kept beside the time series for open screens.
+
+Written by ingest in the transaction that moves the watermark, after the time series has the
+readings: what is shown is stored, and what is stored is announced. Merging is idempotent and
+does not depend on the order of messages; a reading of the same time replaces the one before, as
+in the time series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database import changes
+from vigil_cloud.database.upsert import insert_missing, table_of
+from vigil_cloud.devices.models import NewestReadings
+from vigil_cloud.timeseries.port import Point
+
+
+class Newest(NamedTuple):
+    """What is known of one device: by parameter (time in µs since 1970, value, flag)."""
+
+    domain: str
+    readings: Mapping[str, list[Any]]
+
+
+def newest_of(points: Iterable[Point], known: dict[str, dict[str, Point]]) -> None:
+    """Fold one device after the other into ``known``: device → parameter → its newest point."""
+    for point in points:
+        of_device = known.get(point.series.device)
+        if of_device is None:
+            of_device = known[point.series.device] = {}
+        before = of_device.get(point.series.parameter)
+        if before is None or point.time_us >= before.time_us:
+            of_device[point.series.parameter] = point
+
+
+def record_newest(session: Session, found: Mapping[str, Mapping[str, Point]]) -> None:
+    """Keep what is newer than what is known, and announce it with the commit."""
+    if not found:
+        return
+    names = sorted(found)
+    known = _locked(session, names)
+    missing = [name for name in names if name not in known]
+    if missing:
+        insert_missing(
+            session,
+            NewestReadings,
+            [
+                {"device": name, "domain": _domain(found[name]), "newest_us": 0, "readings": {}}
+                for name in missing
+            ],
+        )
+        known |= _locked(session, missing)
+    rows = []
+    for name in names:
+        domain, before = known[name]
+        merged = dict(before)
+        for parameter, point in found[name].items():
+            if parameter not in before or point.time_us >= before[parameter][0]:
+                merged[parameter] = [point.time_us, point.value, point.flag]
+        if merged != before:
+            newest = max(reading[0] for reading in merged.values())
+            domain = _domain(found[name])
+            rows.append({"which": name, "of": domain, "newest_now": newest, "readings_now": merged})
+    if not rows:
+        return
+    table = table_of(NewestReadings)
+    session.connection().execute(
+        update(table)
+        .where(table.c.device == bindparam("which"))
+        .values(
+            domain=bindparam("of"),
+            newest_us=bindparam("newest_now"),
+            readings=bindparam("readings_now", type_=table.c.readings.type),
+        ),
+        rows,
+    )
+    changes.announce(session, "reading", (row["which"] for row in rows))
+
+
+def newest(session: Session, devices: Collection[str]) -> dict[str, Newest]:
+    """What is known of these devices, in one query."""
+    columns = table_of(NewestReadings).c
+    query = select(columns.device, columns.domain, columns.readings)
+    rows = session.execute(query.where(columns.device.in_(list(devices))))
+    return {device: Newest(domain, readings) for device, domain, readings in rows}
+
+
+def forget(session: Session, devices: Collection[str]) -> None:
+    """Of devices whose readings were erased."""
+    names = list(devices)
+    session.execute(delete(NewestReadings).where(NewestReadings.device.in_(names)))
+    changes.forget(session, "reading", names)
+
+
+def expire(session: Session, domain: str, before_us: int) -> int:
+    """Drop what is older than the readings that are kept; how many."""
+    return len(
+        session.scalars(
+            delete(NewestReadings)
+            .where(NewestReadings.domain == domain, NewestReadings.newest_us < before_us)
+            .returning(NewestReadings.device)
+            .execution_options(synchronize_session=False)
+        ).all()
+    )
+
+
+def _domain(points: Mapping[str, Point]) -> str:
+    return next(iter(points.values())).series.domain
+
+
+def _locked(session: Session, names: Collection[str]) -> dict[str, Newest]:
+    columns = table_of(NewestReadings).c
+    rows = session.execute(
+        select(columns.device, columns.domain, columns.readings)
+        .where(columns.device.in_(names))
+        .order_by(columns.device)
+        .with_for_update()
+    )
+    return {device: Newest(domain, readings) for device, domain, readings in rows}
