@@ -9,9 +9,9 @@ from typing import Any
 from cloud_city import City
 from vigil_cloud.app import chores
 from vigil_cloud.devices.seen import enrol
+from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
-from vigil_cloud.ingest.service import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress, receipt_message
 from vigil_schemas.control import RefusalReason
 from vigil_schemas.envelope import decode

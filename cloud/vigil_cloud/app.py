@@ -12,9 +12,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from vigil_cloud import health, problem, screen, stream, stream_hub, web
 from vigil_cloud.alerts.routes import router as alerts_router
-from vigil_cloud.body_limit import BodyLimit
 from vigil_cloud.checkin.administration import router as people_router
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
@@ -22,7 +20,10 @@ from vigil_cloud.checkin.silence import silence_chore
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.evidence.routes import router as evidence_router
+from vigil_cloud.http import health, pages, problem, screen, stream, stream_hub
+from vigil_cloud.http.body_limit import BodyLimit
 from vigil_cloud.http.compression import Compression
+from vigil_cloud.http.security_headers import SecurityHeaders
 from vigil_cloud.identity.administration import router as accounts_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.port import Chore, Handler
@@ -32,7 +33,6 @@ from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
 from vigil_cloud.notify.routes import router as channels_router
 from vigil_cloud.retention import Retention
-from vigil_cloud.security_headers import SecurityHeaders
 from vigil_cloud.services import Services
 from vigil_cloud.smoke.routes import router as smoke_router
 from vigil_cloud.smoke.service import SmokeHandler, smoke_chore
@@ -113,7 +113,7 @@ def _application() -> FastAPI:
     for router in _routers():
         app.include_router(router, prefix=API)
     app.include_router(health.router)
-    web.install(app)
+    pages.install(app)
     _describe(app)
     return app
 

@@ -27,8 +27,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from vigil_cloud.capacity.connections import HttpLimits
 from vigil_cloud.capacity.limits import DiskLimits, Quotas
-from vigil_cloud.http.limits import HttpLimits
 from vigil_schemas.errors import VigilError
 
 DEMO_SECRET: Final = "vigil-demo-secret-known-to-everyone-do-not-use"  # noqa: S105 - public on purpose

@@ -23,14 +23,14 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from vigil_cloud.app import chores, create_app, create_operations_app, handlers
 from vigil_cloud.broker import EmbeddedBroker
+from vigil_cloud.capacity.connections import file_handles, most_connections, most_per_client
 from vigil_cloud.checkin import service as checkin
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
 from vigil_cloud.database.migrate import check, upgrade
 from vigil_cloud.http.acceptor import GuardedServer
 from vigil_cloud.http.guard import Guard, trusted_proxies
-from vigil_cloud.http.limits import file_handles, most_connections, most_per_client
 from vigil_cloud.identity import secret_key
-from vigil_cloud.ingest.service import Ingest
+from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.jobs.capacity import CapacityWatch
 from vigil_cloud.services import Services

@@ -86,7 +86,7 @@ def device_codes() -> set[str]:
 
 def answered_codes() -> set[str]:
     """Codes of answers that no class stands for."""
-    tree = ast.parse((ROOT / "cloud" / "vigil_cloud" / "problem.py").read_text("utf-8"))
+    tree = ast.parse((ROOT / "cloud" / "vigil_cloud" / "http" / "problem.py").read_text("utf-8"))
     literal = {
         constant(node.args[1])
         for node in ast.walk(tree)

@@ -22,11 +22,11 @@ from schemathesis.transport.serialization import Binary
 
 import servers
 from cloud_city import City, sealed
-from vigil_cloud import health, web
 from vigil_cloud.app import openapi_document
+from vigil_cloud.http import health, pages
+from vigil_cloud.http.pages import STATIC
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.objects.port import ObjectsUnavailable
-from vigil_cloud.web import STATIC
 
 
 @schemathesis.serializer("application/zip")  # type: ignore[untyped-decorator]  # as published
@@ -246,7 +246,7 @@ def test_pages_are_served_and_unknown_addresses_show_the_start(city: City) -> No
 
 
 def test_files_of_the_page_are_compressed_and_answers_are_not(city: City) -> None:
-    if not (web.STATIC / "index.html").is_file():
+    if not (pages.STATIC / "index.html").is_file():
         pytest.skip("the web pages are not built: make setup")
     client = city.anonymous()
     names = client.get("/atlas/names.json")

@@ -16,14 +16,14 @@ from city_stream import stream
 from cloud_city import GATEWAY, City
 from gateways import EPOCH
 from sql import statements
-from vigil_cloud import stream_hub
 from vigil_cloud.database import changes
 from vigil_cloud.database.changes import Position
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.newest import newest
-from vigil_cloud.live_devices import DeviceNews, DeviceWatch
-from vigil_cloud.stream_hub import Inbox, Look, Rights
+from vigil_cloud.http import stream_hub
+from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
+from vigil_cloud.http.stream_hub import Inbox, Look, Rights
 from vigil_schemas.envelope import encode, observation_type
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.senml import Reading, pack
@@ -216,7 +216,7 @@ def test_a_change_of_many_devices_costs_as_many_statements_as_one(city: City) ->
 def test_more_than_fits_in_one_look_is_looked_for_at_once(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vigil_cloud import live_devices
+    from vigil_cloud.http import live_devices
 
     monkeypatch.setattr(live_devices, "AT_ONCE", 3)
     watch = DeviceWatch(city.services)

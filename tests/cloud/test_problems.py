@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cloud_city import City
 from vigil_cloud.alerts import routes
-from vigil_cloud.web import STATIC
+from vigil_cloud.http.pages import STATIC
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from city_stream import Event, Stream, stream
 from cloud_city import NAME, City, alarm, exceedance, visit
 from servers import eventually
 from sql import statements
-from vigil_cloud import stream as live
-from vigil_cloud import stream_hub
 from vigil_cloud.alerts import feed
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.newest import record_newest
+from vigil_cloud.http import stream as live
+from vigil_cloud.http import stream_hub
 from vigil_cloud.identity.audit import lines_about
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named

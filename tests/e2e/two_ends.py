@@ -25,8 +25,8 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import set_gateway_token
+from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.models import DeadLetter, Watermark
-from vigil_cloud.ingest.service import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.timeseries.port import Series
 from vigil_edge.agent import Agent, _outbox

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from vigil_cloud.problem import ApiError
+from vigil_cloud.api_errors import ApiError
 
 LONGEST_SHELF: Final = timedelta(days=30)
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from vigil_cloud.http.parameters import Whole
+from vigil_cloud.parameters import Whole
 from vigil_schemas.types import DeviceId, UtcDatetime
 
 Row = TypeVar("Row")

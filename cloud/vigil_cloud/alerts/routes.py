@@ -25,14 +25,14 @@ from vigil_cloud.alerts.schema import (
     Work,
 )
 from vigil_cloud.alerts.service import Action, act, find
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
-from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.problem import ApiError
+from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.services import Services
 from vigil_schemas.types import DeviceId
 

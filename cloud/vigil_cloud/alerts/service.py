@@ -18,11 +18,11 @@ from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.queue import SEVERITIES, enqueue, rearm, wake
-from vigil_cloud.problem import ApiError
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
 Audience = Literal["all", "home", "home-and-maintainers"]

@@ -9,12 +9,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.checkin.models import Person, Tag
 from vigil_cloud.checkin.schema import Named
 from vigil_cloud.checkin.service import add_person, enrolled, give_tag, name_of
 from vigil_cloud.identity import audit, consents, person_keys
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.problem import ApiError, NotFound
 from vigil_schemas.checkin import TagId
 
 _KEY: Final[TypeAdapter[str]] = TypeAdapter(

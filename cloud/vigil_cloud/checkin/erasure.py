@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow, FeedEntry
 from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin.models import Person, Tag, Visit
 from vigil_cloud.database.engine import forget_deleted, writing
 from vigil_cloud.devices import newest
@@ -25,7 +26,6 @@ from vigil_cloud.identity import audit, person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Consent, Guardian, Look, PersonKey
 from vigil_cloud.ingest.models import DeadLetter
-from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 
 COMPACT_UP_TO: Final = 256 * 1024 * 1024

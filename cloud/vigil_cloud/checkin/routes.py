@@ -12,11 +12,11 @@ from vigil_cloud import period
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.schema import VisitEntry
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import service
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.schema import Footprints, PersonEntry, PersonList
 from vigil_cloud.database.engine import writing
-from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity import audit, consents, looks
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
@@ -29,7 +29,7 @@ from vigil_cloud.identity.schema import (
     audit_line,
 )
 from vigil_cloud.identity.service import find_account
-from vigil_cloud.problem import ApiError
+from vigil_cloud.parameters import Truth, Whole
 from vigil_schemas.types import UtcDatetime
 
 PRESENT_WITHIN = timedelta(minutes=30)

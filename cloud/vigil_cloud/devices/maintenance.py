@@ -7,9 +7,9 @@ from typing import ClassVar, Final
 
 from sqlalchemy.orm import Session
 
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.identity import audit
-from vigil_cloud.problem import ApiError
 
 LONGEST: Final = timedelta(days=30)
 

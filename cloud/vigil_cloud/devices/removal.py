@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.devices import service
 from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
 from vigil_cloud.devices.seen import enrol
@@ -21,7 +22,6 @@ from vigil_cloud.devices.service import UnknownDevice, UnknownGateway
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import GatewayToken
 from vigil_cloud.identity.service import set_gateway_token
-from vigil_cloud.problem import ApiError
 
 REVOKED: Final = "revoked-gateway"
 """Reason of the dead letter."""

@@ -26,10 +26,10 @@ from vigil_cloud.devices.schema import (
     SeriesPoints,
     TokenEntry,
 )
-from vigil_cloud.http.parameters import Truth, Whole
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.period import before
 from vigil_schemas.types import UtcDatetime
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import ClassVar, Final
 
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.objects.port import Objects
-from vigil_cloud.problem import ApiError
 
 _BLOCK: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")

@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import reading, service
 from vigil_cloud.evidence.verification import LARGEST_ZIP, EvidenceInvalid, EvidenceTooLarge
@@ -25,7 +26,6 @@ from vigil_cloud.identity.dependencies import (
     ServicesDependency,
 )
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 from vigil_schemas.types import Sha256
 

@@ -16,6 +16,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import evidence_stored
 from vigil_cloud.alerts.visibility import visible
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.disk import Level, NoRoom
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.database.engine import writing
@@ -25,7 +26,6 @@ from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.evidence.verification import LARGEST_MANIFEST, verified
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.objects.port import Objects
-from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 from vigil_schemas.evidence import (
     MANIFEST_NAME,

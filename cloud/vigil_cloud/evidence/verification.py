@@ -22,9 +22,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.evidence.layout import PACKAGE, Fault
 from vigil_cloud.evidence.layout import faults as layout_faults
-from vigil_cloud.problem import ApiError
 from vigil_schemas.evidence import MANIFEST_NAME, SIGNATURE_NAME, EvidenceFile, EvidenceManifest
 
 LARGEST_ZIP: Final = 512 * 1024 * 1024

@@ -25,7 +25,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from vigil_cloud.http.limits import HttpLimits
+from vigil_cloud.capacity.connections import HttpLimits
 from vigil_cloud.identity.attempts import place_of
 
 LOOK_S: Final = 1.0

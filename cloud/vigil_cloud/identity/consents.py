@@ -8,12 +8,12 @@ from typing import ClassVar, Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.errors import NoConsent
 from vigil_cloud.identity.models import Account, Consent, Guardian
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.problem import ApiError, NotFound
 
 LONGEST: Final = timedelta(days=366)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from vigil_cloud.problem import ApiError
+from vigil_cloud.api_errors import ApiError
 
 
 class NotSignedIn(ApiError):

@@ -14,10 +14,10 @@ from typing import ClassVar, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity import secret_key
 from vigil_cloud.identity.cipher import Cipher, PersonCipher
 from vigil_cloud.identity.models import PersonKey
-from vigil_cloud.problem import ApiError
 
 PURPOSE: Final = "person.key"
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.alerts.refused_alarms import clear_refused_alarm
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
@@ -26,7 +27,6 @@ from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.unwrap import readable_text
-from vigil_cloud.problem import ApiError
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import TimeSeriesRejected
 

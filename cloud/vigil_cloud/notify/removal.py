@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.api_errors import NotFound
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
 from vigil_cloud.notify.models import Channel
-from vigil_cloud.problem import NotFound
 
 
 class ChannelEntry(BaseModel):

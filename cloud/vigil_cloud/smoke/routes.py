@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
 from vigil_cloud.alerts.visibility import ROLES
-from vigil_cloud.http.parameters import Truth
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.parameters import Truth
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_schemas.smoke import DOMAIN
 from vigil_schemas.types import UtcDatetime

@@ -15,12 +15,12 @@ from sqlalchemy.exc import OperationalError
 from cloud_city import City
 from gateways import event, new_name, observation, smoke
 from ingest_bench import NOW, Bench
-from vigil_cloud import health
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.capacity.disk import Disk, Level, NoRoom, Usage, room
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.capacity.limits import MIB, DiskLimits
 from vigil_cloud.database.engine import writing
+from vigil_cloud.http import health
 from vigil_cloud.ingest.commit import Committer, Outcome
 from vigil_cloud.jobs.capacity import CapacityWatch
 

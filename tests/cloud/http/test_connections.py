@@ -17,13 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 import servers
 from crowd import Crowd
-from vigil_cloud.http.acceptor import GuardedServer
-from vigil_cloud.http.guard import Guard
-from vigil_cloud.http.limits import (
+from vigil_cloud.capacity.connections import (
     HttpLimits,
     most_connections,
     most_per_client,
 )
+from vigil_cloud.http.acceptor import GuardedServer
+from vigil_cloud.http.guard import Guard
 
 SHORT = HttpLimits(head_s=1, keep_alive_s=1, body_s=1, stall_s=2, least_bytes_per_s=2_000)
 LONG = HttpLimits()

@@ -78,7 +78,7 @@ SERVER_WITHOUT_A_LIMIT = """
 import socket, sys, uvicorn
 from vigil_cloud.http.acceptor import GuardedServer
 from vigil_cloud.http.guard import Guard
-from vigil_cloud.http.limits import HttpLimits
+from vigil_cloud.capacity.connections import HttpLimits
 from vigil_cloud.log import set_up_logging
 
 async def app(scope, receive, send):

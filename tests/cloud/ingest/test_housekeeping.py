@@ -9,7 +9,7 @@ from ingest_bench import NOW, Bench
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Downlink
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
-from vigil_cloud.ingest.service import Ingest
+from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 
 

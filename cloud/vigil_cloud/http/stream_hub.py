@@ -30,10 +30,10 @@ from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.routes import visit_entry
 from vigil_cloud.database.engine import writing
+from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.sessions import readers_of_sessions
-from vigil_cloud.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.services import Services
 
 POLL_S: Final = 0.25

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -16,8 +16,9 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.http.security_headers import HEADERS
 from vigil_cloud.objects.port import ObjectMissing, ObjectsUnavailable
-from vigil_cloud.security_headers import HEADERS
 from vigil_cloud.timeseries.port import TimeSeriesUnavailable
 from vigil_schemas.errors import VigilError
 
@@ -34,24 +35,6 @@ class Problem(BaseModel):
     status: int
     code: str
     detail: str
-
-
-class ApiError(VigilError):
-    """A refusal that a client can act on. Subclasses set ``status`` and ``code``."""
-
-    code: ClassVar[str] = "bad-request"
-    status: ClassVar[int] = 400
-
-    def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.headers = headers or {}
-
-
-class NotFound(ApiError):
-    """No such thing, or none that the reader may know of."""
-
-    code: ClassVar[str] = "not-found"
-    status: ClassVar[int] = 404
 
 
 _TITLES: Final = {

@@ -29,11 +29,11 @@ from fastapi.responses import StreamingResponse
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.visibility import may_see_device
 from vigil_cloud.database.engine import writing
+from vigil_cloud.http.stream_hub import BATCH, Change, Ended, Hub, Inbox, changes_of, note_shown
 from vigil_cloud.identity.dependencies import ServicesDependency, current_session
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.sessions import SignedIn, readers_of_sessions
 from vigil_cloud.services import Services
-from vigil_cloud.stream_hub import BATCH, Change, Ended, Hub, Inbox, changes_of, note_shown
 from vigil_schemas.types import isoformat_utc
 
 HEARTBEAT_S: Final = 15.0

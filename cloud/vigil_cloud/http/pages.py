@@ -11,9 +11,9 @@ from fastapi.responses import FileResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from vigil_cloud.problem import NotFound
+from vigil_cloud.api_errors import NotFound
 
-STATIC: Final = Path(__file__).parent / "static"
+STATIC: Final = Path(__file__).parents[1] / "static"
 _NOT_PAGES: Final = ("api/", "assets/", "atlas/", "healthz", "readyz", "metrics", "openapi.json")
 
 
