@@ -28,9 +28,10 @@ import servers
 from bench.latency import ready
 from faults.city import BIN, DEMO, Process
 from gateways import EPOCH, Gateway
+from vigil_schemas import water
 from vigil_schemas.envelope import encode, observation_type
 from vigil_schemas.senml import Reading, pack
-from vigil_schemas.types import Domain, QartodFlag
+from vigil_schemas.types import QartodFlag
 
 SECONDS = float(os.environ.get("VIGIL_BENCH_SECONDS", "30"))
 RATE = 10.0
@@ -64,7 +65,7 @@ def reading(gateway: str, number: int, device: str, value: float) -> bytes:
     return encode(
         id=uuid.uuid4().hex,
         source=f"/{gateway}/observation/{EPOCH}",
-        type=observation_type(Domain.WATER),
+        type=observation_type(water.DOMAIN),
         subject=device,
         time=at,
         data=pack(device, [Reading("orp", "mV", at, value, QartodFlag.GOOD)]),

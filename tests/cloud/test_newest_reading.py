@@ -24,10 +24,11 @@ from vigil_cloud.devices.newest import newest
 from vigil_cloud.http import stream_hub
 from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.http.stream_hub import Inbox, Look, Rights
+from vigil_schemas import water
 from vigil_schemas.envelope import encode, observation_type
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.senml import Reading, pack
-from vigil_schemas.types import Domain, QartodFlag
+from vigil_schemas.types import QartodFlag
 
 
 class Probe:
@@ -45,7 +46,7 @@ class Probe:
         return encode(
             id=uuid.uuid4().hex,
             source=f"/{GATEWAY}/observation/{EPOCH}",
-            type=observation_type(Domain.WATER),
+            type=observation_type(water.DOMAIN),
             subject=device,
             time=at,
             data=pack(device, [reading]),
