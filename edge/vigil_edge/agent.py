@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import fcntl
-import importlib
 import importlib.metadata
 import os
 import secrets
@@ -33,6 +32,7 @@ from vigil_edge.device.reporter import Reporter
 from vigil_edge.device.room import DeviceRoom
 from vigil_edge.device.seam import Pipeline
 from vigil_edge.device.supervisor import Supervisor
+from vigil_edge.domain import EdgeDomain
 from vigil_edge.evidence.queue import KEY_NAME, EvidenceQueue, load_key, public_hex
 from vigil_edge.evidence.upload import Uploader
 from vigil_schemas.control import Receipt
@@ -65,7 +65,7 @@ class DataDirUnusable(VigilError):
         """Whether waiting is of no use; a disk may still be mounted, or have room again."""
 
 
-def run(config: Config) -> int:
+def run(config: Config, domains: Sequence[EdgeDomain]) -> int:
     """Until SIGTERM or SIGINT; then stop cleanly within ten seconds."""
     status = [1]
 
@@ -81,7 +81,7 @@ def run(config: Config) -> int:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ask_to_stop)
-        await serve(config, stop)
+        await serve(config, domains, stop)
         status[0] = 0
 
     asyncio.run(main())
@@ -89,12 +89,17 @@ def run(config: Config) -> int:
 
 
 async def serve(
-    config: Config, stop: asyncio.Event, *, clock: Clock | None = None, rng: Random | None = None
+    config: Config,
+    domains: Sequence[EdgeDomain],
+    stop: asyncio.Event,
+    *,
+    clock: Clock | None = None,
+    rng: Random | None = None,
 ) -> None:
     """Run the agent until ``stop`` is set. Raises ``DataDirUnusable`` where it never can."""
     clock = clock or Clock()
     async with contextlib.AsyncExitStack() as opened:
-        agent = await _ready(config, stop, clock, rng or SystemRandom(), opened)
+        agent = await _ready(config, domains, stop, clock, rng or SystemRandom(), opened)
         if agent is not None:
             await agent.run(stop)
     _log.info("stopped")
@@ -102,6 +107,7 @@ async def serve(
 
 async def _ready(
     config: Config,
+    domains: Sequence[EdgeDomain],
     stop: asyncio.Event,
     clock: Clock,
     rng: Random,
@@ -115,7 +121,7 @@ async def _ready(
                 opening.enter_context(_alone_in(config.gateway.data_dir))
                 outbox = await _outbox(config, clock)
                 opening.push_async_callback(outbox.close)
-                agent = Agent(config, outbox, clock, rng)
+                agent = Agent(config, domains, outbox, clock, rng)
                 opened.push_async_exit(opening.pop_all())
                 return agent
         except (DataDirUnusable, OutboxFailed, OSError) as error:
@@ -144,7 +150,15 @@ async def _outbox(config: Config, clock: Clock) -> Outbox:
 class Agent:
     """All parts, wired; ``run`` starts and stops them."""
 
-    def __init__(self, config: Config, outbox: Outbox, clock: Clock, rng: Random) -> None:
+    def __init__(
+        self,
+        config: Config,
+        domains: Sequence[EdgeDomain],
+        outbox: Outbox,
+        clock: Clock,
+        rng: Random,
+    ) -> None:
+        self._domains = {domain.key: domain for domain in domains}
         self.config = config
         self.outbox = outbox
         self.clock = clock
@@ -213,9 +227,7 @@ class Agent:
         )
 
         def build() -> Pipeline:
-            module = importlib.import_module(f"vigil_edge.{section.domain}.pipeline")
-            pipeline: Pipeline = module.build(section.settings, room)
-            return pipeline
+            return self._domains[section.domain.key].build(section.settings, room)
 
         return Supervisor(build, record, Backoff(self.rng), self.clock.monotonic)
 
@@ -249,7 +261,7 @@ class Agent:
     def _uploader(self) -> Uploader | None:
         cloud = self.config.cloud
         if cloud.url is None:
-            if any(section.domain == "noise" for section in self.config.sections):
+            if any(self._domains[each.domain.key].evidence for each in self.config.sections):
                 _log.warning("no [cloud] url: evidence stays on this gateway's disk")
             return None
         return Uploader(

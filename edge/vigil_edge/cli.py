@@ -7,7 +7,6 @@ error. Exit 0, or 2 where the input or the configuration cannot be read.
 from __future__ import annotations
 
 import argparse
-import importlib
 import io
 import json
 import os
@@ -17,23 +16,18 @@ from pathlib import Path
 from typing import cast
 
 from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
+from vigil_edge.domain import EdgeDomain
+from vigil_edge.registry import DOMAINS
 from vigil_schemas.errors import VigilError
 
-_ABOUT = {
-    "noise": "levels and triggers from recordings",
-    "water": "quality control over recorded water readings",
-    "checkin": "decode beacon adverts and LLRP messages",
-    "smoke": "decode smoke alarm payloads",
-}
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The console script; returns the exit status."""
+def main(argv: Sequence[str] | None = None, domains: Sequence[EdgeDomain] = DOMAINS) -> int:
+    """The console script, of a gateway that knows ``domains``; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # JSON is UTF-8 under any locale; a file name's undecodable bytes become its \uXXXX.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    args = _parser(words).parse_args(words)
+    args = _parser(words, domains).parse_args(words)
     try:
         return cast(int, args.run(args))
     except ConfigError as error:
@@ -53,8 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser(words: list[str]) -> argparse.ArgumentParser:
+def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vigil-edge", description=__doc__)
+    parser.set_defaults(domains=domains)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the gateway's agent until SIGTERM")
     run.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
@@ -74,12 +69,13 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="the newest health report of the agent that runs")
     status.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
     status.set_defaults(run=_status)
-    for domain, about in _ABOUT.items():
-        domain_parser = commands.add_parser(domain, help=about)
-        if words[:1] == [domain]:
+    for domain in domains:
+        if domain.add_commands is None:
+            continue
+        domain_parser = commands.add_parser(domain.key, help=domain.tools)
+        if words[:1] == [domain.key]:
             # Only now: a domain's tools bring scipy and the like with them.
-            module = importlib.import_module(f"vigil_edge.{domain}.cli")
-            module.add_commands(domain_parser)
+            domain.add_commands(domain_parser)
     return parser
 
 
@@ -87,13 +83,13 @@ def _run(args: argparse.Namespace) -> int:
     from vigil_edge.agent import run  # not needed by `check` and the file tools
     from vigil_edge.log import configure
 
-    config = load(args.config)
+    config = load(args.config, args.domains)
     configure(args.log_format, args.log_level)
-    return run(config)
+    return run(config, args.domains)
 
 
 def _check(args: argparse.Namespace) -> int:
-    config: Config = load(args.config, checking=True)
+    config: Config = load(args.config, args.domains, checking=True)
     for line in summary(config):
         print(json.dumps(line, ensure_ascii=False))
     return 0
@@ -102,14 +98,14 @@ def _check(args: argparse.Namespace) -> int:
 def _public_key(args: argparse.Namespace) -> int:
     from vigil_edge.evidence.queue import public_key_of
 
-    print(public_key_of(load(args.config).gateway.data_dir))
+    print(public_key_of(load(args.config, args.domains).gateway.data_dir))
     return 0
 
 
 def _status(args: argparse.Namespace) -> int:
     from vigil_edge.device.health import REPORT
 
-    print((load(args.config).gateway.data_dir / REPORT).read_text("utf-8"))
+    print((load(args.config, args.domains).gateway.data_dir / REPORT).read_text("utf-8"))
     return 0
 
 

@@ -6,6 +6,7 @@ text order is number order) and ``clockquality``.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -69,6 +70,15 @@ OBSERVATION_TYPES: Final[dict[str, Domain]] = {
 }
 
 
+_OBSERVATION: Final = re.compile(r"city\.vigil\.([a-z][a-z0-9]{1,31})\.observation\.v1")
+
+
+def observed_domain(event_type: str) -> Domain | None:
+    """Whose observations have this event type; ``None`` where it is not one of observations."""
+    found = _OBSERVATION.fullmatch(event_type)
+    return None if found is None else found[1]
+
+
 def schema_url(event_type: str) -> str:
     """Where the JSON Schema of this type's data is published."""
     return f"{SCHEMA_BASE}{event_type}.json"
@@ -130,6 +140,13 @@ class Message(NamedTuple):
 _PACK: Final[TypeAdapter[list[SenmlRecord]]] = TypeAdapter(Pack)
 
 
+def fits(event_type: str, data: Model | list[SenmlRecord]) -> bool:
+    """Whether data may be sent under this type: its model's own, or any domain's observations."""
+    if isinstance(data, list):
+        return observed_domain(event_type) is not None
+    return getattr(data, "TYPE", None) == event_type
+
+
 def encode(
     *,
     id: str,  # CloudEvents' own word
@@ -141,9 +158,9 @@ def encode(
     sequence: int | None = None,
     clock_quality: ClockQuality = ClockQuality.SYNCHRONISED,
 ) -> bytes:
-    """One message as UTF-8 JSON. Raises ``ValueError`` for a type unknown to the contract."""
-    if type not in PAYLOADS and type not in OBSERVATION_TYPES:
-        raise ValueError(f"type {type!r} is not part of the contract")
+    """One message as UTF-8 JSON. Raises ``ValueError`` where ``type`` is not that of ``data``."""
+    if not fits(type, data):
+        raise ValueError(f"type {type!r} is not that of {data.__class__.__name__}")
     if isinstance(data, list):
         body: Any = _PACK.dump_python(data, mode="json", exclude_none=True, exclude_defaults=False)
     else:
@@ -180,7 +197,7 @@ def decode_envelope(payload: bytes) -> Envelope:
 def decode_data(envelope: Envelope) -> Model | list[SenmlRecord]:
     """The typed data, uncoerced. Raises ``InvalidMessage`` (unknown-type, wrong-schema)."""
     try:
-        if envelope.type in OBSERVATION_TYPES:
+        if observed_domain(envelope.type) is not None:
             return parse_pack(envelope.data)
         model = PAYLOADS.get(envelope.type)
         if model is None:

@@ -23,6 +23,7 @@ class Agent:
     folder: Path
     gateway: str
     cloud: IngestStandIn | None
+    program: Path = PROGRAM
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def configure(
@@ -39,7 +40,7 @@ class Agent:
         with (self.folder / "agent.log").open("ab") as log:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, str(PROGRAM), "run"),
+                    *(sys.executable, str(self.program), "run"),
                     *("--config", str(self.folder / "gateway.toml")),
                 ],
                 stdout=log,
@@ -67,9 +68,9 @@ class Agent:
 
 
 @contextmanager
-def agent_on(port: int, folder: Path) -> Iterator[Agent]:
+def agent_on(port: int, folder: Path, *, program: Path = PROGRAM) -> Iterator[Agent]:
     gateway = f"gw-{uuid.uuid4().hex[:12]}"
-    made = Agent(folder, gateway, IngestStandIn(port, gateway))
+    made = Agent(folder, gateway, IngestStandIn(port, gateway), program)
     try:
         yield made
     finally:

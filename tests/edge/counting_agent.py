@@ -1,6 +1,6 @@
 """``vigil-edge`` with a stand-in for one domain, run as a process of its own by the agent's tests.
 
-The stand-in takes the place of ``vigil_edge.water`` here and nowhere else: a source that
+The stand-in takes the place of the water domain here and nowhere else: a source that
 counts, keeps its place in the outbox's state, and writes down what was accepted.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import types
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -16,11 +15,13 @@ from typing import Literal
 from vigil_edge.cli import main
 from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.device.seam import Outgoing, Room, SourceError
+from vigil_edge.domain import EdgeDomain
+from vigil_edge.registry import DOMAINS
 from vigil_schemas.envelope import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag
-from vigil_schemas.water import WaterExcursion
+from vigil_schemas.water import DOMAIN, WaterExcursion
 
 
 class Settings(DeviceSettings):
@@ -121,16 +122,17 @@ def describe(settings: Settings) -> list[DeviceDescription]:
     ]
 
 
-def stand_in() -> None:
-    for name, contents in {
-        "settings": {"Settings": Settings},
-        "pipeline": {"build": Counter, "describe": describe},
-    }.items():
-        module = types.ModuleType(f"vigil_edge.water.{name}")
-        vars(module).update(contents)
-        sys.modules[module.__name__] = module
+COUNTER = EdgeDomain(
+    key=DOMAIN,
+    title="Counter",
+    title_zh="計數",
+    settings=lambda: Settings,
+    describe=describe,
+    build=Counter,
+    events=(WaterExcursion,),
+)
 
 
 if __name__ == "__main__":
-    stand_in()
-    sys.exit(main())
+    others = [domain for domain in DOMAINS if domain.key != DOMAIN]
+    sys.exit(main(domains=[*others, COUNTER]))

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.types import DeviceId, Domain
+
+
+class SectionKind(Protocol):
+    """What the gateway file must know of a domain; see ``vigil_edge.domain``."""
+
+    @property
+    def key(self) -> Domain:
+        """``[[key]]``."""
+
+    @property
+    def settings(self) -> Callable[[], Any]:
+        """What each such table is checked by."""
+
+    @property
+    def describe(self) -> Callable[[Any], list[DeviceDescription]]:
+        """The devices behind one section."""
 
 
 class DeviceSettings(BaseModel):

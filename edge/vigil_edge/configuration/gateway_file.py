@@ -1,24 +1,22 @@
 """``gateway.toml``: read once at the entrance, into frozen models.
 
-Device sections are an array of tables per domain (``[[water]]``); each is checked by
-``vigil_edge.<domain>.settings.Settings``, which is imported only where such a section
-stands. Paths may be relative to the folder that the file lies in.
+Device sections are an array of tables per domain (``[[water]]``); each is checked by its
+domain's ``settings``, which is imported only where such a section stands. Paths may be
+relative to the folder that the file lies in.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from vigil_edge.configuration.device import DeviceSettings
+from vigil_edge.configuration.device import DeviceSettings, SectionKind
 from vigil_edge.configuration.mistakes import CHECKING, Mistake, from_validation, show, suggestion
 from vigil_edge.configuration.paths import FOLDER
 from vigil_edge.configuration.sections import (
@@ -33,9 +31,6 @@ from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.toml_lines import Path as KeyPath
 from vigil_schemas.toml_lines import line_at, lines_of
-from vigil_schemas.types import Domain
-
-DOMAINS: Final[tuple[Domain, ...]] = ("noise", "water", "checkin", "smoke")
 
 _T = TypeVar("_T")
 _LONG_NUMBER: Final = re.compile(r"[0-9_]{4300}")
@@ -60,14 +55,13 @@ class ConfigError(VigilError):
 class DeviceSection:
     """One ``[[domain]]`` table: one pipeline, of one or several devices."""
 
-    domain: Domain
+    domain: SectionKind
     index: int
     settings: DeviceSettings
 
     def describe(self) -> list[DeviceDescription]:
         """The devices behind this section, by the domain's own ``describe``."""
-        described: list[DeviceDescription] = _pipeline_module(self.domain).describe(self.settings)
-        return described
+        return self.domain.describe(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ class Config:
     sections: tuple[DeviceSection, ...]
 
 
-def load(file: Path, *, checking: bool = False) -> Config:
+def load(file: Path, domains: Sequence[SectionKind], *, checking: bool = False) -> Config:
     """Read and check a configuration. Raises ``ConfigError`` with every mistake in it.
 
     ``checking``: also with those that a gateway starts with all the same, and reports.
@@ -95,7 +89,7 @@ def load(file: Path, *, checking: bool = False) -> Config:
     document, mistakes, text = _parse(text)
     if document is None:
         raise ConfigError(file, mistakes)
-    reader = _Reader(document, lines_of(text), file.resolve().parent, torn=bool(mistakes))
+    reader = _Reader(document, lines_of(text), file.resolve().parent, domains, torn=bool(mistakes))
     reader.checking = checking
     config = reader.config()
     mistakes += reader.mistakes
@@ -139,11 +133,18 @@ class _Reader:
     """Checks one document, gathering mistakes instead of stopping at the first."""
 
     def __init__(
-        self, document: dict[str, Any], lines: dict[KeyPath, int], folder: Path, *, torn: bool
+        self,
+        document: dict[str, Any],
+        lines: dict[KeyPath, int],
+        folder: Path,
+        domains: Sequence[SectionKind],
+        *,
+        torn: bool,
     ) -> None:
         self.document = document
         self.lines = lines
         self.folder = folder
+        self.domains = domains
         self.torn = torn
         """A line was blanked: that a key is missing proves nothing."""
         self.checking = False
@@ -153,8 +154,8 @@ class _Reader:
         head = self._head()
         sections = [
             section
-            for domain in DOMAINS
-            for section in self._sections(domain, self.document.get(domain, []))
+            for domain in self.domains
+            for section in self._sections(domain, self.document.get(domain.key, []))
         ]
         self._unique(sections)
         if head is None:
@@ -164,7 +165,7 @@ class _Reader:
         )
 
     def _head(self) -> Head | None:
-        domains = set(DOMAINS)
+        domains = {domain.key for domain in self.domains}
         rest = {key: value for key, value in self.document.items() if key not in domains}
         for key in [key for key in rest if key not in Head.model_fields]:
             rest.pop(key)
@@ -174,19 +175,19 @@ class _Reader:
             )
         return self._validate(TypeAdapter(Head), rest, ())
 
-    def _sections(self, domain: Domain, tables: Any) -> Iterator[DeviceSection]:
+    def _sections(self, domain: SectionKind, tables: Any) -> Iterator[DeviceSection]:
         if not tables:
             return
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._mistake((domain,), f"write [[{domain}]], in double brackets")
+            self._mistake((domain.key,), f"write [[{domain.key}]], in double brackets")
             return
         try:
-            adapter = TypeAdapter[DeviceSettings](_settings_module(domain).Settings)
+            adapter = TypeAdapter[DeviceSettings](domain.settings())
         except ModuleNotFoundError as error:
-            self._mistake((domain,), f"cannot be read here: {error.name} is not installed")
+            self._mistake((domain.key,), f"cannot be read here: {error.name} is not installed")
             return
         for index, table in enumerate(tables):
-            settings = self._validate(adapter, table, (domain, index))
+            settings = self._validate(adapter, table, (domain.key, index))
             if settings is not None:
                 yield DeviceSection(domain, index, settings)
 
@@ -208,7 +209,7 @@ class _Reader:
         names = list(self._written_devices())
         written = {device for device, _ in names}
         for section in sections:
-            at: KeyPath = (section.domain, section.index)
+            at: KeyPath = (section.domain.key, section.index)
             try:
                 described = {entry.device for entry in section.describe()}
             except ModuleNotFoundError as error:
@@ -224,10 +225,10 @@ class _Reader:
 
     def _written_devices(self) -> Iterator[tuple[str, KeyPath]]:
         """Every ``device`` of a section, or of a table in it, in the order of the domains."""
-        for domain in DOMAINS:
-            tables = self.document.get(domain)
+        for domain in self.domains:
+            tables = self.document.get(domain.key)
             for index, table in enumerate(tables if isinstance(tables, list) else []):
-                yield from _devices(table, (domain, index))
+                yield from _devices(table, (domain.key, index))
 
     def _mistake(self, path: KeyPath, message: str) -> None:
         self.mistakes.append(Mistake(self._line(path), show(path), message))
@@ -244,14 +245,6 @@ def _devices(table: Any, at: KeyPath) -> Iterator[tuple[str, KeyPath]]:
     for key, value in table.items():
         for index, below in enumerate(value if isinstance(value, list) else []):
             yield from _devices(below, (*at, key, index))
-
-
-def _settings_module(domain: Domain) -> ModuleType:
-    return importlib.import_module(f"vigil_edge.{domain}.settings")
-
-
-def _pipeline_module(domain: Domain) -> ModuleType:
-    return importlib.import_module(f"vigil_edge.{domain}.pipeline")
 
 
 def summary(config: Config) -> Iterator[Mapping[str, Any]]:

@@ -12,10 +12,9 @@ from pydantic import TypeAdapter
 
 from vigil_edge.delivery.outgoing import Outgoing
 from vigil_schemas.envelope import (
-    OBSERVATION_TYPES,
-    PAYLOADS,
     SEQUENCE_DIGITS,
     Envelope,
+    fits,
     schema_url,
 )
 from vigil_schemas.errors import VigilError
@@ -97,12 +96,12 @@ def prepare(outgoing: Outgoing, quality: ClockQuality) -> tuple[Lane, Row]:
     """Check a fact against the contract and write out its data. Raises ``UnsendableFact``."""
     data = outgoing.data
     if isinstance(data, list):
-        known = outgoing.type in OBSERVATION_TYPES and outgoing.lane is Lane.OBSERVATION
+        known = fits(outgoing.type, data) and outgoing.lane is Lane.OBSERVATION
         if not data or data[0].bn is None or data[0].bt is None:
             raise UnsendableFact("build observations with vigil_schemas.senml.pack")
         body = _RECORDS.dump_json(data, exclude_none=True)
     else:
-        known = PAYLOADS.get(outgoing.type) is type(data)
+        known = fits(outgoing.type, data)
         body = data.model_dump_json(exclude_none=True).encode()
     if not known:
         raise UnsendableFact(

@@ -9,6 +9,7 @@ import pytest
 from edge.authority import Authority
 from edge.configuration.test_config import HEAD, SONDE, check
 from vigil_edge.configuration.gateway_file import load
+from vigil_edge.registry import DOMAINS
 
 GATEWAY = '[gateway]\nid = "gw-1"\ndata_dir = "data"\n'
 
@@ -104,7 +105,7 @@ def test_a_scheme_in_capitals_is_the_same_scheme(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(cloud('url = "HTTPS://Cloud.example/"', broker="MQTTS://Broker.example"))
 
-    settings = load(file).cloud
+    settings = load(file, DOMAINS).cloud
 
     assert settings.tls
     assert (settings.host, settings.port) == ("broker.example", 8883)
@@ -115,4 +116,4 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text("\ufeff" + HEAD, encoding="utf-8")
 
-    assert load(file).gateway.id == "gw-1"
+    assert load(file, DOMAINS).gateway.id == "gw-1"

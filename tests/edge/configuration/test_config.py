@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from vigil_edge.cli import main
 from vigil_edge.configuration.gateway_file import load
+from vigil_edge.registry import DOMAINS
 from vigil_schemas.toml_lines import lines_of
 
 HEAD = """\
@@ -210,7 +211,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(HEAD + 'token_file = "token"\n')
 
-    config = load(file)
+    config = load(file, DOMAINS)
 
     assert config.gateway.data_dir == tmp_path / "data"
     assert config.cloud.bearer() == "s3cret"

@@ -1,0 +1,51 @@
+"""Check-ins on a gateway, as the platform knows them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, Final
+
+from vigil_edge.device.seam import Pipeline, Room
+from vigil_edge.domain import EdgeDomain
+from vigil_schemas.checkin import DOMAIN, CheckinVisit
+from vigil_schemas.gateway import DeviceDescription
+
+if TYPE_CHECKING:
+    from vigil_edge.checkin.settings import BleSettings, LlrpSettings
+
+
+def _settings() -> Any:
+    from vigil_edge.checkin.settings import Settings
+
+    return Settings
+
+
+def _describe(settings: BleSettings | LlrpSettings) -> list[DeviceDescription]:
+    from vigil_edge.checkin.pipeline import describe
+
+    return describe(settings)
+
+
+def _build(settings: BleSettings | LlrpSettings, room: Room) -> Pipeline:
+    from vigil_edge.checkin.pipeline import build
+
+    return build(settings, room)
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    from vigil_edge.checkin.cli import add_commands
+
+    add_commands(parser)
+
+
+CHECKIN: Final = EdgeDomain(
+    key=DOMAIN,
+    title="Check-ins",
+    title_zh="走失協尋",
+    settings=_settings,
+    describe=_describe,
+    build=_build,
+    events=(CheckinVisit,),
+    tools="decode beacon adverts and LLRP messages",
+    add_commands=_add_commands,
+)

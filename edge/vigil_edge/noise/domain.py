@@ -1,0 +1,52 @@
+"""Noise cameras on a gateway, as the platform knows them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, Final
+
+from vigil_edge.device.seam import Pipeline, Room
+from vigil_edge.domain import EdgeDomain
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.noise import DOMAIN, NoiseExceedance
+
+if TYPE_CHECKING:
+    from vigil_edge.noise.settings import Settings
+
+
+def _settings() -> Any:
+    from vigil_edge.noise.settings import Settings
+
+    return Settings
+
+
+def _describe(settings: Settings) -> list[DeviceDescription]:
+    from vigil_edge.noise.pipeline import describe
+
+    return describe(settings)
+
+
+def _build(settings: Settings, room: Room) -> Pipeline:
+    from vigil_edge.noise.pipeline import build
+
+    return build(settings, room)
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    from vigil_edge.noise.cli import add_commands
+
+    add_commands(parser)
+
+
+NOISE: Final = EdgeDomain(
+    key=DOMAIN,
+    title="Noise cameras",
+    title_zh="聲音照相",
+    settings=_settings,
+    describe=_describe,
+    build=_build,
+    events=(NoiseExceedance,),
+    tools="levels and triggers from recordings",
+    add_commands=_add_commands,
+    evidence=True,
+)

@@ -1,0 +1,51 @@
+"""Smoke alarms on a gateway, as the platform knows them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, Final
+
+from vigil_edge.device.seam import Pipeline, Room
+from vigil_edge.domain import EdgeDomain
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.smoke import DOMAIN, SmokeAlarm
+
+if TYPE_CHECKING:
+    from vigil_edge.smoke.settings import Settings
+
+
+def _settings() -> Any:
+    from vigil_edge.smoke.settings import Settings
+
+    return Settings
+
+
+def _describe(settings: Settings) -> list[DeviceDescription]:
+    from vigil_edge.smoke.pipeline import describe
+
+    return describe(settings)
+
+
+def _build(settings: Settings, room: Room) -> Pipeline:
+    from vigil_edge.smoke.pipeline import build
+
+    return build(settings, room)
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    from vigil_edge.smoke.cli import add_commands
+
+    add_commands(parser)
+
+
+SMOKE: Final = EdgeDomain(
+    key=DOMAIN,
+    title="Smoke alarms",
+    title_zh="住宅火警",
+    settings=_settings,
+    describe=_describe,
+    build=_build,
+    events=(SmokeAlarm,),
+    tools="decode smoke alarm payloads",
+    add_commands=_add_commands,
+)

@@ -1,0 +1,51 @@
+"""Water quality on a gateway, as the platform knows them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, Final
+
+from vigil_edge.device.seam import Pipeline, Room
+from vigil_edge.domain import EdgeDomain
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.water import DOMAIN, WaterExcursion
+
+if TYPE_CHECKING:
+    from vigil_edge.water.settings import Settings
+
+
+def _settings() -> Any:
+    from vigil_edge.water.settings import Settings
+
+    return Settings
+
+
+def _describe(settings: Settings) -> list[DeviceDescription]:
+    from vigil_edge.water.pipeline import describe
+
+    return describe(settings)
+
+
+def _build(settings: Settings, room: Room) -> Pipeline:
+    from vigil_edge.water.pipeline import build
+
+    return build(settings, room)
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    from vigil_edge.water.cli import add_commands
+
+    add_commands(parser)
+
+
+WATER: Final = EdgeDomain(
+    key=DOMAIN,
+    title="Water quality",
+    title_zh="水質監測",
+    settings=_settings,
+    describe=_describe,
+    build=_build,
+    events=(WaterExcursion,),
+    tools="quality control over recorded water readings",
+    add_commands=_add_commands,
+)
