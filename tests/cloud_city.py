@@ -25,13 +25,13 @@ from vigil_cloud.checkin.service import add_person, give_tag
 from vigil_cloud.config import Settings, load
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.migrate import upgrade
+from vigil_cloud.domain.port import Received
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.consents import grant
 from vigil_cloud.identity.models import Guardian
 from vigil_cloud.identity.passwords import hash_password
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, add_account, set_gateway_token
-from vigil_cloud.ingest.port import Received
 from vigil_cloud.stores import build_services
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.envelope import Envelope, schema_url

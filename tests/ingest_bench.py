@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from vigil_cloud.alerts.refused_alarms import raise_refused_alarm
 from vigil_cloud.devices.handler import DevicesHandler
+from vigil_cloud.domain.port import Handler
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.models import DeadLetter
-from vigil_cloud.ingest.port import Handler
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
 from vigil_cloud.ingest.times import Limits

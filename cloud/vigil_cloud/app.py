@@ -19,6 +19,7 @@ from vigil_cloud.checkin.service import CheckinHandler
 from vigil_cloud.checkin.silence import silence_chore
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
+from vigil_cloud.domain.port import Chore, Handler
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.body_limit import BodyLimit
@@ -26,7 +27,6 @@ from vigil_cloud.http.compression import Compression
 from vigil_cloud.http.security_headers import SecurityHeaders
 from vigil_cloud.identity.administration import router as accounts_router
 from vigil_cloud.identity.routes import router as identity_router
-from vigil_cloud.ingest.port import Chore, Handler
 from vigil_cloud.ingest.routes import router as dead_letters_router
 from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler

@@ -23,8 +23,8 @@ from vigil_cloud.database import migrate
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.models import Device
+from vigil_cloud.domain.port import Received
 from vigil_cloud.identity.models import AuditEntry
-from vigil_cloud.ingest.port import Received
 from vigil_cloud.stores import build_services
 from vigil_schemas.control import Command, Configuration, Receipt
 from vigil_schemas.envelope import decode_envelope

@@ -135,7 +135,7 @@ def counted(rows: Sequence[Row[Any]]) -> OpenAlerts:
     return OpenAlerts(total=total, domains=domains, devices=list(devices.values()))
 
 
-def note_reading(
+def audit_location_view(
     session: Session,
     reader: Reader,
     rows: Iterable[Personal],

@@ -13,7 +13,13 @@ from vigil_cloud.alerts import listing
 from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.listing import Cursor, Wanted
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.presentation import Personal, counted, note_reading, present, summaries
+from vigil_cloud.alerts.presentation import (
+    Personal,
+    audit_location_view,
+    counted,
+    present,
+    summaries,
+)
 from vigil_cloud.alerts.schema import (
     Alert,
     AlertComment,
@@ -190,4 +196,4 @@ def _presented(
 def _note(services: Services, reader: Reader, rows: Sequence[Personal], way: str) -> None:
     if any(row.person_key is not None for row in rows):
         with writing(services.sessions) as session:
-            note_reading(session, reader, rows, way, services.now())
+            audit_location_view(session, reader, rows, way, services.now())

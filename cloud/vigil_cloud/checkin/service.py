@@ -17,10 +17,10 @@ from vigil_cloud.checkin.models import Person, Tag, Visit
 from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
+from vigil_cloud.domain.port import Received
 from vigil_cloud.identity import audit, looks, person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import PersonKey
-from vigil_cloud.ingest.port import Received
 from vigil_cloud.services import Services
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.types import isoformat_utc

@@ -13,7 +13,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.devices.models import Gateway
-from vigil_cloud.ingest.port import Chore
+from vigil_cloud.domain.port import Chore
 
 EVERY_S: Final = 10.0
 _AT_ONCE: Final = 500

@@ -19,7 +19,7 @@ from vigil_cloud.devices.epochs import met, remember_key
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.ownership import DEVICE_OF_ANOTHER
 from vigil_cloud.devices.rows import devices_changed, new_device
-from vigil_cloud.ingest.port import Complaint, Received
+from vigil_cloud.domain.port import Complaint, Received
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayDeath
 

@@ -18,7 +18,7 @@ from vigil_cloud.devices.births import born, died
 from vigil_cloud.devices.epochs import supersedes
 from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.rows import new_gateway
-from vigil_cloud.ingest.port import Complaint, Received
+from vigil_cloud.domain.port import Complaint, Received
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import (
     CommandResult,

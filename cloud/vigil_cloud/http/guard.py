@@ -26,7 +26,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from vigil_cloud.capacity.connections import HttpLimits
-from vigil_cloud.identity.attempts import place_of
+from vigil_cloud.identity.attempts import client_network
 
 LOOK_S: Final = 1.0
 TELL_S: Final = 60.0
@@ -58,11 +58,11 @@ class Connection(H11Protocol):
         state: ServerState,
         app_state: dict[str, Any],
         guard: Guard,
-        place: str,
+        network: str,
     ) -> None:
         super().__init__(config=config, server_state=state, app_state=app_state)
         self._guard = guard
-        self.place = place
+        self.network = network
         self.since = guard.monotonic()
         """When the phase began."""
         self._again = False
@@ -185,35 +185,35 @@ class Guard:
         self._ended = ended
         self.monotonic = monotonic
         self.connections: set[Connection] = set()
-        self._places: Counter[str] = Counter()
+        self._networks: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()
         self._told_at = -TELL_S
 
     def enter(self, connection: Connection) -> None:
         """A connection has begun."""
         self.connections.add(connection)
-        self._places[connection.place] += 1
+        self._networks[connection.network] += 1
 
     def leave(self, connection: Connection) -> None:
         """A connection has ended."""
         if connection in self.connections:
             self.connections.discard(connection)
-            self._places[connection.place] -= 1
-            if not self._places[connection.place]:
-                del self._places[connection.place]
+            self._networks[connection.network] -= 1
+            if not self._networks[connection.network]:
+                del self._networks[connection.network]
 
     def admit(self, address: str) -> str | None:
-        """The place that a new connection from this address counts for, once there is room for
+        """The network that a new connection from this address counts for, once there is room for
         it; ``None`` where nobody can be asked to make any."""
-        place = place_of(address)
-        if self._places[place] >= self._most_per_client and not self._is_proxy(address):
-            return place if self._make_room(self._of(place), reason="client-full") else None
+        network = client_network(address)
+        if self._networks[network] >= self._most_per_client and not self._is_proxy(address):
+            return network if self._make_room(self._of(network), reason="client-full") else None
         if len(self.connections) >= self.most:
-            # Of the place that has most first: a flood makes room for the others.
-            fullest, _ = self._places.most_common(1)[0]
+            # Of the network that has most first: a flood makes room for the others.
+            fullest, _ = self._networks.most_common(1)[0]
             room = self._make_room(self._of(fullest), self.connections, reason="full")
-            return place if room else None
-        return place
+            return network if room else None
+        return network
 
     def look(self) -> None:
         """End what is overdue, and tell how much that was."""
@@ -247,8 +247,8 @@ class Guard:
         self._count(f"refused-{reason}")
         return False
 
-    def _of(self, place: str) -> list[Connection]:
-        return [one for one in self.connections if one.place == place]
+    def _of(self, network: str) -> list[Connection]:
+        return [one for one in self.connections if one.network == network]
 
     def _is_proxy(self, address: str) -> bool:
         if self._everybody:
@@ -276,7 +276,7 @@ def trusted_proxies(environment: Mapping[str, str]) -> list[str]:
 
 
 def connection_of(
-    config: Config, state: ServerState, app_state: dict[str, Any], guard: Guard, place: str
+    config: Config, state: ServerState, app_state: dict[str, Any], guard: Guard, network: str
 ) -> asyncio.Protocol:
     """One protocol object for one accepted socket."""
-    return cast(asyncio.Protocol, Connection(config, state, app_state, guard, place))
+    return cast(asyncio.Protocol, Connection(config, state, app_state, guard, network))

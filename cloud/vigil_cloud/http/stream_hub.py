@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed, listing
 from vigil_cloud.alerts.models import FeedEntry
 from vigil_cloud.alerts.places import places_of
-from vigil_cloud.alerts.presentation import note_reading, summaries
+from vigil_cloud.alerts.presentation import audit_location_view, summaries
 from vigil_cloud.alerts.schema import VisitEntry
 from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.checkin.models import Visit
@@ -309,4 +309,4 @@ def note_shown(services: Services, readers: Iterable[Reader], changes: Iterable[
             for kind, way in (("alert", "stream"), ("visit", "stream visits")):
                 seen = [one for one in personal if one.kind == kind and one.shown_to(reader)]
                 if seen:
-                    note_reading(session, reader, seen, way, services.now(), automatic=True)
+                    audit_location_view(session, reader, seen, way, services.now(), automatic=True)

@@ -1,8 +1,8 @@
 """How often signing in may be tried: counted before the password is looked at, so that
 guesses sent all at once count as well as those sent one after another.
 
-Two counts in one window: of one name from one place (a stranger elsewhere cannot lock
-anybody out), and of everything from one place (one password tried on every name).
+Two counts in one window: of one name from one network (a stranger elsewhere cannot lock
+anybody out), and of everything from one network (one password tried on every name).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vigil_cloud.identity.errors import TooManyAttempts
 from vigil_cloud.identity.models import LoginAttempt
 
 MAX_FOR_ONE_NAME: Final = 5
-MAX_FROM_ONE_PLACE: Final = 100
+MAX_FROM_ONE_NETWORK: Final = 100
 WINDOW: Final = timedelta(minutes=5)
 _IPV6_NETWORK: Final = 64
 """Whoever has one IPv6 address has all of its network's."""
@@ -39,14 +39,14 @@ class Limit:
 
 def limits(username: str, address: str) -> tuple[Limit, ...]:
     """What an attempt counts for, always in this order. Names are compared without case."""
-    place = place_of(address)
+    network = client_network(address)
     return (
-        Limit(_digest(f"{username.lower()}\0{place}"), MAX_FOR_ONE_NAME),
-        Limit(_digest(f"\0{place}"), MAX_FROM_ONE_PLACE),
+        Limit(_digest(f"{username.lower()}\0{network}"), MAX_FOR_ONE_NAME),
+        Limit(_digest(f"\0{network}"), MAX_FROM_ONE_NETWORK),
     )
 
 
-def place_of(address: str) -> str:
+def client_network(address: str) -> str:
     """The IPv4 address, or the IPv6 network, that a client's address belongs to."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -79,17 +79,17 @@ def count(session: Session, wanted: Sequence[Limit], now: datetime) -> None:
 
 
 def forgive(session: Session, wanted: Sequence[Limit]) -> None:
-    """The attempt was no failure: the name starts afresh, the place is back where it was."""
-    name, place = wanted
+    """The attempt was no failure: the name starts afresh, the network is back where it was."""
+    name, network = wanted
     session.execute(delete(LoginAttempt).where(LoginAttempt.key == name.key))
     session.execute(
         update(LoginAttempt)
-        .where(LoginAttempt.key == place.key)
+        .where(LoginAttempt.key == network.key)
         .values(failures=LoginAttempt.failures - 1)
         .execution_options(synchronize_session=False)
     )
     session.execute(
-        delete(LoginAttempt).where(LoginAttempt.key == place.key, LoginAttempt.failures <= 0)
+        delete(LoginAttempt).where(LoginAttempt.key == network.key, LoginAttempt.failures <= 0)
     )
 
 

@@ -28,11 +28,11 @@ from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.newest import newest_of, record_newest
 from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, record_seen
+from vigil_cloud.domain.port import Complaint, Handler, Received
 from vigil_cloud.ingest import taken
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.letters import DeadLetters, Letter, is_buried, plain
 from vigil_cloud.ingest.models import Watermark
-from vigil_cloud.ingest.port import Complaint, Handler, Received
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
@@ -124,7 +124,7 @@ class Committer:
             refusal = self._take(session, item, now, outcome)
             if refusal is not None:
                 letters.append((item, refusal))
-        again = self._dead_letters.bury(
+        again = self._dead_letters.write(
             session,
             [
                 Letter(

@@ -17,12 +17,12 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
+from vigil_cloud.domain.port import Handler
 from vigil_cloud.identity import audit
 from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.ownership import Owners
-from vigil_cloud.ingest.port import Handler
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
 from vigil_cloud.ingest.times import Limits

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import structlog
 
-from vigil_cloud.ingest.plain import Known
+from vigil_cloud.ingest.fast_packs import FastPackDecoder
 from vigil_cloud.ingest.salvage import (
     ALARM_TYPES,
     EPOCH_NAME,
@@ -98,7 +98,7 @@ class Decoder:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._known = Known()
+        self._fast_packs = FastPackDecoder()
 
     def decode(self, topic: str, payload: bytes, received: datetime) -> Decoded:
         """As ``decode_all``, the first alone."""
@@ -108,17 +108,17 @@ class Decoder:
         """Never raises for a bad message: that is a ``Refusal``, or alarms with their doubts.
         A message that keeps the contract is one; what is read for all its doubts may hold more."""
         try:
-            plain = self._known.plain(topic, payload)
-            if plain is None:
+            fast = self._fast_packs.decode(topic, payload)
+            if fast is None:
                 return (self._decode(topic, payload, received),)
-            self._check_times(plain.earliest_us, plain.latest_us, received)
+            self._check_times(fast.earliest_us, fast.latest_us, received)
             return (
                 Observation(
-                    plain.gateway,
-                    plain.source,
-                    plain.sequence,
-                    plain.device,
-                    plain.points,
+                    fast.gateway,
+                    fast.source,
+                    fast.sequence,
+                    fast.device,
+                    fast.points,
                     _NO_UNITS,
                 ),
             )
@@ -193,12 +193,12 @@ class Decoder:
         records = cast(list[SenmlRecord], decode_data(envelope))
         device, domain = envelope.subject, OBSERVATION_TYPES[envelope.type]
         readings = _resolved(records, device)
-        self._known.learn(topic, envelope.source, source.gateway, envelope.type, device)
+        self._fast_packs.learn(topic, envelope.source, source.gateway, envelope.type, device)
         earliest, latest = 1 << 62, -(1 << 62)
         points: list[Point] = []
         units: dict[str, str | None] = {}
         for reading in readings:
-            series, news = self._known.series(
+            series, news = self._fast_packs.series(
                 envelope.type, domain, source.gateway, device, reading.parameter, reading.unit
             )
             if news:

@@ -24,12 +24,12 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import watch
 from vigil_cloud.devices.seen import sweep
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
+from vigil_cloud.domain.port import Chore, Handler
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.letters import DeadLetters
 from vigil_cloud.ingest.models import DeadLetter, TakenEvent
-from vigil_cloud.ingest.port import Chore, Handler
 from vigil_cloud.ingest.queue import Waiting
 from vigil_cloud.ingest.subscriber import (
     RECEIVE_MAXIMUM,

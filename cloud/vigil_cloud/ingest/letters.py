@@ -54,7 +54,7 @@ class DeadLetters:
         self._uncounted = self._share.everybody
         """Set aside since everybody's share was looked at: that means reading all of an index."""
 
-    def bury(self, session: Session, letters: Sequence[Letter], now: datetime) -> list[bool]:
+    def write(self, session: Session, letters: Sequence[Letter], now: datetime) -> list[bool]:
         """Set messages aside, the same one again only counts; then hold every share. Returns of
         each whether the same was there before."""
         if not letters:

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from vigil_cloud.database.engine import writing
+from vigil_cloud.domain.port import Handler
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.ingest import dead_letters
-from vigil_cloud.ingest.port import Handler
 from vigil_cloud.ingest.schema import DeadLetterEntry, DeadLetterList
 from vigil_cloud.parameters import Truth, Whole
 

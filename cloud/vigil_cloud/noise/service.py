@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.ingest.port import Received
+from vigil_cloud.domain.port import Received
 from vigil_cloud.noise.models import Exceedance
 from vigil_schemas.noise import DOMAIN, NoiseExceedance
 

@@ -14,7 +14,7 @@ from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.ingest.port import Chore, Received
+from vigil_cloud.domain.port import Chore, Received
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.names import row_of
 from vigil_cloud.smoke.verdict import (

@@ -136,14 +136,14 @@ def test_a_stranger_elsewhere_cannot_lock_anybody_out(city: City) -> None:
     assert client.post(SESSION, json=RIGHT).status_code == 200
 
 
-def test_one_place_cannot_try_every_name(either_city: City) -> None:
+def test_one_network_cannot_try_every_name(either_city: City) -> None:
     city = either_city
 
     def count(name: int, address: str) -> None:
         with writing(city.services.sessions) as session:
             attempts.count(session, attempts.limits(f"name-{name}", address), city.time)
 
-    for number in range(attempts.MAX_FROM_ONE_PLACE):
+    for number in range(attempts.MAX_FROM_ONE_NETWORK):
         count(number, f"2001:db8:0:1::{number:x}")  # one network, ever another address
 
     with pytest.raises(TooManyAttempts):
@@ -156,7 +156,7 @@ def test_one_place_cannot_try_every_name(either_city: City) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "place"),
+    ("address", "network"),
     [
         ("192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
@@ -166,8 +166,8 @@ def test_one_place_cannot_try_every_name(either_city: City) -> None:
         ("testclient", "testclient"),
     ],
 )
-def test_an_address_stands_for_its_place(address: str, place: str) -> None:
-    assert attempts.place_of(address) == place
+def test_an_address_stands_for_its_network(address: str, network: str) -> None:
+    assert attempts.client_network(address) == network
 
 
 def test_a_flood_of_sign_ins_is_turned_away_at_the_door(city: City) -> None:

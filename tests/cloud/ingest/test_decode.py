@@ -240,7 +240,7 @@ def primed() -> Decoder:
 def test_the_short_way_is_really_taken() -> None:
     payload = observation(GATEWAY, 5, device=DEVICE, time=NOW, records=70)
 
-    assert primed()._known.plain(TOPIC, payload) is not None
+    assert primed()._fast_packs.decode(TOPIC, payload) is not None
 
 
 def without_news(found: Decoded) -> Decoded:

@@ -16,10 +16,10 @@ from ingest_bench import NOW, Bench
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import service
 from vigil_cloud.devices.models import Device, Downlink, Gateway
+from vigil_cloud.domain.port import Received
 from vigil_cloud.ingest.commit import Item
 from vigil_cloud.ingest.decode import Decoder, Refusal
 from vigil_cloud.ingest.ownership import LIFETIME_S, Owners
-from vigil_cloud.ingest.port import Received
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.timeseries.port import Series

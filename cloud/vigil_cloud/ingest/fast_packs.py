@@ -33,7 +33,7 @@ _Parameter = tuple[Series, str | None, int]
 """Its series, its unit, and how many fields a plain record of it has."""
 
 
-class Plain(NamedTuple):
+class FastPack(NamedTuple):
     """What the long way would have found."""
 
     source: str
@@ -45,7 +45,7 @@ class Plain(NamedTuple):
     latest_us: int
 
 
-class Known:
+class FastPackDecoder:
     """Sources and series that the contract's decoder has let through. Belongs to one thread."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Known:
         parameters[name] = (series, unit, 4 if unit is None else 5)
         return series, True
 
-    def plain(self, topic: str, payload: bytes) -> Plain | None:
+    def decode(self, topic: str, payload: bytes) -> FastPack | None:
         """``None`` for everything that the contract's decoder has to look at."""
         # With no escapes a key's bytes are the key, so one look finds a second base name.
         if (
@@ -92,7 +92,7 @@ class Known:
         except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
             return None
 
-    def _read(self, topic: str, message: dict[str, Any]) -> Plain | None:
+    def _read(self, topic: str, message: dict[str, Any]) -> FastPack | None:
         source, sequence = message["source"], message["sequence"]
         came_on, gateway = self._sources[source]
         event_type, device = message["type"], message["subject"]
@@ -109,7 +109,7 @@ class Known:
         found = _points(records, known, round(base * 1e6))
         if found is None:
             return None
-        return Plain(source, gateway, int(sequence), device, *found)
+        return FastPack(source, gateway, int(sequence), device, *found)
 
 
 def _usual(message: dict[str, Any]) -> bool:
