@@ -22,6 +22,7 @@ from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.domain.port import Chore, Handler
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import health, pages, problem, screen, stream, stream_hub
+from vigil_cloud.http.addresses import PlainAddresses
 from vigil_cloud.http.body_limit import BodyLimit
 from vigil_cloud.http.compression import Compression
 from vigil_cloud.http.security_headers import SecurityHeaders
@@ -70,6 +71,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.handlers = handlers(services)
     app.add_middleware(Compression)
     app.add_middleware(BodyLimit)
+    app.add_middleware(PlainAddresses)
     secure = services.settings.public_url.startswith("https://")
     app.add_middleware(SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url)
     return app

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from cloud_city import City
-from vigil_cloud.app import _routers
+from cloud_routes import body_models, routes
 
 NOT_WHOLE = ["1_0", " 1", "1 ", "1.0", "+1", "01", "1e1", "٣", "", "true"]
 NOT_TRUTH = ["yes", "on", "1", "0", "t", "True", "TRUE", " true", ""]
@@ -21,20 +17,6 @@ NOT_TIMES = [
     *("2026-03-01", "1772323200", "1772323200000", "2026-03-01T04:00:00", "20260301T040000Z"),
     *("2026-03-01 04:00:00Z", " 2026-03-01T04:00:00Z", "2026-03-01T04:00Z", "now", ""),
 ]
-
-
-def dependants(dependant: Dependant) -> Iterator[Dependant]:
-    yield dependant
-    for inner in dependant.dependencies:
-        yield from dependants(inner)
-
-
-def routes() -> Iterator[tuple[APIRoute, Dependant]]:
-    for router in _routers():
-        for route in router.routes:
-            if isinstance(route, APIRoute):
-                for one in dependants(route.dependant):
-                    yield route, one
 
 
 def holds(annotation: Any, kind: type) -> bool:
@@ -71,15 +53,7 @@ def test_truth_in_an_address_is_true_or_false(field: Any) -> None:
 
 
 def test_every_body_is_read_strictly() -> None:
-    bodies = {
-        field.field_info.annotation
-        for _, flat in routes()
-        for field in flat.body_params
-        if isinstance(field.field_info.annotation, type)
-        and issubclass(field.field_info.annotation, BaseModel)
-    }
-    assert bodies
-    assert [one.__name__ for one in bodies if not one.model_config.get("strict")] == []
+    assert [one.__name__ for one in body_models() if not one.model_config.get("strict")] == []
 
 
 def test_times_in_an_address_have_a_zone(city: City) -> None:
