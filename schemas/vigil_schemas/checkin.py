@@ -37,7 +37,7 @@ class CheckinVisit(Model):
     carrier: Literal["ble", "uhf"]
     arrived: UtcDatetime
     last_seen: UtcDatetime
-    sightings: Annotated[int, Field(ge=1)]
+    sightings: Annotated[int, Field(ge=1, le=2**31 - 1)]
     rssi_max_dbm: Annotated[float, Field(ge=-130, le=20)] | None = None
     """Strongest sighting so far, dBm."""
     antenna: Annotated[int, Field(ge=0, le=255)] | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from vigil_schemas.types import DeviceId, Model, UtcDatetime
+from vigil_schemas.types import Count, DeviceId, Model, Ordinal, UtcDatetime
 
 
 class RefusalReason(Model):
@@ -14,7 +14,7 @@ class RefusalReason(Model):
 
     reason: Annotated[str, Field(max_length=40)]
     """As in the dead-letter table: ``wrong-schema``, ``unknown-gateway``, ``future-dated`` …"""
-    count: Annotated[int, Field(ge=1)]
+    count: Ordinal
     """Since this ingest process started."""
     detail: Annotated[str, Field(max_length=200)] = ""
     """Of the newest one."""
@@ -31,10 +31,10 @@ class Receipt(Model):
 
     source: str
     """The ``source`` attribute of the events that this receipt is for."""
-    stored: Annotated[int, Field(ge=0)]
-    beyond: list[tuple[int, int]] = Field(default_factory=list, max_length=256)
+    stored: Count
+    beyond: list[tuple[Ordinal, Ordinal]] = Field(default_factory=list, max_length=256)
     """Inclusive ranges above ``stored``, ascending, that are stored as well."""
-    refused: Annotated[int, Field(ge=0)] = 0
+    refused: Count = 0
     """How many messages of this source lie in the dead-letter table, in all."""
     time: UtcDatetime
     """The cloud's clock when it was sent."""
@@ -54,10 +54,10 @@ class ReceiptV1(Model):
 
     source: str
     """The ``source`` attribute of the events that this receipt is for."""
-    stored: Annotated[int, Field(ge=0)]
-    beyond: list[tuple[int, int]] = Field(default_factory=list, max_length=256)
+    stored: Count
+    beyond: list[tuple[Ordinal, Ordinal]] = Field(default_factory=list, max_length=256)
     """Inclusive ranges above ``stored``, ascending, that are stored as well."""
-    refused: Annotated[int, Field(ge=0)] = 0
+    refused: Count = 0
     """How many messages of this source lie in the dead-letter table, in all."""
 
 
@@ -85,6 +85,6 @@ class Configuration(Model):
 
     TYPE: ClassVar[str] = "city.vigil.config.v1"
 
-    revision: Annotated[int, Field(ge=1)]
+    revision: Ordinal
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     paused_devices: list[DeviceId] = Field(default_factory=list)

@@ -179,12 +179,18 @@ def encode(
     return envelope.model_dump_json(exclude_none=True).encode()
 
 
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape, and not a backslash that is followed by the same letters."""
+
+
 def decode_envelope(payload: bytes) -> Envelope:
     """The envelope alone. Raises ``InvalidMessage`` (malformed-json, oversized, wrong-schema)."""
     if len(payload) > MAX_MESSAGE_BYTES:
         raise InvalidMessage(
             "oversized", f"message of {len(payload)} bytes; the limit is {MAX_MESSAGE_BYTES}"
         )
+    if b"\\u0000" in payload and _NUL.search(payload):
+        raise InvalidMessage("wrong-schema", "message: a text holds a NUL, which no store keeps")
     try:
         return Envelope.model_validate_json(payload, strict=True)
     except ValidationError as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from vigil_schemas.types import DeviceId, GatewayId, Model, Sha256, UtcDatetime
+from vigil_schemas.types import Count, DeviceId, GatewayId, Model, Sha256, UtcDatetime
 
 MANIFEST_NAME: Final = "manifest.json"
 SIGNATURE_NAME: Final = "manifest.sig"
@@ -34,7 +34,7 @@ class EvidenceFile(Model):
     role: Literal["audio", "video", "frame", "plate", "levels", "other"]
     media_type: Annotated[str, Field(max_length=80)]
     sha256: Sha256
-    size: Annotated[int, Field(ge=0)]
+    size: Count
 
 
 class EvidenceManifest(Model):

@@ -7,7 +7,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from vigil_schemas.control import RefusalReason
-from vigil_schemas.types import ClockQuality, DeviceId, Domain, Lane, Model, UtcDatetime
+from vigil_schemas.types import (
+    ClockQuality,
+    Count,
+    DeviceId,
+    Domain,
+    Lane,
+    Model,
+    Ordinal,
+    UtcDatetime,
+)
 
 SourceState = Literal["starting", "ok", "degraded", "failed", "stopped"]
 
@@ -31,7 +40,7 @@ class GatewayBirth(Model):
 
     TYPE: ClassVar[str] = "city.vigil.gateway.birth.v1"
 
-    session: Annotated[int, Field(ge=1)]
+    session: Ordinal
     """Counts the connections of this outbox; a death counts only for the same session."""
     started: UtcDatetime
     software: Annotated[str, Field(max_length=80)]
@@ -49,7 +58,7 @@ class GatewayDeath(Model):
 
     TYPE: ClassVar[str] = "city.vigil.gateway.death.v1"
 
-    session: Annotated[int, Field(ge=1)]
+    session: Ordinal
     clean: bool
 
 
@@ -62,8 +71,8 @@ class SourceHealth(Model):
     code: Annotated[str, Field(max_length=60)] | None = None
     """Stable error code while not ``ok``."""
     message: Annotated[str, Field(max_length=400)] | None = None
-    restarts: Annotated[int, Field(ge=0)] = 0
-    counters: dict[str, int] = Field(default_factory=dict)
+    restarts: Count = 0
+    counters: dict[str, Count] = Field(default_factory=dict)
     """Frames dropped, bad frames by error code, overflows …"""
 
 
@@ -71,9 +80,9 @@ class LaneDepth(Model):
     """What waits in one lane of the outbox."""
 
     lane: Lane
-    rows: Annotated[int, Field(ge=0)]
+    rows: Count
     oldest: UtcDatetime | None = None
-    lost: Annotated[int, Field(ge=0)] = 0
+    lost: Count = 0
     """Rows thinned out since the outbox was made."""
 
 
@@ -83,15 +92,15 @@ class GatewayHealth(Model):
     TYPE: ClassVar[str] = "city.vigil.gateway.health.v1"
 
     uptime_s: Annotated[float, Field(ge=0)]
-    resident_bytes: Annotated[int, Field(ge=0)]
+    resident_bytes: Count
     cpu_percent: Annotated[float, Field(ge=0)]
     """Of one core, since the last report."""
-    disk_free_bytes: Annotated[int, Field(ge=0)]
+    disk_free_bytes: Count
     clock_quality: ClockQuality
     outbox: list[LaneDepth]
-    evidence_waiting: Annotated[int, Field(ge=0)] = 0
+    evidence_waiting: Count = 0
     sources: list[SourceHealth]
-    counters: dict[str, int] = Field(default_factory=dict)
+    counters: dict[str, Count] = Field(default_factory=dict)
     clock_offset_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """This gateway's clock minus the cloud's, told while it is more than 30 s off."""
     refusals: list[RefusalReason] | None = Field(None, max_length=32)
@@ -114,9 +123,9 @@ class ObservationLoss(Model):
 
     TYPE: ClassVar[str] = "city.vigil.gateway.loss.v1"
 
-    first_sequence: Annotated[int, Field(ge=1)]
-    last_sequence: Annotated[int, Field(ge=1)]
-    rows: Annotated[int, Field(ge=1)]
+    first_sequence: Ordinal
+    last_sequence: Ordinal
+    rows: Ordinal
     oldest: UtcDatetime
     newest: UtcDatetime
     lane: Lane | None = None

@@ -105,6 +105,13 @@ UtcDatetime = Annotated[
 ]
 """An aware time stamp, held in UTC. A naive one, a number and a bare date are refused."""
 
+LARGEST_INTEGER: Final = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exactly (RFC 7493, 2.2)."""
+
+Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+Ordinal = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
+"""Numbers that begin at 1: sequences, sessions, revisions."""
+
 GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 """Names a gateway; also its MQTT user name and the common name of its certificate."""
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from vigil_schemas import envelope, export
+from vigil_schemas.envelope import PAYLOADS
 from vigil_schemas.smoke import SmokeAlarm
+from vigil_schemas.types import LARGEST_INTEGER
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 CHECKER = Path(__file__).parent / "asyncapi"
@@ -68,3 +72,22 @@ def test_the_official_asyncapi_parser_accepts_the_document() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "valid" in done.stdout
+
+
+def test_every_whole_number_of_the_contract_has_both_ends() -> None:
+    """One without an end is taken here and is too large for a database's column."""
+    for model in PAYLOADS.values():
+        for path, node in nodes(model.model_json_schema()):
+            if node.get("type") == "integer" and "enum" not in node:
+                assert {"minimum", "exclusiveMinimum"} & node.keys(), (model, path)
+                assert node["maximum"] <= LARGEST_INTEGER, (model, path)
+
+
+def nodes(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, dict):
+        yield path, schema
+        for key, inner in schema.items():
+            yield from nodes(inner, f"{path}/{key}")
+    elif isinstance(schema, list):
+        for number, inner in enumerate(schema):
+            yield from nodes(inner, f"{path}/{number}")

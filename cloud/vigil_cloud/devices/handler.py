@@ -31,7 +31,7 @@ from vigil_schemas.gateway import (
     SourceState,
 )
 from vigil_schemas.topics import CONFIG
-from vigil_schemas.types import Lane
+from vigil_schemas.types import LARGEST_INTEGER, Lane
 
 _STATES: Final[dict[SourceState, str]] = {
     "starting": "unknown",
@@ -86,9 +86,9 @@ class DevicesHandler:
                 )
             case ObservationLoss() as loss:
                 if loss.lane is Lane.EVENT:
-                    gateway.lost_events += loss.rows
+                    gateway.lost_events = min(gateway.lost_events + loss.rows, LARGEST_INTEGER)
                 else:
-                    gateway.lost += loss.rows
+                    gateway.lost = min(gateway.lost + loss.rows, LARGEST_INTEGER)
                 gateway.updated = message.received
             case CommandResult() as result:
                 _answered(session, gateway.gateway, result, message)

@@ -124,6 +124,11 @@ def _end_of_gap(text: str, at: int) -> int:
 
 
 def _storable(found: Any) -> Any:
-    """Half a surrogate pair can be escaped and stored nowhere."""
-    whole = json.dumps(found, ensure_ascii=False).encode(errors="replace")
-    return json.loads(whole) if b"?" in whole else found
+    """Half a surrogate pair can be escaped and stored nowhere, a NUL not in PostgreSQL."""
+    if isinstance(found, str):
+        return found.replace("\0", "\ufffd").encode(errors="replace").decode()
+    if isinstance(found, list):
+        return [_storable(one) for one in found]
+    if isinstance(found, dict):
+        return {_storable(key): _storable(one) for key, one in found.items()}
+    return found

@@ -26,7 +26,7 @@ def addresses() -> Iterator[tuple[str, str]]:
     for route, flat in routes():
         if route.path == "/stream":  # it does not end
             continue
-        method = min(route.methods)
+        method = min(route.methods or {"GET"})
         names = re.findall(r"{(\w+)}", route.path)
         for name in names:
             path = route.path.format(**dict.fromkeys(names, "1") | {name: "{}"})

@@ -1,0 +1,145 @@
+"""Values at and beyond the ends of what a column holds, in every field of every upward message:
+taken, or refused by the contract. No handler stumbles over one, and of an alarm none is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from city_ingest import CityIngest
+from cloud_city import GATEWAY, NOON, City, alarm, exceedance, excursion, visit
+from gateways import EPOCH, birth, death, event
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.ingest.models import DeadLetter
+from vigil_schemas.control import RefusalReason
+from vigil_schemas.envelope import PAYLOADS
+from vigil_schemas.evidence import EvidenceReference
+from vigil_schemas.gateway import (
+    CommandResult,
+    DeviceDescription,
+    DeviceHealth,
+    GatewayHealth,
+    LaneDepth,
+    ObservationLoss,
+    SourceHealth,
+)
+from vigil_schemas.noise import LevelCurve
+from vigil_schemas.smoke import SmokeAlarmV1
+from vigil_schemas.types import ClockQuality, Domain, Lane, Model
+from vigil_schemas.water import WaterExcursionV1
+
+INTEGERS = [2**31, 2**53, 2**63 - 1, 2**63, 2**64, 10**40, -1, -(2**63) - 1]
+NUMBERS = [1e308, -1e308, 5e-324]
+TEXTS = ["", "x" * 5000, "a\0b", "\ud800", "𝄞" * 200]
+TIMES = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
+SOURCE = SourceHealth(device="alarm-1", state="failed", since=NOON, code="c", message="m")
+
+
+def examples() -> dict[str, tuple[str, str, Model]]:
+    """Lane, subject and every field filled, by type."""
+    noise = exceedance(NOON, evidence=EvidenceReference(sha256="ab" * 32, size=7)).model_copy(
+        update={"level_curve": LevelCurve(start=NOON, interval_s=0.1, LAF=[60.0])}
+    )
+    water = excursion(NOON, "end")
+    full_visit = visit(NOON).model_copy(
+        update={"antenna": 1, "battery_mv": 3000, "temperature_c": 20.0}
+    )
+    fire = alarm(NOON).model_copy(
+        update={"battery_percent": 50.0, "link_quality": 100, "model": "m", "raw": "r"}
+    )
+    described = DeviceDescription(
+        device="alarm-1", domain=Domain.SMOKE, driver="d", latitude=1.0, longitude=1.0,
+        parameters=["p"], name="n", name_zh="n",
+    )  # fmt: skip
+    health = GatewayHealth(
+        uptime_s=1.0, resident_bytes=1, cpu_percent=1.0, disk_free_bytes=1,
+        clock_quality=ClockQuality.SYNCHRONISED,
+        outbox=[LaneDepth(lane=Lane.EVENT, rows=1, oldest=NOON, lost=1)],
+        evidence_waiting=1, sources=[SOURCE], counters={"c": 1}, clock_offset_s=1.0,
+        refusals=[RefusalReason(reason="r", count=1, detail="d")], certificate_not_after=NOON,
+    )  # fmt: skip
+    loss = ObservationLoss(
+        first_sequence=1, last_sequence=2, rows=1, oldest=NOON, newest=NOON, lane=Lane.EVENT
+    )
+    old_water = WaterExcursionV1.model_validate(water.model_dump())
+    old_fire = SmokeAlarmV1.model_validate(
+        {k: v for k, v in fire.model_dump().items() if k in SmokeAlarmV1.model_fields}
+    )
+    found: list[tuple[str, str, Model]] = [
+        ("event", "mic-1", noise),
+        ("event", "sonde-1", water),
+        ("event", "sonde-1", old_water),
+        ("event", "station-1", full_visit),
+        ("alarm", "alarm-1", fire),
+        ("alarm", "alarm-1", old_fire),
+        ("status", GATEWAY, birth(NOON, [described], accepts=["x"])),
+        ("status", GATEWAY, death()),
+        ("observation", GATEWAY, health),
+        ("event", "alarm-1", DeviceHealth.model_validate(SOURCE.model_dump())),
+        ("event", GATEWAY, loss),
+        ("event", GATEWAY, CommandResult(command_id="config-1", accepted=True)),
+    ]
+    return {type(data).TYPE: (lane, subject, data) for lane, subject, data in found}  # type: ignore[attr-defined]  # every event model has one
+
+
+EXAMPLES = examples()
+DOWNWARD = {name for name in PAYLOADS if name.split(".")[2] in {"receipt", "config"}}
+DOWNWARD |= {"city.vigil.command.v1"}
+
+
+def changed(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Each leaf's path with each extreme of its kind."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from changed(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value[:1]):
+            yield from changed(inner, (*path, number))
+    elif isinstance(value, str):
+        yield from ((path, text) for text in [*TEXTS, *TIMES])
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from ((path, number) for number in [*INTEGERS, *NUMBERS])
+
+
+def with_change(message: dict[str, Any], path: tuple[Any, ...], value: Any) -> bytes:
+    made = copy.deepcopy(message)
+    at: Any = made
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return json.dumps(made).encode()
+
+
+def test_every_upward_type_has_an_example() -> None:
+    assert PAYLOADS.keys() - DOWNWARD == EXAMPLES.keys()
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_no_handler_stumbles_over_an_extreme(either_city: City, kind: str) -> None:
+    lane, subject, data = EXAMPLES[kind]
+    ingest = CityIngest(either_city, GATEWAY)
+    plain = event(GATEWAY, None, data, subject=subject, time=NOON, lane=lane)
+    message = json.loads(plain) | {"source": f"/{GATEWAY}/{lane}/{EPOCH}"}
+    payloads = []
+    parts = {key: message[key] for key in ("data", "id", "subject", "dataschema")}
+    for number, (path, value) in enumerate(changed(parts), 1):
+        one = message | {"id": f"event-{number:08}"}
+        if lane != "status":
+            one["sequence"] = f"{number:016}"
+        payloads.append(with_change(one, path, value))
+
+    for first in range(0, len(payloads), 100):
+        ingest.store(f"vigil/v1/{GATEWAY}/{lane}", *payloads[first : first + 100])
+
+    with either_city.services.sessions() as session:
+        letters = session.execute(select(DeadLetter.reason, DeadLetter.detail)).all()
+        alerts = len(session.scalars(select(AlertRow.id)).all())
+    assert {tuple(one) for one in letters if one.reason in {"handler-failed", "internal"}} == set()
+    if lane == "alarm":
+        assert {reason for reason, _ in letters} <= {"shape-doubtful"}, "a copy of what was taken"
+        assert alerts
