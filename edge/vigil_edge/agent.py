@@ -170,6 +170,7 @@ class Agent:
             folder / "evidence",
             load_key(folder / KEY_NAME, self._key_replaced),
             int(config.evidence.max_megabytes * 1e6),
+            self._count,
         )
         self.feedback = Feedback(clock.now, clock.monotonic)
         self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters, self.feedback)
@@ -271,6 +272,7 @@ class Agent:
             token=cloud.bearer,
             tls=cloud.tls_context if cloud.url.startswith("https:") else lambda: False,
             rng=self.rng,
+            now=self.clock.now,
             monotonic=self.clock.monotonic,
             count=self._count,
         )

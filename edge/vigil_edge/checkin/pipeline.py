@@ -17,6 +17,7 @@ from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
 from vigil_edge.device.seam import Outgoing, Room
 from vigil_schemas.checkin import DOMAIN, CheckinVisit
 from vigil_schemas.envelope import observation_type
+from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag
@@ -26,6 +27,8 @@ _TICK_S: Final = 0.2
 """Sightings are taken in together this often: one transaction for all of them."""
 _CHECKPOINT_S: Final = 30.0
 _WAITING_LIMIT: Final = 50_000
+_FACTS_LIMIT: Final = 5_000
+"""Visits and readings that wait for an outbox which refuses."""
 _CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 _CLOCK_STEP: Final = timedelta(seconds=1)
 """The wall clock moved this much more, or less, than time passed: it was set, or we slept."""
@@ -55,6 +58,10 @@ class Station:
         self._visits = self._restored()
         self._tags: set[str] = set()
         self._adverts = 0
+        self._waiting: list[Outgoing] = []
+        """Derived, and not yet in the outbox."""
+        self.delayed = False
+        """Whether the outbox refused the last time; said as ``degraded``."""
         self._observed = self._kept = room.monotonic()
         self._looked = (room.now(), room.monotonic())
 
@@ -66,19 +73,35 @@ class Station:
         self._follow_clock(now)
         # Heard just before the clock was set back: not of the future.
         heard = [s if s.time <= now else replace(s, time=now) for s in sightings]
-        try:
-            visits = [*self._visits.take(heard), *self._visits.sweep(now)]
-            out = [self._outgoing(visit, now) for visit in visits]
-            out += self._observations()
-            moment = self._room.monotonic()
-            checkpoint = bool(self._visits.present) and moment - self._kept >= _CHECKPOINT_S
-            if out or checkpoint:
-                await self._room.accept(out, {VISITS: self._visits.state()})
-                self._kept = moment
-        except BaseException:
-            self._visits = self._restored()  # nothing was kept of what was derived
-            raise
+        visits = [*self._visits.take(heard), *self._visits.sweep(now)]
+        self._waiting += [self._outgoing(visit, now) for visit in visits]
+        self._waiting += self._observations()
         self._count_strangers()
+        moment = self._room.monotonic()
+        checkpoint = bool(self._visits.present) and moment - self._kept >= _CHECKPOINT_S
+        if self._waiting or checkpoint:
+            await self._hand_over(moment)
+
+    async def _hand_over(self, moment: float) -> None:
+        """What the outbox refuses waits for the next tick: who was here is not forgotten.
+
+        The state is kept together with the visits that it follows from, so nothing is told
+        twice and nothing is left out, whenever this ends. Raises what the room raises once
+        more waits than ``_FACTS_LIMIT``.
+        """
+        try:
+            await self._room.accept(self._waiting, {VISITS: self._visits.state()})
+        except (OSError, VigilError) as error:
+            self._room.count("visits-delayed")
+            if len(self._waiting) > _FACTS_LIMIT:
+                raise
+            code = error.code if isinstance(error, VigilError) else "outbox-failed"
+            self._room.report("degraded", code, f"{len(self._waiting)} facts wait: {error}")
+            self.delayed = True
+            return
+        self._waiting = []
+        self._kept = moment
+        self.delayed = False
 
     def _restored(self) -> Visits:
         settings, room = self._settings, self._room
@@ -148,7 +171,8 @@ class BlePipeline:
                 adverts, counted = radio.adverts - counted, radio.adverts
                 await station.take(radio.take(), adverts)
                 if await radio.watch():
-                    self._room.report("ok")
+                    if not station.delayed:
+                        self._room.report("ok")
                 else:
                     self._room.report(
                         "degraded",
@@ -182,7 +206,10 @@ class LlrpPipeline:
                 await asyncio.wait({listening}, timeout=_TICK_S)
                 taken, self._waiting = self._waiting, []
                 reports, self._reports = self._reports, 0
+                delayed = station.delayed
                 await station.take(taken, reports)
+                if delayed and not station.delayed:
+                    self._room.report("ok")
             listening.result()
         finally:
             if listening is not None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
+import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,6 +32,8 @@ from vigil_schemas.evidence import (
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _ANSWER: Final = ".answer"
 _CHUNK: Final = 256 * 1024
+
+_log = structlog.get_logger("evidence")
 
 
 class EvidenceMismatch(VigilError):
@@ -157,7 +160,14 @@ def _entry(name: str) -> zipfile.ZipInfo:
 class EvidenceQueue:
     """Sealed zips in a folder, each named by its digest; what is refused moves to ``refused/``."""
 
-    def __init__(self, folder: Path, key: Ed25519PrivateKey, max_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: Ed25519PrivateKey,
+        max_bytes: int,
+        count: Callable[[str], None],
+    ) -> None:
+        self._count = count
         self.folder = folder
         self.refused = folder / "refused"
         self.key = key
@@ -206,6 +216,14 @@ class EvidenceQueue:
                 break
             excess -= _size(path)
             path.unlink()
+            # A case that nobody can look at any more: counted in health, named in the log.
+            self._count("evidence-refused-deleted")
+            _log.error(
+                "refused evidence was deleted to make room",
+                code="evidence-refused-deleted",
+                sha256=path.stem,
+                answer=_answer(path),
+            )
             path.with_suffix(_ANSWER).unlink(missing_ok=True)
         if excess > 0:
             raise EvidenceFull(
@@ -227,6 +245,14 @@ class EvidenceQueue:
 
     def refused_count(self) -> int:
         return sum(1 for _ in self.refused.glob("*.zip"))
+
+
+def _answer(path: Path) -> str:
+    """Why the cloud refused it, as far as that was kept."""
+    try:
+        return path.with_suffix(_ANSWER).read_text("utf-8")[:400]
+    except OSError:
+        return ""
 
 
 def _size(path: Path) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -44,6 +46,7 @@ class Uploader:
         token: Callable[[], str | None],
         tls: Callable[[], ssl.SSLContext | bool],
         rng: Random,
+        now: Callable[[], datetime],
         monotonic: Callable[[], float],
         count: Callable[[str], None],
         backoff: Callable[[Random], Backoff] = Backoff,
@@ -53,10 +56,13 @@ class Uploader:
         self._token = token
         self._tls = tls
         self._rng = rng
+        self._now = now
         self._monotonic = monotonic
         self._count = count
         self._new_backoff = backoff
         self._backoff = backoff(rng)
+        self._all_wait_s = 0.0
+        """What the cloud asked of the whole uploader, by ``Retry-After``."""
         self._not_before: dict[str, tuple[float, Backoff]] = {}
         """Zips that failed wait, each its own time; the others go on."""
 
@@ -70,7 +76,8 @@ class Uploader:
             else:
                 async with client:
                     await self._serve(client)
-            await asyncio.sleep(self._backoff.next())
+            await asyncio.sleep(max(self._all_wait_s, self._backoff.next()))
+            self._all_wait_s = 0.0
 
     def _client(self) -> httpx.AsyncClient:
         headers = {"Content-Type": "application/zip"}
@@ -137,9 +144,12 @@ class Uploader:
             await self._put_away(path, lambda: self._queue.refuse(path, answer))
             return True
         if status in _ALL_WAIT:
+            self._all_wait_s = _wait_s(response, self._now())
             return False
         # One that the cloud stumbles over must not be the first to be tried again each time.
-        self._later(path, max(_wait_s(response), _TOO_LARGE_S if status == 413 else 0.0))
+        self._later(
+            path, max(_wait_s(response, self._now()), _TOO_LARGE_S if status == 413 else 0.0)
+        )
         return status < 500
 
     async def _put_away(self, path: Path, away: Callable[[], None]) -> None:
@@ -171,10 +181,27 @@ def _for_good(response: httpx.Response) -> bool:
     return not isinstance(problem, dict) or problem.get("code", _INVALID) == _INVALID
 
 
-def _wait_s(response: httpx.Response) -> float:
-    """What ``Retry-After`` asks for, in seconds; 0 where it says nothing or a date."""
+def _wait_s(response: httpx.Response, now: datetime) -> float:
+    """What ``Retry-After`` asks for (RFC 9110, 10.2.3: seconds or a date), in seconds.
+
+    0 where it says neither; a date counts from the answer's own ``Date``, else from ``now``.
+    """
     asked = response.headers.get("Retry-After", "")
-    return min(float(asked), _LONGEST_S) if asked.isascii() and asked.isdigit() else 0.0
+    if asked.isascii() and asked.isdigit():
+        return min(float(asked), _LONGEST_S)
+    until = _http_date(asked)
+    if until is None:
+        return 0.0
+    said = _http_date(response.headers.get("Date", "")) or now
+    return min(max((until - said).total_seconds(), 0.0), _LONGEST_S)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

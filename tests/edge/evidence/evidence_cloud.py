@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,10 @@ class Cloud(ThreadingHTTPServer):
         self.bodies: dict[str, bytes] = {}
         self.asked: list[tuple[str, int]] = []
         self.tokens: set[str | None] = set()
+        self.retry_after: dict[int, str] = {}
+        """By status, what ``Retry-After`` says."""
+        self.moments: list[float] = []
+        """When each was asked, monotonic."""
         self.accepted: str | None = None
         """The one Authorization that is let in, where not every one is."""
         super().__init__(("127.0.0.1", port), Handler)
@@ -32,6 +37,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         name = self.path.rsplit("/", 1)[-1]
         cloud = self.server
+        cloud.moments.append(time.monotonic())
         cloud.tokens.add(self.headers["Authorization"])
         assert self.path == f"/api/v1/gateways/gw-1/evidence/{name}"
         status = cloud.by_name.get(name) or (cloud.script.pop(0) if cloud.script else 201)
@@ -42,6 +48,8 @@ class Handler(BaseHTTPRequestHandler):
             status = 200 if name in cloud.bodies else 201
             cloud.bodies[name] = body
         self.send_response(status)
+        if status in cloud.retry_after:
+            self.send_header("Retry-After", cloud.retry_after[status])
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -11,7 +11,8 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from random import Random
 
@@ -70,9 +71,17 @@ def never(aside: Path) -> None:
     raise AssertionError(f"{aside} was whole")
 
 
-def queue_in(folder: Path, max_bytes: int = 10**8) -> EvidenceQueue:
+def queue_in(
+    folder: Path, max_bytes: int = 10**8, counts: Counter[str] | None = None
+) -> EvidenceQueue:
+    counts = Counter() if counts is None else counts
     folder.mkdir(exist_ok=True)
-    return EvidenceQueue(folder / "evidence", load_key(folder / "key.pem", never), max_bytes)
+    return EvidenceQueue(
+        folder / "evidence",
+        load_key(folder / "key.pem", never),
+        max_bytes,
+        lambda name: counts.update([name]),
+    )
 
 
 async def test_a_sealed_zip_proves_itself(tmp_path: Path) -> None:
@@ -118,13 +127,15 @@ async def test_what_differs_from_its_manifest_is_not_sealed(tmp_path: Path) -> N
 
 
 async def test_the_queue_is_bounded_and_refused_zips_go_first(tmp_path: Path) -> None:
-    queue = queue_in(tmp_path, max_bytes=14_000)
+    counts: Counter[str] = Counter()
+    queue = queue_in(tmp_path, 14_000, counts)
     await queue.deposit(*exceedance(tmp_path / "files", 1))
     queue.refuse(queue.waiting()[0], "evidence-invalid")
     await queue.deposit(*exceedance(tmp_path / "files", 2))
 
     await queue.deposit(*exceedance(tmp_path / "files", 3))
     assert queue.refused_count() == 0
+    assert counts == {"evidence-refused-deleted": 1}
     with pytest.raises(EvidenceFull):
         await queue.deposit(*exceedance(tmp_path / "files", 4))
 
@@ -157,6 +168,7 @@ def uploader(
         token=token,
         tls=lambda: False,
         rng=Random(1),
+        now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,
         count=lambda name: counts.update([name]),
         backoff=lambda rng: Backoff(rng, first_s=0.02, last_s=0.1),
@@ -187,6 +199,23 @@ async def test_uploads_go_on_until_the_cloud_has_them(tmp_path: Path, cloud: Clo
     assert cloud.tokens == {"Bearer s3cret"}
     assert counts["evidence-uploaded"] == 3
     assert counts["evidence-http-503"] == 1
+
+
+@pytest.mark.parametrize("written", ["seconds", "date"])
+async def test_a_cloud_that_asks_for_patience_is_left_alone_so_long(
+    tmp_path: Path, cloud: Cloud, written: str
+) -> None:
+    queue = queue_in(tmp_path)
+    cloud.script = [429]
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+    cloud.retry_after = {429: "2" if written == "seconds" else date}
+    await queue.deposit(*exceedance(tmp_path / "files", 1))
+    await queue.deposit(*exceedance(tmp_path / "files", 2))
+
+    await run_until_empty(queue, uploader(queue, cloud.server_port, Counter()))
+
+    assert [status for _, status in cloud.asked] == [429, 201, 201]
+    assert cloud.moments[1] - cloud.moments[0] >= 1.0
 
 
 async def test_a_refused_zip_is_kept_and_does_not_block(tmp_path: Path, cloud: Cloud) -> None:
