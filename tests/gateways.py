@@ -14,8 +14,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
+from vigil_schemas.contract import observation_type
 from vigil_schemas.control import ReceiptV1
-from vigil_schemas.envelope import Message, decode, encode, observation_type
+from vigil_schemas.envelope import Message, decode, encode
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayDeath
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from vigil_schemas.envelope import OBSERVATION_TYPES
+from vigil_schemas.domains import SHIPPED
 
-DOMAINS = sorted(OBSERVATION_TYPES.values())
+DOMAINS = [contract.name for contract in SHIPPED]
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "schemas/vigil_schemas",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.contract import OBSERVATION_TYPES, PAYLOADS, contracts, type_of
 from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
-from vigil_schemas.envelope import OBSERVATION_TYPES, PAYLOADS
 from vigil_schemas.gateway import (
     CommandResult,
     DeviceHealth,
@@ -15,44 +14,36 @@ from vigil_schemas.gateway import (
     GatewayHealth,
     ObservationLoss,
 )
-from vigil_schemas.noise import NoiseExceedance
-from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.topics import COMMAND, CONFIG, RECEIPT, ROOT, STATUS
 from vigil_schemas.types import Lane
-from vigil_schemas.water import WaterExcursion
 
-_EVENT_LANE: Final = (
-    NoiseExceedance,
-    WaterExcursion,
-    CheckinVisit,
-    SmokeAlarm,
-    DeviceHealth,
-    ObservationLoss,
-    CommandResult,
-)
 
-CHANNELS: Final[dict[str, tuple[str, bool, list[str]]]] = {
-    Lane.ALARM.value: ("Alarms that call for help at once", True, [SmokeAlarm.TYPE]),
-    Lane.EVENT.value: (
-        "Things that happened, each told once",
-        True,
-        [model.TYPE for model in _EVENT_LANE],
-    ),
-    Lane.OBSERVATION.value: (
-        "Readings in packs, and the gateway's own health",
-        True,
-        [*OBSERVATION_TYPES, GatewayHealth.TYPE, ObservationLoss.TYPE],
-    ),
-    STATUS: (
-        "Birth (retained) and death (last will) of a gateway",
-        True,
-        [GatewayBirth.TYPE, GatewayDeath.TYPE],
-    ),
-    RECEIPT: ("What the cloud has stored for good", False, [Receipt.TYPE, ReceiptV1.TYPE]),
-    COMMAND: ("Something to do once", False, [Command.TYPE]),
-    CONFIG: ("Settings changed from afar (retained)", False, [Configuration.TYPE]),
-}
-"""Channel: what it is for, whether gateways send on it, and which event types it carries."""
+def channels_of() -> dict[str, tuple[str, bool, list[str]]]:
+    """Channel: what it is for, whether gateways send on it, and which event types it carries."""
+    alarms = [type_of(model) for one in contracts() for model in one.alarms]
+    events = [type_of(model) for one in contracts() for model in one.events]
+    commands = [type_of(model) for one in contracts() for model in one.commands]
+    return {
+        Lane.ALARM.value: ("Alarms that call for help at once", True, alarms),
+        Lane.EVENT.value: (
+            "Things that happened, each told once",
+            True,
+            [*events, DeviceHealth.TYPE, ObservationLoss.TYPE, CommandResult.TYPE],
+        ),
+        Lane.OBSERVATION.value: (
+            "Readings in packs, and the gateway's own health",
+            True,
+            [*OBSERVATION_TYPES, GatewayHealth.TYPE, ObservationLoss.TYPE],
+        ),
+        STATUS: (
+            "Birth (retained) and death (last will) of a gateway",
+            True,
+            [GatewayBirth.TYPE, GatewayDeath.TYPE],
+        ),
+        RECEIPT: ("What the cloud has stored for good", False, [Receipt.TYPE, ReceiptV1.TYPE]),
+        COMMAND: ("Something to do once", False, [Command.TYPE, *commands]),
+        CONFIG: ("Settings changed from afar (retained)", False, [Configuration.TYPE]),
+    }
 
 
 def _key(event_type: str) -> str:
@@ -101,7 +92,8 @@ def document(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The whole AsyncAPI document, given every JSON Schema by name."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    for channel, (summary, upward, types) in CHANNELS.items():
+    described = channels_of()
+    for channel, (summary, upward, types) in described.items():
         channels[channel] = {
             "address": f"{ROOT}/{{gateway}}/{channel}",
             "description": summary,
@@ -116,7 +108,7 @@ def document(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "summary": summary,
             "bindings": {"mqtt": {"qos": 1, "retain": channel in (STATUS, CONFIG)}},
         }
-    every_type = sorted({name for _, _, types in CHANNELS.values() for name in types})
+    every_type = sorted({name for _, _, types in described.values() for name in types})
     return {
         "asyncapi": "3.1.0",
         "info": {

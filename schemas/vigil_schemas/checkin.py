@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Model, UtcDatetime
 
 DOMAIN: Final[Domain] = "checkin"
@@ -46,3 +47,6 @@ class CheckinVisit(Model):
     """Battery of the tag, mV, where it tells it (Eddystone-TLM)."""
     temperature_c: Annotated[float, Field(ge=-128, le=128)] | None = None
     """Temperature of the tag, °C, where it tells it."""
+
+
+CONTRACT: Final = DomainContract(name=DOMAIN, events=(CheckinVisit,))

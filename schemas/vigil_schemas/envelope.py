@@ -12,63 +12,16 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from vigil_schemas import checkin, noise, smoke, water
-from vigil_schemas.checkin import CheckinVisit
-from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
+from vigil_schemas import domains as _shipped  # noqa: F401 - importing it registers them
+from vigil_schemas.contract import PAYLOADS
 from vigil_schemas.errors import InvalidMessage
-from vigil_schemas.gateway import (
-    CommandResult,
-    DeviceHealth,
-    GatewayBirth,
-    GatewayDeath,
-    GatewayHealth,
-    ObservationLoss,
-)
-from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.senml import Pack, SenmlRecord, parse_pack
-from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.topics import MAX_MESSAGE_BYTES, parse
 from vigil_schemas.types import ClockQuality, Domain, Lane, Model, UtcDatetime
-from vigil_schemas.water import WaterExcursion, WaterExcursionV1
 
 SCHEMA_BASE: Final = "https://vigil.example/schemas/"
 SEQUENCE_DIGITS: Final = 16
 CLOUD_SOURCE: Final = "/cloud"
-
-PAYLOADS: Final[dict[str, type[Model]]] = {
-    model.TYPE: model
-    for model in (
-        NoiseExceedance,
-        WaterExcursion,
-        WaterExcursionV1,
-        CheckinVisit,
-        SmokeAlarm,
-        SmokeAlarmV1,
-        GatewayBirth,
-        GatewayDeath,
-        GatewayHealth,
-        DeviceHealth,
-        ObservationLoss,
-        CommandResult,
-        Receipt,
-        ReceiptV1,
-        Command,
-        Configuration,
-    )
-}
-"""Every event type whose data is one model."""
-
-
-def observation_type(domain: Domain) -> str:
-    """The event type of a domain's observations; its data is a SenML pack."""
-    return f"city.vigil.{domain}.observation.v1"
-
-
-OBSERVATION_TYPES: Final[dict[str, Domain]] = {
-    observation_type(domain): domain
-    for domain in (noise.DOMAIN, water.DOMAIN, checkin.DOMAIN, smoke.DOMAIN)
-}
-
 
 _OBSERVATION: Final = re.compile(r"city\.vigil\.([a-z][a-z0-9]{1,31})\.observation\.v1")
 

@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from vigil_schemas.asyncapi import document
-from vigil_schemas.envelope import OBSERVATION_TYPES, PAYLOADS, Envelope, schema_url
+from vigil_schemas.contract import OBSERVATION_TYPES, PAYLOADS
+from vigil_schemas.envelope import Envelope, schema_url
 from vigil_schemas.evidence import EvidenceManifest
 from vigil_schemas.senml import Pack
 

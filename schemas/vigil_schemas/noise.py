@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
+from vigil_schemas.contract import DomainContract
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import Decibel, Domain, Model, UtcDatetime
 
@@ -57,3 +58,6 @@ class NoiseExceedance(Model):
         if self.ended < self.started:
             raise ValueError("ended lies before started")
         return self
+
+
+CONTRACT: Final = DomainContract(name=DOMAIN, events=(NoiseExceedance,))

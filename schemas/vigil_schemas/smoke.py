@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Model, UtcDatetime
 
 DOMAIN: Final[Domain] = "smoke"
@@ -73,3 +74,8 @@ class SmokeAlarm(Model):
     """What could not be read, for ``unreadable``."""
     battery_percent: Annotated[float, Field(ge=0, le=100)] | None = None
     link_quality: Annotated[int, Field(ge=0, le=255)] | None = None
+
+
+CONTRACT: Final = DomainContract(
+    name=DOMAIN, events=(SmokeAlarm,), alarms=(SmokeAlarm,), accepted=(SmokeAlarmV1,)
+)

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Flag, Model, UtcDatetime
 
 DOMAIN: Final[Domain] = "water"
@@ -66,3 +67,8 @@ class WaterExcursion(Model):
     flag: Flag
     started: UtcDatetime
     ended: UtcDatetime | None = None
+
+
+CONTRACT: Final = DomainContract(
+    name=DOMAIN, events=(WaterExcursion,), accepted=(WaterExcursionV1,)
+)

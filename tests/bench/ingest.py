@@ -35,7 +35,8 @@ from gateways import WATER
 from vigil_cloud.timeseries.influx import InfluxTimeSeries
 from vigil_cloud.timeseries.port import Series
 from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
-from vigil_schemas.envelope import encode, observation_type
+from vigil_schemas.contract import observation_type
+from vigil_schemas.envelope import encode
 from vigil_schemas.senml import Reading, SenmlRecord, microseconds, pack
 from vigil_schemas.types import QartodFlag
 

@@ -29,7 +29,8 @@ from bench.latency import ready
 from faults.city import BIN, DEMO, Process
 from gateways import EPOCH, Gateway
 from vigil_schemas import water
-from vigil_schemas.envelope import encode, observation_type
+from vigil_schemas.contract import observation_type
+from vigil_schemas.envelope import encode
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import QartodFlag
 

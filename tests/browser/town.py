@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import servers
 from gateways import EPOCH, Gateway, birth, event
 from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.contract import observation_type
 from vigil_schemas.control import RefusalReason
-from vigil_schemas.envelope import encode, observation_type
+from vigil_schemas.envelope import encode
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, DeviceHealth, GatewayHealth
 from vigil_schemas.noise import NoiseExceedance

@@ -25,7 +25,8 @@ from vigil_cloud.http import stream_hub
 from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.http.stream_hub import Inbox, Look, Rights
 from vigil_schemas import water
-from vigil_schemas.envelope import encode, observation_type
+from vigil_schemas.contract import observation_type
+from vigil_schemas.envelope import encode
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import QartodFlag

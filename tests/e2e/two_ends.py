@@ -33,7 +33,7 @@ from vigil_edge.agent import Agent, _outbox
 from vigil_edge.clock import Clock
 from vigil_edge.configuration.gateway_file import Config, load
 from vigil_edge.device.seam import Outgoing
-from vigil_schemas.envelope import observation_type
+from vigil_schemas.contract import observation_type
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import ClockQuality, Lane, QartodFlag

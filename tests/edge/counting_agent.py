@@ -17,7 +17,7 @@ from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.device.seam import Outgoing, Room, SourceError
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.registry import DOMAINS
-from vigil_schemas.envelope import observation_type
+from vigil_schemas.contract import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag

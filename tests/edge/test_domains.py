@@ -18,7 +18,7 @@ from vigil_edge.cli import main
 from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.registry import DOMAINS
-from vigil_schemas.envelope import PAYLOADS
+from vigil_schemas.contract import PAYLOADS
 from vigil_schemas.gateway import GatewayBirth
 
 TOY = Path(__file__).with_name("toy_agent.py")

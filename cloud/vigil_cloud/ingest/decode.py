@@ -26,14 +26,14 @@ from vigil_cloud.ingest.salvage import (
 from vigil_cloud.ingest.times import Limits, judged
 from vigil_cloud.ingest.unwrap import parsed
 from vigil_cloud.timeseries.port import Point
-from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
+from vigil_schemas.contract import DOWNWARD, OBSERVATION_TYPES
 from vigil_schemas.envelope import (
-    OBSERVATION_TYPES,
     Envelope,
     Source,
     check_addressed,
     decode_data,
     decode_envelope,
+    observed_domain,
 )
 from vigil_schemas.errors import InvalidMessage
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
@@ -45,7 +45,6 @@ from vigil_schemas.types import Lane, Model
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _OF_STATUS: Final = frozenset({GatewayBirth.TYPE, GatewayDeath.TYPE})
-_DOWNWARD: Final = frozenset({Receipt.TYPE, ReceiptV1.TYPE, Command.TYPE, Configuration.TYPE})
 _NO_UNITS: Final[Mapping[str, str | None]] = {}
 _log = structlog.get_logger(__name__)
 
@@ -164,7 +163,11 @@ class Decoder:
             raise InvalidMessage("wrong-gateway", f"{topic} is no gateway's uplink")
         if not EPOCH_NAME.fullmatch(source.epoch) or not envelope.id.isprintable():
             raise InvalidMessage("wrong-schema", "source or id: unprintable or too long")
-        if envelope.type in OBSERVATION_TYPES:
+        if observed_domain(envelope.type) is not None:
+            if envelope.type not in OBSERVATION_TYPES:
+                raise InvalidMessage(
+                    "unknown-type", f"{envelope.type}: its domain is not registered here"
+                )
             if source.lane != Lane.OBSERVATION:
                 raise InvalidMessage("wrong-lane", f"observations came on {source.lane}")
             return self._observation(topic, envelope, source, received)
@@ -173,7 +176,7 @@ class Decoder:
     def _fact(self, envelope: Envelope, source: Source, received: datetime) -> Fact:
         if (source.lane == STATUS) != (envelope.type in _OF_STATUS):
             raise InvalidMessage("wrong-lane", f"{envelope.type} came on {source.lane}")
-        if envelope.type in _DOWNWARD:
+        if envelope.type in DOWNWARD:
             raise InvalidMessage("unknown-type", f"{envelope.type} is not sent by gateways")
         data = cast(Model, decode_data(envelope))
         if source.lane == STATUS:  # retained for as long as the gateway stays connected

@@ -22,7 +22,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from vigil_cloud.ingest.unwrap import DANGERS, READ_BYTES, first_value, messages, readable_text
-from vigil_schemas.envelope import PAYLOADS, Envelope, Source, schema_url
+from vigil_schemas.contract import PAYLOADS
+from vigil_schemas.envelope import Envelope, Source, schema_url
 from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1, SmokeCondition
 from vigil_schemas.topics import parse
 from vigil_schemas.types import ClockQuality, Lane, UtcDatetime

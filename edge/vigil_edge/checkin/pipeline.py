@@ -16,7 +16,7 @@ from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
 from vigil_edge.device.seam import Outgoing, Room
 from vigil_schemas.checkin import DOMAIN, CheckinVisit
-from vigil_schemas.envelope import observation_type
+from vigil_schemas.contract import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack

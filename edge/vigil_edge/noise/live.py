@@ -19,7 +19,7 @@ from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.settings import PARAMETERS, Settings
 from vigil_edge.noise.sound.audio import open_source
 from vigil_edge.noise.sound.clock import StreamTime
-from vigil_schemas.envelope import observation_type
+from vigil_schemas.contract import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState
 from vigil_schemas.noise import DOMAIN, NoiseExceedance

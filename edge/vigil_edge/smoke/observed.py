@@ -8,7 +8,7 @@ from typing import Final
 
 from vigil_edge.device.seam import Outgoing
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_schemas.envelope import observation_type
+from vigil_schemas.contract import observation_type
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import DOMAIN
 from vigil_schemas.types import Lane, QartodFlag

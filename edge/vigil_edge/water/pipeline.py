@@ -21,7 +21,7 @@ from vigil_edge.water.registers import MAX_READ_WORDS, meaning
 from vigil_edge.water.settings import Settings, Signal
 from vigil_edge.water.sonde import SondeQc
 from vigil_edge.water.trend import Heading
-from vigil_schemas.envelope import observation_type
+from vigil_schemas.contract import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, microseconds, pack
 from vigil_schemas.types import Lane, QartodFlag

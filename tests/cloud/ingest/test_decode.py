@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from gateways import EPOCH, WATER, birth, event, observation, smoke
 from vigil_cloud.ingest.decode import Decoded, Decoder, Fact, Observation, Refusal
 from vigil_cloud.ingest.times import Limits
+from vigil_schemas.contract import observation_type
 from vigil_schemas.control import ReceiptV1
-from vigil_schemas.envelope import decode, encode, observation_type
+from vigil_schemas.envelope import decode, encode
 from vigil_schemas.senml import Reading, microseconds, pack, unpack
 from vigil_schemas.types import QartodFlag
 

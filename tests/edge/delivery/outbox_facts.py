@@ -10,8 +10,9 @@ from vigil_edge.delivery.outbox import Limits, Outbox
 from vigil_edge.delivery.outbox_store import Store
 from vigil_edge.delivery.packing import prepare
 from vigil_edge.device.seam import Outgoing
+from vigil_schemas.contract import observation_type
 from vigil_schemas.control import ReceiptV1
-from vigil_schemas.envelope import Envelope, decode, observation_type
+from vigil_schemas.envelope import Envelope, decode
 from vigil_schemas.gateway import CommandResult
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm

@@ -28,8 +28,9 @@ from vigil_edge.delivery.outbox import Limits, OutboxFull
 from vigil_edge.delivery.outbox_store import Store
 from vigil_edge.delivery.packing import UnsendableFact, prepare
 from vigil_edge.device.seam import Outgoing
+from vigil_schemas.contract import observation_type
 from vigil_schemas.control import ReceiptV1
-from vigil_schemas.envelope import Envelope, decode, encode, observation_type
+from vigil_schemas.envelope import Envelope, decode, encode
 from vigil_schemas.gateway import CommandResult, ObservationLoss
 from vigil_schemas.senml import unpack
 from vigil_schemas.smoke import SmokeAlarm

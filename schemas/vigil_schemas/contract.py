@@ -1,0 +1,130 @@
+"""What one domain adds to the contract, and every event type that this process understands.
+
+The shipped domains are listed in ``vigil_schemas.domains``; whoever brings another one calls
+``register`` at the start. A type that nobody has registered is refused (``unknown-type``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
+from vigil_schemas.gateway import (
+    CommandResult,
+    DeviceHealth,
+    GatewayBirth,
+    GatewayDeath,
+    GatewayHealth,
+    ObservationLoss,
+)
+from vigil_schemas.types import Domain, Model
+
+RESERVED: Final = frozenset({"cloud", "command", "config", "device", "gateway", "platform"})
+"""Words that are no domain's: the platform's own event types and alerts use them."""
+_NAME: Final = re.compile(get_args(Domain)[1].metadata[0].pattern)
+_DOWNWARD: Final = (Receipt, ReceiptV1, Command, Configuration)
+
+PAYLOADS: Final[dict[str, type[Model]]] = {
+    model.TYPE: model
+    for model in (
+        GatewayBirth,
+        GatewayDeath,
+        GatewayHealth,
+        DeviceHealth,
+        ObservationLoss,
+        CommandResult,
+        *_DOWNWARD,
+    )
+}
+"""Every event type whose data is one model; ``register`` adds those of a domain."""
+
+OBSERVATION_TYPES: Final[dict[str, Domain]] = {}
+"""The domain of each type of observations whose domain is registered."""
+
+DOWNWARD: Final[set[str]] = {model.TYPE for model in _DOWNWARD}
+"""Types that only the cloud sends."""
+
+
+class BadContract(ValueError):
+    """A domain's description contradicts itself, or what is registered already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainContract:
+    """The messages of one domain beside its observations."""
+
+    name: Domain
+    events: tuple[type[Model], ...] = ()
+    """As gateways send them today."""
+    alarms: tuple[type[Model], ...] = ()
+    """Those of them that may come on the alarm lane."""
+    accepted: tuple[type[Model], ...] = ()
+    """Older versions of them, which are still taken."""
+    commands: tuple[type[Model], ...] = ()
+    """What the cloud may send to this domain's devices."""
+
+
+def type_of(model: type[Model]) -> str:
+    """The event type of a model. Raises ``BadContract`` where it names none."""
+    name = getattr(model, "TYPE", None)
+    if not isinstance(name, str):
+        raise BadContract(f"{model.__name__} names no event TYPE")
+    return name
+
+
+def observation_type(domain: Domain) -> str:
+    """The event type of a domain's observations; its data is a SenML pack."""
+    return f"city.vigil.{domain}.observation.v1"
+
+
+_contracts: Final[dict[Domain, DomainContract]] = {}
+
+
+def contracts() -> Sequence[DomainContract]:
+    """Every registered domain's, in the order of registration."""
+    return tuple(_contracts.values())
+
+
+def register(contract: DomainContract) -> None:
+    """Understand this domain's messages from now on. Idempotent. Raises ``BadContract``."""
+    known = _contracts.get(contract.name)
+    if known is not None:
+        if known != contract:
+            raise BadContract(f"domain {contract.name!r} is registered already, differently")
+        return
+    if not _NAME.fullmatch(contract.name) or contract.name in RESERVED:
+        raise BadContract(f"{contract.name!r} cannot be a domain's name")
+    if not set(contract.alarms) <= set(contract.events):
+        raise BadContract(f"{contract.name}: alarms that are not among its events")
+    models = (*contract.events, *contract.accepted, *contract.commands)
+    for name in (names := [type_of(model) for model in models]):
+        if not name.startswith(f"city.vigil.{contract.name}."):
+            raise BadContract(f"{name} does not begin with city.vigil.{contract.name}.")
+        if names.count(name) > 1 or name == observation_type(contract.name):
+            raise BadContract(f"{name} stands for two things")
+    _contracts[contract.name] = contract
+    PAYLOADS.update(zip(names, models, strict=True))
+    DOWNWARD.update(type_of(model) for model in contract.commands)
+    OBSERVATION_TYPES[observation_type(contract.name)] = contract.name
+
+
+def forget(contract: DomainContract) -> None:
+    """Take it away again: a test's domain ends with its test."""
+    del _contracts[contract.name], OBSERVATION_TYPES[observation_type(contract.name)]
+    for model in (*contract.events, *contract.accepted, *contract.commands):
+        del PAYLOADS[type_of(model)]
+        DOWNWARD.discard(type_of(model))
+
+
+@contextmanager
+def registered(contract: DomainContract) -> Iterator[None]:
+    """Registered for as long as the block lasts."""
+    register(contract)
+    try:
+        yield
+    finally:
+        forget(contract)
