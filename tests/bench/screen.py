@@ -83,8 +83,11 @@ def drive(gateway: Gateway, screens: list[Screen]) -> dict[int, float]:
     def publish(device: str, value: int) -> None:
         gateway.publish("observation", reading(gateway.name, next(numbers), device, value))
 
-    publish("fast", 0)
-    servers.eventually(lambda: all(one.shown for one in screens) or publish("fast", 0), "screens")
+    def all_show() -> bool:
+        publish("fast", 0)
+        return all(one.shown for one in screens)
+
+    servers.eventually(all_show, "screens")
     began = time.monotonic()
     for value in range(1, round(SECONDS * RATE) + 1):
         sent[value] = time.time()
