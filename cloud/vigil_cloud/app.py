@@ -16,10 +16,10 @@ from vigil_cloud.alerts.routes import router as alerts_router
 from vigil_cloud.checkin.administration import router as people_router
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
-from vigil_cloud.checkin.silence import silence_chore
+from vigil_cloud.checkin.silence import silence_job
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
-from vigil_cloud.domain.port import Chore, Handler
+from vigil_cloud.domain.port import Handler
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.addresses import PlainAddresses
@@ -29,14 +29,17 @@ from vigil_cloud.http.security_headers import SecurityHeaders
 from vigil_cloud.identity.administration import router as accounts_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.routes import router as dead_letters_router
+from vigil_cloud.jobs.platform import ingest_jobs, platform_jobs
+from vigil_cloud.jobs.port import Job
+from vigil_cloud.jobs.routes import router as jobs_router
 from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
 from vigil_cloud.notify.routes import router as channels_router
-from vigil_cloud.retention import Retention
+from vigil_cloud.retention import retention_job
 from vigil_cloud.services import Services
 from vigil_cloud.smoke.routes import router as smoke_router
-from vigil_cloud.smoke.service import SmokeHandler, smoke_chore
+from vigil_cloud.smoke.service import SmokeHandler, smoke_job
 from vigil_cloud.water.routes import router as water_router
 from vigil_cloud.water.service import WaterHandler
 
@@ -58,6 +61,7 @@ def _routers() -> list[APIRouter]:
         smoke_router,
         devices_router,
         dead_letters_router,
+        jobs_router,
         stream.router,
         screen.router,
     ]
@@ -91,10 +95,16 @@ def handlers(services: Services) -> list[Handler]:
     return [DevicesHandler(), NoiseHandler(), WaterHandler(), CheckinHandler(), SmokeHandler()]
 
 
-def chores(services: Services) -> list[Chore]:
-    """What the rooms do now and then, for ingest."""
+def jobs(services: Services, *, ingest: bool) -> list[Job]:
+    """What is done now and then, by one of all processes; ``ingest``: by one that has it."""
     offline_after = timedelta(seconds=services.settings.offline_after_s)
-    return [silence_chore(offline_after), smoke_chore()]
+    return [
+        *platform_jobs(),
+        *(ingest_jobs() if ingest else ()),
+        retention_job(),
+        silence_job(offline_after),
+        smoke_job(),
+    ]
 
 
 def openapi_document() -> dict[str, Any]:
@@ -122,19 +132,15 @@ def _application() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Notifications go out, and the feed is tidied, for as long as the application serves."""
+    """Notifications go out for as long as the application serves."""
     services: Services = app.state.services
     stop = threading.Event()
     run = Courier(services).run
     courier = threading.Thread(target=run, args=(stop,), name="courier", daemon=True)
     courier.start()
-    keep = Retention(services).run
-    threading.Thread(target=keep, args=(stop,), name="retention", daemon=True).start()
-    tidying = asyncio.create_task(stream.tidy(services))
     try:
         yield
     finally:
-        tidying.cancel()
         app.state.hub.close()
         stop.set()
         services.changed.announce()

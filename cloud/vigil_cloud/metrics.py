@@ -81,6 +81,22 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.job_runs = Counter(
+            "vigil_job_runs",
+            "Turns of background jobs in this process: done, failed, or lost to another process",
+            ["job", "outcome"],
+            registry=self.registry,
+        )
+        self.job_seconds = Histogram(
+            "vigil_job_seconds",
+            "How long a turn of a background job took",
+            ["job"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.jobs_wrong = Gauge(
+            "vigil_jobs_wrong", "Background jobs that fail or are late", registry=self.registry
+        )
         self.notifications = Counter(
             "vigil_notify_messages",
             "Messages handed to a notification service, by what became of them",

@@ -1,6 +1,6 @@
 """What is kept for how long: old rows, readings and packages are removed, class by class.
 
-Small transactions of its own thread, one after the other, never ingest's: an alarm waits for
+Small transactions of a background job, one after the other, never ingest's: an alarm waits for
 none of them longer than for one batch. What was removed is counted in the audit log in the
 same transaction, so that a crash in between leaves both or neither, and the next round goes
 on where this one stopped.
@@ -9,10 +9,10 @@ on where this one stopped.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 from sqlalchemy import ColumnElement, and_, delete, exists, not_, or_, select
@@ -28,13 +28,14 @@ from vigil_cloud.devices.models import Downlink
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import audit, looks
 from vigil_cloud.identity.models import AuditEntry, Look
+from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
+from vigil_schemas.errors import VigilError
 from vigil_schemas.senml import microseconds
 
 KEEPER: Final = "retention"
 """Who the audit log says removed it."""
-EVERY_S: Final = 3600.0
-BEGINS_AFTER_S: Final = 60.0
+EVERY: Final = timedelta(hours=1)
 BATCH: Final = 200
 BATCHES: Final = 50
 """Per class and round: what is left waits for the next."""
@@ -51,29 +52,49 @@ class Rule:
     batch: Callable[[datetime], int]
 
 
+class RetentionFailed(VigilError):
+    """Classes of what is kept could not be gone through; the others were."""
+
+    code: ClassVar[str] = "retention-failed"
+
+    def __init__(self, failed: Mapping[str, Exception]) -> None:
+        told = "; ".join(f"{name}: {type(error).__name__}" for name, error in failed.items())
+        super().__init__(f"not removed in this round: {told}")
+        self.classes = sorted(failed)
+
+
+def retention_job() -> Job:
+    """Hourly; a backlog takes many small transactions."""
+    return Job("retention", EVERY, _run, longest=EVERY)
+
+
+def _run(turn: Turn) -> None:
+    Retention(turn.services).keep(turn.stopping)
+
+
 class Retention:
-    """One per API process, on a thread of its own. Several at once do each other's work."""
+    """What is removed in one round. Several rounds at once do each other's work."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def run(self, stop: threading.Event) -> None:
-        """Until stopped. A store that is away is asked again in the next round."""
-        pause_s = BEGINS_AFTER_S
-        while not stop.wait(pause_s):
-            pause_s = EVERY_S
-            self.keep(stop)
-
     def keep(self, stop: threading.Event | None = None) -> dict[str, int]:
-        """One round; how much was removed of each class."""
+        """One round; how much was removed of each class. Raises ``RetentionFailed``, after all
+        others were gone through, and ``LeaseLost``."""
         removed: dict[str, int] = {}
+        failed: dict[str, Exception] = {}
         for rule in self.rules():
             try:
                 removed[rule.name] = self._apply(rule, stop)
+            except LeaseLost:
+                raise
             except Exception as error:  # one class that fails does not keep the others
                 _log.warning("retention-failed", what=rule.name, exc_info=error)
+                failed[rule.name] = error
         if found := {name: number for name, number in removed.items() if number}:
             _log.info("retention-removed", **found)
+        if failed:
+            raise RetentionFailed(failed)
         return removed
 
     def rules(self) -> list[Rule]:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final
 
 import structlog
@@ -21,7 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from vigil_cloud.app import chores, create_app, create_operations_app, handlers
+from vigil_cloud.app import create_app, create_operations_app, handlers, jobs
 from vigil_cloud.broker import EmbeddedBroker
 from vigil_cloud.capacity.connections import file_handles, most_connections, most_per_client
 from vigil_cloud.checkin import service as checkin
@@ -32,7 +33,8 @@ from vigil_cloud.http.guard import Guard, trusted_proxies
 from vigil_cloud.identity import secret_key
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
-from vigil_cloud.jobs.capacity import CapacityWatch
+from vigil_cloud.jobs import runner
+from vigil_cloud.jobs.runner import JobRunner
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
 
@@ -148,17 +150,19 @@ def settle_memory() -> None:
 @contextlib.contextmanager
 def running_ingest(services: Services, address: BrokerAddress) -> Iterator[Ingest]:
     """Ingest with every room's handlers."""
-    ingest = Ingest(services, handlers(services), address, chores(services))
+    ingest = Ingest(services, handlers(services), address)
     services.readiness["ingest"] = ingest.check
-    watch = CapacityWatch(services)
     settle_memory()
     ingest.start()
-    watch.start()
     try:
         yield ingest
     finally:
-        watch.stop()
         ingest.stop()
+
+
+def running_jobs(services: Services, *, ingest: bool) -> AbstractContextManager[JobRunner]:
+    """This process' share of the background work."""
+    return runner.running(services, jobs(services, ingest=ingest))
 
 
 def serve_api(services: Services, ready: Callable[[int], None]) -> None:

@@ -16,6 +16,7 @@ PlatformKind = Literal[
     "quota",
     "channel-failing",
     "device-conflict",
+    "job-failing",
 ]
 
 
@@ -81,6 +82,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         "Two gateways describe the same device. Rename one, or release the device from the gateway"
         " that no longer has it.",
         "兩台閘道器描述了同一個裝置。請更改其中一個的名稱，或將裝置從已不再擁有它的閘道器釋出。",
+    ),
+    "job-failing": Remedy(
+        "Something that the platform does by itself fails or is not done. Read its error (`GET"
+        " /api/v1/jobs`) and the log; check that ingest and the API run. It is tried again by"
+        " itself.",
+        "平台的背景工作執行失敗或無人執行。請查看其錯誤（`GET /api/v1/jobs`）與日誌，"
+        "並確認接收程序與 API 是否運作中。系統會自動重試。",
     ),
 }
 

@@ -13,15 +13,16 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.devices.models import Gateway
-from vigil_cloud.domain.port import Chore
+from vigil_cloud.jobs.port import Job, in_transaction
 
-EVERY_S: Final = 10.0
+EVERY: Final = timedelta(seconds=10)
 _AT_ONCE: Final = 500
 
 
-def silence_chore(offline_after: timedelta) -> Chore:
+def silence_job(offline_after: timedelta) -> Job:
     """Marks and unmarks visits; a station counts as silent after the platform's offline time."""
-    return Chore("visits-of-silent-stations", EVERY_S, partial(follow_stations, offline_after))
+    follow = partial(follow_stations, offline_after)
+    return Job("visits-of-silent-stations", EVERY, in_transaction(follow))
 
 
 def follow_stations(offline_after: timedelta, session: Session, now: datetime) -> bool:

@@ -26,7 +26,10 @@ def _serve(options: argparse.Namespace) -> int:
         serving.await_database(services, always=True)
         with serving.running_broker(services) as broker:
             address = serving.broker_address(settings, broker)
-            with serving.running_ingest(services, address):
+            with (
+                serving.running_ingest(services, address),
+                serving.running_jobs(services, ingest=True),
+            ):
                 serving.serve_api(
                     services,
                     lambda port: serving.say(
@@ -44,9 +47,10 @@ def _api(options: argparse.Namespace) -> int:
     with stores(options) as services:
         serving.await_database(services, always=False)
         host = services.settings.http_host
-        serving.serve_api(
-            services, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
-        )
+        with serving.running_jobs(services, ingest=False):
+            serving.serve_api(
+                services, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
+            )
     return serving.ended()
 
 
@@ -56,7 +60,10 @@ def _ingest(options: argparse.Namespace) -> int:
     with stores(options) as services:
         serving.await_database(services, always=False)
         address = serving.broker_address(services.settings, None)
-        with serving.running_ingest(services, address):
+        with (
+            serving.running_ingest(services, address),
+            serving.running_jobs(services, ingest=True),
+        ):
             where = f"mqtt://{address.host}:{address.port}"
             serving.serve_operations(services, lambda: serving.say(kind="ready", broker=where))
     return serving.ended()

@@ -22,6 +22,7 @@ ROOMS: Final = (
     "evidence",
     "identity",
     "ingest",
+    "jobs",
     "noise",
     "notify",
     "smoke",

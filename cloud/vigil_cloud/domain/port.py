@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -31,20 +31,6 @@ class Received:
     def time(self) -> datetime:
         """When it was said: the device's time, or that of receipt where the former is doubtful."""
         return self.envelope.time
-
-
-@dataclass(frozen=True, slots=True)
-class Chore:
-    """Something that a room does now and then in a transaction of its own, off every lane.
-
-    Several ingest processes each run it: it must be idempotent, and keep what it has to
-    remember in the database.
-    """
-
-    name: str
-    every_s: float
-    run: Callable[[Session, datetime], bool]
-    """Given the time; whether anything changed that screens should be told of."""
 
 
 class Complaint(NamedTuple):

@@ -28,7 +28,6 @@ from fastapi.responses import StreamingResponse
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.visibility import may_see_device
-from vigil_cloud.database.engine import writing
 from vigil_cloud.http.stream_hub import BATCH, Change, Ended, Hub, Inbox, changes_of, note_shown
 from vigil_cloud.identity.dependencies import ServicesDependency, current_session
 from vigil_cloud.identity.reader import Reader
@@ -37,25 +36,9 @@ from vigil_cloud.services import Services
 from vigil_schemas.types import isoformat_utc
 
 HEARTBEAT_S: Final = 15.0
-TIDY_EVERY_S: Final = 3600.0
 
 router = APIRouter(tags=["stream"])
 _log = structlog.get_logger(__name__)
-
-
-async def tidy(services: Services) -> None:
-    """Drop feed entries that nobody can resume from, now and then."""
-    while True:
-        try:
-            await run_in_threadpool(_prune, services)
-        except Exception as error:  # tried again at the next turn
-            _log.warning("feed-not-pruned", exc_info=error)
-        await asyncio.sleep(TIDY_EVERY_S)
-
-
-def _prune(services: Services) -> None:
-    with writing(services.sessions) as session:
-        feed.prune(session, services.now())
 
 
 @router.get(

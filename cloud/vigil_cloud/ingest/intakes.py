@@ -10,26 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import ClassVar, Final
 
 import structlog
-from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from vigil_cloud.alerts.refused_alarms import raise_refused_alarm
 from vigil_cloud.capacity.disk import Level
-from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices import watch
-from vigil_cloud.devices.seen import sweep
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
-from vigil_cloud.domain.port import Chore, Handler
+from vigil_cloud.domain.port import Handler
 from vigil_cloud.ingest.commit import Committer
-from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.letters import DeadLetters
-from vigil_cloud.ingest.models import DeadLetter, TakenEvent
 from vigil_cloud.ingest.queue import Waiting
 from vigil_cloud.ingest.subscriber import (
     RECEIVE_MAXIMUM,
@@ -57,9 +50,7 @@ BATCH: Final = {"event": 100}
 LEAST_ROOM: Final = {"alarm": Level.FULL, "event": Level.EVENTS, "observation": Level.LOW}
 """How filled the disk may be for each: alarms are stored while anything can be."""
 SEND_S: Final = 0.5
-SWEEP_S: Final = 5.0
-WATCH_S: Final = 15.0
-FORGET_S: Final = 3600.0
+MEND_S: Final = 5.0
 STOP_S: Final = 10.0
 """So long batches in hand may take at the end; a store that hangs would hold us for ever."""
 _log = structlog.get_logger(__name__)
@@ -138,11 +129,8 @@ class Ingest:
         services: Services,
         handlers: Sequence[Handler],
         address: BrokerAddress,
-        chores: Sequence[Chore] = (),
     ) -> None:
         self._services = services
-        self._chores = dict.fromkeys(chores, 0.0)
-        """When each is to be done next, by the monotonic clock."""
         self._address = address
         urgency = Urgency()
         self._intakes = [
@@ -194,32 +182,14 @@ class Ingest:
             self._housekeeper.join(max(0.0, deadline - time.monotonic()))
 
     def _keep_house(self) -> None:
+        """What hangs on this process' own connections; what any process can do is a job."""
         rounds = 0
         while not self._stopping.wait(SEND_S):
-            duties: list[Callable[[], None]] = [self.send_down]
-            if rounds % round(SWEEP_S / SEND_S) == 0:
-                duties += [intake.subscriber.mend for intake in self._intakes]
-                duties.append(self.sweep)
-            if rounds % round(WATCH_S / SEND_S) == 0:
-                duties.append(self.watch)
-            if rounds % round(FORGET_S / SEND_S) == 0:
-                duties.append(self.forget)
-            duties += self._due_chores()
-            for duty in duties:
-                self._do(duty)
+            self._do(self.send_down)
+            if rounds % round(MEND_S / SEND_S) == 0:
+                for intake in self._intakes:
+                    self._do(intake.subscriber.mend)
             rounds += 1
-
-    def _due_chores(self) -> list[Callable[[], None]]:
-        now = time.monotonic()
-        due = [chore for chore, at in self._chores.items() if at <= now]
-        self._chores.update({chore: now + chore.every_s for chore in due})
-        return [partial(self._run_chore, chore) for chore in due]
-
-    def _run_chore(self, chore: Chore) -> None:
-        with writing(self._services.sessions) as session:
-            changed = chore.run(session, self._services.now())
-        if changed:
-            self._services.changed.announce()
 
     @staticmethod
     def _do(duty: Callable[[], None]) -> None:
@@ -238,42 +208,6 @@ class Ingest:
                 return
         with writing(self._services.sessions) as session:
             send_waiting(session, publish, self._services.now())
-
-    def sweep(self) -> None:
-        """Notice silent gateways."""
-        services = self._services
-        now = services.now()
-        silent_since = now - timedelta(seconds=services.settings.offline_after_s)
-        with writing(services.sessions) as session:
-            silent = sweep(session, now, silent_since)
-        if silent:
-            _log.warning("gateways-silent", gateways=silent)
-            services.changed.announce()
-
-    def watch(self) -> None:
-        """Raise and clear what is wrong with gateways, their sources and our own certificate."""
-        services = self._services
-        settings = services.settings
-        limits = watch.Limits(
-            offline_after=timedelta(seconds=settings.offline_after_s),
-            source_failed_after=timedelta(seconds=settings.source_failed_after_s),
-        )
-        ends = certificate_end(settings.broker_certificate_file)
-        if watch.watch(services.sessions, limits, services.now(), ends):
-            services.changed.announce()
-
-    def forget(self) -> None:
-        """Drop event ids too old to be taken again, and dead letters that nobody will look at
-        any more."""
-        settings = self._services.settings
-        now = self._services.now()
-        # A repetition of what is older than this would be refused as stale.
-        horizon = now - timedelta(days=settings.stale_after_days + 1)
-        kept_since = now - timedelta(days=settings.dead_letter_days)
-        with writing(self._services.sessions) as session:
-            session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
-            session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
-            clear_forgotten(session, now)
 
 
 def _disk_bytes(services: Services) -> int | None:

@@ -5,13 +5,11 @@ Also keeps small what grows by itself: the marks of outbox openings that are ove
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
@@ -23,8 +21,6 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.ingest.epochs import compact
 from vigil_cloud.services import Services
 
-EVERY_S: Final = 5.0
-COMPACT_EVERY_S: Final = 60.0
 STANDS_FOR: Final = timedelta(minutes=10)
 """A share that nothing was dropped for in so long is kept again."""
 _CLOUD: Final = "cloud"
@@ -34,71 +30,52 @@ _MIB: Final = 1024 * 1024
 _log = structlog.get_logger(__name__)
 
 
-class CapacityWatch:
-    """One thread; any number of processes may run one, they say the same."""
+def tell_disk(services: Services) -> None:
+    """Raise and clear what is so now of this machine's disk; hold its reserve."""
+    services.disk.lay_by()
+    found = services.disk.room()
+    with services.sessions() as session:
+        low = bool(standing(session, "cloud-disk"))
+    if found.level is Level.OK and not low:
+        return
+    with writing(services.sessions) as session:
+        changed = _tell_disk(session, found, services.now())
+    if changed:
+        services.changed.announce()
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="capacity", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+def tell_shares(services: Services) -> None:
+    """Raise and clear who sends more than its share."""
+    now = services.now()
+    with services.sessions() as session:
+        late = _beyond_share(session, now)
+        stand = {row.detail["subject"] for row in standing(session, "quota")}
+    if not late and not stand:
+        return
+    changed = False
+    with writing(services.sessions) as session:
+        for gateway, counts in late.items():
+            changed |= _tell_share(session, gateway, counts, now)
+        for subject in stand - {gateway or _NOBODY for gateway in late}:
+            gateway = "" if subject == _NOBODY else subject
+            changed |= clear_platform(session, "quota", subject, now=now, gateway=gateway)
+    if changed:
+        services.changed.announce()
 
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
 
-    def _run(self) -> None:
-        rounds = 0
-        while True:
-            try:
-                self.look()
-                if rounds % round(COMPACT_EVERY_S / EVERY_S) == 0:
-                    self.compact()
-            except SQLAlchemyError as error:  # away, or full: readiness says so as well
-                _log.debug("capacity-not-looked-at", error=str(error)[:200])
-            except Exception:  # tried again at the next turn
-                _log.exception("capacity-not-looked-at")
-            rounds += 1
-            if self._stopping.wait(EVERY_S):
-                return
+def fold(services: Services) -> None:
+    """Fold marks of outbox openings that are over."""
+    with writing(services.sessions) as session:
+        folded = compact(session, services.settings.quotas.epochs, services.now())
+    if folded:
+        _log.info("epochs-compacted", marks=folded)
 
-    def look(self) -> None:
-        """Raise and clear what is so now."""
-        services = self._services
-        services.disk.lay_by()
-        found, now = services.disk.room(), services.now()
-        with services.sessions() as session:
-            late = self._beyond_share(session, now)
-            stand = {row.detail["subject"] for row in standing(session, "quota")}
-            low = bool(standing(session, "cloud-disk"))
-        if found.level is Level.OK and not low and not late and not stand:
-            return
-        with writing(services.sessions) as session:
-            changed = _tell_disk(session, found, now)
-            for gateway, counts in late.items():
-                changed |= _tell_share(session, gateway, counts, now)
-            for subject in stand - {gateway or _NOBODY for gateway in late}:
-                gateway = "" if subject == _NOBODY else subject
-                changed |= clear_platform(session, "quota", subject, now=now, gateway=gateway)
-        if changed:
-            services.changed.announce()
 
-    def compact(self) -> None:
-        """Fold marks of outbox openings that are over."""
-        services = self._services
-        with writing(services.sessions) as session:
-            folded = compact(session, services.settings.quotas.epochs, services.now())
-        if folded:
-            _log.info("epochs-compacted", marks=folded)
-
-    def _beyond_share(self, session: Session, now: datetime) -> dict[str, dict[str, int]]:
-        lately = session.scalars(
-            select(Dropped.gateway).where(Dropped.last > now - STANDS_FOR).distinct()
-        ).all()
-        return dropped_of(session, lately) if lately else {}
+def _beyond_share(session: Session, now: datetime) -> dict[str, dict[str, int]]:
+    lately = session.scalars(
+        select(Dropped.gateway).where(Dropped.last > now - STANDS_FOR).distinct()
+    ).all()
+    return dropped_of(session, lately) if lately else {}
 
 
 def _tell_disk(session: Session, found: Room, now: datetime) -> bool:

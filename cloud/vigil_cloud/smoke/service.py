@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -14,7 +14,8 @@ from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.domain.port import Chore, Received
+from vigil_cloud.domain.port import Received
+from vigil_cloud.jobs.port import Job, in_transaction
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.names import row_of
 from vigil_cloud.smoke.verdict import (
@@ -80,9 +81,10 @@ class SmokeHandler:
             call_fire(session, other, rings.condition if same else SECOND_ALARM, now)
 
 
-def smoke_chore() -> Chore:
+def smoke_job() -> Job:
     """Smoke that outlasts its self test becomes a fire, also where its gateway says no more."""
-    return Chore("smoke-outlasts-its-test", CHECK_EVERY_S, end_outlasted_tests)
+    every = timedelta(seconds=CHECK_EVERY_S)
+    return Job("smoke-outlasts-its-test", every, in_transaction(end_outlasted_tests))
 
 
 def end_outlasted_tests(session: Session, now: datetime) -> bool:

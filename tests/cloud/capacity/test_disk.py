@@ -22,7 +22,7 @@ from vigil_cloud.capacity.limits import MIB, DiskLimits
 from vigil_cloud.database.engine import writing
 from vigil_cloud.http import health
 from vigil_cloud.ingest.commit import Committer, Outcome
-from vigil_cloud.jobs.capacity import CapacityWatch
+from vigil_cloud.jobs import capacity
 
 LIMITS = DiskLimits()
 SIZES = st.integers(16 * MIB, 16 * 1024 * 1024 * MIB)
@@ -201,39 +201,38 @@ def standing(city: City, kind: str) -> list[AlertRow]:
         return list(session.scalars(rows))
 
 
-def watch_of(city: City, fake: Fake) -> CapacityWatch:
+def look(city: City, fake: Fake) -> None:
     object.__setattr__(city.services, "disk", fake.disk)
-    return CapacityWatch(city.services)
+    capacity.tell_disk(city.services)
+    capacity.tell_shares(city.services)
 
 
 def test_a_disk_that_fills_is_told_and_worse_is_told_again(city: City, fake: Fake) -> None:
-    watch = watch_of(city, fake)
-    watch.look()
+    look(city, fake)
     assert standing(city, "cloud-disk") == []
     fake.fill(180)
-    watch.look()
-    watch.look()
+    look(city, fake)
+    look(city, fake)
     (alert,) = standing(city, "cloud-disk")
     assert (alert.severity, alert.detail["level"]) == ("major", "low")
     fake.fill(60)
-    watch.look()
+    look(city, fake)
     (alert,) = standing(city, "cloud-disk")
     assert alert.severity == "critical"
     assert "readings and events wait" in alert.title
     fake.fill(900)
-    watch.look()
+    look(city, fake)
     assert standing(city, "cloud-disk") == []
 
 
 def test_who_sends_beyond_its_share_is_told_until_it_stops(city: City, fake: Fake) -> None:
-    watch = watch_of(city, fake)
     with writing(city.services.sessions) as session:
         count_dropped(session, "gw-east", "dead-letters", 7, 7000, city.time)
         count_dropped(session, "", "dead-letters", 1, 10, city.time)
-    watch.look()
+    look(city, fake)
     found = {alert.gateway: alert for alert in standing(city, "quota")}
     assert set(found) == {"gw-east", ""}
     assert found["gw-east"].detail["dropped"] == {"dead-letters": 7}
     city.later(minutes=11)
-    watch.look()
+    look(city, fake)
     assert standing(city, "quota") == []

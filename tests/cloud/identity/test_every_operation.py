@@ -130,6 +130,7 @@ TABLE = [
     Row("DELETE /api/v1/devices/{device}", OPERATE),
     Row("DELETE /api/v1/gateways/{gateway}", OPERATE),
     Row("GET /api/v1/channels", ADMINISTER),
+    Row("GET /api/v1/jobs", ADMINISTER),
     Row("DELETE /api/v1/channels/{name}", ADMINISTER),
     Row("GET /api/v1/accounts", ADMINISTER),
     Row("DELETE /api/v1/accounts/{username}", ADMINISTER),

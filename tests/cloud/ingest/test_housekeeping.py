@@ -9,8 +9,7 @@ from ingest_bench import NOW, Bench
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Downlink
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
-from vigil_cloud.ingest.intakes import Ingest
-from vigil_cloud.ingest.subscriber import BrokerAddress
+from vigil_cloud.jobs.platform import forget_old, sweep_silent
 
 
 def test_old_dead_letters_are_removed(bench: Bench) -> None:
@@ -18,18 +17,17 @@ def test_old_dead_letters_are_removed(bench: Bench) -> None:
     topic = f"vigil/v1/{new_name()}/event"
     writer = bench.writer()
     days = bench.services.settings.dead_letter_days
-    ingest = Ingest(bench.services, [], BrokerAddress("127.0.0.1", 1))
     writer.store([bench.arrived(topic, payload) for payload in (b"once", b"again")])
 
     bench.clock[0] = NOW + timedelta(days=days)
     writer.store([bench.arrived(topic, b"again")])
-    ingest.forget()
+    forget_old(bench.services)
     assert len(bench.dead_letters()) == 2
 
     bench.clock[0] += timedelta(seconds=1)
-    ingest.sweep()
+    sweep_silent(bench.services)
     assert len(bench.dead_letters()) == 2
-    ingest.forget()
+    forget_old(bench.services)
     assert [(one.payload, one.count) for one in bench.dead_letters()] == [(b"again", 2)]
 
 

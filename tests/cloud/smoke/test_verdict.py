@@ -55,7 +55,7 @@ def shown(city: City, condition: str) -> dict[str, Any]:
 def wait(city: City, ingest: CityIngest | None = None, **span: float) -> None:
     """Time passes, and a process that has just been started looks."""
     city.later(**span)
-    (ingest or CityIngest(city)).run_chores()
+    (ingest or CityIngest(city)).run_jobs()
 
 
 def test_smoke_during_a_self_test_is_for_the_home_alone(city: City) -> None:

@@ -1,4 +1,4 @@
-"""jobs: numbered changes and the newest readings
+"""jobs: numbered changes, the newest readings, leased jobs
 
 Revision: 0012, after 0011
 """
@@ -6,6 +6,7 @@ Revision: 0012, after 0011
 import sqlalchemy as sa
 from alembic import op
 
+from vigil_cloud.database.base import UtcDateTime
 
 revision = '0012'
 down_revision = '0011'
@@ -39,9 +40,26 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("newest_readings") as batch:
         batch.create_index(batch.f("ix_newest_readings_domain"), ["domain"])
+    op.create_table(
+        "jobs",
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("period_s", sa.Float(), nullable=False),
+        sa.Column("due", UtcDateTime(timezone=True), nullable=False),
+        sa.Column("token", sa.BigInteger(), nullable=False),
+        sa.Column("holder", sa.String(length=120), nullable=True),
+        sa.Column("leased_until", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("started", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("finished", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("succeeded", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("runs", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.String(length=400), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_jobs")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("jobs")
     op.drop_table("newest_readings")
     op.drop_table("changes")
     op.drop_table("change_head")

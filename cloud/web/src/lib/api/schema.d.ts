@@ -661,6 +661,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Jobs
+         * @description What the platform does by itself, when it last did, and when it is due again.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/noise/exceedances": {
         parameters: {
             query?: never;
@@ -1902,6 +1922,44 @@ export interface components {
         GatewayList: {
             /** Gateways */
             gateways: components["schemas"]["GatewayEntry"][];
+        };
+        /**
+         * JobEntry
+         * @description One periodic job, whichever process did it last.
+         */
+        JobEntry: {
+            /** Due */
+            due: string;
+            /** Error */
+            error: string | null;
+            /** Failures */
+            failures: number;
+            /** Finished */
+            finished: string | null;
+            /** Holder */
+            holder: string | null;
+            /** Leased Until */
+            leased_until: string | null;
+            /** Name */
+            name: string;
+            /** Period S */
+            period_s: number;
+            /** Runs */
+            runs: number;
+            /** Started */
+            started: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "failing" | "late";
+            /** Succeeded */
+            succeeded: string | null;
+        };
+        /** JobList */
+        JobList: {
+            /** Jobs */
+            jobs: components["schemas"]["JobEntry"][];
         };
         /**
          * LatestReading
@@ -3380,6 +3438,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
                 };
             };
             /** @description A problem document */

@@ -1,0 +1,178 @@
+"""Leases of jobs: taken, renewed, given back, and fenced. Pure of threads.
+
+Each statement is one short transaction. Times are the processes' own clocks; a clock that is
+wrong can make two processes believe that they hold a lease, which the token decides: whoever
+took it later may write, and nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, event, or_, select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.database.changes import follow_commits
+from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.jobs.models import JobRow
+from vigil_cloud.jobs.port import Job, LeaseLost
+
+LEASE: Final = timedelta(seconds=30)
+RENEW_EVERY: Final = LEASE / 3
+RETRY: Final = timedelta(seconds=30)
+"""A failed turn is repeated so soon, or after the period where that is shorter."""
+_ERROR: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to one turn."""
+
+    name: str
+    token: int
+
+
+def enter(sessions: sessionmaker[Session], jobs: Iterable[tuple[str, Job]], now: datetime) -> None:
+    """Make rows for jobs that are new; they are due at once."""
+    wanted = dict(jobs)
+    with sessions() as session:
+        rows = session.scalars(select(JobRow).where(JobRow.name.in_(wanted)))
+        known = {row.name: row.period_s for row in rows}
+    if all(known.get(name) == job.every.total_seconds() for name, job in wanted.items()):
+        return
+    with writing(sessions) as session:
+        insert_missing(
+            session,
+            JobRow,
+            [
+                {
+                    "name": name,
+                    "period_s": job.every.total_seconds(),
+                    "due": now,
+                    "token": 0,
+                    "runs": 0,
+                    "failures": 0,
+                }
+                for name, job in sorted(wanted.items())
+            ],
+        )
+        for name, job in sorted(wanted.items()):
+            if known.get(name, job.every.total_seconds()) != job.every.total_seconds():
+                session.execute(
+                    update(JobRow)
+                    .where(JobRow.name == name)
+                    .values(period_s=job.every.total_seconds(), due=now)
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A job that may be taken, as it was seen."""
+
+    name: str
+    token: int
+    leased_until: datetime | None
+
+
+def due(session: Session, names: Collection[str], now: datetime) -> list[Due]:
+    """Those that may be taken, the longest due first."""
+    rows = session.scalars(select(JobRow).where(JobRow.name.in_(names)).order_by(JobRow.due))
+    return [Due(row.name, row.token, row.leased_until) for row in rows if is_due(row, now)]
+
+
+def is_due(row: JobRow, now: datetime) -> bool:
+    """Due and nobody's. What lies farther ahead than anybody would write it was written by a
+    clock that was wrong, and is not waited for."""
+    wrongly_due = row.due > now + timedelta(seconds=row.period_s) + LEASE
+    until = row.leased_until
+    free = until is None or until <= now or until > now + 3 * LEASE
+    return free and (row.due <= now or wrongly_due)
+
+
+def take(sessions: sessionmaker[Session], found: Due, holder: str, now: datetime) -> Lease | None:
+    """``None`` where another was faster."""
+    until = JobRow.leased_until
+    same = until.is_(None) if found.leased_until is None else until == found.leased_until
+    with writing(sessions) as session:
+        token = session.scalar(
+            update(JobRow)
+            .where(JobRow.name == found.name, JobRow.token == found.token, same)
+            .values(
+                token=JobRow.token + 1,
+                holder=holder,
+                leased_until=now + LEASE,
+                started=now,
+                due=now,  # from here on it is late: what was before, nobody was there to do
+            )
+            .returning(JobRow.token)
+            .execution_options(synchronize_session=False)
+        )
+    return None if token is None else Lease(found.name, token)
+
+
+def renew(sessions: sessionmaker[Session], leases: Collection[Lease], now: datetime) -> set[Lease]:
+    """Keep them for longer; those that were lost."""
+    if not leases:
+        return set()
+    ours = or_(*(_is(lease) for lease in leases))
+    with writing(sessions) as session:
+        held = {
+            Lease(name, token)
+            for name, token in session.execute(select(JobRow.name, JobRow.token).where(ours))
+        }
+        # One whose turn is committing is held by that itself, and renewed at the next round.
+        free = session.scalars(
+            select(JobRow.name).where(ours).with_for_update(skip_locked=True)
+        ).all()
+        session.execute(
+            update(JobRow).where(JobRow.name.in_(free)).values(leased_until=now + LEASE)
+        )
+    return set(leases) - held
+
+
+def finish(sessions: sessionmaker[Session], lease: Lease, error: str | None, now: datetime) -> bool:
+    """Write down how the turn ended and when the next is due; ``False`` where the lease was
+    another's by then."""
+    with writing(sessions) as session:
+        row = session.scalar(select(JobRow).where(_is(lease)).with_for_update())
+        if row is None:
+            return False
+        period = timedelta(seconds=row.period_s)
+        row.leased_until, row.finished, row.runs = None, now, row.runs + 1
+        if error is None:
+            row.succeeded, row.failures, row.error = now, 0, None
+            row.due = max(row.due + period, now)
+        else:
+            row.failures, row.error = row.failures + 1, error[:_ERROR]
+            row.due = now + min(period, RETRY)
+    return True
+
+
+class Fence:
+    """Sessions whose transactions commit only while a lease is held. One per job and process."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self.lease: Lease | None = None
+        self.sessions: sessionmaker[Session] = sessionmaker(**sessions.kw)
+        # Before the change's number is drawn, after which nothing more may be locked.
+        event.listen(self.sessions, "before_commit", self._check)
+        follow_commits(self.sessions)
+
+    def _check(self, session: Session) -> None:
+        if session.in_nested_transaction():
+            return
+        session.flush()
+        lease = self.lease
+        assert lease is not None  # noqa: S101 - a turn has its lease for as long as it runs
+        # Locked until the commit: nobody takes the job over in between.
+        found = session.scalar(select(JobRow.token).where(_is(lease)).with_for_update())
+        if found is None:
+            raise LeaseLost(lease.name)
+
+
+def _is(lease: Lease) -> ColumnElement[bool]:
+    return and_(JobRow.name == lease.name, JobRow.token == lease.token)

@@ -1,0 +1,88 @@
+"""The platform's own jobs. Domains hand in theirs through their descriptors."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.certificates import certificate_end
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices import watch
+from vigil_cloud.devices.seen import sweep
+from vigil_cloud.ingest.dead_letters import clear_forgotten
+from vigil_cloud.ingest.models import DeadLetter, TakenEvent
+from vigil_cloud.jobs import capacity
+from vigil_cloud.jobs.port import Job, Turn, in_transaction
+from vigil_cloud.services import Services
+
+HOUR: Final = timedelta(hours=1)
+_log = structlog.get_logger(__name__)
+
+
+def platform_jobs() -> list[Job]:
+    """What any process can do."""
+    return [
+        Job("feed-pruned", HOUR, in_transaction(_prune_feed)),
+        Job("silent-gateways", timedelta(seconds=5), lambda turn: sweep_silent(turn.services)),
+        Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
+        Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
+        Job("shares", timedelta(seconds=5), lambda turn: capacity.tell_shares(turn.services)),
+        Job(
+            "disk",
+            timedelta(seconds=5),
+            lambda turn: capacity.tell_disk(turn.services),
+            each_machine=True,
+        ),
+    ]
+
+
+def ingest_jobs() -> list[Job]:
+    """What only a process with ingest can do: its machine has the certificate for the broker."""
+    return [Job("gateways-watched", timedelta(seconds=15), _watch_gateways)]
+
+
+def sweep_silent(services: Services) -> None:
+    """Notice gateways that fell silent."""
+    now = services.now()
+    silent_since = now - timedelta(seconds=services.settings.offline_after_s)
+    with writing(services.sessions) as session:
+        silent = sweep(session, now, silent_since)
+    if silent:
+        _log.warning("gateways-silent", gateways=silent)
+        services.changed.announce()
+
+
+def forget_old(services: Services) -> None:
+    """Drop event ids too old to be taken again, and dead letters that nobody will look at any
+    more."""
+    settings = services.settings
+    now = services.now()
+    # A repetition of what is older than this would be refused as stale.
+    horizon = now - timedelta(days=settings.stale_after_days + 1)
+    kept_since = now - timedelta(days=settings.dead_letter_days)
+    with writing(services.sessions) as session:
+        session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
+        session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
+        clear_forgotten(session, now)
+
+
+def _watch_gateways(turn: Turn) -> None:
+    """Raise and clear what is wrong with gateways, their sources and our own certificate."""
+    services, settings = turn.services, turn.services.settings
+    limits = watch.Limits(
+        offline_after=timedelta(seconds=settings.offline_after_s),
+        source_failed_after=timedelta(seconds=settings.source_failed_after_s),
+    )
+    ends = certificate_end(settings.broker_certificate_file)
+    if watch.watch(services.sessions, limits, turn.now, ends):
+        services.changed.announce()
+
+
+def _prune_feed(session: Session, now: datetime) -> bool:
+    feed.prune(session, now)
+    return False
