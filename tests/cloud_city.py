@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from servers import eventually
 from vigil_cloud.app import create_app, handlers
-from vigil_cloud.checkin.service import add_person, give_tag
+from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.config import Settings, load
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.migrate import upgrade
@@ -30,6 +30,7 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.consents import grant
 from vigil_cloud.identity.models import Guardian
 from vigil_cloud.identity.passwords import hash_password
+from vigil_cloud.identity.persons import add_person
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, add_account, set_gateway_token
 from vigil_cloud.stores import build_services

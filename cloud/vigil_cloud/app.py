@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from vigil_cloud.alerts.routes import router as alerts_router
-from vigil_cloud.checkin.administration import router as people_router
+from vigil_cloud.checkin.administration import router as tags_router
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
 from vigil_cloud.checkin.silence import silence_job
@@ -27,6 +27,8 @@ from vigil_cloud.http.body_limit import BodyLimit
 from vigil_cloud.http.compression import Compression
 from vigil_cloud.http.security_headers import SecurityHeaders
 from vigil_cloud.identity.administration import router as accounts_router
+from vigil_cloud.identity.guardian_routes import router as guardians_router
+from vigil_cloud.identity.person_routes import router as persons_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.routes import router as dead_letters_router
 from vigil_cloud.jobs.platform import ingest_jobs, platform_jobs
@@ -52,8 +54,10 @@ def _routers() -> list[APIRouter]:
         identity_router,
         alerts_router,
         evidence_router,
+        guardians_router,
+        persons_router,
         checkin_router,
-        people_router,
+        tags_router,
         accounts_router,
         channels_router,
         noise_router,

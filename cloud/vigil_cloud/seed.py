@@ -29,7 +29,7 @@ from vigil_cloud.checkin import service as checkin
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import revoked
 from vigil_cloud.devices.seen import enrol
-from vigil_cloud.identity import consents, person_keys
+from vigil_cloud.identity import consents, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.roles import Role
@@ -212,7 +212,7 @@ def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None
     for person in seed.person:
         if person.key in gone:
             continue
-        checkin.add_person(session, cipher, key=person.key, name=person.name, now=now)
+        persons.add_person(session, cipher, key=person.key, name=person.name, now=now)
         for username in person.guardians:
             consents.add_guardian(
                 session,
@@ -224,7 +224,7 @@ def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None
     for tag in seed.tag:
         if tag.person in gone:
             continue
-        if tag.person not in keys and not checkin.enrolled(session, tag.person):
+        if tag.person not in keys and not persons.enrolled(session, tag.person):
             raise BadSeed(f"tag {tag.tag}: there is no person {tag.person!r}")
         checkin.give_tag(session, tag.tag, tag.person, by=SEEDER, now=now)
     for wanted in seed.consent:

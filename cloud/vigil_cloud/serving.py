@@ -25,12 +25,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from vigil_cloud.app import create_app, create_operations_app, handlers, jobs
 from vigil_cloud.broker import EmbeddedBroker
 from vigil_cloud.capacity.connections import file_handles, most_connections, most_per_client
-from vigil_cloud.checkin import service as checkin
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
 from vigil_cloud.database.migrate import check, upgrade
 from vigil_cloud.http.acceptor import GuardedServer
 from vigil_cloud.http.guard import Guard, trusted_proxies
-from vigil_cloud.identity import secret_key
+from vigil_cloud.identity import persons, secret_key
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.jobs import runner
@@ -62,7 +61,7 @@ def prepare_database(services: Services, *, always: bool) -> None:
     _check_key(services)
     prepare_tables(services, always=always)
     _check_key(services)
-    checkin.give_own_keys(services)
+    persons.give_own_keys(services)
 
 
 def prepare_tables(services: Services, *, always: bool) -> None:

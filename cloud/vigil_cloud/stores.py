@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from vigil_cloud.alerts.flood import MOST
+from vigil_cloud.alerts.personal import AlertsOfPersons
 from vigil_cloud.capacity.disk import Disk
 from vigil_cloud.capacity.probe import probe
+from vigil_cloud.checkin.personal import TagsAndVisits
 from vigil_cloud.config import ConfigurationError, Settings
 from vigil_cloud.database.engine import build_engine, build_sessions
+from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
+from vigil_cloud.ingest.personal import LettersThatName
 from vigil_cloud.objects.folder import FolderObjects
 from vigil_cloud.objects.port import Objects
 from vigil_cloud.objects.s3 import S3Objects
@@ -19,6 +24,13 @@ from vigil_cloud.services import Services, utc_now
 from vigil_cloud.timeseries.influx import InfluxTimeSeries
 from vigil_cloud.timeseries.port import TimeSeries
 from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
+
+PERSONAL_RECORDS: Final[tuple[PersonalRecords, ...]] = (
+    AlertsOfPersons(),
+    TagsAndVisits(),
+    LettersThatName(),
+)
+"""Alerts first: their lock is the first of every transaction that takes it."""
 
 
 def build_timeseries(settings: Settings) -> TimeSeries:
@@ -61,7 +73,9 @@ def build_services(settings: Settings, now: Callable[[], datetime] = utc_now) ->
     services = Services(
         settings=settings,
         engine=engine,
-        sessions=build_sessions(engine, **{MOST: settings.quotas.alerts_a_minute}),
+        sessions=build_sessions(
+            engine, **{MOST: settings.quotas.alerts_a_minute, RECORDS: PERSONAL_RECORDS}
+        ),
         timeseries=timeseries,
         objects=objects,
         now=now,

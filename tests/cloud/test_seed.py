@@ -11,11 +11,11 @@ from sqlalchemy import select
 
 from cloud_city import GATEWAY, TAG, City
 from vigil_cloud import seed
-from vigil_cloud.checkin.erasure import erase
-from vigil_cloud.checkin.models import Person, Tag
+from vigil_cloud.checkin.models import Tag
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import removal
-from vigil_cloud.identity.models import Consent, GatewayToken, Guardian
+from vigil_cloud.identity.erasure import erase
+from vigil_cloud.identity.models import Consent, GatewayToken, Guardian, Person
 from vigil_cloud.identity.sessions import digest, gateway_of_token
 
 FILE = Path(__file__).parents[2] / "docs/deployment/seed.toml"

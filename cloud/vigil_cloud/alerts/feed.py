@@ -7,9 +7,9 @@ people, and lets two sides of a join (an event and its evidence) see each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import FeedEntry, FeedHead
 
-Kind = Literal["alert", "visit", "rights"]
+Kind = Literal["alert", "visit"]
 KEPT = timedelta(days=2)
 """How far back ``Last-Event-ID`` can reach."""
+_PAGE: Final = 200
 
 
 def lock(session: Session) -> None:
@@ -65,6 +66,13 @@ def after(session: Session, number: int, limit: int = 500) -> list[FeedEntry]:
             .limit(limit)
         )
     )
+
+
+def forget(session: Session, keys: Sequence[str]) -> None:
+    """Things that are erased: their keys may be somebody's."""
+    for first in range(0, len(keys), _PAGE):
+        some = FeedEntry.key.in_(keys[first : first + _PAGE])
+        session.execute(delete(FeedEntry).where(some))
 
 
 def oldest(session: Session) -> int | None:

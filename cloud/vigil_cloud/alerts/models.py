@@ -101,7 +101,7 @@ class FeedEntry(Base):
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[str] = mapped_column(String(16))
-    """``alert``, ``visit``, or ``rights``: who may see a person has changed."""
+    """``alert`` or ``visit``."""
     key: Mapped[str] = mapped_column(String(130))
 
 

@@ -32,10 +32,10 @@ from vigil_cloud.alerts.work import HEAVIEST, severity_of, work_of, worse
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import looks, person_keys
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.persons import NAME_COLUMN
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.models import Channel, Delivery
 
-PERSON_NAME_COLUMN = "person.name"
 """What a person's name is sealed under, in ``alerts`` as in ``persons``."""
 
 
@@ -193,7 +193,7 @@ def titles(
     session = session or object_session(row)
     assert session is not None  # noqa: S101 - rows are shown in the transaction that read them
     keys = person_keys.of(session, cipher, row.person_key)
-    name = keys.open(PERSON_NAME_COLUMN, row.person_name)
+    name = keys.open(NAME_COLUMN, row.person_name)
     return row.title.replace("{person}", name), row.title_zh.replace("{person}", name), name
 
 

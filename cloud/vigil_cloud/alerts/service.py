@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, flood, lifecycle
@@ -386,16 +386,6 @@ def _next(state: State, action: Action, until: datetime | None, now: datetime) -
             return lifecycle.unshelve(state, now)
         case "out-of-service" | "in-service":
             return lifecycle.set_service(state, action == "out-of-service")
-
-
-def rename(session: Session, person_key: str, sealed: bytes) -> None:
-    """The person's name as it is sealed now, in every alert about them."""
-    session.execute(
-        update(AlertRow)
-        .where(AlertRow.person_key == person_key)
-        .values(person_name=sealed)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def evidence_stored(session: Session, gateway: str, sha256: str, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Persons, the tags they carry, and their visits to stations."""
+"""The tags that persons carry, and their visits to stations."""
 
 from __future__ import annotations
 
@@ -7,18 +7,7 @@ from datetime import datetime
 from sqlalchemy import Float, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
-
-
-class Person(Base):
-    """Somebody who carries a beacon. Known elsewhere by ``key`` only."""
-
-    __tablename__ = "persons"
-
-    key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[bytes] = mapped_column(Sealed("person.name"))
-    """Sealed under the person's own key; see ``identity.person_keys``."""
-    created: Mapped[datetime]
+from vigil_cloud.database.base import Base
 
 
 class Tag(Base):

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.checkin.models import Person, Visit
+from vigil_cloud.checkin.models import Visit
+from vigil_cloud.identity import persons
 from vigil_schemas.checkin import DOMAIN
 from vigil_schemas.types import isoformat_utc
 
@@ -22,7 +23,6 @@ def tell_relatives(
 
     The caller holds ``feed.lock``.
     """
-    person = session.get(Person, visit.person_key)
     place = place_of(session, visit.device)
     ended = visit.departed or visit.silent_since
     title, title_zh = _titles(visit, place.name, place.name_zh)
@@ -43,7 +43,7 @@ def tell_relatives(
             detail=_detail(visit),
             marks=marks or {},
             person_key=visit.person_key,
-            person_name=person.name if person else None,
+            person_name=persons.sealed_name(session, visit.person_key or ""),
             latitude=place.latitude,
             longitude=place.longitude,
         ),

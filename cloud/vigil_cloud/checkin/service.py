@@ -5,29 +5,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import Place, place_of
-from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
-from vigil_cloud.alerts.service import rename
-from vigil_cloud.checkin.models import Person, Tag, Visit
+from vigil_cloud.checkin.models import Tag, Visit
 from vigil_cloud.checkin.relatives import tell_relatives
-from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.domain.port import Received
-from vigil_cloud.identity import audit, looks, person_keys
-from vigil_cloud.identity.cipher import Cipher, Undecipherable
-from vigil_cloud.identity.models import PersonKey
-from vigil_cloud.services import Services
+from vigil_cloud.identity import audit, looks
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.types import isoformat_utc
 
 LONGEST_FOOTPRINT: Final = timedelta(days=62)
 MOST_VISITS: Final = 5000
-_log = structlog.get_logger(__name__)
 
 
 class CheckinHandler:
@@ -109,50 +101,6 @@ def _corrected(
     return min(arrived, last_seen), last_seen, offset_s
 
 
-def add_person(session: Session, cipher: Cipher, *, key: str, name: str, now: datetime) -> None:
-    """Enrol a person, or give a known one another name, also in their alerts.
-
-    Raises ``PersonErased``, ``WrongSecretKey``.
-    """
-    sealed = person_keys.make(session, cipher, key, now).seal(PERSON_NAME_COLUMN, name)
-    person = session.get(Person, key)
-    if person is None:
-        session.add(Person(key=key, name=sealed, created=now))
-        session.flush()
-    else:
-        person.name = sealed
-        rename(session, key, sealed)
-
-
-def give_own_keys(services: Services) -> None:
-    """Names that an older version sealed under the secret key are sealed under their person's
-    own. Asked at each start; does nothing as a rule."""
-    unkeyed = (
-        select(Person)
-        .outerjoin(PersonKey, PersonKey.person_key == Person.key)
-        .where(PersonKey.person_key.is_(None))
-    )
-    with services.sessions() as session:
-        keys = session.scalars(unkeyed.with_only_columns(Person.key)).all()
-    cipher, now = Cipher(services.settings.secret), services.now()
-    for key in keys:
-        with writing(services.sessions) as session:
-            person = session.get(Person, key)
-            if person is None or session.get(PersonKey, key) is not None:
-                continue
-            try:
-                name = cipher.open(PERSON_NAME_COLUMN, person.name)
-            except Undecipherable:  # the key was adopted without it: it waits for another name
-                _log.warning("name-unreadable", person=key)
-                continue
-            add_person(session, cipher, key=key, name=name, now=now)
-
-
-def enrolled(session: Session, key: str) -> bool:
-    """Whether this person is known."""
-    return session.get(Person, key) is not None
-
-
 def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datetime) -> None:
     """The tag is this person's from now on; visits before stay whose they were.
 
@@ -174,14 +122,6 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
                 subject=tag,
                 person_key=key,
             )
-
-
-def name_of(session: Session, cipher: Cipher, person_key: str) -> str:
-    """The opened name; the key where the person is not enrolled."""
-    person = session.get(Person, person_key)
-    if person is None:
-        return person_key
-    return person_keys.of(session, cipher, person_key).open(PERSON_NAME_COLUMN, person.name)
 
 
 def footprints(

@@ -41,9 +41,9 @@ def _guardians(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
-    from vigil_cloud.checkin.enrolment import require_enrolled
     from vigil_cloud.database.engine import writing
     from vigil_cloud.identity.consents import add_guardian
+    from vigil_cloud.identity.persons import require_enrolled
     from vigil_cloud.identity.service import account_named
 
     with opened(options) as services, writing(services.sessions) as session:
@@ -86,9 +86,9 @@ def _consents(options: argparse.Namespace) -> int:
 
 
 def _grant(options: argparse.Namespace) -> int:
-    from vigil_cloud.checkin.enrolment import require_enrolled
     from vigil_cloud.database.engine import writing
     from vigil_cloud.identity.consents import grant
+    from vigil_cloud.identity.persons import require_enrolled
     from vigil_cloud.identity.service import find_account
 
     with opened(options) as services, writing(services.sessions) as session:
@@ -109,14 +109,11 @@ def _grant(options: argparse.Namespace) -> int:
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    from vigil_cloud.alerts import feed
     from vigil_cloud.database.engine import writing
     from vigil_cloud.identity.consents import revoke
 
     with opened(options) as services, writing(services.sessions) as session:
         now = services.now()
-        feed.lock(session)
         revoke(session, person_key=options.person, consent_id=options.number, by=OPERATOR, now=now)
-        feed.append(session, "rights", options.person, now)  # open pages forget what they show
     print(json.dumps({"person": options.person, "revoked": options.number}))
     return 0

@@ -41,9 +41,9 @@ def _person_list(options: argparse.Namespace) -> int:
 
 
 def _person_add(options: argparse.Namespace) -> int:
-    from vigil_cloud.checkin.enrolment import enrol
     from vigil_cloud.database.engine import writing
     from vigil_cloud.identity.cipher import Cipher
+    from vigil_cloud.identity.persons import enrol
 
     with opened(options) as services, writing(services.sessions) as session:
         cipher = Cipher(services.settings.secret)
@@ -53,9 +53,9 @@ def _person_add(options: argparse.Namespace) -> int:
 
 
 def _rotate(options: argparse.Namespace) -> int:
-    from vigil_cloud.checkin.enrolment import rotate_key
     from vigil_cloud.database.engine import writing
     from vigil_cloud.identity.cipher import Cipher
+    from vigil_cloud.identity.persons import rotate_key
 
     with opened(options) as services, writing(services.sessions) as session:
         cipher = Cipher(services.settings.secret)
@@ -65,7 +65,7 @@ def _rotate(options: argparse.Namespace) -> int:
 
 
 def _erase(options: argparse.Namespace) -> int:
-    from vigil_cloud.checkin.erasure import erase
+    from vigil_cloud.identity.erasure import erase
 
     with opened(options) as services:
         done = erase(services, options.person, by=OPERATOR)

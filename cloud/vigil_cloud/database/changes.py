@@ -22,7 +22,9 @@ from sqlalchemy.orm.unitofwork import UOWTransaction
 from vigil_cloud.database.models import Change, ChangeHead
 from vigil_cloud.database.upsert import insert, insert_missing
 
-Kind = Literal["reading", "device", "gateway"]
+Kind = Literal["reading", "device", "gateway", "rights"]
+RIGHTS: Final[tuple[Kind, str]] = ("rights", "")
+"""Who may see what has changed, for anybody."""
 _PENDING: Final = "announced"
 
 
@@ -49,6 +51,18 @@ def announce(session: Session, kind: Kind, keys: Iterable[str]) -> None:
 def head(session: Session) -> int:
     """The last number whose changes can all be seen; 0 before the first."""
     return session.scalar(select(ChangeHead.number)) or 0
+
+
+def number_of(session: Session, thing: tuple[Kind, str]) -> int:
+    """At which number one thing changed last; 0 where it never was announced."""
+    kind, key = thing
+    query = select(Change.number).where(Change.kind == kind, Change.key == key)
+    return session.scalar(query) or 0
+
+
+def announce_rights(session: Session) -> None:
+    """For statements that change many rows at once; objects announce themselves."""
+    announce(session, RIGHTS[0], (RIGHTS[1],))
 
 
 def after(session: Session, position: Position, limit: int) -> list[Announced]:

@@ -66,7 +66,8 @@ class DeviceWatch:
             found = changes.after(session, self._position, AT_ONCE)
             keys: dict[str, list[str]] = {"reading": [], "device": [], "gateway": []}
             for one in found:
-                keys[one.kind].append(one.key)
+                if one.kind in keys:
+                    keys[one.kind].append(one.key)
             news = (
                 *self._devices(session, keys["device"], keys["gateway"]),
                 *self._readings(session, keys["reading"]),

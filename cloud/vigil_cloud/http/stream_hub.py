@@ -29,6 +29,7 @@ from vigil_cloud.alerts.schema import VisitEntry
 from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.routes import visit_entry
+from vigil_cloud.database.changes import RIGHTS, number_of
 from vigil_cloud.database.engine import writing
 from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.identity.cipher import Cipher
@@ -165,6 +166,7 @@ class Hub:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.cipher = Cipher(services.settings.secret)
         self.rights = Rights()
+        self._rights_number = 0
 
     @contextmanager
     def subscribe(self, session: str, account_id: int) -> Iterator[Inbox]:
@@ -242,11 +244,13 @@ class Hub:
         """What happened since, and who may see it. ``None``: nothing, and all rights as before."""
         with self._services.sessions() as session:
             head = feed.head(session)
+            number, self._rights_number = self._rights_number, number_of(session, RIGHTS)
             if position is None:
                 return Look(self._ask(sessions), after=head, head=head)
             entries = feed.after(session, position, BATCH) if head != position else []
             if not entries:
-                if time.monotonic() - self.rights.asked < RIGHTS_EVERY_S:
+                settled = number == self._rights_number
+                if settled and time.monotonic() - self.rights.asked < RIGHTS_EVERY_S:
                     return None
                 before = self.rights.readers
                 rights = self._ask(sessions)

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.database.changes import announce_rights
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.errors import NoConsent
 from vigil_cloud.identity.models import Account, Consent, Guardian
@@ -47,7 +48,7 @@ def require_guardian(session: Session, reader: Reader, person_key: str) -> None:
 def add_guardian(
     session: Session, *, person_key: str, account: Account, by: str, now: datetime
 ) -> None:
-    """Let an account decide for a person. Again changes nothing."""
+    """Let an account decide for a person. Idempotent."""
     if person_key in guarded_by(session, account.id):
         return
     session.add(Guardian(person_key=person_key, account_id=account.id))
@@ -84,6 +85,7 @@ def remove_guardian(
     ).first()
     if removed is None:
         raise NotFound(f"{account.username!r} is no guardian of this person.")
+    announce_rights(session)
     audit.append(
         session,
         at=now,

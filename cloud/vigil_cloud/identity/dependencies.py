@@ -92,4 +92,5 @@ def authenticated_gateway(
     return gateway
 
 
+PersonKey = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 AuthenticatedGateway = Annotated[str, Depends(authenticated_gateway)]

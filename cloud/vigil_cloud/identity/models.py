@@ -9,9 +9,17 @@ from sqlalchemy import JSON, ForeignKey, Index, Integer, String, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.changes import RIGHTS, Kind
 
 
-class Account(Base):
+class _Rights:
+    """Rows that decide who may see what: a change is announced, and open streams ask anew."""
+
+    def announces(self) -> tuple[Kind, str]:
+        return RIGHTS
+
+
+class Account(_Rights, Base):
     """A person who signs in. Roles are a list of ``Role`` values."""
 
     __tablename__ = "accounts"
@@ -61,7 +69,19 @@ class GatewayToken(Base):
     created: Mapped[datetime]
 
 
-class Consent(Base):
+class Person(Base):
+    """Somebody whom the city looks after: who carries a beacon, or lives in a home that is
+    watched. Known elsewhere by ``key`` only."""
+
+    __tablename__ = "persons"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[bytes] = mapped_column(Sealed("person.name"))
+    """Sealed under the person's own key; see ``identity.person_keys``."""
+    created: Mapped[datetime]
+
+
+class Consent(_Rights, Base):
     """One relative may know where one person is, until it expires or is revoked."""
 
     __tablename__ = "consents"
@@ -77,7 +97,7 @@ class Consent(Base):
     revoked: Mapped[datetime | None]
 
 
-class Guardian(Base):
+class Guardian(_Rights, Base):
     """Who acts for a person: grants and revokes consents and sees who looked."""
 
     __tablename__ = "guardians"

@@ -147,3 +147,36 @@ class AuditLines(BaseModel):
 
     entries: list[AuditLine]
     next: Annotated[int | None, Field(description="null on the last page")]
+
+
+class PersonEntry(BaseModel):
+    """A person whom the reader may follow, or guards, or both."""
+
+    key: str
+    name: str
+    guardian: bool
+    consent_expires: UtcDatetime | None
+    """Null: the reader decides for this person but may not see where they are."""
+
+
+class NewPerson(BaseModel):
+    """How the person is called; sealed under a key of their own."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00]*$")]
+
+
+class ErasureEntry(BaseModel):
+    """What was removed, by kind. ``complete``: free pages and logs of the files are clean as
+    well; else `vigil-cloud person erase` again in a quiet hour finishes it."""
+
+    person: str
+    removed: dict[str, int]
+    complete: bool
+
+
+class PersonList(BaseModel):
+    """By name."""
+
+    people: list[PersonEntry]

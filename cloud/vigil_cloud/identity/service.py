@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.changes import announce_rights
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import attempts, passwords, sessions
 from vigil_cloud.identity.audit import append, lock
@@ -206,6 +207,7 @@ def remove_account(session: Session, username: str, *, by: str, now: datetime) -
             person_key=person_key,
         )
     session.execute(delete(Account).where(Account.id == account.id))
+    announce_rights(session)
 
 
 def sign_out_everywhere(services: Services, account_id: int, username: str) -> None:

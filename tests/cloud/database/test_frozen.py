@@ -19,14 +19,13 @@ from sqlalchemy import JSON, Boolean, DateTime, Engine, MetaData, insert, select
 
 from cloud_city import GATEWAY, KEY, NAME, SECRET, TAG, City
 from vigil_cloud import serving
-from vigil_cloud.checkin.models import Person
-from vigil_cloud.checkin.service import name_of
 from vigil_cloud.database.engine import build_engine
 from vigil_cloud.database.migrate import differences, upgrade
 from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import BY_PERSONS_KEY, Cipher
-from vigil_cloud.identity.models import SecretKeyMark
+from vigil_cloud.identity.models import Person, SecretKeyMark
+from vigil_cloud.identity.persons import name_of
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.notify import parcels
 from vigil_cloud.notify.models import Channel, Delivery

@@ -12,8 +12,6 @@ from sqlalchemy import LargeBinary, Table, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud import serving
-from vigil_cloud.checkin.models import Person
-from vigil_cloud.checkin.service import add_person, name_of
 from vigil_cloud.config import load
 from vigil_cloud.database.base import Sealed, UtcDateTime
 from vigil_cloud.database.engine import build_engine, build_sessions, writing
@@ -21,7 +19,9 @@ from vigil_cloud.database.migrate import upgrade
 from vigil_cloud.database.registry import metadata
 from vigil_cloud.identity import audit, secret_key
 from vigil_cloud.identity.cipher import BY_PERSONS_KEY, BY_SECRET_KEY, Cipher, Undecipherable
-from vigil_cloud.identity.models import Account, AccountSession, PersonKey, SecretKeyMark
+from vigil_cloud.identity.models import Account, AccountSession, Person, PersonKey, SecretKeyMark
+from vigil_cloud.identity.personal_records import RECORDS
+from vigil_cloud.identity.persons import add_person, name_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.secret_key import WrongSecretKey, sealed_columns
 from vigil_cloud.notify.channels import URL_COLUMN, put_channel
@@ -39,7 +39,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine = build_engine(url)
         upgrade(self.engine)
-        self.sessions: sessionmaker[Session] = build_sessions(self.engine)
+        self.sessions: sessionmaker[Session] = build_sessions(self.engine, **{RECORDS: ()})
 
     def check(self, secret: str) -> None:
         secret_key.check(self.engine, self.sessions, secret, NOW)

@@ -12,15 +12,15 @@ from sqlalchemy.engine import make_url
 from cloud_city import GATEWAY, NAME, NOON, TAG, City, visit
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.checkin import erasure
-from vigil_cloud.checkin.erasure import GivenMeanwhile, UnknownPerson, erase
 from vigil_cloud.checkin.models import Tag, Visit
-from vigil_cloud.checkin.service import add_person
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import erasure
 from vigil_cloud.identity.audit import lines_about, verify
+from vigil_cloud.identity.erasure import GivenMeanwhile, UnknownPerson, erase
 from vigil_cloud.identity.errors import AuditBroken
 from vigil_cloud.identity.models import AuditEntry, PersonKey
 from vigil_cloud.identity.person_keys import PersonErased
+from vigil_cloud.identity.persons import add_person
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.timeseries.port import Point, Series

@@ -8,29 +8,23 @@ database's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.models import AlertRow, FeedEntry
-from vigil_cloud.alerts.presentation import PERSON_NAME_COLUMN
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.checkin.models import Person, Tag, Visit
+from vigil_cloud.database.changes import announce_rights
 from vigil_cloud.database.engine import forget_deleted, writing
-from vigil_cloud.devices import newest
-from vigil_cloud.identity import audit, person_keys
+from vigil_cloud.identity import audit, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
-from vigil_cloud.identity.models import Consent, Guardian, Look, PersonKey
-from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.identity.models import Consent, Guardian, Look, Person, PersonKey
+from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.services import Services
 
 COMPACT_UP_TO: Final = 256 * 1024 * 1024
 """A SQLite file of so many bytes is written anew after an erasure."""
-_PAGE: Final = 200
 
 
 class UnknownPerson(ApiError):
@@ -67,16 +61,20 @@ def erase(services: Services, person_key: str, *, by: str) -> Erasure:
     for tag in tags:
         services.timeseries.delete(tag)
     with services.sessions() as session:
-        letters, last = _dead_letters(session, words, 0)
+        rooms = records_of(session)
+        found = [room.find(session, words) for room in rooms]
     with writing(services.sessions) as session:
-        feed.lock(session)
+        for room in rooms:
+            room.lock(session)
         now_worn, words = _known(session, cipher, person_key)
         if set(now_worn) - set(tags):
             raise GivenMeanwhile("Another tag was given to this person just now; do it again.")
-        _remove_rows(session, person_key, tags, done)
-        letters += _dead_letters(session, words, last)[0]
-        done.removed["dead_letters"] = _remove_letters(session, letters)
+        for room, known in zip(rooms, found, strict=True):
+            known = room.find(session, words, known)
+            done.removed.update(room.erase(session, person_key, tags, known))
+        _erase_own(session, person_key, done)
         person_keys.destroy(session, person_key, now)
+        announce_rights(session)
         audit.redact(
             session,
             words,
@@ -86,7 +84,6 @@ def erase(services: Services, person_key: str, *, by: str) -> Erasure:
             now=now,
             detail=dict(done.removed),
         )
-        feed.append(session, "rights", person_key, now)
     services.changed.announce()
     done.complete = forget_deleted(services.engine, compact_up_to=COMPACT_UP_TO)
     return done
@@ -97,45 +94,22 @@ def _known(session: Session, cipher: Cipher, person_key: str) -> tuple[list[str]
     known = session.get(PersonKey, person_key)
     if session.get(Person, person_key) is None and known is None:
         raise UnknownPerson(f"There is no person {person_key!r}.")
-    tags = _tags(session, person_key)
+    rooms = records_of(session)
+    tags = sorted({word for room in rooms for word in room.known_by(session, person_key)})
     return tags, [*tags, *_name(session, cipher, person_key)]
 
 
-def _tags(session: Session, person_key: str) -> list[str]:
-    carried = select(Tag.tag).where(Tag.person_key == person_key)
-    worn = select(Visit.tag).where(Visit.person_key == person_key)
-    return sorted(session.scalars(carried.union(worn)))
-
-
 def _name(session: Session, cipher: Cipher, person_key: str) -> list[str]:
-    person = session.get(Person, person_key)
-    if person is None:
+    if not persons.enrolled(session, person_key):
         return []
     try:
-        return [person_keys.of(session, cipher, person_key).open(PERSON_NAME_COLUMN, person.name)]
+        return [persons.name_of(session, cipher, person_key)]
     except Undecipherable:
         return []
 
 
-def _remove_rows(session: Session, person_key: str, tags: Collection[str], done: Erasure) -> None:
-    own = select(Tag.tag).where(Tag.person_key == person_key)
-    # Where a tag was before anybody had enrolled it is its carrier's as well.
-    visits = or_(Visit.person_key == person_key, Visit.person_key.is_(None) & Visit.tag.in_(own))
-    alerts = AlertRow.person_key == person_key
-    for name, ids in (
-        ("visits", select(Visit.id).where(visits)),
-        ("alerts", select(AlertRow.id).where(alerts)),
-    ):
-        keys = session.scalars(ids).all()
-        for page in _pages(keys):
-            session.execute(delete(FeedEntry).where(FeedEntry.key.in_(page)))
-        done.removed[name] = len(keys)
-    session.execute(delete(FeedEntry).where(FeedEntry.key == person_key))
-    session.execute(delete(Visit).where(visits).execution_options(synchronize_session=False))
-    session.execute(delete(AlertRow).where(alerts).execution_options(synchronize_session=False))
-    newest.forget(session, tags)
+def _erase_own(session: Session, person_key: str, done: Erasure) -> None:
     for model, column in (
-        (Tag, Tag.person_key),
         (Consent, Consent.person_key),
         (Guardian, Guardian.person_key),
         (Look, Look.person_key),
@@ -145,35 +119,3 @@ def _remove_rows(session: Session, person_key: str, tags: Collection[str], done:
         statement = delete(model).where(column == person_key)
         session.execute(statement.execution_options(synchronize_session=False))
         done.removed[model.__tablename__] = number
-    done.removed["tags"] = len(tags)
-
-
-def _pages(keys: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (keys[first : first + _PAGE] for first in range(0, len(keys), _PAGE))
-
-
-def _dead_letters(session: Session, words: Sequence[str], last: int) -> tuple[list[int], int]:
-    """Refused messages above number ``last`` that name the person or a tag: they hold what a
-    gateway sent. Also the last number that was looked at."""
-    named = [word.encode() for word in words]
-    found: list[int] = []
-    while True:
-        page = session.execute(
-            select(DeadLetter.id, DeadLetter.payload, DeadLetter.detail)
-            .where(DeadLetter.id > last)
-            .order_by(DeadLetter.id)
-            .limit(_PAGE)
-        ).all()
-        for number, payload, detail in page:
-            if any(word in payload or word in detail.encode() for word in named):
-                found.append(number)
-        last = page[-1][0] if page else last
-        if len(page) < _PAGE:
-            return found, last
-
-
-def _remove_letters(session: Session, numbers: Sequence[int]) -> int:
-    for first in range(0, len(numbers), _PAGE):
-        some = DeadLetter.id.in_(numbers[first : first + _PAGE])
-        session.execute(delete(DeadLetter).where(some))
-    return len(numbers)

@@ -1,0 +1,41 @@
+"""What check-ins keep of persons: their tags and where those were."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.checkin.models import Tag, Visit
+from vigil_cloud.devices import newest
+from vigil_cloud.identity.personal_records import PersonalRecords
+
+
+class TagsAndVisits(PersonalRecords):
+    """Tags that a person carries or carried, and their visits."""
+
+    def known_by(self, session: Session, person_key: str) -> Collection[str]:
+        """The tags, by which readings and refused messages name their carrier."""
+        carried = select(Tag.tag).where(Tag.person_key == person_key)
+        worn = select(Visit.tag).where(Visit.person_key == person_key)
+        return session.scalars(carried.union(worn)).all()
+
+    def erase(
+        self, session: Session, person_key: str, words: Sequence[str], found: Any
+    ) -> Mapping[str, int]:
+        """Visits, tags, and the newest readings of the tags."""
+        del found
+        own = select(Tag.tag).where(Tag.person_key == person_key)
+        # Where a tag was before anybody had enrolled it is its carrier's as well.
+        visits = or_(
+            Visit.person_key == person_key, Visit.person_key.is_(None) & Visit.tag.in_(own)
+        )
+        keys = session.scalars(select(Visit.id).where(visits)).all()
+        feed.forget(session, keys)
+        session.execute(delete(Visit).where(visits).execution_options(synchronize_session=False))
+        session.execute(delete(Tag).where(Tag.person_key == person_key))
+        newest.forget(session, words)
+        return {"visits": len(keys), "tags": len(words)}

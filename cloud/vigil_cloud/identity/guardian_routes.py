@@ -1,0 +1,130 @@
+"""What relatives and guardians see and decide: whom they may follow, consents, who looked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import func, select
+
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import audit, consents, looks, persons
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
+from vigil_cloud.identity.models import Consent
+from vigil_cloud.identity.schema import (
+    AuditLines,
+    ConsentEntry,
+    ConsentList,
+    ConsentRequest,
+    PersonEntry,
+    PersonList,
+    audit_line,
+)
+from vigil_cloud.identity.service import find_account
+from vigil_cloud.parameters import Whole
+
+router = APIRouter(prefix="/people", tags=["people"])
+
+
+@router.get("/mine", operation_id="list_my_people")
+def list_mine(reader: CurrentAccount, services: ServicesDependency) -> PersonList:
+    """Persons whom the reader may see by consent, and those whom the reader guards."""
+    cipher = Cipher(services.settings.secret)
+    with services.sessions() as session:
+        guarded = consents.guarded_by(session, reader.account_id)
+        held = session.execute(
+            select(Consent.person_key, func.max(Consent.expires))
+            .where(Consent.account_id == reader.account_id, Consent.revoked.is_(None))
+            .group_by(Consent.person_key)
+        )
+        expiries = dict(held.all())
+        people = [
+            PersonEntry(
+                key=key,
+                name=persons.name_of(session, cipher, key),
+                guardian=key in guarded,
+                consent_expires=expiries[key] if key in reader.consented else None,
+            )
+            for key in guarded | reader.consented
+        ]
+    return PersonList(people=sorted(people, key=lambda person: person.name))
+
+
+@router.get("/{key}/audit", operation_id="get_person_audit")
+def get_audit(
+    key: PersonKey,
+    reader: CurrentAccount,
+    services: ServicesDependency,
+    before: Annotated[Whole | None, Query(ge=1, le=2**31 - 1)] = None,
+    limit: Annotated[Whole, Query(ge=1, le=500)] = 100,
+) -> AuditLines:
+    """Who looked where the person is, and who changed who may (guardian)."""
+    with services.sessions() as session:
+        consents.require_guardian(session, reader, key)
+        rows = audit.lines_about(session, key, before=before, limit=limit + 1)
+        seen = looks.of_lines(session, [row.number for row in rows])
+    lines = [audit_line(row, seen.get(row.number)) for row in rows[:limit]]
+    return AuditLines(entries=lines, next=lines[-1].number if len(rows) > limit else None)
+
+
+@router.get("/{key}/consents", operation_id="list_consents")
+def list_consents(
+    key: PersonKey, reader: CurrentAccount, services: ServicesDependency
+) -> ConsentList:
+    """Every consent ever given for the person (guardian)."""
+    with services.sessions() as session:
+        consents.require_guardian(session, reader, key)
+        rows = consents.consents_of(session, key)
+    return ConsentList(consents=[_consent(consent, username) for consent, username in rows])
+
+
+@router.post("/{key}/consents", status_code=201, operation_id="grant_consent")
+def grant_consent(
+    key: PersonKey, body: ConsentRequest, reader: CurrentAccount, services: ServicesDependency
+) -> ConsentEntry:
+    """Let one relative know where the person is, until a moment (guardian)."""
+    with writing(services.sessions) as session:
+        consents.require_guardian(session, reader, key)
+        account = find_account(session, body.account)
+        consent = consents.grant(
+            session,
+            person_key=key,
+            account=account,
+            by=reader.username,
+            expires=body.expires,
+            now=services.now(),
+        )
+    services.changed.announce()
+    return _consent(consent, body.account)
+
+
+@router.delete("/{key}/consents/{consent}", status_code=204, operation_id="revoke_consent")
+def revoke_consent(
+    key: PersonKey,
+    consent: Annotated[Whole, Path(ge=1, le=2**31 - 1)],
+    reader: CurrentAccount,
+    services: ServicesDependency,
+) -> None:
+    """Take a consent back; it is over with the answer (guardian)."""
+    with writing(services.sessions) as session:
+        consents.require_guardian(session, reader, key)
+        consents.revoke(
+            session,
+            person_key=key,
+            consent_id=consent,
+            by=reader.username,
+            now=services.now(),
+        )
+    services.changed.announce()
+
+
+def _consent(consent: Consent, username: str) -> ConsentEntry:
+    return ConsentEntry(
+        id=consent.id,
+        account=username,
+        granted_by=consent.granted_by,
+        granted=consent.granted,
+        expires=consent.expires,
+        revoked=consent.revoked,
+    )

@@ -1,0 +1,51 @@
+"""What rooms keep of persons: how identity reaches it without knowing the rooms.
+
+Whoever keeps something under a ``person_key`` hands in a ``PersonalRecords``; ``stores`` puts
+them together. A person is renamed and erased through these alone, so that a room that is added
+forgets persons as well (tests/cloud/identity/test_erasure.py finds every column by its name).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+RECORDS: Final = "personal_records"
+"""Where sessions carry them; a session without them can rename and erase nobody."""
+
+
+class PersonalRecords:
+    """One room's. Each method does nothing unless the room has something to do there."""
+
+    def lock(self, session: Session) -> None:
+        """Take what must be held before anything is read, in the transaction that erases."""
+
+    def known_by(self, session: Session, person_key: str) -> Collection[str]:
+        """Further words that stand for the person: tags that they carry or have carried."""
+        del session, person_key
+        return ()
+
+    def find(self, session: Session, words: Sequence[str], known: Any = None) -> Any:
+        """Look for what takes long, before the transaction that erases; asked again within it,
+        with what was ``known`` then."""
+        del session, words
+        return known
+
+    def erase(
+        self, session: Session, person_key: str, words: Sequence[str], found: Any
+    ) -> Mapping[str, int]:
+        """Delete what names the person or, of ``words``, what the person is known by. Returns
+        how many of each kind."""
+        del session, person_key, words, found
+        return {}
+
+    def rename(self, session: Session, person_key: str, sealed: bytes) -> None:
+        """The person's name as it is sealed now."""
+
+
+def records_of(session: Session) -> tuple[PersonalRecords, ...]:
+    """Every room's, in the order in which they lock and erase."""
+    rooms: tuple[PersonalRecords, ...] = session.info[RECORDS]
+    return rooms
