@@ -84,7 +84,7 @@ def replay(
         yield _trigger(passage, skipped, rate_hz)
     total = seconds.total.levels
     if total.overload:
-        told.append("the input reached full scale: levels are too low where it clipped")
+        told.append("the input clipped, at full scale or below it: levels are too low there")
     if (silent := silence.notice(channel)) is not None:
         told.append(silent)
     told += oddities.notices(full_scale_known=full_scale_known)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from vigil_edge.noise.meter.clipping import Clipping
 from vigil_edge.noise.meter.weighting import Samples, Weightings
 from vigil_edge.noise.sound.pcm import slice_edge, slices_within
 
@@ -85,7 +86,7 @@ class Slices:
     LAF_max: Samples
     """Shape (k,), Pa²."""
     overload: npt.NDArray[np.bool_]
-    """Shape (k,): the input reached its limit."""
+    """Shape (k,): the input reached its limit, or was cut off below it."""
 
     def fast(self, index: int) -> Samples:
         """LAF of one slice, Pa², at every sample."""
@@ -115,12 +116,14 @@ class Meter:
     """Runs of equal samples at this value have clipped too: floats of unknown full scale."""
     _weightings: Weightings = field(init=False)
     _fast: TimeWeighting = field(init=False)
+    _clipping: Clipping = field(init=False)
     _rest: Samples = field(init=False)
     _next_sample: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._weightings = Weightings(self.rate_hz)
         self._fast = TimeWeighting(self.rate_hz)
+        self._clipping = Clipping(self.rate_hz)
         self._rest = np.zeros(0)
 
     def prime(self, beginning: Samples) -> None:
@@ -157,6 +160,8 @@ class Meter:
         overload = np.maximum.reduceat(np.abs(units), begins) >= self.overload_at
         if self.flat_at is not None:
             overload |= np.logical_or.reduceat(_flat(units, self.flat_at), begins)
+        cut_off = self._clipping.feed(units)
+        overload[np.searchsorted(edges, cut_off, side="right") - 1] = True
         first, self._next_sample = self._next_sample, self._next_sample + len(units)
         return Slices(
             first_sample=first,
