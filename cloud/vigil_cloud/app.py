@@ -13,6 +13,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from vigil_cloud.alerts.routes import router as alerts_router
+from vigil_cloud.cases.photograph_routes import router as case_photographs_router
+from vigil_cloud.cases.port import CaseKinds
+from vigil_cloud.cases.routes import router as cases_router
 from vigil_cloud.checkin.administration import router as tags_router
 from vigil_cloud.checkin.routes import router as checkin_router
 from vigil_cloud.checkin.service import CheckinHandler
@@ -34,6 +37,7 @@ from vigil_cloud.ingest.routes import router as dead_letters_router
 from vigil_cloud.jobs.platform import ingest_jobs, platform_jobs
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.jobs.routes import router as jobs_router
+from vigil_cloud.noise.cases import exceedance_case
 from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
@@ -42,6 +46,7 @@ from vigil_cloud.retention import retention_job
 from vigil_cloud.services import Services
 from vigil_cloud.smoke.routes import router as smoke_router
 from vigil_cloud.smoke.service import SmokeHandler, smoke_job
+from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.routes import router as water_router
 from vigil_cloud.water.service import WaterHandler
 
@@ -53,6 +58,8 @@ def _routers() -> list[APIRouter]:
     return [
         identity_router,
         alerts_router,
+        cases_router,
+        case_photographs_router,
         evidence_router,
         guardians_router,
         persons_router,
@@ -75,7 +82,8 @@ def create_app(services: Services) -> FastAPI:
     """The application. Opens no store: that is left to its start and to requests."""
     app = _application()
     health.install(app, services)
-    app.state.hub = stream_hub.Hub(services)
+    app.state.case_kinds = case_kinds()
+    app.state.hub = stream_hub.Hub(services, app.state.case_kinds)
     app.state.handlers = handlers(services)
     app.add_middleware(Compression)
     app.add_middleware(BodyLimit)
@@ -109,6 +117,11 @@ def jobs(services: Services, *, ingest: bool) -> list[Job]:
         silence_job(offline_after),
         smoke_job(),
     ]
+
+
+def case_kinds() -> CaseKinds:
+    """What the domains say of their cases."""
+    return CaseKinds([exceedance_case(), inspection()])
 
 
 def openapi_document() -> dict[str, Any]:

@@ -87,6 +87,9 @@ class RetentionSettings(BaseModel):
     """Packages of alerts that are over and acknowledged."""
     stray_evidence_days: Annotated[float, Field(ge=0)] = 180.0
     """Packages that no alert names."""
+    cases_days: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Closed cases by kind, counted from the closing; one that is not named: what its domain says
+    (ten years). One that is not closed is never removed."""
     downlinks_days: Annotated[float, Field(ge=0)] = 400.0
     """Commands; configurations stay."""
     audit_days: Annotated[float, Field(ge=0)] = 3650.0

@@ -20,6 +20,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.cases.models import CaseAlert, CaseRow
+from vigil_cloud.cases.retention import expire
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.engine import writing
@@ -39,6 +41,8 @@ EVERY: Final = timedelta(hours=1)
 BATCH: Final = 200
 BATCHES: Final = 50
 """Per class and round: what is left waits for the next."""
+_BY_THEMSELVES: Final = frozenset({"looks", "cases"})
+"""Their rows say themselves when they are over."""
 _BREATH_S: Final = 0.05
 _log = structlog.get_logger(__name__)
 
@@ -107,6 +111,7 @@ class Retention:
             Rule("alerts", kept.alerts_days, self._of(AlertRow, AlertRow.id, _alerts)),
             Rule("evidence", kept.evidence_days, self._evidence(_of_done_alerts)),
             Rule("stray evidence", kept.stray_evidence_days, self._evidence(_of_no_alert)),
+            Rule("cases", 0, self._cases),
             Rule("downlinks", kept.downlinks_days, self._of(Downlink, Downlink.id, _downlinks)),
             Rule("audit", kept.audit_days, self._audit),
         ]
@@ -114,7 +119,8 @@ class Retention:
             Rule(f"readings of {domain}", days, self._series(domain))
             for domain, days in sorted(kept.series_days.items())
         ]
-        return [rule for rule in (*by_time, *series) if rule.days > 0 or rule.name == "looks"]
+        every = (*by_time, *series)
+        return [rule for rule in every if rule.days > 0 or rule.name in _BY_THEMSELVES]
 
     def _apply(self, rule: Rule, stop: threading.Event | None) -> int:
         before = self._services.now() - timedelta(days=rule.days)
@@ -181,6 +187,9 @@ class Retention:
         with writing(self._services.sessions) as session:
             return looks.close_old(session, self._services.now())
 
+    def _cases(self, _before: datetime) -> int:
+        return expire(self._services, self._services.now(), KEEPER)
+
     def _series(self, domain: str) -> Callable[[datetime], int]:
         def batch(before: datetime) -> int:
             number = self._services.timeseries.expire(domain, before)
@@ -210,20 +219,32 @@ def _visits(before: datetime) -> ColumnElement[bool]:
 
 
 def _whereabouts(before: datetime) -> ColumnElement[bool]:
-    """Alerts that tell where somebody was go with the visits, looked at or not."""
+    """Alerts that tell where somebody was go with the visits, looked at or not; those of a case
+    that is not closed go when it is."""
     last = or_(AlertRow.cleared.is_(None), AlertRow.cleared < before)
-    return and_(AlertRow.person_key.is_not(None), AlertRow.raised < before, last)
+    old = and_(AlertRow.person_key.is_not(None), AlertRow.raised < before, last)
+    open_case = exists().where(
+        CaseAlert.alert_id == AlertRow.id,
+        CaseRow.id == CaseAlert.case_id,
+        CaseRow.state != "closed",
+    )
+    return and_(old, not_(open_case))
 
 
 def _alerts(before: datetime) -> ColumnElement[bool]:
-    """Never one that still waits for somebody."""
-    return and_(AlertRow.person_key.is_(None), AlertRow.raised < before, _done(AlertRow))
+    """Never one that still waits for somebody, nor one that a case rests on."""
+    old = and_(AlertRow.person_key.is_(None), AlertRow.raised < before, _done(AlertRow))
+    return and_(old, not_(_in_a_case(AlertRow)))
 
 
 def _done(alert: Any) -> ColumnElement[bool]:
     seen = or_(alert.acknowledged, alert.severity == "info")
     done: ColumnElement[bool] = and_(not_(alert.active), seen)
     return done
+
+
+def _in_a_case(alert: Any) -> ColumnElement[bool]:
+    return exists().where(CaseAlert.alert_id == alert.id)
 
 
 def _of_no_alert() -> ColumnElement[bool]:
@@ -234,7 +255,8 @@ def _of_done_alerts() -> ColumnElement[bool]:
     """Of alerts that are all done; of an open one it is a proof that somebody still needs."""
     alert = aliased(AlertRow)
     named = exists().where(alert.evidence_sha256 == EvidenceRow.sha256)
-    waits = exists().where(alert.evidence_sha256 == EvidenceRow.sha256, not_(_done(alert)))
+    wanted = or_(not_(_done(alert)), _in_a_case(alert))
+    waits = exists().where(alert.evidence_sha256 == EvidenceRow.sha256, wanted)
     return and_(named, not_(waits))
 
 

@@ -12,6 +12,7 @@ from vigil_cloud.alerts.flood import MOST
 from vigil_cloud.alerts.personal import AlertsOfPersons
 from vigil_cloud.capacity.disk import Disk
 from vigil_cloud.capacity.probe import probe
+from vigil_cloud.cases.personal import CasesOfPersons
 from vigil_cloud.checkin.personal import TagsAndVisits
 from vigil_cloud.config import ConfigurationError, Settings
 from vigil_cloud.database.engine import build_engine, build_sessions
@@ -27,6 +28,7 @@ from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
 
 PERSONAL_RECORDS: Final[tuple[PersonalRecords, ...]] = (
     AlertsOfPersons(),
+    CasesOfPersons(),
     TagsAndVisits(),
     LettersThatName(),
 )

@@ -18,6 +18,7 @@ from cloud_city import NAME, City, alarm, exceedance, visit
 from servers import eventually
 from sql import statements
 from vigil_cloud.alerts import feed
+from vigil_cloud.app import case_kinds
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.newest import record_newest
 from vigil_cloud.http import stream as live
@@ -232,7 +233,7 @@ def test_a_reader_who_comes_back_at_once_is_told_at_once(
     monkeypatch.setattr(stream_hub, "DEVICES_EVERY_S", 3600.0)
 
     async def come_back() -> None:
-        hub = stream_hub.Hub(city.services)
+        hub = stream_hub.Hub(city.services, case_kinds())
         async with asyncio.timeout(30):
             with hub.subscribe("a session", 1) as inbox:
                 await inbox.get()

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import FeedEntry, FeedHead
 
-Kind = Literal["alert", "visit"]
+Kind = Literal["alert", "visit", "case"]
 KEPT = timedelta(days=2)
 """How far back ``Last-Event-ID`` can reach."""
 _PAGE: Final = 200

@@ -101,7 +101,7 @@ class FeedEntry(Base):
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[str] = mapped_column(String(16))
-    """``alert`` or ``visit``."""
+    """``alert``, ``visit`` or ``case``."""
     key: Mapped[str] = mapped_column(String(130))
 
 

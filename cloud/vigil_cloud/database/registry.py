@@ -16,6 +16,7 @@ from vigil_cloud.database.base import Base
 ROOMS: Final = (
     "alerts",
     "capacity",
+    "cases",
     "checkin",
     "database",
     "devices",

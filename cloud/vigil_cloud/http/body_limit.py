@@ -9,9 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY: Final = 64 * 1024
-_UPLOAD: Final = re.compile(r"/api/v1/gateways/[^/]+/evidence/[^/]+")
-"""Uploads of evidence stream to disk and count for themselves. The whole path is compared:
-a part of it may be a name that the sender chose."""
+_UPLOADS: Final = {
+    "PUT": re.compile(r"/api/v1/gateways/[^/]+/evidence/[^/]+"),
+    "POST": re.compile(r"/api/v1/cases/[0-9a-f-]{36}/photographs"),
+}
+"""Evidence and photographs count for themselves. The whole path is compared: a part of it may be a
+name that the sender chose."""
 
 
 class BodyLimit:
@@ -21,8 +24,7 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        upload = scope["type"] == "http" and _UPLOAD.fullmatch(scope["path"])
-        if scope["type"] != "http" or (upload and scope["method"] == "PUT"):
+        if scope["type"] != "http" or _counts_for_itself(scope):
             await self._app(scope, receive, send)
             return
         size = 0
@@ -36,3 +38,8 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+def _counts_for_itself(scope: Scope) -> bool:
+    upload = _UPLOADS.get(scope["method"])
+    return upload is not None and upload.fullmatch(scope["path"]) is not None

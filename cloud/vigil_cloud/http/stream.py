@@ -1,9 +1,10 @@
 """Live changes as server-sent events, each reader's as far as their rights reach.
 
-Events: ``alert`` (as a list shows it), ``visit``, ``device``, ``reading``; ``heartbeat`` at the
-beginning and where neither alert nor visit was told for 15 s; ``resync``: load everything
-again, because the feed does not reach back far enough, or, where ``rights`` is named in it,
-because the reader's rights are others now: whatever the screen shows it has to forget first;
+Events: ``alert`` (as a list shows it), ``visit``, ``case`` (only that it changed), ``device``,
+``reading``; ``heartbeat`` at the beginning and where none of the first three was told for 15 s;
+``resync``: load everything again, because the feed does not reach back far enough, or, where
+``rights`` is named in it, because the reader's rights are others now: whatever the screen shows
+it has to forget first;
 and ``ended``: the session has too many streams open, and this was the oldest. ``rights`` is a
 digest of what the reader may see; every heartbeat holds it and the server's ``time``, so that
 who was away learns that rights changed meanwhile. Alerts and visits carry the feed's number as
@@ -167,7 +168,9 @@ class _Reading:
     def _read(self) -> tuple[list[Change], int, bool]:
         with self.services.sessions() as session:
             entries = feed.after(session, self.position, BATCH)
-            changes = changes_of(self.services, session, self.hub.cipher, entries)
+            changes = changes_of(
+                self.services, self.hub.case_kinds, session, self.hub.cipher, entries
+            )
         return changes, entries[-1].number if entries else self.position, len(entries) == BATCH
 
     def _ask(self) -> Reader:

@@ -27,6 +27,8 @@ from vigil_cloud.alerts.places import places_of
 from vigil_cloud.alerts.presentation import audit_location_view, summaries
 from vigil_cloud.alerts.schema import VisitEntry
 from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.cases.news import CaseChange, changes
+from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.routes import visit_entry
 from vigil_cloud.database.changes import RIGHTS, number_of
@@ -55,7 +57,7 @@ STREAMS_PER_SESSION: Final = 8
 STREAMS_PER_ACCOUNT: Final = 40
 
 _log = structlog.get_logger(__name__)
-Way = Literal["alert", "visit"]
+Way = Literal["alert", "visit", "case"]
 
 
 class VisitNews(VisitEntry):
@@ -66,7 +68,7 @@ class VisitNews(VisitEntry):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One alert or visit as it now is, rendered once, and what decides who may see it."""
+    """One alert, visit or case as it now is, rendered once, and what decides who may see it."""
 
     number: int
     kind: Way
@@ -74,9 +76,12 @@ class Change:
     domain: str
     person_key: str | None
     json: str
+    case: CaseChange | None = None
 
     def shown_to(self, reader: Reader) -> bool:
         """Whether this reader may see it. Visits are whereabouts: by consent alone."""
+        if self.case is not None:
+            return self.case.shown_to(reader)
         return may_see(reader, self.domain, self.person_key)
 
 
@@ -159,8 +164,9 @@ class Inbox:
 class Hub:
     """Looks for changes once for all readers of this process, while there are any."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, case_kinds: CaseKinds) -> None:
         self._services = services
+        self.case_kinds = case_kinds
         self._inboxes: list[Inbox] = []  # the oldest first
         self._looks = (self._follow_feed, self._follow_devices)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -256,7 +262,7 @@ class Hub:
                 rights = self._ask(sessions)
                 changed = any(rights.readers.get(one) != before[one] for one in before)
                 return Look(rights, after=position, head=position) if changed else None
-            changes = changes_of(self._services, session, self.cipher, entries)
+            changes = changes_of(self._services, self.case_kinds, session, self.cipher, entries)
         # After the changes were read: who lost a right before them must not be told of them.
         rights = self._ask(sessions)
         note_shown(self._services, rights.readers.values(), changes)
@@ -269,14 +275,23 @@ class Hub:
 
 
 def changes_of(
-    services: Services, session: Session, cipher: Cipher, entries: Iterable[FeedEntry]
+    services: Services,
+    kinds: CaseKinds,
+    session: Session,
+    cipher: Cipher,
+    entries: Iterable[FeedEntry],
 ) -> list[Change]:
     """What these entries of the feed speak of, as it now is, for whoever may see it. Several
     changes of one thing are told once, at the last of them."""
     last = {(entry.kind, entry.key): entry.number for entry in entries}
     alerts = {key: number for (kind, key), number in last.items() if kind == "alert"}
     visits = {key: number for (kind, key), number in last.items() if kind == "visit"}
-    found = [*_alerts(services, session, cipher, alerts), *_visits(services, session, visits)]
+    cases = {key: number for (kind, key), number in last.items() if kind == "case"}
+    found = [
+        *_alerts(services, session, cipher, alerts),
+        *_visits(services, session, visits),
+        *_cases(services, kinds, session, cases),
+    ]
     return sorted(found, key=lambda change: change.number)
 
 
@@ -300,6 +315,14 @@ def _visits(services: Services, session: Session, numbers: Mapping[str, int]) ->
         news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
         json = news.model_dump_json()
         yield Change(numbers[visit.id], "visit", visit.id, "checkin", visit.person_key, json)
+
+
+def _cases(
+    services: Services, kinds: CaseKinds, session: Session, numbers: Mapping[str, int]
+) -> Iterator[Change]:
+    for news in changes(session, kinds, numbers, services.now()):
+        row = news.row
+        yield Change(numbers[row.id], "case", row.id, row.domain, None, news.json, news)
 
 
 def note_shown(services: Services, readers: Iterable[Reader], changes: Iterable[Change]) -> None:

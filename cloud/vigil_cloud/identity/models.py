@@ -120,7 +120,7 @@ class AuditEntry(Base):
     account: Mapped[str] = mapped_column(String(64), index=True)
     action: Mapped[str] = mapped_column(String(40))
     person_key: Mapped[str | None] = mapped_column(String(64), index=True)
-    subject: Mapped[str] = mapped_column(String(128))
+    subject: Mapped[str] = mapped_column(String(128), index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
     redacted: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Subject and detail were blanked as somebody was erased; a later line vouches for it."""

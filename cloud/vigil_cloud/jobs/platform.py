@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import watch
@@ -30,6 +31,8 @@ def platform_jobs() -> list[Job]:
         Job("feed-pruned", HOUR, in_transaction(_prune_feed)),
         Job("silent-gateways", timedelta(seconds=5), lambda turn: sweep_silent(turn.services)),
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
+        Job("case-deadlines", timedelta(minutes=1), in_transaction(deadlines.tell)),
+        Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
         Job("shares", timedelta(seconds=5), lambda turn: capacity.tell_shares(turn.services)),
         Job(

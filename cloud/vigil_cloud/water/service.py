@@ -94,11 +94,15 @@ def titles(event: AnyExcursion) -> tuple[str, str]:
 
 
 def _bound(event: AnyExcursion, per: str = "") -> str:
-    """The limit in the unit that inspectors read, such as ``750 µS/cm``; ``?`` where none came."""
-    unit, factor = _SHOWN.get(event.unit or "", (event.unit or "", 1.0))
-    if event.parameter == "turbidity_FNU":
+    return shown(event.limit, event.parameter, event.unit, per)
+
+
+def shown(value: float | None, parameter: str, unit: str | None, per: str = "") -> str:
+    """A stored value in the unit that inspectors read, such as ``750 µS/cm``; ``?`` for none."""
+    unit, factor = _SHOWN.get(unit or "", (unit or "", 1.0))
+    if parameter == "turbidity_FNU":
         unit = "FNU"
-    number = "?" if event.limit is None else f"{event.limit * factor:.6g}"
+    number = "?" if value is None else f"{value * factor:.6g}"
     return f"{number} {unit}{per}" if unit or per else number
 
 

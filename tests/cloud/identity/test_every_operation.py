@@ -15,6 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from cases_office import Office, picture
 from cloud_city import GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceedance, sealed, visit
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.app import openapi_document
@@ -33,6 +34,9 @@ RELATIVE, GUARDIAN = "relative", "guardian"
 """Both hold the role family; the one has a consent, the other decides about consents."""
 ALL = frozenset({*Role, RELATIVE, GUARDIAN})
 STREET = frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR})
+INSPECTS = frozenset({Role.INSPECTOR})
+REVIEWS = frozenset({Role.REVIEWER})
+PREPARES = INSPECTS | REVIEWS
 HOME = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR})
 OPERATE = frozenset({Role.MAINTAINER, Role.ADMINISTRATOR})
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
@@ -79,6 +83,26 @@ def on_alerts(action: str, body: Any) -> list[Row]:
     ]
 
 
+SEES = {"noise-case": PREPARES | ADMINISTER, "water-case": INSPECTS | ADMINISTER}
+NOW, SAID = {"version": 1}, {"version": 1, "text": "as agreed"}
+DECISION = {"version": 1, "outcome": "dismissed", "reason": "no violation"}
+"""Nobody's version: whoever may do it is told that the case has changed."""
+
+
+def on_cases(action: str, body: Any, **who: frozenset[str]) -> list[Row]:
+    """``noise`` and ``water``: who may, where that is not everybody who sees such a case. Whoever
+    sees it and may not is told so; others are not told that it is there."""
+    method = "GET" if body is None else "POST"
+    rows = []
+    for kind, sees in SEES.items():
+        may = who.get(kind.removesuffix("-case"), sees)
+        its = action.replace("{", f"{{{kind}-")
+        address = f"/api/v1/cases/{{{kind}}}{its}"
+        path = f"{method} /api/v1/cases/{{case_id}}{action}"
+        rows.append(Row(path, may, body, address, hidden=may == sees))
+    return rows
+
+
 TABLE = [
     Row("GET /api/v1/session", ALL),
     Row("GET /api/v1/screen", ALL),
@@ -91,6 +115,26 @@ TABLE = [
     *on_alerts("/shelve", {"until": LATER}),
     *on_alerts("/unshelve", {}),
     *on_alerts("/service", {"out_of_service": True}),
+    Row("GET /api/v1/cases", ALL),
+    Row("GET /api/v1/cases/kinds", ALL),
+    Row("GET /api/v1/cases/counts", ALL),
+    Row("POST /api/v1/cases", INSPECTS, {"kind": "water-inspection"}),
+    *on_cases("", None),
+    *on_cases("/assignees", None),
+    *on_cases("/take", NOW, water=INSPECTS),
+    *on_cases("/hand-over", {"version": 1, "to": "reviewer"}),
+    *on_cases("/decisions", DECISION, noise=REVIEWS, water=INSPECTS),
+    *on_cases("/refer", SAID, noise=REVIEWS, water=INSPECTS),
+    *on_cases("/close", {"version": 1, "resolution": "filed"}),
+    *on_cases("/appeal", SAID),
+    *on_cases("/reopen", SAID, noise=REVIEWS),
+    *on_cases("/notes", {"text": "looked at"}),
+    *on_cases("/deadlines", {"due": LATER, "text": "call back"}),
+    *on_cases("/deadlines/{deadline}/meet", {}),
+    *on_cases("/alerts", {"alert": "{noise}"}, noise=PREPARES, water=INSPECTS),
+    *on_cases("/photographs", {}, noise=PREPARES, water=INSPECTS),
+    *on_cases("/photographs/{photograph}", None),
+    *on_cases("/access", {"reason": "to know"}, noise=frozenset(), water=frozenset()),
     Row("GET /api/v1/evidence/{sha256}.zip", STREET, hidden=True),
     Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),
     Row("GET /api/v1/people/mine", ALL),
@@ -196,6 +240,7 @@ def prepared(city: City) -> dict[str, str]:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
     return {
         **alerts,
+        **open_cases(city),
         "sha256": sha256,
         "file": "plate.png",
         "key": "p1",
@@ -209,6 +254,19 @@ def prepared(city: City) -> dict[str, str]:
         "username": "leaver",
         "guardian": GUARDIAN,
     }
+
+
+def open_cases(city: City) -> dict[str, str]:
+    """One of each kind, with a deadline and a photograph."""
+    office, names = Office(city), {}
+    for kind, case in (("noise-case", office.noise()), ("water-case", office.water())):
+        case = office.photograph("inspector", case["id"], picture())
+        names |= {
+            kind: case["id"],
+            f"{kind}-deadline": str(case["deadlines"][0]["id"]),
+            f"{kind}-photograph": case["photographs"][0]["id"],
+        }
+    return names
 
 
 def refuse_a_check_in(city: City) -> None:
@@ -231,7 +289,10 @@ def refuse_a_check_in(city: City) -> None:
 
 def ask(client: httpx.Client, row: Row, names: dict[str, str], **more: Any) -> tuple[int, str]:
     address = (row.address or row.path).format(**names)
-    with client.stream(row.method, address, json=row.body, **more) as answer:
+    body = row.body
+    if body is not None and row.path.endswith("/alerts"):
+        body = {key: text.format(**names) for key, text in row.body.items()}
+    with client.stream(row.method, address, json=body, **more) as answer:
         endless = answer.headers["content-type"].startswith("text/event-stream")
         text = "" if endless else answer.read().decode(errors="replace")
         return answer.status_code, text

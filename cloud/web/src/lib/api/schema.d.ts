@@ -206,6 +206,391 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cases
+         * @description Cases that the reader sees, newest first; what is overdue comes by how long it is.
+         */
+        get: operations["list_cases"];
+        put?: never;
+        /**
+         * Open Case
+         * @description Open a case from alerts, or by hand where its kind allows it.
+         */
+        post: operations["open_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Cases
+         * @description How many cases wait, of all that the reader sees.
+         */
+        get: operations["count_cases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Case Kinds
+         * @description Kinds of cases that the reader sees or may open.
+         */
+        get: operations["list_case_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case
+         * @description One case. The look is written down.
+         */
+        get: operations["get_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Case Access
+         * @description See one case for a time, with a reason that stands in its history.
+         */
+        post: operations["ask_case_access"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Case Alert
+         * @description Another alert of the same matter.
+         */
+        post: operations["add_case_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/appeal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Appeal Case
+         * @description The person concerned objects: other people decide anew.
+         */
+        post: operations["appeal_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/assignees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Case Assignees
+         * @description Whom it can be handed to.
+         */
+        get: operations["list_case_assignees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Case
+         * @description Nothing more is to be done.
+         */
+        post: operations["close_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/deadlines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Case Deadline
+         * @description Something is to be done by then.
+         */
+        post: operations["set_case_deadline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/deadlines/{deadline}/meet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Meet Case Deadline
+         * @description What was to be done is done. Idempotent.
+         */
+        post: operations["meet_case_deadline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Case
+         * @description The reader's own decision; the domain's rule says when the case is decided.
+         */
+        post: operations["decide_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/hand-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Over Case
+         * @description Somebody else works on it from now on.
+         */
+        post: operations["hand_over_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Case Note
+         * @description Something that is to be remembered. Possible in every state.
+         */
+        post: operations["add_case_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/photographs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Case Photograph
+         * @description A JPEG, PNG or WebP picture of at most 20 MB and 64 million pixels. It is written anew
+         *     without metadata: where it was taken is not kept; the answer says whether the file told it.
+         */
+        post: operations["add_case_photograph"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/photographs/{photograph}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case Photograph
+         * @description One picture. The look at its case is written down.
+         */
+        get: operations["get_case_photograph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/refer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refer Case
+         * @description Handed to the authority that acts on it; ``text`` says to whom.
+         */
+        post: operations["refer_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reopen Case
+         * @description There is something new: it is in progress again.
+         */
+        post: operations["reopen_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Case
+         * @description The reader works on it from now on.
+         */
+        post: operations["take_case"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/channels": {
         parameters: {
             query?: never;
@@ -1183,6 +1568,14 @@ export interface components {
             username: string;
         };
         /**
+         * AddAlert
+         * @description Another alert of the same matter.
+         */
+        AddAlert: {
+            /** Alert */
+            alert: string;
+        };
+        /**
          * Alert
          * @description One alert, as far as the reader may see it.
          */
@@ -1430,6 +1823,32 @@ export interface components {
             work: "new" | "in_progress" | "done";
         };
         /**
+         * AskAccess
+         * @description Why somebody needs to see a case that is closed to their role.
+         */
+        AskAccess: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Assignee
+         * @description An open account.
+         */
+        Assignee: {
+            /** Display Name */
+            display_name: string;
+            /** Username */
+            username: string;
+        };
+        /**
+         * AssigneeList
+         * @description Who may work on a case.
+         */
+        AssigneeList: {
+            /** Accounts */
+            accounts: components["schemas"]["Assignee"][];
+        };
+        /**
          * AuditLine
          * @description Who did what, and when. A look is one line, from ``at`` until ``until``.
          */
@@ -1469,6 +1888,401 @@ export interface components {
             next: number | null;
         };
         /**
+         * Case
+         * @description One case, as far as the reader may see it.
+         */
+        Case: {
+            /** Alerts */
+            alerts: components["schemas"]["CaseAlertEntry"][];
+            /**
+             * Alerts Withheld
+             * @description Alerts that the reader's roles do not open.
+             */
+            alerts_withheld: number;
+            /** Amount Twd */
+            amount_twd: number | null;
+            /** Assignee */
+            assignee: string | null;
+            /** Deadlines */
+            deadlines: components["schemas"]["CaseDeadlineEntry"][];
+            /**
+             * Decisions
+             * @description Given in the present round.
+             */
+            decisions: number;
+            /** Decisions Given */
+            decisions_given: components["schemas"]["CaseDecision"][];
+            /** Decisions Needed */
+            decisions_needed: number;
+            /** Domain */
+            domain: string;
+            /** Due */
+            due: string | null;
+            /**
+             * Erased
+             * @description The person was erased: what was written about them is gone.
+             */
+            erased: boolean;
+            /**
+             * Evidence
+             * @description Digests of sealed packages (``/evidence/{sha256}.zip``).
+             */
+            evidence: string[];
+            /** History */
+            history: components["schemas"]["CaseEventEntry"][];
+            /** Id */
+            id: string;
+            /**
+             * Kept Until
+             * @description When a closed case is removed.
+             */
+            kept_until: string | null;
+            /** Kind */
+            kind: string;
+            /** Kind Title */
+            kind_title: string;
+            /** Kind Title Zh */
+            kind_title_zh: string;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /**
+             * May
+             * @description What the reader may do with it now.
+             */
+            may: (("take" | "assign" | "decide" | "refer" | "close" | "appeal" | "reopen") | ("open" | "note" | "photograph" | "deadline" | "alert" | "dossier"))[];
+            /**
+             * May Not Decide
+             * @description Why the reader, whose role may decide, may not decide here.
+             */
+            may_not_decide: string | null;
+            /** Number */
+            number: string;
+            /** Opened */
+            opened: string;
+            /** Opened By */
+            opened_by: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Outcome Title */
+            outcome_title: string | null;
+            /** Outcome Title Zh */
+            outcome_title_zh: string | null;
+            /** Outcomes */
+            outcomes: components["schemas"]["OutcomeEntry"][];
+            /** Overdue */
+            overdue: boolean;
+            /** Photographs */
+            photographs: components["schemas"]["CasePhotographEntry"][];
+            /** Resolution */
+            resolution: string | null;
+            /** Resolution Title */
+            resolution_title: string | null;
+            /** Resolution Title Zh */
+            resolution_title_zh: string | null;
+            /** Resolutions */
+            resolutions: components["schemas"]["Named"][];
+            /** Round */
+            round: number;
+            /** Sections */
+            sections: components["schemas"]["CaseSection"][];
+            /** Since */
+            since: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "new" | "in_progress" | "decided" | "referred" | "closed" | "appealed";
+            /**
+             * Title
+             * @description As it is called, in the first language; empty where it is withheld.
+             */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /** Version */
+            version: number;
+            /**
+             * Withheld
+             * @description Only that it is there: the rest is shown for a time, with a reason.
+             */
+            withheld: boolean;
+        };
+        /**
+         * CaseAlertEntry
+         * @description An alert of the case that the reader may see.
+         */
+        CaseAlertEntry: {
+            /** Active */
+            active: boolean;
+            /** Device */
+            device: string;
+            /** Domain */
+            domain: string;
+            /** Event Time */
+            event_time: string;
+            /** Evidence Sha256 */
+            evidence_sha256: string | null;
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * CaseCounts
+         * @description How many wait.
+         */
+        CaseCounts: {
+            /** Mine */
+            mine: number;
+            /** Open */
+            open: number;
+            /** Overdue */
+            overdue: number;
+            /** To Decide */
+            to_decide: number;
+            /** Unassigned */
+            unassigned: number;
+        };
+        /**
+         * CaseDeadlineEntry
+         * @description Something is to be done by then.
+         */
+        CaseDeadlineEntry: {
+            /** Code */
+            code: string;
+            /** Due */
+            due: string;
+            /** Id */
+            id: number;
+            /** Met */
+            met: string | null;
+            /** Overdue */
+            overdue: boolean;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * CaseDecision
+         * @description One person's decision. Others' of an open blind round are not shown.
+         */
+        CaseDecision: {
+            /** Account */
+            account: string;
+            /** Amount Twd */
+            amount_twd: number | null;
+            /** At */
+            at: string;
+            /** Outcome */
+            outcome: string;
+            /** Outcome Title */
+            outcome_title: string;
+            /** Outcome Title Zh */
+            outcome_title_zh: string;
+            /** Reason */
+            reason: string;
+            /** Round */
+            round: number;
+        };
+        /**
+         * CaseEventEntry
+         * @description One line of the history; ``account`` is null where the platform did it.
+         */
+        CaseEventEntry: {
+            /** Account */
+            account: string | null;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "opened" | "taken" | "handed-over" | "noted" | "photograph-added" | "alert-added" | "decision-given" | "decided" | "referred" | "closed" | "appealed" | "reopened" | "deadline-set" | "deadline-met" | "deadline-near" | "deadline-over" | "access-given";
+            /** At */
+            at: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Number */
+            number: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * CaseFact
+         * @description One line of a section.
+         */
+        CaseFact: {
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /** Value */
+            value: string;
+            /** Value Zh */
+            value_zh: string;
+        };
+        /**
+         * CaseKindEntry
+         * @description A kind of case that the reader sees or may open.
+         */
+        CaseKindEntry: {
+            /** About Person */
+            about_person: boolean;
+            /** Alert Domains */
+            alert_domains: string[];
+            /** By Hand */
+            by_hand: boolean;
+            /** Domain */
+            domain: string;
+            /** May Open */
+            may_open: boolean;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * CaseKindList
+         * @description What a domain has described.
+         */
+        CaseKindList: {
+            /** Kinds */
+            kinds: components["schemas"]["CaseKindEntry"][];
+        };
+        /**
+         * CaseList
+         * @description ``next`` is the ``before`` of the following page.
+         */
+        CaseList: {
+            /** Cases */
+            cases: components["schemas"]["CaseSummary"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * CasePhotographEntry
+         * @description A photograph; the picture is at ``/cases/{id}/photographs/{photograph}``.
+         */
+        CasePhotographEntry: {
+            /** Added */
+            added: string;
+            /** Added By */
+            added_by: string;
+            /** Caption */
+            caption: string;
+            /** Height */
+            height: number;
+            /** Id */
+            id: string;
+            /**
+             * Location Removed
+             * @description The file told where it was taken; that was not kept.
+             */
+            location_removed: boolean;
+            /**
+             * Received Sha256
+             * @description Of the file as it was sent.
+             */
+            received_sha256: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size */
+            size: number;
+            /** Taken */
+            taken: string | null;
+            /** Width */
+            width: number;
+        };
+        /**
+         * CaseSection
+         * @description What the domain adds.
+         */
+        CaseSection: {
+            /** Code */
+            code: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Facts */
+            facts: components["schemas"]["CaseFact"][];
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * CaseSummary
+         * @description One case as a list shows it; the whole is at ``/cases/{id}``.
+         */
+        CaseSummary: {
+            /** Amount Twd */
+            amount_twd: number | null;
+            /** Assignee */
+            assignee: string | null;
+            /**
+             * Decisions
+             * @description Given in the present round.
+             */
+            decisions: number;
+            /** Decisions Needed */
+            decisions_needed: number;
+            /** Domain */
+            domain: string;
+            /** Due */
+            due: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Kind Title */
+            kind_title: string;
+            /** Kind Title Zh */
+            kind_title_zh: string;
+            /** Number */
+            number: string;
+            /** Opened */
+            opened: string;
+            /** Opened By */
+            opened_by: string;
+            /** Outcome */
+            outcome: string | null;
+            /** Outcome Title */
+            outcome_title: string | null;
+            /** Outcome Title Zh */
+            outcome_title_zh: string | null;
+            /** Overdue */
+            overdue: boolean;
+            /** Since */
+            since: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "new" | "in_progress" | "decided" | "referred" | "closed" | "appealed";
+            /**
+             * Title
+             * @description As it is called, in the first language; empty where it is withheld.
+             */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /** Version */
+            version: number;
+            /**
+             * Withheld
+             * @description Only that it is there: the rest is shown for a time, with a reason.
+             */
+            withheld: boolean;
+        };
+        /**
          * ChannelEntry
          * @description A channel without its address, which may hold a password.
          */
@@ -1495,6 +2309,21 @@ export interface components {
         ChannelList: {
             /** Channels */
             channels: components["schemas"]["ChannelEntry"][];
+        };
+        /**
+         * CloseCase
+         * @description Nothing more is to be done.
+         */
+        CloseCase: {
+            /** Resolution */
+            resolution: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Version */
+            version: number;
         };
         /** CommandRequest */
         CommandRequest: {
@@ -1646,6 +2475,20 @@ export interface components {
         DeadLetterList: {
             /** Dead Letters */
             dead_letters: components["schemas"]["DeadLetterEntry"][];
+        };
+        /**
+         * Decide
+         * @description The reader's own decision.
+         */
+        Decide: {
+            /** Amount Twd */
+            amount_twd?: number | null;
+            /** Outcome */
+            outcome: string;
+            /** Reason */
+            reason: string;
+            /** Version */
+            version: number;
         };
         /**
          * DeviceEntry
@@ -1867,6 +2710,16 @@ export interface components {
             excursions: components["schemas"]["ExcursionEntry"][];
         };
         /**
+         * Explained
+         * @description A step that needs a reason.
+         */
+        Explained: {
+            /** Text */
+            text: string;
+            /** Version */
+            version: number;
+        };
+        /**
          * Footprints
          * @description Oldest first.
          */
@@ -1922,6 +2775,21 @@ export interface components {
         GatewayList: {
             /** Gateways */
             gateways: components["schemas"]["GatewayEntry"][];
+        };
+        /**
+         * HandOver
+         * @description Somebody else works on it.
+         */
+        HandOver: {
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** To */
+            to: string;
+            /** Version */
+            version: number;
         };
         /**
          * JobEntry
@@ -1986,6 +2854,14 @@ export interface components {
             status: "ok";
         };
         /**
+         * Looked
+         * @description Which version the reader looked at; 409 where somebody else has changed it since.
+         */
+        Looked: {
+            /** Version */
+            version: number;
+        };
+        /**
          * MaintenanceRequest
          * @description Planned work until a moment, at most thirty days ahead; null: back in service now.
          */
@@ -2003,6 +2879,18 @@ export interface components {
             /** Url */
             url: string;
         };
+        /**
+         * Named
+         * @description A code with its words in both languages.
+         */
+        Named: {
+            /** Code */
+            code: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
         /** NewGateway */
         NewGateway: {
             /** Gateway */
@@ -2017,6 +2905,14 @@ export interface components {
             name: string;
         };
         /**
+         * NoteBody
+         * @description Something that is to be remembered.
+         */
+        NoteBody: {
+            /** Text */
+            text: string;
+        };
+        /**
          * OpenAlerts
          * @description All that is open, counted: of all alerts that the reader may see, not of a page.
          */
@@ -2028,6 +2924,35 @@ export interface components {
                 [key: string]: components["schemas"]["OpenCounts"];
             };
             total: components["schemas"]["OpenCounts"];
+        };
+        /**
+         * OpenCase
+         * @description Open a case from one or more alerts, or by hand where its kind allows it.
+         */
+        OpenCase: {
+            /**
+             * Alerts
+             * @default []
+             */
+            alerts: string[];
+            /** Kind */
+            kind: string;
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Person Key */
+            person_key?: string | null;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
         };
         /**
          * OpenCounts
@@ -2071,6 +2996,35 @@ export interface components {
              * @enum {string}
              */
             severity: "critical" | "major" | "minor" | "info";
+        };
+        /**
+         * OutcomeEntry
+         * @description One way to decide.
+         */
+        OutcomeEntry: {
+            /**
+             * Barred
+             * @description Why it cannot be chosen in this case.
+             */
+            barred?: string | null;
+            /** Barred Zh */
+            barred_zh?: string | null;
+            /** Code */
+            code: string;
+            /**
+             * Fined
+             * @description It has an amount in TWD.
+             */
+            fined: boolean;
+            /**
+             * Follows
+             * @description The case can then be referred and appealed.
+             */
+            follows: boolean;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /**
          * PasswordChange
@@ -2220,6 +3174,19 @@ export interface components {
             account: components["schemas"]["AccountEntry"];
             /** Csrf */
             csrf: string;
+        };
+        /**
+         * SetDeadline
+         * @description Something is to be done by then.
+         */
+        SetDeadline: {
+            /**
+             * Due
+             * Format: date-time
+             */
+            due: string;
+            /** Text */
+            text: string;
         };
         /**
          * ShelveRequest
@@ -2638,6 +3605,745 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cases: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next` of the page before */
+                before?: string | null;
+                view?: "open" | "mine" | "unassigned" | "to_decide" | "overdue" | "all";
+                state?: ("new" | "in_progress" | "decided" | "referred" | "closed" | "appealed")[] | null;
+                domain?: string | null;
+                kind?: string | null;
+                alert?: string | null;
+            };
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenCase"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_cases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseCounts"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_case_kinds: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseKindList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_case_access: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskAccess"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_case_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddAlert"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    appeal_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Explained"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_case_assignees: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssigneeList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    close_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseCase"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_case_deadline: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetDeadline"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    meet_case_deadline: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+                deadline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decide"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_over_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandOver"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_case_note: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_case_photograph: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the caption, as percent-encoded UTF-8 */
+                slug?: string | null;
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+                "image/webp": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_case_photograph: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+                photograph: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refer_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Explained"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reopen_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Explained"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_case: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Looked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
                 };
             };
             /** @description A problem document */

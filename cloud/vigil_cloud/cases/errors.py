@@ -1,0 +1,140 @@
+"""Refusals of the cases room. Each message says what to do instead."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vigil_cloud.api_errors import ApiError
+
+
+class CaseUnknown(ApiError):
+    """No such case, or none for this reader; the two are not told apart."""
+
+    code: ClassVar[str] = "case-unknown"
+    status: ClassVar[int] = 404
+
+
+class CaseNeedsReason(ApiError):
+    """The reader's role may open this case for a limited time, with a reason."""
+
+    code: ClassVar[str] = "case-needs-reason"
+    status: ClassVar[int] = 403
+
+
+class CaseForbidden(ApiError):
+    """The reader sees the case, but this step is for other roles."""
+
+    code: ClassVar[str] = "case-forbidden"
+    status: ClassVar[int] = 403
+
+
+class CaseKindUnknown(ApiError):
+    """No domain has described such a kind of case, or none that this reader may open."""
+
+    code: ClassVar[str] = "case-kind-unknown"
+    status: ClassVar[int] = 404
+
+
+class CaseChanged(ApiError):
+    """The reader acted on an older version of the case."""
+
+    code: ClassVar[str] = "case-changed"
+    status: ClassVar[int] = 409
+
+
+class WrongState(ApiError):
+    """The step is not possible from where the case stands."""
+
+    code: ClassVar[str] = "case-wrong-state"
+    status: ClassVar[int] = 409
+
+
+class AlertTaken(ApiError):
+    """The alert belongs to another case already."""
+
+    code: ClassVar[str] = "alert-in-a-case"
+    status: ClassVar[int] = 409
+
+
+class NotForThisKind(ApiError):
+    """A case of this kind cannot be opened from, or extended by, what was named."""
+
+    code: ClassVar[str] = "case-kind-mismatch"
+    status: ClassVar[int] = 422
+
+
+class DecidedAlready(ApiError):
+    """This person has given their decision in this round."""
+
+    code: ClassVar[str] = "decided-already"
+    status: ClassVar[int] = 409
+
+
+class NotImpartial(ApiError):
+    """The rule of the domain bars this person: who opened the case, or decided it before."""
+
+    code: ClassVar[str] = "not-impartial"
+    status: ClassVar[int] = 403
+
+
+class BadDecision(ApiError):
+    """An outcome that this kind does not have, or a wrong amount."""
+
+    code: ClassVar[str] = "bad-decision"
+    status: ClassVar[int] = 422
+
+
+class OutcomeBarred(ApiError):
+    """What is known of the case forbids this outcome."""
+
+    code: ClassVar[str] = "outcome-barred"
+    status: ClassVar[int] = 409
+
+
+class CannotTakeCase(ApiError):
+    """The account named is closed or may not work on this kind of case."""
+
+    code: ClassVar[str] = "cannot-take-case"
+    status: ClassVar[int] = 422
+
+
+class BadDeadline(ApiError):
+    """A deadline lies in the past, too far ahead, or was met before."""
+
+    code: ClassVar[str] = "bad-deadline"
+    status: ClassVar[int] = 422
+
+
+class KeyReused(ApiError):
+    """The Idempotency-Key was sent before with another request."""
+
+    code: ClassVar[str] = "idempotency-key-reused"
+    status: ClassVar[int] = 422
+
+
+class PhotographRefused(ApiError):
+    """Not a picture that can be kept: its type, its size, or it cannot be read."""
+
+    code: ClassVar[str] = "photograph-refused"
+    status: ClassVar[int] = 422
+
+
+class PhotographTooLarge(ApiError):
+    """More bytes or pixels than a photograph may have."""
+
+    code: ClassVar[str] = "photograph-too-large"
+    status: ClassVar[int] = 413
+
+
+class PhotographUnknown(ApiError):
+    """The case has no such photograph."""
+
+    code: ClassVar[str] = "photograph-unknown"
+    status: ClassVar[int] = 404
+
+
+class CaseFull(ApiError):
+    """The case has as many notes, photographs or deadlines as one may have."""
+
+    code: ClassVar[str] = "case-full"
+    status: ClassVar[int] = 409

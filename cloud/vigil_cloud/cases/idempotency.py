@@ -1,0 +1,56 @@
+"""The same request twice does one thing: ``Idempotency-Key`` of a client that never got an answer.
+
+A phone on site keeps what it could not send and sends it again, perhaps after the first try
+did arrive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.cases.errors import KeyReused
+from vigil_cloud.cases.models import CaseRequest, CaseRow
+from vigil_cloud.cases.service import Desk, find
+
+KEPT: Final = timedelta(days=60)
+"""Longer than anybody is without a network."""
+
+
+def digest(*parts: str) -> str:
+    """What was asked: the address and the body."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def once(desk: Desk, key: str | None, asked: str, act: Callable[[], CaseRow]) -> CaseRow:
+    """Do it, unless this account's key has done it: then the case as it is now.
+
+    In the caller's transaction. Raises ``KeyReused`` where the key came with something else.
+    """
+    if key is None:
+        return act()
+    feed.lock(desk.session)  # two tries at once wait for each other
+    known = desk.session.get(CaseRequest, (desk.reader.username, key))
+    if known is not None:
+        if known.digest != asked:
+            raise KeyReused("This Idempotency-Key was used for another request; make a new one.")
+        return find(desk, known.case_id)[0]
+    row = act()
+    desk.session.add(
+        CaseRequest(
+            account=desk.reader.username, key=key, digest=asked, case_id=row.id, at=desk.now
+        )
+    )
+    return row
+
+
+def prune(session: Session, now: datetime) -> bool:
+    """Forget what nobody sends again. Nothing that a screen shows."""
+    session.execute(delete(CaseRequest).where(CaseRequest.at < now - KEPT))
+    return False

@@ -1,0 +1,51 @@
+"""What cases keep of persons, and how they forget them: what was written is gone, the steps stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.cases.models import CaseEvent, CasePhotograph, CaseRow
+from vigil_cloud.identity.personal_records import PersonalRecords
+
+
+class CasesOfPersons(PersonalRecords):
+    """Titles, texts and the pictures' keys are blanked; the pictures themselves, which are noise
+    from then on, are removed by the retention job (an object store is in no transaction)."""
+
+    def lock(self, session: Session) -> None:
+        """As whoever changes a case does."""
+        feed.lock(session)
+
+    def erase(
+        self, session: Session, person_key: str, words: Sequence[str], found: Any
+    ) -> Mapping[str, int]:
+        """The case stays as a row of steps without anybody: what was decided about a city's
+        service must not vanish, who it was about must."""
+        del words, found
+        ids = session.scalars(select(CaseRow.id).where(CaseRow.person_key == person_key)).all()
+        if not ids:
+            return {"cases": 0}
+        pictures = CasePhotograph.case_id.in_(ids)
+        count = session.scalar(select(func.count()).where(pictures)) or 0
+        texts = update(CaseEvent).where(CaseEvent.case_id.in_(ids)).values(text=None, salt=None)
+        keys = update(CasePhotograph).where(pictures).values(key=None)
+        rows = (
+            update(CaseRow)
+            .where(CaseRow.id.in_(ids))
+            .values(
+                title=None,
+                person_key=None,
+                erased=True,
+                latitude=None,
+                longitude=None,
+                version=CaseRow.version + 1,
+            )
+        )
+        for statement in (texts, keys, rows):
+            session.execute(statement.execution_options(synchronize_session=False))
+        return {"cases": len(ids), "case_photographs": count}
