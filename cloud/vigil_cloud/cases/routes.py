@@ -30,7 +30,6 @@ from vigil_cloud.cases.schema import (
     BeforeCursor,
     Case,
     CaseCounts,
-    CaseDomain,
     CaseKindList,
     CaseList,
     CloseCase,
@@ -52,6 +51,7 @@ from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Whole
 from vigil_cloud.services import Services
+from vigil_schemas.types import Domain
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
@@ -156,7 +156,7 @@ def count_cases(bench: BenchDependency) -> CaseCounts:
 def _wanted(
     view: View = "open",
     state: Annotated[list[State] | None, Query()] = None,
-    domain: CaseDomain | None = None,
+    domain: Domain | None = None,
     kind: Code | None = None,
     alert: AlertId | None = None,
 ) -> Wanted:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vigil_cloud.cases.history import Action
 from vigil_cloud.cases.lifecycle import State
 from vigil_cloud.cases.port import Act
-from vigil_schemas.types import UtcDatetime
+from vigil_schemas.types import Domain, UtcDatetime
 
 MOST_TWD: Final = 10**9
 View = Literal["open", "mine", "unassigned", "to_decide", "overdue", "all"]
@@ -23,7 +23,6 @@ UserName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern
 AlertId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
 PersonKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
-CaseDomain = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
 class _Answer(BaseModel):
@@ -54,7 +53,7 @@ class CaseKindEntry(_Answer):
     """A kind of case that the reader sees or may open."""
 
     name: str
-    domain: CaseDomain
+    domain: Domain
     title: str
     title_zh: str
     may_open: bool
@@ -75,7 +74,7 @@ class CaseSummary(_Answer):
     id: str
     number: str
     version: int
-    domain: CaseDomain
+    domain: Domain
     kind: str
     kind_title: str
     kind_title_zh: str

@@ -21,7 +21,8 @@ from vigil_cloud.cases.port import (
 from vigil_cloud.cases.rules import TwoAgree
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.noise.models import Exceedance
-from vigil_schemas.types import Domain, isoformat_utc
+from vigil_schemas.noise import DOMAIN
+from vigil_schemas.types import isoformat_utc
 
 FINE: Final = "fine"
 _PREPARES: Final = frozenset({Role.INSPECTOR, Role.REVIEWER})
@@ -97,7 +98,7 @@ def exceedance_case() -> CaseKind:
     """Opened by an inspector, decided by two reviewers, a third where they differ."""
     return CaseKind(
         name="noise-exceedance",
-        domain=Domain.NOISE.value,
+        domain=DOMAIN,
         words=Words("Noise exceedance", "噪音超標案件"),
         rule=TwoAgree(),
         outcomes=(
@@ -126,7 +127,7 @@ def exceedance_case() -> CaseKind:
             "alert": _PREPARES,
             "dossier": _LEADS,
         },
-        alert_domains=frozenset({Domain.NOISE.value}),
+        alert_domains=frozenset({DOMAIN}),
         deadlines=(
             DeadlineRule(
                 "decide",

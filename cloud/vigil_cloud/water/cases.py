@@ -22,7 +22,8 @@ from vigil_cloud.cases.rules import OneDecides
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.water.models import Excursion
 from vigil_cloud.water.service import PARAMETERS, shown
-from vigil_schemas.types import Domain, isoformat_utc
+from vigil_schemas.types import isoformat_utc
+from vigil_schemas.water import DOMAIN
 
 _INSPECTS: Final = frozenset({Role.INSPECTOR})
 _LEADS: Final = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR})
@@ -65,7 +66,7 @@ def inspection() -> CaseKind:
     """Opened and decided by an inspector; a fine is the authority's own matter afterwards."""
     return CaseKind(
         name="water-inspection",
-        domain=Domain.WATER.value,
+        domain=DOMAIN,
         words=Words("Water inspection", "水質稽查案件"),
         rule=OneDecides(),
         outcomes=(
@@ -96,7 +97,7 @@ def inspection() -> CaseKind:
             "alert": _INSPECTS,
             "dossier": _LEADS,
         },
-        alert_domains=frozenset({Domain.WATER.value}),
+        alert_domains=frozenset({DOMAIN}),
         by_hand=True,
         deadlines=(
             DeadlineRule(
