@@ -1,4 +1,4 @@
-"""What cases keep of persons, and how they forget them: what was written is gone, the steps stay."""
+"""How cases forget a person: what was written about them is gone, the steps stay."""
 
 from __future__ import annotations
 
