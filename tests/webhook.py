@@ -12,6 +12,7 @@ from cloud_city import City
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify.channels import put_channel
+from vigil_cloud.notify.courier import Courier
 
 
 class Hook:
@@ -84,6 +85,12 @@ def channel(city: City, url: str, name: str = "hook", **options: Any) -> None:
         put_channel(session, city.cipher, name=name, url=url, account=account, **options)
 
 
+def plan(city: City) -> None:
+    """What follows for channels from what alerts announced, as the sender does it first."""
+    Courier(city.services).plan_all()
+
+
 def deliveries(city: City, username: str) -> list[tuple[str, str, int]]:
+    plan(city)
     (alert,) = city.alerts(username)
     return [(each["channel"], each["state"], each["attempts"]) for each in alert["deliveries"]]

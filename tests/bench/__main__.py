@@ -7,7 +7,18 @@ import sys
 import time
 from pathlib import Path
 
-BENCHES = ("levels", "rest", "latency", "screen", "streams", "ingest", "crowd", "disk", "no_loss")
+BENCHES = (
+    "levels",
+    "rest",
+    "latency",
+    "alarm_lane",
+    "screen",
+    "streams",
+    "ingest",
+    "crowd",
+    "disk",
+    "no_loss",
+)
 
 
 def main(names: list[str]) -> int:

@@ -3,17 +3,19 @@
 ``lock`` comes first in every transaction that changes an alert. It serialises
 them (they are rare), which rules out deadlocks between ingest, uploads and
 people, and lets two sides of a join (an event and its evidence) see each other.
+What is announced is written just before the commit, all of it with two statements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, event, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from vigil_cloud.alerts.models import FeedEntry, FeedHead
 
@@ -23,27 +25,98 @@ KEPT = timedelta(days=2)
 _PAGE: Final = 200
 
 
+class _Announced(NamedTuple):
+    kind: Kind
+    key: str
+    at: datetime
+
+
+_Within = tuple[SessionTransaction, ...]
+"""The transaction that something was done in, and those around it: it is undone with any."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What one session's transaction has locked and announced so far."""
+
+    locked: _Within | None = None
+    entries: list[tuple[_Announced, _Within]] = field(default_factory=list)
+
+
+_PENDING: Final = "feed-pending"
+
+
 def lock(session: Session) -> None:
-    """Hold the feed's end until this transaction is over."""
-    _advance(session, 0)
+    """Hold the feed's end until this transaction is over. Idempotent."""
+    pending = _pending(session)
+    if pending.locked is None:
+        _advance(session, 0)
+        pending.locked = _within(session)
 
 
-def append(session: Session, kind: Kind, key: str, at: datetime) -> int:
-    """Announce that something changed; returns its number."""
-    number = _advance(session, 1)
-    session.add(FeedEntry(number=number, at=at, kind=kind, key=key))
-    return number
+def append(session: Session, kind: Kind, key: str, at: datetime) -> None:
+    """Announce that something changed; the same twice in a transaction is announced once."""
+    append_all(session, kind, (key,), at)
 
 
 def append_all(session: Session, kind: Kind, keys: Collection[str], at: datetime) -> None:
-    """Announce many changes with one number taken for each."""
+    """Announce many changes."""
     if not keys:
         return
-    last = _advance(session, len(keys))
-    session.add_all(
-        FeedEntry(number=number, at=at, kind=kind, key=key)
-        for number, key in enumerate(keys, last - len(keys) + 1)
+    lock(session)
+    within = _within(session)
+    _pending(session).entries += [(_Announced(kind, key, at), within) for key in keys]
+
+
+def _pending(session: Session) -> _Pending:
+    found = session.info.get(_PENDING)
+    if not isinstance(found, _Pending):
+        found = session.info[_PENDING] = _Pending()
+    return found
+
+
+def _within(session: Session) -> _Within:
+    transaction = session.get_nested_transaction() or session.get_transaction()
+    found = []
+    while transaction is not None:
+        found.append(transaction)
+        transaction = transaction.parent
+    return tuple(found)
+
+
+@event.listens_for(Session, "before_commit")
+def _write(session: Session) -> None:
+    pending = session.info.get(_PENDING)
+    if pending is None or session.in_nested_transaction() or not pending.entries:
+        return
+    session.flush()
+    unique = {(one.kind, one.key): one for one, _ in pending.entries}
+    pending.entries.clear()
+    last = _advance(session, len(unique))
+    session.execute(
+        insert(FeedEntry),
+        [
+            {"number": number, "at": one.at, "kind": one.kind, "key": one.key}
+            for number, one in enumerate(unique.values(), last - len(unique) + 1)
+        ],
     )
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _undo(session: Session, transaction: SessionTransaction) -> None:
+    """PostgreSQL gives up locks with the savepoint that they were taken in."""
+    pending = session.info.get(_PENDING)
+    if pending is None:
+        return
+    if pending.locked is not None and transaction in pending.locked:
+        pending.locked = None
+    pending.entries = [one for one in pending.entries if transaction not in one[1]]
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.info.pop(_PENDING, None)
 
 
 def head(session: Session) -> int:

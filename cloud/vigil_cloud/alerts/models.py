@@ -93,6 +93,30 @@ class AlertHistory(Base):
     comment: Mapped[str] = mapped_column(String(1000), default="")
 
 
+class OutboxEntry(Base):
+    """Something that people are to be told of an alert; see ``alerts.outbox``."""
+
+    __tablename__ = "alert_outbox"
+    __table_args__ = (Index("ix_alert_outbox_order", "urgent", "gateway", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    gateway: Mapped[str] = mapped_column(String(63))
+    """Many of one gateway must not keep another's waiting."""
+    urgent: Mapped[bool]
+    at: Mapped[datetime]
+    purpose: Mapped[str] = mapped_column(String(16))
+    step: Mapped[str] = mapped_column(String(60), default="")
+    severity: Mapped[str] = mapped_column(String(16))
+    """With ``audience``: as it was then, whatever the alert has become meanwhile."""
+    audience: Mapped[str] = mapped_column(String(24))
+    home_of: Mapped[str] = mapped_column(String(64), default="")
+    reached: Mapped[int] = mapped_column(default=0)
+    """How far it has been worked through: the reader's cursor."""
+    not_before: Mapped[datetime | None]
+    """Its reading failed and is tried again then."""
+
+
 class FeedEntry(Base):
     """Something changed. Holds no content: each reader is shown it as far as their rights reach."""
 

@@ -288,7 +288,8 @@ def _deliveries(
         found[delivery.alert_id].append(
             AlertDelivery(
                 channel=channel,
-                round=delivery.round,
+                purpose=delivery.purpose,
+                step=delivery.step,
                 state=delivery.state,
                 attempts=delivery.attempts,
                 at=delivery.at,

@@ -62,8 +62,10 @@ class AlertDelivery(_Answer):
     """One notification of this alert."""
 
     channel: str
-    round: str
-    """Why it is told again; empty for the first time."""
+    purpose: Literal["raised", "again", "reminder", "escalated", "all-clear", "closed"]
+    """Why it is told."""
+    step: str
+    """Of `again`: what more is known; of `escalated`: which step of the policy."""
     state: Literal["waiting", "sent", "failed", "skipped"]
     attempts: int
     at: UtcDatetime | None

@@ -12,17 +12,17 @@ from typing import Any, ClassVar, Final, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed, flood, lifecycle
+from vigil_cloud.alerts import feed, flood, lifecycle, outbox
 from vigil_cloud.alerts.domains import PLATFORM, AlertDomain
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.notify.queue import SEVERITIES, enqueue, rearm, wake
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
 Audience = Literal["all", "home", "home-and-maintainers"]
@@ -95,7 +95,7 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
 
     An occurrence that is more severe than the alert, or that gives a new reason to ``tell_again``,
     renews it: it counts as not acknowledged, and everybody is told. Runs inside ingest's
-    transaction; notifications are queued as rows of it.
+    transaction; what people are to be told is a row of it (``outbox``).
     """
     feed.lock(session)
     row = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
@@ -104,7 +104,7 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
         if joined is not None:
             return joined
         row = _insert(session, occurrence, now)
-        enqueue(session, row, now)
+        outbox.announce(session, row, now, "raised")
         feed.append(session, "alert", row.id, now)
         return row
     changed = _merge(row, occurrence)
@@ -176,7 +176,8 @@ def _tell_home(
             return
         news = f"fire {number}"
     digest = hashlib.sha256(device.encode()).hexdigest()[:16]
-    enqueue(session, row, now, round=f"{news} {device[:30]} {digest}", home_of=device)
+    step = f"{news} {device[:30]} {digest}"
+    outbox.announce(session, row, now, "again", step=step, home_of=device)
 
 
 def _counted(
@@ -295,8 +296,7 @@ def _tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> 
     row.shelved_until = state.shelved_until
     row.acknowledged_by = row.acknowledged_at = row.confirmed_by = row.confirmed_at = None
     _note(session, row, now, None, "told-again", reason)
-    wake(session, row, now)
-    enqueue(session, row, now, round=reason)
+    outbox.announce(session, row, now, "again", step=reason)
 
 
 def reopen(session: Session, row: AlertRow, now: datetime) -> None:
@@ -304,7 +304,7 @@ def reopen(session: Session, row: AlertRow, now: datetime) -> None:
     The caller has called ``feed.lock`` before."""
     row.active, row.cleared = True, None
     _note(session, row, now, None, "raised")
-    rearm(session, row, now)
+    outbox.announce(session, row, now, "reopened")
     session.flush()
     feed.append(session, "alert", row.id, now)
 
@@ -359,7 +359,7 @@ def act(
     if before.active and not after.active:
         row.cleared = now
     if action in {"unshelved", "in-service"}:
-        wake(session, row, now)
+        outbox.announce(session, row, now, "woken")
     _note(session, row, now, reader.username, action, comment)
     session.flush()
     audit.append(

@@ -12,6 +12,8 @@ from typing import Final
 from vigil_cloud.alerts.schema import Severity, Work
 
 _WEIGHT: Final[dict[Severity, int]] = {"info": 0, "minor": 1, "major": 2, "critical": 3}
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "minor", "major", "critical")
+"""Ever heavier."""
 HEAVIEST: Final = 3
 PRIORITIES: Final[dict[Work, tuple[int, int]]] = {
     "new": (HEAVIEST + 1, 2 * HEAVIEST),

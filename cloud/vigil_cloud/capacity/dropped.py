@@ -13,7 +13,13 @@ from vigil_cloud.capacity.models import Dropped
 from vigil_cloud.database.upsert import insert, table_of
 
 Kind = Literal[
-    "dead-letters", "alarm-dead-letters", "evidence", "devices", "parameters", "alerts-joined"
+    "dead-letters",
+    "alarm-dead-letters",
+    "evidence",
+    "devices",
+    "parameters",
+    "alerts-joined",
+    "alarms-put-off",
 ]
 
 

@@ -18,8 +18,8 @@ class Dropped(Base):
 
     gateway: Mapped[str] = mapped_column(String(63), primary_key=True)
     kind: Mapped[str] = mapped_column(String(24), primary_key=True)
-    """``dead-letters``, ``alarm-dead-letters``, ``evidence``, ``devices``, ``parameters`` or
-    ``alerts-joined``."""
+    """``dead-letters``, ``alarm-dead-letters``, ``evidence``, ``devices``, ``parameters``,
+    ``alerts-joined`` or ``alarms-put-off``."""
     count: Mapped[int] = mapped_column(BigInteger, default=0)
     bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     last: Mapped[datetime] = mapped_column(index=True)

@@ -14,15 +14,20 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vigil_cloud.database.changes import follow_commits
+from vigil_cloud.database.gate import WriteGate
 
 BUSY_TIMEOUT_S = 30.0
 JOURNAL_BYTES: Final = 4 * 1024 * 1024
 """A journal that grew beyond this gives the room back."""
 CONNECT_TIMEOUT_S = 5
+URGENT: Final = "urgent"
+"""In a session's ``info``: what it writes goes before everything else that this process writes."""
+_GATE: Final = "write-gate"
+_INSIDE: Final = "inside-write-gate"
 _POSTGRESQL: Final = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     # A server that lost its power says nothing any more: without these, a thread that asked it
@@ -64,21 +69,42 @@ def build_engine(url: str) -> Engine:
 
 def build_sessions(engine: Engine, **info: Any) -> sessionmaker[Session]:
     """Sessions whose objects stay readable after a commit; ``info`` is for whoever they are
-    handed to. What they change is announced (see ``changes``)."""
-    sessions = sessionmaker(engine, expire_on_commit=False, info=info)
+    handed to. Their writers take turns (``gate``), and what they change is announced
+    (``changes``)."""
+    gate = WriteGate(one_writer=engine.dialect.name == "sqlite")
+    sessions = sessionmaker(engine, expire_on_commit=False, info={_GATE: gate, **info})
     follow_commits(sessions)
     return sessions
 
 
 def lock_for_writing(session: Session) -> None:
-    """Begin the session's transaction as a writer.
+    """Begin the session's transaction as a writer, when it is this session's turn.
 
     On SQLite a transaction that reads first and writes later fails with "database
     is locked" when another wrote in between; taking the lock first makes it wait.
-    PostgreSQL needs nothing here: rows are locked where they are read.
+    On PostgreSQL rows are locked where they are read.
     """
+    _await_turn(session)
     if session.get_bind().dialect.name == "sqlite":
         session.connection(execution_options={"vigil_begin": "IMMEDIATE"})
+
+
+def _await_turn(session: Session) -> None:
+    gate = session.info.get(_GATE)
+    if gate is None or _INSIDE in session.info:
+        return
+    if not session.in_transaction():
+        session.begin()  # its end gives the turn to the next
+    urgent = bool(session.info.get(URGENT))
+    if gate.enter(urgent=urgent, timeout_s=BUSY_TIMEOUT_S):
+        session.info[_INSIDE] = urgent
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _give_up_turn(session: Session, transaction: SessionTransaction) -> None:
+    """After the commit and after the connection was given back, however it ended."""
+    if transaction.parent is None and _INSIDE in session.info:
+        session.info[_GATE].leave(urgent=session.info.pop(_INSIDE))
 
 
 @contextmanager

@@ -91,7 +91,7 @@ class GatewayEntry(BaseModel):
     dropped: dict[str, int]
     """What it sent beyond its share, by kind: ``dead-letters``, ``alarm-dead-letters``,
     ``evidence``, ``devices``, ``parameters``; ``alerts-joined`` are alarms told in a counted
-    alert."""
+    alert, ``alarms-put-off`` are those that it has to send again."""
     conflicts: list[str]
     """Devices that it describes although they belong to another gateway."""
     revoked: UtcDatetime | None

@@ -67,39 +67,37 @@ def record_seen(
     session: Session, gateways: Iterable[str], devices: Mapping[str, Seen], now: datetime
 ) -> None:
     """Move ``last_seen``; make rows for what nobody has described yet."""
-    names = sorted(set(gateways))
-    rows = [{"which": name, "heard": now} for name in names]
-    if rows:
-        missing = set(names) - enrolled(session, names)
-        if missing:
-            _insert_gateways(session, sorted(missing), now)
-        table = table_of(Gateway)
-        _execute(
-            session,
-            update(table)
-            .where(table.c.gateway == bindparam("which"))
-            .values(last_seen=bindparam("heard")),
-            rows,
-        )
-        # A silent one speaks again. Seldom true, so this writes nothing as a rule.
-        back = session.scalars(
-            update(Gateway)
-            .where(
-                Gateway.gateway.in_(names),
-                Gateway.offline,
-                or_(
-                    Gateway.connected,
-                    Gateway.session.is_(None),
-                    Gateway.died < now - AFTER_DEATH,
-                ),
-            )
-            .values(offline=False, connected=True, died=None, updated=now)
-            .returning(Gateway.gateway)
-            .execution_options(synchronize_session=False)
-        ).all()
-        for name in back:
-            devices_changed(session, name, now)
+    if names := sorted(set(gateways)):
+        _record_gateways(session, names, now)
     _record_devices(session, devices, now)
+
+
+def _record_gateways(session: Session, names: list[str], now: datetime) -> None:
+    # Locked in one order, for the update has none.
+    known = session.execute(
+        select(Gateway.gateway, Gateway.offline)
+        .where(Gateway.gateway.in_(names))
+        .order_by(Gateway.gateway)
+        .with_for_update()
+    ).all()
+    if missing := set(names) - {row.gateway for row in known}:
+        _insert_gateways(session, sorted(missing), now)
+    heard = update(Gateway).execution_options(synchronize_session=False)
+    session.execute(heard.where(Gateway.gateway.in_(names)).values(last_seen=now))
+    silent = [row.gateway for row in known if row.offline]
+    if not silent:
+        return
+    back = session.scalars(
+        heard.where(
+            Gateway.gateway.in_(silent),
+            Gateway.offline,
+            or_(Gateway.connected, Gateway.session.is_(None), Gateway.died < now - AFTER_DEATH),
+        )
+        .values(offline=False, connected=True, died=None, updated=now)
+        .returning(Gateway.gateway)
+    ).all()
+    for name in back:
+        devices_changed(session, name, now)
 
 
 def _record_devices(session: Session, devices: Mapping[str, Seen], now: datetime) -> None:

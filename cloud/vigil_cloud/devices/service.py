@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.alerts.visibility import may_see_device
+from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import dropped_of
 from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
@@ -34,7 +35,6 @@ from vigil_cloud.devices.watch import OF_ITS_HEALTH, OF_THE_GATEWAY
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.ingest.models import DeadLetter
-from vigil_cloud.notify.queue import SEVERITIES
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Sample, Series
 from vigil_schemas.control import Command, Configuration

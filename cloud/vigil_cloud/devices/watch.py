@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.alerts.platform_kinds import PlatformKind
 from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
-from vigil_cloud.notify.queue import SEVERITIES
 from vigil_schemas import smoke as smoke_contract
 
 OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = ("gateway-silent", "device-conflict")

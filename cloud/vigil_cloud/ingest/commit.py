@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,8 @@ box must not call anybody."""
 class Outcome:
     """What a committed batch means for its senders and for the metrics."""
 
+    began: float = field(default_factory=time.monotonic)
+    """When the transaction could begin to write (monotonic)."""
     progress: dict[str, Progress] = field(default_factory=dict)
     gateways: dict[str, str] = field(default_factory=dict)
     """Whose source it is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -17,13 +18,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vigil_cloud.alerts.refused_alarms import raise_refused_alarm
 from vigil_cloud.capacity.disk import Level
+from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.domain.port import Handler
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder
+from vigil_cloud.ingest.fair_queue import FairQueue
 from vigil_cloud.ingest.letters import DeadLetters
-from vigil_cloud.ingest.queue import Waiting
+from vigil_cloud.ingest.queue import Queue, Waiting
 from vigil_cloud.ingest.subscriber import (
     RECEIVE_MAXIMUM,
     BrokerAddress,
@@ -31,7 +34,6 @@ from vigil_cloud.ingest.subscriber import (
     Subscriber,
 )
 from vigil_cloud.ingest.times import Limits
-from vigil_cloud.ingest.urgency import Urgency
 from vigil_cloud.ingest.writer import BATCH_MESSAGES, Writer
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
@@ -45,8 +47,11 @@ INTAKES: Final[dict[str, tuple[str, ...]]] = {
 }
 LINGER_S: Final = {"observation": 0.1}
 """Readings may wait a moment for company: a commit costs as much for one as for a hundred."""
-BATCH: Final = {"event": 100}
-"""Events cost more than readings, and an alarm may wait behind one batch of them."""
+BATCH: Final = {"alarm": 20, "event": 25}
+"""Events cost more than readings, and an alarm may wait behind one batch of them; and the fire of
+one gateway behind a batch of other gateways' alarms."""
+LONGEST_S: Final = {"alarm": 0.1, "event": 0.1}
+"""So long a group of them may take."""
 LEAST_ROOM: Final = {"alarm": Level.FULL, "event": Level.EVENTS, "observation": Level.LOW}
 """How filled the disk may be for each: alarms are stored while anything can be."""
 SEND_S: Final = 0.5
@@ -72,16 +77,18 @@ class Intake:
         services: Services,
         address: BrokerAddress,
         handlers: Sequence[Handler],
-        urgency: Urgency,
     ) -> None:
         settings = services.settings
         self.name = name
-        self.waiting = Waiting(2 * RECEIVE_MAXIMUM)
+        urgent = name == "alarm"
+        self.fair = FairQueue() if urgent else None
+        self.waiting: Queue = self.fair or Waiting(2 * RECEIVE_MAXIMUM)
         self.subscriber = Subscriber(
             address,
             _filters(channels, settings.shared_group),
             self.waiting,
             now=services.now,
+            at_once=urgent,
         )
         self.writer = Writer(
             name,
@@ -106,10 +113,11 @@ class Intake:
             enrolment_open=settings.enrolment_open,
             linger_s=LINGER_S.get(name, 0.0),
             quotas=settings.quotas,
-            turn=urgency.urgent if name == "alarm" else urgency.patient,
+            urgent=urgent,
             batch_messages=BATCH.get(name, BATCH_MESSAGES),
+            longest_s=LONGEST_S.get(name),
             require_room=lambda: services.disk.require(LEAST_ROOM[name]),
-            make_room=services.disk.give_up_reserve if name == "alarm" else lambda: False,
+            make_room=services.disk.give_up_reserve if urgent else lambda: False,
         )
 
     def start(self) -> None:
@@ -132,9 +140,8 @@ class Ingest:
     ) -> None:
         self._services = services
         self._address = address
-        urgency = Urgency()
         self._intakes = [
-            Intake(name, channels, services, address, handlers, urgency)
+            Intake(name, channels, services, address, handlers)
             for name, channels in INTAKES.items()
         ]
         self._stopping = threading.Event()
@@ -186,6 +193,7 @@ class Ingest:
         rounds = 0
         while not self._stopping.wait(SEND_S):
             self._do(self.send_down)
+            self._do(self.note_put_off)
             if rounds % round(MEND_S / SEND_S) == 0:
                 for intake in self._intakes:
                     self._do(intake.subscriber.mend)
@@ -208,6 +216,17 @@ class Ingest:
                 return
         with writing(self._services.sessions) as session:
             send_waiting(session, publish, self._services.now())
+
+    def note_put_off(self) -> None:
+        """Gateways that send more alarms than may wait: shown, and told to the administrator."""
+        found = [fair.put_off() for intake in self._intakes if (fair := intake.fair) is not None]
+        put_off = sum(found, Counter[str]())
+        if not put_off:
+            return
+        now = self._services.now()
+        with writing(self._services.sessions) as session:
+            for gateway, count in sorted(put_off.items()):
+                count_dropped(session, gateway, "alarms-put-off", count, 0, now)
 
 
 def _disk_bytes(services: Services) -> int | None:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Arrived(NamedTuple):
@@ -18,6 +18,24 @@ class Arrived(NamedTuple):
     monotonic: float
     acknowledgement: tuple[int, int] | None
     """Connection and packet identifier, for the acknowledgement once it is stored (QoS 1)."""
+
+
+class Queue(Protocol):
+    """What a subscriber puts into and a writer takes out of."""
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+
+    def put(self, messages: Sequence[Arrived]) -> None:
+        """What came from the broker together."""
+
+    def take(
+        self, most: int, linger_s: float = 0.0, most_bytes: int = 1024 * 1024
+    ) -> list[Arrived]:
+        """The next group; waits for it. Empty once closed."""
+
+    def close(self) -> None:
+        """Nothing more comes in."""
 
 
 class Waiting:

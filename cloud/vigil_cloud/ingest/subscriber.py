@@ -22,7 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vigil_cloud.ingest.client import Client, Published
 from vigil_cloud.ingest.progress import Progress
-from vigil_cloud.ingest.queue import Arrived, Waiting
+from vigil_cloud.ingest.queue import Arrived, Queue
 from vigil_schemas.control import Receipt, ReceiptV1, RefusalReason
 from vigil_schemas.envelope import CLOUD_SOURCE, encode, schema_url
 from vigil_schemas.errors import VigilError
@@ -135,10 +135,16 @@ class Subscriber:
         self,
         address: BrokerAddress,
         filters: Iterable[str],
-        waiting: Waiting,
+        waiting: Queue,
         *,
         now: Callable[[], datetime],
+        at_once: bool = False,
     ) -> None:
+        """``at_once``: the broker's acknowledgement is sent on arrival. It promises nothing to a
+        gateway, which waits for the receipt; but acknowledgements leave in the order of arrival
+        (MQTT 5, 4.6), and one gateway's flood would keep the broker from sending another's
+        fire."""
+        self._at_once = at_once
         self._address = address
         self._filters = list(filters)
         self._waiting = waiting
@@ -278,9 +284,18 @@ class Subscriber:
 
     def _arrived(self, messages: Sequence[Published]) -> None:
         received, monotonic, connection = self._now(), time.monotonic(), self._connection
+        later = not self._at_once
         self._waiting.put(
             [
-                Arrived(topic, payload, received, monotonic, (connection, packet) if qos else None)
+                Arrived(
+                    topic,
+                    payload,
+                    received,
+                    monotonic,
+                    (connection, packet) if qos and later else None,
+                )
                 for topic, payload, qos, packet in messages
             ]
         )
+        if self._at_once:
+            self._client.acknowledge([one.packet for one in messages if one.qos])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -20,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.capacity.disk import NoRoom
 from vigil_cloud.capacity.limits import Quotas
+from vigil_cloud.database.engine import URGENT
 from vigil_cloud.devices.epochs import accepted_types
 from vigil_cloud.ingest.commit import (
     Committer,
@@ -31,7 +31,7 @@ from vigil_cloud.ingest.commit import (
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.progress import Progress
-from vigil_cloud.ingest.queue import Arrived, Waiting
+from vigil_cloud.ingest.queue import Arrived, Queue
 from vigil_cloud.ingest.reasons import Reasons
 from vigil_cloud.ingest.shares import Shares
 from vigil_cloud.ingest.strangers import Strangers
@@ -78,7 +78,7 @@ class Writer:
         self,
         name: str,
         *,
-        waiting: Waiting,
+        waiting: Queue,
         sender: Sender,
         sessions: sessionmaker[Session],
         timeseries: TimeSeries,
@@ -90,14 +90,17 @@ class Writer:
         enrolment_open: bool,
         linger_s: float = 0.0,
         quotas: Quotas | None = None,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        urgent: bool = False,
         batch_messages: int = BATCH_MESSAGES,
+        longest_s: float | None = None,
         require_room: Callable[[], None] = lambda: None,
         make_room: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``turn`` is held while the database is written; ``require_room`` raises ``NoRoom``
-        while the disk's last room is kept from this lane; ``make_room`` gives up a reserve for
-        it, where there is one."""
+        """``longest_s``: so long the transaction of a group may take at most, where an alarm
+        may wait behind it: groups become smaller while the machine is slow. ``urgent``: the
+        database is written before everybody else. ``require_room`` raises ``NoRoom`` while the
+        disk's last room is kept from this lane; ``make_room`` gives up a reserve for it, where
+        there is one."""
         self._waiting = waiting
         self._sender = sender
         self._sessions = sessions
@@ -109,8 +112,9 @@ class Writer:
         self._announce = announce
         self._enrolment_open = enrolment_open
         self._linger_s = linger_s
-        self._turn = turn
-        self._batch_messages = batch_messages
+        self._urgent = urgent
+        self._most = self._batch_messages = batch_messages
+        self._longest_s = longest_s
         self._require_room = require_room
         self._make_room = make_room
         self._strangers = Strangers(sessions)
@@ -239,9 +243,10 @@ class Writer:
             except TimeSeriesRejected as error:
                 items = _without(items, error)
         try:
-            with self._turn(), self._sessions() as session:
+            with self._sessions(info={URGENT: self._urgent}) as session:
                 outcome = self._committer.write(session, items, self._now())
                 session.commit()
+                self._adapt(len(items), time.monotonic() - outcome.began)
         except BaseException:
             self._committer.forget_noted()
             raise
@@ -253,6 +258,13 @@ class Writer:
             )
         )
         return outcome
+
+    def _adapt(self, messages: int, took_s: float) -> None:
+        """The next group's size, from what this one took; it grows slowly and shrinks at once."""
+        if self._longest_s is None or not messages:
+            return
+        fitting = int(messages * self._longest_s / max(took_s, 1e-6))
+        self._batch_messages = max(1, min(self._most, fitting, 2 * self._batch_messages))
 
     def _is_stored(self, observation: Observation) -> bool:
         progress = self._stored.get(observation.source)

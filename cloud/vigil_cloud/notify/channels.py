@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, or_, select, update
+from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.config import Settings, SmtpSettings
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import secret_key
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
@@ -24,6 +26,8 @@ _SETTINGS: Final = "settings "
 _MAIL: Final = "e-mail "
 _KEPT: Final = (_SETTINGS, _MAIL)
 """How the names begin of channels that follow the settings and the accounts."""
+_AT_ONCE: Final = 50
+"""Channels of one transaction: an alarm may wait behind one."""
 _DEVICE: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _MAIL_MODES: Final = {"starttls": "starttls", "tls": "ssl", "none": "insecure"}
 
@@ -108,24 +112,59 @@ def _put(
     return channel
 
 
-def sync(session: Session, cipher: Cipher, settings: Settings) -> None:
-    """Channels that nobody adds by hand: ``notify_urls`` and every account's e-mail.
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A channel as it should be, of those that nobody adds by hand."""
+
+    url: str
+    language: str
+    account_id: int | None
+    role: Role | None
+
+
+def sync(sessions: sessionmaker[Session], cipher: Cipher, settings: Settings) -> int:
+    """Channels that nobody adds by hand: ``notify_urls`` and every account's e-mail. Returns how
+    many were not as they should be; only these are written.
 
     The settings' addresses hear what an administrator may see: never a person's whereabouts.
     """
-    wanted = set()
-    for number, url in enumerate(settings.notify_urls, 1):
-        wanted.add(name := f"{_SETTINGS}{number}")
-        _keep(session, cipher, name, url, None, Role.ADMINISTRATOR)
+    with sessions() as session:
+        wanted = _wanted(session, settings)
+        found = {
+            row.name: row
+            for row in session.execute(
+                select(Channel.name, Channel.url, Channel.language, Channel.enabled).where(
+                    or_(*(Channel.name.startswith(prefix) for prefix in _KEPT))
+                )
+            )
+        }
+    gone = [name for name, row in found.items() if row.enabled and name not in wanted]
+    amiss = [name for name, one in wanted.items() if not _is_kept(cipher, found.get(name), one)]
+    for first in range(0, len(amiss), _AT_ONCE):
+        with writing(sessions) as session:
+            for name in amiss[first : first + _AT_ONCE]:
+                _keep(session, cipher, name, wanted[name])
+    if gone:
+        with writing(sessions) as session:
+            session.execute(update(Channel).where(Channel.name.in_(gone)).values(enabled=False))
+    return len(amiss) + len(gone)
+
+
+def _wanted(session: Session, settings: Settings) -> dict[str, _Kept]:
+    wanted = {
+        f"{_SETTINGS}{number}": _Kept(url, "zh-TW", None, Role.ADMINISTRATOR)
+        for number, url in enumerate(settings.notify_urls, 1)
+    }
     if settings.smtp.host:
-        accounts = session.scalars(select(Account).where(Account.email != "", Account.active))
-        for account in accounts.all():
-            wanted.add(name := f"{_MAIL}{account.username}")
-            url = mail_url(settings.smtp, account.email)
-            _keep(session, cipher, name, url, account, None)
-    for channel in session.scalars(select(Channel).where(Channel.enabled)).all():
-        if channel.name.startswith(_KEPT) and channel.name not in wanted:
-            channel.enabled = False
+        columns = (Account.id, Account.username, Account.email, Account.language)
+        query = select(*columns).where(Account.email != "", Account.active)
+        wanted |= {
+            f"{_MAIL}{row.username}": _Kept(
+                mail_url(settings.smtp, row.email), row.language, row.id, None
+            )
+            for row in session.execute(query)
+        }
+    return wanted
 
 
 def mail_url(smtp: SmtpSettings, recipient: str) -> str:
@@ -142,25 +181,25 @@ def mail_url(smtp: SmtpSettings, recipient: str) -> str:
     )
 
 
-def _keep(
-    session: Session,
-    cipher: Cipher,
-    name: str,
-    url: str,
-    account: Account | None,
-    role: Role | None,
-) -> None:
-    language = account.language if account else "zh-TW"
-    channel = session.scalar(select(Channel).where(Channel.name == name))
-    same = channel is not None and channel.enabled and channel.language == language
-    if same and channel is not None and _address(cipher, channel) == url:
-        return
-    _put(session, cipher, name=name, url=url, account=account, role=role, language=language)
-
-
-def _address(cipher: Cipher, channel: Channel) -> str | None:
-    """``None`` where it was sealed with another secret key: it is written anew then."""
+def _is_kept(cipher: Cipher, row: Row[Any] | None, wanted: _Kept) -> bool:
+    if row is None or not row.enabled or row.language != wanted.language:
+        return False
     try:
-        return cipher.open(URL_COLUMN, channel.url)
-    except Undecipherable:
-        return None
+        return cipher.open(URL_COLUMN, row.url) == wanted.url
+    except Undecipherable:  # sealed with another secret key: it is written anew
+        return False
+
+
+def _keep(session: Session, cipher: Cipher, name: str, wanted: _Kept) -> None:
+    account = session.get(Account, wanted.account_id) if wanted.account_id is not None else None
+    if wanted.account_id is not None and account is None:
+        return  # removed meanwhile
+    _put(
+        session,
+        cipher,
+        name=name,
+        url=wanted.url,
+        account=account,
+        role=wanted.role,
+        language=wanted.language,
+    )

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
@@ -22,10 +22,11 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify import pacing, parcels, progress
 from vigil_cloud.notify.channels import sync
+from vigil_cloud.notify.directory import CHANNEL_FAILING
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.parcels import Leased, Parcel
+from vigil_cloud.notify.planning import plan
 from vigil_cloud.notify.progress import LEASE, Delivering
-from vigil_cloud.notify.queue import CHANNEL_FAILING
 from vigil_cloud.notify.reminders import remind
 from vigil_cloud.notify.sending import Answer, send
 from vigil_cloud.services import Services
@@ -34,6 +35,7 @@ LOOK_EVERY_S: Final = 1.0
 SYNC_EVERY: Final = timedelta(seconds=30)
 REMIND_EVERY: Final = timedelta(seconds=10)
 RENEW_EVERY: Final = LEASE / 4
+ROUNDS_AT_ONCE: Final = 8
 MOST_AT_ONCE: Final = 16
 """Channels that are told something at the same time."""
 PARTING_S: Final = 3.0
@@ -59,7 +61,7 @@ class Courier:
         seen = self._services.changed.version
         while not stop.is_set():
             # One that fails does not stop the others.
-            for work in (self.sync, self.renew, self.remind, self.hand_out):
+            for work in (self.sync, self.renew, self.plan_some, self.remind, self.hand_out):
                 try:
                     work()
                 except Exception as error:  # the courier outlives every failure of a store
@@ -71,10 +73,21 @@ class Courier:
         """Follow the settings and the accounts' e-mail, now and then."""
         now = self._services.now()
         if self._synced is None or now - self._synced >= SYNC_EVERY:
-            with writing(self._services.sessions) as session:
-                sync(session, self._cipher, self._services.settings)
-                _forget_removed(session, now)
+            sync(self._services.sessions, self._cipher, self._services.settings)
+            _forget_removed(self._services.sessions, now)
             self._synced = now
+
+    def plan_some(self) -> None:
+        """Turn what alerts announced into deliveries, but not for so long that none is sent."""
+        for _ in range(ROUNDS_AT_ONCE):
+            if not plan(self._services.sessions, self._services.now()):
+                return
+        self._services.changed.announce()  # there may be more: look again at once
+
+    def plan_all(self) -> None:
+        """Until nothing waits any more."""
+        while plan(self._services.sessions, self._services.now()):
+            pass
 
     def remind(self) -> None:
         """Queue reminders of what stands and nobody has acknowledged, now and then."""
@@ -111,6 +124,7 @@ class Courier:
     def deliver_due(self) -> int:
         """Send what is due and wait for it; returns how many deliveries were dealt with."""
         dealt_with = 0
+        self.plan_all()
         while handed_out := self.hand_out():
             dealt_with += handed_out
             self.wait()
@@ -263,12 +277,16 @@ def _after(row: Delivery, leased: Leased, answer: Answer, now: datetime) -> Deli
     )
 
 
-def _forget_removed(session: Session, now: datetime) -> None:
+def _forget_removed(sessions: sessionmaker[Session], now: datetime) -> None:
     """A channel that is gone or switched off fails no longer."""
-    rows = standing(session, CHANNEL_FAILING)
-    enabled = set(session.scalars(select(Channel.name).where(Channel.enabled))) if rows else set()
-    for name in {str(row.detail["subject"]) for row in rows} - enabled:
-        clear_platform(session, CHANNEL_FAILING, name, now=now)
+    with sessions() as session:
+        rows = standing(session, CHANNEL_FAILING)
+        query = select(Channel.name).where(Channel.enabled)
+        enabled = set(session.scalars(query)) if rows else set()
+    if gone := {str(row.detail["subject"]) for row in rows} - enabled:
+        with writing(sessions) as session:
+            for name in sorted(gone):
+                clear_platform(session, CHANNEL_FAILING, name, now=now)
 
 
 def _wake(session: Session, channel_id: int, now: datetime) -> None:

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.presentation import titles
+from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.notify.queue import REMINDER, SEVERITIES
+from vigil_cloud.notify.models import REMINDER
 
 TAIPEI: Final = ZoneInfo("Asia/Taipei")
 LONGEST_TITLE: Final = 200
@@ -52,7 +53,8 @@ class Telling:
     """One alert of a message, and why it is told (again)."""
 
     alert: AlertRow
-    round: str = ""
+    purpose: str = "raised"
+    step: str = ""
     escalation: bool = False
     perhaps_told: bool = False
 
@@ -73,9 +75,9 @@ class _Words:
             prefixes.append(self.of("TEST", "測試"))
         if telling.perhaps_told:
             prefixes.append(self.of("REPEAT", "重送"))
-        if telling.round == REMINDER:
+        if telling.purpose == REMINDER:
             prefixes.append(self.of("REMINDER", "提醒"))
-        elif telling.round:
+        elif telling.purpose == "again":
             prefixes.append(self.of("AGAIN", "再次通報"))
         return self.of(": ", "：").join([*prefixes, title])
 
@@ -143,25 +145,25 @@ def _why(telling: Telling, words: _Words) -> list[str]:
                 "您可能已收到過本則通知：服務商未回覆是否送達。",
             )
         )
-    if telling.round == REMINDER:
+    if telling.purpose == REMINDER:
         lines.append(
             words.of(
                 f"REMINDER: it stands since {since} and nobody has acknowledged it.",
                 f"提醒：自 {since} 起持續中，尚無人受理。",
             )
         )
-    elif telling.round:
-        reason = _reason(telling.round, words)
+    elif telling.purpose == "again":
+        reason = _reason(telling.step, words)
         lines.append(words.of(f"Told again: {reason}.", f"再次通報：{reason}。"))
     if telling.escalation:
         lines.append(words.of("Nobody has acknowledged this alert.", "尚無人受理此警報。"))
     return lines
 
 
-def _reason(round: str, words: _Words) -> str:
+def _reason(step: str, words: _Words) -> str:
     """Several signs stand one after the other; the density's figure follows its word."""
     told = []
-    for one in round.split(", "):
+    for one in step.split(", "):
         word, _, figure = one.partition(" ") if one.startswith("density ") else (one, "", "")
         text = words.of(*_REASONS.get(word, (word, word)))
         told.append(f"{text} ({figure})" if figure else text)

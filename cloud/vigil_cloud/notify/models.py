@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final, Literal
 
 from sqlalchemy import (
     JSON,
@@ -17,6 +18,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
+
+Purpose = Literal["raised", "again", "reminder", "escalated", "all-clear", "closed"]
+"""Why an alert is told. ``again``: more is known. ``reminder``: it still stands and nobody has
+acknowledged it; queued again and again. ``escalated``: a step of a policy. ``all-clear``: it is
+over. ``closed``: what was to be done is done."""
+REMINDER: Final[Purpose] = "reminder"
 
 
 class Channel(Base):
@@ -54,11 +61,11 @@ class Channel(Base):
 
 
 class Delivery(Base):
-    """One alert on its way to one channel; written with the alert, sent after the commit."""
+    """One alert on its way to one channel: one row for each purpose and step of it."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        UniqueConstraint("alert_id", "channel_id", "round"),
+        UniqueConstraint("alert_id", "channel_id", "purpose", "step"),
         Index("ix_deliveries_due", "state", "due"),
     )
 
@@ -69,11 +76,13 @@ class Delivery(Base):
     """``waiting``, ``sent``, ``failed`` (given up) or ``skipped`` (no longer needed or allowed)."""
     attempts: Mapped[int] = mapped_column(default=0)
     due: Mapped[datetime]
-    round: Mapped[str] = mapped_column(String(60), default="", server_default="")
-    """Empty: the alert was raised. Else why it is told again: one delivery for each reason."""
+    purpose: Mapped[str] = mapped_column(String(16), default="raised", server_default="raised")
+    """See ``Purpose``."""
+    step: Mapped[str] = mapped_column(String(60), default="", server_default="")
+    """Tells deliveries of one purpose apart: why it is told again, which step of a policy."""
     escalation: Mapped[bool] = mapped_column(default=False)
     queued: Mapped[datetime | None]
-    """When this round began; an acknowledgement from before says nothing of it."""
+    """When it was announced; an acknowledgement from before says nothing of it."""
     unanswered: Mapped[int] = mapped_column(default=0, server_default="0")
     perhaps_told: Mapped[bool] = mapped_column(default=False, server_default=false())
     leased_until: Mapped[datetime | None]

@@ -29,11 +29,11 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.metrics import Metrics
 from vigil_cloud.notify import pacing, progress
 from vigil_cloud.notify.channels import URL_COLUMN
+from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.message import Message, Telling, compose
-from vigil_cloud.notify.models import Channel, Delivery
+from vigil_cloud.notify.models import REMINDER, Channel, Delivery
 from vigil_cloud.notify.pacing import Pace
 from vigil_cloud.notify.progress import Delivering, End, Send, Standing, Wait
-from vigil_cloud.notify.queue import REMINDER, allowed
 from vigil_schemas.errors import VigilError
 
 SINGLES: Final = 3
@@ -103,9 +103,12 @@ def lease(
     if channel is None or pace_of(channel).ready_at(now) > now:
         return None, 0
     ready, ended, changed = [], 0, []
-    for row in session.execute(_candidates(channel_id, now)):
+    candidates = session.execute(_candidates(channel_id, now)).all()
+    persons = {row.AlertRow.person_key for row in candidates if row.AlertRow.person_key}
+    directory = Directory(session, now, persons=persons, channel_id=channel_id)
+    for row in candidates:
         one = _Ready(row.Delivery, row.AlertRow, delivering(row.Delivery))
-        verdict = progress.look(one.at, _standing(session, channel, one, now), now)
+        verdict = progress.look(one.at, _standing(directory, one), now)
         if isinstance(verdict, Send):
             ready.append(one)
             continue
@@ -176,13 +179,13 @@ def _candidates(channel_id: int, now: datetime) -> Select[Delivery, AlertRow]:
     )
 
 
-def _standing(session: Session, channel: Channel, one: _Ready, now: datetime) -> Standing:
+def _standing(directory: Directory, one: _Ready) -> Standing:
     delivery, alert = one.delivery, one.alert
     return Standing(
         state=state_of(alert),
         critical=alert.severity == "critical",
-        allowed=channel.enabled and allowed(session, channel, alert, now),
-        conditional=delivery.escalation or delivery.round == REMINDER,
+        allowed=directory.may_hear(alert),
+        conditional=delivery.escalation or delivery.purpose == REMINDER,
         settles=alert.domain == PLATFORM,
         acknowledged_at=alert.acknowledged_at,
         over_since=alert.cleared,
@@ -284,7 +287,8 @@ def _pack(
         [
             Telling(
                 one.alert,
-                one.delivery.round,
+                one.delivery.purpose,
+                one.delivery.step,
                 one.delivery.escalation,
                 one.delivery.perhaps_told,
             )

@@ -15,10 +15,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
-from vigil_cloud.notify.models import Delivery
-from vigil_cloud.notify.queue import REMINDER
+from vigil_cloud.notify.models import REMINDER, Delivery
 
-AT_ONCE: Final = 50
+AT_ONCE: Final = 20
 """Alerts of one transaction, which everybody who changes an alert waits for; the next look, a few
 seconds later, takes the others."""
 _HAD: Final = frozenset({"sent", "failed"})
@@ -64,12 +63,12 @@ def _queue(session: Session, alert: AlertRow, now: datetime) -> None:
     ).all()
     waiting = {row.channel_id for row in rows if row.state == "waiting"}
     told = {row.channel_id for row in rows if row.state in _HAD} - waiting
-    standing = {row.channel_id: row for row in rows if row.round == REMINDER}
+    standing = {row.channel_id: row for row in rows if row.purpose == REMINDER}
     for channel_id in sorted(told):
         row = standing.get(channel_id)
         if row is None:
             row = Delivery(
-                alert_id=alert.id, channel_id=channel_id, round=REMINDER, escalation=False
+                alert_id=alert.id, channel_id=channel_id, purpose=REMINDER, escalation=False
             )
             session.add(row)
         row.state, row.due, row.queued, row.attempts = "waiting", now, now, 0

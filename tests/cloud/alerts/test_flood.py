@@ -11,6 +11,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_schemas.smoke import SmokeAlarm
+from webhook import plan
 
 
 def fire(city: City, number: int, *, active: bool = True, condition: str = "smoke") -> SmokeAlarm:
@@ -96,6 +97,7 @@ def test_each_home_hears_of_its_own_device(city: City) -> None:
             session.add(Channel(name=name, url=b"json://127.0.0.1", **fields))
     for number in range(150):
         city.send(fire(city, number), f"smoke-{number}")
+    plan(city)
     with city.services.sessions() as session:
         heard = session.execute(
             select(Channel.name, AlertRow.kind)
@@ -152,16 +154,17 @@ def test_a_device_that_makes_up_alarms_is_never_over_by_itself(city: City) -> No
 
 
 def told(city: City, name: str) -> list[str]:
-    """The rounds in which a channel is told of the counted alert."""
+    """Why a channel is told of the counted alert, each time."""
+    plan(city)
     with city.services.sessions() as session:
-        rounds = session.scalars(
-            select(Delivery.round)
+        steps = session.scalars(
+            select(Delivery.step)
             .join(Channel, Channel.id == Delivery.channel_id)
             .join(AlertRow, AlertRow.id == Delivery.alert_id)
             .where(AlertRow.kind == "many", Channel.name == name)
             .order_by(Delivery.id)
         )
-        return list(rounds)
+        return list(steps)
 
 
 def flood_of_batteries(city: City) -> None:

@@ -153,7 +153,7 @@ def test_a_fire_that_the_older_release_gave_up_on_is_told_again(
     remind(city.services.sessions, city.time, timedelta(minutes=5))
 
     with city.services.sessions() as session:
-        again = session.scalars(select(Delivery.state).where(Delivery.round == "reminder")).all()
+        again = session.scalars(select(Delivery.state).where(Delivery.purpose == "reminder")).all()
     assert again
     assert set(again) == {"waiting"}
     city.close()

@@ -14,7 +14,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.channels import BadChannel
 from vigil_cloud.notify.courier import Courier
-from webhook import Hook, channel, deliveries
+from webhook import Hook, channel, deliveries, plan
 
 
 def fire(city: City, **changes: Any) -> None:
@@ -92,6 +92,7 @@ def test_each_reason_for_leaving_somebody_alone_has_its_own_text(
 ) -> None:
     channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
     fire(city)
+    plan(city)
     if way == "acknowledge":
         act(city, "acknowledge")
     elif way == "over":
@@ -135,7 +136,8 @@ def test_a_fire_that_nobody_acknowledges_is_told_again_every_ten_minutes(
     assert hook.titles == ["Smoke alarm at Chen home"] + 3 * ["REMINDER: Smoke alarm at Chen home"]
     assert "stands since 2026-03-01 12:00:00" in hook.received[1]["message"]
     (alert,) = city.alerts("dispatcher")
-    assert [each["round"] for each in alert["deliveries"]] == ["", "reminder"], "one row"
+    purposes = [each["purpose"] for each in alert["deliveries"]]
+    assert purposes == ["raised", "reminder"], "one row"
 
 
 @pytest.mark.parametrize("way", ["acknowledge", "shelve", "over", "minor"])
@@ -244,6 +246,7 @@ def test_an_audience_is_who_is_told(
     channel(city, hook.url, "neighbour", username="inspector", devices=["alarm-2"])
     channel(city, hook.url, "police", role=Role.POLICE)
     fire(city, audience=audience)
+    plan(city)
 
     (alert,) = city.alerts("dispatcher")
     assert {each["channel"] for each in alert["deliveries"]} == told

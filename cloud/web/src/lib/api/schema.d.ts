@@ -1702,20 +1702,26 @@ export interface components {
              */
             perhaps_told: boolean;
             /**
+             * Purpose
+             * @description Why it is told.
+             * @enum {string}
+             */
+            purpose: "raised" | "again" | "reminder" | "escalated" | "all-clear" | "closed";
+            /**
              * Reason
              * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
              */
             reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
             /**
-             * Round
-             * @description Why it is told again; empty for the first time.
-             */
-            round: string;
-            /**
              * State
              * @enum {string}
              */
             state: "waiting" | "sent" | "failed" | "skipped";
+            /**
+             * Step
+             * @description Of `again`: what more is known; of `escalated`: which step of the policy.
+             */
+            step: string;
         };
         /**
          * AlertEvidence

@@ -1,0 +1,203 @@
+"""Which channels may and want to hear of an alert: asked when it is planned, and before it is sent.
+
+A directory is read once, with a few statements, for as many alerts as are worked on together.
+Channels are grouped by what their owners may see, so that an alert costs as much as it has
+hearers and not as there are accounts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.domains import PLATFORM
+from vigil_cloud.alerts.flood import MANY
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.platform_kinds import HOME_KINDS
+from vigil_cloud.alerts.visibility import ROLES, may_see
+from vigil_cloud.alerts.work import SEVERITIES
+from vigil_cloud.devices.models import Device
+from vigil_cloud.identity.models import Account, Consent
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.models import Channel
+from vigil_schemas import smoke
+
+MAINTAINERS: Final = ROLES[PLATFORM]
+CHANNEL_FAILING: Final = "channel-failing"
+_COLUMNS: Final = (
+    Channel.id,
+    Channel.name,
+    Channel.account_id,
+    Channel.role,
+    Channel.domains,
+    Channel.minimum,
+    Channel.escalate_after_s,
+    Channel.devices,
+    Account.roles,
+    Account.active,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearer:
+    """A channel without its address."""
+
+    id: int
+    name: str
+    account_id: int | None
+    domains: tuple[str, ...]
+    minimum: str
+    escalate_after_s: float
+    devices: tuple[str, ...]
+    """Of a home: its own channel hears of these, whatever its owner may see otherwise."""
+
+    def wants(self, domain: str, severity: str) -> bool:
+        """Domain and severity as subscribed; only critical alerts escalate."""
+        if self.domains and domain not in self.domains:
+            return False
+        if self.escalate_after_s > 0 and severity != "critical":
+            return False
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self.minimum)
+
+
+class Directory:
+    """Everybody who can be told something, at one moment.
+
+    ``persons``: those that the alerts in question are about. ``channel_id``: this one alone.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        now: datetime,
+        *,
+        persons: Collection[str] = (),
+        channel_id: int | None = None,
+    ) -> None:
+        self._session = session
+        self._alone = channel_id is not None
+        self._groups: dict[Reader, list[Hearer]] = defaultdict(list)
+        """By what the owner may see but for consents, which are single persons'."""
+        self._of_account: dict[int, list[tuple[Reader, Hearer]]] = defaultdict(list)
+        self._homes: list[Hearer] = []
+        query = select(*_COLUMNS).outerjoin(Account, Account.id == Channel.account_id)
+        query = query.where(Channel.enabled)
+        if channel_id is not None:
+            query = query.where(Channel.id == channel_id)
+        for row in session.execute(query.order_by(Channel.id)):
+            self._add(row)
+        self._consented = _consents(session, now, persons, self._of_account if self._alone else ())
+
+    def _add(self, row: Row[Any]) -> None:
+        if row.account_id is not None and not row.active:
+            return
+        hearer = Hearer(
+            row.id,
+            row.name,
+            row.account_id,
+            tuple(row.domains),
+            row.minimum,
+            row.escalate_after_s,
+            tuple(row.devices),
+        )
+        if hearer.devices:
+            self._homes.append(hearer)
+            return
+        reader = Reader(0, "", frozenset(Role(role) for role in row.roles or [row.role]))
+        self._groups[reader].append(hearer)
+        if row.account_id is not None:
+            self._of_account[row.account_id].append((reader, hearer))
+
+    def hearers(
+        self, alert: AlertRow, *, severity: str, audience: str, home_of: str = ""
+    ) -> list[Hearer]:
+        """By id: who may hear of the alert and wants to, as severe as it was. ``home_of``: only
+        the home of this device."""
+        found = {
+            hearer.id: hearer
+            for hearer in self._allowed(alert, audience)
+            if (not home_of or home_of in hearer.devices) and hearer.wants(alert.domain, severity)
+        }
+        return [found[number] for number in sorted(found)]
+
+    def may_hear(self, alert: AlertRow) -> bool:
+        """Whether the one channel of this directory may hear of the alert."""
+        return any(True for _ in self._allowed(alert, alert.audience))
+
+    def _allowed(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
+        failing = alert.detail["subject"] if alert.kind == CHANNEL_FAILING else None
+        for hearer in self._by_rights(alert, audience):
+            if hearer.name != failing:  # it would not hear that it hears nothing
+                yield hearer
+
+    def _by_rights(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
+        yield from (home for home in self._homes if self._concerns(alert, home))
+        if audience == "home":
+            return
+        for reader, members in self._groups.items():
+            if _includes(audience, reader) and may_see(reader, alert.domain, alert.person_key):
+                yield from members
+        for account in self._consented.get(alert.person_key or "", ()):
+            for reader, hearer in self._of_account.get(account, ()):
+                # A consent counts for whoever is family, and for nobody else.
+                if Role.FAMILY in reader.roles and alert.person_key and _includes(audience, reader):
+                    told = replace(reader, consented=frozenset({alert.person_key}))
+                    if may_see(told, alert.domain, alert.person_key):
+                        yield hearer
+
+    def _concerns(self, alert: AlertRow, home: Hearer) -> bool:
+        if alert.person_key is not None:
+            return False  # whereabouts are opened by consents alone
+        if alert.device in home.devices:
+            return True
+        if alert.kind == MANY and not set(home.devices).isdisjoint(alert.detail["devices"]):
+            return True
+        here = any(self._gateway_of.get(device) == alert.gateway for device in home.devices)
+        if alert.domain == PLATFORM:
+            return here and not alert.device and alert.kind in HOME_KINDS
+        # An alarm that nobody has given to a home yet rings in one of those on its gateway.
+        return here and alert.domain == smoke.DOMAIN and alert.device not in self._given
+
+    @cached_property
+    def _gateway_of(self) -> dict[str, str]:
+        """Of the homes' devices."""
+        devices = sorted({device for home in self._homes for device in home.devices})
+        query = select(Device.device, Device.gateway).where(Device.device.in_(devices))
+        return {row.device: row.gateway for row in self._session.execute(query)}
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        """Devices that some home has."""
+        if not self._alone:
+            return frozenset(device for home in self._homes for device in home.devices)
+        homes = self._session.scalars(select(Channel.devices).where(Channel.enabled))
+        return frozenset(device for devices in homes for device in devices)
+
+
+def _includes(audience: str, reader: Reader) -> bool:
+    return audience != "home-and-maintainers" or reader.has(*MAINTAINERS)
+
+
+def _consents(
+    session: Session, now: datetime, persons: Collection[str], accounts: Collection[int]
+) -> dict[str, set[int]]:
+    """Accounts that hold a valid consent, by person."""
+    found: dict[str, set[int]] = defaultdict(set)
+    if not persons:
+        return found
+    query = select(Consent.person_key, Consent.account_id).where(
+        Consent.person_key.in_(sorted(persons)), Consent.revoked.is_(None), Consent.expires > now
+    )
+    if accounts:
+        query = query.where(Consent.account_id.in_(sorted(accounts)))
+    for row in session.execute(query):
+        found[row.person_key].add(row.account_id)
+    return found

@@ -1,0 +1,183 @@
+"""From what alerts announce to deliveries: the fan-out, after the commit and off every lane.
+
+Rows of the outbox (``alerts.outbox``) are worked through in rounds: who hears is found out while
+nothing is locked, then a bounded number of deliveries is written in one short transaction,
+together with how far the row has been worked through. So nothing is lost or doubled whenever a
+process dies, and any number of processes may work: who comes second finds the row gone or
+further. Urgent rows come first, and gateways take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.domains import PLATFORM
+from vigil_cloud.alerts.models import AlertRow, OutboxEntry
+from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.notify.directory import Directory
+from vigil_cloud.notify.models import Delivery
+
+AT_ONCE: Final = 50
+"""Rows of a round."""
+WRITTEN_AT_ONCE: Final = 400
+"""Deliveries of one transaction, which everybody who changes an alert waits for."""
+TRY_AGAIN: Final = timedelta(seconds=30)
+SETTLE: Final = timedelta(seconds=60)
+"""So long a platform alert waits before it is told: what is over meanwhile is told to nobody, and
+what befalls many gateways at once is told in one message."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What follows from one row of the outbox, as far as a transaction has room for it."""
+
+    entry: OutboxEntry
+    rows: tuple[dict[str, Any], ...] = ()
+    reached: int | None = None
+    """How far it is worked through then; ``None``: to its end."""
+    failed: bool = False
+
+
+def plan(sessions: sessionmaker[Session], now: datetime) -> int:
+    """One round; returns how many rows of the outbox were worked on. Any number of processes
+    may call it."""
+    with sessions() as session:
+        steps = _steps(session, now)
+    if steps:
+        with writing(sessions) as session:
+            feed.lock(session)
+            _write(session, steps, now)
+    return len(steps)
+
+
+def _steps(session: Session, now: datetime) -> list[_Step]:
+    waiting = _next(session, now)
+    if not waiting:
+        return []
+    persons = {alert.person_key for _, alert in waiting if alert.person_key is not None}
+    directory = Directory(session, now, persons=persons)
+    steps: list[_Step] = []
+    room = WRITTEN_AT_ONCE
+    for entry, alert in waiting:
+        step = _step(directory, entry, alert, room)
+        steps.append(step)
+        room -= len(step.rows)
+        if room <= 0:
+            break
+    return steps
+
+
+def _next(session: Session, now: datetime) -> Sequence[tuple[OutboxEntry, AlertRow]]:
+    """The oldest of each gateway, then the second oldest of each, and so on."""
+    for urgent in (True, False):
+        turn = (
+            func.row_number()
+            .over(partition_by=OutboxEntry.gateway, order_by=OutboxEntry.id)
+            .label("turn")
+        )
+        ready = or_(OutboxEntry.not_before.is_(None), OutboxEntry.not_before <= now)
+        turns = select(OutboxEntry.id, turn).where(OutboxEntry.urgent.is_(urgent), ready).subquery()
+        ids = session.scalars(
+            select(turns.c.id).order_by(turns.c.turn, turns.c.id).limit(AT_ONCE)
+        ).all()
+        if ids:
+            found = session.execute(
+                select(OutboxEntry, AlertRow)
+                .join(AlertRow, AlertRow.id == OutboxEntry.alert_id)
+                .where(OutboxEntry.id.in_(ids))
+            )
+            by_id = {row.OutboxEntry.id: (row.OutboxEntry, row.AlertRow) for row in found}
+            return [by_id[number] for number in ids if number in by_id]
+    return []
+
+
+def _step(directory: Directory, entry: OutboxEntry, alert: AlertRow, room: int) -> _Step:
+    if entry.purpose not in {"raised", "again"}:
+        return _Step(entry)
+    try:
+        hearers = directory.hearers(
+            alert, severity=entry.severity, audience=entry.audience, home_of=entry.home_of
+        )
+    except SQLAlchemyError:
+        raise
+    except Exception:  # one that cannot be worked through must not keep the others waiting
+        _log.exception("not-planned", alert=entry.alert_id)
+        return _Step(entry, reached=entry.reached, failed=True)
+    soonest = entry.at + (SETTLE if alert.domain == PLATFORM else timedelta())
+    beyond = [hearer for hearer in hearers if hearer.id > entry.reached]
+    rows = tuple(
+        {
+            "alert_id": entry.alert_id,
+            "channel_id": hearer.id,
+            "state": "waiting",
+            "attempts": 0,
+            "purpose": entry.purpose,
+            "step": entry.step,
+            "queued": entry.at,
+            "due": soonest + timedelta(seconds=hearer.escalate_after_s),
+            "escalation": hearer.escalate_after_s > 0,
+        }
+        for hearer in beyond[:room]
+    )
+    return _Step(entry, rows, beyond[room - 1].id if len(beyond) > room else None)
+
+
+def _write(session: Session, steps: Sequence[_Step], now: datetime) -> None:
+    wanted = {step.entry.id: step.entry.reached for step in steps}
+    # One that another process has in hand is skipped: it is being worked through.
+    held = session.execute(
+        select(OutboxEntry.id, OutboxEntry.reached)
+        .where(OutboxEntry.id.in_(wanted))
+        .order_by(OutboxEntry.id)
+        .with_for_update(skip_locked=True)
+    )
+    ours = {row.id for row in held if row.reached == wanted[row.id]}
+    steps = [step for step in steps if step.entry.id in ours]
+    insert_missing(session, Delivery, [row for step in steps for row in step.rows])
+    for step in steps:
+        _act(session, step.entry, now)
+        if step.failed:
+            _set(session, step.entry.id, not_before=now + TRY_AGAIN)
+        elif step.reached is not None:
+            _set(session, step.entry.id, reached=step.reached)
+    done = [step.entry.id for step in steps if step.reached is None]
+    if done:
+        session.execute(delete(OutboxEntry).where(OutboxEntry.id.in_(done)))
+    feed.append_all(session, "alert", sorted({step.entry.alert_id for step in steps}), now)
+
+
+def _set(session: Session, number: int, **values: Any) -> None:
+    session.execute(update(OutboxEntry).where(OutboxEntry.id == number).values(**values))
+
+
+def _act(session: Session, entry: OutboxEntry, now: datetime) -> None:
+    """What of earlier deliveries changes."""
+    waiting = update(Delivery).where(Delivery.alert_id == entry.alert_id)
+    if entry.purpose == "reopened":  # whom nobody told, because it was over, is told now
+        session.execute(
+            waiting.where(Delivery.reason == "over").values(
+                state="waiting",
+                due=entry.at + SETTLE,
+                queued=entry.at,
+                attempts=0,
+                reason=None,
+                error=None,
+            )
+        )
+    elif entry.purpose in {"again", "woken"}:  # what waited for that is looked at now
+        session.execute(
+            waiting.where(
+                Delivery.state == "waiting", Delivery.reason.in_(("shelved", "out-of-service"))
+            ).values(due=now)
+        )
