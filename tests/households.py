@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin.models import Tag
-from vigil_cloud.checkin.service import add_person
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account, Consent
+from vigil_cloud.identity.persons import add_person
 from vigil_cloud.notify.channels import URL_COLUMN
 from vigil_cloud.notify.models import Channel
 

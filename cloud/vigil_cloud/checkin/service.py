@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -32,8 +32,7 @@ class CheckinHandler:
         event = message.data
         assert isinstance(event, CheckinVisit)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
-        bearer = _bearer(session, event.tag)
-        visit = _merge(session, message, event, bearer.person_key if bearer else None)
+        visit = _merge(session, message, event)
         if visit is None:
             return
         now = message.received
@@ -42,9 +41,7 @@ class CheckinHandler:
             tell_relatives(session, visit, now, message.marks)
 
 
-def _merge(
-    session: Session, message: Received, event: CheckinVisit, person_key: str | None
-) -> Visit | None:
+def _merge(session: Session, message: Received, event: CheckinVisit) -> Visit | None:
     """The visit as known now; ``None`` where the message brings nothing new."""
     visit_id = f"{message.gateway}:{event.visit_id}"
     arrived, last_seen, offset_s = _corrected(session, message, event)
@@ -54,7 +51,7 @@ def _merge(
         visit = Visit(
             id=visit_id,
             tag=event.tag,
-            person_key=person_key,
+            person_key=session.scalar(select(Tag.person_key).where(Tag.tag == event.tag)),
             gateway=message.gateway,
             device=message.envelope.subject,
             carrier=event.carrier,
@@ -80,13 +77,6 @@ def _merge(
     visit.rssi_max_dbm = max(levels, default=None)
     after = (visit.arrived, visit.last_seen, visit.departed, visit.sightings, visit.silent_since)
     return visit if before != after else None
-
-
-def _bearer(session: Session, tag: str) -> Row[Any] | None:
-    """Whose tag it is. As long as it is held the person, whom the relatives' alert names, need
-    not be asked for again."""
-    query = select(Tag.person_key, Person).outerjoin(Person, Person.key == Tag.person_key)
-    return session.execute(query.where(Tag.tag == tag)).first()
 
 
 def _corrected(

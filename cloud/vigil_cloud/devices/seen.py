@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -64,27 +64,42 @@ def enrol(session: Session, gateway: str, now: datetime) -> bool:
 
 
 def record_seen(
-    session: Session, gateways: Iterable[str], devices: Mapping[str, Seen], now: datetime
+    session: Session,
+    gateways: Iterable[str],
+    devices: Mapping[str, Seen],
+    now: datetime,
+    locked: Mapping[str, bool] | None = None,
 ) -> None:
-    """Move ``last_seen``; make rows for what nobody has described yet."""
+    """Move ``last_seen``; make rows for what nobody has described yet. ``locked``: what
+    ``lock_gateways`` gave in the same transaction."""
     if names := sorted(set(gateways)):
-        _record_gateways(session, names, now)
+        _record_gateways(session, names, now, locked or {})
     _record_devices(session, devices, now)
 
 
-def _record_gateways(session: Session, names: list[str], now: datetime) -> None:
-    # Locked in one order, for the update has none.
-    known = session.execute(
+def lock_gateways(session: Session, names: Collection[str]) -> dict[str, bool]:
+    """Lock the rows of those that have one, in one order; whether each is offline."""
+    if not names:
+        return {}
+    rows = session.execute(
         select(Gateway.gateway, Gateway.offline)
-        .where(Gateway.gateway.in_(names))
+        .where(Gateway.gateway.in_(sorted(names)))
         .order_by(Gateway.gateway)
         .with_for_update()
-    ).all()
-    if missing := set(names) - {row.gateway for row in known}:
+    )
+    return {row.gateway: row.offline for row in rows}
+
+
+def _record_gateways(
+    session: Session, names: list[str], now: datetime, locked: Mapping[str, bool]
+) -> None:
+    # The update has no order of its own.
+    known = {**locked, **lock_gateways(session, set(names) - set(locked))}
+    if missing := set(names) - set(known):
         _insert_gateways(session, sorted(missing), now)
     heard = update(Gateway).execution_options(synchronize_session=False)
     session.execute(heard.where(Gateway.gateway.in_(names)).values(last_seen=now))
-    silent = [row.gateway for row in known if row.offline]
+    silent = [name for name in names if known.get(name)]
     if not silent:
         return
     back = session.scalars(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -25,10 +25,9 @@ from sqlalchemy.orm.exc import StaleDataError
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import lock_for_writing
 from vigil_cloud.database.upsert import insert_missing, table_of
-from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.newest import newest_of, record_newest
 from vigil_cloud.devices.removal import REVOKED
-from vigil_cloud.devices.seen import Seen, record_seen
+from vigil_cloud.devices.seen import Seen, lock_gateways, record_seen
 from vigil_cloud.domain.port import Complaint, Handler, Received
 from vigil_cloud.ingest import taken
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
@@ -121,7 +120,7 @@ class Committer:
         lock_for_writing(session)
         outcome = Outcome()
         outcome.progress = _lock_watermarks(session, items, now, outcome.gateways)
-        _lock_gateways(session, self._gateways_to_lock(items, now))
+        locked = _lock_gateways(session, self._gateways_to_lock(items, now))
         letters: list[tuple[Item, Refusal]] = []
         for item in items:
             refusal = self._take(session, item, now, outcome)
@@ -143,7 +142,7 @@ class Committer:
             now,
         )
         outcome.refused = [refusal for _, refusal in letters]
-        self._note_seen(session, outcome.stored, now)
+        self._note_seen(session, outcome.stored, now, locked)
         # Takes the feed's lock: after the gateways', before the newest readings'.
         self._tell_of_alarms(session, zip(letters, again, strict=True), now)
         _record_newest(session, outcome.stored)
@@ -186,7 +185,9 @@ class Committer:
                     raise
                 _log.exception("refused-alarm-not-told", gateway=gateway)
 
-    def _note_seen(self, session: Session, items: Iterable[Item], now: datetime) -> None:
+    def _note_seen(
+        self, session: Session, items: Iterable[Item], now: datetime, locked: Mapping[str, bool]
+    ) -> None:
         """At most once a second for each: it is shown to people, nothing rests on it."""
         if len(self._noted) > NOTED:
             self._noted.clear()
@@ -198,7 +199,7 @@ class Committer:
             if seen.units or self._is_due(f"/{name}", now)
         }
         if due or due_devices:
-            record_seen(session, due, due_devices, now)
+            record_seen(session, due, due_devices, now, locked)
             self._noted.update(dict.fromkeys(due, now))
             self._noted.update({f"/{name}": now for name in due_devices})
 
@@ -343,20 +344,16 @@ def _lock_watermarks(
     return found
 
 
-def _lock_gateways(session: Session, names: Collection[str]) -> None:
-    """In one order and before anything else.
+def _lock_gateways(session: Session, names: Collection[str]) -> dict[str, bool]:
+    """In one order and before anything else; see ``lock_gateways``.
 
     Rooms lock their message's gateway and the alerts' feed, and at the end of a batch all its
     gateways are noted as seen: two batches that did so in the order of their messages would
     each come to wait for the other, and an alarm for PostgreSQL to notice.
     """
     if session.get_bind().dialect.name == "sqlite":
-        return  # one writer at a time
-    if names:
-        column = table_of(Gateway).c.gateway
-        session.execute(
-            select(column).where(column.in_(sorted(names))).order_by(column).with_for_update()
-        )
+        return {}  # one writer at a time
+    return lock_gateways(session, names)
 
 
 def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress]:

@@ -243,7 +243,8 @@ class Writer:
             except TimeSeriesRejected as error:
                 items = _without(items, error)
         try:
-            with self._sessions(info={URGENT: self._urgent}) as session:
+            with self._sessions() as session:
+                session.info[URGENT] = self._urgent
                 outcome = self._committer.write(session, items, self._now())
                 session.commit()
                 self._adapt(len(items), time.monotonic() - outcome.began)
