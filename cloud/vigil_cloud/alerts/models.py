@@ -25,6 +25,10 @@ class AlertRow(Base):
         Index("ix_alerts_domain_priority", "domain", "priority", "raised", "id"),
         Index("ix_alerts_person_order", "person_key", "raised", "id"),
         Index("ix_alerts_person_priority", "person_key", "priority", "raised", "id"),
+        Index("ix_alerts_household_order", "household", "raised", "id"),
+        Index("ix_alerts_household_priority", "household", "priority", "raised", "id"),
+        Index("ix_alerts_district_order", "domain", "district", "raised", "id"),
+        Index("ix_alerts_district_priority", "domain", "district", "priority", "raised", "id"),
         Index("ix_alerts_device_order", "device", "raised", "id"),
         Index("ix_alerts_device_priority", "device", "priority", "raised", "id"),
         Index("ix_alerts_taken_order", "acknowledged_by", "raised", "id"),
@@ -74,6 +78,10 @@ class AlertRow(Base):
     person_key: Mapped[str | None] = mapped_column(String(64))
     person_name: Mapped[bytes | None] = mapped_column(Sealed("person.name"))
     """Sealed under the person's own key; see ``identity.person_keys``."""
+    household: Mapped[str | None] = mapped_column(String(48))
+    """Whose home it happened in: that of the device as it was raised."""
+    district: Mapped[str | None] = mapped_column(String(40))
+    """Where it happened; an open one goes with its device."""
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)
 

@@ -21,7 +21,7 @@ from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import count_dropped
-from vigil_cloud.identity import audit
+from vigil_cloud.identity import audit, districts, households
 from vigil_cloud.identity.reader import Reader
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
@@ -232,6 +232,8 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         evidence_sha256=occurrence.evidence_sha256,
         person_key=occurrence.person_key,
         person_name=occurrence.person_name,
+        household=households.home_of(session, occurrence.device, now),
+        district=districts.place_of(session, occurrence.device, occurrence.gateway),
         latitude=occurrence.latitude,
         longitude=occurrence.longitude,
     )

@@ -25,6 +25,8 @@ from vigil_cloud.database.upsert import insert, insert_missing
 Kind = Literal["reading", "device", "gateway", "rights"]
 RIGHTS: Final[tuple[Kind, str]] = ("rights", "")
 """Who may see what has changed, for anybody."""
+PLACES: Final[tuple[Kind, str]] = ("rights", "places")
+"""Where a device or a gateway stands has changed."""
 _PENDING: Final = "announced"
 
 
@@ -60,9 +62,9 @@ def number_of(session: Session, thing: tuple[Kind, str]) -> int:
     return session.scalar(query) or 0
 
 
-def announce_rights(session: Session) -> None:
+def announce_rights(session: Session, *, places: bool = False) -> None:
     """For statements that change many rows at once; objects announce themselves."""
-    announce(session, RIGHTS[0], (RIGHTS[1],))
+    announce(session, RIGHTS[0], (RIGHTS[1], PLACES[1]) if places else (RIGHTS[1],))
 
 
 def after(session: Session, position: Position, limit: int) -> list[Announced]:

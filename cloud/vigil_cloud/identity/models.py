@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String, UniqueConstraint, false
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -108,6 +117,92 @@ class Guardian(_Rights, Base):
     account_id: Mapped[int] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE"), index=True
     )
+
+
+class District(Base):
+    """A part of the city; accounts may be limited to some."""
+
+    __tablename__ = "districts"
+
+    district: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    name_zh: Mapped[str] = mapped_column(String(80))
+
+
+class AccountDistrict(_Rights, Base):
+    """An account is limited to its districts; one without any covers the whole city. That is why
+    a district that is somebody's cannot be removed: it would open the city to them."""
+
+    __tablename__ = "account_districts"
+
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    district: Mapped[str] = mapped_column(
+        ForeignKey("districts.district"), primary_key=True, index=True
+    )
+
+
+class Location(Base):
+    """In which district a device or a gateway stands, whether it was heard of yet or not."""
+
+    __tablename__ = "locations"
+
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    """``device`` or ``gateway``."""
+    thing: Mapped[str] = mapped_column(String(64), primary_key=True)
+    district: Mapped[str] = mapped_column(ForeignKey("districts.district"), index=True)
+
+
+class Household(Base):
+    """A home. Known elsewhere by ``key`` only; what it is called and where it is are sealed under
+    a key of its own (``person_keys``), which erasing destroys."""
+
+    __tablename__ = "households"
+
+    key: Mapped[str] = mapped_column(String(48), primary_key=True)
+    name: Mapped[bytes] = mapped_column(Sealed("household.name"))
+    address: Mapped[bytes] = mapped_column(Sealed("household.address"))
+    position: Mapped[bytes | None] = mapped_column(Sealed("household.position"))
+    """``latitude,longitude`` in degrees: as good as the address."""
+    district: Mapped[str | None] = mapped_column(ForeignKey("districts.district"), index=True)
+    created: Mapped[datetime]
+
+
+class HouseholdMember(_Rights, Base):
+    """Somebody of a household, from ``since`` until ``until``: a person, or an account."""
+
+    __tablename__ = "household_members"
+    __table_args__ = (
+        CheckConstraint("(account_id IS NULL) <> (person_key IS NULL)", name="one_member"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    household: Mapped[str] = mapped_column(
+        ForeignKey("households.key", ondelete="CASCADE"), index=True
+    )
+    account_id: Mapped[int | None] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    person_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    relation: Mapped[str] = mapped_column(String(16))
+    """``resident``, ``contact`` or ``guardian``; persons are residents."""
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+
+
+class HouseholdDevice(_Rights, Base):
+    """A device stands in a household's home, from ``since`` until ``until``."""
+
+    __tablename__ = "household_devices"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    household: Mapped[str] = mapped_column(
+        ForeignKey("households.key", ondelete="CASCADE"), index=True
+    )
+    device: Mapped[str] = mapped_column(String(64), index=True)
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
 
 
 class AuditEntry(Base):

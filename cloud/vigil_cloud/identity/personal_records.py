@@ -1,4 +1,4 @@
-"""What rooms keep of persons: how identity reaches it without knowing the rooms.
+"""What rooms keep of persons, homes and places: how identity reaches it without knowing them.
 
 Whoever keeps something under a ``person_key`` hands in a ``PersonalRecords``; ``stores`` puts
 them together. A person is renamed and erased through these alone, so that a room that is added
@@ -43,6 +43,15 @@ class PersonalRecords:
 
     def rename(self, session: Session, person_key: str, sealed: bytes) -> None:
         """The person's name as it is sealed now."""
+
+    def given_home(self, session: Session, device: str, household: str) -> None:
+        """The device stands in this home from now on."""
+
+    def home_erased(self, session: Session, household: str) -> None:
+        """Nothing names this household any more."""
+
+    def relocated(self, session: Session, kind: str, thing: str, district: str | None) -> None:
+        """A ``device`` or a ``gateway`` stands in this district from now on."""
 
 
 def records_of(session: Session) -> tuple[PersonalRecords, ...]:

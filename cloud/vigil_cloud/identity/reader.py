@@ -1,40 +1,69 @@
-"""Who reads: an account's roles and the persons whose whereabouts it may know right now."""
+"""Who reads: an account's roles, the persons whose whereabouts it may know right now, the homes
+it belongs to and the districts it covers."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.identity.models import Account, Consent
+from vigil_cloud.database.changes import PLACES, number_of
+from vigil_cloud.identity.models import (
+    Account,
+    AccountDistrict,
+    Consent,
+    HouseholdDevice,
+    HouseholdMember,
+)
 from vigil_cloud.identity.roles import Role
+
+
+class Relation(StrEnum):
+    """What an account is to a household."""
+
+    RESIDENT = "resident"
+    CONTACT = "contact"
+    """Told of what happens there, and answers."""
+    GUARDIAN = "guardian"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A household that the account belongs to right now, and what stands in it right now."""
+
+    household: str
+    relation: Relation
+    devices: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Everything that rights are decided on. ``consented`` holds person keys valid at loading."""
+    """Everything that rights are decided on, as valid at loading; see ``identity.rights``."""
 
     account_id: int
     username: str
     roles: frozenset[Role]
     consented: frozenset[str] = frozenset()
+    """Person keys."""
+    homes: frozenset[Home] = frozenset()
+    districts: frozenset[str] = frozenset()
+    """Empty: the whole city."""
+    places: int = 0
+    """Of who is limited to districts: when a place was last changed, as a number. What lies in
+    the districts is other than before where it differs."""
 
     def has(self, *roles: Role) -> bool:
         """Whether the reader holds one of the roles."""
         return not self.roles.isdisjoint(roles)
 
-
-def consented_persons(session: Session, account_id: int, at: datetime) -> frozenset[str]:
-    """Persons for whom the account holds a consent that is neither expired nor revoked."""
-    rows = session.scalars(
-        select(Consent.person_key).where(
-            Consent.account_id == account_id, Consent.revoked.is_(None), Consent.expires > at
-        )
-    )
-    return frozenset(rows)
+    def covers(self, district: str | None) -> bool:
+        """Whether the reader's roles count there."""
+        return not self.districts or district in self.districts
 
 
 def consented_accounts(session: Session, person_key: str, at: datetime) -> frozenset[int]:
@@ -48,30 +77,85 @@ def consented_accounts(session: Session, person_key: str, at: datetime) -> froze
 
 
 def reader_of(session: Session, account: Account, at: datetime) -> Reader:
-    """The account's rights at one moment. Consents count only for the role family."""
-    roles = frozenset(Role(role) for role in account.roles)
-    consented = (
-        consented_persons(session, account.id, at) if Role.FAMILY in roles else frozenset[str]()
-    )
-    return Reader(account.id, account.username, roles, consented)
+    """The account's rights at one moment. Consents and homes count only for the role family."""
+    return readers_of(session, [account], at)[account.id]
 
 
 def readers_of(session: Session, accounts: Collection[Account], at: datetime) -> dict[int, Reader]:
-    """The same of several accounts, by their ids, with one statement."""
-    family = [account.id for account in accounts if Role.FAMILY.value in account.roles]
-    consented: dict[int, set[str]] = {account.id: set() for account in accounts}
-    if family:
-        query = select(Consent.account_id, Consent.person_key).where(
-            Consent.account_id.in_(family), Consent.revoked.is_(None), Consent.expires > at
-        )
-        for account_id, person_key in session.execute(query):
-            consented[account_id].add(person_key)
+    """The same of several accounts, by their ids. The same few statements however many."""
+    family = sorted(account.id for account in accounts if Role.FAMILY.value in account.roles)
+    consented = _consented(session, family, at)
+    homes = _homes(session, family, at)
+    districts = districts_of(session, sorted(account.id for account in accounts))
+    places = number_of(session, PLACES) if districts else 0
     return {
         account.id: Reader(
             account.id,
             account.username,
             frozenset(Role(role) for role in account.roles),
             frozenset(consented[account.id]),
+            frozenset(homes[account.id]),
+            frozenset(districts.get(account.id, ())),
+            places if account.id in districts else 0,
         )
         for account in accounts
     }
+
+
+def districts_of(session: Session, account_ids: Collection[int]) -> dict[int, set[str]]:
+    """Of those that are limited to some."""
+    found: dict[int, set[str]] = defaultdict(set)
+    query = select(AccountDistrict.account_id, AccountDistrict.district)
+    for row in session.execute(query.where(AccountDistrict.account_id.in_(account_ids))):
+        found[row.account_id].add(row.district)
+    return dict(found)
+
+
+def member_at(at: datetime) -> ColumnElement[bool]:
+    """Members of a household at this moment."""
+    ended = HouseholdMember.until
+    return and_(HouseholdMember.since <= at, or_(ended.is_(None), ended > at))
+
+
+def device_at(at: datetime) -> ColumnElement[bool]:
+    """Devices of a household at this moment."""
+    ended = HouseholdDevice.until
+    return and_(HouseholdDevice.since <= at, or_(ended.is_(None), ended > at))
+
+
+def _consented(session: Session, account_ids: Collection[int], at: datetime) -> dict[int, set[str]]:
+    consented: dict[int, set[str]] = defaultdict(set)
+    if account_ids:
+        query = select(Consent.account_id, Consent.person_key).where(
+            Consent.account_id.in_(account_ids), Consent.revoked.is_(None), Consent.expires > at
+        )
+        for account_id, person_key in session.execute(query):
+            consented[account_id].add(person_key)
+    return consented
+
+
+def _homes(session: Session, account_ids: Collection[int], at: datetime) -> dict[int, set[Home]]:
+    found: dict[int, set[Home]] = defaultdict(set)
+    if not account_ids:
+        return found
+    query = (
+        select(
+            HouseholdMember.account_id,
+            HouseholdMember.household,
+            HouseholdMember.relation,
+            HouseholdDevice.device,
+        )
+        .outerjoin(
+            HouseholdDevice,
+            and_(HouseholdDevice.household == HouseholdMember.household, device_at(at)),
+        )
+        .where(HouseholdMember.account_id.in_(account_ids), member_at(at))
+    )
+    devices: dict[tuple[int, str, str], set[str]] = defaultdict(set)
+    for row in session.execute(query):
+        own = devices[row.account_id, row.household, row.relation]
+        if row.device is not None:
+            own.add(row.device)
+    for (account_id, household, relation), own in devices.items():
+        found[account_id].add(Home(household, Relation(relation), frozenset(own)))
+    return found

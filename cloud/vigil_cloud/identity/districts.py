@@ -1,0 +1,166 @@
+"""Districts of the city: what stands where, and which accounts are limited to which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.database.changes import announce_rights
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.models import (
+    Account,
+    AccountDistrict,
+    District,
+    Household,
+    Location,
+)
+from vigil_cloud.identity.personal_records import records_of
+from vigil_cloud.identity.reader import Reader
+
+Kind = Literal["device", "gateway"]
+
+
+class UnknownDistrict(ApiError):
+    """There is no district of this id."""
+
+    code: ClassVar[str] = "district-unknown"
+    status: ClassVar[int] = 404
+
+
+class DistrictInUse(ApiError):
+    """Something still rests on the district."""
+
+    code: ClassVar[str] = "district-in-use"
+    status: ClassVar[int] = 409
+
+
+def districts(session: Session) -> list[District]:
+    """All of them, by id."""
+    return list(session.scalars(select(District).order_by(District.district)))
+
+
+def put(
+    session: Session, district: str, name: str, name_zh: str, *, by: str, now: datetime
+) -> None:
+    """Add one, or call it otherwise. Idempotent."""
+    row = session.get(District, district)
+    if row is not None and (row.name, row.name_zh) == (name, name_zh):
+        return
+    session.merge(District(district=district, name=name, name_zh=name_zh))
+    session.flush()
+    audit.append(session, at=now, account=by, action="district.put", subject=district)
+
+
+def remove(session: Session, district: str, *, by: str, now: datetime) -> None:
+    """Raises ``UnknownDistrict``, and ``DistrictInUse``: an account whose last district went
+    would cover the whole city."""
+    row = require(session, district)
+    for model, what in (
+        (AccountDistrict, "accounts are limited to it"),
+        (Location, "devices or gateways stand in it"),
+        (Household, "households live in it"),
+    ):
+        if session.scalar(select(func.count()).where(model.district == district)):
+            raise DistrictInUse(f"District {district!r} cannot be removed: {what}.")
+    session.delete(row)
+    session.flush()
+    audit.append(session, at=now, account=by, action="district.removed", subject=district)
+
+
+def limit(
+    session: Session, account: Account, wanted: Collection[str], *, by: str, now: datetime
+) -> None:
+    """The account's districts from now on; none: the whole city. Idempotent. Raises
+    ``UnknownDistrict``."""
+    before = set(
+        session.scalars(
+            select(AccountDistrict.district).where(AccountDistrict.account_id == account.id)
+        )
+    )
+    after = set(wanted)
+    for district in sorted(after):
+        require(session, district)
+    if before == after:
+        return
+    session.execute(delete(AccountDistrict).where(AccountDistrict.account_id == account.id))
+    session.add_all(AccountDistrict(account_id=account.id, district=one) for one in after)
+    session.flush()
+    announce_rights(session)
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="account.districts",
+        subject=account.username,
+        detail={"before": sorted(before), "after": sorted(after)},
+    )
+
+
+def place(
+    session: Session, kind: Kind, thing: str, district: str | None, *, by: str, now: datetime
+) -> None:
+    """Where a device or a gateway stands from now on; also before it was heard of. Its open
+    alerts go with it. Idempotent. Raises ``UnknownDistrict``."""
+    if district is not None:
+        require(session, district)
+    row = session.get(Location, (kind, thing))
+    before = row.district if row is not None else None
+    if before == district:
+        return
+    if row is not None and district is None:
+        session.delete(row)
+    else:
+        session.merge(Location(kind=kind, thing=thing, district=district))
+    session.flush()
+    for room in records_of(session):
+        room.relocated(session, kind, thing, district)
+    announce_rights(session, places=True)
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action=f"{kind}.placed",
+        subject=thing,
+        detail={"before": before, "after": district},
+    )
+
+
+def places(session: Session, kind: Kind, things: Iterable[str]) -> dict[str, str]:
+    """The districts of these, as far as they have one. One statement."""
+    query = select(Location.thing, Location.district).where(
+        Location.kind == kind, Location.thing.in_(sorted(set(things)))
+    )
+    return {row.thing: row.district for row in session.execute(query)}
+
+
+def place_of(session: Session, device: str, gateway: str) -> str | None:
+    """Where something happened: at the device, else at the gateway."""
+    if device:
+        return places(session, "device", [device]).get(device)
+    return places(session, "gateway", [gateway]).get(gateway)
+
+
+def covered(
+    reader: Reader, kind: Kind, thing: InstrumentedAttribute[str]
+) -> ColumnElement[bool] | None:
+    """The things that lie in the reader's districts; ``None``: all of them."""
+    if not reader.districts:
+        return None
+    return thing.in_(
+        select(Location.thing).where(
+            Location.kind == kind, Location.district.in_(sorted(reader.districts))
+        )
+    )
+
+
+def require(session: Session, district: str) -> District:
+    """Raises ``UnknownDistrict``."""
+    row = session.get(District, district)
+    if row is None:
+        raise UnknownDistrict(f"There is no district {district!r}.")
+    return row

@@ -1,0 +1,329 @@
+"""Households: homes, who belongs to them as what, and which devices stand in them.
+
+What a home is called and where it is are sealed under a key of its own: erasing the household
+destroys it. Memberships and devices end with a date and stay as what was.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.database.changes import announce_rights
+from vigil_cloud.identity import audit, districts, person_keys
+from vigil_cloud.identity.cipher import Cipher, PersonCipher, Undecipherable
+from vigil_cloud.identity.models import (
+    Account,
+    Household,
+    HouseholdDevice,
+    HouseholdMember,
+    PersonKey,
+)
+from vigil_cloud.identity.personal_records import records_of
+from vigil_cloud.identity.persons import require_enrolled
+from vigil_cloud.identity.reader import Relation, device_at, member_at
+
+NAME: Final = "household.name"
+ADDRESS: Final = "household.address"
+POSITION: Final = "household.position"
+
+
+class UnknownHousehold(ApiError):
+    """There is no household of this key, or no such member or device of it."""
+
+    code: ClassVar[str] = "household-unknown"
+    status: ClassVar[int] = 404
+
+
+class BadHousehold(ApiError):
+    """The household, or what is to belong to it, cannot be used like this."""
+
+    code: ClassVar[str] = "bad-household"
+    status: ClassVar[int] = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a household is called and where it is. ``position``: latitude, longitude, degrees."""
+
+    name: str
+    address: str = ""
+    district: str | None = None
+    position: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An account or a person of a household."""
+
+    id: int
+    account: str | None
+    person: str | None
+    relation: Relation
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A household as it is at one moment."""
+
+    key: str
+    described: Described
+    created: datetime
+    members: Sequence[Member]
+    devices: Sequence[tuple[str, datetime, datetime | None]]
+    """Id, since, until."""
+
+
+def put(
+    session: Session, cipher: Cipher, key: str, wanted: Described, *, by: str, now: datetime
+) -> None:
+    """Add a household, or change what is said of it. Idempotent. Raises ``BadHousehold``,
+    ``PersonErased`` for the key of one that was erased, ``UnknownDistrict``, ``WrongSecretKey``."""
+    if not wanted.name.strip():
+        raise BadHousehold("a household needs a name")
+    if wanted.district is not None:
+        districts.require(session, wanted.district)
+    own = person_keys.make(session, cipher, _own(key), now)
+    row = session.get(Household, key)
+    if row is not None and _described(row, own) == wanted:
+        return
+    values = {
+        "name": own.seal(NAME, wanted.name),
+        "address": own.seal(ADDRESS, wanted.address),
+        "position": own.seal(POSITION, _written(wanted.position)) if wanted.position else None,
+        "district": wanted.district,
+    }
+    if row is None:
+        session.add(Household(key=key, created=now, **values))
+    else:
+        for column, value in values.items():
+            setattr(row, column, value)
+    session.flush()
+    done = "household.added" if row is None else "household.changed"
+    audit.append(session, at=now, account=by, action=done, subject=key)
+
+
+def households(session: Session, cipher: Cipher, now: datetime) -> list[Kept]:
+    """All of them by key, with who and what belongs to them now or will. A few statements."""
+    rows = session.scalars(select(Household).order_by(Household.key)).all()
+    person_keys.load(session, (_own(row.key) for row in rows))
+    members, devices = _members(session, now), _devices(session, now)
+    return [
+        Kept(
+            row.key,
+            _described(row, person_keys.of(session, cipher, _own(row.key))),
+            row.created,
+            members[row.key],
+            devices[row.key],
+        )
+        for row in rows
+    ]
+
+
+def add_member(
+    session: Session,
+    key: str,
+    *,
+    by: str,
+    now: datetime,
+    account: Account | None = None,
+    person: str | None = None,
+    relation: Relation = Relation.RESIDENT,
+    until: datetime | None = None,
+) -> int:
+    """An account or a person belongs to it from now on; who belonged to it as something else
+    does so no more. Idempotent. Returns the membership's number.
+
+    Raises ``UnknownHousehold``, ``BadHousehold``, ``NotFound`` for a person.
+    """
+    require(session, key)
+    if (account is None) == (person is None):
+        raise BadHousehold("a member is either an account or a person")
+    if person is not None:
+        require_enrolled(session, person)
+        if relation is not Relation.RESIDENT:
+            raise BadHousehold("a person of a household is a resident; others need an account")
+    if until is not None and until <= now:
+        raise BadHousehold("a membership ends in the future")
+    whose = HouseholdMember.person_key == person
+    if account is not None:
+        whose = HouseholdMember.account_id == account.id
+    query = select(HouseholdMember).where(HouseholdMember.household == key, whose, member_at(now))
+    for row in session.scalars(query):
+        if (row.relation, row.until) == (relation.value, until):
+            return row.id
+        row.until = now
+    added = HouseholdMember(
+        household=key,
+        account_id=account.id if account else None,
+        person_key=person,
+        relation=relation.value,
+        since=now,
+        until=until,
+    )
+    session.add(added)
+    session.flush()
+    detail = {"member": account.username if account else None, "relation": relation.value}
+    _audit(session, by, now, "household.member-added", key, person, detail)
+    return added.id
+
+
+def remove_member(session: Session, key: str, number: int, *, by: str, now: datetime) -> None:
+    """From now on they belong to it no more. Idempotent. Raises ``UnknownHousehold``."""
+    row = session.get(HouseholdMember, number)
+    if row is None or row.household != key:
+        raise UnknownHousehold(f"Household {key!r} has no member {number}.")
+    if row.until is not None and row.until <= now:
+        return
+    row.until = max(now, row.since)
+    account = session.get(Account, row.account_id) if row.account_id else None
+    detail = {"member": account.username if account else None, "relation": row.relation}
+    _audit(session, by, now, "household.member-removed", key, row.person_key, detail)
+
+
+def give_device(
+    session: Session,
+    key: str,
+    device: str,
+    *,
+    by: str,
+    now: datetime,
+    until: datetime | None = None,
+) -> None:
+    """It stands in this home from now on, and in no other. Its open alerts are this home's, where
+    they were nobody's; it takes the home's district, where it has none. Idempotent.
+
+    Raises ``UnknownHousehold``, ``BadHousehold``.
+    """
+    home = require(session, key)
+    if until is not None and until <= now:
+        raise BadHousehold("a device is given until a moment in the future")
+    query = select(HouseholdDevice).where(HouseholdDevice.device == device, device_at(now))
+    for row in session.scalars(query):
+        if (row.household, row.until) == (key, until):
+            return
+        row.until = now
+    session.add(HouseholdDevice(household=key, device=device, since=now, until=until))
+    session.flush()
+    for room in records_of(session):
+        room.given_home(session, device, key)
+    if home.district is not None and not districts.places(session, "device", [device]):
+        districts.place(session, "device", device, home.district, by=by, now=now)
+    _audit(session, by, now, "household.device-given", key, None, {"device": device})
+
+
+def take_device(session: Session, key: str, device: str, *, by: str, now: datetime) -> None:
+    """It stands there no more; what happened meanwhile stays the home's. Raises
+    ``UnknownHousehold``."""
+    query = select(HouseholdDevice).where(
+        HouseholdDevice.household == key, HouseholdDevice.device == device, device_at(now)
+    )
+    row = session.scalar(query)
+    if row is None:
+        raise UnknownHousehold(f"Device {device!r} does not stand in household {key!r}.")
+    row.until = now
+    _audit(session, by, now, "household.device-taken", key, None, {"device": device})
+
+
+def erase(session: Session, key: str, *, by: str, now: datetime) -> None:
+    """Destroy the household's key and forget who and what belonged to it; alerts are nobody's
+    home's then. The key is never given again. Raises ``UnknownHousehold``."""
+    if session.get(Household, key) is None and session.get(PersonKey, _own(key)) is None:
+        raise UnknownHousehold(f"There is no household {key!r}.")
+    for room in records_of(session):
+        room.home_erased(session, key)
+    for model in (HouseholdMember, HouseholdDevice):
+        session.execute(delete(model).where(model.household == key))
+    session.execute(delete(Household).where(Household.key == key))
+    person_keys.destroy(session, _own(key), now)
+    announce_rights(session)
+    audit.append(session, at=now, account=by, action="household.erased", subject=key)
+
+
+def home_of(session: Session, device: str, at: datetime) -> str | None:
+    """In whose home it stands at this moment."""
+    query = select(HouseholdDevice.household).where(HouseholdDevice.device == device, device_at(at))
+    return session.scalar(query.limit(1)) if device else None
+
+
+def require(session: Session, key: str) -> Household:
+    """Raises ``UnknownHousehold``."""
+    row = session.get(Household, key)
+    if row is None:
+        raise UnknownHousehold(f"There is no household {key!r}.")
+    return row
+
+
+def _own(key: str) -> str:
+    """No pseudonym of a person has a colon."""
+    return f"household:{key}"
+
+
+def _written(position: tuple[float, float]) -> str:
+    return f"{position[0]!r},{position[1]!r}"
+
+
+def _described(row: Household, own: PersonCipher) -> Described:
+    try:
+        position = None
+        if row.position is not None:
+            latitude, longitude = own.open(POSITION, row.position).split(",")
+            position = (float(latitude), float(longitude))
+        name, address = own.open(NAME, row.name), own.open(ADDRESS, row.address)
+    except Undecipherable:  # the secret key was adopted without it: it is written anew
+        return Described(row.key, "", row.district, None)
+    return Described(name, address, row.district, position)
+
+
+def _members(session: Session, now: datetime) -> dict[str, list[Member]]:
+    found: dict[str, list[Member]] = defaultdict(list)
+    query = (
+        select(HouseholdMember, Account.username)
+        .outerjoin(Account, Account.id == HouseholdMember.account_id)
+        .where(HouseholdMember.until.is_(None) | (HouseholdMember.until > now))
+        .order_by(HouseholdMember.id)
+    )
+    for row, username in session.execute(query):
+        member = Member(
+            row.id, username, row.person_key, Relation(row.relation), row.since, row.until
+        )
+        found[row.household].append(member)
+    return found
+
+
+def _devices(
+    session: Session, now: datetime
+) -> dict[str, list[tuple[str, datetime, datetime | None]]]:
+    found: dict[str, list[tuple[str, datetime, datetime | None]]] = defaultdict(list)
+    query = (
+        select(HouseholdDevice)
+        .where(HouseholdDevice.until.is_(None) | (HouseholdDevice.until > now))
+        .order_by(HouseholdDevice.device)
+    )
+    for row in session.scalars(query):
+        found[row.household].append((row.device, row.since, row.until))
+    return found
+
+
+def _audit(
+    session: Session,
+    by: str,
+    now: datetime,
+    action: str,
+    key: str,
+    person: str | None,
+    detail: dict[str, str | None],
+) -> None:
+    told = {name: value for name, value in detail.items() if value is not None}
+    audit.append(
+        session, at=now, account=by, action=action, subject=key, person_key=person, detail=told
+    )

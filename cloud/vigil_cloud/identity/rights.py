@@ -1,0 +1,115 @@
+"""The rule: may this reader do this to that subject? One pure function decides, and says why.
+
+A subject is a domain × a person × a household × a place (district); a reader holds roles, the
+consents of persons, a relation to households, and covers districts or the whole city. Everything
+is closed unless one of three rules opens it:
+
+- ``role``: the domain names the role, and the subject lies in the reader's districts. Who covers
+  the whole city also sees what has no district.
+- ``consent``: the subject is a person who consented, and the domain opens itself to that.
+- ``household``: the subject belongs to a household of the reader's, whose relation allows the
+  operation, and the domain opens itself to that. Never where somebody is: that is a consent's.
+
+The same in SQL: ``alerts.visibility`` and ``devices.visibility``; tests hold them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from vigil_cloud.identity.reader import Home, Reader, Relation
+from vigil_cloud.identity.roles import Role
+
+
+class Operation(StrEnum):
+    """What somebody wants to do."""
+
+    SEE = "see"
+    """An alert, in lists, on its page, in the stream, with its evidence, in notifications."""
+    ACKNOWLEDGE = "acknowledge"
+    DECIDE = "decide"
+    """Confirm, shelve, unshelve: what other people's work rests on."""
+    SEE_DEVICE = "see-device"
+    """A device and its state."""
+    READ = "read"
+    """A device's readings."""
+
+
+_OF_DEVICES: Final = frozenset({Operation.SEE_DEVICE, Operation.READ})
+_ALL: Final = frozenset(Operation)
+RELATIONS: Final[Mapping[Relation, frozenset[Operation]]] = {
+    Relation.RESIDENT: _ALL - {Operation.DECIDE},
+    Relation.GUARDIAN: _ALL - {Operation.DECIDE},
+    Relation.CONTACT: frozenset({Operation.SEE, Operation.ACKNOWLEDGE, Operation.SEE_DEVICE}),
+}
+"""What each relation to a household allows. Nobody at home decides about an alarm for those who
+are on their way; a contact person is told of it and answers, and does not look into the home."""
+
+
+class Opened(Protocol):
+    """What a domain says of who may see it; everything empty: nobody."""
+
+    @property
+    def alert_roles(self) -> frozenset[Role]: ...
+    @property
+    def consent_roles(self) -> frozenset[Role]: ...
+    @property
+    def household_roles(self) -> frozenset[Role]: ...
+    @property
+    def device_roles(self) -> frozenset[Role]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What it is about."""
+
+    domain: str
+    person: str | None = None
+    household: str | None = None
+    """Whose home it happened in."""
+    device: str | None = None
+    """Of a device itself: whose household's it is now says the reader."""
+    district: str | None = None
+
+
+class Decision(NamedTuple):
+    """``reason``: ``role``, ``consent`` or ``household`` opened it; or why it stays closed."""
+
+    allowed: bool
+    reason: str
+
+
+def decide(
+    reader: Reader, operation: Operation, subject: Subject, opened: Opened | None
+) -> Decision:
+    """``opened``: as the subject's domain is described; ``None`` where nobody described it."""
+    if opened is None:
+        return Decision(False, "nobody described this domain")
+    of_device = operation in _OF_DEVICES
+    refusal = "no rule opens it to this account"
+    if reader.has(*(opened.device_roles if of_device else opened.alert_roles)):
+        if reader.covers(subject.district):
+            return Decision(True, "role")
+        refusal = "it lies outside the account's districts"
+    if subject.person is not None:
+        if of_device or not reader.has(*opened.consent_roles):
+            return Decision(False, refusal)
+        if subject.person in reader.consented:
+            return Decision(True, "consent")
+        return Decision(False, "the person has not consented, or no longer")
+    if reader.has(*opened.household_roles):
+        relations = {home.relation for home in reader.homes if _is_of(subject, home)}
+        if any(operation in RELATIONS[relation] for relation in relations):
+            return Decision(True, "household")
+        if relations:
+            refusal = "this relation to the household does not allow it"
+    return Decision(False, refusal)
+
+
+def _is_of(subject: Subject, home: Home) -> bool:
+    if subject.device is not None:
+        return subject.device in home.devices
+    return subject.household is not None and subject.household == home.household
