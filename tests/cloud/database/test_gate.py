@@ -1,0 +1,102 @@
+"""Whose turn it is to write."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from servers import eventually
+from vigil_cloud.database.engine import (
+    URGENT,
+    build_engine,
+    build_sessions,
+    lock_for_writing,
+    writing,
+)
+from vigil_cloud.database.gate import WriteGate
+
+
+def queued(gate: WriteGate) -> int:
+    return len(gate._urgent) + len(gate._others)
+
+
+def entering(gate: WriteGate, name: str, order: list[str], *, urgent: bool) -> threading.Thread:
+    """A writer that has queued; it notes its turn and gives it up at once."""
+
+    def enter() -> None:
+        assert gate.enter(urgent=urgent, timeout_s=30)
+        order.append(name)
+        gate.leave(urgent=urgent)
+
+    before = queued(gate)
+    thread = threading.Thread(target=enter)
+    thread.start()
+    eventually(lambda: queued(gate) == before + 1, f"{name} waits")
+    return thread
+
+
+def test_who_is_urgent_goes_first_and_the_others_in_their_order() -> None:
+    gate, order = WriteGate(one_writer=True), list[str]()
+    assert gate.enter(urgent=False, timeout_s=1)
+    waiting = [
+        entering(gate, name, order, urgent=name.startswith("alarm"))
+        for name in ("visit", "person", "alarm 1", "mail", "alarm 2")
+    ]
+
+    gate.leave(urgent=False)
+    for thread in waiting:
+        thread.join(30)
+
+    assert order == ["alarm 1", "alarm 2", "visit", "person", "mail"]
+
+
+def test_nobody_begins_while_an_alarm_is_at_work_where_many_may_write() -> None:
+    gate, order = WriteGate(one_writer=False), list[str]()
+    assert gate.enter(urgent=False, timeout_s=1), "one that began before goes on"
+    assert gate.enter(urgent=True, timeout_s=1), "and holds no alarm up"
+    waiting = entering(gate, "visit", order, urgent=False)
+    gate.leave(urgent=False)
+    assert order == []
+
+    gate.leave(urgent=True)
+
+    waiting.join(30)
+    assert order == ["visit"]
+
+
+def test_who_waited_too_long_leaves_no_trace() -> None:
+    gate = WriteGate(one_writer=True)
+    assert gate.enter(urgent=True, timeout_s=1)
+    assert not gate.enter(urgent=False, timeout_s=0.01)
+    gate.leave(urgent=True)
+
+    assert gate.enter(urgent=False, timeout_s=0.01)
+
+
+@pytest.mark.parametrize("way", ["commit", "rollback", "close"])
+def test_the_turn_ends_with_the_transaction_however_it_ends(tmp_path: Path, way: str) -> None:
+    engine = build_engine(f"sqlite:///{tmp_path}/x.sqlite")
+    sessions = build_sessions(engine)
+    with writing(sessions) as session:
+        session.execute(text("CREATE TABLE t (n INTEGER)"))
+    urgent = sessions()
+    urgent.info[URGENT] = True
+    other: list[int] = []
+
+    def write() -> None:
+        with writing(sessions) as session:
+            other.append(session.scalar(text("SELECT count(*) FROM t")) or 0)
+
+    lock_for_writing(urgent)
+    urgent.execute(text("INSERT INTO t VALUES (1)"))
+    thread = threading.Thread(target=write)
+    thread.start()
+    getattr(urgent, way)()
+    thread.join(30)
+
+    assert other == [1 if way == "commit" else 0]
+    urgent.close()
+    engine.dispose()
