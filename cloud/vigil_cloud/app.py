@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from vigil_cloud.alerts.routes import router as alerts_router
+from vigil_cloud.cases.dossier_routes import router as case_dossiers_router
 from vigil_cloud.cases.photograph_routes import router as case_photographs_router
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.routes import router as cases_router
@@ -60,6 +61,7 @@ def _routers() -> list[APIRouter]:
         alerts_router,
         cases_router,
         case_photographs_router,
+        case_dossiers_router,
         evidence_router,
         guardians_router,
         persons_router,

@@ -16,6 +16,8 @@ from pydantic import TypeAdapter
 
 from vigil_schemas.asyncapi import document
 from vigil_schemas.contract import OBSERVATION_TYPES, PAYLOADS
+from vigil_schemas.dossier import NAME as DOSSIER
+from vigil_schemas.dossier import CaseDossier
 from vigil_schemas.envelope import Envelope, schema_url
 from vigil_schemas.evidence import EvidenceManifest
 from vigil_schemas.senml import Pack
@@ -27,6 +29,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its name (an event type, or a part that files carry)."""
     named: dict[str, dict[str, Any]] = {
         "cloudevent.v1": Envelope.model_json_schema(mode="validation"),
+        DOSSIER: CaseDossier.model_json_schema(mode="validation"),
         "evidence.manifest.v1": EvidenceManifest.model_json_schema(mode="validation"),
     }
     for event_type, model in PAYLOADS.items():

@@ -53,7 +53,7 @@ def open_case(desk: Desk, wanted: Wanted) -> CaseRow:
     row = _row(desk, kind, wanted, alerts, person_key)
     desk.session.add(row)
     desk.session.flush()
-    if not desk.reader.has(*kind.opened_to):
+    if not desk.reader.has(*kind.sees):
         # Who reports somebody missing follows the case, and no other one of its kind.
         admit(desk.session, row.id, desk.reader.username, None)
     for alert in alerts:

@@ -117,10 +117,9 @@ class CaseKind:
     outcomes: Sequence[Outcome]
     resolutions: Sequence[Choice]
     rights: Mapping[Act, frozenset[Role]]
-    """Who may do what; an act that is not named is for nobody. Whoever may do anything but open
-    may see all cases of this kind."""
+    """Who may do what in a case that they see; an act that is not named is for nobody."""
     sees: frozenset[Role] = frozenset()
-    """May see all of them and do nothing."""
+    """Who sees every case of this kind. Whoever opened one without this sees that one."""
     on_request: frozenset[Role] = frozenset()
     """May open one of them for ``access_for``, with a reason that is written down."""
     access_for: timedelta = timedelta(hours=12)
@@ -140,12 +139,6 @@ class CaseKind:
     def may(self, act: Act) -> frozenset[Role]:
         """Roles that may do this."""
         return self.rights.get(act, frozenset())
-
-    @property
-    def opened_to(self) -> frozenset[Role]:
-        """Roles that see every case of this kind."""
-        acts = (roles for act, roles in self.rights.items() if act != "open")
-        return self.sees.union(*acts) - self.on_request
 
     def outcome(self, code: str) -> Outcome | None:
         """By its code."""

@@ -25,7 +25,7 @@ def sight(kind: CaseKind | None, reader: Reader, *, admitted: bool) -> Sight:
     """How much of a case of this kind the reader sees. ``admitted``: by name, at this moment."""
     if kind is None:
         return "none"
-    if admitted or reader.has(*kind.opened_to):
+    if admitted or reader.has(*kind.sees):
         return "whole"
     return "withheld" if reader.has(*kind.on_request) else "none"
 

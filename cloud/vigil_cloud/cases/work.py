@@ -172,7 +172,7 @@ def ask_access(desk: Desk, case_id: str, reason: str) -> CaseRow:
     feed.lock(desk.session)
     row = desk.session.get(CaseRow, case_id, with_for_update=True, populate_existing=True)
     kind = desk.kinds.get(row.kind) if row is not None else None
-    if row is None or kind is None or not desk.reader.has(*kind.on_request, *kind.opened_to):
+    if row is None or kind is None or not desk.reader.has(*kind.on_request, *kind.sees):
         raise CaseUnknown("There is no such case for you.")
     if not desk.reader.has(*kind.on_request):
         raise CaseForbidden("You see this case by your role; no access needs to be asked for.")

@@ -127,6 +127,7 @@ def exceedance_case() -> CaseKind:
             "alert": _PREPARES,
             "dossier": _LEADS,
         },
+        sees=_LEADS,
         alert_domains=frozenset({DOMAIN}),
         deadlines=(
             DeadlineRule(

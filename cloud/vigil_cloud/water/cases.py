@@ -97,6 +97,7 @@ def inspection() -> CaseKind:
             "alert": _INSPECTS,
             "dossier": _LEADS,
         },
+        sees=_LEADS,
         alert_domains=frozenset({DOMAIN}),
         by_hand=True,
         deadlines=(

@@ -134,6 +134,8 @@ TABLE = [
     *on_cases("/alerts", {"alert": "{noise}"}, noise=PREPARES, water=INSPECTS),
     *on_cases("/photographs", {}, noise=PREPARES, water=INSPECTS),
     *on_cases("/photographs/{photograph}", None),
+    *on_cases("/dossier.json", None),
+    *on_cases("/dossier.pdf", None),
     *on_cases("/access", {"reason": "to know"}, noise=frozenset(), water=frozenset()),
     Row("GET /api/v1/evidence/{sha256}.zip", STREET, hidden=True),
     Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),

@@ -450,6 +450,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{case_id}/dossier.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case Dossier
+         * @description The case as a file for programs (`case.dossier.v1`).
+         */
+        get: operations["get_case_dossier"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cases/{case_id}/dossier.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case Dossier Pdf
+         * @description The case as a file for people, with the JSON attached.
+         */
+        get: operations["get_case_dossier_pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{case_id}/hand-over": {
         parameters: {
             query?: never;
@@ -2096,6 +2136,74 @@ export interface components {
             round: number;
         };
         /**
+         * CaseDossier
+         * @description One case as it stood when the dossier was made.
+         */
+        CaseDossier: {
+            /** Alerts */
+            alerts: components["schemas"]["DossierAlert"][];
+            /**
+             * Alerts Withheld
+             * @description Alerts that whoever made the dossier may not see.
+             */
+            alerts_withheld: number;
+            /** Amount Twd */
+            amount_twd: number | null;
+            /** Assignee */
+            assignee: string | null;
+            /**
+             * Audit Head
+             * @description The audit chain's last hash when the dossier was made.
+             */
+            audit_head: string;
+            /** Deadlines */
+            deadlines: components["schemas"]["DossierDeadline"][];
+            /** Decisions */
+            decisions: components["schemas"]["DossierDecision"][];
+            /** Domain */
+            domain: string;
+            /** History */
+            history: components["schemas"]["DossierEvent"][];
+            /**
+             * History Broken
+             * @description Lines of the history that do not fit the audit chain: somebody changed the tables.
+             */
+            history_broken: number[];
+            kind: components["schemas"]["DossierWords"];
+            /** Looks */
+            looks: components["schemas"]["DossierLook"][];
+            /** Made */
+            made: string;
+            /** Made By */
+            made_by: string;
+            /** Number */
+            number: string;
+            /** Opened */
+            opened: string;
+            /** Opened By */
+            opened_by: string;
+            outcome: components["schemas"]["DossierWords"] | null;
+            /** Photographs */
+            photographs: components["schemas"]["DossierPhotograph"][];
+            resolution: components["schemas"]["DossierWords"] | null;
+            /**
+             * Schema Name
+             * @default case.dossier.v1
+             * @constant
+             */
+            schema_name: "case.dossier.v1";
+            /** Sections */
+            sections: components["schemas"]["DossierSection"][];
+            /** Sha256 */
+            sha256: string;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
          * CaseEventEntry
          * @description One line of the history; ``account`` is null where the platform did it.
          */
@@ -2539,6 +2647,170 @@ export interface components {
         DeviceList: {
             /** Devices */
             devices: components["schemas"]["DeviceEntry"][];
+        };
+        /**
+         * DossierAlert
+         * @description An alert that the case rests on.
+         */
+        DossierAlert: {
+            /** Device */
+            device: string;
+            /** Domain */
+            domain: string;
+            /** Event Time */
+            event_time: string;
+            /**
+             * Evidence Sha256
+             * @description Of the sealed package, which is verified by itself with its gateway's key.
+             */
+            evidence_sha256: string | null;
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * DossierDeadline
+         * @description Something that was to be done by then.
+         */
+        DossierDeadline: {
+            /** Due */
+            due: string;
+            /** Met */
+            met: string | null;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * DossierDecision
+         * @description One person's decision.
+         */
+        DossierDecision: {
+            /** Account */
+            account: string;
+            /** Amount Twd */
+            amount_twd: number | null;
+            /** At */
+            at: string;
+            outcome: components["schemas"]["DossierWords"];
+            /** Reason */
+            reason: string;
+            /** Round */
+            round: number;
+        };
+        /**
+         * DossierEvent
+         * @description One line of the history, with its line in the platform's audit chain.
+         */
+        DossierEvent: {
+            /** Account */
+            account: string | null;
+            /** Action */
+            action: string;
+            /** At */
+            at: string;
+            /** Audit Line */
+            audit_line: number;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Number */
+            number: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * DossierFact
+         * @description One line of what the domain says.
+         */
+        DossierFact: {
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /** Value */
+            value: string;
+            /** Value Zh */
+            value_zh: string;
+        };
+        /**
+         * DossierLook
+         * @description Somebody looked at the case, or took a dossier of it.
+         */
+        DossierLook: {
+            /** Account */
+            account: string;
+            /** First */
+            first: string;
+            /** Last */
+            last: string;
+            /** Times */
+            times: number;
+            /** What */
+            what: string;
+        };
+        /**
+         * DossierPhotograph
+         * @description A photograph of the case.
+         */
+        DossierPhotograph: {
+            /** Added */
+            added: string;
+            /** Added By */
+            added_by: string;
+            /** Caption */
+            caption: string;
+            /** Id */
+            id: string;
+            /** Location Removed */
+            location_removed: boolean;
+            /**
+             * Received Sha256
+             * @description Of the file as it was sent, before metadata were removed.
+             */
+            received_sha256: string;
+            /**
+             * Sha256
+             * @description Of the picture as it is kept and as it stands in the PDF.
+             */
+            sha256: string;
+            /** Taken */
+            taken: string | null;
+        };
+        /**
+         * DossierSection
+         * @description What the domain says of the case; ``data`` holds the same for programs.
+         */
+        DossierSection: {
+            /** Code */
+            code: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Facts */
+            facts: components["schemas"]["DossierFact"][];
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * DossierWords
+         * @description A code with its words in both languages.
+         */
+        DossierWords: {
+            /** Code */
+            code: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /**
          * DownlinkEntry
@@ -4083,6 +4355,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_case_dossier: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseDossier"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_case_dossier_pdf: {
+        parameters: {
+            query?: {
+                language?: "zh-TW" | "en";
+            };
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The dossier */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
                 };
             };
             /** @description A problem document */

@@ -1,0 +1,69 @@
+"""Dossiers over HTTP. Each is written down before it leaves, and stands in the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Response
+
+from vigil_cloud.cases import dossier, dossier_pdf, photographs
+from vigil_cloud.cases.dossier_pdf import Language
+from vigil_cloud.cases.errors import CaseForbidden
+from vigil_cloud.cases.presentation import open_up
+from vigil_cloud.cases.routes import BenchDependency, CaseId, note_look
+from vigil_cloud.cases.service import find
+from vigil_schemas.dossier import CaseDossier
+
+router = APIRouter(prefix="/cases", tags=["cases"])
+_HEADERS: Final = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cache-Control": "private, no-store",
+}
+
+
+@router.get("/{case_id}/dossier.json", operation_id="get_case_dossier")
+def get_case_dossier(case_id: CaseId, bench: BenchDependency, response: Response) -> CaseDossier:
+    """The case as a file for programs (`case.dossier.v1`)."""
+    made, _ = _made(bench, case_id, "dossier.json", pictures=False)
+    response.headers["Content-Disposition"] = f'attachment; filename="{made.number}.json"'
+    return made
+
+
+@router.get(
+    "/{case_id}/dossier.pdf",
+    operation_id="get_case_dossier_pdf",
+    response_class=Response,
+    responses={200: {"description": "The dossier", "content": {"application/pdf": {}}}},
+)
+def get_case_dossier_pdf(
+    case_id: CaseId,
+    bench: BenchDependency,
+    language: Annotated[Language, Query()] = "zh-TW",
+) -> Response:
+    """The case as a file for people, with the JSON attached."""
+    made, pictures = _made(bench, case_id, "dossier.pdf", pictures=True)
+    return Response(
+        dossier_pdf.render(made, pictures, language),
+        media_type="application/pdf",
+        headers={
+            "Content-Disposition": f'attachment; filename="{made.number}.pdf"',
+            **_HEADERS,
+        },
+    )
+
+
+def _made(
+    bench: BenchDependency, case_id: str, what: str, *, pictures: bool
+) -> tuple[CaseDossier, Mapping[str, bytes]]:
+    with bench.reading() as desk:
+        row, kind = find(desk, case_id)
+        if not desk.reader.has(*kind.may("dossier")):
+            raise CaseForbidden("A dossier of a case of this kind is for other roles.")
+    note_look(bench.services, bench.reader, row, "case.dossier", what)
+    with bench.reading() as desk:
+        row, kind = find(desk, case_id)
+        made = dossier.build(desk, open_up(desk, row, kind))
+        shown = [one.id for one in made.photographs] if pictures else []
+        objects = bench.services.objects
+        return made, {one: photographs.read(desk, objects, row, one) for one in shown}
