@@ -31,7 +31,9 @@ from vigil_cloud.http.body_limit import BodyLimit
 from vigil_cloud.http.compression import Compression
 from vigil_cloud.http.security_headers import SecurityHeaders
 from vigil_cloud.identity.administration import router as accounts_router
+from vigil_cloud.identity.district_routes import router as districts_router
 from vigil_cloud.identity.guardian_routes import router as guardians_router
+from vigil_cloud.identity.household_routes import router as households_router
 from vigil_cloud.identity.person_routes import router as persons_router
 from vigil_cloud.identity.routes import router as identity_router
 from vigil_cloud.ingest.routes import router as dead_letters_router
@@ -65,6 +67,8 @@ def _routers() -> list[APIRouter]:
         evidence_router,
         guardians_router,
         persons_router,
+        households_router,
+        districts_router,
         checkin_router,
         tags_router,
         accounts_router,

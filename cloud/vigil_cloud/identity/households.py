@@ -7,7 +7,7 @@ destroys it. Memberships and devices end with a date and stay as what was.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -112,11 +112,18 @@ def put(
     audit.append(session, at=now, account=by, action=done, subject=key)
 
 
-def households(session: Session, cipher: Cipher, now: datetime) -> list[Kept]:
-    """All of them by key, with who and what belongs to them now or will. A few statements."""
-    rows = session.scalars(select(Household).order_by(Household.key)).all()
-    person_keys.load(session, (_own(row.key) for row in rows))
-    members, devices = _members(session, now), _devices(session, now)
+def page(
+    session: Session, cipher: Cipher, now: datetime, *, after: str | None = None, limit: int = 500
+) -> list[Kept]:
+    """Homes by key, beyond ``after``, with who and what belongs to them now or will. The same few
+    statements however many."""
+    query = select(Household).order_by(Household.key).limit(limit)
+    if after is not None:
+        query = query.where(Household.key > after)
+    rows = session.scalars(query).all()
+    keys = [row.key for row in rows]
+    person_keys.load(session, map(_own, keys))
+    members, devices = _members(session, keys, now), _devices(session, keys, now)
     return [
         Kept(
             row.key,
@@ -127,6 +134,16 @@ def households(session: Session, cipher: Cipher, now: datetime) -> list[Kept]:
         )
         for row in rows
     ]
+
+
+def names(session: Session, cipher: Cipher, keys: Collection[str]) -> dict[str, str]:
+    """What these homes are called."""
+    rows = session.scalars(select(Household).where(Household.key.in_(sorted(keys)))).all()
+    person_keys.load(session, (_own(row.key) for row in rows))
+    return {
+        row.key: _described(row, person_keys.of(session, cipher, _own(row.key))).name
+        for row in rows
+    }
 
 
 def add_member(
@@ -284,12 +301,15 @@ def _described(row: Household, own: PersonCipher) -> Described:
     return Described(name, address, row.district, position)
 
 
-def _members(session: Session, now: datetime) -> dict[str, list[Member]]:
+def _members(session: Session, keys: Sequence[str], now: datetime) -> dict[str, list[Member]]:
     found: dict[str, list[Member]] = defaultdict(list)
     query = (
         select(HouseholdMember, Account.username)
         .outerjoin(Account, Account.id == HouseholdMember.account_id)
-        .where(HouseholdMember.until.is_(None) | (HouseholdMember.until > now))
+        .where(
+            HouseholdMember.household.in_(keys),
+            HouseholdMember.until.is_(None) | (HouseholdMember.until > now),
+        )
         .order_by(HouseholdMember.id)
     )
     for row, username in session.execute(query):
@@ -301,12 +321,15 @@ def _members(session: Session, now: datetime) -> dict[str, list[Member]]:
 
 
 def _devices(
-    session: Session, now: datetime
+    session: Session, keys: Sequence[str], now: datetime
 ) -> dict[str, list[tuple[str, datetime, datetime | None]]]:
     found: dict[str, list[tuple[str, datetime, datetime | None]]] = defaultdict(list)
     query = (
         select(HouseholdDevice)
-        .where(HouseholdDevice.until.is_(None) | (HouseholdDevice.until > now))
+        .where(
+            HouseholdDevice.household.in_(keys),
+            HouseholdDevice.until.is_(None) | (HouseholdDevice.until > now),
+        )
         .order_by(HouseholdDevice.device)
     )
     for row in session.scalars(query):

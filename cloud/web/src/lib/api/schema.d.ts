@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{username}/districts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Account Districts
+         * @description The account sees these alone from now on, or the whole city; also on open pages.
+         */
+        put: operations["put_account_districts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts": {
         parameters: {
             query?: never;
@@ -796,6 +816,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/district": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Device District
+         * @description Where the device stands, also before it is heard of. Its open alerts go with it.
+         */
+        put: operations["put_device_district"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/release": {
         parameters: {
             query?: never;
@@ -871,6 +911,50 @@ export interface paths {
          */
         post: operations["post_device_service"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/districts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Districts
+         * @description The parts of the city.
+         */
+        get: operations["list_districts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/districts/{district}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put District
+         * @description Add one, or call it otherwise.
+         */
+        put: operations["put_district"];
+        post?: never;
+        /**
+         * Remove District
+         * @description 409 while accounts, devices, gateways or households rest on it.
+         */
+        delete: operations["remove_district"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1005,6 +1089,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateways/{gateway}/district": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Gateway District
+         * @description The same of a gateway: who sees it and the alerts about itself.
+         */
+        put: operations["put_gateway_district"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/gateways/{gateway}/downlinks": {
         parameters: {
             query?: never;
@@ -1081,6 +1185,134 @@ export interface paths {
          */
         post: operations["post_gateway_token"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/households": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Households
+         * @description Homes with their members and devices of now and later.
+         */
+        get: operations["list_households"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/households/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Mine
+         * @description The homes that the reader belongs to right now.
+         */
+        get: operations["list_my_homes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/households/{household}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Household
+         * @description Add a home, or change what is said of it. 409 for the key of one that was erased.
+         */
+        put: operations["put_household"];
+        post?: never;
+        /**
+         * Erase Household
+         * @description Destroy its key and forget who and what belonged to it. Cannot be undone.
+         */
+        delete: operations["erase_household"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/households/{household}/devices/{device}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give Device
+         * @description It stands in this home from now on, and in no other.
+         */
+        put: operations["give_device_home"];
+        post?: never;
+        /**
+         * Take Device
+         * @description It stands there no more; what happened meanwhile stays the home's.
+         */
+        delete: operations["take_device_home"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/households/{household}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Member
+         * @description An account or a person belongs to it from now on.
+         */
+        post: operations["add_household_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/households/{household}/members/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Member
+         * @description They belong to it no more, with the answer.
+         */
+        delete: operations["remove_household_member"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1614,6 +1846,14 @@ export interface components {
         AddAlert: {
             /** Alert */
             alert: string;
+        };
+        /**
+         * Added
+         * @description The membership's number.
+         */
+        Added: {
+            /** Number */
+            number: number;
         };
         /**
          * Alert
@@ -2649,6 +2889,36 @@ export interface components {
             devices: components["schemas"]["DeviceEntry"][];
         };
         /**
+         * DistrictBody
+         * @description What people call it.
+         */
+        DistrictBody: {
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * DistrictEntry
+         * @description A part of the city.
+         */
+        DistrictEntry: {
+            /** District */
+            district: string;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * DistrictList
+         * @description By id.
+         */
+        DistrictList: {
+            /** Districts */
+            districts: components["schemas"]["DistrictEntry"][];
+        };
+        /**
          * DossierAlert
          * @description An alert that the case rests on.
          */
@@ -3070,6 +3340,89 @@ export interface components {
             version: number;
         };
         /**
+         * HomeDevice
+         * @description A device in a home.
+         */
+        HomeDevice: {
+            /** Device */
+            device: string;
+            /** Since */
+            since: string;
+            /** Until */
+            until: string | null;
+        };
+        /**
+         * HomeEntry
+         * @description A home of the reader's.
+         */
+        HomeEntry: {
+            /** Devices */
+            devices: string[];
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            relation: components["schemas"]["Relation"];
+        };
+        /**
+         * HomeList
+         * @description By key.
+         */
+        HomeList: {
+            /** Homes */
+            homes: components["schemas"]["HomeEntry"][];
+        };
+        /**
+         * HouseholdBody
+         * @description What a household is called and where it is; sealed under a key of its own.
+         */
+        HouseholdBody: {
+            /**
+             * Address
+             * @default
+             */
+            address: string;
+            /** District */
+            district?: string | null;
+            /** Name */
+            name: string;
+            position?: components["schemas"]["PositionBody"] | null;
+        };
+        /**
+         * HouseholdEntry
+         * @description A household as administrators see it.
+         */
+        HouseholdEntry: {
+            /** Address */
+            address: string;
+            /** Created */
+            created: string;
+            /** Devices */
+            devices: components["schemas"]["HomeDevice"][];
+            /** District */
+            district: string | null;
+            /** Key */
+            key: string;
+            /** Members */
+            members: components["schemas"]["MemberEntry"][];
+            /** Name */
+            name: string;
+            position: components["schemas"]["PositionBody"] | null;
+        };
+        /**
+         * HouseholdList
+         * @description By key; ``next`` is the ``after`` of the following page.
+         */
+        HouseholdList: {
+            /** Households */
+            households: components["schemas"]["HouseholdEntry"][];
+            /**
+             * Next
+             * @description null on the last page
+             */
+            next: string | null;
+        };
+        /**
          * JobEntry
          * @description One periodic job, whichever process did it last.
          */
@@ -3120,6 +3473,15 @@ export interface components {
             v: number | null;
         };
         /**
+         * Limits
+         * @description The districts that an account is limited to; null: the whole city. Never an empty list:
+         *     that would say nothing and be read as everything.
+         */
+        Limits: {
+            /** Districts */
+            districts: string[] | null;
+        };
+        /**
          * Liveness
          * @description The process answers.
          */
@@ -3158,6 +3520,23 @@ export interface components {
             url: string;
         };
         /**
+         * MemberEntry
+         * @description Somebody of a household.
+         */
+        MemberEntry: {
+            /** Account */
+            account: string | null;
+            /** Number */
+            number: number;
+            /** Person */
+            person: string | null;
+            relation: components["schemas"]["Relation"];
+            /** Since */
+            since: string;
+            /** Until */
+            until: string | null;
+        };
+        /**
          * Named
          * @description A code with its words in both languages.
          */
@@ -3173,6 +3552,20 @@ export interface components {
         NewGateway: {
             /** Gateway */
             gateway: string;
+        };
+        /**
+         * NewMember
+         * @description An account, or a person (a resident), until a moment or for good.
+         */
+        NewMember: {
+            /** Account */
+            account?: string | null;
+            /** Person */
+            person?: string | null;
+            /** @default resident */
+            relation: components["schemas"]["Relation"];
+            /** Until */
+            until?: string | null;
         };
         /**
          * NewPerson
@@ -3337,6 +3730,24 @@ export interface components {
             people: components["schemas"]["PersonEntry"][];
         };
         /**
+         * PlaceBody
+         * @description Where it stands; null: nowhere that is told.
+         */
+        PlaceBody: {
+            /** District */
+            district: string | null;
+        };
+        /**
+         * PositionBody
+         * @description Degrees, WGS 84.
+         */
+        PositionBody: {
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+        };
+        /**
          * Problem
          * @description What went wrong: ``code`` is stable and for programs, ``detail`` says what to do.
          */
@@ -3372,6 +3783,12 @@ export interface components {
              */
             status: "ready" | "not-ready";
         };
+        /**
+         * Relation
+         * @description What an account is to a household.
+         * @enum {string}
+         */
+        Relation: "resident" | "contact" | "guardian";
         /**
          * RevokedEntry
          * @description What became free.
@@ -3598,6 +4015,39 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_account_districts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Limits"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             204: {
@@ -4979,6 +5429,39 @@ export interface operations {
             };
         };
     };
+    put_device_district: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_release: {
         parameters: {
             query?: never;
@@ -5093,6 +5576,97 @@ export interface operations {
                 "application/json": components["schemas"]["MaintenanceRequest"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_districts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistrictList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_district: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                district: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DistrictBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_district: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                district: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             204: {
@@ -5363,6 +5937,39 @@ export interface operations {
             };
         };
     };
+    put_gateway_district: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_downlinks: {
         parameters: {
             query?: {
@@ -5493,6 +6100,254 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TokenEntry"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_households: {
+        parameters: {
+            query?: {
+                after?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HouseholdList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_my_homes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_household: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HouseholdBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_household: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_device_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_device_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_household_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMember"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Added"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_household_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {

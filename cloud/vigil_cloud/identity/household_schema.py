@@ -1,0 +1,145 @@
+"""What the API says of households and districts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vigil_cloud.identity.reader import Relation
+from vigil_cloud.identity.schema import Username
+from vigil_schemas.types import DeviceId, UtcDatetime
+
+HouseholdKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=48, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]
+DistrictId = Annotated[
+    str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*$")
+]
+PersonKeyText = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]
+_Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class PositionBody(_Body):
+    """Degrees, WGS 84."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+
+
+class HouseholdBody(_Body):
+    """What a household is called and where it is; sealed under a key of its own."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00]*$")]
+    address: _Text = ""
+    district: DistrictId | None = None
+    position: PositionBody | None = None
+
+
+class NewMember(_Body):
+    """An account, or a person (a resident), until a moment or for good."""
+
+    account: Username | None = None
+    person: PersonKeyText | None = None
+    relation: Annotated[Relation, Field(strict=False)] = Relation.RESIDENT
+    until: Annotated[UtcDatetime | None, Field(strict=False)] = None
+
+
+class Added(BaseModel):
+    """The membership's number."""
+
+    number: int
+
+
+class MemberEntry(BaseModel):
+    """Somebody of a household."""
+
+    number: int
+    account: str | None
+    person: str | None
+    relation: Relation
+    since: UtcDatetime
+    until: UtcDatetime | None
+
+
+class HomeDevice(BaseModel):
+    """A device in a home."""
+
+    device: DeviceId
+    since: UtcDatetime
+    until: UtcDatetime | None
+
+
+class HouseholdEntry(BaseModel):
+    """A household as administrators see it."""
+
+    key: str
+    name: str
+    address: str
+    district: str | None
+    position: PositionBody | None
+    created: UtcDatetime
+    members: list[MemberEntry]
+    devices: list[HomeDevice]
+
+
+class HouseholdList(BaseModel):
+    """By key; ``next`` is the ``after`` of the following page."""
+
+    households: list[HouseholdEntry]
+    next: Annotated[str | None, Field(description="null on the last page")]
+
+
+class HomeEntry(BaseModel):
+    """A home of the reader's."""
+
+    key: str
+    name: str
+    relation: Relation
+    devices: list[DeviceId]
+
+
+class HomeList(BaseModel):
+    """By key."""
+
+    homes: list[HomeEntry]
+
+
+class DistrictBody(_Body):
+    """What people call it."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
+    name_zh: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
+
+
+class DistrictEntry(BaseModel):
+    """A part of the city."""
+
+    district: str
+    name: str
+    name_zh: str
+
+
+class DistrictList(BaseModel):
+    """By id."""
+
+    districts: list[DistrictEntry]
+
+
+class Limits(_Body):
+    """The districts that an account is limited to; null: the whole city. Never an empty list:
+    that would say nothing and be read as everything."""
+
+    districts: Annotated[list[DistrictId] | None, Field(min_length=1, max_length=200)]
+
+
+class PlaceBody(_Body):
+    """Where it stands; null: nowhere that is told."""
+
+    district: DistrictId | None
