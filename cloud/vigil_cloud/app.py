@@ -23,7 +23,7 @@ from vigil_cloud.checkin.service import CheckinHandler
 from vigil_cloud.checkin.silence import silence_job
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
-from vigil_cloud.domain.port import Handler
+from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.addresses import PlainAddresses
@@ -40,6 +40,7 @@ from vigil_cloud.ingest.routes import router as dead_letters_router
 from vigil_cloud.jobs.platform import ingest_jobs, platform_jobs
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.jobs.routes import router as jobs_router
+from vigil_cloud.jobs.work import WorkKind
 from vigil_cloud.noise.cases import exceedance_case
 from vigil_cloud.noise.routes import router as noise_router
 from vigil_cloud.noise.service import NoiseHandler
@@ -50,6 +51,7 @@ from vigil_cloud.services import Services
 from vigil_cloud.smoke.routes import router as smoke_router
 from vigil_cloud.smoke.service import SmokeHandler, smoke_job
 from vigil_cloud.water.cases import inspection
+from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
 from vigil_cloud.water.routes import router as water_router
 from vigil_cloud.water.service import WaterHandler
 
@@ -91,6 +93,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.case_kinds = case_kinds()
     app.state.hub = stream_hub.Hub(services, app.state.case_kinds)
     app.state.handlers = handlers(services)
+    app.state.reading_handlers = reading_handlers(services)
     app.add_middleware(Compression)
     app.add_middleware(BodyLimit)
     app.add_middleware(PlainAddresses)
@@ -111,6 +114,16 @@ def handlers(services: Services) -> list[Handler]:
     """The rooms that take events, for ingest."""
     del services
     return [DevicesHandler(), NoiseHandler(), WaterHandler(), CheckinHandler(), SmokeHandler()]
+
+
+def reading_handlers(services: Services) -> list[ReadingHandler]:
+    """The domains that follow readings, for ingest."""
+    return [ProbeCondition(services.now)]
+
+
+def work_kinds() -> list[WorkKind]:
+    """The heavy work that domains ask for."""
+    return [PROBE_HOURS]
 
 
 def jobs(services: Services, *, ingest: bool) -> list[Job]:

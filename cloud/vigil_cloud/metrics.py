@@ -66,6 +66,12 @@ class Metrics:
             ["store"],
             registry=self.registry,
         )
+        self.reading_failures = Counter(
+            "vigil_ingest_reading_failures",
+            "Readings that a domain's handler failed on: stored, but not looked at by it",
+            ["handler"],
+            registry=self.registry,
+        )
         self.connected = Gauge(
             "vigil_ingest_broker_connected",
             "1 while ingest is connected to the broker",
@@ -92,6 +98,21 @@ class Metrics:
             "How long a turn of a background job took",
             ["job"],
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.work_done = Counter(
+            "vigil_work",
+            "Pieces of heavy work in this process: done, failed, or lost to another process",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
+        self.work_waiting = Gauge(
+            "vigil_work_waiting", "Pieces of heavy work in the queue", registry=self.registry
+        )
+        self.work_dropped = Gauge(
+            "vigil_work_dropped",
+            "Pieces of heavy work that found no room in their queue, since the first",
+            ["kind"],
             registry=self.registry,
         )
         self.jobs_wrong = Gauge(

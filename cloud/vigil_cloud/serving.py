@@ -22,7 +22,14 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from vigil_cloud.app import create_app, create_operations_app, handlers, jobs
+from vigil_cloud.app import (
+    create_app,
+    create_operations_app,
+    handlers,
+    jobs,
+    reading_handlers,
+    work_kinds,
+)
 from vigil_cloud.broker import EmbeddedBroker
 from vigil_cloud.capacity.connections import file_handles, most_connections, most_per_client
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
@@ -155,7 +162,7 @@ def settle_interpreter() -> None:
 @contextlib.contextmanager
 def running_ingest(services: Services, address: BrokerAddress) -> Iterator[Ingest]:
     """Ingest with every room's handlers."""
-    ingest = Ingest(services, handlers(services), address)
+    ingest = Ingest(services, handlers(services), address, reading_handlers(services))
     services.readiness["ingest"] = ingest.check
     settle_interpreter()
     ingest.start()
@@ -167,7 +174,7 @@ def running_ingest(services: Services, address: BrokerAddress) -> Iterator[Inges
 
 def running_jobs(services: Services, *, ingest: bool) -> AbstractContextManager[JobRunner]:
     """This process' share of the background work."""
-    return runner.running(services, jobs(services, ingest=ingest))
+    return runner.running(services, jobs(services, ingest=ingest), work_kinds())
 
 
 def serve_api(services: Services, ready: Callable[[int], None]) -> None:

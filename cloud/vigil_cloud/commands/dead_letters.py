@@ -48,11 +48,17 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from vigil_cloud.app import handlers
+    from vigil_cloud.app import handlers, reading_handlers
     from vigil_cloud.ingest.dead_letters import replay
 
     with opened(options) as services:
-        letter = replay(services, handlers(services), options.number, OPERATOR)
+        letter = replay(
+            services,
+            handlers(services),
+            options.number,
+            OPERATOR,
+            reading_handlers(services),
+        )
     print(json.dumps({"id": letter.id, "gateway": letter.gateway, "settlement": letter.settlement}))
     return 0
 

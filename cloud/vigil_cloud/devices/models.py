@@ -185,3 +185,20 @@ class Downlink(Base):
     accepted: Mapped[bool | None]
     code: Mapped[str | None] = mapped_column(String(60))
     message: Mapped[str | None] = mapped_column(String(400))
+
+
+class ReadingState(Base):
+    """What one reading handler keeps of one device. Written onto the version it was read at."""
+
+    __tablename__ = "reading_states"
+
+    handler: Mapped[str] = mapped_column(String(40), primary_key=True)
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
+    state: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    failures: Mapped[int] = mapped_column(BigInteger, default=0)
+    """In a row, up to now."""
+    missed_us: Mapped[int | None] = mapped_column(BigInteger)
+    """Time of the earliest reading that the handler did not see because it failed."""
+    error: Mapped[str | None] = mapped_column(String(400))
+    updated: Mapped[datetime]

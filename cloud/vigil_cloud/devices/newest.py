@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.database import changes
 from vigil_cloud.database.upsert import insert_missing, table_of
-from vigil_cloud.devices.models import NewestReadings
+from vigil_cloud.devices.models import NewestReadings, ReadingState
 from vigil_cloud.timeseries.port import Point
 
 
@@ -94,6 +94,7 @@ def forget(session: Session, devices: Collection[str]) -> None:
     """Of devices whose readings were erased."""
     names = list(devices)
     session.execute(delete(NewestReadings).where(NewestReadings.device.in_(names)))
+    session.execute(delete(ReadingState).where(ReadingState.device.in_(names)))
     changes.forget(session, "reading", names)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
+from vigil_cloud.timeseries.port import Point
 from vigil_schemas.envelope import Envelope
 from vigil_schemas.types import Model
 
@@ -56,3 +57,64 @@ class Handler(Protocol):
 
     def handle(self, session: Session, message: Received) -> Complaint | None:
         """Write what follows from one message. A complaint becomes a dead letter beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What one group commit stores of one device, in the order of the readings' times."""
+
+    device: str
+    domain: str
+    points: Sequence[Point]
+    received: datetime
+    """When the latest of its messages arrived."""
+    catching_up: bool
+    """All of it is older than ``CATCHING_UP`` at its receipt: kept by a gateway through an outage
+    and sent afterwards. It completes what is known and says nothing of now."""
+    missed_since: datetime | None = None
+    """Time of the earliest reading that this handler did not see because it failed on it; told
+    until the handler succeeds once. The time series has everything."""
+
+
+class Folded(NamedTuple):
+    """A device's next state and, where there is more to write, how."""
+
+    state: Mapping[str, Any]
+    """JSON, at most ``STATE_BYTES``."""
+    write: Callable[[Session], None] | None = None
+    """Called in ingest's transaction, in a savepoint, after the state was written. As short as
+    a ``Handler``; whatever computes is queued as work."""
+
+
+CATCHING_UP: Final = timedelta(minutes=5)
+STATE_BYTES: Final = 16 * 1024
+
+
+class ReadingHandler(Protocol):
+    """A domain that follows its devices' readings, with a state row per device.
+
+    Promises of ingest, of the observation lane alone (an alarm never waits for a handler):
+
+    * The time series has the readings before ``fold`` is called. The state is written in the
+      transaction that moves the watermark: a reading whose receipt was sent was told.
+    * ``fold`` is called outside any transaction and holds no lock. Where another process changed
+      the device's state meanwhile (optimistic concurrency on the row's version), it is called
+      again with that state, so it must be a function of its arguments.
+    * Readings may be told more than once (after a crash, or by two processes) and in any order
+      between calls: what it keeps must come out the same, for instance by comparing times.
+    * A handler that raises, or whose state is too large, loses no reading: its state stays, the
+      failure is counted (``vigil_ingest_reading_failures``) and told as a platform alert, and the
+      readings are skipped for this handler alone, not retried. ``missed_since`` says so at the
+      next call.
+    """
+
+    @property
+    def name(self) -> str:
+        """Names its state rows: the same in every release. At most 40 characters."""
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """Whose devices' readings it takes."""
+
+    def fold(self, readings: Readings, state: Mapping[str, Any] | None) -> Folded | None:
+        """The state after these readings; ``None`` where nothing follows from them."""

@@ -17,13 +17,14 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
-from vigil_cloud.domain.port import Handler
+from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.identity import audit
 from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.queue import Arrived
+from vigil_cloud.ingest.reading_states import ReadingStates, Told
 from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.unwrap import readable_text
@@ -116,7 +117,11 @@ def _unpacked(said: str) -> str:
 
 
 def replay(
-    services: Services, handlers: Sequence[Handler], number: int, account: str
+    services: Services,
+    handlers: Sequence[Handler],
+    number: int,
+    account: str,
+    reading_handlers: Sequence[ReadingHandler] = (),
 ) -> DeadLetterEntry:
     """Take a message after all, as one that came when it came first: a reading's time is judged
     by that moment. Does no harm to one that was taken already, and moves no mark of its source.
@@ -130,15 +135,20 @@ def replay(
             raise NotReplayable(f"Only {len(row.payload)} of its {row.size} bytes were kept.")
         arrived = Arrived(row.topic, row.payload, row.first_received, 0.0, None)
     item = _checked(services, arrived)
+    states = ReadingStates(reading_handlers, services.sessions)
+    told: list[Told] = []
     if isinstance(item.decoded, Observation):
+        told.append(Told(item.decoded.points, arrived.received))
         try:
             services.timeseries.write(item.decoded.points)
         except TimeSeriesRejected as error:
             raise StillRefused(f"{error.code}: {error}") from error
+    steps = states.prepare(told)
     with writing(services.sessions) as session:
         refusal = Committer(handlers).replay(session, item, now)
         if refusal is not None:
             raise _still(refusal)
+        states.write(session, steps, now)
         settled = _settle(session, number, "replayed", account, now)
     services.changed.announce()
     return settled

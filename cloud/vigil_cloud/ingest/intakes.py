@@ -21,12 +21,13 @@ from vigil_cloud.capacity.disk import Level
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
-from vigil_cloud.domain.port import Handler
+from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.fair_queue import FairQueue
 from vigil_cloud.ingest.letters import DeadLetters
 from vigil_cloud.ingest.queue import Queue, Waiting
+from vigil_cloud.ingest.reading_states import ReadingStates
 from vigil_cloud.ingest.subscriber import (
     RECEIVE_MAXIMUM,
     BrokerAddress,
@@ -77,6 +78,7 @@ class Intake:
         services: Services,
         address: BrokerAddress,
         handlers: Sequence[Handler],
+        readings: ReadingStates | None = None,
     ) -> None:
         settings = services.settings
         self.name = name
@@ -116,6 +118,7 @@ class Intake:
             urgent=urgent,
             batch_messages=BATCH.get(name, BATCH_MESSAGES),
             longest_s=LONGEST_S.get(name),
+            readings=readings,
             require_room=lambda: services.disk.require(LEAST_ROOM[name]),
             make_room=services.disk.give_up_reserve if urgent else lambda: False,
         )
@@ -137,11 +140,24 @@ class Ingest:
         services: Services,
         handlers: Sequence[Handler],
         address: BrokerAddress,
+        reading_handlers: Sequence[ReadingHandler] = (),
     ) -> None:
         self._services = services
         self._address = address
+        failures = services.metrics.reading_failures
+        readings = ReadingStates(
+            reading_handlers, services.sessions, lambda handler: failures.labels(handler).inc()
+        )
         self._intakes = [
-            Intake(name, channels, services, address, handlers)
+            Intake(
+                name,
+                channels,
+                services,
+                address,
+                handlers,
+                # In this lane alone: no alarm and no event waits for what is made of readings.
+                readings if name == "observation" else None,
+            )
             for name, channels in INTAKES.items()
         ]
         self._stopping = threading.Event()

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.domain.port import Handler
+from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -24,6 +24,12 @@ Number = Annotated[Whole, Path(ge=1, le=2**31 - 1)]
 def ingest_handlers(request: Request) -> Sequence[Handler]:
     """The rooms that take events, as ``create_app`` was given them."""
     handlers: Sequence[Handler] = request.app.state.handlers
+    return handlers
+
+
+def ingest_reading_handlers(request: Request) -> Sequence[ReadingHandler]:
+    """The domains that follow readings, as ``create_app`` was given them."""
+    handlers: Sequence[ReadingHandler] = request.app.state.reading_handlers
     return handlers
 
 
@@ -58,10 +64,11 @@ def replay_dead_letter(
     operator: Operator,
     services: ServicesDependency,
     handlers: Annotated[Sequence[Handler], Depends(ingest_handlers)],
+    reading_handlers: Annotated[Sequence[ReadingHandler], Depends(ingest_reading_handlers)],
 ) -> DeadLetterEntry:
     """Take it after all, once the reason has passed: the gateway was added, the device released,
     the software updated."""
-    return dead_letters.replay(services, handlers, number, operator.username)
+    return dead_letters.replay(services, handlers, number, operator.username, reading_handlers)
 
 
 @router.post("/{number}/dismiss")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -32,6 +32,7 @@ from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refus
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Queue
+from vigil_cloud.ingest.reading_states import ReadingStates, Told
 from vigil_cloud.ingest.reasons import Reasons
 from vigil_cloud.ingest.shares import Shares
 from vigil_cloud.ingest.strangers import Strangers
@@ -93,6 +94,7 @@ class Writer:
         urgent: bool = False,
         batch_messages: int = BATCH_MESSAGES,
         longest_s: float | None = None,
+        readings: ReadingStates | None = None,
         require_room: Callable[[], None] = lambda: None,
         make_room: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -115,6 +117,7 @@ class Writer:
         self._urgent = urgent
         self._most = self._batch_messages = batch_messages
         self._longest_s = longest_s
+        self._readings = readings
         self._require_room = require_room
         self._make_room = make_room
         self._strangers = Strangers(sessions)
@@ -242,10 +245,13 @@ class Writer:
                 self._timeseries.write(points)
             except TimeSeriesRejected as error:
                 items = _without(items, error)
+        steps = self._readings.prepare(self._told(items)) if self._readings else ()
         try:
             with self._sessions() as session:
                 session.info[URGENT] = self._urgent
                 outcome = self._committer.write(session, items, self._now())
+                if self._readings:
+                    self._readings.write(session, steps, self._now())
                 session.commit()
                 self._adapt(len(items), time.monotonic() - outcome.began)
         except BaseException:
@@ -266,6 +272,12 @@ class Writer:
             return
         fitting = int(messages * self._longest_s / max(took_s, 1e-6))
         self._batch_messages = max(1, min(self._most, fitting, 2 * self._batch_messages))
+
+    def _told(self, items: Sequence[Item]) -> Iterator[Told]:
+        """Readings that this process does not know to be stored."""
+        for arrived, decoded in items:
+            if isinstance(decoded, Observation) and not self._is_stored(decoded):
+                yield Told(decoded.points, arrived.received)
 
     def _is_stored(self, observation: Observation) -> bool:
         progress = self._stored.get(observation.source)

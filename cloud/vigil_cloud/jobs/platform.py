@@ -18,7 +18,9 @@ from vigil_cloud.devices.seen import sweep
 from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.models import DeadLetter, TakenEvent
 from vigil_cloud.jobs import capacity
+from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
+from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
 from vigil_cloud.services import Services
 
 HOUR: Final = timedelta(hours=1)
@@ -66,11 +68,13 @@ def forget_old(services: Services) -> None:
     settings = services.settings
     now = services.now()
     # A repetition of what is older than this would be refused as stale.
+    given_up = (WorkRow.attempts >= ATTEMPTS) & (WorkRow.queued < now - GIVEN_UP_KEPT)
     horizon = now - timedelta(days=settings.stale_after_days + 1)
     kept_since = now - timedelta(days=settings.dead_letter_days)
     with writing(services.sessions) as session:
         session.execute(delete(TakenEvent).where(TakenEvent.taken < horizon))
         session.execute(delete(DeadLetter).where(DeadLetter.last_received < kept_since))
+        session.execute(delete(WorkRow).where(given_up))
         clear_forgotten(session, now)
 
 

@@ -19,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from vigil_cloud.jobs import leases, supervision
 from vigil_cloud.jobs.leases import RENEW_EVERY, Fence, Lease
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
+from vigil_cloud.jobs.work import WorkKind
+from vigil_cloud.jobs.worker import Worker
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
 
@@ -188,12 +190,17 @@ class JobRunner:
 
 
 @contextmanager
-def running(services: Services, jobs: Sequence[Job]) -> Iterator[JobRunner]:
-    """Jobs for as long as the process works."""
+def running(
+    services: Services, jobs: Sequence[Job], kinds: Sequence[WorkKind] = ()
+) -> Iterator[JobRunner]:
+    """Jobs and heavy work for as long as the process works."""
     runner = JobRunner(services, jobs)
+    worker = Worker(services, kinds, runner.holder)
     services.readiness["jobs"] = runner.check
     runner.start()
+    worker.start()
     try:
         yield runner
     finally:
+        worker.stop()
         runner.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Float, Index, String
+from sqlalchemy import JSON, Float, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
@@ -32,3 +32,21 @@ class Excursion(Base):
     started: Mapped[datetime]
     ended: Mapped[datetime | None]
     alert_id: Mapped[str] = mapped_column(String(36))
+
+
+class ProbeHour(Base):
+    """How a probe did in one hour; its readings themselves are in the time series."""
+
+    __tablename__ = "water_probe_hours"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its start."""
+    readings: Mapped[int] = mapped_column(Integer)
+    """Windows of ten seconds with a reading, of all parameters."""
+    good: Mapped[int] = mapped_column(Integer)
+    """Those with the flag good."""
+    longest_gap_s: Mapped[float] = mapped_column(Float)
+    """Between two readings, and towards the hour's ends."""
+    flat: Mapped[list[str]] = mapped_column(JSON)
+    """Parameters that held one value all the time."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
 from vigil_cloud.alerts.visibility import ROLES
+from vigil_cloud.devices.routes import DeviceName
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.water.models import Excursion
+from vigil_cloud.parameters import Whole
+from vigil_cloud.water.models import Excursion, ProbeHour
 from vigil_schemas.types import UtcDatetime
 from vigil_schemas.water import DOMAIN
 
@@ -41,6 +43,39 @@ class ExcursionList(BaseModel):
     """Newest first."""
 
     excursions: list[ExcursionEntry]
+
+
+class ProbeHourEntry(BaseModel):
+    """One hour of a probe. Readings are counted in windows of ten seconds and parameter."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    hour: UtcDatetime
+    readings: int
+    good: int
+    longest_gap_s: float
+    flat: list[str]
+    """Parameters that held one value for the whole hour: a sensor that is stuck or dry."""
+
+
+class ProbeHours(BaseModel):
+    """Newest first, complete hours alone."""
+
+    hours: list[ProbeHourEntry]
+
+
+@router.get("/probes/{device}/hours", operation_id="list_probe_hours")
+def list_probe_hours(
+    device: DeviceName,
+    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
+    services: ServicesDependency,
+    most: Annotated[Whole, Query(ge=1, le=720)] = 48,
+) -> ProbeHours:
+    """How complete, good and lively a probe's readings were, hour by hour."""
+    query = select(ProbeHour).where(ProbeHour.device == device).order_by(ProbeHour.hour.desc())
+    with services.sessions() as session:
+        rows = session.scalars(query.limit(most)).all()
+    return ProbeHours(hours=[ProbeHourEntry.model_validate(row) for row in rows])
 
 
 @router.get("/excursions", operation_id="list_excursions")

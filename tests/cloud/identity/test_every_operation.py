@@ -147,6 +147,7 @@ TABLE = [
     Row("DELETE /api/v1/people/{key}/consents/{consent}", GUARD),
     Row("GET /api/v1/noise/exceedances", STREET),
     Row("GET /api/v1/water/excursions", STREET),
+    Row("GET /api/v1/water/probes/{device}/hours", STREET),
     Row("GET /api/v1/smoke/conditions", HOME),
     Row("GET /api/v1/devices", ALL),
     *[

@@ -41,6 +41,59 @@ def upgrade() -> None:
     with op.batch_alter_table("newest_readings") as batch:
         batch.create_index(batch.f("ix_newest_readings_domain"), ["domain"])
     op.create_table(
+        "reading_states",
+        sa.Column("handler", sa.String(length=40), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("missed_us", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.String(length=400), nullable=True),
+        sa.Column("updated", UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("handler", "device", name=op.f("pk_reading_states")),
+    )
+    op.create_table(
+        "work",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("queued", UtcDateTime(timezone=True), nullable=False),
+        sa.Column("due", UtcDateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("token", sa.BigInteger(), nullable=False),
+        sa.Column("holder", sa.String(length=120), nullable=True),
+        sa.Column("leased_until", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.String(length=400), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_work")),
+    )
+    with op.batch_alter_table("work") as batch:
+        batch.create_index("ix_work_kind_key", ["kind", "key"])
+        batch.create_index("ix_work_due", ["priority", "queued"])
+    op.create_table(
+        "work_dropped",
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("last", UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("kind", name=op.f("pk_work_dropped")),
+    )
+    op.create_table(
+        "water_probe_hours",
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("hour", UtcDateTime(timezone=True), nullable=False),
+        sa.Column("readings", sa.Integer(), nullable=False),
+        sa.Column("good", sa.Integer(), nullable=False),
+        sa.Column("longest_gap_s", sa.Float(), nullable=False),
+        sa.Column("flat", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "hour", name=op.f("pk_water_probe_hours")),
+    )
+    op.create_table(
         "jobs",
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("period_s", sa.Float(), nullable=False),
@@ -59,6 +112,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("water_probe_hours")
+    op.drop_table("work_dropped")
+    op.drop_table("work")
+    op.drop_table("reading_states")
     op.drop_table("jobs")
     op.drop_table("newest_readings")
     op.drop_table("changes")

@@ -1735,6 +1735,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/water/probes/{device}/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Probe Hours
+         * @description How complete, good and lively a probe's readings were, hour by hour.
+         */
+        get: operations["list_probe_hours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -3746,6 +3766,30 @@ export interface components {
             latitude: number;
             /** Longitude */
             longitude: number;
+        };
+        /**
+         * ProbeHourEntry
+         * @description One hour of a probe. Readings are counted in windows of ten seconds and parameter.
+         */
+        ProbeHourEntry: {
+            /** Flat */
+            flat: string[];
+            /** Good */
+            good: number;
+            /** Hour */
+            hour: string;
+            /** Longest Gap S */
+            longest_gap_s: number;
+            /** Readings */
+            readings: number;
+        };
+        /**
+         * ProbeHours
+         * @description Newest first, complete hours alone.
+         */
+        ProbeHours: {
+            /** Hours */
+            hours: components["schemas"]["ProbeHourEntry"][];
         };
         /**
          * Problem
@@ -7096,6 +7140,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExcursionList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_probe_hours: {
+        parameters: {
+            query?: {
+                most?: number;
+            };
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProbeHours"];
                 };
             };
             /** @description A problem document */

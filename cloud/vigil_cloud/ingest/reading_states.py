@@ -1,0 +1,231 @@
+"""What domains make of readings: folded outside the transaction, written inside it.
+
+``prepare`` reads the states of a batch's devices and lets the handlers fold, without a lock;
+``write`` puts the new states down in ingest's transaction, each only onto the version it was
+folded from. Where another process was faster, that device is folded again under its row's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar, Final, NamedTuple
+
+import structlog
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices.models import ReadingState
+from vigil_cloud.domain.port import CATCHING_UP, STATE_BYTES, Folded, ReadingHandler, Readings
+from vigil_cloud.ingest.commit import database_is_away
+from vigil_cloud.timeseries.port import Point
+from vigil_schemas.errors import VigilError
+from vigil_schemas.senml import instant, microseconds
+
+_ERROR: Final = 400
+_log = structlog.get_logger(__name__)
+_Key = tuple[str, str]
+"""Handler and device."""
+
+
+class StateTooLarge(VigilError):
+    """A handler's state of one device is larger than it may be."""
+
+    code: ClassVar[str] = "state-too-large"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the state has {size} bytes, {STATE_BYTES} are allowed")
+        self.size = size
+
+
+class Told(NamedTuple):
+    """Readings of one message, as they were decoded."""
+
+    points: Sequence[Point]
+    received: datetime
+
+
+class _Known(NamedTuple):
+    version: int
+    state: Mapping[str, Any] | None
+    missed_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One handler's answer to one device's readings."""
+
+    handler: ReadingHandler
+    readings: Readings
+    version: int
+    folded: Folded | None = None
+    error: Exception | None = None
+
+    @property
+    def key(self) -> _Key:
+        return self.handler.name, self.readings.device
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything is to be written: also that a handler works again."""
+        return bool(self.folded or self.error) or self.readings.missed_since is not None
+
+
+_NOTHING: Final = _Known(0, None, None)
+
+
+class ReadingStates:
+    """The handlers of the observation lane. Belongs to one writer."""
+
+    def __init__(
+        self,
+        handlers: Sequence[ReadingHandler],
+        sessions: sessionmaker[Session],
+        failed: Callable[[str], None] = lambda _handler: None,
+    ) -> None:
+        """``failed``: told the handler's name at each failure."""
+        self._sessions = sessions
+        self._failed = failed
+        self._handlers: dict[str, list[ReadingHandler]] = defaultdict(list)
+        for handler in handlers:
+            for domain in sorted(handler.domains):
+                self._handlers[domain].append(handler)
+
+    def prepare(self, messages: Iterable[Told]) -> list[_Step]:
+        """Fold a batch. Raises SQLAlchemy's errors where the states cannot be read."""
+        if not self._handlers:
+            return []
+        wanted = [
+            (handler, readings)
+            for readings in _by_device(messages)
+            for handler in self._handlers.get(readings.domain, ())
+        ]
+        if not wanted:
+            return []
+        with self._sessions() as session:
+            known = _read(session, {(handler.name, one.device) for handler, one in wanted})
+        return [
+            self._fold(handler, readings, known.get((handler.name, readings.device), _NOTHING))
+            for handler, readings in wanted
+        ]
+
+    def write(self, session: Session, steps: Sequence[_Step], now: datetime) -> None:
+        """In the caller's transaction. Raises SQLAlchemy's errors."""
+        steps = sorted((one for one in steps if one.counts), key=lambda one: one.key)
+        if not steps:
+            return
+        insert_missing(
+            session, ReadingState, [_new(*one.key, now) for one in steps if one.version == 0]
+        )
+        for step in steps:
+            if not self._put(session, step, now):
+                fresh = _read(session, {step.key}, lock=True).get(step.key, _NOTHING)
+                self._put(session, self._fold(step.handler, step.readings, fresh), now)
+
+    def _fold(self, handler: ReadingHandler, readings: Readings, known: _Known) -> _Step:
+        if known.missed_us is not None:
+            readings = replace(readings, missed_since=instant(known.missed_us))
+        step = _Step(handler, readings, known.version)
+        try:
+            folded = handler.fold(readings, known.state)
+            if folded is None:
+                return step
+            size = len(json.dumps(folded.state, separators=(",", ":"), allow_nan=False))
+            if size > STATE_BYTES:
+                raise StateTooLarge(size)
+        except Exception as error:  # the reading is stored; this handler alone goes without it
+            _log.exception("readings-not-handled", handler=handler.name, device=readings.device)
+            return replace(step, error=error)
+        return replace(step, folded=folded)
+
+    def _put(self, session: Session, step: _Step, now: datetime) -> bool:
+        """``False`` where the state is another than it was folded from."""
+        if step.error is None and step.folded is not None and step.folded.write is not None:
+            try:
+                with session.begin_nested():
+                    if not _store(session, step, now):
+                        return False
+                    step.folded.write(session)
+                return True
+            except Exception as error:
+                if database_is_away(error):
+                    raise
+                _log.exception("readings-not-handled", handler=step.handler.name)
+                step = replace(step, error=error)
+        done = _store(session, step, now)
+        if done and step.error is not None:
+            self._failed(step.handler.name)
+        return done
+
+
+def _store(session: Session, step: _Step, now: datetime) -> bool:
+    values: dict[str, Any] = {"version": ReadingState.version + 1, "updated": now}
+    if step.error is not None:
+        first_us = step.readings.points[0].time_us
+        if (before := step.readings.missed_since) is not None:
+            first_us = min(first_us, microseconds(before))
+        told = f"{type(step.error).__name__}: {step.error}"[:_ERROR]
+        values |= {"failures": ReadingState.failures + 1, "missed_us": first_us, "error": told}
+    else:
+        values |= {"failures": 0, "missed_us": None, "error": None}
+        if step.folded is not None:
+            values["state"] = dict(step.folded.state)
+    name, device = step.key
+    statement = (
+        update(ReadingState)
+        .where(
+            ReadingState.handler == name,
+            ReadingState.device == device,
+            ReadingState.version == step.version,
+        )
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(session.connection().execute(statement).rowcount)
+
+
+def _by_device(messages: Iterable[Told]) -> list[Readings]:
+    points: dict[str, list[Point]] = defaultdict(list)
+    received: dict[str, datetime] = {}
+    for message in messages:
+        device = message.points[0].series.device
+        points[device] += message.points
+        received[device] = max(received.get(device, message.received), message.received)
+    found = []
+    for device, of_device in points.items():
+        of_device.sort(key=lambda point: point.time_us)
+        at = received[device]
+        found.append(
+            Readings(
+                device=device,
+                domain=of_device[-1].series.domain,
+                points=tuple(of_device),
+                received=at,
+                catching_up=of_device[-1].time_us < microseconds(at - CATCHING_UP),
+            )
+        )
+    return found
+
+
+def _read(session: Session, keys: set[_Key], *, lock: bool = False) -> dict[_Key, _Known]:
+    query = select(
+        ReadingState.handler,
+        ReadingState.device,
+        ReadingState.version,
+        ReadingState.state,
+        ReadingState.missed_us,
+    ).where(tuple_(ReadingState.handler, ReadingState.device).in_(sorted(keys)))
+    if lock:
+        query = query.with_for_update()
+    return {
+        (handler, device): _Known(version, state, missed_us)
+        for handler, device, version, state, missed_us in session.execute(query)
+    }
+
+
+def _new(handler: str, device: str, now: datetime) -> dict[str, Any]:
+    return {"handler": handler, "device": device, "version": 0, "failures": 0, "updated": now}

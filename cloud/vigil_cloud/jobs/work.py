@@ -1,0 +1,172 @@
+"""One-off heavy work: queued by a row, computed in a process of its own, stored once.
+
+Ingest and requests only queue. The queue is bounded for each kind: what does not fit is counted
+and told, never waited for. One process of several takes a piece by its lease; what it computes is
+stored in the transaction that removes the row, fenced by the row's token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.jobs.models import WorkDropped, WorkRow
+from vigil_cloud.jobs.port import LeaseLost
+from vigil_cloud.services import Services
+
+URGENT: Final = 0
+"""Somebody waits for it."""
+SOON: Final = 5
+LATER: Final = 9
+ATTEMPTS: Final = 3
+"""So often it is begun; a piece that ends its process each time is given up."""
+AGAIN_AFTER: Final = timedelta(minutes=1)
+GIVEN_UP_KEPT: Final = timedelta(days=7)
+_ERROR: Final = 400
+
+Payload = Mapping[str, Any]
+
+
+def newer(_waiting: Payload, new: Payload) -> Payload:
+    """The usual merge: what was asked last."""
+    return new
+
+
+@dataclass(frozen=True, slots=True)
+class WorkKind:
+    """Work of one kind, handed in by a domain.
+
+    ``load`` and ``store`` run in the asking process; ``compute`` runs in a process of its own at
+    low priority, so it is a function of a module and takes and gives what can be pickled.
+    """
+
+    name: str
+    load: Callable[[Services, Payload], Any]
+    compute: Callable[[Any], Any]
+    store: Callable[[Session, Payload, Any, datetime], None]
+    merge: Callable[[Payload, Payload], Payload] = newer
+    """What is asked where the same key waits already: of the waiting and the new payload."""
+    most_waiting: int = 2_000
+    longest: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of work that this process has taken."""
+
+    id: int
+    kind: str
+    key: str
+    payload: Payload
+    token: int
+
+
+def enqueue(
+    session: Session,
+    kind: WorkKind,
+    key: str,
+    payload: Payload,
+    *,
+    now: datetime,
+    priority: int = SOON,
+) -> bool:
+    """Ask for work with this transaction's commit. The same key waits once: its payloads are
+    merged, its priority is the more urgent. ``False`` where the queue of the kind is full: the
+    work is dropped, which is counted and told."""
+    waiting = session.scalar(
+        select(WorkRow)
+        .where(WorkRow.kind == kind.name, WorkRow.key == key, WorkRow.leased_until.is_(None))
+        .with_for_update()
+    )
+    if waiting is not None:
+        waiting.payload = dict(kind.merge(waiting.payload, payload))
+        waiting.priority = min(waiting.priority, priority)
+        if waiting.attempts >= ATTEMPTS:  # given up, and wanted anew
+            waiting.attempts, waiting.due = 0, now
+        return True
+    mine = select(func.count()).select_from(WorkRow).where(WorkRow.kind == kind.name)
+    if (session.scalar(mine) or 0) >= kind.most_waiting:
+        _count_dropped(session, kind.name, now)
+        return False
+    session.add(
+        WorkRow(
+            kind=kind.name,
+            key=key,
+            payload=dict(payload),
+            priority=priority,
+            queued=now,
+            due=now,
+            attempts=0,
+            token=0,
+        )
+    )
+    session.flush()
+    return True
+
+
+def take(
+    sessions: sessionmaker[Session], kinds: Mapping[str, WorkKind], holder: str, now: datetime
+) -> Piece | None:
+    """The most urgent piece that is due, the longest waiting first."""
+    free = or_(WorkRow.leased_until.is_(None), WorkRow.leased_until <= now)
+    due = and_(WorkRow.kind.in_(kinds), WorkRow.due <= now, WorkRow.attempts < ATTEMPTS, free)
+    with sessions() as session:
+        if session.scalar(select(WorkRow.id).where(due).limit(1)) is None:
+            return None
+    with writing(sessions) as session:
+        row = session.scalar(
+            select(WorkRow)
+            .where(due)
+            .order_by(WorkRow.priority, WorkRow.queued, WorkRow.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if row is None:
+            return None
+        row.attempts, row.token, row.holder = row.attempts + 1, row.token + 1, holder
+        row.leased_until = now + kinds[row.kind].longest + timedelta(seconds=30)
+        return Piece(row.id, row.kind, row.key, row.payload, row.token)
+
+
+def finish(
+    sessions: sessionmaker[Session], kind: WorkKind, piece: Piece, result: Any, now: datetime
+) -> None:
+    """Store what came out and take the row away, both or neither. Raises ``LeaseLost``."""
+    with writing(sessions) as session:
+        mine = and_(WorkRow.id == piece.id, WorkRow.token == piece.token)
+        found = session.scalars(
+            delete(WorkRow)
+            .where(mine)
+            .returning(WorkRow.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if not found:
+            raise LeaseLost(f"{piece.kind} {piece.key}")
+        kind.store(session, piece.payload, result, now)
+
+
+def fail(sessions: sessionmaker[Session], piece: Piece, error: str, now: datetime) -> None:
+    """It is begun again after a while, ``ATTEMPTS`` times in all; then it is left and shown."""
+    with writing(sessions) as session:
+        session.execute(
+            update(WorkRow)
+            .where(WorkRow.id == piece.id, WorkRow.token == piece.token)
+            .values(leased_until=None, due=now + AGAIN_AFTER, error=error[:_ERROR])
+        )
+
+
+def _count_dropped(session: Session, kind: str, now: datetime) -> None:
+    insert_missing(session, WorkDropped, [{"kind": kind, "count": 0, "last": now}])
+    session.execute(
+        update(WorkDropped)
+        .where(WorkDropped.kind == kind)
+        .values(count=WorkDropped.count + 1, last=now)
+        .execution_options(synchronize_session=False)
+    )

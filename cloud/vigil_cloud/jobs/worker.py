@@ -1,0 +1,113 @@
+"""Does queued work: one piece at a time, computed in a process of its own at low priority."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from vigil_cloud.jobs import work
+from vigil_cloud.jobs.port import LeaseLost
+from vigil_cloud.jobs.work import Piece, WorkKind
+from vigil_cloud.services import Services
+
+LOOK_EVERY_S: Final = 1.0
+IDLE_S: Final = 60.0
+"""The computing process ends when there was nothing to do for so long."""
+STOP_S: Final = 5.0
+NICE: Final = 10
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One per process that does heavy work; any number of processes share the queue."""
+
+    def __init__(self, services: Services, kinds: Sequence[WorkKind], holder: str) -> None:
+        self.kinds = {kind.name: kind for kind in kinds}
+        self.holder = holder
+        self._services = services
+        self._stopping = threading.Event()
+        self._pool: ProcessPoolExecutor | None = None
+        self._used = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """What is under way is begun again by another, after its lease."""
+        self._stopping.set()
+        self._end_pool()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+
+    def do_one(self) -> bool:
+        """Do the most urgent piece; ``False`` where nothing is due."""
+        sessions = self._services.sessions
+        piece = work.take(sessions, self.kinds, self.holder, self._services.now())
+        if piece is None:
+            return False
+        kind = self.kinds[piece.kind]
+        outcome = "done"
+        try:
+            result = self._compute(kind, piece)
+            work.finish(sessions, kind, piece, result, self._services.now())
+            self._services.changed.announce()
+        except LeaseLost:
+            outcome = "lost"
+        except SQLAlchemyError:  # away: the piece is begun again after its lease
+            outcome = "failed"
+            raise
+        except Exception as error:
+            outcome = "failed"
+            _log.warning("work-failed", kind=piece.kind, key=piece.key, exc_info=error)
+            told = f"{type(error).__name__}: {error}"
+            work.fail(sessions, piece, told, self._services.now())
+        finally:
+            self._services.metrics.work_done.labels(piece.kind, outcome).inc()
+        return True
+
+    def _compute(self, kind: WorkKind, piece: Piece) -> Any:
+        loaded = kind.load(self._services, piece.payload)
+        self._used = time.monotonic()
+        if self._pool is None:
+            # Started anew, not forked: a fork of many threads may hang on a lock of one of them.
+            self._pool = ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), os.nice, (NICE,)
+            )
+        try:
+            return self._pool.submit(kind.compute, loaded).result(kind.longest.total_seconds())
+        except (TimeoutError, BrokenProcessPool):
+            self._end_pool()
+            raise
+        finally:
+            self._used = time.monotonic()
+
+    def _end_pool(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            for process in list((pool._processes or {}).values()):
+                process.kill()  # ours: it computes for nobody any more
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            found = False
+            try:
+                found = self.do_one()
+            except SQLAlchemyError as error:
+                _log.debug("work-not-looked-at", error=str(error)[:200])
+            except Exception:  # one bad row must not end the others
+                _log.exception("work-not-looked-at")
+            if not found:
+                if self._pool is not None and time.monotonic() - self._used > IDLE_S:
+                    self._end_pool()
+                self._stopping.wait(LOOK_EVERY_S)

@@ -1,0 +1,168 @@
+"""Heavy work: queued in a transaction, computed elsewhere, stored once, bounded and told."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+import heavy_work
+from cloud_city import City
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import FeedEntry
+from vigil_cloud.alerts.platform import standing
+from vigil_cloud.database.engine import writing
+from vigil_cloud.jobs import work
+from vigil_cloud.jobs.models import WorkDropped, WorkRow
+from vigil_cloud.jobs.port import LeaseLost
+from vigil_cloud.jobs.runner import JobRunner
+from vigil_cloud.jobs.work import ATTEMPTS, LATER, SOON, URGENT, WorkKind
+from vigil_cloud.jobs.worker import Worker
+
+
+def load(_services: Any, payload: Any) -> int:
+    return int(payload["number"])
+
+
+def store(session: Session, payload: Any, result: Any, now: datetime) -> None:
+    squared, pid = result
+    assert pid != os.getpid(), "it has to be computed elsewhere"
+    feed.append(session, "rights", f"{payload['number']}={squared}", now)
+
+
+def kind(compute: Callable[[Any], Any] = heavy_work.square, **more: Any) -> WorkKind:
+    return WorkKind("square", load, compute, store, **more)
+
+
+def ask(city: City, kind: WorkKind, number: int, key: str = "", priority: int = SOON) -> bool:
+    with writing(city.services.sessions) as session:
+        return work.enqueue(
+            session,
+            kind,
+            key or str(number),
+            {"number": number},
+            now=city.time,
+            priority=priority,
+        )
+
+
+def results(city: City) -> list[str]:
+    with city.services.sessions() as session:
+        found = session.scalars(select(FeedEntry.key).order_by(FeedEntry.number))
+        return [key for key in found if "=" in key]
+
+
+def waiting(city: City) -> int:
+    with city.services.sessions() as session:
+        return session.scalar(select(func.count()).select_from(WorkRow)) or 0
+
+
+def told(city: City) -> list[str]:
+    JobRunner(city.services, []).supervise()
+    with city.services.sessions() as session:
+        return [row.title for row in standing(session, "job-failing")]
+
+
+@pytest.fixture
+def workers(either_city: City) -> Iterator[Callable[[WorkKind], Worker]]:
+    made: list[Worker] = []
+
+    def make(kind: WorkKind) -> Worker:
+        made.append(Worker(either_city.services, [kind], f"worker-{len(made)}"))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.stop()
+
+
+def test_the_most_urgent_goes_first_and_each_is_stored_once(
+    either_city: City, workers: Callable[[WorkKind], Worker]
+) -> None:
+    city = either_city
+    for number, priority in ((2, LATER), (3, SOON), (4, URGENT)):
+        assert ask(city, kind(), number, priority=priority)
+    ask(city, kind(), 5, key="2", priority=URGENT)  # merged: what was asked last, as urgent
+    worker = workers(kind())
+    while worker.do_one():
+        pass
+    assert results(city) == ["5=25", "4=16", "3=9"]
+    assert waiting(city) == 0
+
+
+def test_several_processes_share_the_queue(
+    either_city: City, workers: Callable[[WorkKind], Worker]
+) -> None:
+    city = either_city
+    for number in range(10):
+        ask(city, kind(), number)
+
+    def all_of(worker: Worker) -> None:
+        while worker.do_one():
+            pass
+
+    threads = [threading.Thread(target=all_of, args=(workers(kind()),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results(city)) == sorted(f"{n}={n * n}" for n in range(10))
+
+
+def test_a_full_queue_drops_counts_and_tells(city: City) -> None:
+    small = kind(most_waiting=3)
+    assert [ask(city, small, number) for number in range(5)] == [True] * 3 + [False] * 2
+    assert ask(city, small, 7, key="1"), "what waits already finds its place"
+    with city.services.sessions() as session:
+        assert session.get_one(WorkDropped, "square").count == 2
+    assert told(city) == ["Heavy work square is dropped: its queue is full"]
+    city.later(minutes=11)
+    assert told(city) == []
+
+
+@pytest.mark.parametrize("compute", [heavy_work.raises, heavy_work.dies, heavy_work.hangs])
+def test_work_that_fails_is_begun_again_then_given_up_and_told(
+    city: City, compute: Callable[[Any], Any]
+) -> None:
+    bad = kind(compute, longest=timedelta(seconds=4 if compute is heavy_work.hangs else 60))
+    worker = Worker(city.services, [bad], "worker")
+    ask(city, bad, 3)
+    for _ in range(ATTEMPTS if compute is not heavy_work.hangs else 1):
+        assert worker.do_one()
+        assert not worker.do_one(), "not at once"
+        city.later(minutes=2)
+    if compute is heavy_work.hangs:
+        worker.stop()
+        return
+    assert not worker.do_one()
+    assert told(city) == ["Heavy work square fails: 1 given up"]
+
+    ask(city, kind(), 3)
+    good = Worker(city.services, [kind()], "worker")
+    assert good.do_one()
+    assert results(city) == ["3=9"]
+    assert told(city) == []
+    for one in (worker, good):
+        one.stop()
+
+
+def test_who_lost_the_piece_stores_nothing(city: City) -> None:
+    ask(city, kind(), 3)
+    kinds = {"square": kind()}
+    first = work.take(city.services.sessions, kinds, "one", city.time)
+    assert first is not None
+    assert work.take(city.services.sessions, kinds, "two", city.time) is None
+    city.later(minutes=3)
+    second = work.take(city.services.sessions, kinds, "two", city.time)
+    assert second is not None
+
+    with pytest.raises(LeaseLost):
+        work.finish(city.services.sessions, kind(), first, (9, 0), city.time)
+    work.finish(city.services.sessions, kind(), second, (9, 0), city.time)
+    assert results(city) == ["3=9"]

@@ -1,0 +1,338 @@
+"""What ingest promises to whoever follows readings, and what it asks of them."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from cloud_city import City, populated
+from gateways import EPOCH, event, smoke
+from vigil_cloud.alerts.platform import standing
+from vigil_cloud.app import reading_handlers
+from vigil_cloud.devices.models import ReadingState
+from vigil_cloud.domain.port import STATE_BYTES, Folded, Readings
+from vigil_cloud.ingest.intakes import Ingest
+from vigil_cloud.ingest.queue import Arrived
+from vigil_cloud.ingest.reading_states import ReadingStates, Told
+from vigil_cloud.ingest.subscriber import BrokerAddress
+from vigil_cloud.jobs.models import WorkRow
+from vigil_cloud.jobs.runner import JobRunner
+from vigil_cloud.jobs.worker import Worker
+from vigil_cloud.timeseries.port import Point, Series
+from vigil_cloud.water.condition import PROBE_HOURS, compute, load
+from vigil_schemas.contract import observation_type
+from vigil_schemas.envelope import encode
+from vigil_schemas.senml import Reading, microseconds, pack
+from vigil_schemas.types import QartodFlag
+
+GATEWAY = "gw-east"
+
+
+class Newest:
+    """Keeps the newest value, as a domain should: whatever comes how often in whichever order."""
+
+    name = "newest"
+    domains = frozenset({"water"})
+
+    def __init__(self) -> None:
+        self.told: list[Readings] = []
+        self.fails: Exception | None = None
+        self.before: Callable[[], None] = lambda: None
+        self.write: Callable[[Session], None] | None = None
+
+    def fold(self, readings: Readings, state: Mapping[str, Any] | None) -> Folded | None:
+        self.told.append(readings)
+        self.before()
+        if self.fails is not None:
+            raise self.fails
+        known = dict(state or {"seen": []})
+        seen = {tuple(one) for one in known["seen"]}
+        seen |= {(point.time_us, point.value) for point in readings.points}
+        return Folded({"seen": sorted(map(list, seen))}, self.write)
+
+
+class Lane:
+    """One ingest process over a city's stores, fed with bytes."""
+
+    def __init__(self, city: City, *handlers: Any) -> None:
+        self.city = city
+        self.ingest = Ingest(city.services, city.handlers, BrokerAddress("127.0.0.1", 1), handlers)
+        self.receipts = 0
+        for intake in self.ingest._intakes:
+            intake.writer._sender = self
+
+    def receipt(self, *_: Any) -> None:
+        self.receipts += 1
+
+    def acknowledge(self, _messages: Any) -> None:
+        """There is no broker."""
+
+    def store(self, *payloads: bytes, lane: str = "observation") -> None:
+        writer = self.ingest._intakes[{"alarm": 0, "observation": 2}[lane]].writer
+        topic = f"vigil/v1/{GATEWAY}/{lane}"
+        writer.store([Arrived(topic, one, self.city.time, 0.0, None) for one in payloads])
+
+
+_numbers = itertools.count(1)
+
+
+def reading(at: datetime, value: float) -> bytes:
+    return encode(
+        id=uuid.uuid4().hex,
+        source=f"/{GATEWAY}/observation/{EPOCH}",
+        type=observation_type("water"),
+        subject="sonde-1",
+        time=at,
+        data=pack("sonde-1", [Reading("pH", "pH", at, value, QartodFlag.GOOD)]),
+        sequence=next(_numbers),
+    )
+
+
+def state(city: City, handler: str = "newest") -> ReadingState:
+    with city.services.sessions() as session:
+        return session.get_one(ReadingState, (handler, "sonde-1"))
+
+
+def values(city: City) -> list[float]:
+    found = state(city).state
+    assert found is not None
+    return [value for _, value in found["seen"]]
+
+
+@pytest.fixture
+def city(tmp_path: Path, database_url: str) -> Iterator[City]:
+    made = populated(tmp_path / "cloud", database_url)
+    yield made
+    made.close()
+
+
+def test_readings_are_told_once_stored_and_alarms_never_ask(city: City) -> None:
+    handler = Newest()
+    lane = Lane(city, handler)
+
+    def is_stored() -> None:
+        assert city.services.timeseries.latest("sonde-1")["pH"].value == 7.0
+
+    handler.before = is_stored
+    lane.store(reading(city.time, 7.0))
+    assert values(city) == [7.0]
+    alarm = event(GATEWAY, 1, smoke(city.time), subject="alarm-1", time=city.time, lane="alarm")
+    lane.store(alarm, lane="alarm")
+    assert len(handler.told) == 1
+    assert [intake.writer._readings is None for intake in lane.ingest._intakes] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_what_a_gateway_kept_through_an_outage_is_marked(city: City) -> None:
+    handler = Newest()
+    lane = Lane(city, handler)
+    lane.store(reading(city.time - timedelta(hours=2), 6.0), reading(city.time, 7.0))
+    lane.store(reading(city.time - timedelta(hours=1), 6.5))
+    assert [one.catching_up for one in handler.told] == [False, True]
+    assert [[p.value for p in one.points] for one in handler.told] == [[6.0, 7.0], [6.5]]
+
+
+def test_a_failing_handler_loses_no_reading_is_told_and_learns_what_it_missed(city: City) -> None:
+    handler = Newest()
+    lane = Lane(city, handler)
+    lane.store(reading(city.time, 7.0))
+    handler.fails = RuntimeError("a bug")
+    first = city.later(seconds=10)
+    lane.store(reading(first, 7.1))
+    lane.store(reading(city.later(seconds=10), 7.2))
+
+    assert city.services.timeseries.latest("sonde-1")["pH"].value == 7.2
+    assert lane.receipts == 3
+    assert values(city) == [7.0], "its state stays"
+    found = state(city)
+    assert (found.failures, found.error) == (2, "RuntimeError: a bug")
+    sample = city.services.metrics.registry.get_sample_value
+    assert sample("vigil_ingest_reading_failures_total", {"handler": "newest"}) == 2
+    JobRunner(city.services, []).supervise()
+    with city.services.sessions() as session:
+        (alert,) = standing(session, "job-failing")
+        assert "newest" in alert.title
+
+    handler.fails = None
+    lane.store(reading(city.later(seconds=10), 7.3))
+    assert handler.told[-1].missed_since == first
+    assert state(city).failures == 0
+    lane.store(reading(city.later(seconds=10), 7.4))
+    assert handler.told[-1].missed_since is None
+    JobRunner(city.services, []).supervise()
+    with city.services.sessions() as session:
+        assert standing(session, "job-failing") == []
+
+
+@pytest.mark.parametrize("kind", ["write", "size"])
+def test_what_cannot_be_written_counts_as_a_failure_of_its_handler_alone(
+    city: City, kind: str
+) -> None:
+    handler, other = Newest(), Newest()
+    other.name = "other"
+
+    def refused(_session: Session) -> None:
+        raise ValueError("nothing to be written")
+
+    if kind == "write":
+        handler.write = refused
+    else:
+        fold = handler.fold
+        handler.fold = lambda *told: Folded(  # type: ignore[method-assign]
+            {**fold(*told).state, "much": "x" * STATE_BYTES}  # type: ignore[union-attr]
+        )
+    lane = Lane(city, handler, other)
+    lane.store(reading(city.time, 7.0))
+    assert lane.receipts == 1
+    assert (state(city).state, state(city).failures) == (None, 1)
+    assert state(city, "other").state is not None
+
+
+def test_two_processes_at_once_lose_no_update(city: City) -> None:
+    """While one folds, the other stores: the first folds again on what the other left."""
+    slow, quick = Newest(), Newest()
+    first, second = Lane(city, slow), Lane(city, quick)
+    first.store(reading(city.time, 7.0))
+    later = [reading(city.later(seconds=1), value) for value in (7.1, 7.2)]
+
+    def meanwhile() -> None:
+        slow.before = lambda: None
+        second.store(later[1])
+
+    slow.before = meanwhile
+    first.store(later[0])
+    assert values(city) == [7.0, 7.1, 7.2]
+    assert state(city).version == 3
+    assert len(slow.told) == 3, "told again"
+
+
+def test_a_commit_that_failed_is_told_again_and_changes_nothing_twice(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = Newest()
+    lane = Lane(city, handler)
+    commit, failures = Session.commit, [OperationalError("COMMIT", {}, Exception("away"))]
+
+    def once_away(session: Session) -> None:
+        if failures:
+            raise failures.pop()
+        commit(session)
+
+    monkeypatch.setattr(Session, "commit", once_away)
+    lane.store(reading(city.time, 7.0))
+    assert len(handler.told) == 2
+    assert values(city) == [7.0]
+
+
+# --- what is asked of every handler --------------------------------------------------------
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SERIES = Series("water", GATEWAY, "sonde-1", "pH")
+
+
+def told(minutes: Sequence[int]) -> list[Readings]:
+    """Each minute's reading as a message of its own."""
+    return [
+        Readings(
+            "sonde-1",
+            "water",
+            (Point(SERIES, microseconds(NOON) + minute * 60_000_000, 7.0, 1),),
+            NOON + timedelta(days=2),
+            catching_up=True,
+        )
+        for minute in minutes
+    ]
+
+
+@given(
+    minutes=st.lists(st.integers(0, 600), min_size=1, max_size=12),
+    order=st.randoms(use_true_random=False),
+)
+def test_every_handler_comes_to_the_same_state_in_any_order(minutes: list[int], order: Any) -> None:
+    class Services:
+        @staticmethod
+        def now() -> datetime:
+            return NOON
+
+    for handler in reading_handlers(Services()):  # type: ignore[arg-type]  # only its clock
+        shuffled = [*minutes, *minutes[:3]]
+        order.shuffle(shuffled)
+        ends = []
+        for run in (sorted(minutes), shuffled):
+            known: Mapping[str, Any] | None = None
+            for readings in told(run):
+                folded = handler.fold(readings, known)
+                known = known if folded is None else folded.state
+            ends.append(known)
+        assert ends[0] == ends[1], handler.name
+
+
+# --- water's use ---------------------------------------------------------------------------
+
+
+def test_a_probes_hours_are_computed_when_they_are_over_and_when_they_are_completed(
+    city: City,
+) -> None:
+    lane = Lane(city, *reading_handlers(city.services))
+    begin = city.time.replace(minute=0)
+    for minute in range(0, 60, 10):
+        city.time = begin + timedelta(minutes=minute)
+        lane.store(reading(city.time, 7.0))
+    worker = Worker(city.services, [PROBE_HOURS], "worker")
+    assert not worker.do_one(), "the hour is not over"
+
+    city.time = begin + timedelta(hours=1, seconds=5)
+    lane.store(reading(city.time, 7.0))
+    assert worker.do_one()
+    (hour,) = hours(city)
+    assert (hour["readings"], hour["good"], hour["longest_gap_s"]) == (6, 6, 600)
+
+    lane.store(*(reading(begin + timedelta(minutes=minute), 7.0) for minute in range(5, 60, 10)))
+    assert worker.do_one(), "an outage's readings came"
+    (hour,) = hours(city)
+    assert (hour["readings"], hour["longest_gap_s"]) == (12, 300)
+    worker.stop()
+    with city.services.sessions() as session:
+        assert session.query(WorkRow).count() == 0
+
+
+def hours(city: City) -> list[dict[str, Any]]:
+    answer = city.client("inspector").get("/api/v1/water/probes/sonde-1/hours")
+    found: list[dict[str, Any]] = answer.raise_for_status().json()["hours"]
+    return found
+
+
+def test_a_stuck_sensor_and_an_empty_hour_are_seen(city: City) -> None:
+    begin = NOON
+    points = [
+        Point(SERIES._replace(parameter=name), microseconds(begin) + n * 60_000_000, value, 1)
+        for n in range(60)
+        for name, value in (("pH", 7.0), ("temperature", 20 + n / 100))
+    ]
+    city.services.timeseries.write(points)
+    payload = {
+        "device": "sonde-1",
+        "from_us": microseconds(begin),
+        "to_us": microseconds(begin + timedelta(hours=2)),
+    }
+    first, second = compute(load(city.services, payload))
+    assert (first.flat, first.readings) == (["pH"], 120)
+    assert (second.readings, second.longest_gap_s, second.flat) == (0, 3600, [])
+
+
+def test_no_handler_costs_no_statement(city: City) -> None:
+    point = Point(SERIES, microseconds(NOON), 7.0, 1)
+    assert ReadingStates([], city.services.sessions).prepare([Told([point], NOON)]) == []
