@@ -180,7 +180,7 @@ def apply(services: Services, seed: Seed) -> None:
         _people(session, cipher, seed, now)
         for channel in seed.channel:
             _channel(session, cipher, channel)
-        sync(session, cipher, services.settings)
+    sync(services.sessions, cipher, services.settings)
 
 
 def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -> None:
