@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -17,13 +16,11 @@ from vigil_cloud.cases.dossier_routes import router as case_dossiers_router
 from vigil_cloud.cases.photograph_routes import router as case_photographs_router
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.routes import router as cases_router
-from vigil_cloud.checkin.administration import router as tags_router
-from vigil_cloud.checkin.routes import router as checkin_router
-from vigil_cloud.checkin.service import CheckinHandler
-from vigil_cloud.checkin.silence import silence_job
+from vigil_cloud.descriptor import cloud_domains
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.domain.port import Handler, ReadingHandler
+from vigil_cloud.domain.registry import domains
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.addresses import PlainAddresses
@@ -41,19 +38,10 @@ from vigil_cloud.jobs.platform import ingest_jobs, platform_jobs
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.jobs.routes import router as jobs_router
 from vigil_cloud.jobs.work import WorkKind
-from vigil_cloud.noise.cases import exceedance_case
-from vigil_cloud.noise.routes import router as noise_router
-from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.courier import Courier
 from vigil_cloud.notify.routes import router as channels_router
 from vigil_cloud.retention import retention_job
 from vigil_cloud.services import Services
-from vigil_cloud.smoke.routes import router as smoke_router
-from vigil_cloud.smoke.service import SmokeHandler, smoke_job
-from vigil_cloud.water.cases import inspection
-from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
-from vigil_cloud.water.routes import router as water_router
-from vigil_cloud.water.service import WaterHandler
 
 API: Final = "/api/v1"
 COURIER_ENDS_S: Final = 5.0
@@ -71,18 +59,14 @@ def _routers() -> list[APIRouter]:
         persons_router,
         households_router,
         districts_router,
-        checkin_router,
-        tags_router,
         accounts_router,
         channels_router,
-        noise_router,
-        water_router,
-        smoke_router,
         devices_router,
         dead_letters_router,
         jobs_router,
         stream.router,
         screen.router,
+        *(router for one in cloud_domains() for router in one.routers),
     ]
 
 
@@ -113,34 +97,32 @@ def create_operations_app(services: Services) -> FastAPI:
 def handlers(services: Services) -> list[Handler]:
     """The rooms that take events, for ingest."""
     del services
-    return [DevicesHandler(), NoiseHandler(), WaterHandler(), CheckinHandler(), SmokeHandler()]
+    return [DevicesHandler(), *(handler for one in domains() for handler in one.handlers)]
 
 
 def reading_handlers(services: Services) -> list[ReadingHandler]:
     """The domains that follow readings, for ingest."""
-    return [ProbeCondition(services.now)]
+    return [one for domain in domains() for one in domain.reading_handlers(services.now)]
 
 
 def work_kinds() -> list[WorkKind]:
     """The heavy work that domains ask for."""
-    return [PROBE_HOURS]
+    return [kind for one in cloud_domains() for kind in one.work_kinds]
 
 
 def jobs(services: Services, *, ingest: bool) -> list[Job]:
     """What is done now and then, by one of all processes; ``ingest``: by one that has it."""
-    offline_after = timedelta(seconds=services.settings.offline_after_s)
     return [
         *platform_jobs(),
         *(ingest_jobs() if ingest else ()),
         retention_job(),
-        silence_job(offline_after),
-        smoke_job(),
+        *(job for one in cloud_domains() for job in one.jobs(services.settings)),
     ]
 
 
 def case_kinds() -> CaseKinds:
     """What the domains say of their cases."""
-    return CaseKinds([exceedance_case(), inspection()])
+    return CaseKinds(kind for one in cloud_domains() for kind in one.case_kinds)
 
 
 def openapi_document() -> dict[str, Any]:

@@ -94,10 +94,8 @@ class RetentionSettings(BaseModel):
     """Commands; configurations stay."""
     audit_days: Annotated[float, Field(ge=0)] = 3650.0
     """Lines of the audit log; the rest of the chain still verifies."""
-    series_days: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default_factory=lambda: {"checkin": 400.0}
-    )
-    """Readings by domain; of a domain that is not named: for good."""
+    series_days: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Readings by domain; of a domain that is not named, as long as the domain itself says."""
 
 
 class Settings(BaseSettings):

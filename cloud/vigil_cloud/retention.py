@@ -22,11 +22,11 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.cases.models import CaseAlert, CaseRow
 from vigil_cloud.cases.retention import expire
-from vigil_cloud.checkin.models import Visit
 from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import newest
 from vigil_cloud.devices.models import Downlink
+from vigil_cloud.domain.registry import domains, series_days
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import audit, looks
 from vigil_cloud.identity.models import AuditEntry, Look
@@ -104,9 +104,14 @@ class Retention:
     def rules(self) -> list[Rule]:
         """What is kept for how long; 0 days: for good."""
         kept: RetentionSettings = self._services.settings.retention
+        of_domains = [
+            Rule(one.name, one.days(kept), self._of(one.model, one.key, one.older_than))
+            for domain in domains()
+            for one in domain.expiring
+        ]
         by_time = [
             Rule("looks", 0, self._looks),
-            Rule("visits", kept.visits_days, self._of(Visit, Visit.id, _visits)),
+            *of_domains,
             Rule("whereabouts", kept.visits_days, self._of(AlertRow, AlertRow.id, _whereabouts)),
             Rule("alerts", kept.alerts_days, self._of(AlertRow, AlertRow.id, _alerts)),
             Rule("evidence", kept.evidence_days, self._evidence(_of_done_alerts)),
@@ -117,7 +122,7 @@ class Retention:
         ]
         series = [
             Rule(f"readings of {domain}", days, self._series(domain))
-            for domain, days in sorted(kept.series_days.items())
+            for domain, days in sorted(series_days(kept.series_days).items())
         ]
         every = (*by_time, *series)
         return [rule for rule in every if rule.days > 0 or rule.name in _BY_THEMSELVES]
@@ -212,10 +217,6 @@ class Retention:
             subject=what,
             detail={"removed": number, "before": before.isoformat()},
         )
-
-
-def _visits(before: datetime) -> ColumnElement[bool]:
-    return Visit.last_seen < before
 
 
 def _whereabouts(before: datetime) -> ColumnElement[bool]:

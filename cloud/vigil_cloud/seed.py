@@ -17,18 +17,19 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, model_validator
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.domains import AlertDomain
-from vigil_cloud.checkin import service as checkin
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import revoked
 from vigil_cloud.devices.seen import enrol
+from vigil_cloud.domain.descriptor import SeedPart
+from vigil_cloud.domain.registry import domains
+from vigil_cloud.domain.seeding import SEEDER, BadSeed, Section
 from vigil_cloud.identity import consents, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account, Consent
@@ -42,31 +43,15 @@ from vigil_cloud.identity.service import (
 )
 from vigil_cloud.notify.channels import put_channel, sync
 from vigil_cloud.services import Services
-from vigil_schemas.checkin import TagId
 from vigil_schemas.environment import EnvironmentMissing, filled
-from vigil_schemas.errors import VigilError
-from vigil_schemas.types import DeviceId, GatewayId, UtcDatetime
+from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
 
-SEEDER = "seed"
-"""Who the audit log says did what the file asks for."""
 TOKEN_CHARACTERS: Final = 24
 """Outside the demo a gateway's token is at least so long: it is made, never thought up."""
-
-
 _log = structlog.get_logger(__name__)
 
 
-class BadSeed(VigilError):
-    """The file cannot be used; the message names the place."""
-
-    code: ClassVar[str] = "bad-seed"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SeedAccount(_Section):
+class SeedAccount(Section):
     """``[[account]]``"""
 
     username: Username
@@ -77,29 +62,22 @@ class SeedAccount(_Section):
     language: Literal["zh-TW", "en"] = "zh-TW"
 
 
-class SeedGateway(_Section):
+class SeedGateway(Section):
     """``[[gateway]]``"""
 
     id: GatewayId
     token: SecretStr
 
 
-class SeedPerson(_Section):
+class SeedPerson(Section):
     """``[[person]]``"""
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     name: str
-    guardians: list[Username] = []
+    guardians: list[Username] = Field(default_factory=list)
 
 
-class SeedTag(_Section):
-    """``[[tag]]``"""
-
-    tag: TagId
-    person: str
-
-
-class SeedConsent(_Section):
+class SeedConsent(Section):
     """``[[consent]]``"""
 
     person: str
@@ -115,36 +93,50 @@ class SeedConsent(_Section):
         return self
 
 
-class SeedChannel(_Section):
+class SeedChannel(Section):
     """``[[channel]]``"""
 
     name: str
     url: SecretStr
     account: Username | None = None
     role: Role | None = None
-    domains: list[AlertDomain] = []
-    devices: list[DeviceId] = []
+    domains: list[Domain] = Field(default_factory=list)
+    devices: list[DeviceId] = Field(default_factory=list)
     minimum: Literal["info", "minor", "major", "critical"] = "info"
     escalate_after_s: Annotated[float, Field(ge=0)] = 0.0
     language: Literal["zh-TW", "en"] = "zh-TW"
 
 
-class Seed(_Section):
+class Seed(Section):
     """The whole file."""
 
-    account: list[SeedAccount] = []
-    gateway: list[SeedGateway] = []
-    person: list[SeedPerson] = []
-    tag: list[SeedTag] = []
-    consent: list[SeedConsent] = []
-    channel: list[SeedChannel] = []
+    account: list[SeedAccount] = Field(default_factory=list)
+    gateway: list[SeedGateway] = Field(default_factory=list)
+    person: list[SeedPerson] = Field(default_factory=list)
+    consent: list[SeedConsent] = Field(default_factory=list)
+    channel: list[SeedChannel] = Field(default_factory=list)
+
+    def of_domains(self, part: SeedPart) -> dict[str, list[Any]]:
+        """The sections that belong to one domain."""
+        return {name: getattr(self, name, []) for name in part.sections}
+
+
+def whole_file() -> type[Seed]:
+    """With the sections of every registered domain."""
+    sections: dict[str, Any] = {
+        name: (list[model], [])  # type: ignore[valid-type]  # a model that is made at run time
+        for domain in domains()
+        if domain.seed is not None
+        for name, model in domain.seed.sections.items()
+    }
+    return create_model("Seed", __base__=Seed, **sections)
 
 
 def read(path: Path, environment: Mapping[str, str] = os.environ) -> Seed:
     """Raises ``BadSeed``."""
     try:
         written = tomllib.loads(path.read_text("utf-8"))
-        return Seed.model_validate(filled(written, environment))
+        return whole_file().model_validate(filled(written, environment))
     except OSError as error:
         raise BadSeed(f"{path}: {error.strerror}") from error
     except EnvironmentMissing as error:
@@ -177,7 +169,12 @@ def apply(services: Services, seed: Seed) -> None:
                 continue
             enrol(session, gateway.id, now)
             set_gateway_token(session, gateway.id, token, now)
-        _people(session, cipher, seed, now)
+        gone = _people(session, cipher, seed, now)
+        for part in (one.seed for one in domains() if one.seed is not None):
+            part.apply(session, seed.of_domains(part), now)
+        for wanted in seed.consent:
+            if wanted.person not in gone:
+                _consent(session, wanted, now)
         for channel in seed.channel:
             _channel(session, cipher, channel)
     sync(services.sessions, cipher, services.settings)
@@ -204,11 +201,11 @@ def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -
     account.language = wanted.language
 
 
-def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None:
-    gone = person_keys.erased(session, (person.key for person in seed.person))
+def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> frozenset[str]:
+    """Enrols persons; returns those who are left out."""
+    gone = frozenset(person_keys.erased(session, (person.key for person in seed.person)))
     for key in sorted(gone):
         _log.warning("seed-left-out", person=key, reason="this person was erased")
-    keys = {person.key for person in seed.person}
     for person in seed.person:
         if person.key in gone:
             continue
@@ -221,16 +218,8 @@ def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> None
                 by=SEEDER,
                 now=now,
             )
-    for tag in seed.tag:
-        if tag.person in gone:
-            continue
-        if tag.person not in keys and not persons.enrolled(session, tag.person):
-            raise BadSeed(f"tag {tag.tag}: there is no person {tag.person!r}")
-        checkin.give_tag(session, tag.tag, tag.person, by=SEEDER, now=now)
-    for wanted in seed.consent:
-        if wanted.person in gone:
-            continue
-        _consent(session, wanted, now)
+    session.flush()
+    return gone
 
 
 def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from vigil_cloud.alerts.flood import MOST
@@ -13,9 +12,9 @@ from vigil_cloud.alerts.personal import AlertsOfPersons
 from vigil_cloud.capacity.disk import Disk
 from vigil_cloud.capacity.probe import probe
 from vigil_cloud.cases.personal import CasesOfPersons
-from vigil_cloud.checkin.personal import TagsAndVisits
 from vigil_cloud.config import ConfigurationError, Settings
 from vigil_cloud.database.engine import build_engine, build_sessions
+from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
 from vigil_cloud.ingest.personal import LettersThatName
 from vigil_cloud.objects.folder import FolderObjects
@@ -26,13 +25,11 @@ from vigil_cloud.timeseries.influx import InfluxTimeSeries
 from vigil_cloud.timeseries.port import TimeSeries
 from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
 
-PERSONAL_RECORDS: Final[tuple[PersonalRecords, ...]] = (
-    AlertsOfPersons(),
-    CasesOfPersons(),
-    TagsAndVisits(),
-    LettersThatName(),
-)
-"""Alerts first: their lock is the first of every transaction that takes it."""
+
+def personal_records() -> tuple[PersonalRecords, ...]:
+    """Every room's. Alerts first: their lock is the first of every transaction that takes it."""
+    of_domains = (records for one in domains() for records in one.personal_records)
+    return (AlertsOfPersons(), CasesOfPersons(), *of_domains, LettersThatName())
 
 
 def build_timeseries(settings: Settings) -> TimeSeries:
@@ -76,7 +73,7 @@ def build_services(settings: Settings, now: Callable[[], datetime] = utc_now) ->
         settings=settings,
         engine=engine,
         sessions=build_sessions(
-            engine, **{MOST: settings.quotas.alerts_a_minute, RECORDS: PERSONAL_RECORDS}
+            engine, **{MOST: settings.quotas.alerts_a_minute, RECORDS: personal_records()}
         ),
         timeseries=timeseries,
         objects=objects,

@@ -29,12 +29,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Doubt, Work
 from vigil_cloud.alerts.visibility import scopes
 from vigil_cloud.alerts.work import PRIORITIES
 from vigil_cloud.identity.reader import Reader
+from vigil_schemas.types import Domain
 
 DOUBTS: Final[tuple[Doubt, ...]] = (
     "time_quality",
@@ -107,7 +107,7 @@ class Wanted:
 
     work: frozenset[Work] = frozenset()
     mine: bool = False
-    domain: AlertDomain | None = None
+    domain: Domain | None = None
     device: str | None = None
     active: bool | None = None
     """Part 9's Retain, as scripts of the first release ask for it."""

@@ -16,12 +16,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.flood import TITLE
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import REMEDIES, PlatformKind
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.service import Occurrence, record, reopen
+from vigil_cloud.domain.rights import PLATFORM
 from vigil_schemas.types import isoformat_utc
 
 REOPENED_WITHIN: Final = timedelta(minutes=10)

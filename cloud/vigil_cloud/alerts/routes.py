@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import listing
-from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.alerts.listing import Cursor, Wanted
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.presentation import (
@@ -40,7 +39,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.services import Services
-from vigil_schemas.types import DeviceId
+from vigil_schemas.types import DeviceId, Domain
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
@@ -65,7 +64,7 @@ def _wanted(
         ),
     ] = None,
     mine: Annotated[Truth, Query(description="what the reader has taken and not finished")] = False,
-    domain: AlertDomain | None = None,
+    domain: Domain | None = None,
     device: DeviceId | None = None,
     active: Annotated[
         Truth | None,

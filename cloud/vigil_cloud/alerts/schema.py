@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vigil_cloud.alerts.domains import AlertDomain
 from vigil_cloud.notify.progress import Reason
-from vigil_schemas.types import UtcDatetime
+from vigil_schemas.types import Domain, UtcDatetime
 
 Severity = Literal["critical", "major", "minor", "info"]
 EvidenceState = Literal["none", "waiting", "stored"]
@@ -105,7 +104,7 @@ class Alert(_Answer):
 
     id: str
     version: int
-    domain: AlertDomain
+    domain: Domain
     kind: str
     gateway: str
     device: str
@@ -138,7 +137,7 @@ class AlertSummary(_Answer):
 
     id: str
     version: int
-    domain: AlertDomain
+    domain: Domain
     kind: str
     gateway: str
     device: str
@@ -177,7 +176,7 @@ class OpenDevice(_Answer):
     """A device with open alerts."""
 
     device: str
-    domain: AlertDomain
+    domain: Domain
     count: int
     severity: Severity
     """The worst of them."""
@@ -213,24 +212,6 @@ class ServiceRequest(AlertComment):
     """Take one alert out of service while its source is maintained, or put it back."""
 
     out_of_service: bool
-
-
-class VisitEntry(_Answer):
-    """One stay at one station."""
-
-    visit_id: str
-    device: str
-    name: str
-    name_zh: str
-    latitude: float | None
-    longitude: float | None
-    arrived: UtcDatetime
-    last_seen: UtcDatetime
-    departed: UtcDatetime | None
-    silent_since: UtcDatetime | None
-    """The last sign of the station itself, where it fell silent while the visit went on."""
-    present: bool
-    """Whether it goes on as far as can be known: a sign within half an hour, and no departure."""
 
 
 BeforeCursor = Annotated[

@@ -13,16 +13,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, flood, lifecycle, outbox
-from vigil_cloud.alerts.domains import PLATFORM, AlertDomain
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
-from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import count_dropped
+from vigil_cloud.domain.rights import PLATFORM, may_see
 from vigil_cloud.identity import audit, districts, households
 from vigil_cloud.identity.reader import Reader
+from vigil_schemas.types import Domain
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
 Audience = Literal["all", "home", "home-and-maintainers"]
@@ -51,7 +51,7 @@ class ChangedMeanwhile(ApiError):
 class Occurrence:
     """What a domain says of one alert, at its onset (``active``) or at its end."""
 
-    domain: AlertDomain
+    domain: Domain
     reference: str
     """``exceedance_id``, ``excursion_id``, ``visit_id`` or ``alarm_id``."""
     kind: str

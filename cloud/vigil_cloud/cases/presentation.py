@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.presentation import titles
-from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.cases import history, lifecycle, sealing
 from vigil_cloud.cases.lifecycle import Standing
 from vigil_cloud.cases.models import (
@@ -38,6 +37,7 @@ from vigil_cloud.cases.schema import (
 )
 from vigil_cloud.cases.service import Desk, alerts_of, standing_of, state_of
 from vigil_cloud.cases.visibility import admitted_to, sight
+from vigil_cloud.domain.rights import may_see
 from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Undecipherable
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Query
 
 from vigil_cloud import period
-from vigil_cloud.alerts.places import Place
-from vigil_cloud.alerts.schema import VisitEntry
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import service
-from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.news import visit_entry
 from vigil_cloud.checkin.schema import Footprints
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import consents
@@ -20,8 +18,6 @@ from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, Service
 from vigil_cloud.parameters import Truth
 from vigil_schemas.types import UtcDatetime
 
-PRESENT_WITHIN = timedelta(minutes=30)
-"""Stations tell every ten minutes of a visit that goes on."""
 router = APIRouter(prefix="/people", tags=["people"])
 
 
@@ -63,22 +59,3 @@ def get_footprints(
             automatic=refresh,
         )
     return Footprints(visits=[visit_entry(visit, place, now) for visit, place in visits])
-
-
-def visit_entry(visit: Visit, place: Place, now: datetime) -> VisitEntry:
-    """One visit as the API shows it."""
-    return VisitEntry(
-        visit_id=visit.id,
-        device=visit.device,
-        name=place.name,
-        name_zh=place.name_zh,
-        latitude=place.latitude,
-        longitude=place.longitude,
-        arrived=visit.arrived,
-        last_seen=visit.last_seen,
-        departed=visit.departed,
-        silent_since=None if visit.departed else visit.silent_since,
-        present=visit.departed is None
-        and visit.silent_since is None
-        and now - visit.last_seen <= PRESENT_WITHIN,
-    )

@@ -13,7 +13,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import standing
-from vigil_cloud.alerts.visibility import may_see_device
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import dropped_of
@@ -32,6 +31,7 @@ from vigil_cloud.devices.schema import (
     StandingAlert,
 )
 from vigil_cloud.devices.watch import OF_ITS_HEALTH, OF_THE_GATEWAY
+from vigil_cloud.domain.rights import may_see_device
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.ingest.models import DeadLetter

@@ -23,7 +23,8 @@ from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
-from vigil_schemas import smoke as smoke_contract
+from vigil_cloud.domain.descriptor import LifeSafety
+from vigil_cloud.domain.registry import lives_lost
 
 OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = ("gateway-silent", "device-conflict")
 OF_ITS_HEALTH: Final[tuple[PlatformKind, ...]] = (
@@ -91,7 +92,7 @@ def watch(
     """
     with sessions() as session:
         wrong, unknown = _look(session, limits, now)
-        if (ending := certificate(CLOUD, "", certificate_ends, now, smoke=False)) is not None:
+        if (ending := certificate(CLOUD, "", certificate_ends, now, lives=False)) is not None:
             wrong.append(ending)
         stands = {
             (row.kind, str(row.detail["subject"])[:60], row.gateway): row.severity
@@ -119,12 +120,12 @@ def of_gateway(
     """What is wrong with one gateway and the devices that hang on it."""
     if _planned(gateway.out_of_service_until, now):
         return
-    smoke = any(device.domain == smoke_contract.DOMAIN and device.described for device in devices)
+    lost = lives_lost({device.domain for device in devices if device.described})
     yield from _conflicts(gateway, devices, now)
     if silent(gateway, limits, now):
-        yield _silent(gateway, smoke=smoke)
+        yield _silent(gateway, lost)
         return
-    yield from _health(gateway, now, smoke=smoke)
+    yield from _health(gateway, now, lives=bool(lost))
     for device in devices:
         trouble = source_failed(device, limits, now)
         if trouble is not None:
@@ -153,7 +154,7 @@ def source_failed(device: Device, limits: Limits, now: datetime) -> Trouble | No
     return Trouble(
         "source-failed",
         device.device,
-        "major" if device.domain == smoke_contract.DOMAIN else "minor",
+        "major" if lives_lost({device.domain}) else "minor",
         f"Source {name} has failed",
         f"{name_zh} 資料來源故障",
         gateway=device.gateway,
@@ -164,7 +165,7 @@ def source_failed(device: Device, limits: Limits, now: datetime) -> Trouble | No
 
 
 def certificate(
-    subject: str, gateway: str, ends: datetime | None, now: datetime, *, smoke: bool
+    subject: str, gateway: str, ends: datetime | None, now: datetime, *, lives: bool
 ) -> Trouble | None:
     """One that ends within a month."""
     if ends is None or ends - now > CERTIFICATE_ENDS:
@@ -173,7 +174,7 @@ def certificate(
     return Trouble(
         "certificate-ends",
         subject,
-        "major" if soon or smoke else "minor",
+        "major" if soon or lives else "minor",
         f"The certificate of {subject} ends on {ends:%Y-%m-%d}",
         f"{subject} 的憑證將於 {ends:%Y-%m-%d} 到期",
         gateway=gateway,
@@ -225,16 +226,16 @@ def _raise(session: Session, troubles: Sequence[Trouble], now: datetime) -> bool
     return changed
 
 
-def _silent(gateway: Gateway, *, smoke: bool) -> Trouble:
+def _silent(gateway: Gateway, lost: Sequence[LifeSafety]) -> Trouble:
     name = gateway.gateway
-    lost = ": its smoke alarms cannot be heard" if smoke else ""
-    lost_zh = "：其下住宅用火災警報器的訊號無法送達" if smoke else ""
+    told = ": " + ", ".join(one.lost for one in lost) if lost else ""
+    told_zh = "：" + "、".join(one.lost_zh for one in lost) if lost else ""
     return Trouble(
         "gateway-silent",
         name,
-        "major" if smoke else "minor",
-        f"Gateway {name} is silent{lost}",
-        f"閘道器 {name} 失聯{lost_zh}",
+        "major" if lost else "minor",
+        f"Gateway {name} is silent{told}",
+        f"閘道器 {name} 失聯{told_zh}",
         gateway=name,
         since=gateway.last_seen,
     )
@@ -246,11 +247,11 @@ def _conflicts(gateway: Gateway, devices: Sequence[Device], now: datetime) -> It
     if not gateway.conflicts and not twice:
         return
     told = ", ".join(gateway.conflicts)
-    smoke = any(device.domain == smoke_contract.DOMAIN for device in devices)
+    lives = bool(lives_lost({device.domain for device in devices}))
     yield Trouble(
         "device-conflict",
         name,
-        "major" if smoke else "minor",
+        "major" if lives else "minor",
         f"Two boxes use the name {name}"
         if twice
         else f"Gateway {name} describes devices of another: {told}"[:300],
@@ -262,7 +263,7 @@ def _conflicts(gateway: Gateway, devices: Sequence[Device], now: datetime) -> It
     )
 
 
-def _health(gateway: Gateway, now: datetime, *, smoke: bool) -> Iterator[Trouble]:
+def _health(gateway: Gateway, now: datetime, *, lives: bool) -> Iterator[Trouble]:
     name, health = gateway.gateway, gateway.health
     clock = _clock(gateway)
     if clock is not None:
@@ -270,7 +271,7 @@ def _health(gateway: Gateway, now: datetime, *, smoke: bool) -> Iterator[Trouble
     if health is None:
         return
     if gateway.health_time is not None and gateway.clock_mark is None:
-        yield from _outbox(name, health, gateway.health_time, smoke=smoke)
+        yield from _outbox(name, health, gateway.health_time, lives=lives)
     free = health.get("disk_free_bytes")
     if free is not None and free < LEAST_FREE_BYTES:
         yield Trouble(
@@ -283,7 +284,7 @@ def _health(gateway: Gateway, now: datetime, *, smoke: bool) -> Iterator[Trouble
             detail={"disk_free_bytes": free},
         )
     ends = _time(health.get("certificate_not_after"))
-    if (ending := certificate(name, name, ends, now, smoke=smoke)) is not None:
+    if (ending := certificate(name, name, ends, now, lives=lives)) is not None:
         yield ending
 
 
@@ -314,7 +315,7 @@ def _clock(gateway: Gateway) -> Trouble | None:
 
 
 def _outbox(
-    name: str, health: Mapping[str, Any], measured: datetime, *, smoke: bool
+    name: str, health: Mapping[str, Any], measured: datetime, *, lives: bool
 ) -> Iterator[Trouble]:
     waiting = {}
     urgent = False
@@ -331,7 +332,7 @@ def _outbox(
     yield Trouble(
         "outbox-filling",
         name,
-        "major" if urgent and smoke else "minor",
+        "major" if urgent and lives else "minor",
         f"Gateway {name} cannot send what it stores: {rows} messages wait",
         f"閘道器 {name} 的資料送不出去：{rows} 則等待中",
         gateway=name,

@@ -22,6 +22,7 @@ from vigil_cloud.devices import service
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.newest import newest
 from vigil_cloud.devices.schema import LatestReading
+from vigil_cloud.domain.registry import series_days
 from vigil_cloud.services import Services
 from vigil_schemas.senml import microseconds
 
@@ -97,7 +98,7 @@ class DeviceWatch:
     def _readings(self, session: Session, devices: Collection[str]) -> Iterator[DeviceNews]:
         if not devices:
             return
-        kept, now = self._services.settings.retention.series_days, self._services.now()
+        kept, now = series_days(self._services.settings.retention.series_days), self._services.now()
         for device, known in newest(session, devices).items():
             days = kept.get(known.domain, 0)
             least = microseconds(now - timedelta(days=days)) if days > 0 else 0

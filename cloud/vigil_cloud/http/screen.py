@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
+from vigil_schemas.types import Domain
 
 router = APIRouter(tags=["screen"])
 
@@ -17,17 +19,31 @@ class MapTiles(BaseModel):
     attribution: str
 
 
+class ScreenDomain(BaseModel):
+    """A domain of which the reader may see something, by its name in both languages."""
+
+    name: Domain
+    title: str
+    title_zh: str
+
+
 class Screen(BaseModel):
     """Settings of the web pages; without ``tiles`` they draw their own map."""
 
     tiles: MapTiles | None
+    domains: list[ScreenDomain]
 
 
 @router.get("/screen", operation_id="get_screen")
-def get_screen(_reader: CurrentAccount, services: ServicesDependency) -> Screen:
+def get_screen(reader: CurrentAccount, services: ServicesDependency) -> Screen:
     """Settings of the web pages."""
     settings = services.settings
-    if not settings.map_tiles_url:
-        return Screen(tiles=None)
-    tiles = MapTiles(url=settings.map_tiles_url, attribution=settings.map_tiles_attribution)
-    return Screen(tiles=tiles)
+    tiles = None
+    if settings.map_tiles_url:
+        tiles = MapTiles(url=settings.map_tiles_url, attribution=settings.map_tiles_attribution)
+    shown = [
+        ScreenDomain(name=one.name, title=one.title, title_zh=one.title_zh)
+        for one in domains()
+        if reader.has(*one.alert_roles, *one.consent_roles, *one.device_roles)
+    ]
+    return Screen(tiles=tiles, domains=shown)

@@ -28,8 +28,17 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.visibility import may_see_device
-from vigil_cloud.http.stream_hub import BATCH, Change, Ended, Hub, Inbox, changes_of, note_shown
+from vigil_cloud.domain.descriptor import Change
+from vigil_cloud.domain.rights import may_see_device
+from vigil_cloud.http.stream_hub import (
+    BATCH,
+    Ended,
+    Hub,
+    Inbox,
+    changes_of,
+    note_shown,
+    shown_to,
+)
 from vigil_cloud.identity.dependencies import ServicesDependency, current_session
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.sessions import SignedIn, readers_of_sessions
@@ -197,7 +206,7 @@ class _Reading:
         return [
             _event(change.kind, change.json, change.number)
             for change in changes
-            if change.number > self.position and change.shown_to(self._known())
+            if change.number > self.position and shown_to(self._known(), change)
         ]
 
     def _heartbeat(self) -> str:

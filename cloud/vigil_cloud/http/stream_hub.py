@@ -14,25 +14,22 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, listing
 from vigil_cloud.alerts.models import FeedEntry
-from vigil_cloud.alerts.places import places_of
 from vigil_cloud.alerts.presentation import audit_location_view, summaries
-from vigil_cloud.alerts.schema import VisitEntry
-from vigil_cloud.alerts.visibility import may_see
-from vigil_cloud.cases.news import CaseChange, changes
+from vigil_cloud.cases.news import changes
 from vigil_cloud.cases.port import CaseKinds
-from vigil_cloud.checkin.models import Visit
-from vigil_cloud.checkin.routes import visit_entry
 from vigil_cloud.database.changes import RIGHTS, number_of
 from vigil_cloud.database.engine import writing
+from vigil_cloud.domain.descriptor import Change
+from vigil_cloud.domain.registry import domains
+from vigil_cloud.domain.rights import may_see
 from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
@@ -57,32 +54,6 @@ STREAMS_PER_SESSION: Final = 8
 STREAMS_PER_ACCOUNT: Final = 40
 
 _log = structlog.get_logger(__name__)
-Way = Literal["alert", "visit", "case"]
-
-
-class VisitNews(VisitEntry):
-    """A visit, and whose it was."""
-
-    person_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One alert, visit or case as it now is, rendered once, and what decides who may see it."""
-
-    number: int
-    kind: Way
-    key: str
-    domain: str
-    person_key: str | None
-    json: str
-    case: CaseChange | None = None
-
-    def shown_to(self, reader: Reader) -> bool:
-        """Whether this reader may see it. Visits are whereabouts: by consent alone."""
-        if self.case is not None:
-            return self.case.shown_to(reader)
-        return may_see(reader, self.domain, self.person_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,15 +254,17 @@ def changes_of(
 ) -> list[Change]:
     """What these entries of the feed speak of, as it now is, for whoever may see it. Several
     changes of one thing are told once, at the last of them."""
-    last = {(entry.kind, entry.key): entry.number for entry in entries}
-    alerts = {key: number for (kind, key), number in last.items() if kind == "alert"}
-    visits = {key: number for (kind, key), number in last.items() if kind == "visit"}
-    cases = {key: number for (kind, key), number in last.items() if kind == "case"}
+    numbers: dict[str, dict[str, int]] = {}
+    for entry in entries:
+        numbers.setdefault(entry.kind, {})[entry.key] = entry.number
     found = [
-        *_alerts(services, session, cipher, alerts),
-        *_visits(services, session, visits),
-        *_cases(services, kinds, session, cases),
+        *_alerts(services, session, cipher, numbers.get("alert", {})),
+        *_cases(services, kinds, session, numbers.get("case", {})),
     ]
+    for domain in domains():
+        for kind in domain.feed_kinds:
+            if changed := numbers.get(kind.name):
+                found += kind.render(services, session, changed)
     return sorted(found, key=lambda change: change.number)
 
 
@@ -304,17 +277,11 @@ def _alerts(
         yield Change(numbers[row.id], "alert", row.id, row.domain, row.person_key, json)
 
 
-def _visits(services: Services, session: Session, numbers: Mapping[str, int]) -> Iterator[Change]:
-    if not numbers:
-        return
-    query = select(Visit).where(Visit.id.in_(numbers), Visit.person_key.is_not(None))
-    visits = list(session.scalars(query))
-    places = places_of(session, {visit.device for visit in visits})
-    for visit in visits:
-        entry = visit_entry(visit, places[visit.device], services.now())
-        news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
-        json = news.model_dump_json()
-        yield Change(numbers[visit.id], "visit", visit.id, "checkin", visit.person_key, json)
+def shown_to(reader: Reader, change: Change) -> bool:
+    """Whether this reader may see it."""
+    if change.shown_to is not None:
+        return change.shown_to(reader)
+    return may_see(reader, change.domain, change.person_key)
 
 
 def _cases(
@@ -322,7 +289,7 @@ def _cases(
 ) -> Iterator[Change]:
     for news in changes(session, kinds, numbers, services.now()):
         row = news.row
-        yield Change(numbers[row.id], "case", row.id, row.domain, None, news.json, news)
+        yield Change(numbers[row.id], "case", row.id, row.domain, None, news.json, news.shown_to)
 
 
 def note_shown(services: Services, readers: Iterable[Reader], changes: Iterable[Change]) -> None:
@@ -333,7 +300,8 @@ def note_shown(services: Services, readers: Iterable[Reader], changes: Iterable[
     accounts = {reader.account_id: reader for reader in readers}
     with writing(services.sessions) as session:
         for reader in accounts.values():
-            for kind, way in (("alert", "stream"), ("visit", "stream visits")):
-                seen = [one for one in personal if one.kind == kind and one.shown_to(reader)]
+            for kind in sorted({one.kind for one in personal}):
+                way = "stream" if kind == "alert" else f"stream {kind}s"
+                seen = [one for one in personal if one.kind == kind and shown_to(reader, one)]
                 if seen:
                     audit_location_view(session, reader, seen, way, services.now(), automatic=True)

@@ -18,6 +18,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
 from vigil_cloud.domain.port import Handler, ReadingHandler
+from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity import audit
 from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
@@ -33,7 +34,6 @@ from vigil_cloud.timeseries.port import TimeSeriesRejected
 
 WITHHELD: Final = "(withheld: it may tell where somebody was)"
 UNREADABLE: Final = "(withheld: it cannot be read, and may tell where somebody was)"
-_WHEREABOUTS: Final = re.compile("checkin|ibeacon:|eddystone-uid:|epc:", re.IGNORECASE)
 _ESCAPED: Final = re.compile(r"\\u00([0-9a-fA-F]{2})")
 _PACKED: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 """What may be base64 (CloudEvents' ``data_base64``)."""
@@ -107,7 +107,9 @@ def _harmless(content: bytes) -> str:
         return UNREADABLE  # in some encoding that hides what it says
     read = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), plain)
     packed = [_unpacked(found[0]) for found in _PACKED.finditer(read)]
-    told = any(_WHEREABOUTS.search(one) for one in (read, read.replace("\0", ""), *packed))
+    private = {re.escape(word) for domain in domains() for word in domain.private}
+    whereabouts = re.compile("|".join(sorted(private)) or r"(?!)", re.IGNORECASE)
+    told = any(whereabouts.search(one) for one in (read, read.replace("\0", ""), *packed))
     return WITHHELD if told else content.decode(errors="replace")
 
 

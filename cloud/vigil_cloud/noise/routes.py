@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
-from vigil_cloud.alerts.visibility import ROLES
-from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.domain.rights import require_alerts_of
+from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.noise.models import Exceedance
 from vigil_schemas.noise import DOMAIN
@@ -48,7 +48,7 @@ class ExceedanceList(BaseModel):
 
 @router.get("/exceedances", operation_id="list_exceedances")
 def list_exceedances(
-    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
+    _reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
 ) -> ExceedanceList:

@@ -17,20 +17,18 @@ from typing import Any, Final
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import HOME_KINDS
-from vigil_cloud.alerts.visibility import ROLES, may_see
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.devices.models import Device
+from vigil_cloud.domain.registry import lives_lost
+from vigil_cloud.domain.rights import PLATFORM, PLATFORM_ROLES, is_described, may_see
 from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
-from vigil_schemas import smoke
 
-MAINTAINERS: Final = ROLES[PLATFORM]
 CHANNEL_FAILING: Final = "channel-failing"
 _COLUMNS: Final = (
     Channel.id,
@@ -154,6 +152,8 @@ class Directory:
                         yield hearer
 
     def _concerns(self, alert: AlertRow, home: Hearer) -> bool:
+        if not is_described(alert.domain):
+            return False  # of a domain that nobody described, nobody is told
         if alert.person_key is not None:
             return False  # whereabouts are opened by consents alone
         if alert.device in home.devices:
@@ -164,7 +164,7 @@ class Directory:
         if alert.domain == PLATFORM:
             return here and not alert.device and alert.kind in HOME_KINDS
         # An alarm that nobody has given to a home yet rings in one of those on its gateway.
-        return here and alert.domain == smoke.DOMAIN and alert.device not in self._given
+        return here and bool(lives_lost({alert.domain})) and alert.device not in self._given
 
     @cached_property
     def _gateway_of(self) -> dict[str, str]:
@@ -183,7 +183,7 @@ class Directory:
 
 
 def _includes(audience: str, reader: Reader) -> bool:
-    return audience != "home-and-maintainers" or reader.has(*MAINTAINERS)
+    return audience != "home-and-maintainers" or reader.has(*PLATFORM_ROLES)
 
 
 def _consents(

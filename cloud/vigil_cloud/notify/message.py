@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.presentation import titles
 from vigil_cloud.alerts.work import SEVERITIES
+from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify.models import REMINDER
 

@@ -17,10 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.service import state_of
-from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.domain.rights import PLATFORM, may_see
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account

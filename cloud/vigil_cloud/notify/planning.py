@@ -20,10 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.domains import PLATFORM
 from vigil_cloud.alerts.models import AlertRow, OutboxEntry
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.models import Delivery
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
-from vigil_cloud.alerts.visibility import ROLES
-from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.domain.rights import require_alerts_of
+from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Truth
 from vigil_cloud.smoke.models import AlarmCondition
@@ -42,7 +42,7 @@ class ConditionList(BaseModel):
 
 @router.get("/conditions", operation_id="list_smoke_conditions")
 def list_conditions(
-    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
+    _reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
     active: Truth | None = None,

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
-from vigil_cloud.alerts.visibility import ROLES
 from vigil_cloud.devices.routes import DeviceName
-from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.domain.rights import require_alerts_of
+from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Whole
 from vigil_cloud.water.models import Excursion, ProbeHour
@@ -67,7 +67,7 @@ class ProbeHours(BaseModel):
 @router.get("/probes/{device}/hours", operation_id="list_probe_hours")
 def list_probe_hours(
     device: DeviceName,
-    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
+    _reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
     services: ServicesDependency,
     most: Annotated[Whole, Query(ge=1, le=720)] = 48,
 ) -> ProbeHours:
@@ -80,7 +80,7 @@ def list_probe_hours(
 
 @router.get("/excursions", operation_id="list_excursions")
 def list_excursions(
-    _reader: Annotated[Reader, Depends(require(*ROLES[DOMAIN]))],
+    _reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
 ) -> ExcursionList:

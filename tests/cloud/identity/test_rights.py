@@ -11,7 +11,8 @@ from sqlalchemy import select
 from cloud_city import NAME, TAG, City
 from vigil_cloud import seed
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.visibility import may_see, visible
+from vigil_cloud.alerts.visibility import visible
+from vigil_cloud.domain.rights import may_see
 from vigil_cloud.identity.audit import lines_about, verify
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.reader import Reader

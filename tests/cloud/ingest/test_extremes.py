@@ -30,7 +30,7 @@ from vigil_schemas.gateway import (
 )
 from vigil_schemas.noise import LevelCurve
 from vigil_schemas.smoke import SmokeAlarmV1
-from vigil_schemas.types import ClockQuality, Domain, Lane, Model
+from vigil_schemas.types import ClockQuality, Lane, Model
 from vigil_schemas.water import WaterExcursionV1
 
 INTEGERS = [2**31, 2**53, 2**63 - 1, 2**63, 2**64, 10**40, -1, -(2**63) - 1]
@@ -53,7 +53,7 @@ def examples() -> dict[str, tuple[str, str, Model]]:
         update={"battery_percent": 50.0, "link_quality": 100, "model": "m", "raw": "r"}
     )
     described = DeviceDescription(
-        device="alarm-1", domain=Domain.SMOKE, driver="d", latitude=1.0, longitude=1.0,
+        device="alarm-1", domain="smoke", driver="d", latitude=1.0, longitude=1.0,
         parameters=["p"], name="n", name_zh="n",
     )  # fmt: skip
     health = GatewayHealth(

@@ -3854,7 +3854,21 @@ export interface components {
          * @description Settings of the web pages; without ``tiles`` they draw their own map.
          */
         Screen: {
+            /** Domains */
+            domains: components["schemas"]["ScreenDomain"][];
             tiles: components["schemas"]["MapTiles"] | null;
+        };
+        /**
+         * ScreenDomain
+         * @description A domain of which the reader may see something, by its name in both languages.
+         */
+        ScreenDomain: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /** SeriesEntry */
         SeriesEntry: {

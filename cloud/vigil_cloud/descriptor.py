@@ -1,0 +1,36 @@
+"""The whole of what a domain of the cloud says of itself, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from vigil_cloud.cases.port import CaseKind
+from vigil_cloud.config import Settings
+from vigil_cloud.domain.descriptor import Described
+from vigil_cloud.domain.registry import domains
+from vigil_cloud.jobs.port import Job
+from vigil_cloud.jobs.work import WorkKind
+
+
+def _no_jobs(_settings: Settings) -> Sequence[Job]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudDomain(Described):
+    """One domain, in its room's ``domain.py`` as ``DOMAIN``."""
+
+    routers: tuple[APIRouter, ...] = ()
+    jobs: Callable[[Settings], Sequence[Job]] = _no_jobs
+    """Periodic work, done by one of all processes."""
+    work_kinds: tuple[WorkKind, ...] = ()
+    """Heavy work that it asks for."""
+    case_kinds: tuple[CaseKind, ...] = ()
+
+
+def cloud_domains() -> Sequence[CloudDomain]:
+    """Every registered domain, whole."""
+    return [one for one in domains() if isinstance(one, CloudDomain)]

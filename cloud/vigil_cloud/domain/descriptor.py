@@ -1,0 +1,125 @@
+"""What a domain says of itself, once: all that the platform knows of it.
+
+Everything is closed and empty unless it is described: a role sees a domain's alerts or its
+devices only where the description names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from vigil_cloud.config import RetentionSettings
+from vigil_cloud.database.base import Base
+from vigil_cloud.domain.port import Handler, ReadingHandler
+from vigil_cloud.identity.personal_records import PersonalRecords
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.services import Services
+from vigil_schemas.contract import DomainContract
+from vigil_schemas.types import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing of the feed as it now is, rendered once, and what decides who may see it."""
+
+    number: int
+    kind: str
+    key: str
+    domain: str
+    person_key: str | None
+    json: str
+    shown_to: Callable[[Reader], bool] | None = None
+    """Where not domain and person decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedKind:
+    """Something beside alerts that a domain tells open pages of, under an event of this name."""
+
+    name: str
+    render: Callable[[Services, Session, Mapping[str, int]], Iterable[Change]]
+    """Given the feed's number of each key: what there is to show now. What is gone is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedPart:
+    """Sections of the seed file that belong to a domain."""
+
+    sections: Mapping[str, type[BaseModel]]
+    """By name: what one ``[[name]]`` holds."""
+    apply: Callable[[Session, Mapping[str, Sequence[Any]], datetime], None]
+    """Idempotent; in the seed's transaction, after accounts, gateways and persons, before
+    consents and channels. Raises ``BadSeed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """Rows of one table that are not kept for good."""
+
+    name: str
+    days: Callable[[RetentionSettings], float]
+    """For how long; 0: for good."""
+    model: type[Base]
+    key: InstrumentedAttribute[str]
+    older_than: Callable[[datetime], ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class LifeSafety:
+    """Lives hang on hearing this domain's devices: what keeps them from being heard is a major
+    trouble, and an alarm of one that no home has been given rings in the homes on its gateway."""
+
+    lost: str
+    """Said of a gateway that is silent, after a colon: ``its alarms cannot be heard``."""
+    lost_zh: str
+
+
+def _no_readings(_now: Callable[[], datetime]) -> Sequence[ReadingHandler]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What the platform's lower rooms ask of one domain; ``CloudDomain`` is the whole."""
+
+    contract: DomainContract
+    title: str
+    title_zh: str
+
+    alert_roles: frozenset[Role] = frozenset()
+    """Who sees its alerts, and may act on them."""
+    consent_roles: frozenset[Role] = frozenset()
+    """Who sees an alert about a person who has consented to it; no other role does."""
+    household_roles: frozenset[Role] = frozenset()
+    """Who sees what concerns a household of theirs, as far as their relation to it allows."""
+    device_roles: frozenset[Role] = frozenset()
+    """Who sees its devices, their state and their readings."""
+    life_safety: LifeSafety | None = None
+
+    handlers: tuple[Handler, ...] = ()
+    reading_handlers: Callable[[Callable[[], datetime]], Sequence[ReadingHandler]] = _no_readings
+    """Given the clock: what follows its devices' readings."""
+    feed_kinds: tuple[FeedKind, ...] = ()
+    seed: SeedPart | None = None
+    personal_records: tuple[PersonalRecords, ...] = ()
+    """What it keeps of persons: renamed and erased through these."""
+    expiring: tuple[Expiring, ...] = ()
+    """What of its own tables is removed for its age."""
+    series_days: float | None = None
+    """So long its readings are kept where the operator says nothing; ``None``: for good."""
+    private: tuple[str, ...] = ()
+    """Words by which a message that cannot be read is known to tell where somebody was: its
+    content is withheld from whoever looks at refused messages."""
+
+    @property
+    def name(self) -> Domain:
+        """Its word in the contract, in the database and in the API."""
+        return self.contract.name

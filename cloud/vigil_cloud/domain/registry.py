@@ -1,0 +1,103 @@
+"""Which domains there are in this process: the shipped ones, and what else was registered."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Final
+
+from vigil_cloud.domain.descriptor import Described, LifeSafety
+from vigil_cloud.shipped import SHIPPED
+from vigil_schemas import contract
+from vigil_schemas.errors import VigilError
+from vigil_schemas.types import Domain
+
+_FEED: Final = frozenset({"alert", "rights", "device", "reading", "heartbeat", "resync", "ended"})
+"""Events of the stream that are the platform's own."""
+
+_domains: Final[dict[Domain, Described]] = {}
+_loading: Final = threading.RLock()
+_loaded: Final = threading.Event()
+
+
+class BadDomain(VigilError):
+    """A domain's description contradicts itself or another one."""
+
+    code: ClassVar[str] = "bad-domain"
+
+
+def domains() -> tuple[Described, ...]:
+    """Every registered domain; the shipped ones first, in their order."""
+    _load()
+    return tuple(_domains.values())
+
+
+def described(name: Domain) -> Described | None:
+    """The description of this domain; ``None``: nobody described it, so it is closed."""
+    _load()
+    return _domains.get(name)
+
+
+def lives_lost(names: Collection[Domain]) -> Sequence[LifeSafety]:
+    """What is lost where devices of these domains are not heard; empty: no life hangs on it."""
+    found = [one for one in domains() if one.name in names]
+    return [one.life_safety for one in found if one.life_safety is not None]
+
+
+def series_days(decided: Mapping[Domain, float]) -> dict[Domain, float]:
+    """How many days the readings of which domains are kept: as the operator has decided, else as
+    the domain says. Of one that is not in it, and where it is 0: for good."""
+    own = {one.name: one.series_days for one in domains() if one.series_days is not None}
+    return own | dict(decided)
+
+
+def register(domain: Described) -> None:
+    """Add a domain, at the start of a process. Raises ``BadDomain``, ``BadContract``."""
+    _load()
+    _register(domain)
+
+
+@contextmanager
+def registered(domain: Described) -> Iterator[None]:
+    """Registered for as long as the block lasts."""
+    register(domain)
+    try:
+        yield
+    finally:
+        del _domains[domain.name]
+        contract.forget(domain.contract)
+
+
+def _load() -> None:
+    """The shipped ones, when they are first asked for: whoever decides about rights must not
+    depend on who was imported before."""
+    if _loaded.is_set():
+        return
+    with _loading:
+        if _loaded.is_set():
+            return
+        for name in SHIPPED:
+            module = importlib.import_module(f"vigil_cloud.{name}.domain")
+            _register(module.DOMAIN)
+        _loaded.set()
+
+
+def _register(domain: Described) -> None:
+    if domain.name in _domains:
+        raise BadDomain(f"domain {domain.name!r} is registered already")
+    kinds = [kind.name for kind in domain.feed_kinds]
+    taken = _FEED | {kind.name for one in _domains.values() for kind in one.feed_kinds}
+    if len(set(kinds)) < len(kinds) or not taken.isdisjoint(kinds):
+        raise BadDomain(f"domain {domain.name!r}: a feed kind of {kinds} is another's")
+    unknown = {
+        name
+        for handler in domain.handlers
+        for name in handler.types
+        if not name.startswith(f"city.vigil.{domain.name}.")
+    }
+    if unknown:
+        raise BadDomain(f"domain {domain.name!r} takes what is another's: {sorted(unknown)}")
+    contract.register(domain.contract)
+    _domains[domain.name] = domain

@@ -1,0 +1,23 @@
+"""Noise, described for the platform."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vigil_cloud.descriptor import CloudDomain
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.noise.cases import exceedance_case
+from vigil_cloud.noise.routes import router
+from vigil_cloud.noise.service import NoiseHandler
+from vigil_schemas.noise import CONTRACT
+
+DOMAIN: Final = CloudDomain(
+    contract=CONTRACT,
+    title="Noise",
+    title_zh="噪音",
+    alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
+    device_roles=frozenset(Role),  # they stand in public view
+    handlers=(NoiseHandler(),),
+    routers=(router,),
+    case_kinds=(exceedance_case(),),
+)

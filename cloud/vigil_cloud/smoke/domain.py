@@ -1,0 +1,36 @@
+"""Smoke alarms, described for the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from vigil_cloud.config import Settings
+from vigil_cloud.descriptor import CloudDomain
+from vigil_cloud.domain.descriptor import LifeSafety
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.jobs.port import Job
+from vigil_cloud.smoke.routes import router
+from vigil_cloud.smoke.service import SmokeHandler, smoke_job
+from vigil_schemas.smoke import CONTRACT
+
+_HOME: Final = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR})
+
+
+def _jobs(_settings: Settings) -> Sequence[Job]:
+    return (smoke_job(),)
+
+
+DOMAIN: Final = CloudDomain(
+    contract=CONTRACT,
+    title="Smoke",
+    title_zh="火警",
+    alert_roles=_HOME,
+    device_roles=_HOME,  # they stand in homes
+    life_safety=LifeSafety(
+        "its smoke alarms cannot be heard", "其下住宅用火災警報器的訊號無法送達"
+    ),
+    handlers=(SmokeHandler(),),
+    jobs=_jobs,
+    routers=(router,),
+)

@@ -1,0 +1,83 @@
+"""A fifth domain that exists in the tests alone: a lantern that is lit, or is not."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.descriptor import CloudDomain
+from vigil_cloud.domain.port import Received
+from vigil_cloud.domain.rights import require_alerts_of
+from vigil_cloud.identity.dependencies import ServicesDependency
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_schemas.contract import DomainContract
+from vigil_schemas.types import Model
+
+NAME: Final = "lantern"
+SEES_ALERTS: Final = frozenset({Role.REVIEWER})
+SEES_DEVICES: Final = frozenset({Role.REVIEWER, Role.VOLUNTEER})
+
+
+class LanternLit(Model):
+    """It was lit, or went out."""
+
+    TYPE: ClassVar[str] = "city.vigil.lantern.lit.v1"
+
+    lit: bool
+
+
+class LanternHandler:
+    types: frozenset[str] = frozenset({LanternLit.TYPE})
+
+    def handle(self, session: Session, message: Received) -> None:
+        event = message.data
+        assert isinstance(event, LanternLit)
+        feed.lock(session)
+        record(
+            session,
+            Occurrence(
+                domain=NAME,
+                reference=message.envelope.subject,
+                kind="lit",
+                gateway=message.gateway,
+                device=message.envelope.subject,
+                title="Lantern lit",
+                title_zh="燈籠亮了",
+                severity="minor",
+                event_time=message.time,
+                active=event.lit,
+                detail=event.model_dump(mode="json"),
+                marks=message.marks,
+            ),
+            message.received,
+        )
+
+
+router = APIRouter(prefix="/lantern", tags=["lantern"])
+
+
+@router.get("/lit", operation_id="count_lit_lanterns")
+def lit(
+    _reader: Annotated[Reader, Depends(require_alerts_of(NAME))], services: ServicesDependency
+) -> int:
+    query = select(func.count()).where(AlertRow.domain == NAME, AlertRow.active)
+    with services.sessions() as session:
+        return session.scalar(query) or 0
+
+
+LANTERN: Final = CloudDomain(
+    contract=DomainContract(name=NAME, events=(LanternLit,)),
+    title="Lanterns",
+    title_zh="燈籠",
+    alert_roles=SEES_ALERTS,
+    device_roles=SEES_DEVICES,
+    handlers=(LanternHandler(),),
+    routers=(router,),
+)
