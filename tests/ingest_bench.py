@@ -14,11 +14,11 @@ from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.domain.port import Handler
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder
-from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Waiting
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.writer import Writer
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.services import Services
 from vigil_schemas.control import RefusalReason
 

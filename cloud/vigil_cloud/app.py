@@ -22,7 +22,7 @@ from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.evidence.routes import router as evidence_router
-from vigil_cloud.http import health, pages, problem, screen, stream, stream_hub
+from vigil_cloud.http import gateways, health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.addresses import PlainAddresses
 from vigil_cloud.http.body_limit import BodyLimit
 from vigil_cloud.http.compression import Compression
@@ -62,6 +62,7 @@ def _routers() -> list[APIRouter]:
         accounts_router,
         channels_router,
         devices_router,
+        gateways.router,
         dead_letters_router,
         jobs_router,
         stream.router,

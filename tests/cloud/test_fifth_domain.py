@@ -28,12 +28,12 @@ from vigil_cloud.domain.rights import may_see, may_see_device
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.ingest.intakes import Ingest
-from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.channels import put_channel
 from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.contract import BadContract, DomainContract, observation_type
 from vigil_schemas.envelope import encode
 from vigil_schemas.gateway import DeviceDescription

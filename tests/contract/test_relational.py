@@ -25,7 +25,8 @@ from vigil_cloud.database.registry import metadata
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.rows import new_gateway
-from vigil_cloud.ingest.models import DeadLetter, TakenEvent, Watermark
+from vigil_cloud.ingest.models import TakenEvent, Watermark
+from vigil_cloud.refusals.models import DeadLetter
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
 

@@ -26,8 +26,9 @@ from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import set_gateway_token
 from vigil_cloud.ingest.intakes import Ingest
-from vigil_cloud.ingest.models import DeadLetter, Watermark
+from vigil_cloud.ingest.models import Watermark
 from vigil_cloud.ingest.subscriber import BrokerAddress
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.timeseries.port import Series
 from vigil_edge.agent import Agent, _outbox
 from vigil_edge.clock import Clock

@@ -35,10 +35,10 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from vigil_cloud.devices.service import gateways
+    from vigil_cloud.http.gateways import entries
 
     with opened(options) as services, services.sessions() as session:
-        for entry in gateways(session, services.now()):
+        for entry in entries(session, services.now()):
             print(entry.model_dump_json(exclude={"health"}))
     return 0
 

@@ -27,6 +27,7 @@ ROOMS: Final = (
     "ingest",
     "jobs",
     "notify",
+    "refusals",
 )
 
 

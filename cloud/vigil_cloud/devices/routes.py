@@ -18,7 +18,6 @@ from vigil_cloud.devices.schema import (
     DeviceList,
     DownlinkEntry,
     DownlinkList,
-    GatewayList,
     MaintenanceRequest,
     NewGateway,
     RevokedEntry,
@@ -101,13 +100,6 @@ def delete_device(device: DeviceName, operator: Operator, services: ServicesDepe
     with writing(services.sessions) as session:
         removal.remove_device(session, device, by=operator.username, now=services.now())
     services.changed.announce()
-
-
-@router.get("/gateways", tags=["gateways"])
-def list_gateways(_operator: Operator, services: ServicesDependency) -> GatewayList:
-    """All gateways with their health."""
-    with services.sessions() as session:
-        return GatewayList(gateways=service.gateways(session, services.now()))
 
 
 @router.post("/gateways/{gateway}/service", tags=["gateways"], status_code=204)

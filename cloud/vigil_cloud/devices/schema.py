@@ -7,11 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vigil_cloud.alerts.schema import Severity
 from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
 
 DeviceState = Literal["ok", "degraded", "failed", "offline", "unknown"]
-GatewayState = Literal["online", "offline", "unknown"]
 
 
 class DeviceEntry(BaseModel):
@@ -68,40 +66,6 @@ class SeriesPoints(BaseModel):
     flag: list[int]
 
 
-class GatewayEntry(BaseModel):
-    gateway: str
-    state: GatewayState
-    session: int | None
-    software: str
-    last_seen: UtcDatetime | None
-    health: dict[str, Any] | None
-    """The last ``GatewayHealth`` as it was sent."""
-    health_time: UtcDatetime | None
-    clock_offset_s: float | None
-    """Its clock against ours, positive where it is ahead; null where it cannot be told."""
-    lost: int
-    lost_events: int
-    """Events that its full outbox gave up for alarms."""
-    second_box_seen: UtcDatetime | None
-    """When a second box last spoke under this name (a clone of its disk); null after a day."""
-    dead_letters: int
-    out_of_service_until: UtcDatetime | None
-    alerts: list[StandingAlert]
-    """What the platform has to say of it now, the most severe first."""
-    dropped: dict[str, int]
-    """What it sent beyond its share, by kind: ``dead-letters``, ``alarm-dead-letters``,
-    ``evidence``, ``devices``, ``parameters``; ``alerts-joined`` are alarms told in a counted
-    alert, ``alarms-put-off`` are those that it has to send again."""
-    conflicts: list[str]
-    """Devices that it describes although they belong to another gateway."""
-    revoked: UtcDatetime | None
-    """When it was thrown out: nothing that it sends is taken."""
-
-
-class GatewayList(BaseModel):
-    gateways: list[GatewayEntry]
-
-
 class NewGateway(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -135,16 +99,6 @@ class MaintenanceRequest(BaseModel):
     model_config = ConfigDict(strict=True)
 
     until: UtcDatetime | None
-
-
-class StandingAlert(BaseModel):
-    """A platform alert of this gateway that is not over."""
-
-    id: str
-    kind: str
-    severity: Severity
-    title: str
-    title_zh: str
 
 
 class ConfigurationRequest(BaseModel):

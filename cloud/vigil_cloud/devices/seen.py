@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.rows import devices_changed, new_device, new_gateway
-from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.topics import COMMAND
 
 AFTER_DEATH: Final = timedelta(seconds=30)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, cast
 
@@ -12,29 +11,21 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.platform import standing
-from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.capacity.dropped import dropped_of
-from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
+from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
     ConfigurationRequest,
     DeviceEntry,
     DeviceState,
     DownlinkEntry,
-    GatewayEntry,
-    GatewayState,
     LatestReading,
     SeriesEntry,
     SeriesPoints,
-    StandingAlert,
 )
-from vigil_cloud.devices.watch import OF_ITS_HEALTH, OF_THE_GATEWAY
 from vigil_cloud.domain.rights import may_see_device
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Sample, Series
 from vigil_schemas.control import Command, Configuration
@@ -43,8 +34,6 @@ from vigil_schemas.topics import COMMAND, CONFIG
 WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Windows that divide a day, so that means of one chart fall on those of another."""
 RAW_LIMIT: Final = 20_000
-SECOND_BOX_SHOWN: Final = timedelta(days=1)
-"""So long after a second box last spoke under a gateway's name."""
 
 
 class UnknownDevice(ApiError):
@@ -199,59 +188,6 @@ def _latest(sample: Sample | None) -> LatestReading | None:
     if sample is None:
         return None
     return LatestReading(t=sample.time.timestamp(), v=sample.value, flag=sample.flag)
-
-
-def gateways(session: Session, now: datetime) -> list[GatewayEntry]:
-    """Every gateway, by name."""
-    refused = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
-    counts = {gateway: int(count) for gateway, count in session.execute(refused)}
-    alerts = _standing_alerts(session)
-    revoked = {row.gateway: row.at for row in session.scalars(select(GatewayRevocation))}
-    dropped = dropped_of(session)
-    return [
-        GatewayEntry(
-            gateway=row.gateway,
-            state=_gateway_state(row),
-            session=row.session,
-            software=row.software,
-            last_seen=row.last_seen,
-            health=row.health,
-            health_time=row.health_time,
-            clock_offset_s=row.clock_offset_s,
-            lost=row.lost,
-            lost_events=row.lost_events,
-            second_box_seen=_lately(row.second_box_seen, now),
-            out_of_service_until=_planned(row.out_of_service_until, now),
-            alerts=alerts[row.gateway],
-            conflicts=row.conflicts,
-            revoked=revoked.get(row.gateway),
-            dead_letters=counts.get(row.gateway, 0),
-            dropped=dropped.get(row.gateway, {}),
-        )
-        for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
-    ]
-
-
-def _standing_alerts(session: Session) -> Mapping[str, list[StandingAlert]]:
-    found: dict[str, list[StandingAlert]] = defaultdict(list)
-    rows = standing(session, *OF_THE_GATEWAY, *OF_ITS_HEALTH)
-    for row in sorted(rows, key=lambda row: -SEVERITIES.index(row.severity)):
-        found[row.gateway].append(StandingAlert.model_validate(row, from_attributes=True))
-    return found
-
-
-def _planned(until: datetime | None, now: datetime) -> datetime | None:
-    return until if until is not None and until > now else None
-
-
-def _lately(seen: datetime | None, now: datetime) -> datetime | None:
-    return seen if seen is not None and seen > now - SECOND_BOX_SHOWN else None
-
-
-def _gateway_state(row: Gateway) -> GatewayState:
-    if row.offline:
-        return "offline"
-    return "unknown" if row.last_seen is None else "online"
 
 
 def send_command(

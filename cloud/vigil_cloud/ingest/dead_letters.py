@@ -22,13 +22,13 @@ from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity import audit
 from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
-from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.reading_states import ReadingStates, Told
 from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.unwrap import readable_text
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import TimeSeriesRejected
 

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from vigil_cloud.capacity.dropped import Kind, count_dropped
 from vigil_cloud.capacity.limits import Quotas, dead_letter_share
 from vigil_cloud.database.upsert import insert, table_of
-from vigil_cloud.ingest.models import DEAD_LETTER_BYTES, DeadLetter
 from vigil_cloud.ingest.salvage import concerns_alarm
+from vigil_cloud.refusals.models import DEAD_LETTER_BYTES, DeadLetter
 from vigil_schemas.topics import MAX_MESSAGE_BYTES
 
 _ROW_BYTES: Final = 512

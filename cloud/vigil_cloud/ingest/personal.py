@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.identity.personal_records import PersonalRecords
-from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.refusals.models import DeadLetter
 
 _PAGE: Final = 200
 

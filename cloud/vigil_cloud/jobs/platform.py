@@ -13,14 +13,15 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices import watch
 from vigil_cloud.devices.seen import sweep
 from vigil_cloud.ingest.dead_letters import clear_forgotten
-from vigil_cloud.ingest.models import DeadLetter, TakenEvent
+from vigil_cloud.ingest.models import TakenEvent
 from vigil_cloud.jobs import capacity
+from vigil_cloud.jobs import gateway_watch as watch
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.services import Services
 
 HOUR: Final = timedelta(hours=1)

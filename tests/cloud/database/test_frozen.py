@@ -26,10 +26,10 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import BY_PERSONS_KEY, Cipher
 from vigil_cloud.identity.models import Person, SecretKeyMark
 from vigil_cloud.identity.persons import name_of
-from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.notify import parcels
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.reminders import remind
+from vigil_cloud.refusals.models import DeadLetter
 
 FROZEN = Path(__file__).with_name("revision_0001.sql")
 GONE = {"gateways.born"}

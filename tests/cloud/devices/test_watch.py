@@ -18,7 +18,7 @@ from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
-from vigil_cloud.devices.watch import TOGETHER, Limits, watch
+from vigil_cloud.jobs.gateway_watch import TOGETHER, Limits, watch
 from vigil_edge.configuration.tls import certificate_end as edge_certificate_end
 
 LIMITS = Limits(offline_after=timedelta(seconds=180), source_failed_after=timedelta(minutes=10))

@@ -22,7 +22,7 @@ from vigil_cloud.identity.models import AuditEntry, PersonKey
 from vigil_cloud.identity.person_keys import PersonErased
 from vigil_cloud.identity.persons import add_person
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_schemas.senml import microseconds
 

@@ -25,8 +25,8 @@ from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.rows import new_device
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.ingest.dead_letters import WITHHELD
-from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.notify.channels import put_channel
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import isoformat_utc
 

@@ -18,7 +18,7 @@ from vigil_cloud.cli import main
 from vigil_cloud.devices import removal
 from vigil_cloud.devices.models import Downlink
 from vigil_cloud.devices.seen import enrol
-from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.timeseries.port import Series
 from vigil_schemas.control import Receipt
 from vigil_schemas.gateway import DeviceHealth

@@ -15,7 +15,7 @@ from gateways import birth, event
 from households import add_households
 from sql import statements
 from vigil_cloud.database.engine import writing
-from vigil_cloud.ingest.models import DeadLetter
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.gateway import GatewayHealth
 from vigil_schemas.types import ClockQuality, Model
 

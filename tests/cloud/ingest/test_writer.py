@@ -26,8 +26,9 @@ from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.seen import enrol
 from vigil_cloud.domain.port import Received
 from vigil_cloud.ingest.commit import Committer, Item, Outcome
-from vigil_cloud.ingest.models import DeadLetter, TakenEvent, Watermark
+from vigil_cloud.ingest.models import TakenEvent, Watermark
 from vigil_cloud.ingest.queue import Arrived
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.timeseries.port import (
     Point,
     Series,

@@ -1,0 +1,1 @@
+"""What was refused, for every room that asks: ingest writes it."""
