@@ -127,7 +127,7 @@ class City:
 
     def anonymous(self) -> httpx.Client:
         """A browser that is not signed in; closed with the city."""
-        client = httpx.Client(base_url=self.serve(), timeout=30, trust_env=False)
+        client = httpx.Client(base_url=self.serve(), timeout=30, trust_env=False, verify=False)
         self._clients[f"anonymous {len(self._clients)}"] = client
         return client
 

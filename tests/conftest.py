@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,7 @@ def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Postgres]:
     """One PostgreSQL for the session; ``postgres.create(name)`` gives a fresh database."""
-    server = servers.postgres(tmp_path_factory.mktemp("postgres"))
+    server = servers.postgres(tmp_path_factory.mktemp("postgres"), durable=False)
     yield server
     server.stop()
 
@@ -101,3 +102,39 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'vigil.sqlite3'}"
     server: servers.Postgres = request.getfixturevalue("postgres")
     return server.create(f"t{uuid.uuid4().hex[:16]}")
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all tables, made once; each test takes a copy."""
+    path = tmp_path_factory.mktemp("migrated") / "vigil.sqlite3"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: servers.Postgres) -> str:
+    """The same on PostgreSQL: the name of a database to copy."""
+    _migrate(postgres.create("migrated"))
+    return "migrated"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with all tables and nothing in them, on each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "vigil.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        return f"sqlite:///{path}"
+    template: str = request.getfixturevalue("migrated_postgres")
+    server: servers.Postgres = request.getfixturevalue("postgres")
+    return server.create(f"t{uuid.uuid4().hex[:16]}", template)
+
+
+def _migrate(url: str) -> None:
+    from vigil_cloud.database.engine import build_engine
+    from vigil_cloud.database.migrate import upgrade
+
+    engine = build_engine(url)
+    upgrade(engine)
+    engine.dispose()

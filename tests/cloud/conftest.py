@@ -1,16 +1,23 @@
-"""Cities for the tests of rooms that people meet."""
+"""Cities for the tests of rooms that people meet, and benches for those of ingest."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 
+import servers
 from cloud_city import City, populated
+from ingest_bench import NOW, Bench, Recorder
+from vigil_cloud.config import load
+from vigil_cloud.database.migrate import upgrade
 from vigil_cloud.identity import passwords
+from vigil_cloud.services import Services
+from vigil_cloud.stores import build_services
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,9 +47,48 @@ def city(tmp_path: Path, populated_folder: Path) -> Iterator[City]:
     made.close()
 
 
-@pytest.fixture
-def either_city(tmp_path: Path, database_url: str) -> Iterator[City]:
+@pytest.fixture(scope="session")
+def populated_postgres(
+    postgres: servers.Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """The same on PostgreSQL: the folder, and the name of a database to copy."""
+    folder = tmp_path_factory.mktemp("populated-postgres")
+    populated(folder, postgres.create("populated")).close()
+    return folder, "populated"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_city(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[City]:
     """The same, on SQLite and on PostgreSQL."""
-    made = populated(tmp_path / "cloud", database_url)
+    if request.param == "sqlite":
+        folder, url = request.getfixturevalue("populated_folder"), ""
+    else:
+        folder, template = request.getfixturevalue("populated_postgres")
+        server: servers.Postgres = request.getfixturevalue("postgres")
+        url = server.create(f"t{uuid.uuid4().hex[:16]}", template)
+    made = City(Path(shutil.copytree(folder, tmp_path / "cloud")), url)
     yield made
     made.close()
+
+
+@pytest.fixture
+def build_bench(tmp_path: Path, migrated_url: str) -> Iterator[Callable[[], Bench]]:
+    """Writers over each kind of database, closed after the test."""
+    built: list[Services] = []
+
+    def build() -> Bench:
+        clock = [NOW]
+        settings = load(demo=True, data_dir=tmp_path / "cloud", database_url=migrated_url)
+        services = build_services(settings, now=lambda: clock[0])
+        built.append(services)
+        upgrade(services.engine)
+        return Bench(services, Recorder(), clock)
+
+    yield build
+    for services in built:
+        services.close()
+
+
+@pytest.fixture
+def bench(build_bench: Callable[[], Bench]) -> Bench:
+    return build_bench()

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from vigil_schemas import envelope, export
-from vigil_schemas.envelope import PAYLOADS
+from vigil_schemas.contract import PAYLOADS
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import LARGEST_INTEGER
 

@@ -25,13 +25,13 @@ class Postgres(Server):
     def url(self, database: str = "postgres") -> str:
         return f"postgresql+psycopg://vigil@127.0.0.1:{self.port}/{database}"
 
-    def create(self, database: str) -> str:
-        """Make an empty database and return its address."""
+    def create(self, database: str, template: str = "template0") -> str:
+        """Make an empty database, or a copy of one that nobody uses, and return its address."""
         import psycopg
 
         address = f"host=127.0.0.1 port={self.port} user=vigil dbname=postgres"
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{database}"')
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
     def stop(self, deadline_s: float = 30.0) -> None:
@@ -39,8 +39,11 @@ class Postgres(Server):
         self._end(signal.SIGINT, deadline_s)
 
 
-def postgres(folder: Path, *, port: int | None = None) -> Postgres:
-    """A started PostgreSQL cluster with the superuser ``vigil`` and durable commits."""
+def postgres(folder: Path, *, port: int | None = None, durable: bool = True) -> Postgres:
+    """A started PostgreSQL cluster with the superuser ``vigil``.
+
+    Not ``durable``, its commits survive the end of every process, but not a power failure.
+    """
     initdb = need("initdb", "apt-get install postgresql")
     program = need("postgres", "apt-get install postgresql")
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ def postgres(folder: Path, *, port: int | None = None) -> Postgres:
         [
             *(str(program), "-D", str(data), "-p", str(port)),
             *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}"),
-            *("-c", "max_connections=200"),
+            *("-c", "max_connections=200", "-c", f"fsync={'on' if durable else 'off'}"),
         ],
         lambda: _postgres_answers(port),
         folder / "postgres.log",

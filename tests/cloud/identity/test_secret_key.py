@@ -63,8 +63,8 @@ class Store:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    made = Store(database_url)
+def store(migrated_url: str) -> Iterator[Store]:
+    made = Store(migrated_url)
     yield made
     made.engine.dispose()
 

@@ -16,8 +16,8 @@ from cloud_city import GATEWAY, NOON, City, alarm, exceedance, excursion, visit
 from gateways import EPOCH, birth, death, event
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.refusals.models import DeadLetter
+from vigil_schemas.contract import PAYLOADS
 from vigil_schemas.control import RefusalReason
-from vigil_schemas.envelope import PAYLOADS
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.gateway import (
     CommandResult,
