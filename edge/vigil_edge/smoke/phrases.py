@@ -25,6 +25,12 @@ _JOINT: Final = re.compile(r"[^0-9a-z\u0080-\uffff]+")
 _ARROW: Final = re.compile(r"[-=]+>|→")
 _CLAUSES: Final = re.compile(r"[;,|()\[\]\n，；、。（）]")
 
+_ENDED_ZH: Final = re.compile(
+    r"(?:火災|火灾|煙霧|烟雾|偵煙|侦烟|偵熱|侦热|住警器|瓦斯|一氧化碳)?"
+    r"(?:警報|警报|報警|报警|告警|火警)(?:已經|已经|已)?(?:解除|排除|消除)"
+)
+"""「警報解除」: the alarm is over, said whole. What holds another word (未, 無法, 失敗) is not that;
+「解除警報」 is what the button is called that silences it, and 「解除」 alone a panel's disarmed."""
 KIND_WORDS: Final = word_set("smoke smoky fire flame co monoxide heat overheat gas leak")
 FIRE: Final = (
     word_set(
@@ -98,6 +104,8 @@ def read(text: str) -> Meaning:
 
 def _clause(clause: str) -> Meaning:
     parts = clause.split("_")
+    if _ENDED_ZH.fullmatch("".join(parts)):
+        return Meaning(False)
     known = set(parts)
     if known <= UNKNOWN:
         return NOT_SAID

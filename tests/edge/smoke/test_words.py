@@ -50,6 +50,30 @@ def test_a_fire_that_is_denied_or_over_is_none(label: str) -> None:
     assert read({"smoke": label}) == {"smoke": False}
 
 
+@pytest.mark.parametrize(
+    "label", ["警報解除", "警報已解除", "煙霧警報解除", "火警解除", "烟雾报警已解除", "警報 解除"]
+)
+def test_an_alarm_that_is_said_to_be_released_is_over(label: str) -> None:
+    """As ``cleared`` does: an end where the message is live, and none where it is old."""
+    assert read({"smoke": label}) == {"smoke": False}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "警報未解除",
+        "警報尚未解除",
+        "警報解除失敗",
+        "無法解除警報",
+        "解除警報",
+        "解除",
+        "警報解除中",
+    ],
+)
+def test_what_is_not_said_to_be_over_ends_nothing(label: str) -> None:
+    assert read({"smoke": label}).get("smoke") is not False
+
+
 @pytest.mark.parametrize("label", ["warming_up", "warm up", "preparation"])
 def test_an_alarm_that_starts_says_nothing_of_fire(label: str) -> None:
     assert read({"gas": label}) == {}
