@@ -11,7 +11,6 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from vigil_cloud.alerts.routes import router as alerts_router
 from vigil_cloud.cases.dossier_routes import router as case_dossiers_router
 from vigil_cloud.cases.photograph_routes import router as case_photographs_router
 from vigil_cloud.cases.port import CaseKinds
@@ -24,6 +23,7 @@ from vigil_cloud.domain.registry import domains
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import gateways, health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.addresses import PlainAddresses
+from vigil_cloud.http.alert_routes import router as alerts_router
 from vigil_cloud.http.body_limit import BodyLimit
 from vigil_cloud.http.compression import Compression
 from vigil_cloud.http.security_headers import SecurityHeaders

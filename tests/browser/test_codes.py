@@ -18,7 +18,8 @@ import pytest
 import vigil_cloud
 import vigil_edge
 import vigil_schemas
-from vigil_cloud.alerts.schema import AlertAction, AlertDelivery, Doubt
+from vigil_cloud.alerts.schema import AlertAction, Doubt
+from vigil_cloud.http.alert_schema import AlertDelivery
 from vigil_cloud.notify.progress import Reason
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState

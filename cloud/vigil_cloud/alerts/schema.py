@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vigil_cloud.notify.progress import Reason
 from vigil_schemas.types import Domain, UtcDatetime
 
 Severity = Literal["critical", "major", "minor", "info"]
@@ -18,11 +17,13 @@ Doubt = Literal["time_quality", "owner_doubtful", "shape_doubtful", "unconfirmed
 Comment = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """Something that the API says."""
+
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class AlertState(_Answer):
+class AlertState(Answer):
     """OPC UA Part 9: each of these is independent of the others."""
 
     active: bool
@@ -32,7 +33,7 @@ class AlertState(_Answer):
     out_of_service: bool
 
 
-class EvidenceFileEntry(_Answer):
+class EvidenceFileEntry(Answer):
     """One file that can be fetched from ``/evidence/{sha256}/{name}``."""
 
     name: str
@@ -42,7 +43,7 @@ class EvidenceFileEntry(_Answer):
     sha256: str
 
 
-class AlertEvidence(_Answer):
+class AlertEvidence(Answer):
     """``waiting``: the event names evidence that the gateway has not delivered yet."""
 
     state: EvidenceState
@@ -50,34 +51,14 @@ class AlertEvidence(_Answer):
     files: list[EvidenceFileEntry]
 
 
-class AlertSubject(_Answer):
+class AlertSubject(Answer):
     """The person whom a check-in alert is about."""
 
     person_key: str
     person_name: str
 
 
-class AlertDelivery(_Answer):
-    """One notification of this alert."""
-
-    channel: str
-    purpose: Literal["raised", "again", "reminder", "escalated", "all-clear", "closed"]
-    """Why it is told."""
-    step: str
-    """Of `again`: what more is known; of `escalated`: which step of the policy."""
-    state: Literal["waiting", "sent", "failed", "skipped"]
-    attempts: int
-    at: UtcDatetime | None
-    """When it was sent, or tried last."""
-    due: UtcDatetime
-    reason: Reason | None
-    """Why it waits longer, or ended otherwise than told; `error` says the same in English."""
-    perhaps_told: bool
-    """A try may have arrived although the service did not say so."""
-    error: str | None
-
-
-class AlertAction(_Answer):
+class AlertAction(Answer):
     """One line of the alert's history; ``account`` is null where a device did it."""
 
     at: UtcDatetime
@@ -99,40 +80,7 @@ class AlertAction(_Answer):
     comment: str
 
 
-class Alert(_Answer):
-    """One alert, as far as the reader may see it."""
-
-    id: str
-    version: int
-    domain: Domain
-    kind: str
-    gateway: str
-    device: str
-    title: str
-    title_zh: str
-    severity: Severity
-    state: AlertState
-    work: Work
-    raised: UtcDatetime
-    """When the cloud raised it."""
-    event_time: UtcDatetime
-    """When it happened, by the device's clock."""
-    cleared: UtcDatetime | None
-    acknowledged_by: str | None
-    acknowledged_at: UtcDatetime | None
-    confirmed_by: str | None
-    confirmed_at: UtcDatetime | None
-    detail: dict[str, Any]
-    """The event's own data; its shape is that of the domain's schema."""
-    evidence: AlertEvidence
-    subject: AlertSubject | None
-    deliveries: list[AlertDelivery]
-    latitude: float | None
-    longitude: float | None
-    history: list[AlertAction]
-
-
-class AlertSummary(_Answer):
+class AlertSummary(Answer):
     """One alert as a list shows it; the whole is at ``/alerts/{id}``."""
 
     id: str
@@ -157,14 +105,14 @@ class AlertSummary(_Answer):
     longitude: float | None
 
 
-class AlertList(_Answer):
+class AlertList(Answer):
     """``next`` is the ``before`` of the following page."""
 
     alerts: list[AlertSummary]
     next: str | None
 
 
-class OpenCounts(_Answer):
+class OpenCounts(Answer):
     """How many alerts wait, shelved ones apart. ``mine``: of those in progress, the reader's."""
 
     new: int = 0
@@ -172,7 +120,7 @@ class OpenCounts(_Answer):
     mine: int = 0
 
 
-class OpenDevice(_Answer):
+class OpenDevice(Answer):
     """A device with open alerts."""
 
     device: str
@@ -184,7 +132,7 @@ class OpenDevice(_Answer):
     longitude: float | None
 
 
-class OpenAlerts(_Answer):
+class OpenAlerts(Answer):
     """All that is open, counted: of all alerts that the reader may see, not of a page."""
 
     total: OpenCounts

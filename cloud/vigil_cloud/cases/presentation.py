@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.presentation import titles
+from vigil_cloud.alerts.titles import titles
 from vigil_cloud.cases import history, lifecycle, sealing
 from vigil_cloud.cases.lifecycle import Standing
 from vigil_cloud.cases.models import (

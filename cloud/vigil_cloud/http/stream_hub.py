@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, listing
 from vigil_cloud.alerts.models import FeedEntry
-from vigil_cloud.alerts.presentation import audit_location_view, summaries
+from vigil_cloud.alerts.titles import audit_location_view
 from vigil_cloud.cases.news import changes
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.database.changes import RIGHTS, number_of
@@ -30,6 +30,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.descriptor import Change
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.domain.rights import may_see
+from vigil_cloud.http.alert_presentation import summaries
 from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader

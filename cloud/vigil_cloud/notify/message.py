@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.presentation import titles
+from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.cipher import Cipher

@@ -1,21 +1,19 @@
-"""From rows to what the API shows, for one reader: the only place that opens sealed names."""
+"""From rows to what the API shows, for one reader."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from sqlalchemy import Row, select
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.listing import DOUBTS
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import (
-    Alert,
     AlertAction,
-    AlertDelivery,
     AlertEvidence,
     AlertState,
     AlertSubject,
@@ -28,15 +26,14 @@ from vigil_cloud.alerts.schema import (
     Work,
 )
 from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.work import HEAVIEST, severity_of, work_of, worse
 from vigil_cloud.evidence.models import EvidenceRow
-from vigil_cloud.identity import looks, person_keys
+from vigil_cloud.http.alert_schema import Alert, AlertDelivery
+from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.persons import NAME_COLUMN
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.notify.models import Channel, Delivery
-
-"""What a person's name is sealed under, in ``alerts`` as in ``persons``."""
 
 
 def present(
@@ -133,68 +130,6 @@ def counted(rows: Sequence[Row[Any]]) -> OpenAlerts:
             found.count += row.number
             found.severity = worse(found.severity, severity)
     return OpenAlerts(total=total, domains=domains, devices=list(devices.values()))
-
-
-def audit_location_view(
-    session: Session,
-    reader: Reader,
-    rows: Iterable[Personal],
-    way: str,
-    now: datetime,
-    *,
-    automatic: bool = False,
-) -> None:
-    """Write down whose whereabouts the reader was shown: one look per person.
-
-    ``automatic``: nobody asked; an open page is told by the stream.
-    """
-    for person_key in sorted({row.person_key for row in rows if row.person_key is not None}):
-        looks.note(
-            session,
-            account=reader.username,
-            action="location.read",
-            subject=way,
-            person_key=person_key,
-            now=now,
-            automatic=automatic,
-        )
-
-
-class Titled(Protocol):
-    """A row with its titles, whole or as a list has it."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def title_zh(self) -> str: ...
-    @property
-    def person_name(self) -> bytes | None: ...
-    @property
-    def person_key(self) -> str | None: ...
-
-
-class Personal(Protocol):
-    """A row that may be about a person."""
-
-    @property
-    def person_key(self) -> str | None: ...
-
-
-def titles(
-    cipher: Cipher, row: Titled, session: Session | None = None
-) -> tuple[str, str, str | None]:
-    """English title, Chinese title, and the person's name, with the name put in.
-
-    The person's key is asked in the session that the row belongs to, or in the one that is
-    given. Raises ``Undecipherable``.
-    """
-    if row.person_name is None or row.person_key is None:
-        return row.title, row.title_zh, None
-    session = session or object_session(row)
-    assert session is not None  # noqa: S101 - rows are shown in the transaction that read them
-    keys = person_keys.of(session, cipher, row.person_key)
-    name = keys.open(NAME_COLUMN, row.person_name)
-    return row.title.replace("{person}", name), row.title_zh.replace("{person}", name), name
 
 
 def _work(row: AlertRow | Row[Any]) -> Work:

@@ -12,15 +12,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import listing
 from vigil_cloud.alerts.listing import Cursor, Wanted
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.presentation import (
-    Personal,
-    audit_location_view,
-    counted,
-    present,
-    summaries,
-)
 from vigil_cloud.alerts.schema import (
-    Alert,
     AlertComment,
     AlertList,
     BeforeCursor,
@@ -30,8 +22,11 @@ from vigil_cloud.alerts.schema import (
     Work,
 )
 from vigil_cloud.alerts.service import Action, act, find
+from vigil_cloud.alerts.titles import Personal, audit_location_view
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
+from vigil_cloud.http.alert_presentation import counted, present, summaries
+from vigil_cloud.http.alert_schema import Alert
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden

@@ -1,0 +1,70 @@
+"""The whole of one alert, as the API says it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from vigil_cloud.alerts.schema import (
+    AlertAction,
+    AlertEvidence,
+    AlertState,
+    AlertSubject,
+    Answer,
+    Severity,
+    Work,
+)
+from vigil_cloud.notify.progress import Reason
+from vigil_schemas.types import Domain, UtcDatetime
+
+
+class AlertDelivery(Answer):
+    """One notification of this alert."""
+
+    channel: str
+    purpose: Literal["raised", "again", "reminder", "escalated", "all-clear", "closed"]
+    """Why it is told."""
+    step: str
+    """Of `again`: what more is known; of `escalated`: which step of the policy."""
+    state: Literal["waiting", "sent", "failed", "skipped"]
+    attempts: int
+    at: UtcDatetime | None
+    """When it was sent, or tried last."""
+    due: UtcDatetime
+    reason: Reason | None
+    """Why it waits longer, or ended otherwise than told; `error` says the same in English."""
+    perhaps_told: bool
+    """A try may have arrived although the service did not say so."""
+    error: str | None
+
+
+class Alert(Answer):
+    """One alert, as far as the reader may see it."""
+
+    id: str
+    version: int
+    domain: Domain
+    kind: str
+    gateway: str
+    device: str
+    title: str
+    title_zh: str
+    severity: Severity
+    state: AlertState
+    work: Work
+    raised: UtcDatetime
+    """When the cloud raised it."""
+    event_time: UtcDatetime
+    """When it happened, by the device's clock."""
+    cleared: UtcDatetime | None
+    acknowledged_by: str | None
+    acknowledged_at: UtcDatetime | None
+    confirmed_by: str | None
+    confirmed_at: UtcDatetime | None
+    detail: dict[str, Any]
+    """The event's own data; its shape is that of the domain's schema."""
+    evidence: AlertEvidence
+    subject: AlertSubject | None
+    deliveries: list[AlertDelivery]
+    latitude: float | None
+    longitude: float | None
+    history: list[AlertAction]
