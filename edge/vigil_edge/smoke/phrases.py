@@ -29,8 +29,8 @@ _ENDED_ZH: Final = re.compile(
     r"(?:火災|火灾|煙霧|烟雾|偵煙|侦烟|偵熱|侦热|住警器|瓦斯|一氧化碳)?"
     r"(?:警報|警报|報警|报警|告警|火警)(?:已經|已经|已)?(?:解除|排除|消除)"
 )
-"""「警報解除」: the alarm is over, said whole. What holds another word (未, 無法, 失敗) is not that;
-「解除警報」 is what the button is called that silences it, and 「解除」 alone a panel's disarmed."""
+"""「警報解除」: the alarm is over, said whole. What holds another word (未, 無法) is not that;
+「解除警報」 is what the button that silences it is called, 「解除」 alone a panel's disarmed."""
 KIND_WORDS: Final = word_set("smoke smoky fire flame co monoxide heat overheat gas leak")
 FIRE: Final = (
     word_set(

@@ -67,7 +67,6 @@ def test_an_alarm_that_is_said_to_be_released_is_over(label: str) -> None:
         "無法解除警報",
         "解除警報",
         "解除",
-        "警報解除中",
     ],
 )
 def test_what_is_not_said_to_be_over_ends_nothing(label: str) -> None:

@@ -7,6 +7,7 @@ OpenCV could read such a stream, but it hides the parts' headers, and with them
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -15,6 +16,8 @@ import httpx
 from vigil_edge.noise.pictures.frame import MAX_FRAME_BYTES, Frame, as_jpeg
 
 TIMEOUT_S: Final = 5.0
+FRAME_S: Final = 15.0
+"""A camera that sends a byte now and then never falls silent: so long it may take for a frame."""
 MAX_HEADER_BYTES: Final = 8192
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 
@@ -82,8 +85,13 @@ class MjpegStream:
             if not kind.lower().startswith("multipart/") or boundary is None:
                 raise ValueError(f"content type {kind!r} is no MJPEG stream")
             parser = MultipartParser(boundary[1].strip())
+            begun = time.monotonic()
             for payload in response.iter_raw():
-                yield from parser.feed(payload)
+                for frame in parser.feed(payload):
+                    begun = time.monotonic()
+                    yield frame
+                if time.monotonic() - begun > FRAME_S:
+                    raise ValueError(f"no whole frame for {FRAME_S:g} s, though bytes come")
 
 
 def _blank_line(buffer: bytearray, start: int) -> tuple[int, int]:

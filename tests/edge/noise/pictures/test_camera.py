@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -22,7 +25,7 @@ from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import mjpeg_camera, part, picture
 from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.pictures.frame import MAX_FRAME_BYTES, Frame
-from vigil_edge.noise.pictures.mjpeg import MAX_HEADER_BYTES, MultipartParser
+from vigil_edge.noise.pictures.mjpeg import MAX_HEADER_BYTES, MjpegStream, MultipartParser
 from vigil_edge.noise.pictures.settings import CameraSettings
 
 SMALL = b"\xff\xd8" + bytes(range(1, 200)) + b"\r\n\r\n--fram\n\n" + b"\xff\xd9"
@@ -205,3 +208,35 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(servers.DEADLINE_S):
         while not condition():  # noqa: ASYNC110 - set by the camera's thread
             await asyncio.sleep(0.02)
+
+
+def test_a_camera_that_never_ends_a_frame_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vigil_edge.noise.pictures.mjpeg.FRAME_S", 0.2)
+    left = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(b"--b\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8")
+                while not left.wait(0.02):
+                    self.wfile.write(b".")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        stream = MjpegStream(f"http://127.0.0.1:{server.server_address[1]}/")
+        with pytest.raises(ValueError, match="no whole frame"):
+            list(stream.frames(lambda: True))
+    finally:
+        left.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
