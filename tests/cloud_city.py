@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from servers import eventually
 from vigil_cloud.app import create_app, handlers
@@ -199,6 +198,7 @@ class City:
         gateway: str = GATEWAY,
         key: Ed25519PrivateKey = KEY,
         also: Sequence[str] = (),
+        **fields: Any,
     ) -> None:
         devices = [
             DeviceDescription(
@@ -214,13 +214,16 @@ class City:
         ]
         devices += [DeviceDescription(device=name, domain="smoke", driver="test") for name in also]
         self.send(
-            GatewayBirth(
-                session=1,
-                started=self.time,
-                software="test",
-                epoch="00000000",
-                public_key=key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex(),
-                devices=devices if gateway == GATEWAY else [],
+            GatewayBirth.model_validate(
+                {
+                    "session": 1,
+                    "started": self.time,
+                    "software": "test",
+                    "epoch": "00000000",
+                    "public_key": key.public_key().public_bytes_raw().hex(),
+                    "devices": devices if gateway == GATEWAY else [],
+                    **fields,
+                }
             ),
             gateway,
             gateway,

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import importlib.metadata
+import json
 import os
 import secrets
 import signal
@@ -14,19 +15,25 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import ClassVar, Final
 
 import structlog
+from pydantic import ValidationError
 
 from vigil_edge.backoff import Backoff
 from vigil_edge.clock import Clock
 from vigil_edge.configuration.gateway_file import Config, DeviceSection
-from vigil_edge.delivery.control import Control
+from vigil_edge.configuration.lock import LOCK
+from vigil_edge.delivery.control import Asked, CommandRefused, Control
 from vigil_edge.delivery.feedback import Feedback
-from vigil_edge.delivery.outbox import Limits, Outbox, OutboxFailed
+from vigil_edge.delivery.outbox import AGENT, Limits, Outbox, OutboxFailed
+from vigil_edge.delivery.outgoing import Outgoing
 from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
+from vigil_edge.device.configuring import ActiveConfiguration
+from vigil_edge.device.fleet import Fleet
 from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.reporter import Reporter
 from vigil_edge.device.room import DeviceRoom
@@ -35,9 +42,18 @@ from vigil_edge.device.supervisor import Supervisor
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.evidence.queue import KEY_NAME, EvidenceQueue, load_key, public_hex
 from vigil_edge.evidence.upload import Uploader
-from vigil_schemas.control import Receipt
+from vigil_schemas.commands import (
+    COMMANDS,
+    OF_THE_GATEWAY,
+    CommandArguments,
+    ReportHealth,
+    ResendBirth,
+    RestartSource,
+)
+from vigil_schemas.control import AnyConfiguration, Command, Configuration, Receipt
 from vigil_schemas.errors import VigilError
-from vigil_schemas.gateway import DeviceDescription, GatewayBirth
+from vigil_schemas.gateway import ConfigurationReport, DeviceDescription, GatewayBirth
+from vigil_schemas.types import Lane
 
 PIPELINES_STOP_S: Final = 4.0
 SHUTDOWN_S: Final = 9.5
@@ -46,6 +62,9 @@ SHUTDOWN_S: Final = 9.5
 _log = structlog.get_logger("agent")
 
 
+_CONFIGURATION_01: Final = "configuration"
+"""Under this key 0.1 kept the cloud's configuration in the outbox."""
+_OF_THE_GATEWAY: Final = frozenset(each.ACTION for each in OF_THE_GATEWAY)
 _STEADY_S: Final = 300.0
 """A part of the agent that ran this long is started anew after a short pause."""
 _LASTING: Final = frozenset(
@@ -65,49 +84,73 @@ class DataDirUnusable(VigilError):
         """Whether waiting is of no use; a disk may still be mounted, or have room again."""
 
 
-def run(config: Config, domains: Sequence[EdgeDomain]) -> int:
-    """Until SIGTERM or SIGINT; then stop cleanly within ten seconds."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an agent is started with: its file, what that says, and the domains it knows."""
+
+    file: Path
+    config: Config
+    domains: Sequence[EdgeDomain]
+
+
+def run(given: Given) -> int:
+    """Until SIGTERM or SIGINT, then stop within ten seconds; SIGHUP reads the file again."""
     status = [1]
 
     async def main() -> None:
-        stop = asyncio.Event()
+        signals = Signals(asyncio.Event(), asyncio.Event())
 
         def ask_to_stop() -> None:
-            if not stop.is_set():
-                stop.set()
+            if not signals.stop.is_set():
+                signals.stop.set()
                 watchdog = threading.Timer(SHUTDOWN_S, lambda: os._exit(status[0]))
                 watchdog.daemon = True
                 watchdog.start()
 
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, ask_to_stop)
-        await serve(config, domains, stop)
+            loop.add_signal_handler(number, ask_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, signals.reload.set)
+        await serve(given, signals)
         status[0] = 0
 
     asyncio.run(main())
     return status[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the agent is told from outside."""
+
+    stop: asyncio.Event
+    reload: asyncio.Event
+
+
 async def serve(
-    config: Config,
-    domains: Sequence[EdgeDomain],
-    stop: asyncio.Event,
-    *,
-    clock: Clock | None = None,
-    rng: Random | None = None,
+    given: Given, signals: Signals, *, clock: Clock | None = None, rng: Random | None = None
 ) -> None:
-    """Run the agent until ``stop`` is set. Raises ``DataDirUnusable`` where it never can."""
+    """Run the agent until it is to stop. Raises ``DataDirUnusable`` where it never can."""
     clock = clock or Clock()
     async with contextlib.AsyncExitStack() as opened:
-        agent = await _ready(config, domains, stop, clock, rng or SystemRandom(), opened)
+        agent = await _ready(given, signals.stop, clock, rng or SystemRandom(), opened)
         if agent is not None:
-            await agent.run(stop)
+            reloading = asyncio.create_task(_reload(agent, signals.reload))
+            try:
+                await agent.run(signals.stop)
+            finally:
+                reloading.cancel()
     _log.info("stopped")
 
 
+async def _reload(agent: Agent, asked: asyncio.Event) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        agent.reload()
+
+
 async def _ready(
-    config: Config,
-    domains: Sequence[EdgeDomain],
+    given: Given,
     stop: asyncio.Event,
     clock: Clock,
     rng: Random,
@@ -118,10 +161,10 @@ async def _ready(
     while not stop.is_set():
         try:
             async with contextlib.AsyncExitStack() as opening:
-                opening.enter_context(_alone_in(config.gateway.data_dir))
-                outbox = await _outbox(config, clock)
+                opening.enter_context(_alone_in(given.config.gateway.data_dir))
+                outbox = await _outbox(given.config, clock)
                 opening.push_async_callback(outbox.close)
-                agent = Agent(config, domains, outbox, clock, rng)
+                agent = Agent(given, outbox, clock, rng)
                 opened.push_async_exit(opening.pop_all())
                 return agent
         except (DataDirUnusable, OutboxFailed, OSError) as error:
@@ -150,21 +193,15 @@ async def _outbox(config: Config, clock: Clock) -> Outbox:
 class Agent:
     """All parts, wired; ``run`` starts and stops them."""
 
-    def __init__(
-        self,
-        config: Config,
-        domains: Sequence[EdgeDomain],
-        outbox: Outbox,
-        clock: Clock,
-        rng: Random,
-    ) -> None:
-        self._domains = {domain.key: domain for domain in domains}
+    def __init__(self, given: Given, outbox: Outbox, clock: Clock, rng: Random) -> None:
+        config = given.config
         self.config = config
         self.outbox = outbox
         self.clock = clock
         self.rng = rng
         self.counters: Counter[str] = Counter()
         self.started = clock.now()
+        self._domains = {domain.key: domain for domain in given.domains}
         folder = config.gateway.data_dir
         self.evidence = EvidenceQueue(
             folder / "evidence",
@@ -174,33 +211,47 @@ class Agent:
         )
         self.feedback = Feedback(clock.now, clock.monotonic)
         self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters, self.feedback)
-        self.devices = [entry for section in config.sections for entry in section.describe()]
-        self.supervisors = [self._supervisor(section) for section in config.sections]
-        control = Control(outbox, clock, self._supervisors_by_device(), self.reporter)
-        control.restore()
-        self.uplink = Uplink(
-            config.cloud,
-            config.gateway.id,
-            outbox,
-            config.outbox.window,
-            UplinkCallbacks(
-                birth=self._birth,
-                command=control.command,
-                configuration=control.configuration,
-                count=self._count,
-                now=clock.now,
-                monotonic=clock.monotonic,
-                quality=lambda: clock.quality,
-                feedback=self.feedback,
-                new_id=_new_id,
-            ),
-            rng,
-        )
-        control.say_birth = self.uplink.say_birth
+        self.fleet = Fleet(self._build, self._record, self._supervise, self._keep)
+        self.reporter.records = lambda: self.fleet.records
+        self.control = Control(config.gateway.id, outbox, clock, self._perform, self._count)
+        self.control.clock_offset_s = lambda: self.feedback.clock_offset_s
+        self.configuration = ActiveConfiguration(given.file, config, given.domains)
+        self._configurations: asyncio.Queue[AnyConfiguration | None] = asyncio.Queue()
+        self._descriptions = 0
+        self.uplink = self._uplink()
+        self._configure(outbox)
         self.reporter.resent = lambda: self.uplink.lanes.resent
         outbox.on_replaced = self._outbox_replaced
         if outbox.replaced is not None:
             self._outbox_replaced(outbox.replaced)
+
+    def _uplink(self) -> Uplink:
+        callbacks = UplinkCallbacks(
+            birth=self._birth,
+            command=self.control.take,
+            configuration=self._configurations.put_nowait,
+            count=self._count,
+            now=self.clock.now,
+            monotonic=self.clock.monotonic,
+            quality=lambda: self.clock.quality,
+            feedback=self.feedback,
+            new_id=_new_id,
+        )
+        config = self.config
+        return Uplink(
+            config.cloud, config.gateway.id, self.outbox, config.outbox.window, callbacks, self.rng
+        )
+
+    def _configure(self, outbox: Outbox) -> None:
+        """What was in force before the restart, before the first pipeline starts."""
+        active = self.configuration
+        active.start(outbox.state(AGENT, _CONFIGURATION_01))
+        active.changed = self._changed
+        active.answer = self.control.tell
+        active.report = self._report_configuration
+        self._changed()
+
+    # -- what happens
 
     def _outbox_replaced(self, aside: Path) -> None:
         self._count("outbox-replaced")
@@ -213,40 +264,108 @@ class Agent:
     def _count(self, counter: str) -> None:
         self.counters[counter] += 1
 
-    def _supervisor(self, section: DeviceSection) -> Supervisor:
-        device = section.settings.device
-        record = SourceRecord(device, self.clock.now, self.reporter.changed)
-        self.reporter.records.append(record)
+    def reload(self) -> None:
+        """Read ``gateway.toml`` again, soon."""
+        self._configurations.put_nowait(None)
+
+    def _changed(self) -> tuple[str, str]:
+        """Become what the configuration says now."""
+        active = self.configuration
+        before = self.fleet.devices
+        touched = self.fleet.apply(active.config.sections)
+        if touched:
+            _log.info("configured", devices=touched)
+        self.reporter.set_interval(active.health_interval_s)
+        answer = self.fleet.pause(active.paused)
+        if self.fleet.devices != before:
+            self._describe()
+        return answer
+
+    def _describe(self) -> None:
+        self._descriptions += 1
+        if self.uplink.connected:
+            self.uplink.say_birth()
+
+    def _found(self, devices: Sequence[DeviceDescription]) -> None:
+        """Devices that no section describes are born with the others from now on."""
+        if self.fleet.found(devices):
+            self._describe()
+
+    # -- a pipeline
+
+    def _record(self, device: str) -> SourceRecord:
+        return SourceRecord(device, self.clock.now, self.reporter.changed)
+
+    def _supervise(self, build: Callable[[], Pipeline], record: SourceRecord) -> Supervisor:
+        return Supervisor(build, record, Backoff(self.rng), self.clock.monotonic)
+
+    def _build(self, section: DeviceSection, record: SourceRecord) -> Pipeline:
         room = DeviceRoom(
             self.config.gateway.id,
-            self.config.gateway.data_dir / "devices" / device,
+            self.config.gateway.data_dir / "devices" / record.device,
             self.clock,
             self.outbox,
             self.evidence,
             record,
             self._found,
         )
+        return self._domains[section.domain.key].build(section.settings, room)
 
-        def build() -> Pipeline:
-            return self._domains[section.domain.key].build(section.settings, room)
+    # -- what the cloud asks
 
-        return Supervisor(build, record, Backoff(self.rng), self.clock.monotonic)
+    async def _perform(self, asked: Asked) -> str:
+        """Raises ``CommandRefused``."""
+        if asked.action in _OF_THE_GATEWAY:
+            return await self._of_the_gateway(asked)
+        found = self.fleet.by_device().get(asked.device or "")
+        if found is None:
+            known = asked.action in COMMANDS or asked.device is not None
+            code = "unknown-device" if known else "unsupported"
+            raise CommandRefused(code, f"this gateway has no device {asked.device}")
+        section, supervisor = found
+        if asked.action == RestartSource.ACTION:
+            _arguments(RestartSource, asked)
+            supervisor.restart()
+            return ""
+        taken = {each.ACTION: each for each in self._domains[section.domain.key].commands}
+        model = taken.get(asked.action)
+        if model is None:
+            known_ones = ", ".join(sorted({RestartSource.ACTION, *taken}))
+            message = f"{asked.device} does not take {asked.action}; it takes {known_ones}"
+            raise CommandRefused("unsupported", message)
+        return await supervisor.command(asked.device or "", _arguments(model, asked))
 
-    def _found(self, devices: Sequence[DeviceDescription]) -> None:
-        """Devices that no section describes are born with the others from now on."""
-        known = {entry.device for entry in self.devices}
-        new = [entry for entry in devices if entry.device not in known]
-        if new:
-            self.devices += new
-            if self.uplink.connected:
-                self.uplink.say_birth()
+    async def _of_the_gateway(self, asked: Asked) -> str:
+        _arguments(COMMANDS[asked.action], asked)
+        if asked.action == ReportHealth.ACTION:
+            self.reporter.report_now()
+        elif asked.action == ResendBirth.ACTION:
+            self.uplink.say_birth()
+        else:
+            mistakes = await self.configuration.reload()
+            if mistakes:
+                said = "; ".join(f"line {each.line}: {each.message}" for each in mistakes)
+                raise CommandRefused("bad-configuration", said)
+        return ""
 
-    def _supervisors_by_device(self) -> dict[str, Supervisor]:
-        found: dict[str, Supervisor] = {}
-        for section, supervisor in zip(self.config.sections, self.supervisors, strict=True):
-            found |= {entry.device: supervisor for entry in section.describe()}
-            found[section.settings.device] = supervisor
-        return found
+    async def _follow_configurations(self) -> None:
+        """The cloud's, and SIGHUPs, one after the other."""
+        await self.configuration.say()
+        while True:
+            configuration = await self._configurations.get()
+            if configuration is None:
+                await self.configuration.reload()
+            else:
+                await self.configuration.take(configuration)
+
+    async def _report_configuration(self, report: ConfigurationReport) -> None:
+        now, gateway = self.clock.now(), self.config.gateway.id
+        outgoing = Outgoing(Lane.EVENT, ConfigurationReport.TYPE, gateway, now, report)
+        try:
+            await self.outbox.accept(AGENT, [outgoing], None, self.clock.quality)
+        except VigilError as error:
+            self._count(f"configuration-{error.code}")
+            _log.warning("the configuration could not be reported", error=str(error))
 
     def _birth(self, session: int) -> GatewayBirth:
         return GatewayBirth(
@@ -255,8 +374,9 @@ class Agent:
             software=f"vigil-edge {importlib.metadata.version('vigil-city')}",
             epoch=self.outbox.epoch,
             public_key=public_hex(self.evidence.key),
-            devices=self.devices,
-            accepts=[Receipt.TYPE],
+            devices=self.fleet.devices,
+            description=self._descriptions,
+            accepts=[Receipt.TYPE, Command.TYPE, Configuration.TYPE],
         )
 
     def _uploader(self) -> Uploader | None:
@@ -279,9 +399,11 @@ class Agent:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop``; pipelines end first, so that what they still hand over is kept."""
-        _log.info("started", gateway=self.config.gateway.id, devices=len(self.devices))
+        _log.info("started", gateway=self.config.gateway.id, devices=len(self.fleet.devices))
         services: dict[str, Callable[[], Awaitable[None]]] = {
             "uplink": self.uplink.run,
+            "control": self.control.run,
+            "configuration": self._follow_configurations,
             "health": self.reporter.run,
             "changes": self.reporter.send_changes,
             "clock": self.reporter.watch_clock,
@@ -290,10 +412,7 @@ class Agent:
         if uploader is not None:
             services["evidence"] = uploader.run
         kept = [asyncio.create_task(self._keep(*service)) for service in services.items()]
-        pipelines = [
-            asyncio.create_task(self._keep("supervisor", supervisor.run))
-            for supervisor in self.supervisors
-        ]
+        pipelines = [asyncio.create_task(self.fleet.run())]
         try:
             await stop.wait()
         finally:
@@ -307,12 +426,22 @@ class Agent:
             began = self.clock.monotonic()
             try:
                 await service()
-            except Exception:
+            except Exception:  # a mistake in one part must not end the others
                 self._count(f"{name}-crashed")
                 _log.exception("a part of the agent crashed", part=name)
             if self.clock.monotonic() - began >= _STEADY_S:
                 backoff.reset()
             await asyncio.sleep(backoff.next())
+
+
+def _arguments(model: type[CommandArguments], asked: Asked) -> CommandArguments:
+    try:
+        # As JSON: there, strict lets a text be a time.
+        return model.model_validate_json(json.dumps(dict(asked.arguments)), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CommandRefused("wrong-arguments", f"{where}: {first['msg']}") from error
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
@@ -327,7 +456,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: two agents in one outbox would number the same messages twice."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock = (folder / LOCK).open("a+")
     except OSError as error:
         lasting = error.errno in _LASTING
         raise DataDirUnusable(f"{folder}: {error.strerror}", lasting=lasting) from error
@@ -337,6 +466,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
         except OSError as error:
             message = f"another vigil-edge runs in {folder}"
             raise DataDirUnusable(message, lasting=True) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))  # for whoever wants to tell the agent something
+        lock.flush()
         yield
 
 

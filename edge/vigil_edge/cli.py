@@ -10,12 +10,15 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from vigil_edge.configuration.desired import keep, recall
 from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
+from vigil_edge.configuration.lock import holder
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.registry import DOMAINS
 from vigil_schemas.errors import VigilError
@@ -69,6 +72,7 @@ def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.Argumen
     status = commands.add_parser("status", help="the newest health report of the agent that runs")
     status.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
     status.set_defaults(run=_status)
+    _config_commands(commands)
     for domain in domains:
         if domain.add_commands is None:
             continue
@@ -79,13 +83,41 @@ def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.Argumen
     return parser
 
 
+def _config_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    config = commands.add_parser("config", help="what the cloud set otherwise than the file")
+    actions = config.add_subparsers(required=True, metavar="ACTION")
+    for word, about, run in (
+        ("show", "print the cloud's newest configuration as the gateway keeps it", _config_show),
+        ("reset", "drop it: the file alone counts, until a newer one comes", _config_reset),
+    ):
+        action = actions.add_parser(word, help=about)
+        action.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
+        action.set_defaults(run=run)
+
+
+def _config_show(args: argparse.Namespace) -> int:
+    desired = recall(load(args.config, args.domains).gateway.data_dir)
+    print(desired.model_dump_json(exclude_none=True))
+    return 0
+
+
+def _config_reset(args: argparse.Namespace) -> int:
+    folder = load(args.config, args.domains).gateway.data_dir
+    keep(folder, recall(folder).reset())
+    agent = holder(folder)
+    if agent is not None:
+        os.kill(agent, signal.SIGHUP)
+    print(json.dumps({"dropped": True, "agent": "told" if agent is not None else "not running"}))
+    return 0
+
+
 def _run(args: argparse.Namespace) -> int:
-    from vigil_edge.agent import run  # not needed by `check` and the file tools
+    from vigil_edge.agent import Given, run  # not needed by `check` and the file tools
     from vigil_edge.log import configure
 
     config = load(args.config, args.domains)
     configure(args.log_format, args.log_level)
-    return run(config, args.domains)
+    return run(Given(args.config, config, args.domains))
 
 
 def _check(args: argparse.Namespace) -> int:

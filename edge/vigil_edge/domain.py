@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from vigil_edge.device.seam import Pipeline, Room
+from vigil_schemas.commands import CommandArguments
+from vigil_schemas.contract import DomainContract
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.types import Domain, Model
+from vigil_schemas.types import Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EdgeDomain:
     """One domain on a gateway. Told apart by identity."""
 
-    key: Domain
-    """The same word as in the contract: ``[[key]]`` in ``gateway.toml``, ``vigil-edge key``."""
+    contract: DomainContract
+    """What its pipelines send and take."""
     title: str
     title_zh: str
     settings: Callable[[], Any]
@@ -33,11 +35,22 @@ class EdgeDomain:
     """The devices behind one section, given its settings."""
     build: Callable[[Any, Room], Pipeline]
     """The pipeline of one section, given its settings."""
-    events: tuple[type[Model], ...]
-    """What its pipelines put into the alarm and event lanes, as now sent."""
+    adjustable: tuple[str, ...] = ()
+    """Keys of a section that may be changed from the cloud, beside names and position: thresholds
+    and intervals, never an address or a file. ``signal.*.high``: of each ``[[key.signal]]``."""
     tools: str = ""
     """What ``vigil-edge key`` is for; empty where there is no such command."""
     add_commands: Callable[[argparse.ArgumentParser], None] | None = None
     """The words after ``vigil-edge key``."""
     evidence: bool = False
     """Whether its pipelines seal evidence, which needs an address to be uploaded to."""
+
+    @property
+    def key(self) -> Domain:
+        """The domain's word: ``[[key]]`` in ``gateway.toml``, ``vigil-edge key``."""
+        return self.contract.name
+
+    @property
+    def commands(self) -> tuple[type[CommandArguments], ...]:
+        """What its pipelines take, beside ``restart_source``."""
+        return self.contract.commands

@@ -201,6 +201,12 @@ class MqttSession:
             raise found
         return found
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """With QoS 1. Raises ``MqttLost`` where there is no connection."""
+        sent = self._client.publish(topic, payload, qos=1)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise MqttLost(f"connection ended: {sent.rc.name}")
+
     def acknowledge(self, message: Message) -> None:
         """Only now does the broker forget it."""
         self._client.ack(message.mid, message.qos)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from vigil_schemas.contract import OBSERVATION_TYPES, PAYLOADS, contracts, type_of
-from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
+from vigil_schemas.control import (
+    Command,
+    CommandV1,
+    Configuration,
+    ConfigurationV1,
+    Receipt,
+    ReceiptV1,
+)
 from vigil_schemas.gateway import (
     CommandResult,
+    ConfigurationReport,
     DeviceHealth,
     GatewayBirth,
     GatewayDeath,
@@ -22,13 +30,18 @@ def channels_of() -> dict[str, tuple[str, bool, list[str]]]:
     """Channel: what it is for, whether gateways send on it, and which event types it carries."""
     alarms = [type_of(model) for one in contracts() for model in one.alarms]
     events = [type_of(model) for one in contracts() for model in one.events]
-    commands = [type_of(model) for one in contracts() for model in one.commands]
     return {
         Lane.ALARM.value: ("Alarms that call for help at once", True, alarms),
         Lane.EVENT.value: (
             "Things that happened, each told once",
             True,
-            [*events, DeviceHealth.TYPE, ObservationLoss.TYPE, CommandResult.TYPE],
+            [
+                *events,
+                DeviceHealth.TYPE,
+                ObservationLoss.TYPE,
+                CommandResult.TYPE,
+                ConfigurationReport.TYPE,
+            ],
         ),
         Lane.OBSERVATION.value: (
             "Readings in packs, and the gateway's own health",
@@ -41,8 +54,12 @@ def channels_of() -> dict[str, tuple[str, bool, list[str]]]:
             [GatewayBirth.TYPE, GatewayDeath.TYPE],
         ),
         RECEIPT: ("What the cloud has stored for good", False, [Receipt.TYPE, ReceiptV1.TYPE]),
-        COMMAND: ("Something to do once", False, [Command.TYPE, *commands]),
-        CONFIG: ("Settings changed from afar (retained)", False, [Configuration.TYPE]),
+        COMMAND: ("Something to do once", False, [CommandV1.TYPE, Command.TYPE]),
+        CONFIG: (
+            "Settings changed from afar (retained)",
+            False,
+            [ConfigurationV1.TYPE, Configuration.TYPE],
+        ),
     }
 
 

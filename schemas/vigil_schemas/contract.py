@@ -12,9 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from vigil_schemas.control import Command, Configuration, Receipt, ReceiptV1
+from vigil_schemas.commands import COMMANDS, CommandArguments
+from vigil_schemas.control import (
+    Command,
+    CommandV1,
+    Configuration,
+    ConfigurationV1,
+    Receipt,
+    ReceiptV1,
+)
 from vigil_schemas.gateway import (
     CommandResult,
+    ConfigurationReport,
     DeviceHealth,
     GatewayBirth,
     GatewayDeath,
@@ -26,7 +35,7 @@ from vigil_schemas.types import Domain, Model
 RESERVED: Final = frozenset({"cloud", "command", "config", "device", "gateway", "platform"})
 """Words that are no domain's: the platform's own event types and alerts use them."""
 _NAME: Final = re.compile(get_args(Domain)[1].metadata[0].pattern)
-_DOWNWARD: Final = (Receipt, ReceiptV1, Command, Configuration)
+_DOWNWARD: Final = (Receipt, ReceiptV1, Command, CommandV1, Configuration, ConfigurationV1)
 
 PAYLOADS: Final[dict[str, type[Model]]] = {
     model.TYPE: model
@@ -37,6 +46,7 @@ PAYLOADS: Final[dict[str, type[Model]]] = {
         DeviceHealth,
         ObservationLoss,
         CommandResult,
+        ConfigurationReport,
         *_DOWNWARD,
     )
 }
@@ -45,7 +55,7 @@ PAYLOADS: Final[dict[str, type[Model]]] = {
 OBSERVATION_TYPES: Final[dict[str, Domain]] = {}
 """The domain of each type of observations whose domain is registered."""
 
-DOWNWARD: Final[set[str]] = {model.TYPE for model in _DOWNWARD}
+DOWNWARD: Final[frozenset[str]] = frozenset(model.TYPE for model in _DOWNWARD)
 """Types that only the cloud sends."""
 
 
@@ -64,8 +74,8 @@ class DomainContract:
     """Those of them that may come on the alarm lane."""
     accepted: tuple[type[Model], ...] = ()
     """Older versions of them, which are still taken."""
-    commands: tuple[type[Model], ...] = ()
-    """What the cloud may send to this domain's devices."""
+    commands: tuple[type[CommandArguments], ...] = ()
+    """What its devices may be asked for; an action may be that of several domains."""
 
 
 def type_of(model: type[Model]) -> str:
@@ -100,24 +110,25 @@ def register(contract: DomainContract) -> None:
         raise BadContract(f"{contract.name!r} cannot be a domain's name")
     if not set(contract.alarms) <= set(contract.events):
         raise BadContract(f"{contract.name}: alarms that are not among its events")
-    models = (*contract.events, *contract.accepted, *contract.commands)
+    models = (*contract.events, *contract.accepted)
     for name in (names := [type_of(model) for model in models]):
         if not name.startswith(f"city.vigil.{contract.name}."):
             raise BadContract(f"{name} does not begin with city.vigil.{contract.name}.")
         if names.count(name) > 1 or name == observation_type(contract.name):
             raise BadContract(f"{name} stands for two things")
+    for command in contract.commands:
+        if COMMANDS.setdefault(command.ACTION, command) is not command:
+            raise BadContract(f"{contract.name}: the action {command.ACTION} has other arguments")
     _contracts[contract.name] = contract
     PAYLOADS.update(zip(names, models, strict=True))
-    DOWNWARD.update(type_of(model) for model in contract.commands)
     OBSERVATION_TYPES[observation_type(contract.name)] = contract.name
 
 
 def forget(contract: DomainContract) -> None:
     """Take it away again: a test's domain ends with its test."""
     del _contracts[contract.name], OBSERVATION_TYPES[observation_type(contract.name)]
-    for model in (*contract.events, *contract.accepted, *contract.commands):
+    for model in (*contract.events, *contract.accepted):
         del PAYLOADS[type_of(model)]
-        DOWNWARD.discard(type_of(model))
 
 
 @contextmanager

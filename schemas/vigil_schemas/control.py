@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from vigil_schemas.types import Count, DeviceId, Model, Ordinal, UtcDatetime
+from vigil_schemas.types import LARGEST_INTEGER, Count, DeviceId, Model, Ordinal, UtcDatetime
+
+CommandId = Annotated[str, Field(min_length=8, max_length=64)]
+Action = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+"""What a command asks for: ``sample_now``."""
 
 
 class RefusalReason(Model):
@@ -64,27 +68,83 @@ class ReceiptV1(Model):
 AnyReceipt = Receipt | ReceiptV1
 
 
-class Command(Model):
-    """``city.vigil.command.v1``: something to do once."""
+class CommandV1(Model):
+    """``city.vigil.command.v1``: something to do once; for gateways that know no version 2."""
 
     TYPE: ClassVar[str] = "city.vigil.command.v1"
 
-    command_id: Annotated[str, Field(min_length=8, max_length=64)]
+    command_id: CommandId
     action: Literal["report_health", "restart_source", "resend_birth"]
     device: DeviceId | None = None
 
     @model_validator(mode="after")
-    def _device_named(self) -> Command:
+    def _device_named(self) -> CommandV1:
         if self.action == "restart_source" and self.device is None:
             raise ValueError("restart_source needs a device")
         return self
 
 
-class Configuration(Model):
-    """``city.vigil.config.v1``, retained: settings that the cloud may change from afar."""
+class Command(Model):
+    """``city.vigil.command.v2``: something to do once, before ``expires``, and to be answered.
+
+    The action is any word: a gateway answers ``unsupported`` to one that nothing there takes.
+    ``vigil_schemas.commands`` holds the arguments of each that is known.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.command.v2"
+
+    command_id: CommandId
+    action: Action
+    device: DeviceId | None = None
+    """None: for the gateway itself."""
+    arguments: dict[Annotated[str, Field(max_length=60)], JsonValue] = Field(
+        default_factory=dict, max_length=20
+    )
+    expires: UtcDatetime
+    """By the cloud's clock; not begun after this."""
+
+
+class ConfigurationV1(Model):
+    """``city.vigil.config.v1``, retained; for gateways that know no version 2."""
 
     TYPE: ClassVar[str] = "city.vigil.config.v1"
 
     revision: Ordinal
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     paused_devices: list[DeviceId] = Field(default_factory=list)
+
+
+Setting = (
+    bool
+    | Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
+    | float
+    | Annotated[str, Field(max_length=400)]
+    | Annotated[list[float], Field(max_length=16)]
+)
+"""The value of one key, as ``gateway.toml`` would write it."""
+SettingKey = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,47}(\.[A-Za-z0-9_]{1,48}){0,3}$")
+]
+"""``threshold_db``; ``signal.pH.high`` is the key ``high`` of the ``[[signal]]`` named ``pH``."""
+
+
+class Configuration(Model):
+    """``city.vigil.config.v2``, retained: everything that the cloud wants otherwise than the file.
+
+    The whole of it each time: what a revision does not name is as the gateway's file says.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.config.v2"
+
+    revision: Ordinal
+    health_interval_s: Annotated[float, Field(ge=1, le=3600)] | None = None
+    """None: as the file says."""
+    paused_devices: list[DeviceId] = Field(default_factory=list, max_length=500)
+    settings: dict[DeviceId, dict[SettingKey, Setting]] = Field(
+        default_factory=dict, max_length=500
+    )
+    """By device; only keys that the device's domain lets be changed from afar."""
+
+
+AnyCommand = Command | CommandV1
+AnyConfiguration = Configuration | ConfigurationV1

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from vigil_schemas.asyncapi import document
+from vigil_schemas.commands import COMMANDS
 from vigil_schemas.contract import OBSERVATION_TYPES, PAYLOADS
 from vigil_schemas.dossier import NAME as DOSSIER
 from vigil_schemas.dossier import CaseDossier
@@ -34,6 +35,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     }
     for event_type, model in PAYLOADS.items():
         named[event_type] = model.model_json_schema(mode="validation")
+    for action, arguments in COMMANDS.items():
+        named[f"command.{action}.v2"] = arguments.model_json_schema(mode="validation")
     for event_type in OBSERVATION_TYPES:
         named[event_type] = TypeAdapter(Pack).json_schema(mode="validation")
     return {

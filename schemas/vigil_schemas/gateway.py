@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vigil_schemas.control import RefusalReason
+from vigil_schemas.control import Action, RefusalReason, Setting, SettingKey
 from vigil_schemas.types import (
     ClockQuality,
     Count,
@@ -33,6 +33,8 @@ class DeviceDescription(Model):
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
     parameters: list[str] = Field(default_factory=list)
+    commands: list[Action] = Field(default_factory=list, max_length=40)
+    """Actions of commands that its pipeline takes."""
 
 
 class GatewayBirth(Model):
@@ -49,6 +51,9 @@ class GatewayBirth(Model):
     public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Ed25519, raw, hexadecimal: what its evidence is sealed with."""
     devices: list[DeviceDescription]
+    description: Count = 0
+    """Counts the changes of ``devices`` since the agent started: within a session, a birth with
+    a higher number is news."""
     accepts: list[Annotated[str, Field(max_length=80)]] = Field(default_factory=list)
     """Downlink event types beyond version 1 that this gateway understands."""
 
@@ -141,3 +146,53 @@ class CommandResult(Model):
     accepted: bool
     code: Annotated[str, Field(max_length=60)] = "ok"
     message: Annotated[str, Field(max_length=400)] = ""
+
+
+class SettingMistake(Model):
+    """One thing to mend in a configuration, as ``vigil-edge check`` says it."""
+
+    line: Count = 0
+    """Of ``gateway.toml``; 0 where the mistake is in what the cloud asked for."""
+    key: Annotated[str, Field(max_length=200)]
+    message: Annotated[str, Field(max_length=400)]
+
+
+class RefusedConfiguration(Model):
+    """A configuration that the gateway does not use, and every reason."""
+
+    revision: Count
+    """Of the cloud's; 0: the gateway's own file."""
+    mistakes: list[SettingMistake] = Field(max_length=50)
+
+
+class ChangedSetting(Model):
+    """A key that the file and the cloud set differently; the cloud's value is in force."""
+
+    device: DeviceId
+    key: SettingKey
+    file: Setting | None = None
+    """What ``gateway.toml`` says; none where it says nothing."""
+
+
+class ConfigurationReport(Model):
+    """``city.vigil.config.report.v1``: the configuration in force, after each change of it."""
+
+    TYPE: ClassVar[str] = "city.vigil.config.report.v1"
+
+    revision: Count
+    """The cloud's newest revision that this gateway knows; 0: none."""
+    in_force: bool
+    """Whether that revision is used; false where it was refused or dropped."""
+    dropped: bool = False
+    """``vigil-edge config reset`` dropped it: only a newer one counts."""
+    settings: dict[DeviceId, dict[SettingKey, Setting | None]]
+    """Of each device, the keys that may be changed from afar with their values now."""
+    cloud: list[ChangedSetting] = Field(default_factory=list, max_length=2000)
+    """Where the cloud's values are in force instead of the file's."""
+    edited: list[ChangedSetting] = Field(default_factory=list, max_length=2000)
+    """Of those, the ones whose value in the file was changed while the cloud's was in force."""
+    refused: RefusedConfiguration | None = None
+    at_next_start: list[Annotated[str, Field(max_length=60)]] = Field(
+        default_factory=list, max_length=20
+    )
+    """Sections of the file that were changed and are taken at the agent's next start."""

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from vigil_schemas.commands import Mute, SelfTest
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Model, UtcDatetime
 
@@ -77,5 +78,9 @@ class SmokeAlarm(Model):
 
 
 CONTRACT: Final = DomainContract(
-    name=DOMAIN, events=(SmokeAlarm,), alarms=(SmokeAlarm,), accepted=(SmokeAlarmV1,)
+    name=DOMAIN,
+    events=(SmokeAlarm,),
+    alarms=(SmokeAlarm,),
+    accepted=(SmokeAlarmV1,),
+    commands=(SelfTest, Mute),
 )

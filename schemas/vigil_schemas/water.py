@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from vigil_schemas.commands import SampleNow
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Flag, Model, UtcDatetime
 
@@ -70,5 +71,5 @@ class WaterExcursion(Model):
 
 
 CONTRACT: Final = DomainContract(
-    name=DOMAIN, events=(WaterExcursion,), accepted=(WaterExcursionV1,)
+    name=DOMAIN, events=(WaterExcursion,), accepted=(WaterExcursionV1,), commands=(SampleNow,)
 )

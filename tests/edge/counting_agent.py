@@ -21,7 +21,7 @@ from vigil_schemas.contract import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag
-from vigil_schemas.water import DOMAIN, WaterExcursion
+from vigil_schemas.water import CONTRACT, DOMAIN, WaterExcursion
 
 
 class Settings(DeviceSettings):
@@ -123,13 +123,12 @@ def describe(settings: Settings) -> list[DeviceDescription]:
 
 
 COUNTER = EdgeDomain(
-    key=DOMAIN,
+    contract=CONTRACT,
     title="Counter",
     title_zh="計數",
     settings=lambda: Settings,
     describe=describe,
     build=Counter,
-    events=(WaterExcursion,),
 )
 
 

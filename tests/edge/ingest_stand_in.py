@@ -17,7 +17,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from vigil_schemas.control import AnyReceipt, Command, Configuration, ReceiptV1
+from vigil_schemas.control import AnyCommand, AnyConfiguration, AnyReceipt, ReceiptV1
 from vigil_schemas.envelope import CLOUD_SOURCE, Message, Source, check_addressed, decode, encode
 from vigil_schemas.topics import COMMAND, CONFIG, RECEIPT, STATUS, UP, topic
 from vigil_schemas.types import Model
@@ -92,7 +92,13 @@ class IngestStandIn:
         for source in list(self.stored):
             self.give_receipt(source)
 
-    def send(self, channel: str, data: AnyReceipt | Command | Configuration) -> None:
+    def send(
+        self,
+        channel: str,
+        data: AnyReceipt | AnyCommand | AnyConfiguration,
+        *,
+        retain: bool = False,
+    ) -> None:
         payload = encode(
             id=str(uuid.uuid4()),
             source=CLOUD_SOURCE,
@@ -101,10 +107,10 @@ class IngestStandIn:
             time=datetime.now(UTC),
             data=data,
         )
-        retain = channel == CONFIG
+        retain = retain or channel == CONFIG
         self._client.publish(topic(self.gateway, channel), payload, qos=1, retain=retain)
 
-    def command(self, command: Command) -> None:
+    def command(self, command: AnyCommand) -> None:
         self.send(COMMAND, command)
 
     def messages(self, lane: str | None = None) -> list[Message]:

@@ -13,12 +13,12 @@ from pydantic import TypeAdapter
 import servers
 from edge.agent_process import agent_on, values
 from edge.ingest_stand_in import until
-from edge.toy_agent import KEY, LanternLit
+from edge.toy_agent import CONTRACT, KEY, LanternLit
 from vigil_edge.cli import main
 from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.registry import DOMAINS
-from vigil_schemas.contract import PAYLOADS
+from vigil_schemas.contract import contracts, registered
 from vigil_schemas.gateway import GatewayBirth
 
 TOY = Path(__file__).with_name("toy_agent.py")
@@ -34,7 +34,7 @@ brightness = 0.75
 def test_a_shipped_domain_keeps_its_promises(domain: EdgeDomain) -> None:
     assert domain.title
     assert domain.title_zh
-    assert set(domain.events) <= set(PAYLOADS.values())
+    assert domain.contract in contracts()
     schema = TypeAdapter(domain.settings()).json_schema()
     sections = schema.get("oneOf") or [schema]
     for section in sections:
@@ -91,10 +91,9 @@ def test_a_domain_of_the_tests_alone_is_checked_and_has_its_commands(tmp_path: P
 
 
 async def test_a_domain_of_the_tests_alone_reaches_the_cloud(
-    mosquitto: servers.Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mosquitto: servers.Mosquitto, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(PAYLOADS, LanternLit.TYPE, LanternLit)  # for the cloud that listens
-    with agent_on(mosquitto.port, tmp_path, program=TOY) as agent:
+    with registered(CONTRACT), agent_on(mosquitto.port, tmp_path, program=TOY) as agent:
         agent.configure(mosquitto.port, SECTION)
         agent.start()
         cloud = agent.cloud

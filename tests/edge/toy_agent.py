@@ -14,7 +14,7 @@ from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.device.seam import Outgoing, Room
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.registry import DOMAINS
-from vigil_schemas.contract import observation_type
+from vigil_schemas.contract import DomainContract, observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Domain, Lane, Model, QartodFlag
@@ -28,6 +28,9 @@ class LanternLit(Model):
     TYPE: ClassVar[str] = "city.vigil.lantern.lit.v1"
 
     lit: bool
+
+
+CONTRACT = DomainContract(name=KEY, events=(LanternLit,))
 
 
 class Settings(DeviceSettings):
@@ -65,13 +68,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 LANTERN = EdgeDomain(
-    key=KEY,
+    contract=CONTRACT,
     title="Lanterns",
     title_zh="燈籠",
     settings=lambda: Settings,
     describe=describe,
     build=LanternPipeline,
-    events=(LanternLit,),
     tools="a light",
     add_commands=add_commands,
 )

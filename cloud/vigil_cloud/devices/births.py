@@ -15,6 +15,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices.downlinks import send_again
 from vigil_cloud.devices.epochs import met, remember_key
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.ownership import DEVICE_OF_ANOTHER
@@ -46,6 +47,9 @@ def born(
     elif not connected_anew:
         if gateway.session is not None and birth.session < gateway.session:
             return None
+        if birth.description > gateway.description:
+            gateway.description = birth.description
+            return _describe(session, gateway, birth, now, released_stay=True)
         if gateway.public_key == birth.public_key and gateway.accepts == birth.accepts:
             # Only who was refused a device asks again; whoever had it released does not.
             if gateway.conflicts:
@@ -56,7 +60,9 @@ def born(
     gateway.epoch = birth.epoch
     gateway.software = birth.software
     gateway.public_key = birth.public_key
+    gateway.description = birth.description
     gateway.accepts = birth.accepts
+    send_again(session, gateway.gateway, now)
     _alive(session, gateway, now)
     return _describe(session, gateway, birth, now)
 
@@ -103,9 +109,15 @@ def died(session: Session, gateway: Gateway, death: GatewayDeath, message: Recei
 
 
 def _describe(
-    session: Session, gateway: Gateway, birth: GatewayBirth, now: datetime
+    session: Session,
+    gateway: Gateway,
+    birth: GatewayBirth,
+    now: datetime,
+    *,
+    released_stay: bool = False,
 ) -> Complaint | None:
-    """Take the birth's devices, except those that belong to another gateway."""
+    """Take the birth's devices, except those that belong to another gateway; with
+    ``released_stay`` also except its own that somebody released since they were described."""
     by_name = {description.device: description for description in birth.devices}
     names = sorted(by_name)
     session.execute(
@@ -128,7 +140,7 @@ def _describe(
     ):
         if device.claimed and device.gateway != gateway.gateway:
             owners[device.device] = device.gateway
-        else:
+        elif not (released_stay and not device.claimed and device.driver != ""):
             _take(device, gateway.gateway, by_name[device.device], now)
     if gateway.conflicts != list(owners):
         gateway.conflicts = list(owners)
@@ -175,5 +187,6 @@ def _take(device: Device, gateway: str, description: DeviceDescription, now: dat
     device.latitude = description.latitude
     device.longitude = description.longitude
     device.parameters = description.parameters
+    device.commands = list(description.commands)
     device.described = device.claimed = True
     device.updated = now

@@ -6,22 +6,23 @@ ordered by epoch and sequence: a gateway's clock may be set back, or lie in the 
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.births import born, died
+from vigil_cloud.devices.downlinks import answered
 from vigil_cloud.devices.epochs import supersedes
-from vigil_cloud.devices.models import Device, Downlink, Gateway
+from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
 from vigil_cloud.domain.port import Complaint, Received
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import (
     CommandResult,
+    ConfigurationReport,
     DeviceHealth,
     GatewayBirth,
     GatewayDeath,
@@ -30,7 +31,6 @@ from vigil_schemas.gateway import (
     SourceHealth,
     SourceState,
 )
-from vigil_schemas.topics import CONFIG
 from vigil_schemas.types import LARGEST_INTEGER, Lane
 
 _STATES: Final[dict[SourceState, str]] = {
@@ -67,6 +67,7 @@ class DevicesHandler:
             DeviceHealth,
             ObservationLoss,
             CommandResult,
+            ConfigurationReport,
         )
     )
 
@@ -91,36 +92,28 @@ class DevicesHandler:
                     gateway.lost = min(gateway.lost + loss.rows, LARGEST_INTEGER)
                 gateway.updated = message.received
             case CommandResult() as result:
-                _answered(session, gateway.gateway, result, message)
+                answered(session, gateway.gateway, result, message.time, message.received)
+            case ConfigurationReport() as report:
+                _configured(gateway, report, message)
             case _:
                 pass
         return None
 
 
 FRESH_S: Final = 60.0
-_CONFIGURATION: Final = re.compile(r"config-(\d{1,9})")
-"""What a gateway answers to a configuration: it knows the revision, not our row's id."""
 
 
-def _answered(session: Session, gateway: str, result: CommandResult, message: Received) -> None:
-    asked = Downlink.id == result.command_id
-    revision = _CONFIGURATION.fullmatch(result.command_id)
-    if revision:
-        asked = and_(
-            Downlink.channel == CONFIG,
-            Downlink.payload["revision"].as_integer() == int(revision[1]),
-        )
-    session.execute(
-        update(Downlink)
-        .where(asked, Downlink.gateway == gateway)
-        .values(
-            answered=message.time,
-            accepted=result.accepted,
-            code=result.code,
-            message=result.message,
-        )
-        .execution_options(synchronize_session=False)
-    )
+def _configured(gateway: Gateway, report: ConfigurationReport, message: Received) -> None:
+    """The newest says what is in force; one that was overtaken on its way says nothing."""
+    place = Place.of(message)
+    known = gateway.configuration_sequence
+    same = gateway.configuration_epoch == place.epoch
+    if same and known is not None and place.sequence is not None and place.sequence <= known:
+        return
+    gateway.configuration = report.model_dump(mode="json")
+    gateway.configuration_time = message.time
+    gateway.configuration_epoch, gateway.configuration_sequence = place.epoch, place.sequence
+    gateway.updated = message.received
 
 
 def _locked_gateway(session: Session, name: str, now: datetime) -> Gateway:

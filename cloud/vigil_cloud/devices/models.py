@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, String, inspect
+from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String, inspect
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
@@ -56,6 +56,14 @@ class Gateway(Base):
     """Events that its full outbox gave up for alarms."""
     conflicts: Mapped[list[str]] = mapped_column(JSON, default=list)
     """Devices of its latest birth that belong to another gateway."""
+    description: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Of its newest birth: counts the changes of its devices within a session."""
+    configuration: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Its last ``ConfigurationReport``: what is in force there."""
+    configuration_time: Mapped[datetime | None]
+    configuration_epoch: Mapped[str | None] = mapped_column(String(64))
+    configuration_sequence: Mapped[int | None] = mapped_column(BigInteger)
+    """Where it stands in the event lane: what orders reports."""
     updated: Mapped[datetime] = mapped_column(index=True)
 
     def announces(self) -> tuple[Kind, str] | None:
@@ -123,6 +131,8 @@ class Device(Base):
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)
     parameters: Mapped[list[str]] = mapped_column(JSON, default=list)
+    commands: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Actions of commands that its pipeline takes."""
     units: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """Registered SenML units by parameter, as far as a reading carried one."""
     state: Mapped[str] = mapped_column(String(16), default="unknown")
@@ -170,7 +180,6 @@ class Downlink(Base):
     """A command or configuration on its way down: written by whoever asks, sent by ingest."""
 
     __tablename__ = "downlinks"
-    __table_args__ = (Index("ix_downlinks_sent_created", "sent", "created"),)
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     """The command's own id; ``config-{revision}-{hash of the gateway}`` for a configuration."""
@@ -180,7 +189,14 @@ class Downlink(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     account: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    """Of a command; none of those of before they could."""
+    again: Mapped[datetime | None] = mapped_column(index=True)
+    """When it is to be sent (next); none: not any more. A command waits while its gateway is
+    away, and is sent again until it is answered or expires: its id makes that harmless."""
+    tries: Mapped[int] = mapped_column(Integer, default=0)
     sent: Mapped[datetime | None]
+    """First."""
     answered: Mapped[datetime | None]
     accepted: Mapped[bool | None]
     code: Mapped[str | None] = mapped_column(String(60))

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.devices import service
+from vigil_cloud.devices.downlinks import UnknownGateway
 from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
 from vigil_cloud.devices.seen import enrol
-from vigil_cloud.devices.service import UnknownDevice, UnknownGateway
+from vigil_cloud.devices.service import UnknownDevice
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import GatewayToken
 from vigil_cloud.identity.service import set_gateway_token

@@ -8,14 +8,16 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices import removal, service
+from vigil_cloud.devices import downlinks, removal, service
 from vigil_cloud.devices.maintenance import take_out
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
+    ConfigurationEntry,
     ConfigurationRequest,
     DeviceEntry,
     DeviceList,
+    DeviceSettings,
     DownlinkEntry,
     DownlinkList,
     MaintenanceRequest,
@@ -23,6 +25,7 @@ from vigil_cloud.devices.schema import (
     RevokedEntry,
     SeriesList,
     SeriesPoints,
+    SettingsRequest,
     TokenEntry,
 )
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
@@ -114,7 +117,7 @@ def post_gateway_service(
     with writing(services.sessions) as session:
         row = session.get(Gateway, gateway)
         if row is None:
-            raise service.UnknownGateway(f"There is no gateway {gateway!r}.")
+            raise downlinks.UnknownGateway(f"There is no gateway {gateway!r}.")
         take_out(session, row, body.until, operator.username, services.now())
     services.changed.announce()
 
@@ -179,7 +182,7 @@ def list_downlinks(
 ) -> DownlinkList:
     """What was sent down, and what became of it."""
     with services.sessions() as session:
-        return DownlinkList(downlinks=service.downlinks(session, gateway, limit))
+        return DownlinkList(downlinks=downlinks.downlinks(session, gateway, limit))
 
 
 @router.post("/gateways/{gateway}/commands", tags=["gateways"], status_code=202)
@@ -188,7 +191,7 @@ def post_command(
 ) -> DownlinkEntry:
     """Have a gateway do something once; the answer appears among its downlinks."""
     with writing(services.sessions) as session:
-        sent = service.send_command(session, gateway, body, operator.username, services.now())
+        sent = downlinks.send_command(session, gateway, body, operator.username, services.now())
     services.changed.announce()
     return sent
 
@@ -202,6 +205,53 @@ def post_configuration(
 ) -> DownlinkEntry:
     """Change a gateway's remote settings; they are retained for when it connects."""
     with writing(services.sessions) as session:
-        sent = service.send_configuration(session, gateway, body, operator.username, services.now())
+        sent = downlinks.send_configuration(
+            session, gateway, body, operator.username, services.now()
+        )
+    services.changed.announce()
+    return sent
+
+
+@router.get("/gateways/{gateway}/configuration", tags=["gateways"])
+def get_configuration(
+    gateway: GatewayName, _operator: Operator, services: ServicesDependency
+) -> ConfigurationEntry:
+    """What is wanted of a gateway, and what it says is in force."""
+    with services.sessions() as session:
+        return downlinks.configuration(session, gateway)
+
+
+@router.get("/devices/{device}/settings", tags=["devices"])
+def get_settings(
+    device: DeviceName, operator: Operator, services: ServicesDependency
+) -> DeviceSettings:
+    """What may be changed of a device from here, and how far that has come."""
+    with services.sessions() as session:
+        return downlinks.settings_of(session, service.device_row(session, operator, device))
+
+
+@router.patch("/devices/{device}/settings", tags=["devices"], status_code=202)
+def patch_settings(
+    device: DeviceName, body: SettingsRequest, operator: Operator, services: ServicesDependency
+) -> DownlinkEntry:
+    """Change thresholds, intervals, names or the position; the gateway says whether it takes it."""
+    with writing(services.sessions) as session:
+        row = service.device_row(session, operator, device)
+        sent = downlinks.change_settings(session, row, body, operator.username, services.now())
+    services.changed.announce()
+    return sent
+
+
+@router.post("/devices/{device}/commands", tags=["devices"], status_code=202)
+def post_device_command(
+    device: DeviceName, body: CommandRequest, operator: Operator, services: ServicesDependency
+) -> DownlinkEntry:
+    """Ask a device for something, over its gateway; the answer appears among its downlinks."""
+    with writing(services.sessions) as session:
+        row = service.device_row(session, operator, device)
+        asked = body.model_copy(update={"device": device})
+        sent = downlinks.send_command(
+            session, row.gateway, asked, operator.username, services.now()
+        )
     services.changed.announce()
     return sent

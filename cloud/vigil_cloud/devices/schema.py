@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
+from vigil_schemas.commands import COMMANDS
+from vigil_schemas.control import Setting, SettingKey
+from vigil_schemas.gateway import ConfigurationReport, SettingMistake
+from vigil_schemas.types import LARGEST_INTEGER, DeviceId, Domain, GatewayId, UtcDatetime
 
 DeviceState = Literal["ok", "degraded", "failed", "offline", "unknown"]
 
@@ -30,6 +33,8 @@ class DeviceEntry(BaseModel):
     last_seen: UtcDatetime | None
     out_of_service_until: UtcDatetime | None
     parameters: list[str]
+    commands: list[str]
+    """Actions of commands that its gateway takes for it."""
 
 
 class DeviceList(BaseModel):
@@ -86,11 +91,20 @@ class RevokedEntry(BaseModel):
     devices: list[str]
 
 
+def _known_action(action: str) -> str:
+    if action not in COMMANDS:
+        raise ValueError(f"choose one of {', '.join(COMMANDS)}")
+    return action
+
+
 class CommandRequest(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    action: Literal["report_health", "restart_source", "resend_birth"]
+    action: Annotated[str, AfterValidator(_known_action)]
     device: DeviceId | None = None
+    arguments: Annotated[dict[str, JsonValue], Field(max_length=20)] = Field(default_factory=dict)
+    expires_in_s: Annotated[float, Field(ge=10, le=7 * 86_400)] = 3600.0
+    """A gateway that is away gets it when it is back, until then."""
 
 
 class MaintenanceRequest(BaseModel):
@@ -104,8 +118,58 @@ class MaintenanceRequest(BaseModel):
 class ConfigurationRequest(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    health_interval_s: Annotated[float, Field(ge=1, le=3600)] | None = None
+    """Null: as the gateway's file says."""
     paused_devices: Annotated[list[DeviceId], Field(max_length=500)] = Field(default_factory=list)
+    settings: Annotated[dict[DeviceId, dict[SettingKey, Setting]], Field(max_length=500)] = Field(
+        default_factory=dict
+    )
+    """All that is wanted otherwise than the file: what is not named is as the file says."""
+
+
+class SettingsRequest(BaseModel):
+    """Keys of one device; null: as the gateway's file says."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    revision: Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+    """The one that was looked at."""
+    settings: Annotated[dict[SettingKey, Setting | None], Field(min_length=1, max_length=200)]
+
+
+class SettingEntry(BaseModel):
+    """One key of a device."""
+
+    key: str
+    value: Setting | None
+    """In force at the gateway."""
+    wanted: Setting | None
+    """Of the cloud; null: as the file says."""
+    file: Setting | None
+    """What the gateway's file says, where the cloud's value is in force."""
+    by_cloud: bool
+    """Whether the cloud's value is in force."""
+    edited: bool
+    """The file's value was changed while the cloud's was in force."""
+
+
+class DeviceSettings(BaseModel):
+    """What may be changed of a device from here, and how far that has come."""
+
+    revision: int
+    """The newest that is wanted of its gateway; 0: none."""
+    reported_revision: int | None
+    """The newest that the gateway knows; null: it has not reported."""
+    in_force: bool
+    dropped: bool
+    """Somebody dropped it at the gateway (``vigil-edge config reset``)."""
+    sent: UtcDatetime | None
+    answered: UtcDatetime | None
+    accepted: bool | None
+    message: str | None
+    mistakes: list[SettingMistake]
+    """Why the gateway does not use the newest revision, or its own file."""
+    settings: list[SettingEntry]
 
 
 class DownlinkEntry(BaseModel):
@@ -116,6 +180,7 @@ class DownlinkEntry(BaseModel):
     payload: dict[str, Any]
     account: str
     created: UtcDatetime
+    expires: UtcDatetime | None
     sent: UtcDatetime | None
     answered: UtcDatetime | None
     accepted: bool | None
@@ -125,6 +190,14 @@ class DownlinkEntry(BaseModel):
 
 class DownlinkList(BaseModel):
     downlinks: list[DownlinkEntry]
+
+
+class ConfigurationEntry(BaseModel):
+    """What is wanted of a gateway, and what it says is in force."""
+
+    wanted: DownlinkEntry | None
+    reported: ConfigurationReport | None
+    reported_at: UtcDatetime | None
 
 
 class TimeRange(BaseModel):

@@ -58,6 +58,7 @@ def enrol(session: Session, gateway: str, now: datetime) -> bool:
                 payload={"command_id": name, "action": "resend_birth"},
                 account="vigil-cloud",
                 created=now,
+                again=now,
             )
         )
     return True

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, cast
+from typing import ClassVar, Final, cast
 
-from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.devices.models import Device, Downlink, Gateway
+from vigil_cloud.devices.downlinks import send_command
+from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
-    ConfigurationRequest,
     DeviceEntry,
     DeviceState,
-    DownlinkEntry,
     LatestReading,
     SeriesEntry,
     SeriesPoints,
@@ -28,8 +25,6 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Sample, Series
-from vigil_schemas.control import Command, Configuration
-from vigil_schemas.topics import COMMAND, CONFIG
 
 WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Windows that divide a day, so that means of one chart fall on those of another."""
@@ -43,24 +38,10 @@ class UnknownDevice(ApiError):
     status: ClassVar[int] = 404
 
 
-class UnknownGateway(ApiError):
-    """No such gateway."""
-
-    code: ClassVar[str] = "unknown-gateway"
-    status: ClassVar[int] = 404
-
-
 class WrongRange(ApiError):
     """The start does not lie before the stop."""
 
     code: ClassVar[str] = "wrong-range"
-    status: ClassVar[int] = 422
-
-
-class WrongCommand(ApiError):
-    """The command lacks something."""
-
-    code: ClassVar[str] = "wrong-command"
     status: ClassVar[int] = 422
 
 
@@ -78,11 +59,11 @@ def all_devices(session: Session) -> list[DeviceEntry]:
 
 def device(session: Session, reader: Reader, name: str) -> DeviceEntry:
     """Raises ``UnknownDevice``, also for a device that the reader may not know of."""
-    row = _device_row(session, reader, name)
+    row = device_row(session, reader, name)
     return entry(row, session.get(Gateway, row.gateway))
 
 
-def _device_row(session: Session, reader: Reader, name: str) -> Device:
+def device_row(session: Session, reader: Reader, name: str) -> Device:
     row = session.get(Device, name)
     if row is None or not may_see_device(reader, row.domain):
         raise UnknownDevice(f"There is no device {name!r} for this account.")
@@ -111,13 +92,14 @@ def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:
         last_seen=row.last_seen,
         out_of_service_until=row.out_of_service_until,
         parameters=row.parameters,
+        commands=row.commands,
     )
 
 
 def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry]:
     """Parameters with their newest readings. Raises ``UnknownDevice``."""
     with services.sessions() as session:
-        row = _device_row(session, reader, name)
+        row = device_row(session, reader, name)
     written = {series.parameter for series in services.timeseries.series(name)}
     newest = services.timeseries.latest(name)
     return [
@@ -143,7 +125,7 @@ def points_of(
     if start >= stop:
         raise WrongRange("start has to lie before stop.")
     with services.sessions() as session:
-        row = _device_row(session, reader, name)
+        row = device_row(session, reader, name)
     # A device that moved to another gateway has a series under each.
     found = [one for one in services.timeseries.series(name) if one.parameter == parameter]
     total = sum(services.timeseries.count(one, start, stop) for one in found)
@@ -190,43 +172,6 @@ def _latest(sample: Sample | None) -> LatestReading | None:
     return LatestReading(t=sample.time.timestamp(), v=sample.value, flag=sample.flag)
 
 
-def send_command(
-    session: Session, gateway: str, request: CommandRequest, account: str, now: datetime
-) -> DownlinkEntry:
-    """Write a command for ingest to send. Raises ``UnknownGateway``, ``WrongCommand``."""
-    _known(session, gateway)
-    name = uuid.uuid4().hex
-    try:
-        command = Command(command_id=name, action=request.action, device=request.device)
-    except ValidationError as error:
-        raise WrongCommand(error.errors()[0]["msg"]) from error
-    payload = command.model_dump(mode="json", exclude_none=True)
-    return _enqueue(session, name, gateway, COMMAND, payload, account, now)
-
-
-def send_configuration(
-    session: Session, gateway: str, request: ConfigurationRequest, account: str, now: datetime
-) -> DownlinkEntry:
-    """Write a configuration, one revision above the last. Raises ``UnknownGateway``."""
-    _known(session, gateway)
-    revision = 1 + (
-        session.scalar(
-            select(func.max(Downlink.payload["revision"].as_integer())).where(
-                Downlink.gateway == gateway, Downlink.channel == CONFIG
-            )
-        )
-        or 0
-    )
-    configuration = Configuration(
-        revision=revision,
-        health_interval_s=request.health_interval_s,
-        paused_devices=request.paused_devices,
-    )
-    name = f"config-{revision}-{uuid.uuid5(uuid.NAMESPACE_OID, gateway).hex[:8]}"
-    payload = configuration.model_dump(mode="json")
-    return _enqueue(session, name, gateway, CONFIG, payload, account, now)
-
-
 def release(session: Session, name: str, account: str, now: datetime) -> DeviceEntry:
     """Take a device from its gateway: the next birth that describes it claims it.
 
@@ -257,53 +202,3 @@ def release(session: Session, name: str, account: str, now: datetime) -> DeviceE
             detail={"gateway": row.gateway},
         )
     return entry(row, session.get(Gateway, row.gateway))
-
-
-def downlinks(session: Session, gateway: str, limit: int) -> list[DownlinkEntry]:
-    """The newest commands and configurations of a gateway. Raises ``UnknownGateway``."""
-    _known(session, gateway)
-    rows = session.scalars(
-        select(Downlink)
-        .where(Downlink.gateway == gateway)
-        .order_by(Downlink.created.desc(), Downlink.id)
-        .limit(limit)
-    )
-    return [_shown(row) for row in rows]
-
-
-def _known(session: Session, gateway: str) -> None:
-    # Locked, so that two configurations do not get the same revision.
-    if session.get(Gateway, gateway, with_for_update=True) is None:
-        raise UnknownGateway(f"There is no gateway {gateway!r}.")
-
-
-def _enqueue(
-    session: Session,
-    name: str,
-    gateway: str,
-    channel: str,
-    payload: dict[str, Any],
-    account: str,
-    now: datetime,
-) -> DownlinkEntry:
-    row = Downlink(
-        id=name, gateway=gateway, channel=channel, payload=payload, account=account, created=now
-    )
-    session.add(row)
-    session.flush()
-    return _shown(row)
-
-
-def _shown(row: Downlink) -> DownlinkEntry:
-    return DownlinkEntry(
-        id=row.id,
-        channel=row.channel,
-        payload=row.payload,
-        account=row.account,
-        created=row.created,
-        sent=row.sent,
-        answered=row.answered,
-        accepted=row.accepted,
-        code=row.code,
-        message=row.message,
-    )

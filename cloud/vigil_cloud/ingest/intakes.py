@@ -228,7 +228,7 @@ class Ingest:
         """Commands and configurations that somebody asked for."""
         publish = self._intakes[0].subscriber.publish
         with self._services.sessions() as session:
-            if not anything_waiting(session):
+            if not anything_waiting(session, self._services.now()):
                 return
         with writing(self._services.sessions) as session:
             send_waiting(session, publish, self._services.now())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vigil_edge.device.seam import Pipeline, Room
 from vigil_edge.domain import EdgeDomain
-from vigil_schemas.checkin import DOMAIN, CheckinVisit
+from vigil_schemas.checkin import CONTRACT
 from vigil_schemas.gateway import DeviceDescription
 
 if TYPE_CHECKING:
@@ -39,13 +39,17 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 CHECKIN: Final = EdgeDomain(
-    key=DOMAIN,
+    contract=CONTRACT,
     title="Check-ins",
     title_zh="走失協尋",
     settings=_settings,
     describe=_describe,
     build=_build,
-    events=(CheckinVisit,),
+    adjustable=(
+        "absence_s",
+        "min_sightings",
+        "observation_s",
+    ),
     tools="decode beacon adverts and LLRP messages",
     add_commands=_add_commands,
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vigil_schemas.commands import CommandArguments
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.types import DeviceId, Domain
 
@@ -21,6 +22,14 @@ class SectionKind(Protocol):
     @property
     def settings(self) -> Callable[[], Any]:
         """What each such table is checked by."""
+
+    @property
+    def adjustable(self) -> tuple[str, ...]:
+        """Keys that may be changed from the cloud, beside a device's names and position."""
+
+    @property
+    def commands(self) -> tuple[type[CommandArguments], ...]:
+        """What its pipelines take."""
 
     @property
     def describe(self) -> Callable[[Any], list[DeviceDescription]]:

@@ -76,11 +76,27 @@ class Config:
     sections: tuple[DeviceSection, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's tables as TOML, not yet checked against the domains."""
+
+    file: Path
+    tables: dict[str, Any]
+    lines: dict[KeyPath, int]
+    mistakes: tuple[Mistake, ...]
+    """Of the syntax; where there are any, a missing key proves nothing."""
+
+
 def load(file: Path, domains: Sequence[SectionKind], *, checking: bool = False) -> Config:
     """Read and check a configuration. Raises ``ConfigError`` with every mistake in it.
 
     ``checking``: also with those that a gateway starts with all the same, and reports.
     """
+    return check(read(file), domains, checking=checking)
+
+
+def read(file: Path) -> Document:
+    """Raises ``ConfigError`` where it is no TOML at all."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -89,12 +105,17 @@ def load(file: Path, domains: Sequence[SectionKind], *, checking: bool = False) 
     document, mistakes, text = _parse(text)
     if document is None:
         raise ConfigError(file, mistakes)
-    reader = _Reader(document, lines_of(text), file.resolve().parent, domains, torn=bool(mistakes))
+    return Document(file, document, lines_of(text), tuple(mistakes))
+
+
+def check(document: Document, domains: Sequence[SectionKind], *, checking: bool = False) -> Config:
+    """What a document means. Raises ``ConfigError`` with every mistake in it."""
+    reader = _Reader(document, domains)
     reader.checking = checking
     config = reader.config()
-    mistakes += reader.mistakes
+    mistakes = [*document.mistakes, *reader.mistakes]
     if config is None or mistakes:
-        raise ConfigError(file, sorted(set(mistakes)))
+        raise ConfigError(document.file, sorted(set(mistakes)))
     return config
 
 
@@ -132,20 +153,12 @@ def _place(message: str, lines: list[str]) -> tuple[int, str]:
 class _Reader:
     """Checks one document, gathering mistakes instead of stopping at the first."""
 
-    def __init__(
-        self,
-        document: dict[str, Any],
-        lines: dict[KeyPath, int],
-        folder: Path,
-        domains: Sequence[SectionKind],
-        *,
-        torn: bool,
-    ) -> None:
-        self.document = document
-        self.lines = lines
-        self.folder = folder
+    def __init__(self, document: Document, domains: Sequence[SectionKind]) -> None:
+        self.document = document.tables
+        self.lines = document.lines
+        self.folder = document.file.resolve().parent
         self.domains = domains
-        self.torn = torn
+        self.torn = bool(document.mistakes)
         """A line was blanked: that a key is missing proves nothing."""
         self.checking = False
         self.mistakes: list[Mistake] = []

@@ -216,12 +216,15 @@ class Connection:
         self._unacknowledged[info.mid] = (lane, len(payload))
         return True
 
-    async def receive(self) -> list[bytes]:
-        """What has come, in order; waits for one message at least. Cleared ones are left out."""
+    async def receive(self) -> list[tuple[bytes, bool]]:
+        """What has come, in order, and whether the broker had retained it.
+
+        Waits for one message at least; cleared ones are left out.
+        """
         messages = [await self._inbox.get()]
         while not self._inbox.empty():
             messages.append(self._inbox.get_nowait())
-        return [bytes(each.payload) for each in messages if each.payload]
+        return [(bytes(each.payload), each.retain) for each in messages if each.payload]
 
     async def close(self, goodbye: bytes) -> None:
         """Say goodbye where there is still somebody to say it to, and end paho's thread."""

@@ -1,182 +1,185 @@
-"""What the cloud may ask of a gateway: three commands, and a configuration from afar."""
+"""Commands of the cloud: each done at most once, before it expires, and answered.
+
+Also when it is delivered twice, across a restart, or retained by a broker for whoever comes.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 
 import structlog
-from pydantic import ValidationError
 
 from vigil_edge.clock import Clock
 from vigil_edge.delivery.outbox import AGENT, Outbox
 from vigil_edge.delivery.outgoing import Outgoing
-from vigil_schemas.control import Command, Configuration
+from vigil_schemas.control import AnyCommand, Command
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import CommandResult
-from vigil_schemas.types import Lane
+from vigil_schemas.types import Lane, isoformat_utc
 
-_CONFIGURATION: Final = "configuration"
+WAITING_MOST: Final = 100
+"""Commands that wait for their turn; the cloud sends those beyond again."""
 _COMMANDS: Final = "commands"
-_REMEMBERED: Final = 64
+_REMEMBERED: Final = 256
+_MESSAGE: Final = 400
 
 _log = structlog.get_logger("control")
 
 
-class Source(Protocol):
-    """What is done to the pipeline that reads a device."""
+class CommandRefused(VigilError):
+    """A command that is not done; ``code`` is its answer's."""
 
-    @property
-    def device(self) -> str:
-        """The name of the section that the pipeline is of."""
+    code: ClassVar[str] = "refused"
 
-    def restart(self) -> None:
-        """Now, without a pause."""
-
-    def pause(self, paused: bool) -> None:
-        """Stop until told otherwise."""
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # each refusal answers with a code of its own
 
 
-class Reports(Protocol):
-    """Who tells the cloud how this gateway is."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command, of whichever version."""
 
-    @property
-    def gateway(self) -> str:
-        """This gateway's id."""
+    id: str
+    action: str
+    device: str | None
+    arguments: Mapping[str, Any]
+    expires: datetime | None
 
-    def report_now(self) -> None:
-        """Do not wait for the minute to pass."""
+    @classmethod
+    def of(cls, command: AnyCommand) -> Asked:
+        if isinstance(command, Command):
+            arguments, expires = command.arguments, command.expires
+            return cls(command.command_id, command.action, command.device, arguments, expires)
+        return cls(command.command_id, command.action, command.device, {}, None)
 
-    def set_interval(self, seconds: float) -> None:
-        """How often from now on."""
+
+Perform = Callable[[Asked], Awaitable[str]]
+"""Does what is asked; returns what to answer. Raises ``CommandRefused``."""
 
 
 class Control:
-    """Each command is done once, also when it is delivered twice or across a restart."""
+    """One per agent: ``take`` never waits, ``run`` does one command after the other."""
 
     def __init__(
         self,
+        gateway: str,
         outbox: Outbox,
         clock: Clock,
-        supervisors: Mapping[str, Source],
-        reporter: Reports,
+        perform: Perform,
+        count: Callable[[str], None],
     ) -> None:
-        self.say_birth: Callable[[], None] = lambda: None
+        self.clock_offset_s: Callable[[], float | None] = lambda: None
+        """This clock minus the cloud's, where it is known to be wrong."""
+        self._gateway = gateway
         self._outbox = outbox
         self._clock = clock
-        self._supervisors = supervisors
-        self._reporter = reporter
-        self._revision = 0
-        self._refused: set[int] = set()
-        self._done: list[str] = json.loads(outbox.state(AGENT, _COMMANDS) or b"[]")
+        self._perform = perform
+        self._count = count
+        self._waiting: asyncio.Queue[tuple[Asked, bool]] = asyncio.Queue(WAITING_MOST)
+        self._done = _recalled(outbox.state(AGENT, _COMMANDS))
+        """By command id: its answer; none where the agent stopped while it was being done."""
 
-    def restore(self) -> None:
-        """Apply the configuration that was last received, before the first pipeline starts."""
-        kept = self._outbox.state(AGENT, _CONFIGURATION)
-        if kept is None:
-            return
+    def take(self, command: AnyCommand, retained: bool) -> None:
+        """From the broker. ``retained``: it was not sent to us now, but left for whoever comes."""
         try:
-            self._apply(Configuration.model_validate_json(kept))
-        except ValidationError as error:
-            _log.warning("the kept configuration is unreadable", error=str(error))
+            self._waiting.put_nowait((Asked.of(command), retained))
+        except asyncio.QueueFull:
+            self._count("commands-dropped")
+            _log.error("too many commands wait: one was dropped", command=command.command_id)
 
-    async def command(self, command: Command) -> None:
-        """Do it and answer with a ``CommandResult`` on the event lane."""
-        if command.command_id in self._done:
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            asked, retained = await self._waiting.get()
+            await self._one(asked, retained)
+
+    async def _one(self, asked: Asked, retained: bool) -> None:
+        if asked.id in self._done:
+            await self._again(asked)
             return
-        result = self._perform(command)
-        self._done = [*self._done, command.command_id][-_REMEMBERED:]
-        await self._answer(result, {_COMMANDS: json.dumps(self._done).encode()})
+        refusal = self._refusal(asked, retained)
+        if refusal is None:
+            # First on the disk, then done: after a crash in between it is not done again.
+            if not await self._remember(asked.id, None):
+                return
+            refusal = await self._do(asked)
+        await self._remember(asked.id, refusal)
 
-    def _perform(self, command: Command) -> CommandResult:
-        if command.action == "report_health":
-            self._reporter.report_now()
-        elif command.action == "resend_birth":
-            self.say_birth()
-        else:
-            supervisor = self._supervisors.get(command.device or "")
-            if supervisor is None:
-                return CommandResult(
-                    command_id=command.command_id,
-                    accepted=False,
-                    code="unknown-device",
-                    message=f"this gateway has no device {command.device}",
-                )
-            supervisor.restart()
-        return CommandResult(command_id=command.command_id, accepted=True)
+    async def _again(self, asked: Asked) -> None:
+        """A repetition is answered as before, and not done again."""
+        answer = self._done[asked.id]
+        self._count("commands-repeated")
+        if answer is None:
+            message = "the agent stopped while it was being done; it is not done again"
+            answer = _answer(asked.id, accepted=False, code="interrupted", message=message)
+        await self._remember(asked.id, answer)
 
-    async def configuration(self, configuration: Configuration) -> None:
-        """Take a newer revision; a known one changes nothing, and an older one is refused."""
-        if configuration.revision <= self._revision:
-            await self._refuse(configuration.revision)
-            return
-        self._apply(configuration)
-        code, message = self._unpaused(configuration)
-        result = CommandResult(
-            command_id=f"config-{configuration.revision}",
-            accepted=True,
-            code=code,
-            message=message[:400],
-        )
-        await self._answer(result, {_CONFIGURATION: configuration.model_dump_json().encode()})
+    def _refusal(self, asked: Asked, retained: bool) -> CommandResult | None:
+        if retained:
+            message = "the broker had kept it for whoever comes; commands are never retained"
+            return _answer(asked.id, accepted=False, code="retained", message=message)
+        now = self._clock.now() - timedelta(seconds=self.clock_offset_s() or 0.0)
+        if asked.expires is not None and now > asked.expires:
+            message = (
+                f"it was to be begun before {isoformat_utc(asked.expires)};"
+                f" here it is {isoformat_utc(now.replace(microsecond=0))}"
+            )
+            return _answer(asked.id, accepted=False, code="expired", message=message)
+        return None
 
-    async def _refuse(self, revision: int) -> None:
-        """Once each: a retained configuration comes with every connection."""
-        if revision == self._revision or revision in self._refused:
-            return
-        self._refused = {*self._refused, revision} if len(self._refused) < _REMEMBERED else set()
-        result = CommandResult(
-            command_id=f"config-{revision}",
-            accepted=False,
-            code="older-revision",
-            message=f"this gateway already has revision {self._revision}",
-        )
-        await self._answer(result, {})
-
-    def _apply(self, configuration: Configuration) -> None:
-        self._revision = configuration.revision
-        self._reporter.set_interval(configuration.health_interval_s)
-        wanted = set(configuration.paused_devices)
-        for supervisor, devices in self._sources().items():
-            supervisor.pause(_stops(supervisor, devices, wanted))
-
-    def _unpaused(self, configuration: Configuration) -> tuple[str, str]:
-        """Code and message for devices that were to be paused and are not."""
-        wanted = set(configuration.paused_devices)
-        unknown = sorted(wanted - set(self._supervisors))
-        if unknown:
-            return "unknown-device", f"not here: {', '.join(unknown)}"
-        for supervisor, devices in self._sources().items():
-            named = sorted(wanted & devices)
-            if named and not _stops(supervisor, devices, wanted):
-                # One home's alarm must not silence the others behind the same bridge.
-                whole = f"read with others by {supervisor.device}; pause that, or all of them"
-                return "shares-its-source", f"not paused: {', '.join(named)}, {whole}"
-        return "ok", ""
-
-    def _sources(self) -> dict[Source, set[str]]:
-        """The devices that each supervisor reads."""
-        found: dict[Source, set[str]] = {}
-        for device, supervisor in self._supervisors.items():
-            found.setdefault(supervisor, set()).add(device)
-        return found
-
-    async def _answer(self, result: CommandResult, state: Mapping[str, bytes]) -> None:
-        outgoing = Outgoing(
-            Lane.EVENT,
-            CommandResult.TYPE,
-            self._reporter.gateway,
-            self._clock.now(),
-            result,
-        )
+    async def _do(self, asked: Asked) -> CommandResult:
+        _log.info("command", action=asked.action, device=asked.device, command=asked.id)
         try:
-            await self._outbox.accept(AGENT, [outgoing], state, self._clock.quality)
+            message = await self._perform(asked)
         except VigilError as error:
-            _log.warning("answer could not be kept", code=error.code, error=str(error))
+            return _answer(asked.id, accepted=False, code=error.code, message=str(error))
+        except Exception as error:  # a mistake in a pipeline is the answer
+            _log.exception("command crashed", action=asked.action, device=asked.device)
+            message = f"{type(error).__name__}: {error}"
+            return _answer(asked.id, accepted=False, code="command-crashed", message=message)
+        return _answer(asked.id, accepted=True, code="ok", message=message)
+
+    async def _remember(self, name: str, answer: CommandResult | None) -> bool:
+        """Keep and send an answer in one transaction; false where the disk refuses."""
+        done = {**{k: v for k, v in self._done.items() if k != name}, name: answer}
+        self._done = dict(list(done.items())[-_REMEMBERED:])
+        kept = {k: None if v is None else v.model_dump() for k, v in self._done.items()}
+        state = {_COMMANDS: json.dumps(kept).encode()}
+        try:
+            await self._outbox.accept(AGENT, self._told(answer), state, self._clock.quality)
+        except VigilError as error:
+            self._count("command-not-kept")
+            _log.warning("a command could not be kept", code=error.code, error=str(error))
+            if answer is None:
+                del self._done[name]
+            return False
+        return True
+
+    async def tell(self, answer: CommandResult) -> None:
+        """An answer to something that is no command: a configuration. Raises ``VigilError``."""
+        await self._outbox.accept(AGENT, self._told(answer), None, self._clock.quality)
+
+    def _told(self, answer: CommandResult | None) -> list[Outgoing]:
+        if answer is None:
+            return []
+        now = self._clock.now()
+        return [Outgoing(Lane.EVENT, CommandResult.TYPE, self._gateway, now, answer)]
 
 
-def _stops(supervisor: Source, devices: set[str], wanted: set[str]) -> bool:
-    """A source is paused by its own name, or by those of all its devices."""
-    others = devices - {supervisor.device}
-    return supervisor.device in wanted or (bool(others) and others <= wanted)
+def _answer(name: str, *, accepted: bool, code: str, message: str) -> CommandResult:
+    return CommandResult(
+        command_id=name, accepted=accepted, code=code[:60], message=message[:_MESSAGE]
+    )
+
+
+def _recalled(kept: bytes | None) -> dict[str, CommandResult | None]:
+    found = json.loads(kept or b"{}")
+    if isinstance(found, list):  # as 0.1 kept them: ids alone, all of them answered
+        return {name: _answer(name, accepted=True, code="ok", message="") for name in found}
+    return {k: None if v is None else CommandResult.model_validate(v) for k, v in found.items()}

@@ -7,7 +7,7 @@ outbox and in one ``Window`` per lane, never in a broker's session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -21,7 +21,17 @@ from vigil_edge.delivery.connection import Connection, UplinkError
 from vigil_edge.delivery.feedback import Feedback
 from vigil_edge.delivery.lanes import Lanes
 from vigil_edge.delivery.outbox import Outbox
-from vigil_schemas.control import AnyReceipt, Command, Configuration, Receipt, ReceiptV1
+from vigil_schemas.control import (
+    AnyCommand,
+    AnyConfiguration,
+    AnyReceipt,
+    Command,
+    CommandV1,
+    Configuration,
+    ConfigurationV1,
+    Receipt,
+    ReceiptV1,
+)
 from vigil_schemas.envelope import Source, decode, encode
 from vigil_schemas.errors import InvalidMessage, VigilError
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
@@ -42,8 +52,10 @@ class UplinkCallbacks:
 
     birth: Callable[[int], GatewayBirth]
     """Given the session's number."""
-    command: Callable[[Command], Awaitable[None]]
-    configuration: Callable[[Configuration], Awaitable[None]]
+    command: Callable[[AnyCommand, bool], None]
+    """And whether it was retained by the broker. Must not wait."""
+    configuration: Callable[[AnyConfiguration], None]
+    """Must not wait."""
     count: Callable[[str], None]
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
@@ -169,19 +181,19 @@ class Uplink:
         while True:
             # Receipts are cumulative: of those that came meanwhile the furthest says it all.
             receipts: dict[str, AnyReceipt] = {}
-            for payload in await connection.receive():
+            for payload, retained in await connection.receive():
                 data = self._decoded(payload)
                 if isinstance(data, Receipt | ReceiptV1):
                     known = receipts.get(data.source)
                     if known is None or data.stored >= known.stored:
                         receipts[data.source] = data
                 elif data is not None:
-                    await self._follow(data)
+                    await self._follow(data, retained)
             for receipt in receipts.values():
-                await self._follow(receipt)
+                await self._follow(receipt, retained=False)
             connection.wake.set()
 
-    async def _follow(self, data: object) -> None:
+    async def _follow(self, data: object, retained: bool) -> None:
         """What one message asks for. A mistake in that must not cost the connection:
 
         a retained configuration comes again with every new one.
@@ -189,10 +201,10 @@ class Uplink:
         try:
             if isinstance(data, Receipt | ReceiptV1):
                 await self.lanes.take_receipt(data)
-            elif isinstance(data, Command):
-                await self.callbacks.command(data)
-            elif isinstance(data, Configuration):
-                await self.callbacks.configuration(data)
+            elif isinstance(data, Command | CommandV1):
+                self.callbacks.command(data, retained)
+            elif isinstance(data, Configuration | ConfigurationV1):
+                self.callbacks.configuration(data)
         except Exception:  # whatever it is, it is logged, counted, and costs no more
             self.callbacks.count("received-crashed")
             _log.exception("a message from the cloud could not be followed", type=type(data))

@@ -46,7 +46,8 @@ class Reporter:
     ) -> None:
         self.gateway = config.gateway.id
         self.interval_s = config.health.interval_s
-        self.records: list[SourceRecord] = []
+        self.records: Callable[[], list[SourceRecord]] = list
+        """Of every source; told by the agent."""
         self.resent: Callable[[], int] = lambda: 0
         self._folder = config.gateway.data_dir
         self._certificate = config.cloud.certificate_file
@@ -130,7 +131,7 @@ class Reporter:
             certificate_not_after=await asyncio.to_thread(tls.certificate_end, self._certificate),
             outbox=await self._outbox.depths(),
             evidence_waiting=waiting,
-            sources=[record.health() for record in self.records],
+            sources=[record.health() for record in self.records()],
             counters={name: number for name, number in counters.items() if number},
             clock_offset_s=self._feedback.clock_offset_s,
             refusals=self._feedback.refusals() or None,

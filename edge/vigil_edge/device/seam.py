@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
+from vigil_edge.delivery.control import CommandRefused
 from vigil_edge.delivery.outgoing import Outgoing
+from vigil_schemas.commands import CommandArguments
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 
-__all__ = ["Outgoing", "Pipeline", "Room", "SourceError"]
+__all__ = ["CommandRefused", "Outgoing", "Pipeline", "Room", "SourceError", "TakesCommands"]
 
 
 class SourceError(VigilError):
@@ -79,6 +81,17 @@ class Room(Protocol):
         self, state: SourceState, code: str | None = None, message: str | None = None
     ) -> None:
         """Say how the source is doing; a change of state or code becomes a health event."""
+
+
+@runtime_checkable
+class TakesCommands(Protocol):
+    """A pipeline that can be asked for something, as its domain's descriptor says."""
+
+    async def command(self, device: str, arguments: CommandArguments, /) -> str:
+        """Do it; returns a sentence for whoever asked. ``device``: one behind this pipeline.
+
+        Raises ``CommandRefused`` where it cannot be done. Must not wait for long.
+        """
 
 
 class Pipeline(Protocol):

@@ -10,11 +10,14 @@ import structlog
 
 from vigil_edge.backoff import Backoff
 from vigil_edge.device.health import SourceRecord
-from vigil_edge.device.seam import Pipeline
+from vigil_edge.device.seam import CommandRefused, Pipeline, TakesCommands
+from vigil_schemas.commands import CommandArguments
 from vigil_schemas.errors import VigilError
 
 STEADY_S: Final = 60.0
 """A pipeline that ran this long starts with a short pause again."""
+COMMAND_S: Final = 20.0
+"""How long a pipeline may take over a command."""
 STOP_S: Final = 3.0
 """How long a cancelled pipeline may take to put its things away."""
 
@@ -36,6 +39,8 @@ class Supervisor:
         self._backoff = backoff
         self._monotonic = monotonic
         self._interrupted = asyncio.Event()
+        self._pipeline: Pipeline | None = None
+        """While it runs."""
         self._paused = False
 
     @property
@@ -53,6 +58,20 @@ class Supervisor:
         if paused != self._paused:
             self._paused = paused
             self.restart()
+
+    async def command(self, device: str, arguments: CommandArguments) -> str:
+        """Ask the pipeline that runs. Raises ``CommandRefused``, and what the pipeline raises."""
+        if self._pipeline is None:
+            why = self._record.message or self._record.state
+            raise CommandRefused("source-not-running", f"{self._record.device} is not read: {why}")
+        if not isinstance(self._pipeline, TakesCommands):
+            raise CommandRefused("unsupported", f"{self._record.device} takes no commands")
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                return await self._pipeline.command(device, arguments)
+        except TimeoutError as error:
+            message = f"{self._record.device} did not do it within {COMMAND_S:.0f} s"
+            raise CommandRefused("source-slow", message) from error
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -81,7 +100,7 @@ class Supervisor:
 
     async def _attempt(self) -> bool:
         """One run of the pipeline; true where it came to its own end."""
-        running = asyncio.create_task(self._pipeline(), name=f"pipeline {self._record.device}")
+        running = asyncio.create_task(self._lead(), name=f"pipeline {self._record.device}")
         interrupted = asyncio.create_task(self._interrupted.wait())
         try:
             await asyncio.wait({running, interrupted}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,8 +118,12 @@ class Supervisor:
             return False
         return self._judge(running)
 
-    async def _pipeline(self) -> None:
-        await self._build().run()
+    async def _lead(self) -> None:
+        self._pipeline = self._build()
+        try:
+            await self._pipeline.run()
+        finally:
+            self._pipeline = None
 
     def _judge(self, ended: asyncio.Task[None]) -> bool:
         device = self._record.device

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vigil_edge.device.seam import Pipeline, Room
 from vigil_edge.domain import EdgeDomain
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.noise import DOMAIN, NoiseExceedance
+from vigil_schemas.noise import CONTRACT
 
 if TYPE_CHECKING:
     from vigil_edge.noise.settings import Settings
@@ -39,13 +39,18 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 NOISE: Final = EdgeDomain(
-    key=DOMAIN,
+    contract=CONTRACT,
     title="Noise cameras",
     title_zh="聲音照相",
     settings=_settings,
     describe=_describe,
     build=_build,
-    events=(NoiseExceedance,),
+    adjustable=(
+        "threshold_db",
+        "hysteresis_db",
+        "before_s",
+        "after_s",
+    ),
     tools="levels and triggers from recordings",
     add_commands=_add_commands,
     evidence=True,

@@ -24,6 +24,8 @@ class Listed(NamedTuple):
     is_alarm: bool
     measured: frozenset[Kind]
     """Kinds of which the key is a number with a unit."""
+    settable: Mapping[str, Any]
+    """What can be asked of it: by property, the value that means yes."""
 
 
 class Address(NamedTuple):
@@ -62,7 +64,7 @@ def _described(device: Mapping[str, Any]) -> Listed:
             measured.add(kind)
         else:
             is_alarm |= words.is_plainly_fire(name) or name in ("co", "gas")
-    return Listed(is_alarm, frozenset(measured))
+    return Listed(is_alarm, frozenset(measured), dict(_settable(exposes, 0)))
 
 
 def _exposed(exposes: Any, depth: int) -> Iterator[tuple[str, bool]]:
@@ -75,6 +77,26 @@ def _exposed(exposes: Any, depth: int) -> Iterator[tuple[str, bool]]:
             yield plain(name), one.get("type") == "numeric"
         if depth < 4:
             yield from _exposed(one.get("features"), depth + 1)
+
+
+_SET: Final = 2
+"""Bit of ``access``: the property can be set by ``/set``."""
+
+
+def _settable(exposes: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Properties that can be set to one value that means yes: switches, and buttons of one word."""
+    for one in exposes if isinstance(exposes, list) else ():
+        if not isinstance(one, dict):
+            continue
+        name, access = one.get("property", one.get("name")), one.get("access")
+        if isinstance(name, str) and isinstance(access, int) and access & _SET:
+            words = one.get("values")
+            if one.get("type") == "binary" and "value_on" in one:
+                yield name, one["value_on"]
+            elif one.get("type") == "enum" and isinstance(words, list) and len(words) == 1:
+                yield name, words[0]
+        if depth < 4:
+            yield from _settable(one.get("features"), depth + 1)
 
 
 def said_time(payload: bytes) -> datetime | None:

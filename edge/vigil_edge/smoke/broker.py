@@ -57,6 +57,13 @@ class BrokerSession:
         except MqttError as error:
             raise self._error(error) from error
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Raises ``SourceError`` once broken."""
+        try:
+            self._session.publish(topic, payload)
+        except MqttError as error:
+            raise self._error(error) from error
+
     def acknowledge(self, message: Message) -> None:
         """Only now does the broker forget it."""
         self._session.acknowledge(message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vigil_edge.device.seam import Pipeline, Room
 from vigil_edge.domain import EdgeDomain
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.smoke import DOMAIN, SmokeAlarm
+from vigil_schemas.smoke import CONTRACT
 
 if TYPE_CHECKING:
     from vigil_edge.smoke.settings import Settings
@@ -39,13 +39,13 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 SMOKE: Final = EdgeDomain(
-    key=DOMAIN,
+    contract=CONTRACT,
     title="Smoke alarms",
     title_zh="住宅火警",
     settings=_settings,
     describe=_describe,
     build=_build,
-    events=(SmokeAlarm,),
+    adjustable=("silent_after_s",),
     tools="decode smoke alarm payloads",
     add_commands=_add_commands,
 )

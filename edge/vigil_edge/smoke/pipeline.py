@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
-from vigil_edge.device.seam import Outgoing, Room, SourceError
+from vigil_edge.device.seam import CommandRefused, Outgoing, Room, SourceError
 from vigil_edge.mqtt import Message
-from vigil_edge.smoke import zigbee2mqtt
+from vigil_edge.smoke import asking, zigbee2mqtt
 from vigil_edge.smoke.age import BridgeClock
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.bridge import Address, said_time
@@ -26,6 +26,7 @@ from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import Settings
 from vigil_edge.smoke.words import Kind
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
+from vigil_schemas.commands import CommandArguments
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import DOMAIN, SmokeAlarm
 from vigil_schemas.types import Lane
@@ -78,6 +79,8 @@ class Zigbee2MqttPipeline:
         self._roster = Roster(settings, room.state(UNCONFIGURED))
         self._clock = BridgeClock()
         self._restore()
+        self._session: BrokerSession | None = None
+        """While it is open."""
         self._base = f"{settings.base_topic}/"
         self._bridge_online: bool | None = None
         """``None`` until its state, or one of its alarms, was heard."""
@@ -104,6 +107,7 @@ class Zigbee2MqttPipeline:
         for alarm in self._roster.configured:
             own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
         session = BrokerSession(self._settings, name)
+        self._session = session
         try:
             try:
                 self._only_own = await session.open([[f"{self._base}#"], own]) > 0
@@ -116,7 +120,20 @@ class Zigbee2MqttPipeline:
             self._show_unconfigured()
             await self._listen(session)
         finally:
+            self._session = None
             await session.close()
+
+    async def command(self, device: str, arguments: CommandArguments) -> str:
+        """``SelfTest`` and ``Mute``, of an alarm that the bridge lists as able to."""
+        found = self._roster.settable(device)
+        if found is None:
+            message = f"{device} is not on the bridge's list of devices (yet)"
+            raise CommandRefused("not-on-bridge", message)
+        if self._session is None or self._bridge_online is False:
+            raise CommandRefused("bridge-offline", "Zigbee2MQTT is not there")
+        name, settable = found
+        self._session.publish(f"{self._base}{name}/set", asking.payload(arguments, settable))
+        return "asked over the bridge; what the alarm makes of it comes with its next message"
 
     async def _listen(self, session: BrokerSession) -> None:
         # By the clock, not by the pauses between messages: many alarms leave none.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 from vigil_edge.smoke.bridge import Address, Listed, address, guessed, listed
 from vigil_edge.smoke.settings import Settings
@@ -85,6 +85,14 @@ class Roster:
     def measured(self, name: str) -> frozenset[Kind]:
         """Kinds of which the bridge lists a number with a unit."""
         return self._listed[name].measured if name in self._listed else frozenset()
+
+    def settable(self, device: str) -> tuple[str, Mapping[str, Any]] | None:
+        """A device's name on the bridge and what can be asked of it there; ``None`` where the
+        bridge has not listed it."""
+        names = {v: k for k, v in self.configured.items()} | self.unconfigured
+        name = names.get(device)
+        found = self._listed.get(name) if name is not None else None
+        return None if name is None or found is None else (name, found.settable)
 
     def is_configured(self, device: str) -> bool:
         """Whether a ``[[smoke.alarm]]`` names it."""

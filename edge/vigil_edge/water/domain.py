@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vigil_edge.device.seam import Pipeline, Room
 from vigil_edge.domain import EdgeDomain
 from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.water import DOMAIN, WaterExcursion
+from vigil_schemas.water import CONTRACT
 
 if TYPE_CHECKING:
     from vigil_edge.water.settings import Settings
@@ -39,13 +39,25 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 WATER: Final = EdgeDomain(
-    key=DOMAIN,
+    contract=CONTRACT,
     title="Water quality",
     title_zh="水質監測",
     settings=_settings,
     describe=_describe,
     build=_build,
-    events=(WaterExcursion,),
+    adjustable=(
+        "interval_s",
+        "signal.*.high",
+        "signal.*.low",
+        "signal.*.high_rate",
+        "signal.*.hysteresis",
+        "signal.*.consecutive",
+        "signal.*.range_fail",
+        "signal.*.range_suspect",
+        "signal.*.rate_suspect",
+        "signal.*.spike_floor",
+        "signal.*.flat_s",
+    ),
     tools="quality control over recorded water readings",
     add_commands=_add_commands,
 )

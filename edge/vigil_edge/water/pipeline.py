@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from uuid import uuid5
 
 from vigil_edge.device.seam import Outgoing, Room, SourceError
 from vigil_edge.water import logger
+from vigil_edge.water.asked import Asked
 from vigil_edge.water.condition import Condition
 from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage
 from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
@@ -21,6 +21,7 @@ from vigil_edge.water.registers import MAX_READ_WORDS, meaning
 from vigil_edge.water.settings import Settings, Signal
 from vigil_edge.water.sonde import SondeQc
 from vigil_edge.water.trend import Heading
+from vigil_schemas.commands import CommandArguments
 from vigil_schemas.contract import observation_type
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, microseconds, pack
@@ -162,6 +163,11 @@ class _Sonde:
         self._connect = connect
         self._judge = Judge(settings, room.state(EXCURSIONS))
         self._condition = Condition(settings, room)
+        self._asked = Asked()
+
+    async def command(self, _device: str, _arguments: CommandArguments) -> str:
+        """``SampleNow``: returns when it was read and is in the outbox."""
+        return await self._asked.sample()
 
     async def _accept(self, measured: Sequence[Measured], state: Mapping[str, bytes]) -> None:
         for _, values in measured:
@@ -194,13 +200,16 @@ class PollPipeline(_Sonde):
         """Until cancelled. Raises ``SourceError``."""
         due = self._room.monotonic()
         try:
-            while True:
-                await self._poll()
-                due += self._settings.interval_s
-                pause = due - self._room.monotonic()
-                if pause < 0:  # the probe takes longer than the interval: do not run behind
-                    due -= pause
-                await asyncio.sleep(max(pause, 0))
+            with self._asked.answering():
+                while True:
+                    await self._poll()
+                    self._asked.done("sampled")
+                    due += self._settings.interval_s
+                    pause = due - self._room.monotonic()
+                    if pause < 0:  # the probe takes longer than the interval: do not run behind
+                        due -= pause
+                    if await self._asked.within(max(pause, 0)):
+                        due = self._room.monotonic()
         finally:
             self._hang_up()
 
@@ -258,9 +267,11 @@ class LoggerPipeline(_Sonde):
         """Until cancelled. Raises ``SourceError``."""
         probe = await self._connect(self._settings)
         try:
-            while True:
-                if not await self._fetch(probe):
-                    await asyncio.sleep(self._pause)
+            with self._asked.answering():
+                while True:
+                    if not await self._fetch(probe):
+                        self._asked.done("the sonde's memory was read")
+                        await self._asked.within(self._pause)
         finally:
             probe.close()
 

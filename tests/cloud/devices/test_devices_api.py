@@ -62,6 +62,7 @@ def test_devices_with_their_places_and_names(city: City) -> None:
         "out_of_service_until": None,
         "last_seen": None,
         "parameters": [],
+        "commands": [],
     }
 
 
@@ -326,6 +327,8 @@ def test_a_command_waits_for_ingest_and_shows_its_answer(city: City) -> None:
         "command_id": command,
         "action": "restart_source",
         "device": "mic-1",
+        "arguments": {},
+        "expires": shown["expires"],
     }
 
 

@@ -16,16 +16,20 @@ from cloud_city import GATEWAY, NOON, City, alarm, exceedance, excursion, visit
 from gateways import EPOCH, birth, death, event
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.refusals.models import DeadLetter
-from vigil_schemas.contract import PAYLOADS
+from vigil_schemas.contract import DOWNWARD, PAYLOADS
 from vigil_schemas.control import RefusalReason
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.gateway import (
+    ChangedSetting,
     CommandResult,
+    ConfigurationReport,
     DeviceDescription,
     DeviceHealth,
     GatewayHealth,
     LaneDepth,
     ObservationLoss,
+    RefusedConfiguration,
+    SettingMistake,
     SourceHealth,
 )
 from vigil_schemas.noise import LevelCurve
@@ -66,6 +70,14 @@ def examples() -> dict[str, tuple[str, str, Model]]:
     loss = ObservationLoss(
         first_sequence=1, last_sequence=2, rows=1, oldest=NOON, newest=NOON, lane=Lane.EVENT
     )
+    changed_key = ChangedSetting(device="alarm-1", key="name", file=1.5)
+    refused = RefusedConfiguration(
+        revision=1, mistakes=[SettingMistake(line=1, key="k", message="m")]
+    )
+    configured = ConfigurationReport(
+        revision=1, in_force=True, settings={"alarm-1": {"name": "n", "high": 1.5}},
+        cloud=[changed_key], edited=[changed_key], refused=refused, at_next_start=["cloud"],
+    )  # fmt: skip
     old_water = WaterExcursionV1.model_validate(water.model_dump())
     old_fire = SmokeAlarmV1.model_validate(
         {k: v for k, v in fire.model_dump().items() if k in SmokeAlarmV1.model_fields}
@@ -83,13 +95,12 @@ def examples() -> dict[str, tuple[str, str, Model]]:
         ("event", "alarm-1", DeviceHealth.model_validate(SOURCE.model_dump())),
         ("event", GATEWAY, loss),
         ("event", GATEWAY, CommandResult(command_id="config-1", accepted=True)),
+        ("event", GATEWAY, configured),
     ]
     return {type(data).TYPE: (lane, subject, data) for lane, subject, data in found}  # type: ignore[attr-defined]  # every event model has one
 
 
 EXAMPLES = examples()
-DOWNWARD = {name for name in PAYLOADS if name.split(".")[2] in {"receipt", "config"}}
-DOWNWARD |= {"city.vigil.command.v1"}
 
 
 def changed(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:

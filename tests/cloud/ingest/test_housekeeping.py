@@ -7,7 +7,7 @@ from datetime import timedelta
 from gateways import new_name
 from ingest_bench import NOW, Bench
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.models import Downlink
+from vigil_cloud.devices.models import Downlink, Gateway
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
 from vigil_cloud.jobs.platform import forget_old, sweep_silent
 
@@ -46,9 +46,10 @@ def test_a_command_that_is_none_any_more_holds_up_no_other(bench: Bench) -> None
         return True
 
     with writing(bench.services.sessions) as session:
+        session.add(Gateway(gateway=gateway, added=NOW, updated=NOW, connected=True))
         for n, (name, payload) in enumerate(rows.items()):
             created = NOW + timedelta(seconds=n)
-            fields = {"gateway": gateway, "channel": "command", "account": "li"}
+            fields = {"gateway": gateway, "channel": "command", "account": "li", "again": created}
             session.add(Downlink(id=name, payload=payload, created=created, **fields))
     with writing(bench.services.sessions) as session:
         assert send_waiting(session, publish, NOW) == 1
@@ -57,4 +58,4 @@ def test_a_command_that_is_none_any_more_holds_up_no_other(bench: Bench) -> None
     with bench.services.sessions() as session:
         old = session.get_one(Downlink, "command-old")
         assert (old.accepted, old.code) == (False, "wrong-command")
-        assert not anything_waiting(session)
+        assert not anything_waiting(session, NOW)

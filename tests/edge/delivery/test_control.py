@@ -1,4 +1,4 @@
-"""Configuration from afar: what is paused, what is not, and what is said of it."""
+"""ConfigurationV1 from afar: what is paused, what is not, and what is said of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import servers
 from edge.agent_process import Agent, agent_on
 from edge.ingest_stand_in import until
-from vigil_schemas.control import Command, Configuration
+from vigil_schemas.control import CommandV1, ConfigurationV1
 from vigil_schemas.gateway import CommandResult, DeviceHealth, GatewayBirth, GatewayHealth
 from vigil_schemas.topics import CONFIG
 
@@ -28,7 +28,7 @@ def agent(tmp_path: Path, mosquitto: servers.Mosquitto) -> Iterator[Agent]:
 
 async def sent(agent: Agent, revision: int, *paused: str) -> Any:
     """The answer to a configuration."""
-    configuration = Configuration(
+    configuration = ConfigurationV1(
         revision=revision, health_interval_s=3600, paused_devices=list(paused)
     )
     agent.cloud.send(CONFIG, configuration)
@@ -53,7 +53,7 @@ async def test_one_alarm_does_not_silence_the_others_behind_its_bridge(agent: Ag
     assert "alarm-1" in result.message
     assert "bridge-1" in result.message
     reports = len(agent.cloud.all(GatewayHealth))
-    agent.cloud.command(Command(command_id="health-01", action="report_health"))
+    agent.cloud.command(CommandV1(command_id="health-01", action="report_health"))
     await until(lambda: len(agent.cloud.all(GatewayHealth)) > reports)
     (source,) = agent.cloud.all(GatewayHealth)[-1].sources
     assert (source.state, source.restarts) == ("ok", 0)
@@ -76,7 +76,7 @@ async def test_an_older_configuration_is_refused_aloud_and_once(agent: Agent) ->
 
     assert (result.accepted, result.code) == (False, "older-revision")
     assert "revision 9" in result.message
-    agent.cloud.send(CONFIG, Configuration(revision=2))
+    agent.cloud.send(CONFIG, ConfigurationV1(revision=2))
     assert (await sent(agent, 10)).accepted
     results = [each.command_id for each in agent.cloud.all(CommandResult)]
     assert results == ["config-9", "config-2", "config-10"]

@@ -23,8 +23,8 @@ from vigil_edge.delivery import uplink
 from vigil_edge.delivery.outbox import Sendable
 from vigil_edge.mqtt import WatchedClient
 from vigil_schemas.control import (
-    Command,
-    Configuration,
+    CommandV1,
+    ConfigurationV1,
     Receipt,
     ReceiptV1,
     RefusalReason,
@@ -158,19 +158,21 @@ async def test_commands_and_configuration_come_down(
 ) -> None:
     gateway = await make(mosquitto.url)
     with ingest(mosquitto.port, gateway.id) as cloud:
-        cloud.send(CONFIG, Configuration(revision=3))  # retained: sent before the gateway is there
+        cloud.send(
+            CONFIG, ConfigurationV1(revision=3)
+        )  # retained: sent before the gateway is there
         gateway.connect()
         await until(lambda: gateway.configurations)
-        command = Command(command_id="do-this-1", action="report_health")
+        command = CommandV1(command_id="do-this-1", action="report_health")
         cloud.command(command)
         await until(lambda: gateway.commands == [command])
         cloud._client.publish(f"vigil/v1/{gateway.id}/command", b"{nonsense", qos=1)
         await until(lambda: gateway.counts["received-malformed-json"] == 1)
 
-        cloud.command(Command(command_id="do-this-2", action="resend_birth"))
+        cloud.command(CommandV1(command_id="do-this-2", action="resend_birth"))
 
         await until(lambda: len(gateway.commands) == 2)
-        assert gateway.configurations == [Configuration(revision=3)]
+        assert gateway.configurations == [ConfigurationV1(revision=3)]
 
 
 async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(

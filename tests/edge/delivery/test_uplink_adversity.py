@@ -11,7 +11,7 @@ import pytest
 import servers
 from edge.delivery.uplink_gateway import Make, gateways, ingest
 from edge.ingest_stand_in import until
-from vigil_schemas.control import Command, Configuration
+from vigil_schemas.control import CommandV1, ConfigurationV1
 from vigil_schemas.gateway import GatewayBirth
 from vigil_schemas.topics import CONFIG
 from vigil_schemas.types import Lane
@@ -129,20 +129,20 @@ async def test_a_message_that_cannot_be_followed_costs_no_connection(
     mosquitto: servers.Mosquitto, make: Make
 ) -> None:
     gateway = await make(mosquitto.url)
-    asked: list[Configuration] = []
+    asked: list[ConfigurationV1] = []
 
-    async def crashes(configuration: Configuration) -> None:
+    def crashes(configuration: ConfigurationV1) -> None:
         asked.append(configuration)
         raise KeyError("a mistake in the program")
 
     object.__setattr__(gateway.uplink.callbacks, "configuration", crashes)
     with ingest(mosquitto.port, gateway.id) as cloud:
-        cloud.send(CONFIG, Configuration(revision=1))  # retained: it comes with every connection
+        cloud.send(CONFIG, ConfigurationV1(revision=1))  # retained: it comes with every connection
         gateway.connect()
         await until(lambda: gateway.counts["received-crashed"] == 1)
         await gateway.accept(Lane.ALARM, 1)
         await asyncio.wait_for(gateway.empty(), 60)
-        cloud.command(Command(command_id="do-this-1", action="report_health"))
+        cloud.command(CommandV1(command_id="do-this-1", action="report_health"))
         await until(lambda: gateway.commands)
 
         assert len(asked) == 1

@@ -21,7 +21,7 @@ from vigil_edge.delivery.feedback import Feedback
 from vigil_edge.delivery.outbox import Limits, Outbox
 from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
 from vigil_edge.device.seam import Outgoing
-from vigil_schemas.control import Command, Configuration
+from vigil_schemas.control import AnyCommand, AnyConfiguration
 from vigil_schemas.gateway import CommandResult, GatewayBirth
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import ClockQuality, Lane
@@ -35,8 +35,8 @@ class Gateway:
     outbox: Outbox
     uplink: Uplink
     counts: Counter[str]
-    commands: list[Command] = field(default_factory=list)
-    configurations: list[Configuration] = field(default_factory=list)
+    commands: list[AnyCommand] = field(default_factory=list)
+    configurations: list[AnyConfiguration] = field(default_factory=list)
     number: Any = field(default_factory=itertools.count)
     task: asyncio.Task[None] | None = None
 
@@ -96,14 +96,8 @@ async def gateways(folder: Path) -> AsyncIterator[Make]:
             new_id=lambda: str(uuid.uuid4()),
             now_us=lambda: time.time_ns() // 1000,
         )
-        commands: list[Command] = []
-        configurations: list[Configuration] = []
-
-        async def command(each: Command) -> None:
-            commands.append(each)
-
-        async def configuration(each: Configuration) -> None:
-            configurations.append(each)
+        commands: list[AnyCommand] = []
+        configurations: list[AnyConfiguration] = []
 
         counts: Counter[str] = Counter()
         callbacks = UplinkCallbacks(
@@ -115,8 +109,8 @@ async def gateways(folder: Path) -> AsyncIterator[Make]:
                 public_key="0" * 64,
                 devices=[],
             ),
-            command=command,
-            configuration=configuration,
+            command=lambda each, _: commands.append(each),
+            configuration=configurations.append,
             count=lambda name: counts.update([name]),
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,

@@ -816,6 +816,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{device}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Device Command
+         * @description Ask a device for something, over its gateway; the answer appears among its downlinks.
+         */
+        post: operations["post_device_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device}/district": {
         parameters: {
             query?: never;
@@ -914,6 +934,30 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Settings
+         * @description What may be changed of a device from here, and how far that has come.
+         */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Settings
+         * @description Change thresholds, intervals, names or the position; the gateway says whether it takes it.
+         */
+        patch: operations["patch_settings"];
         trace?: never;
     };
     "/api/v1/districts": {
@@ -1063,6 +1107,26 @@ export interface paths {
          * @description Have a gateway do something once; the answer appears among its downlinks.
          */
         post: operations["post_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Configuration
+         * @description What is wanted of a gateway, and what it says is in force.
+         */
+        get: operations["get_configuration"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2657,6 +2721,21 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * ChangedSetting
+         * @description A key that the file and the cloud set differently; the cloud's value is in force.
+         */
+        ChangedSetting: {
+            /** Device */
+            device: string;
+            /**
+             * File
+             * @description What ``gateway.toml`` says; none where it says nothing.
+             */
+            file?: boolean | number | string | number[] | null;
+            /** Key */
+            key: string;
+        };
+        /**
          * ChannelEntry
          * @description A channel without its address, which may hold a password.
          */
@@ -2701,13 +2780,19 @@ export interface components {
         };
         /** CommandRequest */
         CommandRequest: {
-            /**
-             * Action
-             * @enum {string}
-             */
-            action: "report_health" | "restart_source" | "resend_birth";
+            /** Action */
+            action: string;
+            /** Arguments */
+            arguments?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
             /** Device */
             device?: string | null;
+            /**
+             * Expires In S
+             * @default 3600
+             */
+            expires_in_s: number;
         };
         /**
          * ConditionEntry
@@ -2737,15 +2822,75 @@ export interface components {
             /** Conditions */
             conditions: components["schemas"]["ConditionEntry"][];
         };
+        /**
+         * ConfigurationEntry
+         * @description What is wanted of a gateway, and what it says is in force.
+         */
+        ConfigurationEntry: {
+            reported: components["schemas"]["ConfigurationReport"] | null;
+            /** Reported At */
+            reported_at: string | null;
+            wanted: components["schemas"]["DownlinkEntry"] | null;
+        };
+        /**
+         * ConfigurationReport
+         * @description ``city.vigil.config.report.v1``: the configuration in force, after each change of it.
+         */
+        ConfigurationReport: {
+            /**
+             * At Next Start
+             * @description Sections of the file that were changed and are taken at the agent's next start.
+             */
+            at_next_start?: string[];
+            /**
+             * Cloud
+             * @description Where the cloud's values are in force instead of the file's.
+             */
+            cloud?: components["schemas"]["ChangedSetting"][];
+            /**
+             * Dropped
+             * @description ``vigil-edge config reset`` dropped it: only a newer one counts.
+             * @default false
+             */
+            dropped: boolean;
+            /**
+             * Edited
+             * @description Of those, the ones whose value in the file was changed while the cloud's was in force.
+             */
+            edited?: components["schemas"]["ChangedSetting"][];
+            /**
+             * In Force
+             * @description Whether that revision is used; false where it was refused or dropped.
+             */
+            in_force: boolean;
+            refused?: components["schemas"]["RefusedConfiguration"] | null;
+            /**
+             * Revision
+             * @description The cloud's newest revision that this gateway knows; 0: none.
+             */
+            revision: number;
+            /**
+             * Settings
+             * @description Of each device, the keys that may be changed from afar with their values now.
+             */
+            settings: {
+                [key: string]: {
+                    [key: string]: boolean | number | string | number[] | null;
+                };
+            };
+        };
         /** ConfigurationRequest */
         ConfigurationRequest: {
-            /**
-             * Health Interval S
-             * @default 60
-             */
-            health_interval_s: number;
+            /** Health Interval S */
+            health_interval_s?: number | null;
             /** Paused Devices */
             paused_devices?: string[];
+            /** Settings */
+            settings?: {
+                [key: string]: {
+                    [key: string]: boolean | number | string | number[];
+                };
+            };
         };
         /**
          * ConsentEntry
@@ -2871,6 +3016,8 @@ export interface components {
         DeviceEntry: {
             /** Code */
             code: string | null;
+            /** Commands */
+            commands: string[];
             /** Device */
             device: string;
             /** Domain */
@@ -2907,6 +3054,32 @@ export interface components {
         DeviceList: {
             /** Devices */
             devices: components["schemas"]["DeviceEntry"][];
+        };
+        /**
+         * DeviceSettings
+         * @description What may be changed of a device from here, and how far that has come.
+         */
+        DeviceSettings: {
+            /** Accepted */
+            accepted: boolean | null;
+            /** Answered */
+            answered: string | null;
+            /** Dropped */
+            dropped: boolean;
+            /** In Force */
+            in_force: boolean;
+            /** Message */
+            message: string | null;
+            /** Mistakes */
+            mistakes: components["schemas"]["SettingMistake"][];
+            /** Reported Revision */
+            reported_revision: number | null;
+            /** Revision */
+            revision: number;
+            /** Sent */
+            sent: string | null;
+            /** Settings */
+            settings: components["schemas"]["SettingEntry"][];
         };
         /**
          * DistrictBody
@@ -3119,6 +3292,8 @@ export interface components {
             code: string | null;
             /** Created */
             created: string;
+            /** Expires */
+            expires: string | null;
             /** Id */
             id: string;
             /** Message */
@@ -3480,6 +3655,7 @@ export interface components {
             /** Jobs */
             jobs: components["schemas"]["JobEntry"][];
         };
+        JsonValue: unknown;
         /**
          * LatestReading
          * @description ``t`` in seconds since 1970 UTC; ``flag`` is QARTOD's.
@@ -3828,6 +4004,19 @@ export interface components {
             status: "ready" | "not-ready";
         };
         /**
+         * RefusedConfiguration
+         * @description A configuration that the gateway does not use, and every reason.
+         */
+        RefusedConfiguration: {
+            /** Mistakes */
+            mistakes: components["schemas"]["SettingMistake"][];
+            /**
+             * Revision
+             * @description Of the cloud's; 0: the gateway's own file.
+             */
+            revision: number;
+        };
+        /**
          * Relation
          * @description What an account is to a household.
          * @enum {string}
@@ -3940,6 +4129,52 @@ export interface components {
             due: string;
             /** Text */
             text: string;
+        };
+        /**
+         * SettingEntry
+         * @description One key of a device.
+         */
+        SettingEntry: {
+            /** By Cloud */
+            by_cloud: boolean;
+            /** Edited */
+            edited: boolean;
+            /** File */
+            file: boolean | number | string | number[] | null;
+            /** Key */
+            key: string;
+            /** Value */
+            value: boolean | number | string | number[] | null;
+            /** Wanted */
+            wanted: boolean | number | string | number[] | null;
+        };
+        /**
+         * SettingMistake
+         * @description One thing to mend in a configuration, as ``vigil-edge check`` says it.
+         */
+        SettingMistake: {
+            /** Key */
+            key: string;
+            /**
+             * Line
+             * @description Of ``gateway.toml``; 0 where the mistake is in what the cloud asked for.
+             * @default 0
+             */
+            line: number;
+            /** Message */
+            message: string;
+        };
+        /**
+         * SettingsRequest
+         * @description Keys of one device; null: as the gateway's file says.
+         */
+        SettingsRequest: {
+            /** Revision */
+            revision: number;
+            /** Settings */
+            settings: {
+                [key: string]: boolean | number | string | number[] | null;
+            };
         };
         /**
          * ShelveRequest
@@ -5487,6 +5722,41 @@ export interface operations {
             };
         };
     };
+    post_device_command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownlinkEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     put_device_district: {
         parameters: {
             query?: never;
@@ -5641,6 +5911,72 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceSettings"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownlinkEntry"];
+                };
             };
             /** @description A problem document */
             default: {
@@ -5947,6 +6283,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DownlinkEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationEntry"];
                 };
             };
             /** @description A problem document */

@@ -1,0 +1,60 @@
+"""The cloud's newest configuration, kept on the gateway's disk across restarts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vigil_schemas.control import Configuration, Setting
+from vigil_schemas.gateway import RefusedConfiguration
+
+NAME: Final = "cloud-configuration.json"
+
+
+class Desired(BaseModel):
+    """``revision`` 0: the cloud has never sent one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int = 0
+    """The newest known, also where it was refused or dropped: none older counts any more."""
+    configuration: Configuration | None = None
+    """The newest that was right; in force."""
+    refused: RefusedConfiguration | None = None
+    """Why ``revision`` is not in force."""
+    dropped: bool = False
+    """By ``vigil-edge config reset``."""
+    file: dict[str, dict[str, Setting | None]] = Field(default_factory=dict)
+    """What the file said of the same keys when the configuration came."""
+
+    def reset(self) -> Desired:
+        """Nothing of the cloud's, until a newer revision comes."""
+        return Desired(revision=self.revision, dropped=True)
+
+
+def recall(folder: Path) -> Desired:
+    """Raises ``OSError`` for the disk, ``ValueError`` for a file that is damaged."""
+    try:
+        return Desired.model_validate_json((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        return Desired()
+    except ValidationError as error:
+        raise ValueError(f"{folder / NAME} is damaged") from error
+
+
+def keep(folder: Path, desired: Desired) -> None:
+    """Durably, whole or not at all. Raises ``OSError``."""
+    draft = folder / f"{NAME}.new"
+    with draft.open("wb") as file:
+        file.write(desired.model_dump_json().encode())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / NAME)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,248 @@
+"""The configuration in force: ``gateway.toml``, with what the cloud wants otherwise.
+
+The newest revision of the cloud wins over the file, key by key; whatever is not right is not
+used, and told with the words of ``vigil-edge check``. All or nothing: a revision with one
+mistake changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from vigil_edge.configuration import desired as disk
+from vigil_edge.configuration.desired import Desired
+from vigil_edge.configuration.device import SectionKind
+from vigil_edge.configuration.gateway_file import Config, ConfigError, Document, check, read
+from vigil_edge.configuration.mistakes import Mistake
+from vigil_edge.configuration.remote import Values, Wanted, differences, in_file, merged, values
+from vigil_schemas.control import AnyConfiguration, Configuration
+from vigil_schemas.gateway import (
+    ChangedSetting,
+    CommandResult,
+    ConfigurationReport,
+    RefusedConfiguration,
+    SettingMistake,
+)
+
+_MISTAKES: Final = 50
+_AT_START: Final = ("gateway", "cloud", "outbox", "evidence")
+"""Sections that are read when the agent starts, and not again."""
+
+_log = structlog.get_logger("configuration")
+
+
+class ActiveConfiguration:
+    """One per agent. ``changed`` makes the agent that of ``config``; ``tell`` reports upward."""
+
+    def __init__(self, file: Path, config: Config, domains: Sequence[SectionKind]) -> None:
+        """``config``: what the file said when the agent started."""
+        self.config = config
+        self.changed: Callable[[], tuple[str, str]] = lambda: ("ok", "")
+        """Returns a code and a message for what could not be followed."""
+        self.answer: Callable[[CommandResult], Awaitable[None]] = _nobody
+        self.report: Callable[[ConfigurationReport], Awaitable[None]] = _nobody
+        self._file = file
+        self._domains = domains
+        self._folder = config.gateway.data_dir
+        self._first = config
+        self._document: Document | None = None
+        self._of_file = config
+        self._desired = Desired()
+        self._file_refused: RefusedConfiguration | None = None
+        self._told_old: set[int] = set()
+
+    @property
+    def health_interval_s(self) -> float:
+        wanted = self._desired.configuration
+        if wanted is not None and wanted.health_interval_s is not None:
+            return wanted.health_interval_s
+        return self._of_file.health.interval_s
+
+    @property
+    def paused(self) -> list[str]:
+        wanted = self._desired.configuration
+        return [] if wanted is None else list(wanted.paused_devices)
+
+    def start(self, before: bytes | None) -> None:
+        """Lay the kept revision over the file. ``before``: one kept by an earlier version.
+
+        Never raises for what the cloud wanted: the gateway then runs with its file alone.
+        """
+        self._recall(before)
+        self._read_file()
+        self._use()
+
+    async def take(self, configuration: AnyConfiguration) -> None:
+        """A newer revision; a known one changes nothing, and an older one is refused."""
+        wanted = _as_v2(configuration)
+        if wanted.revision <= self._desired.revision:
+            await self._older(wanted.revision)
+            return
+        mistakes = self._mistakes(wanted)
+        if mistakes:
+            refused = {"revision": wanted.revision, "refused": _refusal(wanted.revision, mistakes)}
+            self._keep(self._desired.model_copy(update=refused))
+            code, message = "bad-configuration", "; ".join(_said(each) for each in mistakes)
+            await self._tell(wanted.revision, accepted=False, code=code, message=message)
+            return
+        file = in_file(self._document, self._of_file, wanted.settings) if self._document else {}
+        self._keep(Desired(revision=wanted.revision, configuration=wanted, file=file))
+        self._use()
+        code, message = self.changed()
+        await self._tell(wanted.revision, accepted=True, code=code, message=message)
+
+    async def reload(self) -> list[SettingMistake]:
+        """Read the file again, as SIGHUP asks; returns its mistakes. With any, nothing changes."""
+        self._recall(None)
+        try:
+            self._read_file()
+        except ConfigError as error:
+            _log.error("gateway.toml is not taken: see vigil-edge check", error=str(error))
+            self._file_refused = _refusal(0, error.mistakes)
+        else:
+            self._file_refused = None
+        self._use()
+        self.changed()
+        for each in self._edited():
+            _log.warning(
+                "the file's value is not used: the cloud set this key (vigil-edge config reset)",
+                device=each.device,
+                key=each.key,
+                file=each.file,
+            )
+        await self.report(self._state())
+        return [] if self._file_refused is None else self._file_refused.mistakes
+
+    async def say(self) -> None:
+        """Report what is in force."""
+        await self.report(self._state())
+
+    def _recall(self, before: bytes | None) -> None:
+        try:
+            self._desired = disk.recall(self._folder)
+        except (OSError, ValueError) as error:
+            _log.error("the cloud's configuration cannot be read", error=str(error))
+            return
+        if self._desired.revision == 0 and not self._desired.dropped and before is not None:
+            kept = Configuration.model_validate_json(before)
+            self._desired = Desired(revision=kept.revision, configuration=kept)
+
+    def _read_file(self) -> None:
+        """Raises ``ConfigError``; then nothing has changed."""
+        document = read(self._file)
+        self._of_file = check(document, self._domains)
+        self._document = document
+
+    def _use(self) -> None:
+        """Make ``config`` of the file and what the cloud wants."""
+        self.config = self._of_file
+        wanted = self._desired.configuration
+        if wanted is None or self._document is None:
+            return
+        try:
+            self.config = merged(self._document, self._of_file, wanted.settings, self._domains)
+        except ConfigError as error:  # right when it came; the file has changed since
+            mistakes = "; ".join(_said(each) for each in error.mistakes)
+            _log.error("the cloud's settings are not used with this file", mistakes=mistakes)
+            refused = _refusal(wanted.revision, error.mistakes)
+            self._desired = self._desired.model_copy(update={"refused": refused})
+
+    def _mistakes(self, wanted: Configuration) -> list[Mistake]:
+        if self._document is None:
+            return []
+        try:
+            merged(self._document, self._of_file, wanted.settings, self._domains)
+        except ConfigError as error:
+            return error.mistakes
+        return []
+
+    def _keep(self, desired: Desired) -> None:
+        self._desired = desired
+        try:
+            disk.keep(self._folder, desired)
+        except OSError as error:
+            _log.error(
+                "the cloud's configuration is not kept: it ends with the agent", error=str(error)
+            )
+
+    def _edited(self) -> list[ChangedSetting]:
+        return differences(self._of_the_file_now(), self._desired.file)
+
+    def _of_the_file_now(self) -> Values:
+        if self._document is None or self.config is self._of_file:
+            return {}
+        return in_file(self._document, self._of_file, self._wanted())
+
+    def _wanted(self) -> Wanted:
+        wanted = self._desired.configuration
+        return {} if wanted is None else wanted.settings
+
+    def _state(self) -> ConfigurationReport:
+        desired = self._desired
+        in_force = desired.configuration is not None and (
+            desired.configuration.revision == desired.revision and desired.refused is None
+        )
+        return ConfigurationReport(
+            revision=self._desired.revision,
+            in_force=in_force,
+            dropped=self._desired.dropped,
+            settings=values(self.config),
+            cloud=differences(self._of_the_file_now()),
+            edited=self._edited(),
+            refused=self._file_refused or desired.refused,
+            at_next_start=[
+                name
+                for name in _AT_START
+                if getattr(self._of_file, name) != getattr(self._first, name)
+            ],
+        )
+
+    async def _tell(self, revision: int, *, accepted: bool, code: str, message: str) -> None:
+        result = CommandResult(
+            command_id=f"config-{revision}", accepted=accepted, code=code, message=message[:400]
+        )
+        await self.answer(result)
+        await self.report(self._state())
+
+    async def _older(self, revision: int) -> None:
+        """Once each: a retained configuration comes with every connection."""
+        if revision == self._desired.revision or revision in self._told_old:
+            return
+        self._told_old = {*self._told_old, revision} if len(self._told_old) < 64 else {revision}
+        message = f"this gateway already has revision {self._desired.revision}"
+        await self.answer(
+            CommandResult(
+                command_id=f"config-{revision}",
+                accepted=False,
+                code="older-revision",
+                message=message,
+            )
+        )
+
+
+async def _nobody(_: object) -> None:
+    """Nobody is told."""
+
+
+def _as_v2(configuration: AnyConfiguration) -> Configuration:
+    if isinstance(configuration, Configuration):
+        return configuration
+    return Configuration.model_validate(configuration.model_dump())
+
+
+def _refusal(revision: int, mistakes: Sequence[Mistake]) -> RefusedConfiguration:
+    return RefusedConfiguration(
+        revision=revision,
+        mistakes=[
+            SettingMistake(line=each.line, key=each.key[:200], message=each.message[:400])
+            for each in mistakes[:_MISTAKES]
+        ],
+    )
+
+
+def _said(mistake: Mistake) -> str:
+    return f"{mistake.key}: {mistake.message}" if mistake.key else mistake.message

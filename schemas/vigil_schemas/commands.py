@@ -1,0 +1,100 @@
+"""What a command may ask for: one model of arguments per action, the same word in every domain.
+
+A domain's descriptor on the edge says which of these its pipelines take; a domain may bring
+models of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from vigil_schemas.types import Model, UtcDatetime
+
+
+class CommandArguments(Model):
+    """Base of every command's arguments; subclasses set ``ACTION``."""
+
+    ACTION: ClassVar[str]
+
+
+class ReportHealth(CommandArguments):
+    """The gateway tells how it is, now."""
+
+    ACTION: ClassVar[str] = "report_health"
+
+
+class ResendBirth(CommandArguments):
+    """The gateway says its birth again."""
+
+    ACTION: ClassVar[str] = "resend_birth"
+
+
+class RestartSource(CommandArguments):
+    """A device's pipeline is started anew."""
+
+    ACTION: ClassVar[str] = "restart_source"
+
+
+class ReloadThresholds(CommandArguments):
+    """``gateway.toml`` is read again, as by SIGHUP."""
+
+    ACTION: ClassVar[str] = "reload_thresholds"
+
+
+class SampleNow(CommandArguments):
+    """The device is read now, whatever its interval."""
+
+    ACTION: ClassVar[str] = "sample_now"
+
+
+class SelfTest(CommandArguments):
+    """The device tests itself; an alarm sounds."""
+
+    ACTION: ClassVar[str] = "self_test"
+
+
+class Mute(CommandArguments):
+    """The device's sounder is silent, as long as the device itself allows."""
+
+    ACTION: ClassVar[str] = "mute"
+
+
+class PlayVoice(CommandArguments):
+    """A sentence is spoken at the device."""
+
+    ACTION: ClassVar[str] = "play_voice"
+
+    text: Annotated[str, Field(min_length=1, max_length=400)]
+    language: Literal["zh-TW", "en"] = "zh-TW"
+
+
+class WatchList(CommandArguments):
+    """Identities (tags, plates) that are told at once where they are seen, until a moment."""
+
+    ACTION: ClassVar[str] = "watch_list"
+
+    entries: list[Annotated[str, Field(min_length=1, max_length=160)]] = Field(max_length=1000)
+    until: UtcDatetime
+
+
+OF_THE_GATEWAY: Final[tuple[type[CommandArguments], ...]] = (
+    ReportHealth,
+    ResendBirth,
+    ReloadThresholds,
+)
+"""Taken by the agent itself."""
+OF_ANY_DEVICE: Final[tuple[type[CommandArguments], ...]] = (RestartSource,)
+"""Taken by the agent for each of its devices."""
+_OF_DOMAINS: Final[tuple[type[CommandArguments], ...]] = (
+    SampleNow,
+    SelfTest,
+    Mute,
+    PlayVoice,
+    WatchList,
+)
+COMMANDS: Final[dict[str, type[CommandArguments]]] = {
+    model.ACTION: model for model in (*OF_THE_GATEWAY, *OF_ANY_DEVICE, *_OF_DOMAINS)
+}
+"""By action."""
