@@ -308,7 +308,7 @@ def _record_newest(session: Session, items: Iterable[Item]) -> None:
     found: dict[str, dict[str, Point]] = {}
     for item in items:
         if isinstance(item.decoded, Observation):
-            newest_of(item.decoded.points, found)
+            newest_of(item.decoded.points, found.setdefault(item.decoded.device, {}))
     record_newest(session, found)
 
 

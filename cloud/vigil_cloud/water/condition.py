@@ -65,7 +65,7 @@ class ProbeCondition:
     def fold(self, readings: Readings, state: Mapping[str, Any] | None) -> Folded | None:
         """State: ``hour_us``, the start of the newest hour that was begun."""
         known_us: int | None = state["hour_us"] if state else None
-        hours = {point.time_us // HOUR_US * HOUR_US for point in readings.points}
+        hours = _hours(readings)
         newest_us = max(hours) if known_us is None else max(known_us, *hours)
         over = {hour for hour in hours if hour < newest_us}
         if known_us is not None and known_us < newest_us:
@@ -114,6 +114,14 @@ def compute(hours: Hours) -> list[Hour]:
         flat = sorted(parameter for parameter, windows in of_hour.items() if _flat(windows))
         found.append(Hour(start_us, len(every), good, gap_us / 1e6, flat))
     return found
+
+
+def _hours(readings: Readings) -> set[int]:
+    """The starts of the hours that hold any of them."""
+    first = readings.points[0].time_us // HOUR_US * HOUR_US
+    if readings.points[-1].time_us < first + HOUR_US:
+        return {first}  # nearly always: they are in order
+    return {point.time_us // HOUR_US * HOUR_US for point in readings.points}
 
 
 def _flat(windows: list[tuple[int, float | None, int]]) -> bool:
