@@ -10,8 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    """Nothing: the number was reserved and not needed."""
 
 
 def downgrade() -> None:
-    pass
+    """Nothing: the number was reserved and not needed."""
