@@ -210,12 +210,14 @@ class Town:
                 station,
             )
 
-    def fire(self) -> None:
+    def fire(self, alarm_id: str | None = None, *, active: bool = True) -> str:
+        """A fire begins, or the one of this id is over; its id."""
+        alarm_id = alarm_id or uuid.uuid4().hex
         self.send(
             SmokeAlarm(
-                alarm_id=uuid.uuid4().hex,
+                alarm_id=alarm_id,
                 condition="smoke",
-                active=True,
+                active=active,
                 since=datetime.now(UTC),
                 battery_percent=87.0,
                 link_quality=142,
@@ -223,6 +225,31 @@ class Town:
             KITCHEN,
             lane="alarm",
         )
+        return alarm_id
+
+    def newest_alert(self, domain: Domain) -> str:
+        """Its id, as the administrator's list tells it; waits until there is one."""
+        found: list[dict[str, Any]] = []
+
+        def asked() -> bool:
+            answer = http.get("/alerts", params={"domain": domain, "limit": 1})
+            found[:] = answer.raise_for_status().json()["alerts"]
+            return bool(found)
+
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
+            who = {"username": "admin", "password": PASSWORD}
+            http.post("/session", json=who).raise_for_status()
+            servers.eventually(asked, f"an alert of {domain}")
+        return str(found[0]["id"])
+
+    def act(self, alert: str, action: str) -> None:
+        """The administrator acknowledges or confirms it."""
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
+            who = {"username": "admin", "password": PASSWORD}
+            http.post("/session", json=who).raise_for_status()
+            csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
+            answer = http.post(f"/alerts/{alert}/{action}", json={"comment": ""}, headers=csrf)
+            answer.raise_for_status()
 
     def many_loud_vehicles(self, count: int) -> None:
         """So many exceedances at once, each a tenth of a decibel louder."""

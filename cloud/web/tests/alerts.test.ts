@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Visit } from "../src/lib/api/model";
-import { inOrder, stationMarks, wayOf } from "../src/family/footprints";
+import { inOrder, stationMarks, wayOf } from "../src/domains/checkin/family/footprints";
 import { marksOf } from "../src/console/marks";
-import { noiseDetail, waterDetail } from "../src/lib/detail";
+import { noiseDetail } from "../src/domains/noise/detail";
+import { waterDetail } from "../src/domains/water/detail";
 import { worse } from "../src/lib/map/marker";
 import { awaitsConfirmation, byUrgency, isOpen } from "../src/lib/urgency";
 import { alert, summary } from "./samples";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { doubtsOf, smokeDetail } from "../src/lib/detail";
+import { smokeDetail } from "../src/domains/smoke/detail";
+import { doubtsOf } from "../src/lib/detail";
 import { alert as anAlert } from "./samples";
 
 test("an alert without marks has no doubts", () => {

@@ -4,6 +4,16 @@ import { describe, expect, it } from "vitest";
 import { en } from "../src/lib/i18n/en";
 import { zhTW } from "../src/lib/i18n/zh-TW";
 
+type Texts = Record<string, string>;
+/** The pages' own dictionary, and that of each domain. */
+const own = import.meta.glob<{ en: Texts; zhTW: Texts }>("../src/domains/*/texts.ts", {
+  eager: true,
+});
+const DICTIONARIES: [string, { en: Texts; zhTW: Texts }][] = [
+  ["pages", { en, zhTW }],
+  ...Object.entries(own),
+];
+
 const SOURCE = join(import.meta.dirname, "..", "src");
 const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
 
@@ -11,20 +21,26 @@ function sources(folder = SOURCE): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && /\.(svelte|ts)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !path.includes(join("lib", "i18n")) && !path.endsWith(".d.ts"));
+    .filter((path) => !path.includes(join("lib", "i18n")) && !/texts\.ts$|\.d\.ts$/.test(path));
 }
 
-describe("the two languages", () => {
+describe.each(DICTIONARIES)("the two languages of %s", (_, { en, zhTW }) => {
   it("have the same keys", () => {
     expect(Object.keys(zhTW).sort()).toEqual(Object.keys(en).sort());
   });
 
-  it.each(Object.keys(en) as (keyof typeof en)[])("%s: says something in both", (key) => {
-    expect(zhTW[key].trim()).not.toBe("");
-    expect(en[key].trim()).not.toBe("");
-    expect(placeholders(zhTW[key]).filter((name) => !placeholders(en[key]).includes(name))).toEqual(
-      [],
-    );
+  it.each(Object.keys(en))("%s: says something in both", (key) => {
+    expect(zhTW[key]?.trim()).toBeTruthy();
+    expect(en[key]?.trim()).toBeTruthy();
+    const known = placeholders(en[key] ?? "");
+    expect(placeholders(zhTW[key] ?? "").filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
+
+describe("the dictionaries", () => {
+  it("have no key twice", () => {
+    const keys = DICTIONARIES.flatMap(([, texts]) => Object.keys(texts.en));
+    expect(keys.filter((key, i) => keys.indexOf(key) !== i)).toEqual([]);
   });
 
   it("keep no key that nothing shows", () => {
@@ -35,8 +51,9 @@ describe("the two languages", () => {
     const built = [
       ...text.matchAll(/t\(`([\w.]+\.)\$\{/g),
       ...text.matchAll(/word\("([\w.]+)"/g),
+      ...text.matchAll(/keysOf\("([\w.]+)"/g),
     ].map((match) => match[1] ?? "");
-    const unused = Object.keys(en).filter(
+    const unused = DICTIONARIES.flatMap(([, texts]) => Object.keys(texts.en)).filter(
       (key) =>
         !text.includes(`"${key}"`) && !built.some((prefix) => prefix && key.startsWith(prefix)),
     );

@@ -1,30 +1,34 @@
 /** The pages there are, and for whom. */
 
-import type { Key } from "../lib/i18n/index.svelte";
+import { ownPages } from "../domains/pages";
+import { speech, t } from "../lib/i18n/index.svelte";
 import { session } from "../lib/session.svelte";
-import type { IconName } from "../lib/ui/Icon.svelte";
+import type { IconShape } from "../lib/ui/Icon.svelte";
 
 export interface Entry {
   href: string;
-  label: Key;
-  icon: IconName;
+  label: string;
+  icon: IconShape;
 }
 
 export function entries(): Entry[] {
   const found: Entry[] = [];
   if (session.staff) {
     found.push(
-      { href: "/", label: "nav.console", icon: "map" },
-      { href: "/alerts", label: "nav.alerts", icon: "bell" },
-      { href: "/devices", label: "nav.devices", icon: "device" },
+      { href: "/", label: t("nav.console"), icon: "map" },
+      { href: "/alerts", label: t("nav.alerts"), icon: "bell" },
+      { href: "/devices", label: t("nav.devices"), icon: "device" },
     );
   }
   if (session.has("administrator", "maintainer")) {
-    found.push({ href: "/gateways", label: "nav.gateways", icon: "gateway" });
+    found.push({ href: "/gateways", label: t("nav.gateways"), icon: "gateway" });
   }
-  if (session.has("family")) {
-    found.push({ href: "/family", label: "nav.family", icon: "family" });
-    if (!session.staff) found.push({ href: "/alerts", label: "nav.alerts", icon: "bell" });
+  const own = ownPages();
+  for (const { path, label, icon } of own) {
+    found.push({ href: `/${path}`, label: label[speech.language], icon });
+  }
+  if (!session.staff && own.length > 0) {
+    found.push({ href: "/alerts", label: t("nav.alerts"), icon: "bell" });
   }
   return found;
 }

@@ -34,57 +34,6 @@ export type SeriesSummary = Schema["SeriesEntry"];
 export type Severity = Alert["severity"];
 export type Visit = Schema["VisitEntry"];
 
-export interface LevelCurve {
-  start: string;
-  interval_s: number;
-  LAF: number[];
-}
-
-export interface NoiseDetail {
-  started: string;
-  ended: string;
-  threshold_db: number;
-  LAFmax: number;
-  LAFmax_time: string;
-  LAE: number;
-  background_db: number | null;
-  overload: boolean;
-  calibrated: boolean;
-  level_curve: LevelCurve | null;
-}
-
-export interface WaterDetail {
-  parameter: string;
-  unit: string | null;
-  kind: "above" | "below" | "rate";
-  limit: number;
-  value: number;
-  flag: number;
-  started: string;
-  ended: string | null;
-}
-
-export interface CheckinDetail {
-  phase: "arrived" | "departed";
-  carrier: "ble" | "uhf";
-  arrived: string;
-  last_seen: string;
-  sightings: number;
-  rssi_max_dbm: number | null;
-}
-
-export interface SmokeDetail {
-  condition: string;
-  active: boolean;
-  since: string;
-  battery_percent: number | null;
-  link_quality: number | null;
-  during_test: boolean;
-  unconfirmed_since: string | null;
-  signs: readonly string[];
-  raw: string | null;
-}
-
 /** What is doubtful of the message that an alert rests on. */
 export interface Doubts {
   time: "ahead" | "behind" | null;

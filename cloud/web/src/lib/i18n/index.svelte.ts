@@ -6,7 +6,6 @@ import { zhTW } from "./zh-TW";
 
 export type { Key };
 
-const DICTIONARIES: Record<Language, Record<Key, string>> = { "zh-TW": zhTW, en };
 const STORED_AS = "vigil.language";
 
 export const isLanguage = (value: unknown): value is Language =>
@@ -63,13 +62,44 @@ export function fill(text: string, values: Record<string, string | number>): str
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
 
-export function t(key: Key, values: Record<string, string | number> = {}): string {
-  return fill(DICTIONARIES[speech.language][key], values);
+type Values = Record<string, string | number>;
+
+export interface Dictionary<K extends string> {
+  t: (key: K | Key, values?: Values) => string;
+  /** For words that come from the server: translated if known. One that is not is shown as it is:
+   * a parameter's name, or an English word on a page in another language. */
+  word: (prefix: string, name: string) => string;
+  /** One text in both languages, for whoever chooses later. */
+  both: (key: K) => Record<Language, string>;
+  /** What stands behind a prefix, by the rest of its key. */
+  keysOf: (prefix: string) => Record<string, Record<Language, string>>;
 }
 
-/** For words that come from the server: translated if known. One that is not is shown as it is:
- * a parameter's name, or an English word on a page in another language. */
-export function word(prefix: string, name: string): string {
-  const key = `${prefix}.${name}`;
-  return key in en ? t(key as Key) : name.replaceAll("_", " ");
+/** A domain's own texts, and behind them those that all pages share. */
+export function dictionary<K extends string>(
+  own: Record<K, string>,
+  ownInChinese: Record<K, string>,
+): Dictionary<K> {
+  const texts: Record<Language, Record<string, string>> = {
+    en: { ...en, ...own },
+    "zh-TW": { ...zhTW, ...ownInChinese },
+  };
+  const both = (key: string) => ({ en: texts.en[key] ?? key, "zh-TW": texts["zh-TW"][key] ?? key });
+  const say = (key: string) => texts[speech.language][key] ?? key;
+  return {
+    t: (key, values = {}) => fill(say(key), values),
+    word: (prefix, name) => {
+      const key = `${prefix}.${name}`;
+      return Object.hasOwn(texts.en, key) ? say(key) : name.replaceAll("_", " ");
+    },
+    both,
+    keysOf: (prefix) =>
+      Object.fromEntries(
+        Object.keys(own)
+          .filter((key) => key.startsWith(`${prefix}.`))
+          .map((key) => [key.slice(prefix.length + 1), both(key)]),
+      ),
+  };
 }
+
+export const { t, word } = dictionary({}, {});

@@ -2,8 +2,6 @@
  * buttons: keyboards and readers reach them. */
 
 import type { AlertDomain, DeviceState, Severity } from "../api/model";
-import { domainIcon } from "../domain";
-import { PATHS } from "../ui/Icon.svelte";
 import type { Position } from "../geo";
 
 export interface Mark {
@@ -20,19 +18,19 @@ export interface Mark {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function icon(domain: AlertDomain): SVGSVGElement {
+function icon(drawing: string): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", PATHS[domainIcon(domain)]);
+  path.setAttribute("d", drawing);
   svg.append(path);
   return svg;
 }
 
-/** A button where it can be chosen, a picture with a name where it only shows a place. */
+/** `drawing` is the path of an icon. A button where it can be chosen, a picture with a name where it only shows a place. */
 export function markerElement(
-  domain: AlertDomain,
+  drawing: string,
   order: number | undefined,
   choosable: boolean,
 ): HTMLElement {
@@ -41,18 +39,19 @@ export function markerElement(
   else element.setAttribute("role", "img");
   const face = document.createElement("span");
   face.className = "face";
-  if (order === undefined) face.append(icon(domain));
+  if (order === undefined) face.append(icon(drawing));
   else face.textContent = String(order);
   element.append(face);
   return element;
 }
 
 /** Brings an element up to date; the map library's own classes are kept. */
-export function dress(element: HTMLElement, mark: Mark, selected: boolean): void {
+export function dress(element: HTMLElement, mark: Mark, colour: string, selected: boolean): void {
   for (const name of [...element.classList]) {
     if (name.startsWith("mark")) element.classList.remove(name);
   }
-  element.classList.add("mark", `mark-${mark.domain}`, `mark-is-${mark.state}`);
+  element.style.setProperty("--colour", colour);
+  element.classList.add("mark", `mark-is-${mark.state}`);
   if (mark.severity) element.classList.add("mark-alert", `mark-${mark.severity}`);
   if (selected) element.classList.add("mark-selected");
   element.setAttribute("aria-label", mark.label);

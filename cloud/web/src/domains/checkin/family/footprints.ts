@@ -1,9 +1,9 @@
 /** A person's visits as a way through the city. */
 
-import type { Visit } from "../lib/api/model";
-import { deviceName, type Language } from "../lib/format";
-import { positionOf, type Position } from "../lib/geo";
-import type { Mark } from "../lib/map/marker";
+import type { Visit } from "../../../lib/api/model";
+import { deviceName, type Language } from "../../../lib/format";
+import { positionOf, type Position } from "../../../lib/geo";
+import type { Mark } from "../../../lib/map/marker";
 
 /** Oldest first, whatever the server's order. */
 export const inOrder = (visits: readonly Visit[]): Visit[] =>

@@ -1,0 +1,21 @@
+/** What this domain says, in both languages. The keys of English are the keys there are. */
+
+export const en = {
+  "domain.platform": "Platform",
+  "platform.what": "What is wrong",
+  "platform.subject": "Concerns",
+  "platform.device": "Device",
+  "platform.since": "Since",
+  "platform.explanation": "Found",
+  "platform.remedy": "What to do",
+} as const;
+
+export const zhTW: Record<keyof typeof en, string> = {
+  "domain.platform": "系統",
+  "platform.what": "問題說明",
+  "platform.subject": "對象",
+  "platform.device": "裝置",
+  "platform.since": "開始",
+  "platform.explanation": "發現",
+  "platform.remedy": "處理方式",
+};
