@@ -68,8 +68,9 @@ bench: setup ## Every figure that the project claims, printed as `name: value`
 faults: setup ## The long no-loss run: 100,000 readings, everything killed at least ten times
 	@VIGIL_FULL=1 $(BIN)/python -m pytest tests/faults -s $(ARGS)
 
-schemas: $(VENV)/.ready ## Export JSON Schema, AsyncAPI, OpenAPI and the web client's types from the models
+schemas: $(VENV)/.ready ## Export JSON Schema, AsyncAPI, OpenAPI, the web client's types and docs/errors.md
 	@$(BIN)/python -m vigil_schemas.export
+	@PYTHONPATH=tests $(BIN)/python -m errors_page
 	@cd $(WEB) && npm run --silent generate
 
 format: setup ## Put Python and web sources into the house format

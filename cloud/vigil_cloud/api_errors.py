@@ -11,6 +11,7 @@ class ApiError(VigilError):
     """A refusal that a client can act on. Subclasses set ``status`` and ``code``."""
 
     code: ClassVar[str] = "bad-request"
+    remedy: ClassVar[str] = "Correct what the message names and ask again."
     status: ClassVar[int] = 400
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
@@ -22,4 +23,5 @@ class NotFound(ApiError):
     """No such thing, or none that the reader may know of."""
 
     code: ClassVar[str] = "not-found"
+    remedy: ClassVar[str] = "Check the address and the role that you are signed in with."
     status: ClassVar[int] = 404

@@ -45,6 +45,10 @@ class BrokerFailed(VigilError):
     """The embedded broker does not start."""
 
     code: ClassVar[str] = "broker-failed"
+    remedy: ClassVar[str] = (
+        "See whether something else listens on its address (`VIGIL_BROKER_LISTEN`), then "
+        "start again."
+    )
 
 
 def configuration(host: str, port: int, handles: int | None = None) -> str:

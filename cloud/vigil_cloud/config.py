@@ -43,6 +43,9 @@ class ConfigurationError(VigilError):
     """The settings cannot be used; the message names each mistake and its key."""
 
     code: ClassVar[str] = "configuration"
+    remedy: ClassVar[str] = (
+        "Correct each setting that the message names, in the environment or the file."
+    )
 
 
 def weak(secret: str) -> bool:

@@ -60,6 +60,10 @@ class RetentionFailed(VigilError):
     """Classes of what is kept could not be gone through; the others were."""
 
     code: ClassVar[str] = "retention-failed"
+    remedy: ClassVar[str] = (
+        "Look at the log for the classes that are named; they are gone through again at the "
+        "next turn."
+    )
 
     def __init__(self, failed: Mapping[str, Exception]) -> None:
         told = "; ".join(f"{name}: {type(error).__name__}" for name, error in failed.items())

@@ -61,6 +61,7 @@ class PortTaken(VigilError):
     """Somebody else listens there."""
 
     code: ClassVar[str] = "port-taken"
+    remedy: ClassVar[str] = "Stop whatever listens there, or choose another port."
 
 
 def prepare_database(services: Services, *, always: bool) -> None:

@@ -77,6 +77,9 @@ class DataDirUnusable(VigilError):
     """``[gateway] data_dir`` cannot be made or written, or another agent works in it."""
 
     code: ClassVar[str] = "data-dir-unusable"
+    remedy: ClassVar[str] = (
+        "Make `[gateway] data_dir` writable for the agent, and let one agent only work in it."
+    )
 
     def __init__(self, message: str, *, lasting: bool) -> None:
         super().__init__(message)

@@ -45,24 +45,31 @@ class MqttError(VigilError):
     """A session could not be had, or is over."""
 
     code: ClassVar[str] = "mqtt-failed"
+    remedy: ClassVar[str] = "Look at the broker and the network; it tries again by itself."
 
 
 class MqttUnreachable(MqttError):
     """No connection."""
 
     code: ClassVar[str] = "mqtt-unreachable"
+    remedy: ClassVar[str] = "Check the address, the port and that the broker runs."
 
 
 class MqttRefused(MqttError):
     """The broker refused the connection or every choice of subscriptions."""
 
     code: ClassVar[str] = "mqtt-refused"
+    remedy: ClassVar[str] = "Check user, password or certificate, and the broker's access rules."
 
 
 class MqttLost(MqttError):
     """The connection broke, or its thread is dead or hangs."""
 
     code: ClassVar[str] = "mqtt-lost"
+    remedy: ClassVar[str] = (
+        "Nothing at first: it connects again by itself. If it recurs, look at the broker's "
+        "log and the network."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class ScenarioFaultError(VigilError):
     """A fault in a scenario cannot be understood."""
 
     code: ClassVar[str] = "scenario-fault"
+    remedy: ClassVar[str] = "Correct the fault that the message names."
 
 
 class FaultKind(StrEnum):

@@ -33,6 +33,7 @@ class TokensError(VigilError):
     """The file of gateway tokens cannot be used."""
 
     code: ClassVar[str] = "tokens-invalid"
+    remedy: ClassVar[str] = 'Write `gateway-id = "token"` lines, or give the cloud\'s seed file.'
 
 
 @dataclass(frozen=True, slots=True)

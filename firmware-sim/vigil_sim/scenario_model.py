@@ -26,6 +26,7 @@ class ScenarioError(VigilError):
     """The scenario cannot be played as written."""
 
     code: ClassVar[str] = "scenario-invalid"
+    remedy: ClassVar[str] = "Correct each line that is named; `vigil-sim check` names them all."
 
 
 class Part(BaseModel):

@@ -18,6 +18,7 @@ class DeviceFailed(VigilError):
     """A simulated device broke down, not as its scenario says but for good."""
 
     code: ClassVar[str] = "device-failed"
+    remedy: ClassVar[str] = "This is a mistake in the simulator: report it with the message."
 
 
 def start_supervised(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -18,6 +18,7 @@ class EnvironmentMissing(VigilError):
     """A file refers to a variable that is not set, or set to nothing."""
 
     code: ClassVar[str] = "environment-missing"
+    remedy: ClassVar[str] = "Set the variable that the message names before starting."
 
     def __init__(self, name: str, where: str) -> None:
         super().__init__(f"{where}: the environment variable {name} is not set")

@@ -14,6 +14,8 @@ class VigilError(Exception):
     """Base of all errors raised deliberately; ``code`` never changes once released."""
 
     code: ClassVar[str] = "vigil"
+    remedy: ClassVar[str] = ""
+    """What to do about it, in a sentence; ``docs/errors.md`` is generated from these."""
 
 
 class InvalidMessage(VigilError):
@@ -23,6 +25,10 @@ class InvalidMessage(VigilError):
     """
 
     code: ClassVar[str] = "invalid-message"
+    remedy: ClassVar[str] = (
+        "Bring the sender's firmware to the contract; the message is among the dead letters "
+        "and can be replayed."
+    )
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

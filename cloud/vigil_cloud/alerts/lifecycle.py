@@ -20,6 +20,7 @@ class AlreadyAcknowledged(ApiError):
     """Somebody was faster; the alert says who."""
 
     code: ClassVar[str] = "already-acknowledged"
+    remedy: ClassVar[str] = "Nothing: load the alert again to see who has taken it."
     status: ClassVar[int] = 409
 
 
@@ -27,6 +28,7 @@ class NotAcknowledged(ApiError):
     """Confirming comes after acknowledging."""
 
     code: ClassVar[str] = "not-acknowledged"
+    remedy: ClassVar[str] = "Acknowledge the alert first."
     status: ClassVar[int] = 409
 
 
@@ -34,6 +36,7 @@ class AlreadyConfirmed(ApiError):
     """The alert has been confirmed before."""
 
     code: ClassVar[str] = "already-confirmed"
+    remedy: ClassVar[str] = "Nothing: load the alert again to see who has confirmed it."
     status: ClassVar[int] = 409
 
 
@@ -41,6 +44,7 @@ class NotShelved(ApiError):
     """There is nothing to take from the shelf."""
 
     code: ClassVar[str] = "not-shelved"
+    remedy: ClassVar[str] = "Nothing: load the alert again."
     status: ClassVar[int] = 409
 
 
@@ -48,6 +52,7 @@ class BadShelfTime(ApiError):
     """Shelving ends in the future, at most thirty days ahead."""
 
     code: ClassVar[str] = "bad-shelf-time"
+    remedy: ClassVar[str] = "Give an end between now and thirty days ahead."
     status: ClassVar[int] = 422
 
 

@@ -37,6 +37,9 @@ class AlertUnknown(ApiError):
     """No such alert, or none for this reader; the two are not told apart."""
 
     code: ClassVar[str] = "alert-unknown"
+    remedy: ClassVar[str] = (
+        "Follow the link again while signed in with the role that the alert is for."
+    )
     status: ClassVar[int] = 404
 
 
@@ -44,6 +47,7 @@ class ChangedMeanwhile(ApiError):
     """The reader decided on an older state of the alert."""
 
     code: ClassVar[str] = "changed-meanwhile"
+    remedy: ClassVar[str] = "Look at the alert as it is now, and decide again."
     status: ClassVar[int] = 409
 
 

@@ -29,6 +29,7 @@ class NoRoom(VigilError):
     """The disk's last room is kept for what is more urgent; the same call may succeed later."""
 
     code: ClassVar[str] = "no-room"
+    remedy: ClassVar[str] = "Free the disk or enlarge it; what waits comes by itself."
 
 
 class Level(IntEnum):

@@ -11,6 +11,7 @@ class CaseUnknown(ApiError):
     """No such case, or none for this reader; the two are not told apart."""
 
     code: ClassVar[str] = "case-unknown"
+    remedy: ClassVar[str] = "Check the case's number and the role that you are signed in with."
     status: ClassVar[int] = 404
 
 
@@ -18,6 +19,7 @@ class CaseNeedsReason(ApiError):
     """The reader's role may open this case for a limited time, with a reason."""
 
     code: ClassVar[str] = "case-needs-reason"
+    remedy: ClassVar[str] = "Open it again with a reason; that is written into the audit log."
     status: ClassVar[int] = 403
 
 
@@ -25,6 +27,7 @@ class CaseForbidden(ApiError):
     """The reader sees the case, but this step is for other roles."""
 
     code: ClassVar[str] = "case-forbidden"
+    remedy: ClassVar[str] = "Ask somebody with the role that the step is for."
     status: ClassVar[int] = 403
 
 
@@ -32,6 +35,7 @@ class CaseKindUnknown(ApiError):
     """No domain has described such a kind of case, or none that this reader may open."""
 
     code: ClassVar[str] = "case-kind-unknown"
+    remedy: ClassVar[str] = "Choose one of the kinds that the page offers."
     status: ClassVar[int] = 404
 
 
@@ -39,6 +43,7 @@ class CaseChanged(ApiError):
     """The reader acted on an older version of the case."""
 
     code: ClassVar[str] = "case-changed"
+    remedy: ClassVar[str] = "Look at the case as it is now, and decide again."
     status: ClassVar[int] = 409
 
 
@@ -46,6 +51,7 @@ class WrongState(ApiError):
     """The step is not possible from where the case stands."""
 
     code: ClassVar[str] = "case-wrong-state"
+    remedy: ClassVar[str] = "Load the case again; it shows which steps are possible."
     status: ClassVar[int] = 409
 
 
@@ -53,6 +59,7 @@ class AlertTaken(ApiError):
     """The alert belongs to another case already."""
 
     code: ClassVar[str] = "alert-in-a-case"
+    remedy: ClassVar[str] = "Open the case that has it."
     status: ClassVar[int] = 409
 
 
@@ -60,6 +67,7 @@ class NotForThisKind(ApiError):
     """A case of this kind cannot be opened from, or extended by, what was named."""
 
     code: ClassVar[str] = "case-kind-mismatch"
+    remedy: ClassVar[str] = "Choose a kind that fits the alert or device."
     status: ClassVar[int] = 422
 
 
@@ -67,6 +75,7 @@ class DecidedAlready(ApiError):
     """This person has given their decision in this round."""
 
     code: ClassVar[str] = "decided-already"
+    remedy: ClassVar[str] = "Nothing: wait for the others of this round."
     status: ClassVar[int] = 409
 
 
@@ -74,6 +83,9 @@ class NotImpartial(ApiError):
     """The rule of the domain bars this person: who opened the case, or decided it before."""
 
     code: ClassVar[str] = "not-impartial"
+    remedy: ClassVar[str] = (
+        "Have somebody decide who neither opened the case nor decided it before."
+    )
     status: ClassVar[int] = 403
 
 
@@ -81,6 +93,7 @@ class BadDecision(ApiError):
     """An outcome that this kind does not have, or a wrong amount."""
 
     code: ClassVar[str] = "bad-decision"
+    remedy: ClassVar[str] = "Choose one of the kind's outcomes, and an amount within its bounds."
     status: ClassVar[int] = 422
 
 
@@ -88,6 +101,7 @@ class OutcomeBarred(ApiError):
     """What is known of the case forbids this outcome."""
 
     code: ClassVar[str] = "outcome-barred"
+    remedy: ClassVar[str] = "Choose another outcome; the message says what bars this one."
     status: ClassVar[int] = 409
 
 
@@ -95,6 +109,7 @@ class CannotTakeCase(ApiError):
     """The account named is closed or may not work on this kind of case."""
 
     code: ClassVar[str] = "cannot-take-case"
+    remedy: ClassVar[str] = "Name an open account with a role of this kind."
     status: ClassVar[int] = 422
 
 
@@ -102,6 +117,7 @@ class BadDeadline(ApiError):
     """A deadline lies in the past, too far ahead, or was met before."""
 
     code: ClassVar[str] = "bad-deadline"
+    remedy: ClassVar[str] = "Give a time in the future, within the bounds that the message names."
     status: ClassVar[int] = 422
 
 
@@ -109,6 +125,7 @@ class KeyReused(ApiError):
     """The Idempotency-Key was sent before with another request."""
 
     code: ClassVar[str] = "idempotency-key-reused"
+    remedy: ClassVar[str] = "Send a new request with a new key."
     status: ClassVar[int] = 422
 
 
@@ -116,6 +133,7 @@ class PhotographRefused(ApiError):
     """Not a picture that can be kept: its type, its size, or it cannot be read."""
 
     code: ClassVar[str] = "photograph-refused"
+    remedy: ClassVar[str] = "Send a JPEG, PNG or WebP picture that opens elsewhere."
     status: ClassVar[int] = 422
 
 
@@ -123,6 +141,7 @@ class PhotographTooLarge(ApiError):
     """More bytes or pixels than a photograph may have."""
 
     code: ClassVar[str] = "photograph-too-large"
+    remedy: ClassVar[str] = "Make the picture smaller and send it again."
     status: ClassVar[int] = 413
 
 
@@ -130,6 +149,7 @@ class PhotographUnknown(ApiError):
     """The case has no such photograph."""
 
     code: ClassVar[str] = "photograph-unknown"
+    remedy: ClassVar[str] = "Load the case again; the photograph may have been removed."
     status: ClassVar[int] = 404
 
 
@@ -137,4 +157,5 @@ class CaseFull(ApiError):
     """The case has as many notes, photographs or deadlines as one may have."""
 
     code: ClassVar[str] = "case-full"
+    remedy: ClassVar[str] = "Open a further case and refer to this one."
     status: ClassVar[int] = 409

@@ -25,6 +25,9 @@ class BadPeriod(ApiError):
     """The period is empty or longer than may be asked for at once."""
 
     code: ClassVar[str] = "bad-period"
+    remedy: ClassVar[str] = (
+        "Ask for a period that ends after it starts and is not longer than allowed."
+    )
     status: ClassVar[int] = 422
 
 

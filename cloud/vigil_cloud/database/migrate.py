@@ -30,6 +30,7 @@ class DatabaseOutdated(VigilError):
     """The tables are not those of this version."""
 
     code: ClassVar[str] = "database-outdated"
+    remedy: ClassVar[str] = "Run `vigil-cloud migrate` with this version."
 
 
 def configuration(connection: Connection) -> Config:

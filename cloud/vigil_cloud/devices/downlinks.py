@@ -43,6 +43,7 @@ class UnknownGateway(ApiError):
     """No such gateway."""
 
     code: ClassVar[str] = "unknown-gateway"
+    remedy: ClassVar[str] = "Check the gateway's name."
     status: ClassVar[int] = 404
 
 
@@ -50,6 +51,7 @@ class WrongCommand(ApiError):
     """The command lacks something, or nobody knows it."""
 
     code: ClassVar[str] = "wrong-command"
+    remedy: ClassVar[str] = "Add what the message names."
     status: ClassVar[int] = 422
 
 
@@ -57,6 +59,7 @@ class SettingUnknown(ApiError):
     """The gateway has not said that this key may be changed from here."""
 
     code: ClassVar[str] = "setting-unknown"
+    remedy: ClassVar[str] = "Choose one of the settings that the device says it has."
     status: ClassVar[int] = 422
 
 
@@ -64,6 +67,7 @@ class ConfigurationMoved(ApiError):
     """Somebody else changed it since the form was opened."""
 
     code: ClassVar[str] = "configuration-moved"
+    remedy: ClassVar[str] = "Look at the configuration as it is now, and change it again."
     status: ClassVar[int] = 409
 
 

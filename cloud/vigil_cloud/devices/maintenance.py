@@ -18,6 +18,7 @@ class BadEnd(ApiError):
     """Planned work ends in the future, at most thirty days ahead."""
 
     code: ClassVar[str] = "bad-end"
+    remedy: ClassVar[str] = "Give an end between now and thirty days ahead."
     status: ClassVar[int] = 422
 
 

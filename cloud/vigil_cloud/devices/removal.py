@@ -35,6 +35,7 @@ class GatewayExists(ApiError):
     """It has a token already, which another would silently end."""
 
     code: ClassVar[str] = "gateway-exists"
+    remedy: ClassVar[str] = "Use `vigil-cloud gateway rotate-token` to exchange its token."
     status: ClassVar[int] = 409
 
 
@@ -42,6 +43,7 @@ class GatewayRevoked(ApiError):
     """It was thrown out."""
 
     code: ClassVar[str] = "gateway-revoked"
+    remedy: ClassVar[str] = "Enrol it again with `vigil-cloud gateway readmit` if that is meant."
     status: ClassVar[int] = 409
 
 

@@ -35,6 +35,7 @@ class UnknownDevice(ApiError):
     """No such device, or none that this account may see."""
 
     code: ClassVar[str] = "unknown-device"
+    remedy: ClassVar[str] = "Check the device's name and the role that you are signed in with."
     status: ClassVar[int] = 404
 
 
@@ -42,6 +43,7 @@ class WrongRange(ApiError):
     """The start does not lie before the stop."""
 
     code: ClassVar[str] = "wrong-range"
+    remedy: ClassVar[str] = "Give a start before the stop."
     status: ClassVar[int] = 422
 
 

@@ -26,6 +26,9 @@ class BadDomain(VigilError):
     """A domain's description contradicts itself or another one."""
 
     code: ClassVar[str] = "bad-domain"
+    remedy: ClassVar[str] = (
+        "This is a mistake in the program: correct the description that the message names."
+    )
 
 
 def domains() -> tuple[Described, ...]:

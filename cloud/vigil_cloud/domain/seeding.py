@@ -16,6 +16,7 @@ class BadSeed(VigilError):
     """The file cannot be used; the message names the place."""
 
     code: ClassVar[str] = "bad-seed"
+    remedy: ClassVar[str] = "Correct the line that is named, and seed again; nothing was changed."
 
 
 class Section(BaseModel):

@@ -20,6 +20,7 @@ class BadRange(ApiError):
     """The range lies outside of the file (RFC 9110 14.1.2)."""
 
     code: ClassVar[str] = "range-not-satisfiable"
+    remedy: ClassVar[str] = "Ask for a range inside the file."
     status: ClassVar[int] = 416
 
 

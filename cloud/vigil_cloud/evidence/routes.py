@@ -52,6 +52,7 @@ class TooManyUploads(ApiError):
     """The disk and the processor take only so many at once; gateways come again."""
 
     code: ClassVar[str] = "too-many-uploads"
+    remedy: ClassVar[str] = "Nothing: the gateway comes again."
     status: ClassVar[int] = 503
 
 

@@ -49,6 +49,7 @@ class GatewayUnknown(ApiError):
     """No birth of this gateway has arrived, so its seal cannot be checked yet: try again later."""
 
     code: ClassVar[str] = "gateway-unknown"
+    remedy: ClassVar[str] = "Nothing: the gateway comes again after its birth has arrived."
     status: ClassVar[int] = 409
 
 
@@ -56,6 +57,7 @@ class EvidenceUnknown(ApiError):
     """No such evidence, or none for this reader; the two are not told apart."""
 
     code: ClassVar[str] = "evidence-unknown"
+    remedy: ClassVar[str] = "Open it from its alert, with the role that the alert is for."
     status: ClassVar[int] = 404
 
 
@@ -63,13 +65,19 @@ class EvidenceQuota(ApiError):
     """This gateway has put as much as it may in a day; it keeps the rest and comes again."""
 
     code: ClassVar[str] = "evidence-quota"
+    remedy: ClassVar[str] = (
+        "Nothing: the gateway sends the rest tomorrow. Raise the share if it recurs."
+    )
     status: ClassVar[int] = 503
 
 
 class NoRoomForEvidence(ApiError):
     """The disk's last room is kept for alarms; the gateway keeps it and comes again."""
 
-    code: ClassVar[str] = "no-room"
+    code: ClassVar[str] = "no-room-for-evidence"
+    remedy: ClassVar[str] = (
+        "Free the cloud's disk or enlarge it; the gateway keeps the evidence and comes again."
+    )
     status: ClassVar[int] = 503
 
 

@@ -45,6 +45,9 @@ class EvidenceInvalid(ApiError):
     """The zip is not what it claims to be. Sending it again changes nothing."""
 
     code: ClassVar[str] = "evidence-invalid"
+    remedy: ClassVar[str] = (
+        "Look at the gateway's key and disk; the evidence stays on the gateway, marked as refused."
+    )
     status: ClassVar[int] = 422
 
 
@@ -59,6 +62,9 @@ class EvidenceTooLarge(ApiError):
     """Larger than any evidence may be."""
 
     code: ClassVar[str] = "evidence-too-large"
+    remedy: ClassVar[str] = (
+        "Shorten the recording (`before_s`, `after_s`) or lower the camera's resolution."
+    )
     status: ClassVar[int] = 413
 
 

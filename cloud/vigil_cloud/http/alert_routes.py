@@ -47,6 +47,7 @@ class WrongCursor(ApiError):
     """A cursor of a list that was ordered otherwise."""
 
     code: ClassVar[str] = "wrong-cursor"
+    remedy: ClassVar[str] = "Ask for the first page again with the new filters."
     status: ClassVar[int] = 422
 
 

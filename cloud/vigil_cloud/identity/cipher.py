@@ -30,6 +30,9 @@ class Undecipherable(VigilError):
     """A column was encrypted with another secret key, or changed."""
 
     code: ClassVar[str] = "undecipherable"
+    remedy: ClassVar[str] = (
+        "Start with the key that the database was sealed with, or restore a backup."
+    )
 
 
 class _Sealer:

@@ -23,6 +23,7 @@ class BadConsent(ApiError):
     """The consent cannot be given like this."""
 
     code: ClassVar[str] = "bad-consent"
+    remedy: ClassVar[str] = "Name an account with the family role and an end in the future."
     status: ClassVar[int] = 422
 
 

@@ -29,6 +29,7 @@ class UnknownDistrict(ApiError):
     """There is no district of this id."""
 
     code: ClassVar[str] = "district-unknown"
+    remedy: ClassVar[str] = "Check the id; the list of districts shows all."
     status: ClassVar[int] = 404
 
 
@@ -36,6 +37,7 @@ class DistrictInUse(ApiError):
     """Something still rests on the district."""
 
     code: ClassVar[str] = "district-in-use"
+    remedy: ClassVar[str] = "Move what the message names to another district first."
     status: ClassVar[int] = 409
 
 

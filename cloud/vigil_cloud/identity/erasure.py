@@ -31,6 +31,7 @@ class UnknownPerson(ApiError):
     """Nobody of this key is enrolled."""
 
     code: ClassVar[str] = "person-unknown"
+    remedy: ClassVar[str] = "Check the key; `vigil-cloud person list` shows all."
     status: ClassVar[int] = 404
 
 
@@ -38,6 +39,7 @@ class GivenMeanwhile(ApiError):
     """The person's tags changed while they were being erased; nothing but readings is gone."""
 
     code: ClassVar[str] = "given-meanwhile"
+    remedy: ClassVar[str] = "Look at the person's tags and erase again."
     status: ClassVar[int] = 409
 
 

@@ -11,6 +11,7 @@ class NotSignedIn(ApiError):
     """No session, or one that ended."""
 
     code: ClassVar[str] = "not-signed-in"
+    remedy: ClassVar[str] = "Sign in again."
     status: ClassVar[int] = 401
 
 
@@ -18,6 +19,9 @@ class WrongPassword(ApiError):
     """User name and password do not go together; which of the two is not told."""
 
     code: ClassVar[str] = "wrong-password"
+    remedy: ClassVar[str] = (
+        "Try again; an administrator can set another with `vigil-cloud account password`."
+    )
     status: ClassVar[int] = 401
 
 
@@ -25,6 +29,7 @@ class TooManyAttempts(ApiError):
     """Signing in failed too often from here; ``Retry-After`` says when to come back."""
 
     code: ClassVar[str] = "too-many-attempts"
+    remedy: ClassVar[str] = "Wait as long as `Retry-After` says."
     status: ClassVar[int] = 429
 
 
@@ -32,6 +37,7 @@ class TooBusy(ApiError):
     """More passwords wait to be looked at than the service takes on at once."""
 
     code: ClassVar[str] = "too-busy"
+    remedy: ClassVar[str] = "Wait a few seconds and try again."
     status: ClassVar[int] = 503
 
 
@@ -39,6 +45,7 @@ class WrongCsrfToken(ApiError):
     """The CSRF header is missing or not this session's."""
 
     code: ClassVar[str] = "wrong-csrf-token"
+    remedy: ClassVar[str] = "Load the page again; programs send the session's `X-CSRF-Token`."
     status: ClassVar[int] = 403
 
 
@@ -46,6 +53,7 @@ class Forbidden(ApiError):
     """The account's roles do not reach this far."""
 
     code: ClassVar[str] = "forbidden"
+    remedy: ClassVar[str] = "Ask somebody with the role, or an administrator to give it."
     status: ClassVar[int] = 403
 
 
@@ -53,6 +61,10 @@ class GatewayRefused(ApiError):
     """A gateway's token does not fit."""
 
     code: ClassVar[str] = "gateway-refused"
+    remedy: ClassVar[str] = (
+        "Write the token of this gateway into its `[cloud] token`; `vigil-cloud gateway "
+        "rotate-token` makes a new one."
+    )
     status: ClassVar[int] = 403
 
 
@@ -60,6 +72,7 @@ class WeakPassword(ApiError):
     """A password that is short or widely known."""
 
     code: ClassVar[str] = "weak-password"
+    remedy: ClassVar[str] = "Choose a longer one that is on no list."
     status: ClassVar[int] = 422
 
 
@@ -67,6 +80,7 @@ class UnknownAccount(ApiError):
     """No account has this user name."""
 
     code: ClassVar[str] = "account-unknown"
+    remedy: ClassVar[str] = "Check the user name; `vigil-cloud account list` shows all."
     status: ClassVar[int] = 404
 
 
@@ -74,6 +88,9 @@ class AccountExists(ApiError):
     """The user name is taken."""
 
     code: ClassVar[str] = "account-exists"
+    remedy: ClassVar[str] = (
+        "Choose another user name, or open the account that has it with `vigil-cloud account open`."
+    )
     status: ClassVar[int] = 409
 
 
@@ -81,6 +98,7 @@ class LastAdministrator(ApiError):
     """Without it nobody could administer."""
 
     code: ClassVar[str] = "last-administrator"
+    remedy: ClassVar[str] = "Make another account an administrator first."
     status: ClassVar[int] = 409
 
 
@@ -88,6 +106,7 @@ class NoConsent(ApiError):
     """The person is unknown or has not consented; the two are not told apart."""
 
     code: ClassVar[str] = "no-consent"
+    remedy: ClassVar[str] = "Ask the person's guardian for consent."
     status: ClassVar[int] = 403
 
 
@@ -95,4 +114,7 @@ class AuditBroken(ApiError):
     """A link of the audit chain does not fit: somebody changed the table."""
 
     code: ClassVar[str] = "audit-broken"
+    remedy: ClassVar[str] = (
+        "Treat it as tampering: keep the database, compare it with a backup, find who had access."
+    )
     status: ClassVar[int] = 500

@@ -39,6 +39,7 @@ class UnknownHousehold(ApiError):
     """There is no household of this key, or no such member or device of it."""
 
     code: ClassVar[str] = "household-unknown"
+    remedy: ClassVar[str] = "Check the key; the list of households shows all."
     status: ClassVar[int] = 404
 
 
@@ -46,6 +47,7 @@ class BadHousehold(ApiError):
     """The household, or what is to belong to it, cannot be used like this."""
 
     code: ClassVar[str] = "bad-household"
+    remedy: ClassVar[str] = "Correct what the message names."
     status: ClassVar[int] = 422
 
 

@@ -26,6 +26,7 @@ class PersonErased(ApiError):
     """This person was erased; their pseudonym is never given again."""
 
     code: ClassVar[str] = "person-erased"
+    remedy: ClassVar[str] = "Enrol under another key."
     status: ClassVar[int] = 409
 
 

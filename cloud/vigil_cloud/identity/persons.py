@@ -31,6 +31,7 @@ class BadEnrolment(ApiError):
     """A pseudonym, a name or a tag that cannot be used."""
 
     code: ClassVar[str] = "bad-enrolment"
+    remedy: ClassVar[str] = "Correct the key, name or tag that the message names."
     status: ClassVar[int] = 422
 
 

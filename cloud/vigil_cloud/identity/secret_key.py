@@ -33,6 +33,10 @@ class WrongSecretKey(VigilError):
     """The database is sealed with another secret key."""
 
     code: ClassVar[str] = "wrong-secret-key"
+    remedy: ClassVar[str] = (
+        "Start with the key that the database was sealed with; `vigil-cloud secret-key adopt` "
+        "if it has never had one."
+    )
 
 
 @dataclass(slots=True)

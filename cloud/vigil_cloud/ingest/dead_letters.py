@@ -45,6 +45,7 @@ class DeadLetterUnknown(ApiError):
     """No such dead letter; it may have been removed for its age."""
 
     code: ClassVar[str] = "dead-letter-unknown"
+    remedy: ClassVar[str] = "List those that there are with `vigil-cloud dead-letters list`."
     status: ClassVar[int] = 404
 
 
@@ -52,6 +53,7 @@ class NotReplayable(ApiError):
     """Only the beginning of the message was kept."""
 
     code: ClassVar[str] = "not-replayable"
+    remedy: ClassVar[str] = "Have the sender send it again; here only its beginning is left."
     status: ClassVar[int] = 409
 
 
@@ -59,6 +61,7 @@ class StillRefused(ApiError):
     """The message would be refused again; the reason is told."""
 
     code: ClassVar[str] = "still-refused"
+    remedy: ClassVar[str] = "Mend the reason that is told, then replay again."
     status: ClassVar[int] = 409
 
 

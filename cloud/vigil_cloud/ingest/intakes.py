@@ -66,6 +66,9 @@ class IngestStuck(VigilError):
     """Messages come in and are not stored."""
 
     code: ClassVar[str] = "ingest-stuck"
+    remedy: ClassVar[str] = (
+        "Look at the health page and the log: database, time series or disk refuse."
+    )
 
 
 class Intake:

@@ -37,6 +37,7 @@ class StateTooLarge(VigilError):
     """A handler's state of one device is larger than it may be."""
 
     code: ClassVar[str] = "state-too-large"
+    remedy: ClassVar[str] = "This is a mistake in the handler: report it with the message."
 
     def __init__(self, size: int) -> None:
         super().__init__(f"the state has {size} bytes, {STATE_BYTES} are allowed")

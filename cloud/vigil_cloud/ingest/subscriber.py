@@ -43,6 +43,9 @@ class BrokerAway(VigilError):
     """No connection to the broker now."""
 
     code: ClassVar[str] = "broker-away"
+    remedy: ClassVar[str] = (
+        "Check that the broker runs and is reachable; ingest connects again by itself."
+    )
 
 
 @dataclass(frozen=True, slots=True)

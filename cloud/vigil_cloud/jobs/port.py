@@ -19,6 +19,7 @@ class LeaseLost(VigilError):
     """Another process has taken the job over: this turn must not write any more."""
 
     code: ClassVar[str] = "lease-lost"
+    remedy: ClassVar[str] = "Nothing: the other process goes on with it."
 
     def __init__(self, job: str) -> None:
         super().__init__(f"job {job}: another process took it over")

@@ -35,6 +35,9 @@ class JobsStuck(VigilError):
     """The thread that starts jobs has ended."""
 
     code: ClassVar[str] = "jobs-stuck"
+    remedy: ClassVar[str] = (
+        "Start the process again, and look at the log for what ended the thread."
+    )
 
 
 class _Running:

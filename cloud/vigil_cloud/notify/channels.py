@@ -36,6 +36,7 @@ class BadChannel(VigilError):
     """A channel that cannot work."""
 
     code: ClassVar[str] = "bad-channel"
+    remedy: ClassVar[str] = "Correct the `[[channel]]` that the message names, and seed again."
 
 
 def put_channel(

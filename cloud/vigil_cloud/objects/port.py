@@ -14,18 +14,23 @@ class ObjectMissing(VigilError):
     """No object has this name."""
 
     code: ClassVar[str] = "object-missing"
+    remedy: ClassVar[str] = "Restore it from a backup of the object store."
 
 
 class ObjectsUnavailable(VigilError):
     """The store cannot be reached for now."""
 
     code: ClassVar[str] = "objects-unavailable"
+    remedy: ClassVar[str] = (
+        "Check the object store's address, credentials and network; the call is tried again."
+    )
 
 
 class InvalidObjectName(VigilError):
     """The name is not one that every store can keep."""
 
     code: ClassVar[str] = "object-name"
+    remedy: ClassVar[str] = "This is a mistake in the program: report it with the message."
 
 
 _NAME: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]*(/[a-z0-9_-][a-z0-9._-]*)*")

@@ -13,6 +13,9 @@ class TimeSeriesUnavailable(VigilError):
     """The store cannot be reached or refuses for now; the same call may succeed later."""
 
     code: ClassVar[str] = "timeseries-unavailable"
+    remedy: ClassVar[str] = (
+        "Check the time series' address, token and disk; ingest tries again by itself."
+    )
 
 
 class Series(NamedTuple):
@@ -38,6 +41,9 @@ class TimeSeriesRejected(VigilError):
     same call are stored."""
 
     code: ClassVar[str] = "timeseries-rejected"
+    remedy: ClassVar[str] = (
+        "Look at the dead letters and the log: the points keep the contract no more."
+    )
 
     def __init__(self, message: str, points: Sequence[Point]) -> None:
         super().__init__(message)

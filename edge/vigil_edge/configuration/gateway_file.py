@@ -41,6 +41,9 @@ class ConfigError(VigilError):
     """A configuration cannot be used; ``mistakes`` names every reason."""
 
     code: ClassVar[str] = "bad-configuration"
+    remedy: ClassVar[str] = (
+        "Correct every mistake that is named; `vigil-edge check` names them all."
+    )
 
     def __init__(self, file: Path, mistakes: list[Mistake]) -> None:
         self.file = file

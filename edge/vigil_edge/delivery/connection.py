@@ -39,6 +39,9 @@ class UplinkError(VigilError):
     """The broker is not reachable, refuses us or went away; the agent tries again."""
 
     code: ClassVar[str] = "uplink-failed"
+    remedy: ClassVar[str] = (
+        "Check the broker's address, the credentials and the network; nothing is lost meanwhile."
+    )
 
 
 class Connection:

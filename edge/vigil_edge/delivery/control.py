@@ -35,6 +35,7 @@ class CommandRefused(VigilError):
     """A command that is not done; ``code`` is its answer's."""
 
     code: ClassVar[str] = "refused"
+    remedy: ClassVar[str] = "Send the command again with what the message names corrected."
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

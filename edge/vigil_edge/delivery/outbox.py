@@ -44,6 +44,7 @@ class OutboxFailed(VigilError):
     """The disk refused; nothing of the call was kept."""
 
     code: ClassVar[str] = "outbox-failed"
+    remedy: ClassVar[str] = "Free or replace the gateway's disk."
 
 
 @dataclass(slots=True)

@@ -44,6 +44,10 @@ class OutboxDamaged(VigilError):
     """The outbox file is not a whole database, or is of a newer version."""
 
     code: ClassVar[str] = "outbox-damaged"
+    remedy: ClassVar[str] = (
+        "The agent sets the file aside and begins a new one; keep the old file for whoever "
+        "looks into it."
+    )
 
 
 def connect(path: Path, new_epoch: Callable[[], str]) -> sqlite3.Connection:

@@ -36,6 +36,9 @@ class OutboxFull(VigilError):
     """Alarms and events alone fill the outbox; nothing is left to thin."""
 
     code: ClassVar[str] = "outbox-full"
+    remedy: ClassVar[str] = (
+        "Restore the connection to the cloud, or raise `[outbox] max_megabytes`."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class UnsendableFact(VigilError):
     """A pipeline handed over something that is not in the contract: a mistake in the program."""
 
     code: ClassVar[str] = "unsendable-fact"
+    remedy: ClassVar[str] = "This is a mistake in the program: report it with the message."
 
 
 class Row(NamedTuple):

@@ -27,6 +27,7 @@ class SourceError(VigilError):
     """A device could not be read. Subclasses set ``code``; the agent restarts the pipeline."""
 
     code: ClassVar[str] = "source-failed"
+    remedy: ClassVar[str] = "Do what the message says; the agent tries again by itself."
 
     def __init__(self, device: str, message: str) -> None:
         super().__init__(message)

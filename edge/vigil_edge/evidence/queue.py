@@ -40,24 +40,34 @@ class EvidenceMismatch(VigilError):
     """The files are not those that the manifest lists."""
 
     code: ClassVar[str] = "evidence-mismatch"
+    remedy: ClassVar[str] = "This is a mistake in the pipeline: report it with the message."
 
 
 class EvidenceFull(VigilError):
     """No room for more evidence; the event can still be sent without it."""
 
     code: ClassVar[str] = "evidence-full"
+    remedy: ClassVar[str] = (
+        "Let the gateway reach the cloud so that its queue drains, or raise `[evidence] "
+        "max_megabytes`."
+    )
 
 
 class EvidenceUnwritable(VigilError):
     """The disk refused the evidence; the event can still be sent without it."""
 
     code: ClassVar[str] = "evidence-unwritable"
+    remedy: ClassVar[str] = "Free or replace the gateway's disk."
 
 
 class EvidenceKeyMissing(VigilError):
     """There is no sealing key that could be read."""
 
     code: ClassVar[str] = "evidence-key-missing"
+    remedy: ClassVar[str] = (
+        "Restore the key from a backup of `data_dir`, or delete the rest of it so that a new "
+        "one is made."
+    )
 
 
 KEY_NAME: Final = "evidence-key.pem"

@@ -12,63 +12,80 @@ class AudioUnreadable(VigilError):
     """The input is missing, or is no sound recording at all."""
 
     code: ClassVar[str] = "audio-unreadable"
+    remedy: ClassVar[str] = "Check the path; give a WAV file, or `-` with WAV on standard input."
 
 
 class AudioTruncated(VigilError):
     """The recording ends before its own header says that it should."""
 
     code: ClassVar[str] = "audio-truncated"
+    remedy: ClassVar[str] = "Copy the file again, whole."
 
 
 class AudioEmpty(VigilError):
     """There is not one sample."""
 
     code: ClassVar[str] = "audio-empty"
+    remedy: ClassVar[str] = "Look at what wrote the recording; record again."
 
 
 class AudioUnsupported(VigilError):
     """A codec, rate or layout that this agent does not read."""
 
     code: ClassVar[str] = "audio-unsupported"
+    remedy: ClassVar[str] = "Convert to PCM or float WAV at 48 kHz (for example with ffmpeg)."
 
 
 class AudioNotFinite(VigilError):
     """A sample is NaN or infinite."""
 
     code: ClassVar[str] = "audio-not-finite"
+    remedy: ClassVar[str] = "Write the recording again as integers or finite floats."
 
 
 class AudioOutOfRange(VigilError):
     """A sample is beyond any pressure: mostly integers or noise that were taken for floats."""
 
     code: ClassVar[str] = "audio-out-of-range"
+    remedy: ClassVar[str] = (
+        "State the true sample format (`--raw`), or export the recording as 32-bit float in -1…1."
+    )
 
 
 class NoiseOptionError(VigilError):
     """An option of a noise command cannot be used as it was given."""
 
     code: ClassVar[str] = "noise-option"
+    remedy: ClassVar[str] = "Correct the option that the message names."
 
 
 class MicrophoneLost(SourceError):
     """The microphone cannot be opened, or stopped delivering."""
 
     code: ClassVar[str] = "microphone-lost"
+    remedy: ClassVar[str] = (
+        "Check the cable and the name of the sound card; the agent opens it again by itself."
+    )
 
 
 class PortAudioMissing(SourceError):
     """The system library behind ``sounddevice`` is not installed."""
 
     code: ClassVar[str] = "portaudio-missing"
+    remedy: ClassVar[str] = "Install it: `apt-get install libportaudio2`."
 
 
 class AudioStreamLost(SourceError):
     """The PCM stream cannot be reached, or ended."""
 
     code: ClassVar[str] = "audio-stream-lost"
+    remedy: ClassVar[str] = (
+        "Check the address and that the sender runs; the agent connects again by itself."
+    )
 
 
 class AudioFileFailed(SourceError):
     """The file that stands in for a microphone cannot be read."""
 
     code: ClassVar[str] = "audio-file-failed"
+    remedy: ClassVar[str] = "Check the path and its rights in `[[noise]] audio`."

@@ -12,27 +12,39 @@ class PayloadMalformed(VigilError):
     """A device's payload is not JSON, or not a JSON object, and says nothing of a fire."""
 
     code: ClassVar[str] = "smoke-payload-malformed"
+    remedy: ClassVar[str] = (
+        "Look at the device's converter in Zigbee2MQTT; the payload is in the log."
+    )
 
 
 class CodecUnknown(VigilError):
     """``--codec`` names none that there is."""
 
     code: ClassVar[str] = "codec-unknown"
+    remedy: ClassVar[str] = "Give one of the codecs that the message lists."
 
 
 class BrokerUnreachable(SourceError):
     """No connection to the broker that the alarms are on."""
 
     code: ClassVar[str] = "broker-unreachable"
+    remedy: ClassVar[str] = (
+        "Check the address of `[[smoke]] broker` and that Zigbee2MQTT's broker runs."
+    )
 
 
 class BrokerRefused(SourceError):
     """The broker refused the connection or the subscription."""
 
     code: ClassVar[str] = "broker-refused"
+    remedy: ClassVar[str] = "Check user, password and access rules for `[[smoke]] broker`."
 
 
 class BrokerLost(SourceError):
     """The connection to the broker broke."""
 
     code: ClassVar[str] = "broker-lost"
+    remedy: ClassVar[str] = (
+        "Nothing at first: it connects again by itself. If it recurs, look at the broker's "
+        "log and the network."
+    )

@@ -25,6 +25,7 @@ class AdvertSocketError(VigilError):
     """The stand-in was asked for something that it does not have."""
 
     code: ClassVar[str] = "advert-socket"
+    remedy: ClassVar[str] = "Ask the stand-in only for an adapter that the scenario has."
 
 
 class AdvertSocket:

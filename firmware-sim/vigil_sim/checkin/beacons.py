@@ -26,6 +26,7 @@ class BeaconError(VigilError):
     """A beacon's identity cannot be encoded."""
 
     code: ClassVar[str] = "beacon-identity"
+    remedy: ClassVar[str] = "Write UUID, namespace and numbers as the beacon's standard has them."
 
 
 @dataclass(frozen=True, slots=True)

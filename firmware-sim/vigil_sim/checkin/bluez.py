@@ -43,6 +43,7 @@ class BluetoothStandInError(VigilError):
     """The stand-in was asked for something that it does not have, or could not start."""
 
     code: ClassVar[str] = "bluez-stand-in"
+    remedy: ClassVar[str] = "Install `dbus-daemon`; ask only for an adapter that the scenario has."
 
 
 def available() -> bool:

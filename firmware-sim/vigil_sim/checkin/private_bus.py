@@ -40,6 +40,7 @@ class PrivateBusError(VigilError):
     """The private bus could not be started."""
 
     code: ClassVar[str] = "private-bus"
+    remedy: ClassVar[str] = "Install `dbus-daemon`, and keep `--dir` short."
 
 
 def fits(directory: Path) -> bool:

@@ -40,6 +40,9 @@ class CityError(VigilError):
     """The city cannot be put in front of this cloud; the message says what to change."""
 
     code: ClassVar[str] = "city-refused"
+    remedy: ClassVar[str] = (
+        "Correct what the message names on the command line or in the seed file."
+    )
 
 
 @dataclass(frozen=True, slots=True)

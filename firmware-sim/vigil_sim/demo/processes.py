@@ -33,6 +33,9 @@ class DemoFailed(VigilError):
     """The demo cannot go on; the message says what was missing and where to look."""
 
     code: ClassVar[str] = "demo-failed"
+    remedy: ClassVar[str] = (
+        "Do what the message says; the processes' logs are in the folder that it names."
+    )
 
 
 def claim_port(preferred: int | None = None) -> int:

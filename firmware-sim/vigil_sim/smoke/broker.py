@@ -37,6 +37,7 @@ class HomeBrokerError(VigilError):
     """The embedded broker did not start."""
 
     code: ClassVar[str] = "home-broker"
+    remedy: ClassVar[str] = "See whether its port is free, then play again."
 
 
 class EmbeddedBroker:

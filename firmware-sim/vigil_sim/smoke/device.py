@@ -43,6 +43,7 @@ class Zigbee2MqttError(VigilError):
     """The home cannot reach its broker, or was asked for an alarm that it does not have."""
 
     code: ClassVar[str] = "zigbee2mqtt-home"
+    remedy: ClassVar[str] = "Ask only for an alarm that the scenario has."
 
 
 @dataclass(slots=True)
