@@ -4,7 +4,8 @@ Sections (all optional): ``[[account]] username, password, roles, display_name, 
 language``; ``[[gateway]] id, token``; ``[[person]] key, name, guardians``; ``[[tag]] tag,
 person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]] name, url,
 account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
-of these devices and of what hangs on their gateway). A value that is exactly
+of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-clear``, ``closed``:
+what it is told further of an alert that it was told of). A value that is exactly
 ``${NAME}`` is taken from the environment. Seeding again changes what is named and adds what is
 new; an account that exists keeps its password, and a consent that was revoked stays revoked. A
 gateway that was revoked and a person who was erased are left out, with a line in the log.
@@ -42,6 +43,7 @@ from vigil_cloud.identity.service import (
     set_roles,
 )
 from vigil_cloud.notify.channels import put_channel, sync
+from vigil_cloud.notify.models import FollowUp
 from vigil_cloud.services import Services
 from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
@@ -105,6 +107,7 @@ class SeedChannel(Section):
     minimum: Literal["info", "minor", "major", "critical"] = "info"
     escalate_after_s: Annotated[float, Field(ge=0)] = 0.0
     language: Literal["zh-TW", "en"] = "zh-TW"
+    follow_ups: list[FollowUp] = Field(default_factory=list)
 
 
 class Seed(Section):
@@ -257,4 +260,5 @@ def _channel(session: Session, cipher: Cipher, wanted: SeedChannel) -> None:
         escalate_after_s=wanted.escalate_after_s,
         language=wanted.language,
         devices=wanted.devices,
+        follow_ups=wanted.follow_ups,
     )

@@ -18,6 +18,7 @@ from vigil_cloud.database.migrate import upgrade
 from vigil_cloud.identity import passwords
 from vigil_cloud.services import Services
 from vigil_cloud.stores import build_services
+from webhook import Hook
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,3 +93,11 @@ def build_bench(tmp_path: Path, migrated_url: str) -> Iterator[Callable[[], Benc
 @pytest.fixture
 def bench(build_bench: Callable[[], Bench]) -> Bench:
     return build_bench()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A web hook that channels of the test lead to."""
+    server = Hook()
+    yield server
+    server.close()

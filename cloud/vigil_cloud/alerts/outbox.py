@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow, OutboxEntry
 
-Purpose = Literal["raised", "again", "reopened", "woken"]
+Purpose = Literal["raised", "again", "reopened", "woken", "all-clear", "closed"]
 """``raised``: for the first time. ``again``: more is known, and the alert counts as not
 acknowledged. ``reopened``: what was over is there again. ``woken``: no longer shelved or out of
-service."""
+service. ``all-clear``: it is over. ``closed``: somebody confirmed that what was to be done is
+done."""
 STEP_LENGTH: Final = 60
 
 
@@ -33,9 +34,10 @@ def announce(
 ) -> None:
     """Write it down for whoever tells people. One row, however many hear of it.
 
-    ``step``: why again. ``home_of``: only the home of this device is to hear of it.
+    ``step``: why again; else what tells two of one purpose apart. ``home_of``: only the home of
+    this device is to hear of it.
     """
-    urgent = row.severity == "critical"
+    urgent = row.severity == "critical" and purpose not in {"all-clear", "closed"}
     if urgent and purpose == "again":  # what waits of the same alert goes before it, and first
         session.execute(
             update(OutboxEntry)

@@ -75,6 +75,7 @@ class AlertAction(Answer):
         "evidence-stored",
         "escalated",
         "worsened",
+        "amended",
         "told-again",
     ]
     comment: str

@@ -22,7 +22,7 @@ from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.domain.rights import PLATFORM, may_see
 from vigil_cloud.identity import audit, districts, households
 from vigil_cloud.identity.reader import Reader
-from vigil_schemas.types import Domain
+from vigil_schemas.types import Domain, isoformat_utc
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
 Audience = Literal["all", "home", "home-and-maintainers"]
@@ -119,6 +119,7 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
         row.active = lifecycle.clear(state_of(row)).active
         row.cleared = occurrence.ended or now
         _note(session, row, now, None, "cleared")
+        outbox.announce(session, row, now, "all-clear", step=isoformat_utc(now))
         changed = True
     if changed:
         session.flush()
@@ -297,12 +298,17 @@ def _noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
 
 
 def _tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> None:
+    count_as_new(row)
+    _note(session, row, now, None, "told-again", reason)
+    outbox.announce(session, row, now, "again", step=reason)
+
+
+def count_as_new(row: AlertRow) -> None:
+    """It is more than what somebody acknowledged, confirmed or shelved."""
     state = lifecycle.renew(state_of(row))
     row.acknowledged, row.confirmed = state.acknowledged, state.confirmed
     row.shelved_until = state.shelved_until
     row.acknowledged_by = row.acknowledged_at = row.confirmed_by = row.confirmed_at = None
-    _note(session, row, now, None, "told-again", reason)
-    outbox.announce(session, row, now, "again", step=reason)
 
 
 def reopen(session: Session, row: AlertRow, now: datetime) -> None:
@@ -364,6 +370,8 @@ def act(
         row.confirmed_by, row.confirmed_at = reader.username, now
     if before.active and not after.active:
         row.cleared = now
+    if action == "confirmed":
+        outbox.announce(session, row, now, "closed", step=isoformat_utc(now))
     if action in {"unshelved", "in-service"}:
         outbox.announce(session, row, now, "woken")
     _note(session, row, now, reader.username, action, comment)

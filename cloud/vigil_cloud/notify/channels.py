@@ -17,7 +17,7 @@ from vigil_cloud.identity import secret_key
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.models import Channel, FollowUp
 from vigil_cloud.notify.sending import understood
 from vigil_schemas.errors import VigilError
 
@@ -52,10 +52,12 @@ def put_channel(
     escalate_after_s: float = 0.0,
     language: str = "zh-TW",
     devices: Iterable[str] = (),
+    follow_ups: Iterable[FollowUp] = (),
 ) -> Channel:
     """Add a channel, or change the one of this name. Raises ``BadChannel``.
 
     ``devices``: of a home; the channel is told of these and of what hangs on their gateway.
+    ``follow_ups``: what else it is told of an alert that it was told of.
     """
     if name.startswith(_KEPT):
         raise BadChannel(f"channel {name!r}: names that begin like this are given by the service")
@@ -71,6 +73,7 @@ def put_channel(
         escalate_after_s=escalate_after_s,
         language=language,
         devices=devices,
+        follow_ups=follow_ups,
     )
 
 
@@ -87,6 +90,7 @@ def _put(
     escalate_after_s: float = 0.0,
     language: str = "zh-TW",
     devices: Iterable[str] = (),
+    follow_ups: Iterable[FollowUp] = (),
 ) -> Channel:
     devices = list(devices)
     if not all(re.fullmatch(_DEVICE, device) for device in devices):
@@ -108,6 +112,7 @@ def _put(
     channel.escalate_after_s = escalate_after_s
     channel.language = language
     channel.devices = devices
+    channel.follow_ups = sorted(set(follow_ups))
     channel.enabled = True
     session.flush()
     return channel

@@ -39,6 +39,7 @@ _COLUMNS: Final = (
     Channel.minimum,
     Channel.escalate_after_s,
     Channel.devices,
+    Channel.follow_ups,
     Account.roles,
     Account.active,
 )
@@ -56,6 +57,7 @@ class Hearer:
     escalate_after_s: float
     devices: tuple[str, ...]
     """Of a home: its own channel hears of these, whatever its owner may see otherwise."""
+    follow_ups: tuple[str, ...] = ()
 
     def wants(self, domain: str, severity: str) -> bool:
         """Domain and severity as subscribed; only critical alerts escalate."""
@@ -105,6 +107,7 @@ class Directory:
             row.minimum,
             row.escalate_after_s,
             tuple(row.devices),
+            tuple(row.follow_ups),
         )
         if hearer.devices:
             self._homes.append(hearer)

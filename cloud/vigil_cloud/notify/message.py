@@ -40,6 +40,14 @@ _REASONS: Final = {
 """Why an alert is told again, as the domains word it; what is not known is shown as it is."""
 
 
+_PREFIXES: Final = {
+    "reminder": ("REMINDER", "提醒"),
+    "again": ("AGAIN", "再次通報"),
+    "all-clear": ("ALL CLEAR", "警報解除"),
+    "closed": ("CLOSED", "已結案"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Title and body, plain text."""
@@ -75,10 +83,8 @@ class _Words:
             prefixes.append(self.of("TEST", "測試"))
         if telling.perhaps_told:
             prefixes.append(self.of("REPEAT", "重送"))
-        if telling.purpose == REMINDER:
-            prefixes.append(self.of("REMINDER", "提醒"))
-        elif telling.purpose == "again":
-            prefixes.append(self.of("AGAIN", "再次通報"))
+        if telling.purpose in _PREFIXES:
+            prefixes.append(self.of(*_PREFIXES[telling.purpose]))
         return self.of(": ", "：").join([*prefixes, title])
 
 
@@ -155,6 +161,9 @@ def _why(telling: Telling, words: _Words) -> list[str]:
     elif telling.purpose == "again":
         reason = _reason(telling.step, words)
         lines.append(words.of(f"Told again: {reason}.", f"再次通報：{reason}。"))
+    elif telling.purpose == "closed" and telling.alert.confirmed_by is not None:
+        by = telling.alert.confirmed_by
+        lines.append(words.of(f"Closed by {by}.", f"由 {by} 結案。"))
     if telling.escalation:
         lines.append(words.of("Nobody has acknowledged this alert.", "尚無人受理此警報。"))
     return lines

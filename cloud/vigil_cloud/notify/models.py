@@ -23,6 +23,7 @@ Purpose = Literal["raised", "again", "reminder", "escalated", "all-clear", "clos
 """Why an alert is told. ``again``: more is known. ``reminder``: it still stands and nobody has
 acknowledged it; queued again and again. ``escalated``: a step of a policy. ``all-clear``: it is
 over. ``closed``: what was to be done is done."""
+FollowUp = Literal["all-clear", "closed"]
 REMINDER: Final[Purpose] = "reminder"
 
 
@@ -55,6 +56,8 @@ class Channel(Base):
     failing_since: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0, server_default="0")
     """These four: see ``notify.pacing``."""
+    follow_ups: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    """Further purposes that it is told of what it was told before; see ``FollowUp``."""
     devices: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     """Not empty: a home's own channel, told of these devices and of whatever hangs on their
     gateway, whatever its owner may see otherwise."""

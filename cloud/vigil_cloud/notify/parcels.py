@@ -185,7 +185,8 @@ def _standing(directory: Directory, one: _Ready) -> Standing:
         critical=alert.severity == "critical",
         allowed=directory.may_hear(alert),
         conditional=delivery.escalation or delivery.purpose == REMINDER,
-        settles=alert.domain == PLATFORM,
+        settles=alert.domain == PLATFORM and delivery.purpose in {"raised", "again"},
+        only_over=delivery.purpose == "all-clear",
         acknowledged_at=alert.acknowledged_at,
         over_since=alert.cleared,
     )

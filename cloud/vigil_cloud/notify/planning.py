@@ -9,10 +9,11 @@ further. Urgent rows come first, and gateways take turns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import structlog
 from sqlalchemy import delete, func, or_, select, update
@@ -24,8 +25,8 @@ from vigil_cloud.alerts.models import AlertRow, OutboxEntry
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.domain.rights import PLATFORM
-from vigil_cloud.notify.directory import Directory
-from vigil_cloud.notify.models import Delivery
+from vigil_cloud.notify.directory import Directory, Hearer
+from vigil_cloud.notify.models import Delivery, FollowUp
 
 AT_ONCE: Final = 50
 """Rows of a round."""
@@ -35,6 +36,7 @@ TRY_AGAIN: Final = timedelta(seconds=30)
 SETTLE: Final = timedelta(seconds=60)
 """So long a platform alert waits before it is told: what is over meanwhile is told to nobody, and
 what befalls many gateways at once is told in one message."""
+_FOLLOW_UPS: Final = frozenset(get_args(FollowUp))
 _log = structlog.get_logger(__name__)
 
 
@@ -67,10 +69,11 @@ def _steps(session: Session, now: datetime) -> list[_Step]:
         return []
     persons = {alert.person_key for _, alert in waiting if alert.person_key is not None}
     directory = Directory(session, now, persons=persons)
+    told = _told(session, [entry for entry, _ in waiting])
     steps: list[_Step] = []
     room = WRITTEN_AT_ONCE
     for entry, alert in waiting:
-        step = _step(directory, entry, alert, room)
+        step = _step(directory, entry, alert, told[entry.alert_id], room)
         steps.append(step)
         room -= len(step.rows)
         if room <= 0:
@@ -102,8 +105,29 @@ def _next(session: Session, now: datetime) -> Sequence[tuple[OutboxEntry, AlertR
     return []
 
 
-def _step(directory: Directory, entry: OutboxEntry, alert: AlertRow, room: int) -> _Step:
-    if entry.purpose not in {"raised", "again"}:
+def _delay(hearer: Hearer, entry: OutboxEntry) -> timedelta:
+    """What follows up goes at once to whoever was told, however late that was."""
+    return timedelta(seconds=0 if entry.purpose in _FOLLOW_UPS else hearer.escalate_after_s)
+
+
+def _told(session: Session, entries: Sequence[OutboxEntry]) -> dict[str, set[int]]:
+    """Channels that were told, or may have been, of those alerts that something follows up."""
+    alerts = {entry.alert_id for entry in entries if entry.purpose in _FOLLOW_UPS}
+    found: dict[str, set[int]] = defaultdict(set)
+    if alerts:
+        query = select(Delivery.alert_id, Delivery.channel_id).where(
+            Delivery.alert_id.in_(sorted(alerts)),
+            or_(Delivery.state == "sent", Delivery.perhaps_told),
+        )
+        for row in session.execute(query):
+            found[row.alert_id].add(row.channel_id)
+    return found
+
+
+def _step(
+    directory: Directory, entry: OutboxEntry, alert: AlertRow, told: Collection[int], room: int
+) -> _Step:
+    if entry.purpose in {"reopened", "woken"}:
         return _Step(entry)
     try:
         hearers = directory.hearers(
@@ -114,7 +138,10 @@ def _step(directory: Directory, entry: OutboxEntry, alert: AlertRow, room: int) 
     except Exception:  # one that cannot be worked through must not keep the others waiting
         _log.exception("not-planned", alert=entry.alert_id)
         return _Step(entry, reached=entry.reached, failed=True)
-    soonest = entry.at + (SETTLE if alert.domain == PLATFORM else timedelta())
+    settles = alert.domain == PLATFORM and entry.purpose in {"raised", "again"}
+    soonest = entry.at + (SETTLE if settles else timedelta())
+    if entry.purpose in _FOLLOW_UPS:
+        hearers = [one for one in hearers if entry.purpose in one.follow_ups and one.id in told]
     beyond = [hearer for hearer in hearers if hearer.id > entry.reached]
     rows = tuple(
         {
@@ -125,8 +152,8 @@ def _step(directory: Directory, entry: OutboxEntry, alert: AlertRow, room: int) 
             "purpose": entry.purpose,
             "step": entry.step,
             "queued": entry.at,
-            "due": soonest + timedelta(seconds=hearer.escalate_after_s),
-            "escalation": hearer.escalate_after_s > 0,
+            "due": soonest + _delay(hearer, entry),
+            "escalation": _delay(hearer, entry) > timedelta(),
         }
         for hearer in beyond[:room]
     )

@@ -24,6 +24,7 @@ Reason = Literal[
     "shelved",
     "out-of-service",
     "over",
+    "not-over",
     "gave-up",
     "refused",
     "limited",
@@ -86,6 +87,8 @@ class Standing:
     """An escalation or a reminder: only while the alert still calls for somebody."""
     settles: bool = False
     """What is over before anybody was told of it need not be told."""
+    only_over: bool = False
+    """It says that the alert is over, which must still be true."""
     acknowledged_at: datetime | None = None
     over_since: datetime | None = None
 
@@ -115,6 +118,8 @@ def look(delivery: Delivering, standing: Standing, now: datetime) -> Send | Wait
     """What is to be done with a delivery that is ready."""
     if not standing.allowed:
         return End("skipped", "not-allowed")
+    if standing.only_over and standing.state.active:
+        return End("skipped", "not-over")
     tried = delivery.attempts > 0
     # An acknowledgement from before this round was queued says nothing of its news.
     acknowledged = standing.state.acknowledged and (

@@ -2020,7 +2020,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "told-again";
+            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again";
             /** At */
             at: string;
             /** Comment */
@@ -2075,7 +2075,7 @@ export interface components {
              * Reason
              * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
              */
-            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
+            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "over" | "not-over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
             /**
              * State
              * @enum {string}
