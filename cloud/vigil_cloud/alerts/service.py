@@ -20,8 +20,9 @@ from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.domain.rights import PLATFORM, may_see
-from vigil_cloud.identity import audit, districts, households
+from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.situation import situation_of
 from vigil_schemas.types import Domain, isoformat_utc
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
@@ -214,6 +215,7 @@ def _counted(
 
 
 def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
+    situation = situation_of(session, occurrence.device, occurrence.gateway, now)
     row = AlertRow(
         id=occurrence.alert_id or str(uuid.uuid5(_NAMESPACE, occurrence.key)),
         key=occurrence.key,
@@ -237,8 +239,8 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         evidence_sha256=occurrence.evidence_sha256,
         person_key=occurrence.person_key,
         person_name=occurrence.person_name,
-        household=households.home_of(session, occurrence.device, now),
-        district=districts.place_of(session, occurrence.device, occurrence.gateway),
+        household=situation.household,
+        district=situation.district,
         latitude=occurrence.latitude,
         longitude=occurrence.longitude,
     )

@@ -69,38 +69,41 @@ def record_seen(
     gateways: Iterable[str],
     devices: Mapping[str, Seen],
     now: datetime,
-    locked: Mapping[str, bool] | None = None,
+    locked: Collection[str] = (),
 ) -> None:
     """Move ``last_seen``; make rows for what nobody has described yet. ``locked``: what
     ``lock_gateways`` gave in the same transaction."""
     if names := sorted(set(gateways)):
-        _record_gateways(session, names, now, locked or {})
+        _record_gateways(session, names, now, locked)
     _record_devices(session, devices, now)
 
 
-def lock_gateways(session: Session, names: Collection[str]) -> dict[str, bool]:
-    """Lock the rows of those that have one, in one order; whether each is offline."""
-    if not names:
-        return {}
-    rows = session.execute(
-        select(Gateway.gateway, Gateway.offline)
-        .where(Gateway.gateway.in_(sorted(names)))
-        .order_by(Gateway.gateway)
-        .with_for_update()
-    )
-    return {row.gateway: row.offline for row in rows}
+def lock_gateways(session: Session, names: Collection[str]) -> Collection[str]:
+    """Lock the rows of these in one order; SQLite has one writer at a time and needs nothing."""
+    if names and session.get_bind().dialect.name != "sqlite":
+        session.execute(
+            select(Gateway.gateway)
+            .where(Gateway.gateway.in_(sorted(names)))
+            .order_by(Gateway.gateway)
+            .with_for_update()
+        )
+    return names
 
 
 def _record_gateways(
-    session: Session, names: list[str], now: datetime, locked: Mapping[str, bool]
+    session: Session, names: list[str], now: datetime, locked: Collection[str]
 ) -> None:
-    # The update has no order of its own.
-    known = {**locked, **lock_gateways(session, set(names) - set(locked))}
-    if missing := set(names) - set(known):
-        _insert_gateways(session, sorted(missing), now)
+    lock_gateways(session, set(names) - set(locked))  # the update has no order of its own
     heard = update(Gateway).execution_options(synchronize_session=False)
-    session.execute(heard.where(Gateway.gateway.in_(names)).values(last_seen=now))
-    silent = [name for name in names if known.get(name)]
+    known = session.execute(
+        heard.where(Gateway.gateway.in_(names))
+        .values(last_seen=now)
+        .returning(Gateway.gateway, Gateway.offline)
+    ).all()
+    if missing := set(names) - {row.gateway for row in known}:
+        _insert_gateways(session, sorted(missing), now)
+        session.execute(heard.where(Gateway.gateway.in_(missing)).values(last_seen=now))
+    silent = sorted(row.gateway for row in known if row.offline)
     if not silent:
         return
     back = session.scalars(

@@ -140,13 +140,6 @@ def places(session: Session, kind: Kind, things: Iterable[str]) -> dict[str, str
     return {row.thing: row.district for row in session.execute(query)}
 
 
-def place_of(session: Session, device: str, gateway: str) -> str | None:
-    """Where something happened: at the device, else at the gateway."""
-    if device:
-        return places(session, "device", [device]).get(device)
-    return places(session, "gateway", [gateway]).get(gateway)
-
-
 def covered(
     reader: Reader, kind: Kind, thing: InstrumentedAttribute[str]
 ) -> ColumnElement[bool] | None:

@@ -268,12 +268,6 @@ def erase(session: Session, key: str, *, by: str, now: datetime) -> None:
     audit.append(session, at=now, account=by, action="household.erased", subject=key)
 
 
-def home_of(session: Session, device: str, at: datetime) -> str | None:
-    """In whose home it stands at this moment."""
-    query = select(HouseholdDevice.household).where(HouseholdDevice.device == device, device_at(at))
-    return session.scalar(query.limit(1)) if device else None
-
-
 def require(session: Session, key: str) -> Household:
     """Raises ``UnknownHousehold``."""
     row = session.get(Household, key)

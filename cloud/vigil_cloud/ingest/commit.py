@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -120,7 +120,11 @@ class Committer:
         lock_for_writing(session)
         outcome = Outcome()
         outcome.progress = _lock_watermarks(session, items, now, outcome.gateways)
-        locked = _lock_gateways(session, self._gateways_to_lock(items, now))
+        # Before anything else. Rooms lock their message's gateway and the alerts' feed, and at the
+        # end of a batch all its gateways are noted as seen: two batches that did so in the order
+        # of their messages would each come to wait for the other, and an alarm for PostgreSQL to
+        # notice.
+        locked = lock_gateways(session, self._gateways_to_lock(items, now))
         letters: list[tuple[Item, Refusal]] = []
         for item in items:
             refusal = self._take(session, item, now, outcome)
@@ -186,7 +190,7 @@ class Committer:
                 _log.exception("refused-alarm-not-told", gateway=gateway)
 
     def _note_seen(
-        self, session: Session, items: Iterable[Item], now: datetime, locked: Mapping[str, bool]
+        self, session: Session, items: Iterable[Item], now: datetime, locked: Collection[str]
     ) -> None:
         """At most once a second for each: it is shown to people, nothing rests on it."""
         if len(self._noted) > NOTED:
@@ -241,7 +245,7 @@ class Committer:
 
     def replay(self, session: Session, item: Item, now: datetime) -> Refusal | None:
         """One message after all, whatever was made of it before; the commit is the caller's."""
-        _lock_gateways(session, {item.decoded.gateway})
+        lock_gateways(session, {item.decoded.gateway})
         if isinstance(item.decoded, Fact):
             if item.decoded.channel != STATUS:
                 taken.note(session, item.decoded, now)
@@ -342,18 +346,6 @@ def _lock_watermarks(
         )
         found = _read_watermarks(session, sources)
     return found
-
-
-def _lock_gateways(session: Session, names: Collection[str]) -> dict[str, bool]:
-    """In one order and before anything else; see ``lock_gateways``.
-
-    Rooms lock their message's gateway and the alerts' feed, and at the end of a batch all its
-    gateways are noted as seen: two batches that did so in the order of their messages would
-    each come to wait for the other, and an alarm for PostgreSQL to notice.
-    """
-    if session.get_bind().dialect.name == "sqlite":
-        return {}  # one writer at a time
-    return lock_gateways(session, names)
 
 
 def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress]:
