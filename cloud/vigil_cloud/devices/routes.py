@@ -46,7 +46,7 @@ Parameter = Annotated[str, Path(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,47}$")]
 
 @router.get("/devices", tags=["devices"])
 def list_devices(reader: CurrentAccount, services: ServicesDependency) -> DeviceList:
-    """All devices; smoke alarms stand in homes and are shown to few."""
+    """All devices whose domain shows them to the reader."""
     with services.sessions() as session:
         return DeviceList(devices=service.devices(session, reader))
 

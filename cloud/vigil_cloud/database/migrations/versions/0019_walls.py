@@ -1,4 +1,4 @@
-"""walls: reserved
+"""walls: nothing had to change
 
 Revision: 0019, after 0018
 """
@@ -10,8 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    """Nothing: the tables are the same."""
 
 
 def downgrade() -> None:
-    pass
+    """Nothing: the tables are the same."""

@@ -781,7 +781,7 @@ export interface paths {
         };
         /**
          * List Devices
-         * @description All devices; smoke alarms stand in homes and are shown to few.
+         * @description All devices whose domain shows them to the reader.
          */
         get: operations["list_devices"];
         put?: never;
