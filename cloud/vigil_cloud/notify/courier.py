@@ -49,8 +49,6 @@ class Courier:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._cipher = Cipher(services.settings.secret)
-        self._synced: datetime | None = None
-        self._reminded: datetime | None = None
         self._renewed: datetime | None = None
         self._returned = threading.Condition()
         self._busy: dict[int, Parcel | None] = {}
@@ -61,7 +59,7 @@ class Courier:
         seen = self._services.changed.version
         while not stop.is_set():
             # One that fails does not stop the others.
-            for work in (self.sync, self.renew, self.plan_some, self.remind, self.hand_out):
+            for work in (self.renew, self.plan_some, self.hand_out):
                 try:
                     work()
                 except Exception as error:  # the courier outlives every failure of a store
@@ -70,12 +68,9 @@ class Courier:
         self.wait(PARTING_S)
 
     def sync(self) -> None:
-        """Follow the settings and the accounts' e-mail, now and then."""
-        now = self._services.now()
-        if self._synced is None or now - self._synced >= SYNC_EVERY:
-            sync(self._services.sessions, self._cipher, self._services.settings)
-            _forget_removed(self._services.sessions, now)
-            self._synced = now
+        """Follow the settings and the accounts' e-mail; done as a job every ``SYNC_EVERY``."""
+        sync(self._services.sessions, self._cipher, self._services.settings)
+        _forget_removed(self._services.sessions, self._services.now())
 
     def plan_some(self) -> None:
         """Turn what alerts announced into deliveries, but not for so long that none is sent."""
@@ -90,12 +85,11 @@ class Courier:
             pass
 
     def remind(self) -> None:
-        """Queue reminders of what stands and nobody has acknowledged, now and then."""
-        now = self._services.now()
-        if self._reminded is None or now - self._reminded >= REMIND_EVERY:
-            every = timedelta(seconds=self._services.settings.remind_every_s)
-            remind(self._services.sessions, now, every)
-            self._reminded = now
+        """Queue reminders of what stands and nobody has acknowledged; done as a job every
+        ``REMIND_EVERY``."""
+        every = timedelta(seconds=self._services.settings.remind_every_s)
+        if remind(self._services.sessions, self._services.now(), every):
+            self._services.changed.announce()
 
     def renew(self) -> None:
         """Keep the leases of what is still on its way: a slow service is no dead process."""
