@@ -42,6 +42,7 @@ from vigil_edge.device.supervisor import Supervisor
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.evidence.queue import KEY_NAME, EvidenceQueue, load_key, public_hex
 from vigil_edge.evidence.upload import Uploader
+from vigil_edge.worker import Worker
 from vigil_schemas.commands import (
     COMMANDS,
     OF_THE_GATEWAY,
@@ -212,10 +213,12 @@ class Agent:
             int(config.evidence.max_megabytes * 1e6),
             self._count,
         )
+        self.worker = Worker(self._count)
         self.feedback = Feedback(clock.now, clock.monotonic)
         self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters, self.feedback)
         self.fleet = Fleet(self._build, self._record, self._supervise, self._keep)
         self.reporter.records = lambda: self.fleet.records
+        self.reporter.work_waiting = lambda: self.worker.waiting
         self.control = Control(config.gateway.id, outbox, clock, self._perform, self._count)
         self.control.clock_offset_s = lambda: self.feedback.clock_offset_s
         self.configuration = ActiveConfiguration(given.file, config, given.domains)
@@ -311,6 +314,7 @@ class Agent:
             self.evidence,
             record,
             self._found,
+            self.worker,
         )
         return self._domains[section.domain.key].build(section.settings, room)
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vigil_edge.device.seam import Outgoing
+from vigil_edge.worker import Worker
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 from vigil_schemas.senml import Reading, unpack
@@ -36,6 +37,7 @@ class MemoryRoom:
         self.states = {} if states is None else states
         self.accepted: list[Outgoing] = []
         self.counters: Counter[str] = Counter()
+        self.worker = Worker(self.count)
         self.reports: list[tuple[SourceState, str | None, str | None]] = []
         self.fail_next: BaseException | None = None
         """Raised by the next ``accept``, which then keeps nothing."""
@@ -68,6 +70,18 @@ class MemoryRoom:
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:
         raise AssertionError("this room takes no evidence")
+
+    async def work(
+        self,
+        words: Sequence[str],
+        *,
+        priority: int,
+        within_s: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> bool:
+        return await self.worker.run(
+            words, priority=priority, within_s=within_s, environment=environment
+        )
 
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         self.described = list(devices)

@@ -70,6 +70,7 @@ describe("marks on the map", () => {
     out_of_service_until: null,
     last_seen: null,
     parameters: [],
+    commands: [],
   };
 
   const open = (device: string, severity: "major" | "minor") => ({

@@ -49,6 +49,7 @@ class Reporter:
         self.records: Callable[[], list[SourceRecord]] = list
         """Of every source; told by the agent."""
         self.resent: Callable[[], int] = lambda: 0
+        self.work_waiting: Callable[[], int] = lambda: 0
         self._folder = config.gateway.data_dir
         self._certificate = config.cloud.certificate_file
         self._outbox = outbox
@@ -121,6 +122,7 @@ class Reporter:
             **self._counters,
             "messages-resent": self.resent(),
             "evidence-refused": refused,
+            "work-waiting": self.work_waiting(),
         }
         return GatewayHealth(
             uptime_s=self._clock.monotonic() - self._began,

@@ -11,6 +11,7 @@ from vigil_edge.delivery.outbox import Outbox
 from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.seam import Outgoing
 from vigil_edge.evidence.queue import EvidenceQueue
+from vigil_edge.worker import Worker
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 
@@ -27,6 +28,7 @@ class DeviceRoom:
         evidence: EvidenceQueue,
         record: SourceRecord,
         describe: Callable[[Sequence[DeviceDescription]], None],
+        worker: Worker,
     ) -> None:
         self._gateway = gateway
         self._directory = directory
@@ -35,6 +37,7 @@ class DeviceRoom:
         self._evidence = evidence
         self._record = record
         self._describe = describe
+        self._worker = worker
 
     @property
     def gateway(self) -> str:
@@ -65,6 +68,18 @@ class DeviceRoom:
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:
         return await self._evidence.deposit(manifest, files)
+
+    async def work(
+        self,
+        words: Sequence[str],
+        *,
+        priority: int,
+        within_s: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> bool:
+        return await self._worker.run(
+            words, priority=priority, within_s=within_s, environment=environment
+        )
 
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         self._describe(devices)

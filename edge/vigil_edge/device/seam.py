@@ -72,6 +72,18 @@ class Room(Protocol):
         may be deleted afterwards. The queue survives a crash.
         """
 
+    async def work(
+        self,
+        words: Sequence[str],
+        *,
+        priority: int,
+        within_s: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Run a program in a process of its own when it is its turn among this gateway's heavy
+        work; whether it ended well in time. ``priority``: 0 is the most urgent. Raises
+        ``WorkDropped``."""
+
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         """Devices that were found while running: the gateway's births name them from now on."""
 

@@ -34,6 +34,8 @@ from vigil_schemas.noise import LevelCurve, NoiseExceedance
 from vigil_schemas.types import Lane, UtcDatetime
 
 ENCODE_WITHIN_S: Final = 120.0
+ENCODING_PRIORITY: Final = 5
+"""Behind whatever tells of a danger; a case waits on disk."""
 MOST_BYTES: Final = 2 * 1024**3
 """Of cases that wait. While the cloud is away the sealed ones fill their own queue first;
 these must not fill the rest of the disk, which the outbox needs."""
@@ -195,7 +197,7 @@ async def _prepared(room: Room, folder: Path, case: Case) -> EvidenceManifest:
     kept = folder / "manifest.json"
     with contextlib.suppress(FileNotFoundError):
         return EvidenceManifest.model_validate_json(await asyncio.to_thread(kept.read_bytes))
-    if not await _encoded(folder):
+    if not await _encoded(room, folder):
         room.count("encoding-failed")
     manifest = await asyncio.to_thread(_manifest, room.gateway, room.now(), folder, case)
     await asyncio.to_thread(_write_whole, kept, manifest.model_dump_json())
@@ -210,27 +212,15 @@ def _write_whole(path: Path, text: str) -> None:
     part.rename(path)
 
 
-async def _encoded(folder: Path) -> bool:
+async def _encoded(room: Room, folder: Path) -> bool:
     """Run the encoder on the folder; without its files the case is still a case."""
     if not await asyncio.to_thread(lambda: any((folder / "frames").iterdir())):
         return True
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "vigil_edge.noise.pictures.encode", str(folder)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"},
+    words = [sys.executable, "-m", "vigil_edge.noise.pictures.encode", str(folder)]
+    quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+    return await room.work(
+        words, priority=ENCODING_PRIORITY, within_s=ENCODE_WITHIN_S, environment=quiet
     )
-    try:
-        async with asyncio.timeout(ENCODE_WITHIN_S):
-            return await process.wait() == 0
-    except TimeoutError:
-        return False
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
 
 
 def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> EvidenceManifest:

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vigil_edge.device.seam import Outgoing
+from vigil_edge.worker import Worker
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import SourceState
 from vigil_schemas.noise import NoiseExceedance
@@ -59,6 +61,9 @@ class NotebookRoom:
         self.deposits.append((manifest, path))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return EvidenceReference(sha256=digest, size=path.stat().st_size)
+
+    async def work(self, words: Sequence[str], **how: Any) -> bool:
+        return await Worker(self.count).run(words, **how)
 
     def count(self, counter: str, by: int = 1) -> None:
         self.counters[counter] += by
