@@ -57,6 +57,8 @@ _DEVICES: Final = (
 ACCOUNTS: Final = {
     "admin": ("值班中心", ["administrator", "inspector", "dispatcher"], "en"),
     "inspector": ("王稽查員", ["inspector"], "en"),
+    "reviewer-a": ("甲審查員", ["reviewer"], "en"),
+    "reviewer-b": ("乙審查員", ["reviewer"], "en"),
     "keeper": ("維護員", ["maintainer"], "zh-TW"),
     "mei": ("林美玲", ["family"], "zh-TW"),
     "lone": ("獨居", ["family"], "en"),

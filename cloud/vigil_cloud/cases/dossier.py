@@ -12,7 +12,7 @@ from vigil_cloud.cases.presentation import Opened, present
 from vigil_cloud.cases.schema import Case, CaseDecision
 from vigil_cloud.cases.service import Desk
 from vigil_cloud.identity import audit, looks
-from vigil_cloud.identity.models import AuditEntry, AuditHead
+from vigil_cloud.identity.models import AuditEntry, AuditHead, Look
 from vigil_schemas.dossier import (
     CaseDossier,
     DossierAlert,
@@ -110,7 +110,7 @@ def _looks(desk: Desk, case_id: str) -> list[DossierLook]:
     return [_look(entry, found.get(entry.number)) for entry in entries]
 
 
-def _look(entry: AuditEntry, look: looks.Look | None) -> DossierLook:
+def _look(entry: AuditEntry, look: Look | None) -> DossierLook:
     what = str(entry.detail.get("what", "page"))
     last: datetime = look.last if look else entry.at
     times = look.count if look else 1

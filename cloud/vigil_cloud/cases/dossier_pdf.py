@@ -39,8 +39,8 @@ def render(dossier: CaseDossier, pictures: Mapping[str, bytes], language: Langua
         for photograph, content in pictures.items():
             (folder / f"{photograph}.jpg").write_bytes(content)
         made: bytes = typst.compile(
-            folder / _TEMPLATE,
-            root=folder,
+            str(folder / _TEMPLATE),
+            root=str(folder),
             font_paths=[str(resources.files(_FONTS))],
             ignore_system_fonts=True,
             sys_inputs=_inputs(dossier, language),

@@ -1,5 +1,6 @@
 /** The pages there are, and for whom. */
 
+import { kinds } from "../cases/kinds.svelte";
 import { ownPages } from "../domains/pages";
 import { speech, t } from "../lib/i18n/index.svelte";
 import { session } from "../lib/session.svelte";
@@ -20,6 +21,8 @@ export function entries(): Entry[] {
       { href: "/devices", label: t("nav.devices"), icon: "device" },
     );
   }
+  // Whose cases there are the domains decide, and the server says.
+  if (kinds.list.length > 0) found.push({ href: "/cases", label: t("nav.cases"), icon: "case" });
   if (session.has("administrator", "maintainer")) {
     found.push({ href: "/gateways", label: t("nav.gateways"), icon: "gateway" });
   }

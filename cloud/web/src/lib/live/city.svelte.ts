@@ -47,6 +47,10 @@ export class City {
   begun = $state(0);
   /** Counts visit events, so that footprints know when to look again. */
   visits = $state(0);
+  /** Counts case events, so that lists of cases know when to look again. */
+  casesChanged = $state(0);
+  /** The version of each case that the stream told of, so that its page asks again. */
+  caseNews = new SvelteMap<string, number>();
   loaded = $state(false);
   /** Counts how often all was loaded again, after the connection had been away. */
   renewed = $state(0);
@@ -215,6 +219,7 @@ export class City {
     this.alerts.clear();
     this.told.clear();
     this.latest.clear();
+    this.caseNews.clear();
     this.urgent.forget();
     this.counts = NOTHING;
     this.loaded = false;

@@ -129,6 +129,11 @@ class Stream {
         city.latest.set(`${device}/${parameter}`, latest);
       }
     });
+    on("case", (data) => {
+      const { id, version } = data as { id: string; version: number };
+      city.caseNews.set(id, version);
+      city.casesChanged += 1;
+    });
     on("visit", () => {
       city.visits += 1;
     });

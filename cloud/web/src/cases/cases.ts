@@ -1,0 +1,96 @@
+/** What people do with a case. Each answer is the case as it then is. */
+
+import { answer, api } from "../lib/api/client";
+import type { Case } from "../lib/api/model";
+
+/** Of one try: sent again after a broken connection, the server does nothing more. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
+}
+
+export type Step = "take" | "hand-over" | "decisions" | "refer" | "close" | "appeal" | "reopen";
+
+interface Said {
+  text?: string;
+  to?: string;
+  outcome?: string;
+  amount_twd?: number | null;
+  reason?: string;
+  resolution?: string;
+}
+
+/** A step that changes where the case stands, on the version that is shown. */
+export async function step(
+  one: Pick<Case, "id" | "version">,
+  name: Step,
+  said: Said,
+  key: string,
+): Promise<Case> {
+  const params = { path: { case_id: one.id }, header: { "Idempotency-Key": key } };
+  const body = { version: one.version, ...said } as never;
+  // One path for each step: the shapes are checked by the server, the answer is always the case.
+  return answer(
+    api.POST(`/api/v1/cases/{case_id}/${name}` as "/api/v1/cases/{case_id}/take", { params, body }),
+  );
+}
+
+export async function note(id: string, text: string, key: string): Promise<Case> {
+  const params = { path: { case_id: id }, header: { "Idempotency-Key": key } };
+  return answer(api.POST("/api/v1/cases/{case_id}/notes", { params, body: { text } }));
+}
+
+export async function askAccess(id: string, reason: string, key: string): Promise<Case> {
+  const params = { path: { case_id: id }, header: { "Idempotency-Key": key } };
+  return answer(api.POST("/api/v1/cases/{case_id}/access", { params, body: { reason } }));
+}
+
+export async function setDeadline(id: string, due: Date, text: string, key: string): Promise<Case> {
+  const params = { path: { case_id: id }, header: { "Idempotency-Key": key } };
+  const body = { due: due.toISOString(), text };
+  return answer(api.POST("/api/v1/cases/{case_id}/deadlines", { params, body }));
+}
+
+export async function meetDeadline(id: string, deadline: number): Promise<Case> {
+  const params = { path: { case_id: id, deadline } };
+  return answer(api.POST("/api/v1/cases/{case_id}/deadlines/{deadline}/meet", { params }));
+}
+
+export async function addPhotograph(
+  id: string,
+  picture: File,
+  caption: string,
+  key: string,
+): Promise<Case> {
+  return answer(
+    api.POST("/api/v1/cases/{case_id}/photographs", {
+      params: {
+        path: { case_id: id },
+        header: { "Idempotency-Key": key, slug: encodeURIComponent(caption) },
+      },
+      headers: { "Content-Type": picture.type || "image/jpeg" },
+      body: picture as never,
+      bodySerializer: (body) => body as never,
+    }),
+  );
+}
+
+export async function openCase(
+  kind: string,
+  alerts: string[],
+  title: string,
+  key: string,
+): Promise<Case> {
+  const params = { header: { "Idempotency-Key": key } };
+  return answer(api.POST("/api/v1/cases", { params, body: { kind, alerts, title } as never }));
+}
+
+export const pictureAddress = (id: string, photograph: string): string =>
+  `/api/v1/cases/${id}/photographs/${photograph}`;
+
+export const dossierAddress = (id: string, file: string): string =>
+  `/api/v1/cases/${id}/dossier.${file}`;
+
+/** An amount, or nothing. */
+export const twd = (amount: number | null): string =>
+  amount === null ? "" : `· TWD ${amount.toLocaleString("en")}`;
