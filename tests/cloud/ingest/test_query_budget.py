@@ -44,7 +44,7 @@ KINDS: Final = {
     "health": Kind(
         "observation",
         GATEWAY,
-        16,
+        20,
         lambda _c, n: GatewayHealth(
             uptime_s=60.0 * n,
             resident_bytes=1,
@@ -55,7 +55,7 @@ KINDS: Final = {
             sources=[],
         ),
     ),
-    "birth": Kind("status", GATEWAY, 16, lambda c, n: birth(c.time, session=n)),
+    "birth": Kind("status", GATEWAY, 20, lambda c, n: birth(c.time, session=n)),
 }
 
 
