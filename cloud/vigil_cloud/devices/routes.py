@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices import downlinks, removal, service
+from vigil_cloud.devices import downlinks, removal, series, service
 from vigil_cloud.devices.maintenance import take_out
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.schema import (
@@ -76,7 +76,7 @@ def list_series(
     device: DeviceName, reader: CurrentAccount, services: ServicesDependency
 ) -> SeriesList:
     """A device's parameters with their newest readings."""
-    return SeriesList(series=service.series_of(services, reader, device))
+    return SeriesList(series=series.series_of(services, reader, device))
 
 
 @router.get("/devices/{device}/series/{parameter}", tags=["series"])
@@ -94,7 +94,7 @@ def get_series(
     """Readings in [start, stop); means of windows where there are more than `points`."""
     end = stop or services.now()
     begin = start or before(end, DEFAULT_SPAN)
-    return service.points_of(services, reader, device, parameter, begin, end, points)
+    return series.points_of(services, reader, device, parameter, begin, end, points)
 
 
 @router.delete("/devices/{device}", tags=["devices"], status_code=204)

@@ -1,10 +1,9 @@
-"""What is shown of gateways and devices, and what is sent down to them. Knows no HTTP."""
+"""What is shown of devices, and how one is taken from its gateway. Knows no HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import ClassVar, Final, cast
+from datetime import datetime
+from typing import ClassVar, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,19 +15,10 @@ from vigil_cloud.devices.schema import (
     CommandRequest,
     DeviceEntry,
     DeviceState,
-    LatestReading,
-    SeriesEntry,
-    SeriesPoints,
 )
 from vigil_cloud.domain.rights import may_see_device
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.services import Services
-from vigil_cloud.timeseries.port import Sample, Series
-
-WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
-"""Windows that divide a day, so that means of one chart fall on those of another."""
-RAW_LIMIT: Final = 20_000
 
 
 class UnknownDevice(ApiError):
@@ -37,14 +27,6 @@ class UnknownDevice(ApiError):
     code: ClassVar[str] = "unknown-device"
     remedy: ClassVar[str] = "Check the device's name and the role that you are signed in with."
     status: ClassVar[int] = 404
-
-
-class WrongRange(ApiError):
-    """The start does not lie before the stop."""
-
-    code: ClassVar[str] = "wrong-range"
-    remedy: ClassVar[str] = "Give a start before the stop."
-    status: ClassVar[int] = 422
 
 
 def devices(session: Session, reader: Reader) -> list[DeviceEntry]:
@@ -96,82 +78,6 @@ def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:
         parameters=row.parameters,
         commands=row.commands,
     )
-
-
-def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry]:
-    """Parameters with their newest readings. Raises ``UnknownDevice``."""
-    with services.sessions() as session:
-        row = device_row(session, reader, name)
-    written = {series.parameter for series in services.timeseries.series(name)}
-    newest = services.timeseries.latest(name)
-    return [
-        SeriesEntry(
-            parameter=parameter,
-            unit=row.units.get(parameter),
-            latest=_latest(newest.get(parameter)),
-        )
-        for parameter in sorted(written | set(row.parameters))
-    ]
-
-
-def points_of(
-    services: Services,
-    reader: Reader,
-    name: str,
-    parameter: str,
-    start: datetime,
-    stop: datetime,
-    most: int,
-) -> SeriesPoints:
-    """At most ``most`` readings, or means of windows. Raises ``UnknownDevice``, ``WrongRange``."""
-    if start >= stop:
-        raise WrongRange("start has to lie before stop.")
-    with services.sessions() as session:
-        row = device_row(session, reader, name)
-    # A device that moved to another gateway has a series under each.
-    found = [one for one in services.timeseries.series(name) if one.parameter == parameter]
-    total = sum(services.timeseries.count(one, start, stop) for one in found)
-    window_s = None if total <= min(most, RAW_LIMIT) else window(stop - start, most)
-    samples = _read(services, found, start, stop, window_s)
-    return SeriesPoints(
-        parameter=parameter,
-        unit=row.units.get(parameter),
-        window_s=window_s,
-        t=[sample.time.timestamp() for sample in samples],
-        v=[sample.value for sample in samples],
-        flag=[sample.flag for sample in samples],
-    )
-
-
-def window(span: timedelta, most: int) -> float:
-    """The shortest of ``WINDOWS_S`` that leaves at most ``most`` windows in the span."""
-    # One more window than the division says where the span begins inside one.
-    least = span.total_seconds() / max(1, most - 1)
-    for seconds in WINDOWS_S:
-        if seconds >= least:
-            return float(seconds)
-    days = -(-least // 86400)
-    return float(days * 86400)
-
-
-def _read(
-    services: Services,
-    found: Iterable[Series],
-    start: datetime,
-    stop: datetime,
-    window_s: float | None,
-) -> list[Sample]:
-    merged: dict[datetime, Sample] = {}
-    for series in found:
-        for sample in services.timeseries.read(series, start, stop, window_s=window_s):
-            merged[sample.time] = sample
-    return [merged[time] for time in sorted(merged)]
-
-
-def _latest(sample: Sample | None) -> LatestReading | None:
-    if sample is None:
-        return None
-    return LatestReading(t=sample.time.timestamp(), v=sample.value, flag=sample.flag)
 
 
 def release(session: Session, name: str, account: str, now: datetime) -> DeviceEntry:

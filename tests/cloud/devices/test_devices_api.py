@@ -12,7 +12,8 @@ from gateways import new_name
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.seen import record_seen, sweep
-from vigil_cloud.devices.service import WINDOWS_S, release, window
+from vigil_cloud.devices.series import WINDOWS_S, window
+from vigil_cloud.devices.service import release
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_schemas.control import Configuration
 from vigil_schemas.gateway import (
