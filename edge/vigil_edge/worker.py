@@ -26,6 +26,10 @@ class WorkDropped(VigilError):
     """More urgent work filled the queue: this piece was not begun. It may be given again."""
 
     code: ClassVar[str] = "work-dropped"
+    remedy: ClassVar[str] = (
+        "Lower the load on the gateway or give it a faster processor; what was dropped is "
+        "counted in its health."
+    )
 
 
 @dataclass(order=True, slots=True)
