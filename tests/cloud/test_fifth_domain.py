@@ -24,8 +24,9 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.devices.seen import enrol
 from vigil_cloud.domain.registry import BadDomain, registered
-from vigil_cloud.domain.rights import may_see, may_see_device
+from vigil_cloud.domain.rights import may, may_see_device
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
@@ -173,8 +174,9 @@ def test_without_its_description_a_domain_is_closed_to_everybody(city: City) -> 
         everything = Reader(1, "all", frozenset(Role), frozenset({"p1"}))
         assert session.scalars(select(AlertRow.id).where(visible(everything))).all() == []
 
-    assert not may_see(everything, NAME, "p1")
-    assert not may_see_device(everything, NAME)
+    for subject in (Subject(NAME), Subject(NAME, person="p1"), Subject(NAME, household="h")):
+        assert not any(may(everything, operation, subject) for operation in Operation)
+    assert not may_see_device(everything, NAME, DEVICE, None)
     for role in Role:
         client = city.client(role.value)
         assert client.get(f"/api/v1/alerts/{alert_id}").status_code == 404, role

@@ -66,6 +66,8 @@ _SHOWN: Final = (
     AlertRow.evidence_sha256,
     AlertRow.person_key,
     AlertRow.person_name,
+    AlertRow.household,
+    AlertRow.district,
     AlertRow.latitude,
     AlertRow.longitude,
     AlertRow.detail["phase"].as_string().label("phase"),

@@ -16,12 +16,15 @@ from vigil_cloud.alerts import feed, flood, lifecycle, outbox
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.alerts.visibility import may_act, may_see
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import count_dropped
-from vigil_cloud.domain.rights import PLATFORM, may_see
+from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity import audit
+from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.situation import situation_of
 from vigil_schemas.types import Domain, isoformat_utc
 
@@ -32,6 +35,16 @@ _AUDIENCES: Final = ("home", "home-and-maintainers", "all")
 Action = Literal[
     "acknowledged", "confirmed", "shelved", "unshelved", "out-of-service", "in-service"
 ]
+
+
+_OPERATIONS: Final[Mapping[Action, Operation]] = {
+    "acknowledged": Operation.ACKNOWLEDGE,
+    "confirmed": Operation.DECIDE,
+    "shelved": Operation.DECIDE,
+    "unshelved": Operation.DECIDE,
+    "out-of-service": Operation.DECIDE,
+    "in-service": Operation.DECIDE,
+}
 
 
 class AlertUnknown(ApiError):
@@ -338,7 +351,7 @@ def state_of(row: AlertRow) -> State:
 def find(session: Session, reader: Reader, alert_id: str) -> AlertRow:
     """Raises ``AlertUnknown``."""
     row = session.get(AlertRow, alert_id)
-    if row is None or not may_see(reader, row.domain, row.person_key):
+    if row is None or not may_see(reader, row):
         raise AlertUnknown("There is no such alert for you.")
     return row
 
@@ -356,10 +369,13 @@ def act(
 ) -> AlertRow:
     """One person's act, with history, audit line and feed entry, in the caller's transaction.
 
-    Raises ``AlertUnknown``, ``ChangedMeanwhile`` and the refusals of ``lifecycle``.
+    Raises ``AlertUnknown``, ``Forbidden``, ``ChangedMeanwhile`` and the refusals of ``lifecycle``.
     """
     feed.lock(session)
     row = find(session, reader, alert_id)
+    decided = may_act(reader, _OPERATIONS[action], row)
+    if not decided.allowed:
+        raise Forbidden(f"You may see this alert, and not do this to it: {decided.reason}.")
     if version is not None and version != row.version:
         raise ChangedMeanwhile("Somebody changed this alert just now; look at it again.")
     before = state_of(row)

@@ -1,34 +1,87 @@
-"""Which alerts are for a reader, as conditions of SQL.
+"""Which alerts are for a reader: what decides of a row, and the same as conditions of SQL.
 
-``domain.rights`` says the same in Python, and a test holds the two together.
+The rule is ``identity.rights``; a test holds the two together.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, false, or_
+from collections.abc import Iterator
+from typing import Protocol
+
+from sqlalchemy import ColumnElement, and_, false, not_, or_
 
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.domain.registry import domains
-from vigil_cloud.domain.rights import PLATFORM, alert_roles, consent_roles
+from vigil_cloud.domain.rights import all_opened, decision, may
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import RELATIONS, Decision, Opened, Operation, Subject
 from vigil_schemas.types import Domain
 
 
+class Placed(Protocol):
+    """An alert, or a row of a list with what decides who may see it."""
+
+    @property
+    def domain(self) -> str: ...
+    @property
+    def person_key(self) -> str | None: ...
+    @property
+    def household(self) -> str | None: ...
+    @property
+    def district(self) -> str | None: ...
+
+
+def subject_of(alert: Placed) -> Subject:
+    """What an alert is about."""
+    return Subject(
+        alert.domain, person=alert.person_key, household=alert.household, district=alert.district
+    )
+
+
+def may_see(reader: Reader, alert: Placed) -> bool:
+    """Whether the alert is for the reader."""
+    return may(reader, Operation.SEE, subject_of(alert))
+
+
+def may_act(reader: Reader, operation: Operation, alert: Placed) -> Decision:
+    """Whether the reader may do this to the alert, and why not."""
+    return decision(reader, operation, subject_of(alert))
+
+
 def scopes(reader: Reader, domain: Domain | None = None) -> list[ColumnElement[bool]]:
-    """One condition on ``AlertRow`` for each domain that a role opens and for each person who
-    consented; no alert fulfils two of them. Of one domain alone, if it is named."""
+    """Conditions on ``AlertRow``: for each domain (and district) that a role opens, each person
+    who consented and each household of the reader's. No alert fulfils two of them, and each is a
+    walk along one index. Of one domain alone, if it is named."""
     found: list[ColumnElement[bool]] = []
-    for name in (*(one.name for one in domains()), PLATFORM):
-        if domain is not None and domain != name:
-            continue
-        if reader.has(*alert_roles(name)):
-            found.append(AlertRow.domain == name)
-        elif reader.has(*consent_roles(name)):
-            found += [
-                and_(AlertRow.person_key == person, AlertRow.domain == name)
-                for person in sorted(reader.consented)
-            ]
+    for name, opened in all_opened():
+        if domain is None or domain == name:
+            found += _of_domain(reader, name, opened)
     return found
+
+
+def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnElement[bool]]:
+    here = AlertRow.domain == name
+    beyond: tuple[ColumnElement[bool], ...] = ()
+    """Not shown already because a role opens it."""
+    if reader.has(*opened.alert_roles):
+        if not reader.districts:
+            yield here
+            return
+        districts = sorted(reader.districts)
+        for district in districts:
+            yield and_(here, AlertRow.district == district)
+        elsewhere = not_(AlertRow.district.in_(districts))
+        beyond = (or_(AlertRow.district.is_(None), elsewhere),)
+    if reader.has(*opened.consent_roles):
+        for person in sorted(reader.consented):
+            yield and_(AlertRow.person_key == person, here, *beyond)
+    if reader.has(*opened.household_roles):
+        for household in sorted(_households(reader)):
+            nobody = AlertRow.person_key.is_(None)
+            yield and_(AlertRow.household == household, here, nobody, *beyond)
+
+
+def _households(reader: Reader) -> set[str]:
+    return {home.household for home in reader.homes if Operation.SEE in RELATIONS[home.relation]}
 
 
 def visible(reader: Reader) -> ColumnElement[bool]:

@@ -51,6 +51,8 @@ class CaseRow(Base):
     kept_until: Mapped[datetime | None] = mapped_column(index=True)
     """Of a closed case: when it is removed; ``None``: never, or not closed."""
 
+    district: Mapped[str | None] = mapped_column(String(40))
+    """Where it is; who is limited to districts sees those of theirs, and what they were given."""
     person_key: Mapped[str | None] = mapped_column(String(64), index=True)
     erased: Mapped[bool] = mapped_column(default=False)
     """The person was erased: what was written about them is gone, the steps stay."""

@@ -41,7 +41,7 @@ class CaseChange:
     def shown_to(self, reader: Reader) -> bool:
         """Whether this reader may know of it."""
         admitted = reader.username in self.admitted
-        return sight(self.kind, reader, admitted=admitted) != "none"
+        return sight(self.kind, reader, admitted=admitted, row=self.row) != "none"
 
 
 def changes(

@@ -149,10 +149,19 @@ def _row(
         round=1,
         fresh_from=1,
         erased=False,
+        district=_district(desk, alerts),
         person_key=person_key,
         latitude=placed.latitude if placed else wanted.latitude,
         longitude=placed.longitude if placed else wanted.longitude,
     )
+
+
+def _district(desk: Desk, alerts: Sequence[AlertRow]) -> str | None:
+    """Where its first alert is; without one, where its opener works, if that is one district."""
+    if alerts:
+        return alerts[0].district
+    own = desk.reader.districts
+    return next(iter(own)) if len(own) == 1 else None
 
 
 def _label(kind: CaseKind, alerts: Sequence[AlertRow]) -> tuple[str, str]:

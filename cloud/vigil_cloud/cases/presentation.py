@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.titles import titles
+from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.cases import history, lifecycle, sealing
 from vigil_cloud.cases.lifecycle import Standing
 from vigil_cloud.cases.models import (
@@ -37,7 +38,6 @@ from vigil_cloud.cases.schema import (
 )
 from vigil_cloud.cases.service import Desk, alerts_of, standing_of, state_of
 from vigil_cloud.cases.visibility import admitted_to, sight
-from vigil_cloud.domain.rights import may_see
 from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Undecipherable
 
@@ -95,7 +95,7 @@ def present(desk: Desk, opened: Opened) -> Case:
     """The whole of a case that the reader may see."""
     row, kind, standing = opened.row, opened.kind, opened.standing
     hidden = lifecycle.hidden(standing, kind.rule, desk.reader.username)
-    shown = [one for one in opened.alerts if may_see(desk.reader, one.domain, one.person_key)]
+    shown = [one for one in opened.alerts if may_see(desk.reader, one)]
     resolution = kind.resolution(row.resolution or "")
     return Case(
         **_summary(desk, row, kind, len(standing.now), withheld=False).model_dump(),
@@ -135,7 +135,7 @@ def summaries(desk: Desk, rows: Sequence[CaseRow]) -> list[CaseSummary]:
     found = []
     for row in rows:
         kind = desk.kinds.require(row.kind)  # a list holds none that nobody described
-        seen = sight(kind, desk.reader, admitted=row.id in admitted)
+        seen = sight(kind, desk.reader, admitted=row.id in admitted, row=row)
         given = votes.get((row.id, row.round), 0)
         found.append(_summary(desk, row, kind, given, withheld=seen != "whole"))
     return found

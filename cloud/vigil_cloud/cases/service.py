@@ -67,7 +67,7 @@ def find(desk: Desk, case_id: str, *, locked: bool = False) -> tuple[CaseRow, Ca
     if row is None or kind is None:
         raise CaseUnknown("There is no such case for you.")
     admitted = case_id in admitted_to(desk.session, desk.reader, [case_id], desk.now)
-    match sight(kind, desk.reader, admitted=admitted):
+    match sight(kind, desk.reader, admitted=admitted, row=row):
         case "none":
             raise CaseUnknown("There is no such case for you.")
         case "withheld":

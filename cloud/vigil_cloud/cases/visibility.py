@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from vigil_cloud.cases.models import CaseAccess, CaseRow
@@ -21,9 +21,14 @@ Sight = Literal["none", "withheld", "whole"]
 """``withheld``: that it is there, its number and state, and how to ask for the rest."""
 
 
-def sight(kind: CaseKind | None, reader: Reader, *, admitted: bool) -> Sight:
-    """How much of a case of this kind the reader sees. ``admitted``: by name, at this moment."""
+def sight(
+    kind: CaseKind | None, reader: Reader, *, admitted: bool, row: CaseRow | None = None
+) -> Sight:
+    """How much the reader sees of a case of this kind, or of this one. ``admitted``: by name, at
+    this moment. Roles count for the reader's districts and for what they have in hand."""
     if kind is None:
+        return "none"
+    if row is not None and not admitted and not _is_here(reader, row):
         return "none"
     if admitted or reader.has(*kind.sees):
         return "whole"
@@ -49,9 +54,20 @@ def visible(kinds: CaseKinds, reader: Reader, now: datetime) -> ColumnElement[bo
     by_name = exists().where(CaseAccess.case_id == CaseRow.id, *_admitted(reader, now))
     return or_(
         false(),
-        CaseRow.kind.in_(opened),
+        and_(CaseRow.kind.in_(opened), _here(reader)),
         and_(CaseRow.kind.in_(described), by_name),
     )
+
+
+def _is_here(reader: Reader, row: CaseRow) -> bool:
+    return reader.covers(row.district) or row.assignee == reader.username
+
+
+def _here(reader: Reader) -> ColumnElement[bool]:
+    if not reader.districts:
+        return true()
+    inside = CaseRow.district.in_(sorted(reader.districts))
+    return or_(inside, CaseRow.assignee == reader.username)
 
 
 def _admitted(reader: Reader, now: datetime) -> tuple[ColumnElement[bool], ...]:

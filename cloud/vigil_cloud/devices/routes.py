@@ -29,6 +29,7 @@ from vigil_cloud.devices.schema import (
     TokenEntry,
 )
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
+from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.parameters import Truth, Whole
@@ -42,6 +43,35 @@ Operator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR, Role.MAINTAINER
 DeviceName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 GatewayName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 Parameter = Annotated[str, Path(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,47}$")]
+
+
+def operator_there(
+    operator: Operator, services: ServicesDependency, gateway: GatewayName
+) -> Reader:
+    """Who keeps gateways running: those of their districts."""
+    with services.sessions() as session:
+        service.require_gateway(session, operator, gateway)
+    return operator
+
+
+def operator_of_device(
+    operator: Operator, services: ServicesDependency, device: DeviceName
+) -> Reader:
+    """The same of one device."""
+    with services.sessions() as session:
+        service.require_device(session, operator, device)
+    return operator
+
+
+def operator_of_city(operator: Operator) -> Reader:
+    """What is not there yet lies in no district."""
+    if operator.districts:
+        raise Forbidden("This needs an account that covers the whole city.")
+    return operator
+
+
+OfGateway = Annotated[Reader, Depends(operator_there)]
+OfDevice = Annotated[Reader, Depends(operator_of_device)]
 
 
 @router.get("/devices", tags=["devices"])
@@ -98,7 +128,7 @@ def get_series(
 
 
 @router.delete("/devices/{device}", tags=["devices"], status_code=204)
-def delete_device(device: DeviceName, operator: Operator, services: ServicesDependency) -> None:
+def delete_device(device: DeviceName, operator: OfDevice, services: ServicesDependency) -> None:
     """Take a device off the list. Its readings and alerts stay as what happened."""
     with writing(services.sessions) as session:
         removal.remove_device(session, device, by=operator.username, now=services.now())
@@ -109,7 +139,7 @@ def delete_device(device: DeviceName, operator: Operator, services: ServicesDepe
 def post_gateway_service(
     gateway: GatewayName,
     body: MaintenanceRequest,
-    operator: Operator,
+    operator: OfGateway,
     services: ServicesDependency,
 ) -> None:
     """Take a gateway out of service while it is worked on, or put it back: what is planned
@@ -126,7 +156,7 @@ def post_gateway_service(
 def post_device_service(
     device: DeviceName,
     body: MaintenanceRequest,
-    operator: Operator,
+    operator: OfDevice,
     services: ServicesDependency,
 ) -> None:
     """The same of one device."""
@@ -139,7 +169,11 @@ def post_device_service(
 
 
 @router.post("/gateways", tags=["gateways"], status_code=201)
-def post_gateway(body: NewGateway, operator: Operator, services: ServicesDependency) -> TokenEntry:
+def post_gateway(
+    body: NewGateway,
+    operator: Annotated[Reader, Depends(operator_of_city)],
+    services: ServicesDependency,
+) -> TokenEntry:
     """Let a new gateway in. 409 where it is there: `POST /gateways/{gateway}/token`."""
     with writing(services.sessions) as session:
         token = removal.add(session, body.gateway, by=operator.username, now=services.now())
@@ -148,7 +182,7 @@ def post_gateway(body: NewGateway, operator: Operator, services: ServicesDepende
 
 @router.post("/gateways/{gateway}/token", tags=["gateways"], status_code=201)
 def post_gateway_token(
-    gateway: GatewayName, operator: Operator, services: ServicesDependency
+    gateway: GatewayName, operator: OfGateway, services: ServicesDependency
 ) -> TokenEntry:
     """Another token in place of the old one, which ends at once."""
     with writing(services.sessions) as session:
@@ -159,7 +193,7 @@ def post_gateway_token(
 @router.delete("/gateways/{gateway}", tags=["gateways"])
 def delete_gateway(
     gateway: GatewayName,
-    operator: Operator,
+    operator: OfGateway,
     services: ServicesDependency,
     retire_devices: Annotated[Truth, Query(description="take its devices off the list")] = False,
 ) -> RevokedEntry:
@@ -176,7 +210,7 @@ def delete_gateway(
 @router.get("/gateways/{gateway}/downlinks", tags=["gateways"])
 def list_downlinks(
     gateway: GatewayName,
-    _operator: Operator,
+    _operator: OfGateway,
     services: ServicesDependency,
     limit: Annotated[Whole, Query(ge=1, le=200)] = 50,
 ) -> DownlinkList:
@@ -187,7 +221,7 @@ def list_downlinks(
 
 @router.post("/gateways/{gateway}/commands", tags=["gateways"], status_code=202)
 def post_command(
-    gateway: GatewayName, body: CommandRequest, operator: Operator, services: ServicesDependency
+    gateway: GatewayName, body: CommandRequest, operator: OfGateway, services: ServicesDependency
 ) -> DownlinkEntry:
     """Have a gateway do something once; the answer appears among its downlinks."""
     with writing(services.sessions) as session:
@@ -200,7 +234,7 @@ def post_command(
 def post_configuration(
     gateway: GatewayName,
     body: ConfigurationRequest,
-    operator: Operator,
+    operator: OfGateway,
     services: ServicesDependency,
 ) -> DownlinkEntry:
     """Change a gateway's remote settings; they are retained for when it connects."""
@@ -214,7 +248,7 @@ def post_configuration(
 
 @router.get("/gateways/{gateway}/configuration", tags=["gateways"])
 def get_configuration(
-    gateway: GatewayName, _operator: Operator, services: ServicesDependency
+    gateway: GatewayName, _operator: OfGateway, services: ServicesDependency
 ) -> ConfigurationEntry:
     """What is wanted of a gateway, and what it says is in force."""
     with services.sessions() as session:
@@ -223,7 +257,7 @@ def get_configuration(
 
 @router.get("/devices/{device}/settings", tags=["devices"])
 def get_settings(
-    device: DeviceName, operator: Operator, services: ServicesDependency
+    device: DeviceName, operator: OfDevice, services: ServicesDependency
 ) -> DeviceSettings:
     """What may be changed of a device from here, and how far that has come."""
     with services.sessions() as session:
@@ -232,7 +266,7 @@ def get_settings(
 
 @router.patch("/devices/{device}/settings", tags=["devices"], status_code=202)
 def patch_settings(
-    device: DeviceName, body: SettingsRequest, operator: Operator, services: ServicesDependency
+    device: DeviceName, body: SettingsRequest, operator: OfDevice, services: ServicesDependency
 ) -> DownlinkEntry:
     """Change thresholds, intervals, names or the position; the gateway says whether it takes it."""
     with writing(services.sessions) as session:
@@ -244,7 +278,7 @@ def patch_settings(
 
 @router.post("/devices/{device}/commands", tags=["devices"], status_code=202)
 def post_device_command(
-    device: DeviceName, body: CommandRequest, operator: Operator, services: ServicesDependency
+    device: DeviceName, body: CommandRequest, operator: OfDevice, services: ServicesDependency
 ) -> DownlinkEntry:
     """Ask a device for something, over its gateway; the answer appears among its downlinks."""
     with writing(services.sessions) as session:

@@ -10,6 +10,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.devices.schema import LatestReading, SeriesEntry, SeriesPoints
 from vigil_cloud.devices.service import device_row
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Sample, Series
 
@@ -29,7 +30,7 @@ class WrongRange(ApiError):
 def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry]:
     """Parameters with their newest readings. Raises ``UnknownDevice``."""
     with services.sessions() as session:
-        row = device_row(session, reader, name)
+        row = device_row(session, reader, name, Operation.READ)
     written = {series.parameter for series in services.timeseries.series(name)}
     newest = services.timeseries.latest(name)
     return [
@@ -55,7 +56,7 @@ def points_of(
     if start >= stop:
         raise WrongRange("start has to lie before stop.")
     with services.sessions() as session:
-        row = device_row(session, reader, name)
+        row = device_row(session, reader, name, Operation.READ)
     # A device that moved to another gateway has a series under each.
     found = [one for one in services.timeseries.series(name) if one.parameter == parameter]
     total = sum(services.timeseries.count(one, start, stop) for one in found)

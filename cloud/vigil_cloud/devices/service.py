@@ -5,20 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, cast
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.devices.downlinks import send_command
+from vigil_cloud.devices.downlinks import UnknownGateway, send_command
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
     DeviceEntry,
     DeviceState,
 )
-from vigil_cloud.domain.rights import may_see_device
-from vigil_cloud.identity import audit
+from vigil_cloud.devices.visibility import visible_devices
+from vigil_cloud.domain.rights import may
+from vigil_cloud.identity import audit, districts
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation, Subject
 
 
 class UnknownDevice(ApiError):
@@ -31,13 +33,17 @@ class UnknownDevice(ApiError):
 
 def devices(session: Session, reader: Reader) -> list[DeviceEntry]:
     """Every device that the reader may see, by name."""
-    return [one for one in all_devices(session) if may_see_device(reader, one.domain)]
+    return _entries(session, visible_devices(reader))
 
 
 def all_devices(session: Session) -> list[DeviceEntry]:
     """Every device, by name."""
+    return _entries(session, true())
+
+
+def _entries(session: Session, which: ColumnElement[bool]) -> list[DeviceEntry]:
     gateways = {gateway.gateway: gateway for gateway in session.scalars(select(Gateway))}
-    rows = session.scalars(select(Device).order_by(Device.device))
+    rows = session.scalars(select(Device).where(which).order_by(Device.device))
     return [entry(device, gateways.get(device.gateway)) for device in rows]
 
 
@@ -47,11 +53,31 @@ def device(session: Session, reader: Reader, name: str) -> DeviceEntry:
     return entry(row, session.get(Gateway, row.gateway))
 
 
-def device_row(session: Session, reader: Reader, name: str) -> Device:
+def device_row(
+    session: Session, reader: Reader, name: str, operation: Operation = Operation.SEE_DEVICE
+) -> Device:
     row = session.get(Device, name)
-    if row is None or not may_see_device(reader, row.domain):
+    if row is None or not may(reader, operation, _subject(session, row)):
         raise UnknownDevice(f"There is no device {name!r} for this account.")
     return row
+
+
+def _subject(session: Session, row: Device) -> Subject:
+    district = districts.places(session, "device", [row.device]).get(row.device)
+    return Subject(row.domain, device=row.device, district=district)
+
+
+def require_device(session: Session, reader: Reader, name: str) -> None:
+    """Of a device that somebody wants to work on: it lies in their districts, or they cover the
+    whole city. Raises ``UnknownDevice``."""
+    if not reader.covers(districts.places(session, "device", [name]).get(name)):
+        raise UnknownDevice(f"There is no device {name!r} for this account.")
+
+
+def require_gateway(session: Session, reader: Reader, name: str) -> None:
+    """The same of a gateway. Raises ``UnknownGateway``."""
+    if not reader.covers(districts.places(session, "gateway", [name]).get(name)):
+        raise UnknownGateway(f"There is no gateway {name!r} for this account.")
 
 
 def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:

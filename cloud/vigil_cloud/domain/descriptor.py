@@ -37,7 +37,9 @@ class Change:
     person_key: str | None
     json: str
     shown_to: Callable[[Reader], bool] | None = None
-    """Where not domain and person decide."""
+    """Where not what it is about decides."""
+    household: str | None = None
+    district: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

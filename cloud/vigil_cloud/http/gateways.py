@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import standing
@@ -18,7 +18,9 @@ from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.capacity.dropped import dropped_of
 from vigil_cloud.devices.models import Gateway, GatewayRevocation
 from vigil_cloud.devices.routes import Operator
+from vigil_cloud.devices.visibility import visible_gateways
 from vigil_cloud.identity.dependencies import ServicesDependency
+from vigil_cloud.identity.reader import Reader
 from vigil_cloud.jobs.gateway_watch import OF_ITS_HEALTH, OF_THE_GATEWAY
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.types import UtcDatetime
@@ -74,19 +76,20 @@ class StandingAlert(BaseModel):
 
 
 @router.get("/gateways", tags=["gateways"])
-def list_gateways(_operator: Operator, services: ServicesDependency) -> GatewayList:
+def list_gateways(operator: Operator, services: ServicesDependency) -> GatewayList:
     """All gateways with their health."""
     with services.sessions() as session:
-        return GatewayList(gateways=entries(session, services.now()))
+        return GatewayList(gateways=entries(session, services.now(), operator))
 
 
-def entries(session: Session, now: datetime) -> list[GatewayEntry]:
-    """Every gateway, by name."""
+def entries(session: Session, now: datetime, reader: Reader | None = None) -> list[GatewayEntry]:
+    """Every gateway, by name; those of the reader's districts, where one asks."""
     refused = select(DeadLetter.gateway, func.sum(DeadLetter.count)).group_by(DeadLetter.gateway)
     counts = {gateway: int(count) for gateway, count in session.execute(refused)}
     alerts = _standing_alerts(session)
     revoked = {row.gateway: row.at for row in session.scalars(select(GatewayRevocation))}
     dropped = dropped_of(session)
+    which = true() if reader is None else visible_gateways(reader)
     return [
         GatewayEntry(
             gateway=row.gateway,
@@ -107,7 +110,7 @@ def entries(session: Session, now: datetime) -> list[GatewayEntry]:
             dead_letters=counts.get(row.gateway, 0),
             dropped=dropped.get(row.gateway, {}),
         )
-        for row in session.scalars(select(Gateway).order_by(Gateway.gateway))
+        for row in session.scalars(select(Gateway).where(which).order_by(Gateway.gateway))
     ]
 
 

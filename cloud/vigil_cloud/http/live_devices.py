@@ -23,6 +23,10 @@ from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.newest import newest
 from vigil_cloud.devices.schema import LatestReading
 from vigil_cloud.domain.registry import series_days
+from vigil_cloud.domain.rights import may
+from vigil_cloud.identity import districts
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.services import Services
 from vigil_schemas.senml import microseconds
 
@@ -32,12 +36,19 @@ AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class DeviceNews:
-    """One event about one device, ready to be sent to whoever may see its domain."""
+    """One event about one device, ready to be sent to whoever may see it."""
 
     kind: str
     device: str
     domain: str
+    district: str | None
     json: str
+
+    def shown_to(self, reader: Reader) -> bool:
+        """Whether this reader may see it: its state, or what it reads."""
+        operation = Operation.READ if self.kind == "reading" else Operation.SEE_DEVICE
+        subject = Subject(self.domain, device=self.device, district=self.district)
+        return may(reader, operation, subject)
 
 
 class ReadingNews(BaseModel):
@@ -88,17 +99,26 @@ class DeviceWatch:
             return
         query = select(Device, Gateway).outerjoin(Gateway, Gateway.gateway == Device.gateway)
         which = or_(Device.device.in_(devices), Device.gateway.in_(gateways))
-        for device, gateway in session.execute(query.where(which).order_by(Device.device)):
+        rows = session.execute(query.where(which).order_by(Device.device)).all()
+        where = districts.places(session, "device", (device.device for device, _ in rows))
+        for device, gateway in rows:
             told = service.entry(device, gateway)
             content = hash(told.model_copy(update={"last_seen": None}).model_dump_json())
             if self._entries.get(device.device) != content:
                 self._entries[device.device] = content
-                yield DeviceNews("device", device.device, device.domain, told.model_dump_json())
+                yield DeviceNews(
+                    "device",
+                    device.device,
+                    device.domain,
+                    where.get(device.device),
+                    told.model_dump_json(),
+                )
 
     def _readings(self, session: Session, devices: Collection[str]) -> Iterator[DeviceNews]:
         if not devices:
             return
         kept, now = series_days(self._services.settings.retention.series_days), self._services.now()
+        where = districts.places(session, "device", devices)
         for device, known in newest(session, devices).items():
             days = kept.get(known.domain, 0)
             least = microseconds(now - timedelta(days=days)) if days > 0 else 0
@@ -109,4 +129,5 @@ class DeviceWatch:
             }
             if values:
                 reading = ReadingNews(device=device, values=values)
-                yield DeviceNews("reading", device, known.domain, reading.model_dump_json())
+                json = reading.model_dump_json()
+                yield DeviceNews("reading", device, known.domain, where.get(device), json)

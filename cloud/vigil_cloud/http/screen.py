@@ -44,6 +44,6 @@ def get_screen(reader: CurrentAccount, services: ServicesDependency) -> Screen:
     shown = [
         ScreenDomain(name=one.name, title=one.title, title_zh=one.title_zh)
         for one in domains()
-        if reader.has(*one.alert_roles, *one.consent_roles, *one.device_roles)
+        if reader.has(*one.alert_roles, *one.consent_roles, *one.household_roles, *one.device_roles)
     ]
     return Screen(tiles=tiles, domains=shown)

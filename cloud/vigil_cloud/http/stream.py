@@ -29,7 +29,6 @@ from fastapi.responses import StreamingResponse
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.domain.descriptor import Change
-from vigil_cloud.domain.rights import may_see_device
 from vigil_cloud.http.stream_hub import (
     BATCH,
     Ended,
@@ -157,7 +156,7 @@ class _Reading:
                     yield event
                 self.position = max(self.position, look.head)
         for device in look.devices if look is not None else ():
-            if may_see_device(self._known(), device.domain):
+            if device.shown_to(self._known()):
                 yield _event(device.kind, device.json)
 
     async def _catch_up(self) -> AsyncIterator[str]:
@@ -216,7 +215,17 @@ class _Reading:
 
 def _digest(reader: Reader) -> str:
     """Differs where what the reader may see differs."""
-    names = (str(reader.account_id), *sorted(reader.roles), "/", *sorted(reader.consented))
+    names = (
+        str(reader.account_id),
+        *sorted(reader.roles),
+        "/",
+        *sorted(reader.consented),
+        "/",
+        *sorted(f"{one.household} {one.relation} {sorted(one.devices)}" for one in reader.homes),
+        "/",
+        *sorted(reader.districts),
+        str(reader.places),
+    )
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 

@@ -29,11 +29,12 @@ from vigil_cloud.database.changes import RIGHTS, number_of
 from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.descriptor import Change
 from vigil_cloud.domain.registry import domains
-from vigil_cloud.domain.rights import may_see
+from vigil_cloud.domain.rights import may
 from vigil_cloud.http.alert_presentation import summaries
 from vigil_cloud.http.live_devices import DeviceNews, DeviceWatch
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.identity.sessions import readers_of_sessions
 from vigil_cloud.services import Services
 
@@ -275,14 +276,29 @@ def _alerts(
     rows = listing.by_id(session, numbers)
     for row, shown in zip(rows, summaries(session, cipher, rows, services.now()), strict=True):
         json = shown.model_dump_json()
-        yield Change(numbers[row.id], "alert", row.id, row.domain, row.person_key, json)
+        yield Change(
+            numbers[row.id],
+            "alert",
+            row.id,
+            row.domain,
+            row.person_key,
+            json,
+            household=row.household,
+            district=row.district,
+        )
 
 
 def shown_to(reader: Reader, change: Change) -> bool:
     """Whether this reader may see it."""
     if change.shown_to is not None:
         return change.shown_to(reader)
-    return may_see(reader, change.domain, change.person_key)
+    subject = Subject(
+        change.domain,
+        person=change.person_key,
+        household=change.household,
+        district=change.district,
+    )
+    return may(reader, Operation.SEE, subject)
 
 
 def _cases(

@@ -85,7 +85,7 @@ def readers_of(session: Session, accounts: Collection[Account], at: datetime) ->
     """The same of several accounts, by their ids. The same few statements however many."""
     family = sorted(account.id for account in accounts if Role.FAMILY.value in account.roles)
     consented = _consented(session, family, at)
-    homes = _homes(session, family, at)
+    homes = homes_of(session, family, at)
     districts = districts_of(session, sorted(account.id for account in accounts))
     places = number_of(session, PLACES) if districts else 0
     return {
@@ -134,7 +134,8 @@ def _consented(session: Session, account_ids: Collection[int], at: datetime) -> 
     return consented
 
 
-def _homes(session: Session, account_ids: Collection[int], at: datetime) -> dict[int, set[Home]]:
+def homes_of(session: Session, account_ids: Collection[int], at: datetime) -> dict[int, set[Home]]:
+    """By account: the homes that each belongs to at this moment. One statement."""
     found: dict[int, set[Home]] = defaultdict(set)
     if not account_ids:
         return found

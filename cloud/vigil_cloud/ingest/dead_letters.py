@@ -20,6 +20,8 @@ from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
 from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity import audit
+from vigil_cloud.identity.districts import covered, places
+from vigil_cloud.identity.reader import Reader
 from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.ownership import Owners
@@ -66,15 +68,31 @@ class StillRefused(ApiError):
 
 
 def dead_letters(
-    session: Session, *, gateway: str | None = None, waiting: bool | None = None, limit: int
+    session: Session,
+    *,
+    gateway: str | None = None,
+    waiting: bool | None = None,
+    limit: int,
+    reader: Reader | None = None,
 ) -> list[DeadLetterEntry]:
-    """The newest ones, of one gateway or of all; ``waiting``: nobody did anything about them."""
+    """The newest ones, of one gateway or of all; ``waiting``: nobody did anything about them.
+    Those of the reader's districts, where one asks."""
     query = select(DeadLetter).order_by(DeadLetter.last_received.desc(), DeadLetter.id.desc())
     if gateway is not None:
         query = query.where(DeadLetter.gateway == gateway)
+    inside = None if reader is None else covered(reader, "gateway", DeadLetter.gateway)
+    if inside is not None:
+        query = query.where(inside)
     if waiting is not None:
         query = query.where(DeadLetter.settled.is_(None) == waiting)
     return [entry(row) for row in session.scalars(query.limit(limit))]
+
+
+def require_covered(session: Session, reader: Reader, number: int) -> None:
+    """Of a letter that somebody wants to work on. Raises ``DeadLetterUnknown``."""
+    gateway = _row(session, number).gateway
+    if not reader.covers(places(session, "gateway", [gateway]).get(gateway)):
+        raise DeadLetterUnknown(f"There is no dead letter {number}.")
 
 
 def dead_letter(session: Session, number: int) -> DeadLetterEntry:

@@ -33,9 +33,19 @@ def ingest_reading_handlers(request: Request) -> Sequence[ReadingHandler]:
     return handlers
 
 
+def operator_there(operator: Operator, services: ServicesDependency, number: Number) -> Reader:
+    """Who keeps gateways running: of what those of their districts sent."""
+    with services.sessions() as session:
+        dead_letters.require_covered(session, operator, number)
+    return operator
+
+
+OfLetter = Annotated[Reader, Depends(operator_there)]
+
+
 @router.get("")
 def list_dead_letters(
-    _operator: Operator,
+    operator: Operator,
     services: ServicesDependency,
     gateway: Annotated[str | None, Query(max_length=63)] = None,
     waiting: Annotated[
@@ -45,13 +55,15 @@ def list_dead_letters(
 ) -> DeadLetterList:
     """Refused messages, the newest first."""
     with services.sessions() as session:
-        found = dead_letters.dead_letters(session, gateway=gateway, waiting=waiting, limit=limit)
+        found = dead_letters.dead_letters(
+            session, gateway=gateway, waiting=waiting, limit=limit, reader=operator
+        )
     return DeadLetterList(dead_letters=found)
 
 
 @router.get("/{number}")
 def get_dead_letter(
-    number: Number, _operator: Operator, services: ServicesDependency
+    number: Number, _operator: OfLetter, services: ServicesDependency
 ) -> DeadLetterEntry:
     """One refused message."""
     with services.sessions() as session:
@@ -61,7 +73,7 @@ def get_dead_letter(
 @router.post("/{number}/replay")
 def replay_dead_letter(
     number: Number,
-    operator: Operator,
+    operator: OfLetter,
     services: ServicesDependency,
     handlers: Annotated[Sequence[Handler], Depends(ingest_handlers)],
     reading_handlers: Annotated[Sequence[ReadingHandler], Depends(ingest_reading_handlers)],
@@ -73,7 +85,7 @@ def replay_dead_letter(
 
 @router.post("/{number}/dismiss")
 def dismiss_dead_letter(
-    number: Number, operator: Operator, services: ServicesDependency
+    number: Number, operator: OfLetter, services: ServicesDependency
 ) -> DeadLetterEntry:
     """Somebody has looked at it, and nothing follows."""
     with writing(services.sessions) as session:

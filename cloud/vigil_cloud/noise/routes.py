@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
+from vigil_cloud.devices.visibility import in_districts
 from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
@@ -48,12 +49,16 @@ class ExceedanceList(BaseModel):
 
 @router.get("/exceedances", operation_id="list_exceedances")
 def list_exceedances(
-    _reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
+    reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
 ) -> ExceedanceList:
     """Passages that began in ``[start, stop)``."""
-    query = wanted.among(select(Exceedance), device=Exceedance.device, began=Exceedance.started)
+    query = wanted.among(
+        select(Exceedance).where(in_districts(reader, Exceedance.device)),
+        device=Exceedance.device,
+        began=Exceedance.started,
+    )
     with services.sessions() as session:
         rows = session.scalars(query).all()
     return ExceedanceList(exceedances=[ExceedanceEntry.model_validate(row) for row in rows])

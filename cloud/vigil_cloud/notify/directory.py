@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
@@ -20,12 +20,14 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import HOME_KINDS
+from vigil_cloud.alerts.visibility import may_see, subject_of
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.devices.models import Device
 from vigil_cloud.domain.registry import lives_lost
-from vigil_cloud.domain.rights import PLATFORM, PLATFORM_ROLES, is_described, may_see
+from vigil_cloud.domain.rights import PLATFORM, PLATFORM_ROLES, is_described, may
 from vigil_cloud.identity.models import Account, Consent
-from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.reader import Home, Reader, districts_of, homes_of
+from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
 
@@ -88,12 +90,20 @@ class Directory:
         """By what the owner may see but for consents, which are single persons'."""
         self._of_account: dict[int, list[tuple[Reader, Hearer]]] = defaultdict(list)
         self._homes: list[Hearer] = []
+        self._at_home: dict[str, set[tuple[int, Home]]] = defaultdict(set)
+        """By household and by device: the accounts that belong to it."""
+        self._devices_of: dict[int, set[str]] = {}
+        """By account: what stands in its homes."""
         query = select(*_COLUMNS).outerjoin(Account, Account.id == Channel.account_id)
         query = query.where(Channel.enabled)
         if channel_id is not None:
             query = query.where(Channel.id == channel_id)
-        for row in session.execute(query.order_by(Channel.id)):
-            self._add(row)
+        rows = session.execute(query.order_by(Channel.id)).all()
+        accounts = {row.account_id for row in rows if row.account_id is not None}
+        self._districts = districts_of(session, sorted(accounts))
+        for row in rows:
+            self._add(cast("Row[Any]", row))
+        self._add_homes(session, sorted(accounts), now)
         self._consented = _consents(session, now, persons, self._of_account if self._alone else ())
 
     def _add(self, row: Row[Any]) -> None:
@@ -112,10 +122,18 @@ class Directory:
         if hearer.devices:
             self._homes.append(hearer)
             return
-        reader = Reader(0, "", frozenset(Role(role) for role in row.roles or [row.role]))
+        roles = frozenset(Role(role) for role in row.roles or [row.role])
+        reader = Reader(0, "", roles, districts=frozenset(self._districts.get(row.account_id, ())))
         self._groups[reader].append(hearer)
         if row.account_id is not None:
             self._of_account[row.account_id].append((reader, hearer))
+
+    def _add_homes(self, session: Session, accounts: Collection[int], now: datetime) -> None:
+        for account, homes in homes_of(session, accounts, now).items():
+            self._devices_of[account] = {device for home in homes for device in home.devices}
+            for home in homes:
+                for key in (f"household {home.household}", *home.devices):
+                    self._at_home[key].add((account, home))
 
     def hearers(
         self, alert: AlertRow, *, severity: str, audience: str, home_of: str = ""
@@ -125,9 +143,15 @@ class Directory:
         found = {
             hearer.id: hearer
             for hearer in self._allowed(alert, audience)
-            if (not home_of or home_of in hearer.devices) and hearer.wants(alert.domain, severity)
+            if (not home_of or self._is_home_of(hearer, home_of))
+            and hearer.wants(alert.domain, severity)
         }
         return [found[number] for number in sorted(found)]
+
+    def _is_home_of(self, hearer: Hearer, device: str) -> bool:
+        return device in hearer.devices or device in self._devices_of.get(
+            hearer.account_id or 0, ()
+        )
 
     def may_hear(self, alert: AlertRow) -> bool:
         """Whether the one channel of this directory may hear of the alert."""
@@ -141,18 +165,32 @@ class Directory:
 
     def _by_rights(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
         yield from (home for home in self._homes if self._concerns(alert, home))
+        yield from self._by_household(alert)
         if audience == "home":
             return
         for reader, members in self._groups.items():
-            if _includes(audience, reader) and may_see(reader, alert.domain, alert.person_key):
+            if _includes(audience, reader) and may_see(reader, alert):
                 yield from members
         for account in self._consented.get(alert.person_key or "", ()):
             for reader, hearer in self._of_account.get(account, ()):
                 # A consent counts for whoever is family, and for nobody else.
                 if Role.FAMILY in reader.roles and alert.person_key and _includes(audience, reader):
                     told = replace(reader, consented=frozenset({alert.person_key}))
-                    if may_see(told, alert.domain, alert.person_key):
+                    if may_see(told, alert):
                         yield hearer
+
+    def _by_household(self, alert: AlertRow) -> Iterator[Hearer]:
+        """Those whose home it is, whoever else is told: they are the first to be warned."""
+        there = set(self._at_home.get(f"household {alert.household}", ()))
+        if alert.kind == MANY:  # each home hears of its own alarm among them
+            for device in alert.detail["devices"]:
+                there |= self._at_home.get(device, set())
+        for account, home in there:
+            subject = replace(subject_of(alert), household=home.household)
+            for reader, hearer in self._of_account.get(account, ()):
+                told = replace(reader, homes=frozenset({home}))
+                if may(told, Operation.SEE, subject):
+                    yield hearer
 
     def _concerns(self, alert: AlertRow, home: Hearer) -> bool:
         if not is_described(alert.domain):

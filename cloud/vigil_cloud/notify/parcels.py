@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.service import state_of
-from vigil_cloud.domain.rights import PLATFORM, may_see
+from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account
-from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.reader import Reader, reader_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.metrics import Metrics
 from vigil_cloud.notify import pacing, progress
@@ -281,7 +282,8 @@ def _pack(
     account = session.get(Account, channel.account_id) if channel.account_id else None
     for one in batch:
         _note(session, channel, account, one, now)
-    readable = all(_may_open(channel, account, one.alert) for one in batch)
+    reader = _home_reader(session, channel, account, now)
+    readable = all(_may_open(reader, one.alert) for one in batch)
     message = compose(
         cipher,
         [
@@ -330,10 +332,17 @@ def _note(
         )
 
 
-def _may_open(channel: Channel, account: Account | None, alert: AlertRow) -> bool:
-    """A home's channel hears of what its owner's pages may not show: then no link is given."""
+def _home_reader(
+    session: Session, channel: Channel, account: Account | None, now: datetime
+) -> Reader | None:
+    """Who opens the pages that a home's channel tells of; ``None`` of any other channel."""
     if not channel.devices:
-        return True
-    roles = account.roles if account is not None else [channel.role or ""]
-    reader = Reader(0, "", frozenset(Role(role) for role in roles if role))
-    return may_see(reader, alert.domain, alert.person_key)
+        return None
+    if account is not None:
+        return reader_of(session, account, now)
+    return Reader(0, "", frozenset({Role(channel.role)}) if channel.role else frozenset())
+
+
+def _may_open(reader: Reader | None, alert: AlertRow) -> bool:
+    """A home's channel hears of what its owner's pages may not show: then no link is given."""
+    return reader is None or may_see(reader, alert)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
+from vigil_cloud.devices.visibility import in_districts
 from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
@@ -42,14 +43,18 @@ class ConditionList(BaseModel):
 
 @router.get("/conditions", operation_id="list_smoke_conditions")
 def list_conditions(
-    _reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
+    reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
     active: Truth | None = None,
 ) -> ConditionList:
     """What alarms reported; of a condition whose beginning has not arrived the end counts."""
     began = func.coalesce(AlarmCondition.activated, AlarmCondition.cleared)
-    query = wanted.among(select(AlarmCondition), device=AlarmCondition.device, began=began)
+    query = wanted.among(
+        select(AlarmCondition).where(in_districts(reader, AlarmCondition.device)),
+        device=AlarmCondition.device,
+        began=began,
+    )
     if active is not None:
         lasting = AlarmCondition.cleared.is_(None)
         query = query.where(lasting if active else ~lasting)

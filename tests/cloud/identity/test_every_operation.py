@@ -16,14 +16,17 @@ import pytest
 from sqlalchemy import select
 
 from cases_office import Office, picture
-from cloud_city import GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceedance, sealed, visit
+from cloud_city import DEVICES, GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceedance, sealed, visit
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.app import openapi_document
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.rows import new_device
+from vigil_cloud.identity import districts, households
+from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
 from vigil_cloud.ingest.dead_letters import WITHHELD
 from vigil_cloud.notify.channels import put_channel
 from vigil_cloud.refusals.models import DeadLetter
@@ -32,13 +35,37 @@ from vigil_schemas.types import isoformat_utc
 
 RELATIVE, GUARDIAN = "relative", "guardian"
 """Both hold the role family; the one has a consent, the other decides about consents."""
-ALL = frozenset({*Role, RELATIVE, GUARDIAN})
-STREET = frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR})
-INSPECTS = frozenset({Role.INSPECTOR})
+RESIDENT, CONTACT, LEFT = "resident", "contact", "left"
+"""Of the role family, and of the home in which the smoke alarm stands, or no longer."""
+THERE, ELSEWHERE = "inspector-east", "inspector-west"
+"""Inspectors who are limited to the district in which the microphone and the probe stand, and to
+another one."""
+KEEPS_THERE, KEEPS_ELSEWHERE = "maintainer-east", "maintainer-west"
+AT_HOME = frozenset({RESIDENT, CONTACT})
+ALL = frozenset(
+    {
+        *Role,
+        RELATIVE,
+        GUARDIAN,
+        RESIDENT,
+        CONTACT,
+        LEFT,
+        THERE,
+        ELSEWHERE,
+        KEEPS_THERE,
+        KEEPS_ELSEWHERE,
+    }
+)
+STREET = frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR, THERE})
+INSPECTS = frozenset({Role.INSPECTOR, THERE})
 REVIEWS = frozenset({Role.REVIEWER})
 PREPARES = INSPECTS | REVIEWS
-HOME = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR})
-OPERATE = frozenset({Role.MAINTAINER, Role.ADMINISTRATOR})
+HOME = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR, KEEPS_THERE})
+OF_CITY = frozenset({Role.MAINTAINER, Role.ADMINISTRATOR})
+OPERATE = OF_CITY | {KEEPS_THERE}
+LISTS_STREET, LISTS_GATEWAYS = STREET | {ELSEWHERE}, OPERATE | {KEEPS_ELSEWHERE}
+"""Lists are answered to whoever holds the role; of another district they are empty."""
+IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE}
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 LATER = isoformat_utc(NOON + timedelta(days=7))
@@ -56,6 +83,8 @@ class Row:
     """Where the operation's own path does not say which thing: ``{alert_id}`` of which domain."""
     hidden: bool = False
     """Refused as if it were not there."""
+    knows: frozenset[str] = frozenset()
+    """Who may see the thing and not do this to it: refused, and told so."""
 
     @property
     def method(self) -> str:
@@ -69,6 +98,9 @@ class Row:
 def on_alerts(action: str, body: Any) -> list[Row]:
     method = "GET" if body is None else "POST"
     of_domain = {"noise": STREET, "water": STREET, "smoke": HOME, "checkin": WITH_CONSENT}
+    at_home = AT_HOME
+    if action in {"", "/acknowledge"}:
+        of_domain["smoke"], at_home = HOME | AT_HOME, frozenset()
     if action == "/service":
         of_domain = {domain: who & OPERATE for domain, who in of_domain.items()}
     return [
@@ -78,6 +110,7 @@ def on_alerts(action: str, body: Any) -> list[Row]:
             body,
             f"/api/v1/alerts/{{{domain}}}{action}",
             hidden=True,
+            knows=at_home if domain == "smoke" else frozenset(),
         )
         for domain, who in of_domain.items()
     ]
@@ -118,7 +151,7 @@ TABLE = [
     Row("GET /api/v1/cases", ALL),
     Row("GET /api/v1/cases/kinds", ALL),
     Row("GET /api/v1/cases/counts", ALL),
-    Row("POST /api/v1/cases", INSPECTS, {"kind": "water-inspection"}),
+    Row("POST /api/v1/cases", INSPECTS | {ELSEWHERE}, {"kind": "water-inspection"}),
     *on_cases("", None),
     *on_cases("/assignees", None),
     *on_cases("/take", NOW, water=INSPECTS),
@@ -145,15 +178,15 @@ TABLE = [
     Row("GET /api/v1/people/{key}/consents", GUARD),
     Row("POST /api/v1/people/{key}/consents", GUARD, {"account": "family", "expires": LATER}),
     Row("DELETE /api/v1/people/{key}/consents/{consent}", GUARD),
-    Row("GET /api/v1/noise/exceedances", STREET),
-    Row("GET /api/v1/water/excursions", STREET),
-    Row("GET /api/v1/water/probes/{device}/hours", STREET),
-    Row("GET /api/v1/smoke/conditions", HOME),
+    Row("GET /api/v1/noise/exceedances", LISTS_STREET),
+    Row("GET /api/v1/water/excursions", LISTS_STREET),
+    Row("GET /api/v1/water/probes/{device}/hours", LISTS_STREET),
+    Row("GET /api/v1/smoke/conditions", HOME | {KEEPS_ELSEWHERE}),
     Row("GET /api/v1/devices", ALL),
     *[
         Row(
             f"GET /api/v1/devices/{{device}}{rest}",
-            HOME if device == "alarm-1" else ALL,
+            (HOME | (AT_HOME if not rest else {RESIDENT})) if device == "alarm-1" else IN_PLACE,
             None,
             f"/api/v1/devices/{device}{rest}",
             hidden=True,
@@ -162,7 +195,7 @@ TABLE = [
         for rest in ("", "/series", "/series/{parameter}")
     ],
     Row("POST /api/v1/devices/{device}/release", ADMINISTER),
-    Row("GET /api/v1/gateways", OPERATE),
+    Row("GET /api/v1/gateways", LISTS_GATEWAYS),
     Row("GET /api/v1/gateways/{gateway}/downlinks", OPERATE),
     Row("POST /api/v1/gateways/{gateway}/commands", OPERATE, {"action": "report_health"}),
     Row("POST /api/v1/gateways/{gateway}/configurations", OPERATE, {"health_interval_s": 30}),
@@ -174,13 +207,13 @@ TABLE = [
         {"revision": 1, "settings": {"name": "At the weir"}},
     ),
     Row("POST /api/v1/devices/{device}/commands", OPERATE, {"action": "restart_source"}),
-    Row("GET /api/v1/dead-letters", OPERATE),
+    Row("GET /api/v1/dead-letters", LISTS_GATEWAYS),
     Row("GET /api/v1/dead-letters/{number}", OPERATE),
     Row("POST /api/v1/dead-letters/{number}/replay", OPERATE),
     Row("POST /api/v1/dead-letters/{number}/dismiss", OPERATE),
     Row("POST /api/v1/gateways/{gateway}/service", OPERATE, {"until": None}),
     Row("POST /api/v1/devices/{device}/service", OPERATE, {"until": None}),
-    Row("POST /api/v1/gateways", OPERATE, {"gateway": "gw-west"}),
+    Row("POST /api/v1/gateways", OF_CITY, {"gateway": "gw-west"}),
     Row("POST /api/v1/gateways/{gateway}/token", OPERATE),
     Row("DELETE /api/v1/devices/{device}", OPERATE),
     Row("DELETE /api/v1/gateways/{gateway}", OPERATE),
@@ -252,6 +285,7 @@ def prepared(city: City) -> dict[str, str]:
     city.guardian(GUARDIAN)
     consent = city.consent(RELATIVE)
     city.account("leaver", Role.VOLUNTEER)
+    place(city)
     with writing(city.services.sessions) as session:
         put_channel(session, city.cipher, name="hook", url="json://127.0.0.1", role=Role.POLICE)
     city.one_of_each()
@@ -298,6 +332,38 @@ def open_cases(city: City) -> dict[str, str]:
             f"{kind}-photograph": case["photographs"][0]["id"],
         }
     return names
+
+
+def place(city: City) -> None:
+    """Everything stands in the east; the smoke alarm in a home there."""
+    city.account(LEFT, Role.FAMILY)
+    for name in AT_HOME:
+        city.account(name, Role.FAMILY)
+    limited = {THERE: "east", ELSEWHERE: "west", KEEPS_THERE: "east", KEEPS_ELSEWHERE: "west"}
+    for name in limited:
+        city.account(name, Role.INSPECTOR if name.startswith("inspector") else Role.MAINTAINER)
+    by, now = "operator", city.time
+    with writing(city.services.sessions) as session:
+        for district in ("east", "west"):
+            districts.put(session, district, district, district, by=by, now=now)
+        for name, district in limited.items():
+            districts.limit(session, account_named(session, name), [district], by=by, now=now)
+        for device in DEVICES:
+            districts.place(session, "device", device, "east", by=by, now=now)
+        districts.place(session, "gateway", GATEWAY, "east", by=by, now=now)
+        home = households.Described("Chen", "7 Zhongshan Road", "east")
+        households.put(session, city.cipher, "h1", home, by=by, now=now)
+        households.give_device(session, "h1", "alarm-1", by=by, now=now)
+        for name in (RESIDENT, CONTACT, LEFT):
+            number = households.add_member(
+                session,
+                "h1",
+                account=account_named(session, name),
+                relation=Relation(name) if name != LEFT else Relation.RESIDENT,
+                by=by,
+                now=now,
+            )
+        households.remove_member(session, "h1", number, by=by, now=now)
 
 
 def refuse_a_check_in(city: City) -> None:
@@ -357,7 +423,8 @@ def passes(city: City, prepared: dict[str, str], row: Row, who: str) -> bool:
     problem = json.loads(text)
     assert problem["status"] == status
     if row.hidden and not row.path.endswith("/service"):
-        assert status == 404, f"{named(row)} tells {who} that it is there"
+        expected = 403 if who in row.knows else 404
+        assert status == expected, f"{named(row)} tells {who} that it is there"
     return False
 
 

@@ -11,8 +11,7 @@ from sqlalchemy import select
 from cloud_city import NAME, TAG, City
 from vigil_cloud import seed
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.visibility import visible
-from vigil_cloud.domain.rights import may_see
+from vigil_cloud.alerts.visibility import may_see, visible
 from vigil_cloud.identity.audit import lines_about, verify
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.reader import Reader
@@ -265,7 +264,7 @@ def test_the_rule_in_python_and_in_sql_agree(city: City) -> None:
             for consented in (frozenset[str](), frozenset({"p1"}), frozenset({"p2"})):
                 reader = Reader(1, "reader", roles, consented)
                 by_sql = set(session.scalars(select(AlertRow.id).where(visible(reader))))
-                by_hand = {row.id for row in rows if may_see(reader, row.domain, row.person_key)}
+                by_hand = {row.id for row in rows if may_see(reader, row)}
                 assert by_sql == by_hand, (roles, consented)
 
 

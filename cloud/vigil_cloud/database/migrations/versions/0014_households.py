@@ -3,6 +3,8 @@
 Revision: 0014, after 0013
 """
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,7 +24,7 @@ _INDEXES = (
 )
 
 
-def _time(name: str, nullable: bool = False) -> sa.Column:
+def _time(name: str, nullable: bool = False) -> sa.Column[datetime]:
     return sa.Column(
         name, vigil_cloud.database.base.UtcDateTime(timezone=True), nullable=nullable
     )
@@ -111,8 +113,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_household_members")),
     )
     for column in ("household", "account_id", "person_key"):
-        name = op.f(f"ix_household_members_{column}")
-        op.create_index(name, "household_members", [column])
+        op.create_index(op.f(f"ix_household_members_{column}"), "household_members", [column])
     op.create_table(
         "household_devices",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -126,6 +127,7 @@ def upgrade() -> None:
         op.create_index(op.f(f"ix_household_devices_{column}"), "household_devices", [column])
     op.add_column("alerts", sa.Column("household", sa.String(length=48), nullable=True))
     op.add_column("alerts", sa.Column("district", sa.String(length=40), nullable=True))
+    op.add_column("cases", sa.Column("district", sa.String(length=40), nullable=True))
     for name, columns in _INDEXES:
         op.create_index(name, "alerts", columns)
 
@@ -133,6 +135,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, _ in _INDEXES:
         op.drop_index(name, "alerts")
+    op.drop_column("cases", "district")
     op.drop_column("alerts", "district")
     op.drop_column("alerts", "household")
     for table in (

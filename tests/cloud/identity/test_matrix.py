@@ -1,0 +1,317 @@
+"""The matrix: role × area × relation × operation × subject, whole, against rows and the rule.
+
+What is right is written down here once more, in a few lines that share no code with the rule
+(``identity.rights``); the rule, the lists' SQL and the devices' SQL have to say the same of every
+account and every subject.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from cloud_city import GATEWAY, City
+from sql import statements
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.visibility import may_act, may_see, subject_of, visible
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Device
+from vigil_cloud.devices.rows import new_device
+from vigil_cloud.devices.visibility import visible_devices
+from vigil_cloud.domain.rights import may
+from vigil_cloud.identity import districts, households
+from vigil_cloud.identity.households import Described
+from vigil_cloud.identity.models import Account, AccountDistrict, Consent, HouseholdMember
+from vigil_cloud.identity.reader import Reader, Relation, readers_of
+from vigil_cloud.identity.rights import Operation, Subject
+from vigil_cloud.identity.roles import Role
+
+NOBODYS = "lantern-x"
+"""A domain that nobody described."""
+DOMAINS = ("noise", "water", "smoke", "checkin", "platform", NOBODYS)
+STREET = {Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}
+HOME = {Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR}
+ALERT_ROLES: dict[str, set[Role]] = {
+    "noise": STREET,
+    "water": STREET,
+    "smoke": HOME,
+    "platform": {Role.MAINTAINER, Role.ADMINISTRATOR},
+}
+DEVICE_ROLES: dict[str, set[Role]] = {
+    "noise": set(Role),
+    "water": set(Role),
+    "checkin": set(Role),
+    "smoke": HOME,
+}
+AREAS = {"city": (), "east": ("east",), "west": ("west",), "both": ("east", "west")}
+RELATIONS = (
+    "none",
+    "resident",
+    "contact",
+    "guardian",
+    "resident-left",
+    "resident-expired",
+    "resident-later",
+    "elsewhere",
+    "consent",
+    "consent-expired",
+    "consent-revoked",
+)
+AT_HOME = {"resident", "contact", "guardian"}
+
+
+@dataclass(frozen=True)
+class Who:
+    role: Role
+    area: str
+    relation: str
+
+    @property
+    def username(self) -> str:
+        return f"{self.role}-{self.area}-{self.relation}"
+
+
+EVERYBODY = [
+    Who(role, area, relation) for role, area, relation in itertools.product(Role, AREAS, RELATIONS)
+]
+
+
+@dataclass(frozen=True)
+class What:
+    domain: str
+    district: str | None
+    household: str | None
+    person: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.domain}-{self.district}-{self.household}-{self.person}".lower()
+
+
+EVERYTHING = [
+    What(*one)
+    for one in itertools.product(DOMAINS, (None, "east"), (None, "home"), (None, "p1", "p2"))
+]
+
+
+def sees(who: Who, what: What) -> bool:
+    """An alert, as it should be."""
+    inside = who.area in {"city", "both"} or (who.area == "east" and what.district == "east")
+    if who.area == "both" and what.district is None:
+        inside = False
+    if who.role in ALERT_ROLES.get(what.domain, set()) and inside:
+        return True
+    if who.role is not Role.FAMILY:
+        return False
+    if what.domain == "checkin":
+        return who.relation == "consent" and what.person == "p1"
+    at_home = who.relation in AT_HOME and what.household == "home"
+    return what.domain == "smoke" and at_home and what.person is None
+
+
+def does(who: Who, operation: Operation, what: What) -> bool:
+    """An act on an alert, as it should be: at home nobody decides for those on their way."""
+    at_home = who.role is Role.FAMILY and what.domain == "smoke"
+    return sees(who, what) and not (operation is Operation.DECIDE and at_home)
+
+
+def sees_device(who: Who, what: What, *, readings: bool = False) -> bool:
+    """A device (nobody's person), as it should be."""
+    inside = who.area == "city" or (what.district == "east" and who.area in {"east", "both"})
+    if who.role in DEVICE_ROLES.get(what.domain, set()) and inside:
+        return True
+    relations = {"resident", "guardian"} if readings else AT_HOME
+    mine = who.role is Role.FAMILY and who.relation in relations and what.household == "home"
+    return what.domain == "smoke" and mine
+
+
+@pytest.fixture
+def readers(city: City) -> dict[Who, Reader]:
+    """Every account there could be, in the database, and what it may; things of every kind."""
+    return _prepared(city)
+
+
+def _prepared(city: City) -> dict[Who, Reader]:
+    with writing(city.services.sessions) as session:
+        by, now = "operator", city.time
+        for district in ("east", "west"):
+            districts.put(session, district, district, district, by=by, now=now)
+        for key in ("home", "other"):
+            described = Described(f"{key} of Chen", "7 Zhongshan Road")
+            households.put(session, city.cipher, key, described, by=by, now=now)
+        accounts = _accounts(session, city)
+        _things(session, city)
+    with city.services.sessions() as session:
+        found = list(session.scalars(select(Account).where(Account.id.in_(accounts.values()))))
+        loaded = readers_of(session, found, city.time)
+    return {who: loaded[number] for who, number in accounts.items()}
+
+
+def _accounts(session: Session, city: City) -> dict[Who, int]:
+    accounts = {who: number for number, who in enumerate(EVERYBODY, 1000)}
+    session.execute(
+        insert(Account),
+        [
+            {
+                "id": number,
+                "username": who.username,
+                "display_name": who.username,
+                "roles": [who.role.value],
+                "password_hash": "!",
+                "created": city.time,
+            }
+            for who, number in accounts.items()
+        ],
+    )
+    limits = [
+        {"account_id": number, "district": district}
+        for who, number in accounts.items()
+        for district in AREAS[who.area]
+    ]
+    session.execute(insert(AccountDistrict), limits)
+    session.add_all(tie for who, number in accounts.items() for tie in _ties(who, number, city))
+    session.flush()
+    return accounts
+
+
+def _ties(who: Who, account: int, city: City) -> Iterator[HouseholdMember | Consent]:
+    before, after = city.time - timedelta(days=2), city.time + timedelta(days=2)
+    kind, _, how = who.relation.partition("-")
+    if kind == "consent":
+        yield Consent(
+            person_key="p1",
+            account_id=account,
+            granted_by="guardian",
+            granted=before,
+            expires=city.time if how == "expired" else after,
+            revoked=city.time if how == "revoked" else None,
+        )
+    elif kind != "none":
+        yield HouseholdMember(
+            household="other" if kind == "elsewhere" else "home",
+            account_id=account,
+            person_key=None,
+            relation="resident" if kind == "elsewhere" else kind,
+            since=after if how == "later" else before,
+            until={"left": city.time - timedelta(days=1), "expired": city.time}.get(how),
+        )
+
+
+def _things(session: Session, city: City) -> None:
+    """An alert and a device of every kind; of each home its devices."""
+    for what in EVERYTHING:
+        session.add(
+            AlertRow(
+                id=what.name,
+                key=what.name,
+                domain=what.domain,
+                kind="test",
+                gateway=GATEWAY,
+                device=f"dev-{what.name}"[:64],
+                title="",
+                title_zh="",
+                severity="major",
+                active=True,
+                raised=city.time,
+                event_time=city.time,
+                detail={},
+                person_key=what.person,
+                household=what.household,
+                district=what.district,
+            )
+        )
+        if what.person is None and what.domain != "platform":
+            device = f"dev-{what.name}"
+            row = new_device(device, GATEWAY, what.domain, city.time)
+            session.execute(insert(Device), [row])
+            by, now = "operator", city.time
+            if what.district:
+                districts.place(session, "device", device, what.district, by=by, now=now)
+            if what.household:
+                households.give_device(session, what.household, device, by=by, now=now)
+
+
+def test_the_rule_and_the_sql_say_what_is_right_of_every_account_and_alert(
+    either_city: City,
+) -> None:
+    opened, readers = 0, _prepared(either_city)
+    with either_city.services.sessions() as session:
+        alerts = {row.id: row for row in session.scalars(select(AlertRow))}
+        for who, reader in readers.items():
+            right = {what.name for what in EVERYTHING if sees(who, what)}
+            by_sql = list(session.scalars(select(AlertRow.id).where(visible(reader))))
+            by_rule = {name for name, row in alerts.items() if may_see(reader, row)}
+            assert set(by_sql) & alerts.keys() == right == by_rule, who
+            assert len(by_sql) == len(set(by_sql)), f"{who}: a scope shows what another shows"
+            opened += len(right)
+    assert opened > 0
+
+
+def test_every_act_on_every_alert(city: City, readers: dict[Who, Reader]) -> None:
+    with city.services.sessions() as session:
+        alerts = {row.id: row for row in session.scalars(select(AlertRow))}
+        for who, what in itertools.product(EVERYBODY, EVERYTHING):
+            for operation in (Operation.ACKNOWLEDGE, Operation.DECIDE):
+                decided = may_act(readers[who], operation, alerts[what.name])
+                assert decided.allowed == does(who, operation, what), (who, operation, what)
+                assert decided.reason
+
+
+def test_every_device(either_city: City) -> None:
+    readers = _prepared(either_city)
+    things = [what for what in EVERYTHING if what.person is None and what.domain != "platform"]
+    with either_city.services.sessions() as session:
+        for who, reader in readers.items():
+            right = {f"dev-{what.name}" for what in things if sees_device(who, what)}
+            query = select(Device.device).where(visible_devices(reader))
+            by_sql = {name for name in session.scalars(query) if name.startswith("dev-")}
+            assert by_sql == right, who
+            for what in things:
+                subject = Subject(what.domain, device=f"dev-{what.name}", district=what.district)
+                seen = may(reader, Operation.SEE_DEVICE, subject)
+                assert seen == sees_device(who, what), (who, what)
+                read = may(reader, Operation.READ, subject)
+                assert read == sees_device(who, what, readings=True), (who, what)
+
+
+def test_a_domain_that_nobody_described_is_nobodys(readers: dict[Who, Reader]) -> None:
+    for reader in readers.values():
+        for operation in Operation:
+            for subject in (
+                Subject(NOBODYS),
+                Subject(NOBODYS, household="home", district="east"),
+                Subject(NOBODYS, person="p1"),
+                Subject(NOBODYS, device=f"dev-{NOBODYS}-east-home-none", district="east"),
+            ):
+                assert not may(reader, operation, subject)
+
+
+def test_loading_rights_costs_the_same_for_all_accounts_at_once(
+    city: City, readers: dict[Who, Reader]
+) -> None:
+    with city.services.sessions() as session:
+        accounts = session.scalars(select(Account)).all()
+        with statements(city.services.engine) as few:
+            readers_of(session, accounts[-1:], city.time)
+        with statements(city.services.engine) as many:
+            readers_of(session, accounts, city.time)
+
+    assert len(accounts) > len(readers)
+    assert len(many) <= 4
+    assert len(few) <= len(many)
+
+
+def test_an_alert_says_what_it_is_about() -> None:
+    row = AlertRow(domain="smoke", person_key=None, household="home", district="east")
+
+    assert subject_of(row) == Subject("smoke", household="home", district="east")
+
+
+def test_relations_are_those_of_the_schema() -> None:
+    assert {relation.value for relation in Relation} == AT_HOME
