@@ -209,11 +209,11 @@ class Outbox:
             requests = [request for request in batch if request is not None]
             if requests:
                 results = self._transaction(requests)
-                self._lay_by()
+                self._refill_reserve()
                 self._loop.call_soon_threadsafe(self._deliver, requests, results, self._figures())
         self._store.close()
 
-    def _lay_by(self) -> None:
+    def _refill_reserve(self) -> None:
         if not self._reserve.held:
             with contextlib.suppress(OSError):  # no room for it now: the next time, perhaps
                 if self._reserve.hold():

@@ -41,10 +41,12 @@ class Bounds:
 
     def __init__(self, limits: Limits) -> None:
         reserved_rows = max(1, limits.rows // _ALARMS_SHARE)
-        self.urgent = Bound(limits.rows, limits.bytes)
-        self.firm = Bound(limits.rows - reserved_rows, limits.bytes - limits.bytes // _ALARMS_SHARE)
-        self.loose = self.firm
-        self._whole = self.loose, self.firm, self.urgent
+        self.alarms = Bound(limits.rows, limits.bytes)
+        self.events = Bound(
+            limits.rows - reserved_rows, limits.bytes - limits.bytes // _ALARMS_SHARE
+        )
+        self.observations = self.events
+        self._configured = self.observations, self.events, self.alarms
 
     def tighten(self, here: int, reserve: int) -> None:
         """The disk itself was full with ``here`` bytes in the outbox, and gave up ``reserve``.
@@ -52,11 +54,11 @@ class Bounds:
         A quarter of that is for events and alarms, another for alarms; the other half is for
         the journal of what will let go of rows again.
         """
-        if here < self.loose.bytes:
-            self.loose = Bound(self.loose.rows, here)
-            self.firm = Bound(self.firm.rows, min(self.firm.bytes, here + reserve // 4))
-            self.urgent = Bound(self.urgent.rows, min(self.urgent.bytes, here + reserve // 2))
+        if here < self.observations.bytes:
+            self.observations = Bound(self.observations.rows, here)
+            self.events = Bound(self.events.rows, min(self.events.bytes, here + reserve // 4))
+            self.alarms = Bound(self.alarms.rows, min(self.alarms.bytes, here + reserve // 2))
 
     def loosen(self) -> None:
         """There is room on the disk again."""
-        self.loose, self.firm, self.urgent = self._whole
+        self.observations, self.events, self.alarms = self._configured

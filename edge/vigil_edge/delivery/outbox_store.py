@@ -188,24 +188,24 @@ class Store:
         state: Mapping[str, bytes] | None = None,
     ) -> None:
         """Facts and state. Raises ``OutboxFull`` before anything of this call is written."""
-        firm = [(lane, row) for lane, row in rows if lane is not Lane.OBSERVATION]
-        loose = [row for lane, row in rows if lane is Lane.OBSERVATION]
-        if firm:
-            self._make_room_for(firm)
-        for lane, row in firm:
+        undroppable = [(lane, row) for lane, row in rows if lane is not Lane.OBSERVATION]
+        observations = [row for lane, row in rows if lane is Lane.OBSERVATION]
+        if undroppable:
+            self._make_room_for(undroppable)
+        for lane, row in undroppable:
             self._append(lane, row)
-        if loose:
-            self._wait(loose)
+        if observations:
+            self._wait(observations)
         self._db.executemany(
             "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
             [(device, key, value) for key, value in (state or {}).items()],
         )
 
-    def _make_room_for(self, firm: Sequence[tuple[Lane, Row]]) -> None:
+    def _make_room_for(self, undroppable: Sequence[tuple[Lane, Row]]) -> None:
         """Thin observations; for a call that brings an alarm, give up events as well."""
-        urgent = any(lane is Lane.ALARM for lane, _ in firm)
-        bound = self.bounds.urgent if urgent else self.bounds.firm
-        rows, size = len(firm), sum(cost(len(row.body)) for _, row in firm)
+        urgent = any(lane is Lane.ALARM for lane, _ in undroppable)
+        bound = self.bounds.alarms if urgent else self.bounds.events
+        rows, size = len(undroppable), sum(cost(len(row.body)) for _, row in undroppable)
         self._make_room(rows, size, bound)
         if urgent and not self._fits(rows, size, bound):
             over_rows, over_bytes = self.rows + rows - bound.rows, self.bytes + size - bound.bytes
@@ -216,11 +216,11 @@ class Store:
                 "cloud has not confirmed; mend the connection or raise [outbox] max_megabytes"
             )
 
-    def _wait(self, loose: Sequence[Row]) -> None:
-        bound = self.bounds.loose
-        self._make_room(len(loose), sum(cost(len(row.body)) for row in loose), bound)
+    def _wait(self, observations: Sequence[Row]) -> None:
+        bound = self.bounds.observations
+        self._make_room(len(observations), sum(cost(len(row.body)) for row in observations), bound)
         refused = []
-        for row in loose:
+        for row in observations:
             size = cost(len(row.body))
             if self._fits(1, size, bound):
                 self._db.execute("INSERT INTO waiting VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -356,7 +356,7 @@ class Store:
     def _report_losses(self) -> None:
         """One that finds no room goes on being added to, and is told once there is."""
         for loss in self._losses.untold():
-            if not self._fits(1, LOSS_BYTES, self.bounds.firm):
+            if not self._fits(1, LOSS_BYTES, self.bounds.events):
                 return
             after = max(1, self.numbers[loss.lane].issued)
             self._append(Lane.EVENT, loss.row(self.gateway, after, self._now_us()))
