@@ -433,7 +433,7 @@ class Agent:
             began = self.clock.monotonic()
             try:
                 await service()
-            except Exception:  # a mistake in one part must not end the others
+            except Exception:  # noqa: BLE001 - a mistake in one part must not end the others
                 self._count(f"{name}-crashed")
                 _log.exception("a part of the agent crashed", part=name)
             if self.clock.monotonic() - began >= _STEADY_S:

@@ -147,7 +147,7 @@ class WatchedClient(Client):
         reason = "its thread came to an end"
         try:
             return super().loop_forever(timeout, retry_first_connection)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever ended the thread is told
             reason = f"its thread died of {error!r}"
             return MQTTErrorCode.MQTT_ERR_UNKNOWN
         finally:

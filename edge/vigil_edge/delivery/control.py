@@ -140,7 +140,7 @@ class Control:
             message = await self._perform(asked)
         except VigilError as error:
             return _answer(asked.id, accepted=False, code=error.code, message=str(error))
-        except Exception as error:  # a mistake in a pipeline is the answer
+        except Exception as error:  # noqa: BLE001 - a mistake in a pipeline is the answer
             _log.exception("command crashed", action=asked.action, device=asked.device)
             message = f"{type(error).__name__}: {error}"
             return _answer(asked.id, accepted=False, code="command-crashed", message=message)

@@ -227,7 +227,7 @@ class Outbox:
         """One transaction for all; an exception in place of the result where one failed."""
         try:
             return self._attempt(requests)
-        except Exception as error:  # this thread has to outlive whatever happens in it
+        except Exception as error:  # noqa: BLE001 - the disk's thread outlives whatever happens, and the asker is told
             failure = error
         urgent = any(request.urgent for request in requests)
         for share in _SHARES if urgent else _SHARES[:1]:
@@ -235,7 +235,7 @@ class Outbox:
                 if not self._mended(failure, urgent, share):
                     break
                 return self._attempt(requests)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the disk's thread outlives whatever happens, and the asker is told
                 failure = error
         return [self._alone(request) for request in requests]
 
@@ -284,7 +284,7 @@ class Outbox:
                     results.append(request.work(self._store))
             except sqlite3.Error:
                 raise
-            except Exception as error:  # its own asker's business; the others go on
+            except Exception as error:  # noqa: BLE001 - the disk's thread outlives whatever happens, and the asker is told
                 results.append(error)
         self._store.seal()
         self._store.commit()
@@ -297,7 +297,7 @@ class Outbox:
             self._store.begin()
             result = request.work(self._store)
             self._store.commit()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the disk's thread outlives whatever happens, and the asker is told
             with contextlib.suppress(sqlite3.Error):
                 self._store.rollback()
             return _failed(error) if isinstance(error, sqlite3.Error) else error

@@ -205,7 +205,7 @@ class Uplink:
                 self.callbacks.command(data, retained)
             elif isinstance(data, Configuration | ConfigurationV1):
                 self.callbacks.configuration(data)
-        except Exception:  # whatever it is, it is logged, counted, and costs no more
+        except Exception:  # noqa: BLE001 - logged, counted, and costs no connection
             self.callbacks.count("received-crashed")
             _log.exception("a message from the cloud could not be followed", type=type(data))
 

@@ -179,7 +179,7 @@ class NoisePipeline:
                 self._room.count("case-delayed")
                 await asyncio.sleep(RETRY_S)
                 self._cases.put_nowait(folder)
-            except Exception:
+            except Exception:  # noqa: BLE001 - one damaged case must not stop the microphone
                 # Whatever is wrong with one case, it must not stop the microphone at every start.
                 await self._set_aside(folder)
 

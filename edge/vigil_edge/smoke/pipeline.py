@@ -268,7 +268,7 @@ class Zigbee2MqttPipeline:
         for each in reports:
             try:
                 return self._alarms.take(device, each, receipt)
-            except Exception:
+            except Exception:  # noqa: BLE001 - one message must not make the alarms deaf
                 self._room.count("smoke-message-crashed")
                 _log.exception("a message could not be followed", device=device)
                 self._restore()

@@ -175,7 +175,7 @@ def online(payload: bytes) -> bool | None:
 class _Fires:
     """Every fire key of a message together: any of one kind that says fire is a fire."""
 
-    def __init__(self, fields: Fields, measured: Collection[Kind]) -> None:
+    def __init__(self, fields: Fields, measured: Collection[Kind]) -> None:  # noqa: C901 - one branch for each key of the payload, in their order
         self.said: dict[Kind, bool | None] = dict.fromkeys(KINDS)
         self.doubtful: list[Kind] = []
         self.raw = ""

@@ -83,7 +83,7 @@ class Camera:
             try:
                 self._read_once()
                 self.trouble = "the camera ended its stream"
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a camera disturbs nobody; its trouble is shown
                 # It goes to the cloud; the camera's password stays here.
                 self.trouble = _LOGIN.sub("", f"{type(error).__name__}: {error}")[:300]
             self.counters.reconnects += 1
