@@ -1,7 +1,8 @@
 """The seed file: accounts, gateways' tokens, persons with their tags and consents, channels.
 
 Sections (all optional): ``[[account]] username, password, roles, display_name, email,
-language``; ``[[gateway]] id, token``; ``[[person]] key, name, guardians``; ``[[tag]] tag,
+language, districts``; districts and homes: ``seed_homes``; ``[[gateway]] id, token``;
+``[[person]] key, name, guardians``; ``[[tag]] tag,
 person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]] name, url,
 account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
 of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-clear``, ``closed``:
@@ -31,8 +32,9 @@ from vigil_cloud.devices.seen import enrol
 from vigil_cloud.domain.descriptor import SeedPart
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.domain.seeding import SEEDER, BadSeed, Section
-from vigil_cloud.identity import consents, person_keys, persons
+from vigil_cloud.identity import consents, districts, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.household_schema import DistrictId
 from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.schema import Username
@@ -44,6 +46,13 @@ from vigil_cloud.identity.service import (
 )
 from vigil_cloud.notify.channels import put_channel, sync
 from vigil_cloud.notify.models import FollowUp
+from vigil_cloud.seed_homes import (
+    SeedDistrict,
+    SeedHousehold,
+    SeedMember,
+    put_districts,
+    put_homes,
+)
 from vigil_cloud.services import Services
 from vigil_schemas.environment import EnvironmentMissing, filled
 from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
@@ -62,6 +71,8 @@ class SeedAccount(Section):
     display_name: str = ""
     email: str = ""
     language: Literal["zh-TW", "en"] = "zh-TW"
+    districts: list[DistrictId] | None = None
+    """None: as they are; empty: the whole city."""
 
 
 class SeedGateway(Section):
@@ -116,6 +127,9 @@ class Seed(Section):
     account: list[SeedAccount] = Field(default_factory=list)
     gateway: list[SeedGateway] = Field(default_factory=list)
     person: list[SeedPerson] = Field(default_factory=list)
+    district: list[SeedDistrict] = Field(default_factory=list)
+    household: list[SeedHousehold] = Field(default_factory=list)
+    member: list[SeedMember] = Field(default_factory=list)
     consent: list[SeedConsent] = Field(default_factory=list)
     channel: list[SeedChannel] = Field(default_factory=list)
 
@@ -157,6 +171,7 @@ def apply(services: Services, seed: Seed) -> None:
     cipher = Cipher(services.settings.secret)
     now = services.now()
     with writing(services.sessions) as session:
+        put_districts(session, seed.district, now)
         for account in seed.account:
             _account(session, account, now, services.settings.demo)
         for gateway in seed.gateway:
@@ -173,6 +188,7 @@ def apply(services: Services, seed: Seed) -> None:
             enrol(session, gateway.id, now)
             set_gateway_token(session, gateway.id, token, now)
         gone = _people(session, cipher, seed, now)
+        put_homes(session, cipher, seed.household, seed.member, now)
         for part in (one.seed for one in domains() if one.seed is not None):
             part.apply(session, seed.of_domains(part), now)
         for wanted in seed.consent:
@@ -186,7 +202,7 @@ def apply(services: Services, seed: Seed) -> None:
 def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -> None:
     account = session.scalar(select(Account).where(Account.username == wanted.username))
     if account is None:
-        add_account(
+        account = add_account(
             session,
             username=wanted.username,
             password=wanted.password.get_secret_value(),
@@ -197,11 +213,13 @@ def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -
             language=wanted.language,
             demo=demo,
         )
-        return
-    set_roles(session, account, wanted.roles, by=SEEDER, now=now)
-    account.display_name = wanted.display_name or wanted.username
-    account.email = wanted.email
-    account.language = wanted.language
+    else:
+        set_roles(session, account, wanted.roles, by=SEEDER, now=now)
+        account.display_name = wanted.display_name or wanted.username
+        account.email = wanted.email
+        account.language = wanted.language
+    if wanted.districts is not None:
+        districts.limit(session, account, wanted.districts, by=SEEDER, now=now)
 
 
 def _people(session: Session, cipher: Cipher, seed: Seed, now: datetime) -> frozenset[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from cloud_city import GATEWAY, TAG, City
+from cloud_city import GATEWAY, TAG, City, alarm
 from vigil_cloud import seed
 from vigil_cloud.checkin.models import Tag
 from vigil_cloud.database.engine import writing
@@ -47,6 +47,57 @@ def test_the_seed_of_the_compose_file_can_be_applied_and_signed_in_with(empty: C
     assert tokens == dict.fromkeys(
         ("gw-zhongshan", "gw-canal", "gw-market", "gw-home"), digest(TOKEN)
     )
+
+
+HOMES = """
+[[district]]
+id = "east"
+name = "East"
+name_zh = "東區"
+devices = ["mic-1"]
+gateways = ["gw-east"]
+[[account]]
+username = "family"
+password = "x"
+roles = ["family"]
+[[account]]
+username = "inspector"
+password = "x"
+roles = ["inspector"]
+districts = ["east"]
+[[household]]
+key = "chen"
+name = "Chen"
+address = "7 Zhongshan Road"
+district = "east"
+devices = ["alarm-1"]
+[[member]]
+household = "chen"
+account = "family"
+"""
+
+
+def test_homes_and_districts_are_seeded_and_what_ended_stays_over(
+    city: City, tmp_path: Path
+) -> None:
+    file = tmp_path / "homes.toml"
+    file.write_text(HOMES, "utf-8")
+    wanted = seed.read(file)
+    for _ in range(2):
+        seed.apply(city.services, wanted)
+    city.send(alarm(city.time), "alarm-1")
+    assert [one["device"] for one in city.listed("family")] == ["alarm-1"]
+    shown = city.client("inspector").get("/api/v1/devices").json()["devices"]
+    assert [one["device"] for one in shown] == ["mic-1"]
+
+    gone = city.client("administrator").delete("/api/v1/households/chen/members/1")
+    assert gone.status_code == 204
+    seed.apply(city.services, wanted)
+    assert city.listed("family") == [], "seeding again let somebody back into a home"
+
+    assert city.client("administrator").delete("/api/v1/households/chen").status_code == 204
+    seed.apply(city.services, wanted)
+    assert city.client("administrator").get("/api/v1/households").json()["households"] == []
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))

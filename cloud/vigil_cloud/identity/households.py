@@ -94,7 +94,7 @@ def put(
         raise BadHousehold("a household needs a name")
     if wanted.district is not None:
         districts.require(session, wanted.district)
-    own = person_keys.make(session, cipher, _own(key), now)
+    own = person_keys.make(session, cipher, own_key(key), now)
     row = session.get(Household, key)
     if row is not None and _described(row, own) == wanted:
         return
@@ -124,12 +124,12 @@ def page(
         query = query.where(Household.key > after)
     rows = session.scalars(query).all()
     keys = [row.key for row in rows]
-    person_keys.load(session, map(_own, keys))
+    person_keys.load(session, map(own_key, keys))
     members, devices = _members(session, keys, now), _devices(session, keys, now)
     return [
         Kept(
             row.key,
-            _described(row, person_keys.of(session, cipher, _own(row.key))),
+            _described(row, person_keys.of(session, cipher, own_key(row.key))),
             row.created,
             members[row.key],
             devices[row.key],
@@ -141,9 +141,9 @@ def page(
 def names(session: Session, cipher: Cipher, keys: Collection[str]) -> dict[str, str]:
     """What these homes are called."""
     rows = session.scalars(select(Household).where(Household.key.in_(sorted(keys)))).all()
-    person_keys.load(session, (_own(row.key) for row in rows))
+    person_keys.load(session, (own_key(row.key) for row in rows))
     return {
-        row.key: _described(row, person_keys.of(session, cipher, _own(row.key))).name
+        row.key: _described(row, person_keys.of(session, cipher, own_key(row.key))).name
         for row in rows
     }
 
@@ -256,14 +256,14 @@ def take_device(session: Session, key: str, device: str, *, by: str, now: dateti
 def erase(session: Session, key: str, *, by: str, now: datetime) -> None:
     """Destroy the household's key and forget who and what belonged to it; alerts are nobody's
     home's then. The key is never given again. Raises ``UnknownHousehold``."""
-    if session.get(Household, key) is None and session.get(PersonKey, _own(key)) is None:
+    if session.get(Household, key) is None and session.get(PersonKey, own_key(key)) is None:
         raise UnknownHousehold(f"There is no household {key!r}.")
     for room in records_of(session):
         room.home_erased(session, key)
     for model in (HouseholdMember, HouseholdDevice):
         session.execute(delete(model).where(model.household == key))
     session.execute(delete(Household).where(Household.key == key))
-    person_keys.destroy(session, _own(key), now)
+    person_keys.destroy(session, own_key(key), now)
     announce_rights(session)
     audit.append(session, at=now, account=by, action="household.erased", subject=key)
 
@@ -276,8 +276,8 @@ def require(session: Session, key: str) -> Household:
     return row
 
 
-def _own(key: str) -> str:
-    """No pseudonym of a person has a colon."""
+def own_key(key: str) -> str:
+    """Under which its key is kept: no pseudonym of a person has a colon."""
     return f"household:{key}"
 
 
