@@ -187,7 +187,7 @@ def mail_url(smtp: SmtpSettings, recipient: str) -> str:
     )
 
 
-def _is_kept(cipher: Cipher, row: Row[Any] | None, wanted: _Kept) -> bool:
+def _is_kept(cipher: Cipher, row: Row[*tuple[Any, ...]] | None, wanted: _Kept) -> bool:
     if row is None or not row.enabled or row.language != wanted.language:
         return False
     try:
