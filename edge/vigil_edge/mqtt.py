@@ -3,10 +3,13 @@
 paho runs its own thread; messages cross over to asyncio through a queue that the broker's
 own flow control bounds, because nothing with QoS 1 is acknowledged before ``acknowledge``.
 QoS 0 (Zigbee2MQTT's default) knows no flow control: where more messages wait than
-``WAITING_MOST``, the session ends as lost, and the broker keeps what comes with QoS 1.
-Three things end such a session without a word from paho, and are watched here: its thread
-dies of an exception (a topic that is not UTF-8), its thread hangs, and the socket is silent
-(keep-alive, in paho's thread). Each of them is an ``MqttLost``.
+``WAITING_MOST``, or more bytes of them than ``WAITING_BYTES``, the session ends as lost, and the
+broker keeps what comes with QoS 1. A packet beyond ``largest`` ends it before its bytes are read,
+whatever the broker made of the Maximum Packet Size that it was told.
+Four things end such a session without a word from paho, and are watched here: its thread
+dies of an exception (a topic that is not UTF-8), its thread hangs, the socket is silent
+(keep-alive, in paho's thread), and a packet that is begun and goes on for ever: for paho each of
+its bytes is a sign of life. Each of them is an ``MqttLost``.
 """
 
 from __future__ import annotations
@@ -34,6 +37,11 @@ CONNECT_S: Final = 10.0
 HANG_UP_S: Final = 1.0
 """A connection that leads nowhere would hold paho's thread until its keep-alive runs out."""
 WAITING_MOST: Final = 10_000
+WAITING_BYTES: Final = 64 << 20
+LARGEST: Final = 16 << 20
+"""Of a packet from a local broker; the list of two hundred Zigbee devices has some 4 MiB."""
+PACKET_S: Final = 120.0
+"""So long a packet may take from its first byte to its last."""
 HANGS_S: Final = 60.0
 """paho's thread takes a turn at least every second; after this it counts as hanging."""
 
@@ -100,8 +108,14 @@ class Message(NamedTuple):
 
 
 class WatchedClient(Client):
-    """Tells when its thread ends, for whatever reason, and when it last took a turn."""
+    """Tells when its thread ends, for whatever reason, and when it last took a turn.
 
+    Ends a connection whose broker sends a packet of more than ``largest`` bytes, or never ends one.
+    """
+
+    largest: int = LARGEST
+    _packet: object = None
+    _packet_since = 0.0
     ended: Callable[[str], None] = staticmethod(lambda _: None)
     turned: float = 0.0
 
@@ -139,7 +153,25 @@ class WatchedClient(Client):
 
     def loop_misc(self) -> MQTTErrorCode:
         self.turned = time.monotonic()
+        packet = self._in_packet  # a new one for each packet
+        if packet is not self._packet or packet["command"] == 0:
+            self._packet, self._packet_since = packet, self.turned
+        elif self.turned - self._packet_since > PACKET_S:
+            self._end(f"a packet did not end within {PACKET_S:.0f} s")
         return super().loop_misc()
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        # All that is missing of a packet is asked for at once.
+        if bufsize > self.largest:
+            self._end(f"a packet of {bufsize} bytes; the limit is {self.largest}")
+            raise ConnectionError("the packet is too large")
+        return super()._sock_recv(bufsize)
+
+    def _end(self, reason: str) -> None:
+        self.ended(f"connection ended: {reason}")
+        if (way := self.socket()) is not None:
+            with suppress(OSError):
+                cast(socket.socket, way).shutdown(socket.SHUT_RDWR)
 
     def loop_forever(
         self, timeout: float = 1.0, retry_first_connection: bool = False
@@ -164,6 +196,7 @@ class MqttSession:
         self._loop = asyncio.get_running_loop()
         self._messages: asyncio.Queue[Message | MqttError] = asyncio.Queue()
         self._subscribed: asyncio.Future[int] = self._loop.create_future()
+        self._waiting_bytes = 0
         self._overrun = False
         self._client = self._make_client()
 
@@ -177,6 +210,7 @@ class MqttSession:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho publishes no types for it
         properties.SessionExpiryInterval = options.session_s
         properties.ReceiveMaximum = options.receive_maximum
+        properties.MaximumPacketSize = LARGEST
         try:
             # The name is looked up and the connection made here, which may take a while.
             await asyncio.to_thread(
@@ -206,6 +240,7 @@ class MqttSession:
             return None
         if isinstance(found, MqttError):
             raise found
+        self._waiting_bytes -= len(found.payload)
         return found
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -302,11 +337,13 @@ class MqttSession:
     def _receive(self, message: Message) -> None:
         if self._overrun:
             return
-        if self._messages.qsize() < WAITING_MOST:
+        self._waiting_bytes += len(message.payload)
+        if self._messages.qsize() < WAITING_MOST and self._waiting_bytes <= WAITING_BYTES:
             self._messages.put_nowait(message)
             return
         self._overrun = True
-        self._fail(MqttLost(f"more than {WAITING_MOST} messages wait to be taken"))
+        waiting = f"{self._messages.qsize()} messages of {self._waiting_bytes} bytes"
+        self._fail(MqttLost(f"more wait to be taken than there is room for: {waiting}"))
         self._client.disconnect()
 
     def _fail(self, error: MqttError) -> None:

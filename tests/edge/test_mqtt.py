@@ -229,3 +229,69 @@ async def test_a_flood_without_flow_control_ends_the_session(
         finally:
             await session.close()
     assert [message.payload for message in found if message is not None] == [b"!"] * 5
+
+
+async def lost_to(then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> str:
+    """Why the session with such a broker ends."""
+    async with BareBroker(then) as broker:
+        session = MqttSession(options(broker.port))
+        try:
+            await session.open([["home/#"]])
+            with pytest.raises(MqttLost) as caught:
+                async with asyncio.timeout(servers.DEADLINE_S):
+                    await listening_to(session)
+        finally:
+            await session.close()
+    return str(caught.value)
+
+
+async def test_a_packet_too_large_is_not_read() -> None:
+    async def then(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x30\xff\xff\xff\x7f" + bytes(1000))  # a PUBLISH of 256 MiB begins
+        await writer.drain()
+
+    assert "a packet of 268435455 bytes" in await lost_to(then)
+
+
+async def test_a_packet_that_never_ends_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt, "PACKET_S", 0.3)
+    left = asyncio.Event()
+
+    async def then(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x30\xff\xff\x7f")
+        with suppress(OSError):
+            while not left.is_set():
+                writer.write(b".")
+                await writer.drain()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(left.wait(), 0.05)
+
+    try:
+        assert "a packet did not end" in await lost_to(then)
+    finally:
+        left.set()
+
+
+async def test_large_messages_that_nobody_takes_end_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mqtt, "WAITING_BYTES", 100_000)
+    gone = asyncio.Event()
+
+    async def then(writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while True:
+                writer.write(b"\x30\xe8\x07\x00\x01x\x00" + bytes(996))
+                await writer.drain()
+        gone.set()
+
+    async with BareBroker(then) as broker:
+        session = MqttSession(options(broker.port))
+        try:
+            await session.open([["home/#"]])
+            async with asyncio.timeout(servers.DEADLINE_S):
+                await gone.wait()
+            with pytest.raises(MqttLost, match="than there is room for"):
+                await listening_to(session)
+        finally:
+            await session.close()

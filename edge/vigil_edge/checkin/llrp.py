@@ -24,6 +24,8 @@ from vigil_edge.device.seam import Room
 
 OWN_RO_SPEC: Final = 0x5647
 _SILENT_KEEP_ALIVES: Final = 3
+_EARLY_BYTES: Final = 16 << 20
+"""Of reports that come before a request's answer; a reader hands over what it held back."""
 _HELD_BACK: Final = timedelta(days=1)
 """A reader that lost its client keeps its reports for a while; older ones are a broken clock."""
 
@@ -38,6 +40,7 @@ class ReaderClient:
         self._stream: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._early: list[codec.Frame] = []
+        self._early_bytes = 0
         self._version = 1
         self._reader_clock: tuple[datetime, float] | None = None
         """Its UTC at the greeting, and our monotonic clock then: ours may be set meanwhile."""
@@ -72,6 +75,7 @@ class ReaderClient:
             if tags := self._tags(frame):
                 yield tags
         self._early.clear()
+        self._early_bytes = 0
         silence = max(_SILENT_KEEP_ALIVES * self._settings.keep_alive_s, self._settings.timeout_s)
         while True:
             frame = await self._frame(silence)
@@ -92,9 +96,19 @@ class ReaderClient:
     # -- setting up
 
     async def _greeting(self) -> None:
-        """A reader begins with an event that says whether it takes the connection."""
+        """A reader begins with an event that says whether it takes the connection.
+
+        Keep-alives end no silence here: a reader that sends nothing else never reads a tag.
+        """
         settings = self._settings
-        frame = await self._frame(settings.timeout_s)
+        try:
+            async with asyncio.timeout(settings.timeout_s):
+                frame = await self._frame(settings.timeout_s)
+        except TimeoutError as error:
+            raise ReaderSilent(
+                settings.device,
+                f"{settings.address} does not greet within {settings.timeout_s:g} s",
+            ) from error
         event = self._event(frame)
         if event is None or event.connection_attempt is None:
             raise ReaderRefused(
@@ -133,7 +147,7 @@ class ReaderClient:
                     frame = await self._frame(self._settings.timeout_s)
                     if frame.id == number and frame.name in (wanted, "ErrorMessage"):
                         break
-                    self._early.append(frame)
+                    self._keep_early(frame)
         except TimeoutError as error:
             raise ReaderSilent(self._settings.device, f"no answer to {name}") from error
         try:
@@ -146,6 +160,15 @@ class ReaderClient:
             )
         return frame
 
+    def _keep_early(self, frame: codec.Frame) -> None:
+        self._early_bytes += codec.HEADER_BYTES + len(frame.body)
+        if self._early_bytes > _EARLY_BYTES:
+            raise ReaderLost(
+                self._settings.device,
+                f"more than {_EARLY_BYTES >> 20} MiB of reports came in place of an answer",
+            )
+        self._early.append(frame)
+
     # -- frames
 
     def _send(self, kind: int, body: bytes = b"", number: int | None = None) -> int:
@@ -156,9 +179,11 @@ class ReaderClient:
 
     async def _frame(self, silence_s: float) -> codec.Frame:
         """The next message that is not a keep-alive, which is answered."""
+        assert self._writer is not None  # noqa: S101  # open() comes first
         while True:
             try:
                 async with asyncio.timeout(silence_s):
+                    await self._writer.drain()  # one that reads no answers would have us keep them
                     frame = await self._read()
             except TimeoutError as error:
                 raise ReaderSilent(

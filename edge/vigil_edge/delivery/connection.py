@@ -86,6 +86,7 @@ class Connection:
             reconnect_on_failure=False,
         )
         client.connect_timeout = 5.0
+        client.largest = MAX_MESSAGE_BYTES + _HEAD_BYTES
         client.max_inflight_messages = 0  # we count ourselves, alarms first
         if settings.tls:
             client.tls_set_context(settings.tls_context())

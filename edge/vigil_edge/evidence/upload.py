@@ -26,6 +26,11 @@ _LONGEST_S: Final = 3600.0
 _ALL_WAIT: Final = frozenset({401, 403, 429})
 """Answers about us or the cloud as a whole: the other zips would fare no better."""
 _LOOK_S: Final = 30.0
+ANSWER_S: Final = 60.0
+"""For each piece of the zip, whose number is known, and for the whole answer after the last one.
+The client's own time-outs begin anew with each byte of an answer."""
+ANSWER_BYTES: Final = 64 * 1024
+"""Of an answer's body; the cloud's own are a few hundred."""
 
 _log = structlog.get_logger("evidence")
 
@@ -50,7 +55,9 @@ class Uploader:
         monotonic: Callable[[], float],
         count: Callable[[str], None],
         backoff: Callable[[Random], Backoff] = Backoff,
+        answer_s: float = ANSWER_S,
     ) -> None:
+        self._answer_s = answer_s
         self._queue = queue
         self._base = f"{url}/api/v1/gateways/{gateway}/evidence"
         self._token = token
@@ -80,7 +87,7 @@ class Uploader:
             self._all_wait_s = 0.0
 
     def _client(self) -> httpx.AsyncClient:
-        headers = {"Content-Type": "application/zip"}
+        headers = {"Content-Type": "application/zip", "Accept-Encoding": "identity"}
         if (token := self._token()) is not None:
             headers["Authorization"] = f"Bearer {token}"
         timeout = httpx.Timeout(30, connect=10)
@@ -111,12 +118,8 @@ class Uploader:
         """False where there is no use in trying the next one now."""
         try:
             size = await asyncio.to_thread(lambda: path.stat().st_size)
-            response = await client.put(
-                f"{self._base}/{path.stem}",
-                headers={"Content-Length": str(size)},
-                content=_chunks(path),
-            )
-        except httpx.HTTPError as error:
+            response, whole = await self._sent(client, path, size)
+        except (httpx.HTTPError, TimeoutError) as error:
             self._count("evidence-unreachable")
             _log.warning("evidence upload failed", sha256=path.stem, error=repr(error))
             self._later(path)
@@ -126,9 +129,46 @@ class Uploader:
             _log.warning("evidence cannot be read", sha256=path.stem, error=str(error))
             self._later(path)
             return True
-        return await self._judge(response, path)
+        return await self._judge(response, whole, path)
 
-    async def _judge(self, response: httpx.Response, path: Path) -> bool:
+    async def _sent(
+        self, client: httpx.AsyncClient, path: Path, size: int
+    ) -> tuple[httpx.Response, bool]:
+        """The answer, and whether its body came whole within the bounds.
+
+        Raises ``httpx.HTTPError``, and ``TimeoutError`` where not even its headers ended in time.
+        """
+        loop = asyncio.get_running_loop()
+        body = bytearray()
+        answer: httpx.Response | None = None
+        limit = asyncio.timeout(self._answer_s)
+
+        async def content() -> AsyncIterator[bytes]:
+            async for chunk in _chunks(path):
+                yield chunk
+                limit.reschedule(loop.time() + self._answer_s)
+
+        headers = {"Content-Length": str(size)}
+        try:
+            async with (
+                limit,
+                client.stream(
+                    "PUT", f"{self._base}/{path.stem}", headers=headers, content=content()
+                ) as answer,
+            ):
+                async for part in answer.aiter_raw():
+                    body += part
+                    if len(body) > ANSWER_BYTES:
+                        break
+        except (httpx.HTTPError, TimeoutError):
+            if answer is None:
+                raise
+            return httpx.Response(answer.status_code, headers=_plain(answer)), False
+        whole = len(body) <= ANSWER_BYTES and "Content-Encoding" not in answer.headers
+        kept = bytes(body[:ANSWER_BYTES])
+        return httpx.Response(answer.status_code, headers=_plain(answer), content=kept), whole
+
+    async def _judge(self, response: httpx.Response, whole: bool, path: Path) -> bool:
         status = response.status_code
         if response.is_success:
             self._count("evidence-uploaded")
@@ -138,7 +178,9 @@ class Uploader:
         _log.warning(
             "evidence refused", sha256=path.stem, status=status, answer=response.text[:400]
         )
-        if _for_good(response):
+        if not whole:
+            self._count("evidence-answer-cut")
+        elif _for_good(response):
             self._count("evidence-refused")
             answer = response.text[:2000]
             await self._put_away(path, lambda: self._queue.refuse(path, answer))
@@ -163,6 +205,12 @@ class Uploader:
         _, backoff = self._not_before.get(path.name, (0.0, self._new_backoff(self._rng)))
         pause = max(least_s, backoff.next())
         self._not_before[path.name] = (self._monotonic() + pause, backoff)
+
+
+def _plain(answer: httpx.Response) -> list[tuple[str, str]]:
+    """Its headers without those about a body that is kept as it came, and in part."""
+    about = ("content-encoding", "content-length", "transfer-encoding")
+    return [(name, value) for name, value in answer.headers.multi_items() if name not in about]
 
 
 def _for_good(response: httpx.Response) -> bool:

@@ -76,11 +76,12 @@ class PortAudioMissing(SourceError):
 
 
 class AudioStreamLost(SourceError):
-    """The PCM stream cannot be reached, or ended."""
+    """The PCM stream cannot be reached, ended, or brings far too little sound."""
 
     code: ClassVar[str] = "audio-stream-lost"
     remedy: ClassVar[str] = (
-        "Check the address and that the sender runs; the agent connects again by itself."
+        "Check the address, that the sender runs and that `format` is what it sends; the agent "
+        "connects again by itself."
     )
 
 

@@ -79,7 +79,9 @@ class NoisePipeline:
 
     async def _listen(self) -> None:
         settings = self._settings
-        source = open_source(settings.device, settings.audio, self._room.count)
+        source = open_source(
+            settings.device, settings.audio, self._room.count, self._room.monotonic
+        )
         listener = Listener(
             source.format,
             settings.audio,

@@ -1,7 +1,8 @@
 """A probe on Modbus TCP or RTU, through pymodbus, with every failure given its name.
 
 pymodbus drops an answer that belongs to another transaction or unit and one that it
-cannot read, and then waits: what came in during the wait tells garbage from silence.
+cannot read, and then waits: what came in during the wait tells garbage from silence. It keeps
+few bytes of what has no end, but goes on reading it: beyond ``FLOOD_BYTES`` the connection ends.
 After any failure the connection is not to be used again, since a late answer on a
 serial line cannot be told from the next one.
 """
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
     from pymodbus.pdu import ModbusPDU
 
+FLOOD_BYTES: Final = 64 * 1024
+"""Since the last question; an answer has 260 at most."""
 _EXCEPTIONS: Final = {
     1: "it does not know this function",
     2: "it has no such register",
@@ -70,6 +73,8 @@ class ModbusProbe:
         self._received = 0
         self._lost = asyncio.Event()
         self._client = self._make_client()
+        protocol = self._client.ctx
+        protocol.data_received = self._counting(protocol.data_received)  # type: ignore[method-assign, assignment]  # its own parameter has a name
 
     async def open(self) -> None:
         """Raises ``ProbeUnreachable``."""
@@ -168,7 +173,6 @@ class ModbusProbe:
                 timeout=settings.timeout_s,
                 retries=0,
                 reconnect_delay=0,
-                trace_packet=self._on_packet,
                 trace_connect=self._on_connect,
             )
         return AsyncModbusSerialClient(
@@ -180,14 +184,21 @@ class ModbusProbe:
             timeout=settings.timeout_s,
             retries=0,
             reconnect_delay=0,
-            trace_packet=self._on_packet,
             trace_connect=self._on_connect,
         )
 
-    def _on_packet(self, sending: bool, data: bytes) -> bytes:
-        if not sending:
-            self._received = max(self._received, len(data))
-        return data
+    def _counting(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """The library's ``trace_packet`` is not told of what it throws away as too much."""
+
+        def received(data: bytes) -> None:
+            self._received += len(data)
+            if self._received <= FLOOD_BYTES:
+                take(data)
+            elif not self._lost.is_set():
+                self._lost.set()
+                self._client.close()
+
+        return received
 
     def _on_connect(self, connected: bool) -> None:
         if not connected:

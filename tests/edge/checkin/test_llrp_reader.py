@@ -13,6 +13,7 @@ import pytest
 from llrpkit.emulator.core import EmulatedTag, LLRPEmulator
 
 import servers
+from edge import hostile
 from edge.checkin.station import phases, running, settings, visits
 from edge.device.supervised import RecordedRoom, supervised
 from edge.room import MemoryRoom
@@ -268,3 +269,51 @@ async def test_a_reader_away_at_the_start_and_gone_in_between_is_asked_again() -
             await room.until(lambda: record.state == "ok" and device.connected)
     # One stay: that the reader was away for a moment moved nobody.
     assert phases(room) == ["arrived"]
+
+
+async def met(serve: hostile.Serve, timeout_s: float = 0.3) -> SourceError:
+    """What a station that met such a reader ends with."""
+    async with hostile.peer(serve) as port:
+        section = {"driver": "llrp", "address": f"127.0.0.1:{port}"}
+        made = settings(section, timeout_s=timeout_s, keep_alive_s=0.1)
+        with pytest.raises(SourceError) as caught:
+            async with asyncio.timeout(servers.DEADLINE_S):
+                await pipeline.build(made, MemoryRoom()).run()
+    return caught.value
+
+
+async def test_keep_alives_are_no_greeting() -> None:
+    async def serve(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(encode(62, 1))
+            await stream.readexactly(10)  # its acknowledgement
+
+    error = await met(serve, timeout_s=1.0)
+    assert (error.code, "does not greet" in str(error)) == ("llrp-silent", True)
+
+
+async def test_a_reader_that_takes_no_acknowledgements_is_left() -> None:
+    """They would be kept in memory, one for each keep-alive that it sends."""
+
+    async def serve(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting(0))
+        for _ in range(5):  # SetReaderConfig, GetROSpecs, AddROSpec, EnableROSpec, StartROSpec
+            head = await stream.readexactly(10)
+            kind, length, number = struct.unpack(">HII", head)
+            await stream.readexactly(length - 10)
+            status = tlv(287, struct.pack(">HH", 0, 0))
+            writer.write(encode((kind & 0x3FF) + 10, number, status))
+        stream._transport.pause_reading()  # type: ignore[attr-defined]  # a peer that reads no more
+        await hostile.without_end(writer, encode(62, 1) * 1000)
+
+    assert (await met(serve)).code == "llrp-silent"
+
+
+async def test_reports_without_end_in_place_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vigil_edge.checkin.llrp._EARLY_BYTES", 100_000)
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting(0))
+        await hostile.without_end(writer, encode(61, 1, bytes(1000)))
+
+    assert (await met(serve)).code == "llrp-lost"

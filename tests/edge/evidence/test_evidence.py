@@ -11,6 +11,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 import servers
+from edge import hostile
 from edge.evidence.evidence_cloud import Cloud, evidence_cloud
 from edge.ingest_stand_in import until
 from vigil_edge.backoff import Backoff
@@ -160,6 +162,7 @@ def uploader(
     port: int,
     counts: Counter[str],
     token: Callable[[], str] = lambda: "s3cret",
+    answer_s: float = 60.0,
 ) -> Uploader:
     return Uploader(
         queue,
@@ -172,6 +175,7 @@ def uploader(
         monotonic=time.monotonic,
         count=lambda name: counts.update([name]),
         backoff=lambda rng: Backoff(rng, first_s=0.02, last_s=0.1),
+        answer_s=answer_s,
     )
 
 
@@ -276,6 +280,57 @@ def test_a_reason_that_can_pass_is_not_for_good(
 @pytest.mark.parametrize("body", [b'{"code": "evidence-invalid"}', b"", b"[]"])
 def test_what_is_not_what_was_sealed_is_for_good(body: bytes) -> None:
     assert _for_good(httpx.Response(422, content=body))
+
+
+def dripping_cloud(begin: bytes, drip: bytes) -> AbstractAsyncContextManager[int]:
+    """Takes the zip whole, begins an answer, and never ends it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+        writer.write(begin)
+        await hostile.without_end(writer, drip, 0.01)
+
+    return hostile.peer(serve)
+
+
+_REFUSED = b"HTTP/1.1 422 Unprocessable\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip", "counter"),
+    [
+        (b"HTTP/1.1 201 Created\r\n", b"X-More: 1\r\n", "evidence-unreachable"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", "evidence-unreachable"),
+        (_REFUSED + b"\r\n", b" ", "evidence-answer-cut"),
+        (_REFUSED + b"\r\n", b" " * 100_000, "evidence-answer-cut"),
+        (_REFUSED + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x", "evidence-answer-cut"),
+    ],
+    ids=["headers", "early-hints", "body", "long-body", "chunk-length"],
+)
+async def test_an_answer_without_end_is_none_and_the_evidence_stays(
+    tmp_path: Path, begin: bytes, drip: bytes, counter: str
+) -> None:
+    counts: Counter[str] = Counter()
+    queue = queue_in(tmp_path)
+    await queue.deposit(*exceedance(tmp_path / "files"))
+    async with dripping_cloud(begin, drip) as port:
+        task = asyncio.create_task(uploader(queue, port, counts, answer_s=0.3).run())
+        await until(lambda: counts[counter] >= 2 or task.done())  # and it is tried again
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert len(queue.waiting()) == 1
+    assert queue.refused_count() == 0
+
+
+@pytest.mark.parametrize("drip", [b".", b"." * 100_000])
+async def test_a_success_stands_whatever_follows_it(tmp_path: Path, drip: bytes) -> None:
+    counts: Counter[str] = Counter()
+    queue = queue_in(tmp_path)
+    await queue.deposit(*exceedance(tmp_path / "files"))
+    async with dripping_cloud(b"HTTP/1.1 201 Created\r\n\r\n", drip) as port:
+        await run_until_empty(queue, uploader(queue, port, counts, answer_s=0.3))
+    assert counts["evidence-uploaded"] == 1
 
 
 async def test_what_an_earlier_version_put_aside_is_offered_once_more(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import servers
+from edge import hostile
 from edge.noise.conftest import NotebookRoom
 from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import RATE, mjpeg_camera, pcm_server
@@ -27,6 +29,8 @@ from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.pipeline import build, describe
 from vigil_edge.noise.plate.candidates import find_plate
 from vigil_edge.noise.settings import Settings
+from vigil_edge.noise.sound.audio import open_source
+from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_edge.noise.sound.wav import open_wav, write_wav
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
@@ -401,3 +405,51 @@ def test_mistakes_in_the_section_are_refused(audio: dict[str, object]) -> None:
 def test_mistakes_about_the_camera_are_refused(camera: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="CameraSettings"):
         CameraSettings.model_validate(camera)
+
+
+class PulledSound:
+    """A PCM server that sends the next piece when it is asked to, and says what time that is."""
+
+    def __init__(self, piece: bytes, step_s: float) -> None:
+        self._piece, self._step_s = piece, step_s
+        self.now_s = 0.0
+        self.taken = asyncio.Event()
+        self.taken.set()
+
+    async def serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await self.taken.wait()
+            self.taken.clear()
+            self.now_s += self._step_s
+            writer.write(self._piece)
+            await writer.drain()
+
+    async def heard_s(self, most_s: float) -> float:
+        """Time until the source gives the stream up; all of it where it does not."""
+        async with hostile.peer(self.serve) as port:
+            audio = AudioSettings.model_validate(pcm(port))
+            source = open_source("mic", audio, lambda _: None, lambda: self.now_s)
+            async with aclosing(source.blocks()) as blocks:
+                async for _ in blocks:
+                    if self.now_s >= most_s:
+                        break
+                    self.taken.set()
+        return self.now_s
+
+
+@pytest.mark.parametrize(
+    ("samples", "step_s", "within_s"),
+    [(1, 0.5, 7), (RATE // 40, 0.1, 20), (RATE // 20, 0.1, 20), (RATE * 3 // 40, 0.1, 60)],
+)
+async def test_sound_at_a_trickle_is_a_lost_stream(
+    samples: int, step_s: float, within_s: float
+) -> None:
+    sound = PulledSound(bytes(4 * samples), step_s)
+    with pytest.raises(AudioStreamLost, match="samples a second"):
+        await sound.heard_s(within_s)
+
+
+@pytest.mark.parametrize("samples", [RATE // 10, RATE // 10 - 48, RATE // 10 + 48])
+async def test_a_sound_card_whose_clock_is_off_is_heard_on(samples: int) -> None:
+    sound = PulledSound(bytes(4 * samples), 0.1)
+    assert await sound.heard_s(120) >= 120

@@ -13,6 +13,7 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from edge import hostile
 from edge.device.supervised import running
 from edge.room import MemoryRoom
 from servers import free_port
@@ -411,6 +412,25 @@ async def test_rtu_over_a_pseudo_terminal() -> None:
         await device.stop()
     assert room.readings()[-2].value == pytest.approx(7.25)
     assert room.readings()[-1].value == pytest.approx(18.4)
+
+
+@pytest.mark.parametrize("piece", [b"\0" * 10_000, b"\0\1\0\0\0\xff" * 10, b"\xff" * 265])
+async def test_bytes_without_end_end_the_connection_under_their_name(piece: bytes) -> None:
+    """The library throws them away untold, and would have called it silence."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hostile.without_end(writer, piece)
+
+    async with hostile.peer(serve) as port:
+        probe = await connect(settings(port, [PH], timeout_s=30))
+        try:
+            with pytest.raises(SourceError, match="bytes came") as caught:
+                async with asyncio.timeout(20):
+                    await probe.read("holding", 0, 2)
+            assert len(probe._client.ctx.recv_buffer) <= 264
+        finally:
+            probe.close()
+    assert caught.value.code == "probe-garbage"
 
 
 @pytest.mark.parametrize("transport", ["tcp", "rtu"])

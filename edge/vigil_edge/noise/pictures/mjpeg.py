@@ -6,10 +6,14 @@ OpenCV could read such a stream, but it hides the parts' headers, and with them
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 import httpx
 
@@ -17,8 +21,10 @@ from vigil_edge.noise.pictures.frame import MAX_FRAME_BYTES, Frame, as_jpeg
 
 TIMEOUT_S: Final = 5.0
 FRAME_S: Final = 15.0
-"""A camera that sends a byte now and then never falls silent: so long it may take for a frame."""
+"""A camera that sends a byte now and then never falls silent: so long it may take for a frame,
+the first one from when it was connected to, headers and all."""
 MAX_HEADER_BYTES: Final = 8192
+_NO_FRAME: Final = "no whole frame for {:g} s, though bytes come"
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 
 
@@ -69,6 +75,57 @@ class MultipartParser:
         return headers, body
 
 
+class _Patience:
+    """Shuts a connection down where ``renew`` was not called for ``FRAME_S``.
+
+    The client's own time-outs count from byte to byte, and dripped headers and lengths of chunks
+    do not come out of it. It then meets the end of the connection, in whatever it is at.
+    """
+
+    def __init__(self) -> None:
+        self.over = False
+        self._lock = threading.Lock()
+        self._connection: socket.socket | None = None
+        self._done = threading.Event()
+        self.renew()
+
+    def renew(self) -> None:
+        """A frame has come."""
+        self._until = time.monotonic() + FRAME_S
+
+    def trace(self, event: str, details: Mapping[str, Any]) -> None:
+        """``httpx``'s ``trace`` extension: it tells of the connection once that stands."""
+        if event == "connection.connect_tcp.complete":
+            # A duplicate: its shutdown ends both, also under TLS, and its closing neither.
+            number = os.dup(details["return_value"].get_extra_info("socket").fileno())
+            with self._lock:
+                self._connection = socket.socket(fileno=number)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        watch = threading.Thread(target=self._watch, name="camera patience", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            watch.join()
+            if self._connection is not None:
+                self._connection.close()
+
+    def _watch(self) -> None:
+        while not self._done.wait(max(0.0, self._until - time.monotonic())):
+            if time.monotonic() < self._until:
+                continue
+            with self._lock:
+                if self._connection is not None:
+                    self.over = True
+                    with suppress(OSError):
+                        self._connection.shutdown(socket.SHUT_RDWR)
+                    return
+            self.renew()  # not connected yet, which has a limit of its own
+
+
 class MjpegStream:
     """One request to a camera."""
 
@@ -78,20 +135,33 @@ class MjpegStream:
     def frames(self, wanted: Callable[[], bool]) -> Iterator[Frame | None]:
         """Raises ``httpx.HTTPError`` or ``ValueError`` where it is no MJPEG stream."""
         del wanted  # nothing is decoded here, so every frame may come
-        with httpx.stream("GET", self._address, timeout=TIMEOUT_S) as response:
+        patience = _Patience()
+        with patience.watching():
+            try:
+                yield from self._frames(patience)
+            except httpx.HTTPError as error:
+                if not patience.over:
+                    raise
+                raise ValueError(_NO_FRAME.format(FRAME_S)) from error
+            if patience.over:  # what was cut off may look like its own end
+                raise ValueError(_NO_FRAME.format(FRAME_S))
+
+    def _frames(self, patience: _Patience) -> Iterator[Frame | None]:
+        traced = {"trace": patience.trace}
+        with (
+            httpx.Client(timeout=TIMEOUT_S) as client,
+            client.stream("GET", self._address, extensions=traced) as response,
+        ):
             response.raise_for_status()
             kind = response.headers.get("content-type", "")
             boundary = _BOUNDARY.search(kind)
             if not kind.lower().startswith("multipart/") or boundary is None:
                 raise ValueError(f"content type {kind!r} is no MJPEG stream")
             parser = MultipartParser(boundary[1].strip())
-            begun = time.monotonic()
             for payload in response.iter_raw():
                 for frame in parser.feed(payload):
-                    begun = time.monotonic()
                     yield frame
-                if time.monotonic() - begun > FRAME_S:
-                    raise ValueError(f"no whole frame for {FRAME_S:g} s, though bytes come")
+                    patience.renew()
 
 
 def _blank_line(buffer: bytearray, start: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,7 +16,9 @@ from vigil_schemas.errors import VigilError
 
 BLOCK_S: Final = 0.1
 SILENT_AFTER_S: Final = 5.0
-"""A stream that has sent nothing for so long is taken for dead."""
+"""A stream that has sent nothing for so long, or lags so much behind, is taken for dead."""
+_CLOCKS_DIFFER: Final = 1.05
+"""Far more than any sound card's clock is off."""
 
 
 class AudioSource(Protocol):
@@ -29,11 +32,16 @@ class AudioSource(Protocol):
         """Frames as they arrive, shape (n, channels). Raises ``SourceError``."""
 
 
-def open_source(device: str, audio: AudioSettings, count: Callable[[str], None]) -> AudioSource:
+def open_source(
+    device: str,
+    audio: AudioSettings,
+    count: Callable[[str], None],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> AudioSource:
     """The source that the settings name. ``count`` is told of overflows. Raises ``SourceError``."""
     if audio.source == "pcm":
         host, port = audio.host_and_port
-        return TcpPcm(device, host, port, audio.layout)
+        return TcpPcm(device, host, port, audio.layout, monotonic)
     if audio.source == "wav":
         return PacedFile(device, Path(str(audio.address)))
     # Only here: the module needs a system library that a gateway without microphone lacks.
@@ -45,14 +53,23 @@ def open_source(device: str, audio: AudioSettings, count: Callable[[str], None])
 class TcpPcm:
     """Raw interleaved PCM from a TCP server, such as a microphone array's own computer."""
 
-    def __init__(self, device: str, host: str, port: int, layout: PcmFormat) -> None:
+    def __init__(
+        self,
+        device: str,
+        host: str,
+        port: int,
+        layout: PcmFormat,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._device = device
         self._host = host
         self._port = port
         self.format = layout
+        self._monotonic = monotonic
 
     async def blocks(self) -> AsyncGenerator[Frames, None]:
-        """Raises ``AudioStreamLost`` where the server is not there, falls silent or hangs up."""
+        """Raises ``AudioStreamLost`` where the server is not there, falls silent or hangs up, and
+        where it sends so little that the sound falls behind the time that passes."""
         where = f"{self._host}:{self._port}"
         try:
             async with asyncio.timeout(SILENT_AFTER_S):
@@ -63,12 +80,24 @@ class TcpPcm:
             ) from error
         try:
             rest = b""
+            behind_s = 0.0
+            bytes_per_s = self.format.rate_hz * self.format.frame_bytes
             while True:
+                # While others have the word, sound waits in the socket: that is not its lateness.
+                asked = self._monotonic()
                 async with asyncio.timeout(SILENT_AFTER_S):
                     received = await reader.read(self._chunk)
+                behind_s += self._monotonic() - asked
                 if not received:
                     raise AudioStreamLost(
                         self._device, f"PCM stream {where} was closed by its server"
+                    )
+                behind_s = max(0.0, behind_s - _CLOCKS_DIFFER * len(received) / bytes_per_s)
+                if behind_s > SILENT_AFTER_S:
+                    raise AudioStreamLost(
+                        self._device,
+                        f"PCM stream {where} lags {behind_s:.0f} s behind: it sends fewer than the"
+                        f" {self.format.rate_hz} samples a second that `format` says",
                     )
                 payload = rest + received
                 # TCP cuts where it likes, also inside a sample.

@@ -210,19 +210,38 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-def test_a_camera_that_never_ends_a_frame_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+_MULTIPART = b"Content-Type: multipart/x-mixed-replace; boundary=b\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + _MULTIPART, b"X-More: 1\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"."),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + _MULTIPART + b"\r\n1;",
+            b"x",
+        ),
+        (b"HTTP/1.1 200 OK\r\n" + _MULTIPART + b"\r\n--b\r\n\r\n\xff\xd8", b"."),
+    ],
+    ids=["headers", "a-header", "early-hints", "a-chunk's-length", "a-frame"],
+)
+def test_a_camera_that_never_ends_what_it_says_is_left(
+    begin: bytes, drip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("vigil_edge.noise.pictures.mjpeg.FRAME_S", 0.2)
     left = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
-            self.end_headers()
             with suppress(OSError):
-                self.wfile.write(b"--b\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8")
-                while not left.wait(0.02):
-                    self.wfile.write(b".")
+                self.wfile.write(begin)
+                # Many bytes for its whole patience, far fewer than end the reading by their number.
+                for _ in range(1000):
+                    if left.wait(0.02):
+                        return
+                    self.wfile.write(drip)
 
         def log_message(self, *_: Any) -> None:
             pass
