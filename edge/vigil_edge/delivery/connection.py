@@ -28,7 +28,8 @@ CONNECT_S: Final = 10.0
 GOODBYE_S: Final = 2.0
 _OBSERVATION_BYTES: Final = 512 * 1024
 """Unacknowledged observation bytes at most: an alarm queues behind no more than these."""
-
+INBOX_BYTES: Final = 16 << 20
+"""Of messages that came and were not taken yet: ten thousands of receipts."""
 _HEAD_BYTES: Final = 1024
 """More than the topic and the properties of a message can take."""
 
@@ -65,6 +66,7 @@ class Connection:
         self._unacknowledged: dict[int, tuple[Lane | None, int]] = {}
         """By packet id: the lane and how many bytes."""
         self._inbox: asyncio.Queue[MQTTMessage] = asyncio.Queue()
+        self._inbox_bytes = 0
         self._client = self._new_client(will)
 
     @property
@@ -100,7 +102,7 @@ class Connection:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
-        client.on_message = lambda _c, _u, message: self._tell(self._inbox.put_nowait, message)
+        client.on_message = lambda _c, _u, message: self._tell(self._take, message)
         return client
 
     def _topic(self, channel: str) -> str:
@@ -153,6 +155,16 @@ class Connection:
     def _end(self, reason: str) -> None:
         _settle(self._ended, reason)
         self.wake.set()
+
+    def _take(self, message: MQTTMessage) -> None:
+        self._inbox_bytes += _HEAD_BYTES + len(message.payload)
+        if self._inbox_bytes > INBOX_BYTES:
+            self._end(
+                f"the broker sends faster than this gateway takes: {self._inbox.qsize()} wait"
+            )
+            self._client.disconnect()
+            return
+        self._inbox.put_nowait(message)
 
     def _acknowledged(self, mid: int, code: int, reason: str) -> None:
         lane, _ = self._unacknowledged.pop(mid, (None, 0))
@@ -228,6 +240,7 @@ class Connection:
         messages = [await self._inbox.get()]
         while not self._inbox.empty():
             messages.append(self._inbox.get_nowait())
+        self._inbox_bytes = 0
         return [(bytes(each.payload), each.retain) for each in messages if each.payload]
 
     async def close(self, goodbye: bytes) -> None:

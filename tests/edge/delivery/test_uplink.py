@@ -19,7 +19,8 @@ from edge.delivery.outbox_facts import SYNC, reading
 from edge.delivery.uplink_gateway import Make, gateways, ingest
 from edge.ingest_stand_in import until
 from vigil_edge import mqtt
-from vigil_edge.delivery import uplink
+from vigil_edge.configuration.sections import CloudSettings
+from vigil_edge.delivery import connection, uplink
 from vigil_edge.delivery.outbox import Sendable
 from vigil_edge.mqtt import WatchedClient
 from vigil_schemas.control import (
@@ -31,7 +32,7 @@ from vigil_schemas.control import (
 )
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import CommandResult, GatewayBirth, GatewayDeath
-from vigil_schemas.topics import CONFIG, RECEIPT
+from vigil_schemas.topics import CONFIG, RECEIPT, topic
 from vigil_schemas.types import Lane
 
 
@@ -54,6 +55,25 @@ async def test_rows_leave_only_on_a_receipt(mosquitto: servers.Mosquitto, make: 
         cloud.give_receipts()
 
         await asyncio.wait_for(gateway.empty(), 20)
+
+
+async def test_more_than_is_taken_ends_the_connection(
+    mosquitto: servers.Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "INBOX_BYTES", 1_000_000)
+    opened = connection.Connection(
+        CloudSettings(broker=mosquitto.url), f"gw-{uuid.uuid4().hex[:8]}", b"", lambda _: None
+    )
+    with ingest(mosquitto.port, opened._gateway) as cloud:
+        try:
+            await opened.open()
+            for _ in range(10):
+                cloud._client.publish(topic(cloud.gateway, RECEIPT), bytes(200_000), qos=1)
+            await until(lambda: opened.ended)
+            assert "faster than this gateway takes" in str(opened.ended)
+            assert opened._inbox.qsize() < 5
+        finally:
+            await opened.close(b"")
 
 
 async def test_thousands_arrive_once_in_order_through_a_window(
