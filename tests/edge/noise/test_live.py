@@ -20,7 +20,7 @@ from edge.noise.conftest import NotebookRoom
 from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import RATE, mjpeg_camera, pcm_server
 from edge.noise.tones import Signal, silence, tone
-from vigil_edge.device.seam import Outgoing
+from vigil_edge.device.seam import Outgoing, Room
 from vigil_edge.noise import evidence, live
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
 from vigil_edge.noise.evidence import Spool
@@ -292,10 +292,10 @@ async def test_a_case_that_finds_no_room_is_encoded_once(
             raise Away("no room")
         return await deposit(manifest, files)
 
-    async def counted(folder: Path) -> bool:
+    async def counted(where: Room, folder: Path) -> bool:
         nonlocal encodings
         encodings += 1
-        return await encode(folder)
+        return await encode(where, folder)
 
     monkeypatch.setattr(room, "deposit", full)
     monkeypatch.setattr(evidence, "_encoded", counted)
