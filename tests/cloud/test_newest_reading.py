@@ -236,7 +236,9 @@ def test_more_than_fits_in_one_look_is_looked_for_at_once(
 
 def test_a_slow_reader_is_sent_the_newest_and_none_before_it() -> None:
     def look(asked: float, *values: tuple[str, str]) -> Look:
-        devices = tuple(DeviceNews("reading", device, "water", json) for device, json in values)
+        devices = tuple(
+            DeviceNews("reading", device, "water", None, json) for device, json in values
+        )
         return Look(Rights(asked), devices=devices)
 
     async def read() -> None:

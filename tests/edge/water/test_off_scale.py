@@ -372,6 +372,7 @@ def test_a_bound_that_can_never_fire_is_refused_by_check_with_line_and_key(
 ) -> None:
     from vigil_edge.cli import main
     from vigil_edge.configuration.gateway_file import load
+    from vigil_edge.registry import DOMAINS
 
     file = tmp_path / "gateway.toml"
     file.write_text(DEAF.format(folder=tmp_path, port=1, bounds=bounds))
@@ -380,7 +381,7 @@ def test_a_bound_that_can_never_fire_is_refused_by_check_with_line_and_key(
     line = file.read_text().splitlines().index(bounds.splitlines()[-1]) + 1
     assert err.startswith(f"{file}:{line}: water[0].signal[0].{key}: can never fire")
     assert err.count("\n") == 1
-    assert load(file).sections, "a gateway that runs with it goes on at its upgrade"
+    assert load(file, DOMAINS).sections, "a gateway that runs with it goes on at its upgrade"
 
 
 async def test_a_gateway_with_a_bound_that_never_fires_runs_and_says_so() -> None:
