@@ -259,6 +259,11 @@ def _without_faults(
             ]
 
 
+def _is_name(text: str) -> bool:
+    """Whether a device can be called so; U+FFFD stands for what could not be stored."""
+    return 0 < len(text) <= 64 and text.isprintable() and "\ufffd" not in text
+
+
 def _envelope(
     message: Mapping[str, Any],
     data: SmokeAlarm | SmokeAlarmV1,
@@ -283,7 +288,7 @@ def _envelope(
         source=text("source", lambda one: 2 <= len(one) <= 160, f"/{gateway}"),
         type=data.TYPE,
         # The gateway stands for its device: somebody has to be called, and knows its homes.
-        subject=text("subject", lambda one: 0 < len(one) <= 64 and one.isprintable(), gateway),
+        subject=text("subject", _is_name, gateway),
         time=time or received,
         clockquality=ClockQuality(quality)
         if quality in set(ClockQuality)

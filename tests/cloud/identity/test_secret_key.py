@@ -249,7 +249,8 @@ def _row(session: Session, table: Table, number: int) -> dict[str, Any]:
         elif column.type.python_type is bool:
             made[column.name] = False
         elif column.type.python_type is str:
-            made[column.name] = f"{number:08}"
+            missing = column.nullable and column.foreign_keys
+            made[column.name] = None if missing else f"{number:08}"
         elif not isinstance(column.type, Sealed):
             made[column.name] = []
     return made

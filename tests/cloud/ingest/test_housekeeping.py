@@ -49,7 +49,7 @@ def test_a_command_that_is_none_any_more_holds_up_no_other(bench: Bench) -> None
         session.add(Gateway(gateway=gateway, added=NOW, updated=NOW, connected=True))
         for n, (name, payload) in enumerate(rows.items()):
             created = NOW + timedelta(seconds=n)
-            fields = {"gateway": gateway, "channel": "command", "account": "li", "again": created}
+            fields = {"gateway": gateway, "channel": "command", "account": "li", "again": NOW}
             session.add(Downlink(id=name, payload=payload, created=created, **fields))
     with writing(bench.services.sessions) as session:
         assert send_waiting(session, publish, NOW) == 1
