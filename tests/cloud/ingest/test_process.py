@@ -50,13 +50,18 @@ class Cloud:
         self._started = 0
 
     def start(self, **variables: str) -> servers.Server:
-        """One more ingest process, subscribed."""
+        """One more ingest process: subscribed, and listening to signals."""
         self._started += 1
         log = self.folder / f"ingest-{self._started}.log"
+
+        def started() -> bool:
+            said = log.read_text() if log.exists() else ""
+            return said.count('"event": "subscribed"') == 3 and '"kind": "ready"' in said
+
         process = servers.Server(
             "ingest",
             [sys.executable, "-m", "vigil_cloud.cli", "ingest"],
-            lambda: log.exists() and log.read_text().count('"event": "subscribed"') == 3,
+            started,
             log,
             env={**self.env, **variables},
         )
