@@ -122,6 +122,8 @@ def test_serve_stores_what_an_added_gateway_sends_and_answers_commands(operator:
     assert operator.run("gateway", "add", stranger.name).returncode == 0
     stranger.deliver("observation", [(1, reading)])
 
+    born = birth(now(), accepts=[Command.TYPE, Configuration.TYPE])
+    gateway.publish("status", event(name, None, born, subject=name, time=now(), lane="status"))
     _post_as_maintainer(operator, f"/api/v1/gateways/{name}/commands", {"action": "report_health"})
     _post_as_maintainer(
         operator, f"/api/v1/gateways/{name}/configurations", {"health_interval_s": 30}

@@ -29,6 +29,8 @@ MODULES = {
     "opencv-python-headless": "cv2",
     "paho-mqtt": "paho",
     "pyserial": "serial",
+    "fonttools": "fontTools",
+    "pillow": "PIL",
     "psycopg": "psycopg",
     "argon2-cffi": "argon2",
 }
