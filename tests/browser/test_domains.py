@@ -29,7 +29,8 @@ def _renamed(value: Any) -> Any:
 
 
 def _answer(route: Route) -> None:
-    answer = route.fetch()
+    # That cloud knows its own word, of which a page's filter asks.
+    answer = route.fetch(url=route.request.url.replace(f"domain={UNKNOWN}", "domain=water"))
     if "json" not in answer.headers.get("content-type", ""):
         route.fulfill(response=answer)
         return

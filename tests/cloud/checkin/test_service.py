@@ -10,7 +10,7 @@ from cloud_city import GATEWAY, NAME, NOON, TAG, City, visit
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.service import give_tag
-from vigil_cloud.checkin.silence import silence_chore
+from vigil_cloud.checkin.silence import follow_stations
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity.roles import Role
@@ -153,11 +153,11 @@ def test_a_visit_under_a_silent_station_is_marked_and_its_alert_is_over(city: Ci
     city.consent("family")
     city.send(visit(city.time), "station-1")
     heard = city.time
-    follow = silence_chore(timedelta(minutes=3)).run
+    offline_after = timedelta(minutes=3)
 
     def step() -> bool:
         with writing(city.services.sessions) as session:
-            return follow(session, city.time)
+            return follow_stations(offline_after, session, city.time)
 
     with writing(city.services.sessions) as session:
         session.get_one(Gateway, GATEWAY).last_seen = heard

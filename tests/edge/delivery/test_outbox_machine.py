@@ -158,8 +158,11 @@ class OutboxMachine(RuleBasedStateMachine):
         source = data.draw(st.sampled_from(sorted(self.cloud.stored)))
         rows = self.store.rows
         if source.rpartition("/")[2] != self.store.epoch:
-            assert not self.send_receipt(source)
+            # Without sealing: that may write down a loss, which is one row more.
+            self.store.begin()
+            assert not self.store.receipt(receipt_of(source, *self.cloud.receipt(source)))
             assert self.store.rows == rows
+            self.store.commit()
 
     @rule()
     def power_cut_in_a_transaction(self) -> None:
