@@ -91,7 +91,7 @@ class City:
         self.services.close()
 
     def serve(self, *, lifespan: bool = False) -> str:
-        """The server's address; with ``lifespan`` the courier works too."""
+        """The server's address; with ``lifespan`` the sender works too."""
         if self._server is None:
             config = uvicorn.Config(
                 create_app(self.services),

@@ -12,7 +12,7 @@ from cloud_city import City
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify.channels import put_channel
-from vigil_cloud.notify.courier import Courier
+from vigil_cloud.notify.notification_sender import NotificationSender
 
 
 class Hook:
@@ -87,7 +87,7 @@ def channel(city: City, url: str, name: str = "hook", **options: Any) -> None:
 
 def plan(city: City) -> None:
     """What follows for channels from what alerts announced, as the sender does it first."""
-    Courier(city.services).plan_all()
+    NotificationSender(city.services).plan_all()
 
 
 def deliveries(city: City, username: str) -> list[tuple[str, str, int]]:

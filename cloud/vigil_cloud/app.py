@@ -38,13 +38,13 @@ from vigil_cloud.jobs.platform import ingest_jobs, platform_jobs
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.jobs.routes import router as jobs_router
 from vigil_cloud.jobs.work import WorkKind
-from vigil_cloud.notify.courier import Courier
+from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.routes import router as channels_router
 from vigil_cloud.retention import retention_job
 from vigil_cloud.services import Services
 
 API: Final = "/api/v1"
-COURIER_ENDS_S: Final = 5.0
+SENDER_ENDS_S: Final = 5.0
 
 
 def _routers() -> list[APIRouter]:
@@ -154,9 +154,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Notifications go out for as long as the application serves."""
     services: Services = app.state.services
     stop = threading.Event()
-    run = Courier(services).run
-    courier = threading.Thread(target=run, args=(stop,), name="courier", daemon=True)
-    courier.start()
+    run = NotificationSender(services).run
+    sender = threading.Thread(target=run, args=(stop,), name="notification-sender", daemon=True)
+    sender.start()
     try:
         yield
     finally:
@@ -164,7 +164,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stop.set()
         services.changed.announce()
         # Not for as long as a store may hang: what it holds in its hands is leased, not lost.
-        await asyncio.to_thread(courier.join, COURIER_ENDS_S)
+        await asyncio.to_thread(sender.join, SENDER_ENDS_S)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -21,7 +21,7 @@ from vigil_cloud.jobs import gateway_watch as watch
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
-from vigil_cloud.notify.courier import REMIND_EVERY, SYNC_EVERY, Courier
+from vigil_cloud.notify.notification_sender import REMIND_EVERY, SYNC_EVERY, NotificationSender
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.services import Services
 
@@ -38,8 +38,12 @@ def platform_jobs() -> list[Job]:
         Job("case-deadlines", timedelta(minutes=1), in_transaction(deadlines.tell)),
         Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
-        Job("channels-kept", SYNC_EVERY, lambda turn: Courier(turn.services).sync()),
-        Job("reminders-queued", REMIND_EVERY, lambda turn: Courier(turn.services).remind()),
+        Job("channels-kept", SYNC_EVERY, lambda turn: NotificationSender(turn.services).sync()),
+        Job(
+            "reminders-queued",
+            REMIND_EVERY,
+            lambda turn: NotificationSender(turn.services).remind(),
+        ),
         Job("shares", timedelta(seconds=5), lambda turn: capacity.tell_shares(turn.services)),
         Job(
             "disk",

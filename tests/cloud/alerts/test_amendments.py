@@ -14,7 +14,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import AlertUnknown
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.notify.courier import Courier
+from vigil_cloud.notify.notification_sender import NotificationSender
 from webhook import Hook, channel
 
 
@@ -74,14 +74,14 @@ def test_a_higher_severity_is_told_again_also_to_who_acknowledged(
     city: City, hook: Hook, loud: str
 ) -> None:
     channel(city, hook.url, role=Role.INSPECTOR)
-    courier = Courier(city.services)
-    courier.deliver_due()
+    sender = NotificationSender(city.services)
+    sender.deliver_due()
     client = city.client("inspector")
     client.post(f"/api/v1/alerts/{loud}/acknowledge", json={}).raise_for_status()
     city.later(minutes=1)
 
     amended(city, loud, severity="critical", reason="the fourth this week")
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.titles[-1].startswith("AGAIN: ")
     assert "the fourth this week" in hook.received[-1]["message"]
@@ -91,11 +91,11 @@ def test_a_higher_severity_is_told_again_also_to_who_acknowledged(
 def test_a_lower_severity_is_shown_and_told_to_nobody(city: City, hook: Hook, loud: str) -> None:
     amended(city, loud, severity="critical")
     channel(city, hook.url, role=Role.INSPECTOR)
-    Courier(city.services).deliver_due()
+    NotificationSender(city.services).deliver_due()
     before = len(hook.received)
 
     amended(city, loud, severity="info", reason="a false reading")
-    Courier(city.services).deliver_due()
+    NotificationSender(city.services).deliver_due()
 
     assert shown(city)["severity"] == "info"
     assert shown(city)["history"][-1]["comment"] == "critical → info: a false reading"

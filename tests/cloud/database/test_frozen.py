@@ -26,7 +26,7 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import BY_PERSONS_KEY, Cipher
 from vigil_cloud.identity.models import Person, SecretKeyMark
 from vigil_cloud.identity.persons import name_of
-from vigil_cloud.notify import parcels
+from vigil_cloud.notify import leased_deliveries
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.reminders import remind
 from vigil_cloud.refusals.models import DeadLetter
@@ -132,7 +132,7 @@ def test_what_was_known_goes_on_counting(frozen: Engine, database_url: str, tmp_
         alarms = select(DeadLetter.kept > 0).where(DeadLetter.alarm)
         assert session.scalars(alarms).all() == [True]
         desk = session.scalar(select(Channel.id).where(Channel.name == "fire desk"))
-        assert parcels.channels_due(session, city.time, []) == [desk]
+        assert leased_deliveries.channels_due(session, city.time, []) == [desk]
     assert city.alerts("family") == [], "the consent was another account's"
     city.later(hours=1)
     (visit,) = city.client("daughter").get("/api/v1/people/p1/footprints").json()["visits"]

@@ -24,8 +24,8 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.log import set_up_logging
 from vigil_cloud.notify.channels import BadChannel, put_channel, sync
-from vigil_cloud.notify.courier import Courier
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.progress import FEWEST_TRIES, pause_after
 from vigil_cloud.notify.sending import without_secrets
 from webhook import Hook, channel, deliveries
@@ -33,13 +33,13 @@ from webhook import Hook, channel, deliveries
 
 def test_a_fire_is_told_once_with_place_time_and_link(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
     city.send(alarm(city.time), "alarm-1")  # the gateway sends it again
     assert deliveries(city, "dispatcher") == [("hook", "waiting", 0)]
 
-    assert courier.deliver_due() == 1
-    assert courier.deliver_due() == 0
+    assert sender.deliver_due() == 1
+    assert sender.deliver_due() == 0
 
     (told,) = hook.received
     assert told["title"] == "Smoke alarm at Chen home"
@@ -51,38 +51,38 @@ def test_a_hook_that_fails_is_tried_again_ever_later_and_its_address_stays_secre
     city: City, hook: Hook
 ) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     hook.status = 503
     city.send(alarm(city.time), "alarm-1")
 
-    courier.deliver_due()
+    sender.deliver_due()
     (alert,) = city.alerts("dispatcher")
     (delivery,) = alert["deliveries"]
     assert delivery["state"] == "waiting"
     assert delivery["error"]
     assert "secret-path" not in delivery["error"]
-    assert courier.deliver_due() == 0, "not before its pause is over"
+    assert sender.deliver_due() == 0, "not before its pause is over"
 
     hook.status = 200
     city.time += pause_after(1)
-    assert courier.deliver_due() == 1
+    assert sender.deliver_due() == 1
     assert deliveries(city, "dispatcher") == [("hook", "sent", 2)]
 
 
 def test_a_dead_hook_is_given_up_and_others_are_not_held_up(city: City, hook: Hook) -> None:
     channel(city, f"json://127.0.0.1:{free_port()}/", "dead", role=Role.INSPECTOR)
     channel(city, hook.url, role=Role.INSPECTOR)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(exceedance(city.time), "mic-1")
 
     for _ in range(FEWEST_TRIES):
-        assert courier.deliver_due() >= 1
+        assert sender.deliver_due() >= 1
         assert len(hook.received) == 1
         city.later(minutes=10)
     city.later(hours=11)
-    courier.deliver_due()
+    sender.deliver_due()
 
-    assert courier.deliver_due() == 0
+    assert sender.deliver_due() == 0
     assert deliveries(city, "inspector") == [
         ("dead", "failed", FEWEST_TRIES + 1),
         ("hook", "sent", 1),
@@ -94,20 +94,20 @@ def test_a_hook_that_hangs_holds_up_nobody_but_itself(city: City, hook: Hook) ->
     hanging.open.clear()
     channel(city, f"{hanging.url}?rto=60", "hanging", role=Role.DISPATCHER)
     channel(city, hook.url, role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     for number in range(3):
         city.send(alarm(city.time, id=f"alarm-000{number}"), "alarm-1")
-    courier.plan_all()
+    sender.plan_all()
 
     def told(which: Hook) -> bool:
-        courier.hand_out()
+        sender.start_due()
         return len(which.received) == 3
 
     eventually(lambda: told(hook), "all three told while the other hangs")
     assert hanging.received == []
     hanging.open.set()
     eventually(lambda: told(hanging), "the other's three")
-    courier.wait()
+    sender.wait()
     hanging.close()
     assert len(hanging.received) == 3, "each once"
 
@@ -120,7 +120,7 @@ def test_a_fire_is_told_before_what_is_less_urgent(either_city: City, hook: Hook
     city.later(seconds=1)
     city.send(alarm(city.time), "alarm-1")
 
-    assert Courier(city.services).deliver_due() == 4
+    assert NotificationSender(city.services).deliver_due() == 4
 
     assert hook.received[0]["title"] == "Smoke alarm at Chen home"
 
@@ -132,10 +132,10 @@ def test_a_channel_that_cannot_be_opened_fails_alone(city: City, hook: Hook) -> 
         )
     channel(city, hook.url, role=Role.DISPATCHER)
     city.send(alarm(city.time), "alarm-1")
-    courier = Courier(city.services)
-    courier.sync()
+    sender = NotificationSender(city.services)
+    sender.sync()
 
-    courier.deliver_due()
+    sender.deliver_due()
     assert deliveries(city, "dispatcher") == [("old", "waiting", 1), ("hook", "sent", 1)]
     (alert,) = city.alerts("dispatcher")
     assert alert["deliveries"][0]["error"] == "undecipherable"
@@ -150,7 +150,7 @@ def test_channels_of_the_settings_are_sealed_again_with_a_new_secret_key(
     assert sync(city.services.sessions, city.cipher, settings) == 0, "nothing is written again"
     city.send(alarm(city.time), "alarm-1")
 
-    assert Courier(city.services).deliver_due() == 1
+    assert NotificationSender(city.services).deliver_due() == 1
     assert deliveries(city, "dispatcher") == [("settings 1", "sent", 1)]
 
 
@@ -169,7 +169,7 @@ def test_nothing_of_a_message_or_an_address_is_logged(
         city.consent("family")
         hook.status = 503
         city.send(visit(city.time), "station-1")
-        Courier(city.services).deliver_due()
+        NotificationSender(city.services).deliver_due()
         with pytest.raises(BadChannel):
             channel(city, "mailto://user:hidden-password@", role=Role.POLICE)
     finally:
@@ -198,44 +198,44 @@ def test_complaints_are_told_without_secrets(complaint: str, told: str) -> None:
 def test_a_name_with_a_line_break_makes_no_mail_header(mailed: tuple[City, Mailbox]) -> None:
     city, mailbox = mailed
     city.account("officer", Role.DISPATCHER, email="officer@city.example")
-    courier = Courier(city.services)
-    courier.sync()
+    sender = NotificationSender(city.services)
+    sender.sync()
     with writing(city.services.sessions) as session:
         session.get_one(Device, "alarm-1").name = "Home\r\nBcc: everybody@evil.example\x00\u2028x"
     city.send(alarm(city.time), "alarm-1")
-    courier.deliver_due()
+    sender.deliver_due()
 
     ((recipients, subject, _),) = mailbox.letters
     assert recipients == ["officer@city.example"]
     assert subject == "Smoke alarm at Home Bcc: everybody@evil.example x"
 
 
-def test_a_courier_that_dies_with_a_delivery_leaves_it_to_the_next(city: City, hook: Hook) -> None:
+def test_a_sender_that_dies_with_a_delivery_leaves_it_to_the_next(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
     city.send(alarm(city.time), "alarm-1")
     with city.services.sessions() as session:
         channel_id = session.scalars(select(Channel.id)).one()
-    dying = Courier(city.services)
+    dying = NotificationSender(city.services)
     dying.plan_all()
-    parcel, _ = dying._lease(channel_id)  # and never sends it
-    assert parcel is not None
+    leased, _ = dying._lease(channel_id)  # and never sends it
+    assert leased is not None
 
-    other = Courier(city.services)
+    other = NotificationSender(city.services)
     assert other.deliver_due() == 0, "still in the first one's hands"
     city.later(minutes=2)
     assert other.deliver_due() == 1
     assert hook.titles == ["REPEAT: Smoke alarm at Chen home"], "the first may have told it"
 
 
-def test_two_couriers_tell_each_fire_once(either_city: City, hook: Hook) -> None:
+def test_two_senders_tell_each_fire_once(either_city: City, hook: Hook) -> None:
     city = either_city
     for number in range(4):
         channel(city, hook.url, f"hook {number}", role=Role.DISPATCHER)
     for number in range(12):
         city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1")
-    couriers = [Courier(city.services) for _ in range(2)]
+    senders = [NotificationSender(city.services) for _ in range(2)]
 
-    threads = [threading.Thread(target=courier.deliver_due) for courier in couriers]
+    threads = [threading.Thread(target=sender.deliver_due) for sender in senders]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -267,12 +267,12 @@ def test_statements_do_not_grow_with_the_channels(city: City, hook: Hook) -> Non
 
 def test_what_nobody_acknowledges_goes_to_the_next_channel(city: City, hook: Hook) -> None:
     channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
 
-    assert courier.deliver_due() == 0
+    assert sender.deliver_due() == 0
     city.later(seconds=60)
-    assert courier.deliver_due() == 1
+    assert sender.deliver_due() == 1
 
     assert "Nobody has acknowledged" in hook.received[0]["message"]
     (alert,) = city.alerts("dispatcher")
@@ -282,7 +282,7 @@ def test_what_nobody_acknowledges_goes_to_the_next_channel(city: City, hook: Hoo
 @pytest.mark.parametrize("taken_on", ["acknowledged", "over"])
 def test_what_is_taken_on_is_not_escalated(city: City, hook: Hook, taken_on: str) -> None:
     channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
     (alert,) = city.alerts("dispatcher")
     client = city.client("dispatcher")
@@ -292,7 +292,7 @@ def test_what_is_taken_on_is_not_escalated(city: City, hook: Hook, taken_on: str
         city.send(alarm(city.time, active=False), "alarm-1")
 
     city.later(seconds=60)
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.received == []
     assert deliveries(city, "dispatcher") == [("second line", "skipped", 0)]
@@ -311,7 +311,7 @@ def test_no_role_channel_is_told_where_a_person_is(city: City, hook: Hook, role:
     city.consent("family")
     city.send(visit(city.time), "station-1")
 
-    Courier(city.services).deliver_due()
+    NotificationSender(city.services).deliver_due()
 
     assert hook.received == []
 
@@ -325,9 +325,9 @@ def test_whereabouts_go_to_the_consented_relatives_own_channel_alone(
     channel(city, other.url, "theirs", username="stranger")
     city.consent("family")
     city.send(visit(city.time), "station-1")
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
 
-    courier.deliver_due()
+    sender.deliver_due()
     other.close()
 
     assert [told["title"] for told in hook.received] == [f"{NAME} is at Temple gate"]
@@ -342,7 +342,7 @@ def test_a_consent_revoked_before_sending_stops_the_message(city: City, hook: Ho
     city.send(visit(city.time), "station-1")
 
     city.client("family").delete(f"/api/v1/people/p1/consents/{consent}")
-    Courier(city.services).deliver_due()
+    NotificationSender(city.services).deliver_due()
 
     assert hook.received == []
 
@@ -404,10 +404,10 @@ def test_an_account_with_an_address_is_told_by_e_mail(mailed: tuple[City, Mailbo
     city, mailbox = mailed
     city.account("officer", Role.INSPECTOR, email="officer@city.example")
     city.account("firefighter", Role.DISPATCHER, email="fire@city.example")
-    courier = Courier(city.services)
-    courier.sync()
+    sender = NotificationSender(city.services)
+    sender.sync()
     city.send(exceedance(city.time), "mic-1")
-    courier.deliver_due()
+    sender.deliver_due()
 
     ((recipients, subject, body),) = mailbox.letters
     assert recipients == ["officer@city.example"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloud_city import City, alarm
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.notify.courier import Courier
+from vigil_cloud.notify.notification_sender import NotificationSender
 from webhook import Hook, channel
 
 
@@ -19,14 +19,14 @@ def test_the_all_clear_goes_to_who_was_told_and_asked_for_it(city: City, hook: H
     plain, late = Hook(), Hook()
     channel(city, hook.url, "asks", role=Role.DISPATCHER, follow_ups=["all-clear"])
     channel(city, plain.url, "does not ask", role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
-    courier.deliver_due()
+    sender.deliver_due()
     channel(city, late.url, "never told", role=Role.DISPATCHER, follow_ups=["all-clear"])
 
     city.later(minutes=3)
     city.send(alarm(city.time, active=False), "alarm-1")
-    courier.deliver_due()
+    sender.deliver_due()
     plain.close()
     late.close()
 
@@ -37,16 +37,16 @@ def test_the_all_clear_goes_to_who_was_told_and_asked_for_it(city: City, hook: H
 
 def test_no_all_clear_is_told_of_what_stands_again(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER, follow_ups=["all-clear"])
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
-    courier.deliver_due()
+    sender.deliver_due()
     city.send(alarm(city.time, active=False), "alarm-1")
-    courier.plan_all()
+    sender.plan_all()
     with city.services.sessions() as session:
         session.query(AlertRow).update({"active": True})
         session.commit()
 
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert len(hook.received) == 1
     (alert,) = city.alerts("dispatcher")
@@ -58,14 +58,14 @@ def test_no_all_clear_is_told_of_what_stands_again(city: City, hook: Hook) -> No
 
 def test_who_asked_hears_who_closed_it(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER, follow_ups=["closed", "all-clear"])
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
-    courier.deliver_due()
+    sender.deliver_due()
     act(city, "acknowledge")
     city.send(alarm(city.time, active=False), "alarm-1")
     city.later(minutes=1)
     act(city, "confirm")
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.titles[1:] == [
         "ALL CLEAR: Smoke alarm at Chen home",

@@ -1,4 +1,4 @@
-"""Whatever services, people, shelves, clocks and two couriers do: a delivery is told, or ends with
+"""Whatever services, people, shelves, clocks and two senders do: a delivery is told, or ends with
 a reason that holds, and nothing is told twice without saying so.
 
 The long form (``VIGIL_FULL=1``) takes more than 100,000 steps.
@@ -27,14 +27,14 @@ SPANS = st.sampled_from([1, 5, 30, 60, 300, 600, 3600, 7200, 86400]).map(
 
 @dataclass(frozen=True)
 class InHand:
-    """One courier's lease: with it the message goes, whatever happens to the courier."""
+    """One sender's lease: with it the message goes, whatever happens to the sender."""
 
     attempt: int
     marked: bool
 
 
 class DeliveryMachine(RuleBasedStateMachine):
-    """Deliveries one after the other, couriers that die and come back, a service, and people."""
+    """Deliveries one after the other, senders that die and come back, a service, and people."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.hands)
     @rule(which=st.integers(0, 3))
-    def a_courier_dies_before_it_sends(self, which: int) -> None:
+    def a_sender_dies_before_it_sends(self, which: int) -> None:
         self.hands.pop(which % len(self.hands))
 
     @rule(
@@ -163,7 +163,7 @@ class DeliveryMachine(RuleBasedStateMachine):
                 self.standing = replace(standing, allowed=False)
 
     def current(self, hand: InHand) -> bool:
-        """As the courier asks: whether no later lease decides, and nothing is final."""
+        """As the sender asks: whether no later lease decides, and nothing is final."""
         return self.delivery.phase == "waiting" and hand.attempt == self.delivery.attempts
 
     @invariant()

@@ -17,10 +17,10 @@ from cloud_city import City, alarm, exceedance
 from servers import free_port
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.notify.courier import Courier
 from vigil_cloud.notify.exchanges import retry_after
 from vigil_cloud.notify.message import Message
 from vigil_cloud.notify.models import Channel, Delivery
+from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.sending import Answer, send
 from webhook import Hook, channel, deliveries
 
@@ -264,19 +264,19 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: int | None
 def test_all_of_five_hundred_are_told_through_a_service_that_limits(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
     hook.status, hook.headers = 429, {"Retry-After": "120"}
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     for number in range(500):
         gateway = f"gw-{number % 5}"  # as many as are told singly
         city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1", gateway)
-    courier.deliver_due()
+    sender.deliver_due()
     requests = hook.requests
     city.later(seconds=119)
-    courier.deliver_due()
+    sender.deliver_due()
     assert hook.requests == requests <= 3, "it asked for a pause"
 
     hook.status = 200
     city.later(minutes=6)
-    courier.deliver_due()
+    sender.deliver_due()
 
     (told,) = hook.received
     assert told["title"] == "500 alerts: Smoke alarm at Chen home"
@@ -287,13 +287,13 @@ def test_all_of_five_hundred_are_told_through_a_service_that_limits(city: City, 
 
 def test_many_at_once_do_not_flood_a_channel(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     for number in range(60):
         city.send(alarm(city.time, id=f"alarm-{number:04}"), "alarm-1")
-        courier.deliver_due()
+        sender.deliver_due()
         city.later(seconds=1)
     city.later(minutes=1)
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert len(hook.received) <= 10 + 60 // 6 + 1
     counts = [title.split()[0] for title in hook.titles]
@@ -303,17 +303,17 @@ def test_many_at_once_do_not_flood_a_channel(city: City, hook: Hook) -> None:
 def test_a_fire_is_tried_until_the_service_takes_it(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
     hook.status = 500
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
     for _ in range(200):  # a day and more
-        courier.deliver_due()
+        sender.deliver_due()
         city.later(minutes=10)
     ((_, state, attempts),) = deliveries(city, "dispatcher")
     assert state == "waiting"
     assert attempts > 100
 
     hook.status = 200
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.titles == ["REPEAT: Smoke alarm at Chen home"]
 
@@ -323,15 +323,15 @@ def test_a_service_that_never_answers_is_told_again_minutes_later_and_marked(
 ) -> None:
     channel(city, f"{hook.url}?rto=0.3", role=Role.DISPATCHER)
     hook.slow_s = 0.6
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
     for _ in range(60):
-        courier.deliver_due()
+        sender.deliver_due()
         city.later(seconds=5)
 
     assert hook.titles == ["Smoke alarm at Chen home"], "once in five minutes"
     hook.slow_s = 0.0
-    courier.deliver_due()
+    sender.deliver_due()
     assert hook.titles[1:] == ["REPEAT: Smoke alarm at Chen home"]
     assert [state for _, state, _ in deliveries(city, "dispatcher")] == ["sent"]
 
@@ -341,10 +341,10 @@ def test_what_is_not_urgent_is_not_repeated_for_ever_to_who_never_answers(
 ) -> None:
     channel(city, f"{hook.url}?rto=0.3", role=Role.INSPECTOR)
     hook.slow_s = 0.6
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(exceedance(city.time), "mic-1")
     for _ in range(20):
-        courier.deliver_due()
+        sender.deliver_due()
         city.later(minutes=10)
 
     assert len(hook.received) == 3
@@ -358,19 +358,19 @@ def test_a_channel_that_keeps_failing_is_told_to_who_maintains_it(city: City, ho
     dead.status = 500
     channel(city, dead.url, "pager", role=Role.DISPATCHER)
     channel(city, hook.url, "upkeep", role=Role.MAINTAINER, domains=["platform"])
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
     for _ in range(10):
-        courier.deliver_due()
+        sender.deliver_due()
         city.later(minutes=1)
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.titles == ["Notifications through pager do not arrive"]
     (about, _) = city.alerts("maintainer")
     assert about["kind"] == "channel-failing"
     dead.status = 200
     city.later(minutes=10)
-    courier.deliver_due()
+    sender.deliver_due()
     dead.close()
     (about, _) = city.alerts("maintainer")
     assert not about["state"]["active"], "it works again"
@@ -378,17 +378,17 @@ def test_a_channel_that_keeps_failing_is_told_to_who_maintains_it(city: City, ho
 
 def test_a_channel_that_is_removed_fails_no_longer(city: City) -> None:
     channel(city, f"json://127.0.0.1:{free_port()}/", "pager", role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     city.send(alarm(city.time), "alarm-1")
     for _ in range(10):
-        courier.deliver_due()
+        sender.deliver_due()
         city.later(minutes=1)
     (about, _) = city.alerts("maintainer")
     assert about["state"]["active"]
 
     with writing(city.services.sessions) as session:
         session.delete(session.scalars(select(Channel)).one())
-    courier.sync()
+    sender.sync()
 
     (about, _) = city.alerts("maintainer")
     assert not about["state"]["active"]

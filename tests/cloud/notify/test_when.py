@@ -13,7 +13,7 @@ from vigil_cloud.alerts.service import Audience, Occurrence, record
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.channels import BadChannel
-from vigil_cloud.notify.courier import Courier
+from vigil_cloud.notify.notification_sender import NotificationSender
 from webhook import Hook, channel, deliveries, plan
 
 
@@ -46,18 +46,18 @@ def shelve(city: City, **span: float) -> None:
 
 def test_a_shelf_across_the_moment_of_escalation_only_postpones_it(city: City, hook: Hook) -> None:
     channel(city, hook.url, "second line", role=Role.MAINTAINER, escalate_after_s=60)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     fire(city)
     shelve(city, hours=1)
     city.later(seconds=60)
-    courier.deliver_due()
+    sender.deliver_due()
     (alert,) = city.alerts("dispatcher")
     (delivery,) = alert["deliveries"]
     assert (delivery["state"], delivery["reason"]) == ("waiting", "shelved")
     assert delivery["error"] == "shelved until 2026-03-01 05:00 UTC"
 
     city.later(hours=1)
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.titles == ["Smoke alarm at Chen home"]
 
@@ -67,18 +67,18 @@ def test_what_comes_back_before_its_time_escalates_at_once(
     city: City, hook: Hook, way: str
 ) -> None:
     channel(city, hook.url, "second line", role=Role.DISPATCHER, escalate_after_s=60)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     fire(city)
     if way == "unshelve":
         shelve(city, hours=1)
     else:
         act(city, "service", out_of_service=True)
     city.later(minutes=5)
-    courier.deliver_due()
+    sender.deliver_due()
     assert hook.received == []
 
     act(city, way, **({} if way == "unshelve" else {"out_of_service": False}))
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert len(hook.received) == 1
 
@@ -100,7 +100,7 @@ def test_each_reason_for_leaving_somebody_alone_has_its_own_text(
     else:
         channel(city, hook.url, "second line", role=Role.INSPECTOR, escalate_after_s=60)
     city.later(seconds=60)
-    Courier(city.services).deliver_due()
+    NotificationSender(city.services).deliver_due()
 
     (alert,) = city.alerts("maintainer")
     (delivery,) = alert["deliveries"]
@@ -112,12 +112,12 @@ def test_each_reason_for_leaving_somebody_alone_has_its_own_text(
 def test_who_acknowledges_ends_the_tries_of_what_fails(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
     hook.status = 500
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     fire(city)
-    courier.deliver_due()
+    sender.deliver_due()
     act(city, "acknowledge")
     city.later(minutes=1)
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert deliveries(city, "dispatcher") == [("hook", "skipped", 1)]
 
@@ -128,9 +128,9 @@ def test_a_fire_that_nobody_acknowledges_is_told_again_every_ten_minutes(
     channel(city, hook.url, role=Role.DISPATCHER)
     fire(city)
     for _ in range(31):
-        courier = Courier(city.services)  # each restart remembers
-        courier.remind()
-        courier.deliver_due()
+        sender = NotificationSender(city.services)  # each restart remembers
+        sender.remind()
+        sender.deliver_due()
         city.later(minutes=1)
 
     assert hook.titles == ["Smoke alarm at Chen home"] + 3 * ["REMINDER: Smoke alarm at Chen home"]
@@ -143,9 +143,9 @@ def test_a_fire_that_nobody_acknowledges_is_told_again_every_ten_minutes(
 @pytest.mark.parametrize("way", ["acknowledge", "shelve", "over", "minor"])
 def test_nobody_is_reminded_of_what_is_taken_on_or_over(city: City, hook: Hook, way: str) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     fire(city, severity="minor" if way == "minor" else "critical")
-    courier.deliver_due()
+    sender.deliver_due()
     if way == "acknowledge":
         act(city, "acknowledge")
     elif way == "shelve":
@@ -153,22 +153,22 @@ def test_nobody_is_reminded_of_what_is_taken_on_or_over(city: City, hook: Hook, 
     elif way == "over":
         fire(city, active=False)
     city.later(minutes=11)
-    courier.remind()
-    courier.deliver_due()
+    sender.remind()
+    sender.deliver_due()
 
     assert len(hook.received) == 1
 
 
 def test_another_sign_is_told_once_also_to_who_acknowledged(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.DISPATCHER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     fire(city)
-    courier.deliver_due()
+    sender.deliver_due()
     act(city, "acknowledge")
     city.later(minutes=3)
     fire(city, tell_again="heat")
     fire(city, tell_again="heat")  # the gateway sends it again
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.titles[1:] == ["AGAIN: Smoke alarm at Chen home"]
     assert "Told again: heat." in hook.received[1]["message"]
@@ -189,11 +189,11 @@ def test_why_it_is_told_again_is_said_in_both_languages(
 ) -> None:
     channel(city, hook.url, "en", role=Role.DISPATCHER)
     channel(city, hook.url, "zh", role=Role.DISPATCHER, language="zh-TW")
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     fire(city)
-    courier.deliver_due()
+    sender.deliver_due()
     fire(city, tell_again=reason)
-    courier.deliver_due()
+    sender.deliver_due()
 
     told = "\n".join(message["message"] for message in hook.received[2:])
     assert f"Told again: {english}." in told
@@ -204,7 +204,7 @@ def test_a_sign_that_came_with_the_alert_itself_is_no_news(city: City, hook: Hoo
     channel(city, hook.url, role=Role.DISPATCHER)
     for _ in range(2):
         fire(city, tell_again="heat")
-    Courier(city.services).deliver_due()
+    NotificationSender(city.services).deliver_due()
 
     assert hook.titles == ["Smoke alarm at Chen home"]
 
@@ -213,16 +213,16 @@ def test_a_test_that_turns_out_to_be_a_fire_is_told_to_everybody(city: City, hoo
     home = Hook()
     channel(city, hook.url, role=Role.DISPATCHER)
     channel(city, home.url, "home", username="family", devices=["alarm-1"], language="zh-TW")
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     test = {"kind": "test", "severity": "minor", "audience": "home"}
     fire(city, title="Smoke alarm test at Chen home", title_zh="陳宅 警報器測試", **test)
-    courier.deliver_due()
+    sender.deliver_due()
     assert home.titles == ["測試：陳宅 警報器測試"]
     assert hook.received == []
 
     city.later(minutes=3)
     fire(city)
-    courier.deliver_due()
+    sender.deliver_due()
     home.close()
 
     assert hook.titles == ["AGAIN: Smoke alarm at Chen home"]
@@ -273,7 +273,7 @@ def test_a_home_is_told_of_no_other_domain_and_of_nobodys_whereabouts(
 def test_a_home_gets_no_link_to_a_page_that_it_may_not_open(city: City, hook: Hook) -> None:
     channel(city, hook.url, "home", username="family", devices=["alarm-1"])
     fire(city)
-    Courier(city.services).deliver_due()
+    NotificationSender(city.services).deliver_due()
 
     assert "/alerts/" not in hook.received[0]["message"]
 
@@ -299,13 +299,13 @@ def heard(city: City, gateway: str = GATEWAY) -> None:
 
 def test_a_blink_of_the_platform_is_told_to_nobody(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.MAINTAINER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     silent(city)
-    courier.deliver_due()
+    sender.deliver_due()
     city.later(seconds=10)
     heard(city)
     city.later(minutes=5)
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert hook.received == []
     assert deliveries(city, "maintainer") == [("hook", "skipped", 0)]
@@ -313,16 +313,16 @@ def test_a_blink_of_the_platform_is_told_to_nobody(city: City, hook: Hook) -> No
 
 def test_what_came_back_and_stays_is_told_after_all_and_once(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.MAINTAINER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     silent(city)
     city.later(seconds=10)
     heard(city)
     city.later(minutes=2)
-    courier.deliver_due()
+    sender.deliver_due()
     silent(city)
     for _ in range(3):
         city.later(minutes=2)
-        courier.deliver_due()
+        sender.deliver_due()
         heard(city)
         silent(city)
 
@@ -331,16 +331,16 @@ def test_what_came_back_and_stays_is_told_after_all_and_once(city: City, hook: H
 
 def test_an_outage_of_the_whole_city_is_one_message(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.MAINTAINER)
-    courier = Courier(city.services)
+    sender = NotificationSender(city.services)
     for number in range(200):  # noticed one after the other, in the course of a minute
         silent(city, f"gw-{number:03}")
         city.later(seconds=0.3)
         if number % 20 == 0:
-            courier.deliver_due()
+            sender.deliver_due()
     city.later(seconds=30)
-    courier.deliver_due()
+    sender.deliver_due()
     city.later(minutes=2)
-    courier.deliver_due()
+    sender.deliver_due()
 
     assert len(hook.received) == 1
     assert hook.titles[0].startswith("200 alerts: Gateway gw-")

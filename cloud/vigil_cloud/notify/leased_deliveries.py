@@ -43,7 +43,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Leased:
+class Lease:
     """A delivery in hand. ``attempt`` is the fencing token: a later lease has a higher one."""
 
     delivery_id: int
@@ -52,14 +52,14 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class LeasedDelivery:
     """One message with everything that sending needs, and no session."""
 
     channel_id: int
     channel: str
     url: str
     message: Message
-    leased: tuple[Leased, ...]
+    leases: tuple[Lease, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def lease(
     channel_id: int,
     now: datetime,
     public_url: str,
-) -> tuple[Parcel | None, int]:
+) -> tuple[LeasedDelivery | None, int]:
     """The channel's next message, and how many of its deliveries came to an end without one."""
     channel = session.get(Channel, channel_id, with_for_update=True, populate_existing=True)
     if channel is None or pace_of(channel).ready_at(now) > now:
@@ -118,9 +118,9 @@ def lease(
         if _settle(one, verdict, now):
             changed.append(one.alert.id)
     batch = _batch(ready, now)
-    parcel = _packed(session, cipher, channel, batch, now, public_url) if batch else None
+    leased = _try_composing(session, cipher, channel, batch, now, public_url) if batch else None
     feed.append_all(session, "alert", sorted({*changed, *(one.alert.id for one in batch)}), now)
-    return parcel, ended
+    return leased, ended
 
 
 def write_down(row: Delivery, at: Delivering) -> None:
@@ -243,21 +243,21 @@ def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:
     return together if len(together) > SINGLES else due[:1]
 
 
-def _packed(
+def _try_composing(
     session: Session,
     cipher: Cipher,
     channel: Channel,
     batch: Sequence[_Ready],
     now: datetime,
     public_url: str,
-) -> Parcel | None:
-    """As ``_pack``; what cannot be packed is tried again like any other failure."""
+) -> LeasedDelivery | None:
+    """As ``_compose_message``; what cannot be composed is tried again like any other failure."""
     leased = [progress.lease(one.at, now) for one in batch]
     for one, at in zip(batch, leased, strict=True):
         write_down(one.delivery, at)
     try:
         with session.begin_nested():
-            return _pack(session, cipher, channel, batch, now, public_url)
+            return _compose_message(session, cipher, channel, batch, now, public_url)
     except SQLAlchemyError:
         raise  # the store's own trouble, and not this message's
     except Exception as error:
@@ -271,14 +271,14 @@ def _packed(
         return None
 
 
-def _pack(
+def _compose_message(
     session: Session,
     cipher: Cipher,
     channel: Channel,
     batch: Sequence[_Ready],
     now: datetime,
     public_url: str,
-) -> Parcel:
+) -> LeasedDelivery:
     account = session.get(Account, channel.account_id) if channel.account_id else None
     for one in batch:
         _note(session, channel, account, one, now)
@@ -301,11 +301,11 @@ def _pack(
     )
     url = cipher.open(URL_COLUMN, channel.url)
     keep_pace(channel, pacing.spent(pace_of(channel), now))
-    leased = tuple(
-        Leased(one.delivery.id, one.delivery.attempts, one.alert.severity == "critical")
+    leases = tuple(
+        Lease(one.delivery.id, one.delivery.attempts, one.alert.severity == "critical")
         for one in batch
     )
-    return Parcel(channel.id, channel.name, url, message, leased)
+    return LeasedDelivery(channel.id, channel.name, url, message, leases)
 
 
 def _note(

@@ -1,4 +1,4 @@
-"""The courier: takes due deliveries, sends them through Apprise, writes down what became of them.
+"""Takes due deliveries, sends them through Apprise, writes down what became of them.
 
 Deliveries are leased before they are sent, so that several API processes share the work; one that
 dies with a lease in hand leaves them to be sent again, marked as a repetition (at least once).
@@ -20,11 +20,11 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.notify import pacing, parcels, progress
+from vigil_cloud.notify import leased_deliveries, pacing, progress
 from vigil_cloud.notify.channels import sync
 from vigil_cloud.notify.directory import CHANNEL_FAILING
+from vigil_cloud.notify.leased_deliveries import Lease, LeasedDelivery
 from vigil_cloud.notify.models import Channel, Delivery
-from vigil_cloud.notify.parcels import Leased, Parcel
 from vigil_cloud.notify.planning import plan
 from vigil_cloud.notify.progress import LEASE, Delivering
 from vigil_cloud.notify.reminders import remind
@@ -43,7 +43,7 @@ PARTING_S: Final = 3.0
 _log = structlog.get_logger(__name__)
 
 
-class Courier:
+class NotificationSender:
     """One per API process, on a thread of its own."""
 
     def __init__(self, services: Services) -> None:
@@ -51,7 +51,7 @@ class Courier:
         self._cipher = Cipher(services.settings.secret)
         self._renewed: datetime | None = None
         self._returned = threading.Condition()
-        self._busy: dict[int, Parcel | None] = {}
+        self._busy: dict[int, LeasedDelivery | None] = {}
         """Channels that are being told something; guarded by ``_returned``."""
 
     def run(self, stop: threading.Event) -> None:
@@ -59,11 +59,11 @@ class Courier:
         seen = self._services.changed.version
         while not stop.is_set():
             # One that fails does not stop the others.
-            for work in (self.renew, self.plan_some, self.hand_out):
+            for work in (self.renew, self.plan_some, self.start_due):
                 try:
                     work()
-                except Exception as error:  # the courier outlives every failure of a store
-                    _log.warning("courier-failed", exc_info=error)
+                except Exception as error:  # the sender outlives every failure of a store
+                    _log.warning("notification-sender-failed", exc_info=error)
             seen = self._services.changed.wait(seen, LOOK_EVERY_S)
         self.wait(PARTING_S)
 
@@ -98,7 +98,7 @@ class Courier:
             return
         self._renewed = now
         with self._returned:
-            held = [one for parcel in self._busy.values() if parcel for one in parcel.leased]
+            held = [one for leased in self._busy.values() if leased for one in leased.leases]
         if held:
             with writing(self._services.sessions) as session:
                 ours = (
@@ -119,24 +119,24 @@ class Courier:
         """Send what is due and wait for it; returns how many deliveries were dealt with."""
         dealt_with = 0
         self.plan_all()
-        while handed_out := self.hand_out():
-            dealt_with += handed_out
+        while started := self.start_due():
+            dealt_with += started
             self.wait()
         return dealt_with
 
-    def hand_out(self) -> int:
+    def start_due(self) -> int:
         """Begin to send what is due, one message per channel; how many deliveries were dealt
         with."""
         dealt_with = 0
         with self._returned:
             busy = set(self._busy)
         with self._services.sessions() as session:
-            due = parcels.channels_due(session, self._services.now(), busy)
+            due = leased_deliveries.channels_due(session, self._services.now(), busy)
         for channel_id in due[: max(0, MOST_AT_ONCE - len(busy))]:
-            parcel, ended = self._lease(channel_id)
-            dealt_with += ended + (len(parcel.leased) if parcel else 0)
-            if parcel is not None:
-                self._send_off(parcel)
+            leased, ended = self._lease(channel_id)
+            dealt_with += ended + (len(leased.leases) if leased else 0)
+            if leased is not None:
+                self._start(leased)
             elif ended:
                 self._services.changed.announce()
         return dealt_with
@@ -146,12 +146,12 @@ class Courier:
         with self._returned:
             self._returned.wait_for(lambda: not self._busy, timeout_s)
 
-    def _lease(self, channel_id: int) -> tuple[Parcel | None, int]:
+    def _lease(self, channel_id: int) -> tuple[LeasedDelivery | None, int]:
         """A transaction for each channel: everybody who changes an alert waits for it."""
         services = self._services
         with writing(services.sessions) as session:
             feed.lock(session)
-            return parcels.lease(
+            return leased_deliveries.lease(
                 session,
                 self._cipher,
                 services.metrics,
@@ -160,60 +160,60 @@ class Courier:
                 services.settings.public_url,
             )
 
-    def _send_off(self, parcel: Parcel) -> None:
+    def _start(self, leased: LeasedDelivery) -> None:
         with self._returned:
-            self._busy[parcel.channel_id] = parcel
+            self._busy[leased.channel_id] = leased
         # A daemon: one that a service holds for ever must not hold the process.
         sending = threading.Thread(
-            target=self._carry, args=(parcel,), name="courier-sends", daemon=True
+            target=self._deliver, args=(leased,), name="notification", daemon=True
         )
         try:
             sending.start()
         except RuntimeError as error:  # no thread to be had: its lease ends
-            _log.warning("courier-failed", exc_info=error)
-            self._put_back(parcel)
+            _log.warning("notification-sender-failed", exc_info=error)
+            self._release(leased)
 
-    def _carry(self, parcel: Parcel) -> None:
+    def _deliver(self, leased: LeasedDelivery) -> None:
         try:
-            self._write_down(parcel, send(parcel.url, parcel.message))
+            self._write_down(leased, send(leased.url, leased.message))
         except Exception as failure:  # not written down: its lease ends and it is sent again
-            _log.warning("courier-failed", exc_info=failure)
+            _log.warning("notification-sender-failed", exc_info=failure)
         finally:
-            self._put_back(parcel)
+            self._release(leased)
             self._services.changed.announce()
 
-    def _put_back(self, parcel: Parcel) -> None:
+    def _release(self, leased: LeasedDelivery) -> None:
         with self._returned:
-            self._busy.pop(parcel.channel_id, None)
+            self._busy.pop(leased.channel_id, None)
             self._returned.notify_all()
 
-    def _write_down(self, parcel: Parcel, answer: Answer) -> None:
+    def _write_down(self, leased: LeasedDelivery, answer: Answer) -> None:
         now = self._services.now()
         metrics = self._services.metrics
         metrics.notifications.labels(answer.verdict).inc()
         with writing(self._services.sessions) as session:
             feed.lock(session)
-            ids = [one.delivery_id for one in parcel.leased]
+            ids = [one.delivery_id for one in leased.leases]
             query = select(Delivery).where(Delivery.id.in_(ids)).with_for_update()
             rows = {row.id: row for row in session.scalars(query)}  # without what was removed
-            for leased in parcel.leased:
-                if (row := rows.get(leased.delivery_id)) is None:
+            for lease in leased.leases:
+                if (row := rows.get(lease.delivery_id)) is None:
                     continue
-                if (after := _after(row, leased, answer, now)) is None:
+                if (after := _after(row, lease, answer, now)) is None:
                     continue
                 if after.phase != "waiting":
                     metrics.deliveries.labels(after.phase).inc()
-                parcels.write_down(row, after)
+                leased_deliveries.write_down(row, after)
                 row.at, row.error = now, answer.error or None
             told = sorted({row.alert_id for row in rows.values()})
             feed.append_all(session, "alert", told, now)
-            self._remember(session, parcel.channel_id, answer, now)
+            self._remember(session, leased.channel_id, answer, now)
         if answer.verdict != "accepted":
-            attempts = max(one.attempt for one in parcel.leased)
+            attempts = max(one.attempt for one in leased.leases)
             _log.warning(
                 "not-delivered",
-                channel=parcel.channel,
-                deliveries=len(parcel.leased),
+                channel=leased.channel,
+                deliveries=len(leased.leases),
                 attempts=attempts,
                 verdict=answer.verdict,
                 error=answer.error,
@@ -224,9 +224,9 @@ class Courier:
         channel = session.get(Channel, channel_id, with_for_update=True, populate_existing=True)
         if channel is None:
             return
-        before = parcels.pace_of(channel)
+        before = leased_deliveries.pace_of(channel)
         if answer.verdict == "accepted":
-            parcels.keep_pace(channel, pacing.worked(before))
+            leased_deliveries.keep_pace(channel, pacing.worked(before))
             clear_platform(session, CHANNEL_FAILING, channel.name, now=now)
             if before.failures:
                 _wake(session, channel_id, now)
@@ -237,7 +237,7 @@ class Courier:
             holds=answer.verdict in {"limited", "unreachable"},
             retry_after=answer.retry_after,
         )
-        parcels.keep_pace(channel, pace)
+        leased_deliveries.keep_pace(channel, pace)
         if pace.fails(now):
             raise_platform(
                 session,
@@ -252,19 +252,19 @@ class Courier:
             )
 
 
-def _after(row: Delivery, leased: Leased, answer: Answer, now: datetime) -> Delivering | None:
+def _after(row: Delivery, lease: Lease, answer: Answer, now: datetime) -> Delivering | None:
     """``None`` where another lease decides: this one ran out. What was told stays told."""
-    at = parcels.delivering(row)
+    at = leased_deliveries.delivering(row)
     if answer.verdict == "accepted":
         return progress.accepted(at)
-    if row.attempts != leased.attempt or at.phase != "waiting":
+    if row.attempts != lease.attempt or at.phase != "waiting":
         return None
     if answer.verdict == "no-answer":
-        return progress.unanswered(at, now, critical=leased.critical)
+        return progress.unanswered(at, now, critical=lease.critical)
     return progress.failed(
         at,
         now,
-        critical=leased.critical,
+        critical=lease.critical,
         reason=answer.verdict,
         retry_after=answer.retry_after,
         perhaps_told=answer.perhaps_told,
