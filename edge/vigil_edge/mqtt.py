@@ -97,7 +97,7 @@ class MqttOptions:
     receive_maximum: int = 100
 
 
-class Message(NamedTuple):
+class MqttPublish(NamedTuple):
     """``topic`` is ``None`` where it is not UTF-8; ``mid`` and ``qos`` are for ``acknowledge``."""
 
     topic: str | None
@@ -194,7 +194,7 @@ class MqttSession:
         self._choices: Sequence[Sequence[str]] = ()
         self._choice = 0
         self._loop = asyncio.get_running_loop()
-        self._messages: asyncio.Queue[Message | MqttError] = asyncio.Queue()
+        self._messages: asyncio.Queue[MqttPublish | MqttError] = asyncio.Queue()
         self._subscribed: asyncio.Future[int] = self._loop.create_future()
         self._waiting_bytes = 0
         self._overrun = False
@@ -229,7 +229,7 @@ class MqttSession:
         except OSError as error:
             raise MqttUnreachable(str(error)) from error
 
-    async def next(self, timeout_s: float) -> Message | None:
+    async def next(self, timeout_s: float) -> MqttPublish | None:
         """The next message, or ``None`` after the timeout. Raises ``MqttLost`` once it is over."""
         if self._messages.empty() and self._client.hangs:
             raise MqttLost(f"its thread has not moved for {HANGS_S:.0f} s")
@@ -249,7 +249,7 @@ class MqttSession:
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise MqttLost(f"connection ended: {sent.rc.name}")
 
-    def acknowledge(self, message: Message) -> None:
+    def acknowledge(self, message: MqttPublish) -> None:
         """Only now does the broker forget it."""
         self._client.ack(message.mid, message.qos)
 
@@ -316,7 +316,9 @@ class MqttSession:
             topic = message.topic
         except UnicodeDecodeError:  # the broker's mistake; an exception here ends the thread
             topic = None
-        received = Message(topic, bytes(message.payload), message.retain, message.mid, message.qos)
+        received = MqttPublish(
+            topic, bytes(message.payload), message.retain, message.mid, message.qos
+        )
         self._call(self._receive, received)
 
     def _on_disconnect(
@@ -334,7 +336,7 @@ class MqttSession:
         if not self._subscribed.done():
             self._subscribed.set_result(choice)
 
-    def _receive(self, message: Message) -> None:
+    def _receive(self, message: MqttPublish) -> None:
         if self._overrun:
             return
         self._waiting_bytes += len(message.payload)

@@ -97,34 +97,34 @@ def small_disk() -> Iterator[Small]:
             subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-Message = tuple[str, bytes]
+Sent = tuple[str, bytes]
 
 
-def _unreadable(gateway: str, number: int) -> Message:
+def _unreadable(gateway: str, number: int) -> Sent:
     return "event", f"{number:09d}".encode() + os.urandom(30_000)
 
 
-def _readings(gateway: str, number: int) -> Message:
+def _readings(gateway: str, number: int) -> Sent:
     time_ = now() - timedelta(hours=1, seconds=number)
     device = f"{gateway}-{number % 50}"
     return "observation", observation(gateway, number, device=device, time=time_, records=210)
 
 
-def _events(gateway: str, number: int) -> Message:
+def _events(gateway: str, number: int) -> Sent:
     data = smoke(now(), condition="battery_alert")
     payload = event(gateway, number, data, subject=f"{gateway}-{number}", time=now())
     # Whatever the contract lets be long: unknown fields are ignored and cost nothing.
     return "event", payload[:-1] + b',"padding":"' + b"x" * 4_000 + b'"}'
 
 
-def _alarms(gateway: str, number: int) -> Message:
+def _alarms(gateway: str, number: int) -> Sent:
     data = smoke(now(), condition="smoke")
     name = f"{gateway}-{uuid.uuid4().hex}"
     payload = event(gateway, number, data, subject=name, time=now(), lane="alarm")
     return "alarm", payload[:-1] + b',"padding":"' + b"x" * 8_000 + b'"}'
 
 
-FLOODS: Final[dict[str, Callable[[str, int], Message]]] = {
+FLOODS: Final[dict[str, Callable[[str, int], Sent]]] = {
     "dead letters": _unreadable,
     "readings": _readings,
     "events": _events,

@@ -30,10 +30,10 @@ from vigil_cloud.metrics import Metrics
 from vigil_cloud.notify import pacing, progress
 from vigil_cloud.notify.channels import URL_COLUMN
 from vigil_cloud.notify.directory import Directory
-from vigil_cloud.notify.message import Message, Telling, compose
 from vigil_cloud.notify.models import REMINDER, Channel, Delivery
 from vigil_cloud.notify.pacing import Pace
 from vigil_cloud.notify.progress import Delivering, End, Send, Standing, Wait
+from vigil_cloud.notify.text import NotificationText, Telling, compose
 from vigil_schemas.errors import VigilError
 
 SINGLES: Final = 3
@@ -58,7 +58,7 @@ class LeasedDelivery:
     channel_id: int
     channel: str
     url: str
-    message: Message
+    message: NotificationText
     leases: tuple[Lease, ...]
 
 

@@ -16,7 +16,7 @@ import apprise
 
 from vigil_cloud.deadline import deadline
 from vigil_cloud.notify.exchanges import Exchange, overheard
-from vigil_cloud.notify.message import Message
+from vigil_cloud.notify.text import NotificationText
 
 LONGEST_ERROR: Final = 300
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -60,7 +60,7 @@ class Answer:
 
 def send(
     url: str,
-    message: Message,
+    message: NotificationText,
     *,
     connect_s: float = CONNECT_TIMEOUT_S,
     answer_s: float = ANSWER_TIMEOUT_S,

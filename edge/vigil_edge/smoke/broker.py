@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from vigil_edge.device.seam import SourceError
 from vigil_edge.mqtt import (
-    Message,
     MqttError,
     MqttOptions,
+    MqttPublish,
     MqttRefused,
     MqttSession,
     MqttUnreachable,
@@ -50,7 +50,7 @@ class BrokerSession:
         except MqttError as error:
             raise self._error(error) from error
 
-    async def next(self, timeout_s: float) -> Message | None:
+    async def next(self, timeout_s: float) -> MqttPublish | None:
         """The next message, or ``None`` after the timeout. Raises ``SourceError`` once broken."""
         try:
             return await self._session.next(timeout_s)
@@ -64,7 +64,7 @@ class BrokerSession:
         except MqttError as error:
             raise self._error(error) from error
 
-    def acknowledge(self, message: Message) -> None:
+    def acknowledge(self, message: MqttPublish) -> None:
         """Only now does the broker forget it."""
         self._session.acknowledge(message)
 

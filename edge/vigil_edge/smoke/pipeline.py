@@ -12,7 +12,7 @@ import structlog
 
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import CommandRefused, Outgoing, Room, SourceError
-from vigil_edge.mqtt import Message
+from vigil_edge.mqtt import MqttPublish
 from vigil_edge.smoke import asking, zigbee2mqtt
 from vigil_edge.smoke.age import BridgeClock
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
@@ -149,7 +149,7 @@ class Zigbee2MqttPipeline:
 
     # -- one message
 
-    async def _take_surely(self, message: Message) -> None:
+    async def _take_surely(self, message: MqttPublish) -> None:
         """Tried until the outbox has it where the broker delivers it once only (QoS 0).
 
         It stays as old as it was when it came, however long that takes.
@@ -165,7 +165,7 @@ class Zigbee2MqttPipeline:
                 self._room.report("failed", "outbox-failed", str(error))
             await asyncio.sleep(_AGAIN_S)
 
-    async def _take(self, message: Message, now: datetime, moment: float) -> None:
+    async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
         topic = message.topic
         if topic is None:
             self._room.count("smoke-topic-unreadable")
@@ -181,7 +181,7 @@ class Zigbee2MqttPipeline:
             else:
                 await self._heard(found, message, now, moment)
 
-    async def _of_bridge(self, topic: str, message: Message, moment: float) -> None:
+    async def _of_bridge(self, topic: str, message: MqttPublish, moment: float) -> None:
         if topic == "state":
             await self._bridge_state(message.payload)
         elif topic == "devices":
@@ -209,7 +209,9 @@ class Zigbee2MqttPipeline:
         self._show_unconfigured()
         await self._tell_health()
 
-    async def _available(self, name: str, message: Message, now: datetime, moment: float) -> None:
+    async def _available(
+        self, name: str, message: MqttPublish, now: datetime, moment: float
+    ) -> None:
         device = self._roster.configured.get(name)
         if device is None or not message.payload:
             return
@@ -220,7 +222,9 @@ class Zigbee2MqttPipeline:
         told = self._alarms.availability(device, online, now, moment, retained=message.retained)
         await self._accept([device], now, told)
 
-    async def _heard(self, found: Address, message: Message, now: datetime, moment: float) -> None:
+    async def _heard(
+        self, found: Address, message: MqttPublish, now: datetime, moment: float
+    ) -> None:
         """A device's own message, or one attribute of it."""
         if not message.payload:
             return  # a retained message being deleted
@@ -281,7 +285,9 @@ class Zigbee2MqttPipeline:
             found |= known.measured if known is not None else set()
         return found
 
-    def _read(self, found: Address, message: Message, measured: set[Kind]) -> AlarmReport | None:
+    def _read(
+        self, found: Address, message: MqttPublish, measured: set[Kind]
+    ) -> AlarmReport | None:
         try:
             if found.attribute is None:
                 report = zigbee2mqtt.read(message.payload, measured)

@@ -85,7 +85,7 @@ class MalformedError(ValueError):
     """Bytes that are not LLRP."""
 
 
-class Message(NamedTuple):
+class LlrpMessage(NamedTuple):
     """One message; ``version`` is 1 (1.0.1) or 2 (1.1)."""
 
     version: int
@@ -101,7 +101,7 @@ class Parameter(NamedTuple):
     value: bytes
 
 
-def encode_message(message: Message) -> bytes:
+def encode_message(message: LlrpMessage) -> bytes:
     """The message with its header."""
     first = (message.version << 10) | message.type
     return struct.pack(">HII", first, HEADER_BYTES + len(message.body), message.id) + message.body

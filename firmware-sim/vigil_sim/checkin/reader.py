@@ -13,8 +13,8 @@ from vigil_sim.checkin.broken import REPORT_STYLES, broken_report
 from vigil_sim.checkin.llrp import (
     HEADER_BYTES,
     EventKind,
+    LlrpMessage,
     MalformedError,
-    Message,
     MessageType,
     Sighting,
     Status,
@@ -58,7 +58,7 @@ class Client:
 
     def send(self, type: int, body: bytes, id: int) -> bytes:
         """Send a message; returns its bytes."""
-        frame = encode_message(Message(self.version, type, id, body))
+        frame = encode_message(LlrpMessage(self.version, type, id, body))
         self.raw(frame)
         return frame
 
@@ -190,7 +190,7 @@ class LlrpReader:
             self._note(report)
 
     def _report_broken(self, client: Client, report: list[Sighting], style: str) -> None:
-        message = Message(
+        message = LlrpMessage(
             client.version, MessageType.RO_ACCESS_REPORT, self._next_id(), access_report(report)
         )
         client.raw(broken_report(encode_message(message), style, self.faults.random))

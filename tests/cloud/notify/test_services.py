@@ -18,13 +18,13 @@ from servers import free_port
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.exchanges import retry_after
-from vigil_cloud.notify.message import Message
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.sending import Answer, send
+from vigil_cloud.notify.text import NotificationText
 from webhook import Hook, channel, deliveries
 
-HELLO = Message("Smoke alarm at Chen home", "Time: now")
+HELLO = NotificationText("Smoke alarm at Chen home", "Time: now")
 
 
 class Endless:

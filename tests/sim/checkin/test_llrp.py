@@ -24,8 +24,8 @@ from sim.waiting import until
 from vigil_sim.checkin import rospec
 from vigil_sim.checkin.llrp import (
     EventKind,
+    LlrpMessage,
     MalformedError,
-    Message,
     MessageType,
     Sighting,
     access_report,
@@ -108,7 +108,9 @@ microseconds = st.integers(0, 2**62)
 def test_an_independent_decoder_reads_any_report(
     tags: list[Sighting], version: int, id: int
 ) -> None:
-    frame = encode_message(Message(version, MessageType.RO_ACCESS_REPORT, id, access_report(tags)))
+    frame = encode_message(
+        LlrpMessage(version, MessageType.RO_ACCESS_REPORT, id, access_report(tags))
+    )
     assert decode_header(frame[:10]) == (version, MessageType.RO_ACCESS_REPORT, len(frame), id)
     report = decode_message(frame)
     read = [TagReport.from_param(tag) for tag in report.tag_report_datas]

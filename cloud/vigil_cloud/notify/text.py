@@ -49,7 +49,7 @@ _PREFIXES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class NotificationText:
     """Title and body, plain text."""
 
     title: str
@@ -88,7 +88,9 @@ class _Words:
         return self.of(": ", "：").join([*prefixes, title])
 
 
-def compose(cipher: Cipher, told: Sequence[Telling], *, language: str, public_url: str) -> Message:
+def compose(
+    cipher: Cipher, told: Sequence[Telling], *, language: str, public_url: str
+) -> NotificationText:
     """The alerts in the channel's language, times as in Taipei. ``public_url``: empty for
     readers who have no page to open."""
     words = _Words(language.lower().startswith("zh"))
@@ -102,14 +104,16 @@ def alert_link(public_url: str, alert_id: str) -> str:
     return f"{public_url.rstrip('/')}/alerts/{alert_id}"
 
 
-def _single(cipher: Cipher, telling: Telling, words: _Words, public_url: str) -> Message:
+def _single(cipher: Cipher, telling: Telling, words: _Words, public_url: str) -> NotificationText:
     lines = [*_why(telling, words), *_facts(telling.alert, words)]
     if public_url:
         lines.append(alert_link(public_url, telling.alert.id))
-    return Message(_one_line(_title(cipher, telling, words)), "\n".join(lines))
+    return NotificationText(_one_line(_title(cipher, telling, words)), "\n".join(lines))
 
 
-def _several(cipher: Cipher, told: Sequence[Telling], words: _Words, public_url: str) -> Message:
+def _several(
+    cipher: Cipher, told: Sequence[Telling], words: _Words, public_url: str
+) -> NotificationText:
     """The most severe first; of those that find no room the number alone."""
     by_urgency = sorted(told, key=lambda one: -SEVERITIES.index(one.alert.severity))
     titles_ = [_one_line(_title(cipher, one, words)) for one in by_urgency]
@@ -127,7 +131,7 @@ def _several(cipher: Cipher, told: Sequence[Telling], words: _Words, public_url:
     if public_url:
         lines.append(f"{public_url.rstrip('/')}/alerts")
     title = f"{words.of('TEST: ', '測試：')}{head}" if tests else head
-    return Message(_one_line(title), "\n".join(lines))
+    return NotificationText(_one_line(title), "\n".join(lines))
 
 
 def _title(cipher: Cipher, telling: Telling, words: _Words) -> str:
