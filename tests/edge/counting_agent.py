@@ -24,7 +24,7 @@ from vigil_schemas.types import Lane, QartodFlag
 from vigil_schemas.water import CONTRACT, DOMAIN, WaterExcursion
 
 
-class Settings(DeviceSettings):
+class CountingSettings(DeviceSettings):
     driver: Literal["counter"] = "counter"
     total: int = 0
     """Readings to give before resting; a tenth as many events."""
@@ -40,7 +40,7 @@ class Unplugged(SourceError):
 
 
 class Counter:
-    def __init__(self, settings: Settings, room: Room) -> None:
+    def __init__(self, settings: CountingSettings, room: Room) -> None:
         self.settings = settings
         self.room = room
         self.began = datetime(2026, 1, 1, tzinfo=UTC)
@@ -113,7 +113,7 @@ async def stubborn() -> None:
             continue
 
 
-def describe(settings: Settings) -> list[DeviceDescription]:
+def describe(settings: CountingSettings) -> list[DeviceDescription]:
     return [
         settings.model_copy(update={"device": device}).described(
             "water", settings.driver, ["level"]
@@ -126,7 +126,7 @@ COUNTER = EdgeDomain(
     contract=CONTRACT,
     title="Counter",
     title_zh="計數",
-    settings=lambda: Settings,
+    settings=lambda: CountingSettings,
     describe=describe,
     build=Counter,
 )

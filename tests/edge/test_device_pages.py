@@ -11,11 +11,11 @@ from pydantic import TypeAdapter
 
 from data import ROOT
 from vigil_edge.checkin import pipeline as checkin
-from vigil_edge.checkin.settings import Settings as CheckinSettings
+from vigil_edge.checkin.settings import CheckinSettings
 from vigil_edge.smoke import pipeline as smoke
-from vigil_edge.smoke.settings import Settings as SmokeSettings
+from vigil_edge.smoke.settings import SmokeSettings
 from vigil_edge.water import pipeline as water
-from vigil_edge.water.settings import Settings as WaterSettings
+from vigil_edge.water.settings import WaterSettings
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ class LanternLit(Model):
 CONTRACT = DomainContract(name=KEY, events=(LanternLit,))
 
 
-class Settings(DeviceSettings):
+class ToySettings(DeviceSettings):
     driver: Literal["switch"] = "switch"
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 class LanternPipeline:
-    def __init__(self, settings: Settings, room: Room) -> None:
+    def __init__(self, settings: ToySettings, room: Room) -> None:
         self.settings = settings
         self.room = room
 
@@ -58,7 +58,7 @@ class LanternPipeline:
         await asyncio.Event().wait()
 
 
-def describe(settings: Settings) -> list[DeviceDescription]:
+def describe(settings: ToySettings) -> list[DeviceDescription]:
     return [settings.described(KEY, settings.driver, ["brightness"])]
 
 
@@ -71,7 +71,7 @@ LANTERN = EdgeDomain(
     contract=CONTRACT,
     title="Lanterns",
     title_zh="燈籠",
-    settings=lambda: Settings,
+    settings=lambda: ToySettings,
     describe=describe,
     build=LanternPipeline,
     tools="a light",

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def _settings() -> Any:
-    from vigil_edge.checkin.settings import Settings
+    from vigil_edge.checkin.settings import CheckinSettings
 
-    return Settings
+    return CheckinSettings
 
 
 def _describe(settings: BleSettings | LlrpSettings) -> list[DeviceDescription]:

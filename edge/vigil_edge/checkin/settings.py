@@ -85,4 +85,4 @@ class LlrpSettings(_Station):
         return host_and_port(self.address, LLRP_PORT)[1]
 
 
-Settings = Annotated[BleSettings | LlrpSettings, Field(discriminator="driver")]
+CheckinSettings = Annotated[BleSettings | LlrpSettings, Field(discriminator="driver")]

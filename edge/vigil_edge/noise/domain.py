@@ -11,22 +11,22 @@ from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.noise import CONTRACT
 
 if TYPE_CHECKING:
-    from vigil_edge.noise.settings import Settings
+    from vigil_edge.noise.settings import NoiseSettings
 
 
 def _settings() -> Any:
-    from vigil_edge.noise.settings import Settings
+    from vigil_edge.noise.settings import NoiseSettings
 
-    return Settings
+    return NoiseSettings
 
 
-def _describe(settings: Settings) -> list[DeviceDescription]:
+def _describe(settings: NoiseSettings) -> list[DeviceDescription]:
     from vigil_edge.noise.pipeline import describe
 
     return describe(settings)
 
 
-def _build(settings: Settings, room: Room) -> Pipeline:
+def _build(settings: NoiseSettings, room: Room) -> Pipeline:
     from vigil_edge.noise.pipeline import build
 
     return build(settings, room)

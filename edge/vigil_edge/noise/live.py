@@ -16,7 +16,7 @@ from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
 from vigil_edge.noise.meter.levels import FLOOR_DB, Levels
 from vigil_edge.noise.passage import HOLD_S, Passage
 from vigil_edge.noise.pictures.camera import Camera
-from vigil_edge.noise.settings import PARAMETERS, Settings
+from vigil_edge.noise.settings import PARAMETERS, NoiseSettings
 from vigil_edge.noise.sound.audio import open_source
 from vigil_edge.noise.sound.clock import StreamTime
 from vigil_schemas.contract import observation_type
@@ -38,7 +38,7 @@ SPARE_S: Final = 4.0
 class NoisePipeline:
     """Runs until cancelled; raises ``SourceError`` when the microphone is lost."""
 
-    def __init__(self, settings: Settings, room: Room) -> None:
+    def __init__(self, settings: NoiseSettings, room: Room) -> None:
         self._settings = settings
         self._room = room
         self._spool = Spool(room.directory / "cases")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vigil_edge.device.seam import Pipeline, Room
-from vigil_edge.noise.settings import Settings
+from vigil_edge.noise.settings import NoiseSettings
 from vigil_schemas.gateway import DeviceDescription
 
 
-def build(settings: Settings, room: Room) -> Pipeline:
+def build(settings: NoiseSettings, room: Room) -> Pipeline:
     """The pipeline of one ``[[noise]]`` section."""
     # scipy comes with it: an agent without a noise camera stays small.
     from vigil_edge.noise.live import NoisePipeline
@@ -15,6 +15,6 @@ def build(settings: Settings, room: Room) -> Pipeline:
     return NoisePipeline(settings, room)
 
 
-def describe(settings: Settings) -> list[DeviceDescription]:
+def describe(settings: NoiseSettings) -> list[DeviceDescription]:
     """What the section drives."""
     return settings.descriptions()

@@ -15,7 +15,7 @@ from vigil_schemas.noise import DOMAIN
 PARAMETERS = ["LAeq", "LAFmax", "LCeq", "LZeq"]
 
 
-class Settings(DeviceSettings):
+class NoiseSettings(DeviceSettings):
     """One noise camera."""
 
     audio: AudioSettings

@@ -11,22 +11,22 @@ from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import CONTRACT
 
 if TYPE_CHECKING:
-    from vigil_edge.smoke.settings import Settings
+    from vigil_edge.smoke.settings import SmokeSettings
 
 
 def _settings() -> Any:
-    from vigil_edge.smoke.settings import Settings
+    from vigil_edge.smoke.settings import SmokeSettings
 
-    return Settings
+    return SmokeSettings
 
 
-def _describe(settings: Settings) -> list[DeviceDescription]:
+def _describe(settings: SmokeSettings) -> list[DeviceDescription]:
     from vigil_edge.smoke.pipeline import describe
 
     return describe(settings)
 
 
-def _build(settings: Settings, room: Room) -> Pipeline:
+def _build(settings: SmokeSettings, room: Room) -> Pipeline:
     from vigil_edge.smoke.pipeline import build
 
     return build(settings, room)

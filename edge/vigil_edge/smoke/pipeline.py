@@ -23,7 +23,7 @@ from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.health import Finding, ToldHealth, judge
 from vigil_edge.smoke.observed import PARAMETERS, Observed
 from vigil_edge.smoke.roster import Roster
-from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.settings import SmokeSettings
 from vigil_edge.smoke.words import Kind
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.commands import CommandArguments
@@ -42,7 +42,7 @@ _WAITING_MOST: Final = 1000
 _log = structlog.get_logger("smoke")
 
 
-def describe(settings: Settings) -> list[DeviceDescription]:
+def describe(settings: SmokeSettings) -> list[DeviceDescription]:
     """The bridge, and each alarm behind it."""
     driver = settings.driver
     bridge = settings.described(DOMAIN, driver, [])
@@ -65,7 +65,7 @@ def describe(settings: Settings) -> list[DeviceDescription]:
     return [bridge, *alarms]
 
 
-def build(settings: Settings, room: Room) -> Zigbee2MqttPipeline:
+def build(settings: SmokeSettings, room: Room) -> Zigbee2MqttPipeline:
     """One broker, with all its alarms."""
     return Zigbee2MqttPipeline(settings, room)
 
@@ -73,7 +73,7 @@ def build(settings: Settings, room: Room) -> Zigbee2MqttPipeline:
 class Zigbee2MqttPipeline:
     """Nothing is acknowledged to the broker before it is in the outbox."""
 
-    def __init__(self, settings: Settings, room: Room) -> None:
+    def __init__(self, settings: SmokeSettings, room: Room) -> None:
         self._settings = settings
         self._room = room
         self._roster = Roster(settings, room.state(UNCONFIGURED))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from vigil_edge.smoke.bridge import Address, Listed, address, guessed, listed
-from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.settings import SmokeSettings
 from vigil_edge.smoke.words import Kind
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import DOMAIN
@@ -25,7 +25,7 @@ _PLAIN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
 class Roster:
     """Friendly names and the device ids that they stand for."""
 
-    def __init__(self, settings: Settings, state: bytes | None = None) -> None:
+    def __init__(self, settings: SmokeSettings, state: bytes | None = None) -> None:
         self.configured = {alarm.friendly_name: alarm.device for alarm in settings.alarm}
         self.unconfigured: dict[str, str] = json.loads(state) if state else {}
         """Device id → friendly name."""

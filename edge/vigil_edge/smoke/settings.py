@@ -28,7 +28,7 @@ class Alarm(BaseModel):
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
 
 
-class Settings(DeviceSettings):
+class SmokeSettings(DeviceSettings):
     """One broker. ``device`` names the bridge itself, ``{first alarm}.bridge`` by default."""
 
     device: DeviceId

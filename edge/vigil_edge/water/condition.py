@@ -8,7 +8,7 @@ from typing import Final
 
 from vigil_edge.device.seam import Room
 from vigil_edge.water.errors import ProbeRefused
-from vigil_edge.water.settings import Settings
+from vigil_edge.water.settings import WaterSettings
 
 _FEW: Final = 3
 """Measurements in a row without a reading that are no accident any more."""
@@ -19,7 +19,7 @@ CLOCK_AHEAD: Final = timedelta(minutes=10)
 class Condition:
     """Counts what is missing, signal by signal, and reports it to the room."""
 
-    def __init__(self, settings: Settings, room: Room) -> None:
+    def __init__(self, settings: WaterSettings, room: Room) -> None:
         self._room = room
         self._names = [signal.name for signal in settings.signal]
         self._missing = dict.fromkeys(self._names, 0)

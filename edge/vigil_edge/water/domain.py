@@ -11,22 +11,22 @@ from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.water import CONTRACT
 
 if TYPE_CHECKING:
-    from vigil_edge.water.settings import Settings
+    from vigil_edge.water.settings import WaterSettings
 
 
 def _settings() -> Any:
-    from vigil_edge.water.settings import Settings
+    from vigil_edge.water.settings import WaterSettings
 
-    return Settings
+    return WaterSettings
 
 
-def _describe(settings: Settings) -> list[DeviceDescription]:
+def _describe(settings: WaterSettings) -> list[DeviceDescription]:
     from vigil_edge.water.pipeline import describe
 
     return describe(settings)
 
 
-def _build(settings: Settings, room: Room) -> Pipeline:
+def _build(settings: WaterSettings, room: Room) -> Pipeline:
     from vigil_edge.water.pipeline import build
 
     return build(settings, room)

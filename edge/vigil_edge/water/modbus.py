@@ -21,7 +21,7 @@ from vigil_edge.water.errors import (
     ProbeTimeout,
     ProbeUnreachable,
 )
-from vigil_edge.water.settings import Settings
+from vigil_edge.water.settings import WaterSettings
 
 if TYPE_CHECKING:
     from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -54,7 +54,7 @@ class Probe(Protocol):
         """Hang up."""
 
 
-async def connect(settings: Settings) -> ModbusProbe:
+async def connect(settings: WaterSettings) -> ModbusProbe:
     """Raises ``ProbeUnreachable``."""
     probe = ModbusProbe(settings)
     try:
@@ -68,7 +68,7 @@ async def connect(settings: Settings) -> ModbusProbe:
 class ModbusProbe:
     """One connection; see ``Probe``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WaterSettings) -> None:
         self._settings = settings
         self._received = 0
         self._lost = asyncio.Event()

@@ -18,7 +18,7 @@ from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
 from vigil_edge.water.modbus import Probe, connect
 from vigil_edge.water.plan import ReadPlan
 from vigil_edge.water.registers import MAX_READ_WORDS, meaning
-from vigil_edge.water.settings import Settings, Signal
+from vigil_edge.water.settings import Signal, WaterSettings
 from vigil_edge.water.sonde import SondeQc
 from vigil_edge.water.trend import Heading
 from vigil_schemas.commands import CommandArguments
@@ -34,18 +34,18 @@ _PACK_RECORDS: Final = 200
 _ATTEMPTS: Final = 2
 _ACCEPT_RECORDS: Final = 400
 
-Connect = Callable[[Settings], Awaitable[Probe]]
+Connect = Callable[[WaterSettings], Awaitable[Probe]]
 Measured = tuple[datetime, Sequence[float | None]]
 """When, and the values in the order of the signals."""
 
 
-def describe(settings: Settings) -> list[DeviceDescription]:
+def describe(settings: WaterSettings) -> list[DeviceDescription]:
     """One sonde, one device."""
     names = [signal.name for signal in settings.signal]
     return [settings.described(DOMAIN, settings.driver, names)]
 
 
-def build(settings: Settings, room: Room) -> PollPipeline | LoggerPipeline:
+def build(settings: WaterSettings, room: Room) -> PollPipeline | LoggerPipeline:
     """By ``mode``."""
     return (LoggerPipeline if settings.mode == "logger" else PollPipeline)(settings, room)
 
@@ -84,7 +84,7 @@ def headings(signals: Sequence[Signal]) -> dict[str, Heading]:
 class Judge:
     """Quality control and excursions of one sonde; the part that both modes share."""
 
-    def __init__(self, settings: Settings, state: bytes | None) -> None:
+    def __init__(self, settings: WaterSettings, state: bytes | None) -> None:
         self._device = settings.device
         self._signals = settings.signal
         self._qc = SondeQc(signal.limits() for signal in settings.signal)
@@ -157,7 +157,7 @@ def _at_the_end(found: float | None, span: tuple[float, float], flag: QartodFlag
 class _Sonde:
     """What both modes do with a measurement."""
 
-    def __init__(self, settings: Settings, room: Room, connect: Connect = connect) -> None:
+    def __init__(self, settings: WaterSettings, room: Room, connect: Connect = connect) -> None:
         self._settings = settings
         self._room = room
         self._connect = connect
@@ -191,7 +191,7 @@ class _Sonde:
 class PollPipeline(_Sonde):
     """Reads the present values every ``interval_s`` and stamps them with the gateway's clock."""
 
-    def __init__(self, settings: Settings, room: Room, connect: Connect = connect) -> None:
+    def __init__(self, settings: WaterSettings, room: Room, connect: Connect = connect) -> None:
         super().__init__(settings, room, connect)
         self._plan = ReadPlan(settings.signal, room.monotonic)
         self._probe: Probe | None = None
@@ -254,7 +254,7 @@ class LoggerPipeline(_Sonde):
     the cloud knows a reading by device, parameter and time.
     """
 
-    def __init__(self, settings: Settings, room: Room, connect: Connect = connect) -> None:
+    def __init__(self, settings: WaterSettings, room: Room, connect: Connect = connect) -> None:
         super().__init__(settings, room, connect)
         kept = room.state(LOGGER)
         self._kept: tuple[int, int] | None = tuple(json.loads(kept)) if kept else None

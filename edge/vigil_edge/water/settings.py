@@ -148,7 +148,7 @@ class Logger(BaseModel):
     base: Address = 0
 
 
-class Settings(DeviceSettings):
+class WaterSettings(DeviceSettings):
     """One sonde."""
 
     driver: Literal["modbus-tcp", "modbus-rtu"]

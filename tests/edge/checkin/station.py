@@ -11,12 +11,12 @@ from pydantic import TypeAdapter
 from edge.device import supervised
 from edge.room import MemoryRoom
 from vigil_edge.checkin import pipeline
-from vigil_edge.checkin.settings import Settings
+from vigil_edge.checkin.settings import CheckinSettings
 from vigil_schemas.checkin import CheckinVisit
 
 
 def settings(section: dict[str, Any], **keys: Any) -> Any:
-    adapter: TypeAdapter[Any] = TypeAdapter(Settings)
+    adapter: TypeAdapter[Any] = TypeAdapter(CheckinSettings)
     return adapter.validate_python({"device": "gate", "absence_s": 0.5} | section | keys)
 
 

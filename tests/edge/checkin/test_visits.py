@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from vigil_edge.checkin.settings import Settings
+from vigil_edge.checkin.settings import CheckinSettings
 from vigil_edge.checkin.visits import Sighting, Visits, event_id
 from vigil_schemas.checkin import CheckinVisit
 
@@ -135,7 +135,7 @@ def test_arrivals_and_departures_pair_up(
 
 
 def test_settings() -> None:
-    adapter: TypeAdapter[Any] = TypeAdapter(Settings)
+    adapter: TypeAdapter[Any] = TypeAdapter(CheckinSettings)
     reader = adapter.validate_python({"device": "gate", "driver": "llrp", "address": "10.0.0.9"})
     assert (reader.host, reader.port) == ("10.0.0.9", 5084)
     for wrong, message in [
@@ -184,7 +184,7 @@ def test_a_restart_under_a_clock_set_back_gives_a_whole_absence_and_no_more() ->
 )
 def test_prefixes_of_tags_as_people_write_them(given_prefix: str, tag: str) -> None:
     base = {"device": "gate", "driver": "ble"}
-    adapter: TypeAdapter[Any] = TypeAdapter(Settings)
+    adapter: TypeAdapter[Any] = TypeAdapter(CheckinSettings)
     assert adapter.validate_python(base | {"tags_allow": [given_prefix]}).allows(tag)
     with pytest.raises(ValueError, match="ibeacon:"):
         adapter.validate_python(base | {"tags_allow": ["e2c56db5-dffb"]})

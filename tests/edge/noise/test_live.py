@@ -28,7 +28,7 @@ from vigil_edge.noise.meter.levels import pascal_per_unit
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.pipeline import build, describe
 from vigil_edge.noise.plate.candidates import find_plate
-from vigil_edge.noise.settings import Settings
+from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.noise.sound.audio import open_source
 from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_edge.noise.sound.wav import open_wav, write_wav
@@ -42,7 +42,7 @@ FULL_SCALE_DB = 120.0
 
 def noise_camera(
     audio: dict[str, object], camera_port: int | None = None, after_s: float = 1.0
-) -> Settings:
+) -> NoiseSettings:
     section: dict[str, object] = {
         "device": "noise-1",
         "before_s": 1.0,
@@ -52,7 +52,7 @@ def noise_camera(
     if camera_port is not None:
         address = f"http://127.0.0.1:{camera_port}/stream"
         section["camera"] = {"source": "mjpeg", "address": address, "fps": 10}
-    return Settings.model_validate(section)
+    return NoiseSettings.model_validate(section)
 
 
 def pcm(port: int, **more: object) -> dict[str, object]:

@@ -16,18 +16,18 @@ import servers
 from edge.device import supervised
 from edge.room import MemoryRoom
 from vigil_edge.smoke import pipeline
-from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.settings import SmokeSettings
 from vigil_schemas.smoke import SmokeAlarm
 
 
-def section(url: str, base: str, **keys: Any) -> Settings:
+def section(url: str, base: str, **keys: Any) -> SmokeSettings:
     """Two alarms behind one broker."""
     alarms = [
         {"friendly_name": "kitchen", "device": "home-1"},
         {"friendly_name": "floor 2/hall", "device": "home-2"},
     ]
     given = {"driver": "zigbee2mqtt", "broker": url, "base_topic": base}
-    return Settings.model_validate(given | {"alarm": alarms} | keys)
+    return SmokeSettings.model_validate(given | {"alarm": alarms} | keys)
 
 
 class Home:
@@ -46,7 +46,7 @@ class Home:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self._client.publish(f"{self.base}/{name}", data, qos, retain).wait_for_publish(10)
 
-    def settings(self, **keys: Any) -> Settings:
+    def settings(self, **keys: Any) -> SmokeSettings:
         return section(self.url, self.base, **keys)
 
     def close(self) -> None:
@@ -54,7 +54,9 @@ class Home:
         self._client.loop_stop()
 
 
-def listening(made: Settings, room: MemoryRoom) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+def listening(
+    made: SmokeSettings, room: MemoryRoom
+) -> AbstractAsyncContextManager[asyncio.Task[None]]:
     return supervised.running(pipeline.build(made, room), room)
 
 

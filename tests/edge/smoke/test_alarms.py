@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge.smoke.night import Night, at, short
 from vigil_edge.smoke.condition import alarm_id, event_id
-from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.settings import SmokeSettings
 
 truth = st.sampled_from([True, False, None])
 reports = st.fixed_dictionaries(
@@ -190,7 +190,7 @@ def test_what_is_told_begins_changes_and_ends_under_one_id(said: list[dict[str, 
 def test_settings() -> None:
     alarm = {"friendly_name": "kitchen", "device": "home-1"}
     base = {"driver": "zigbee2mqtt", "broker": "mqtts://broker", "alarm": [alarm]}
-    made = Settings.model_validate(base)
+    made = SmokeSettings.model_validate(base)
     assert (made.device, made.host, made.port) == ("home-1.bridge", "broker", 8883)
     for wrong, message in [
         ({"broker": "http://x"}, "mqtt://"),
@@ -200,4 +200,4 @@ def test_settings() -> None:
         ({"driver": "zha"}, "zigbee2mqtt"),
     ]:
         with pytest.raises(ValueError, match=message):
-            Settings.model_validate(base | wrong)
+            SmokeSettings.model_validate(base | wrong)

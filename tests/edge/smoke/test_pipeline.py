@@ -18,7 +18,7 @@ from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import Outgoing, SourceError
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
-from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.settings import SmokeSettings
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
@@ -186,7 +186,7 @@ async def test_a_broker_that_dies_is_a_source_error(tmp_path: Path) -> None:
 
 async def test_a_broker_that_wants_a_password(tmp_path: Path) -> None:
     broker = servers.mosquitto(tmp_path / "closed", extra="allow_anonymous false")
-    made = Settings.model_validate(
+    made = SmokeSettings.model_validate(
         {
             "driver": "zigbee2mqtt",
             "broker": broker.url,
@@ -211,7 +211,7 @@ async def test_a_certificate_file_that_is_none(tmp_path: Path) -> None:
 
 
 def test_every_alarm_is_a_device_of_its_own(tmp_path: Path) -> None:
-    made = Settings.model_validate(
+    made = SmokeSettings.model_validate(
         {
             "driver": "zigbee2mqtt",
             "alarm": [

@@ -16,7 +16,7 @@ from vigil_edge.water.excursion import Bound, Excursions, event_id
 from vigil_edge.water.expected import limits_for
 from vigil_edge.water.qc import Limits, SignalQc
 from vigil_edge.water.registers import MAX_READ_WORDS, blocks, number, value
-from vigil_edge.water.settings import Settings, Signal
+from vigil_edge.water.settings import Signal, WaterSettings
 from vigil_edge.water.sonde import SondeQc, Standstill
 from vigil_schemas.types import QartodFlag
 from vigil_schemas.water import WaterExcursion
@@ -350,7 +350,7 @@ def test_settings_name_what_is_wrong() -> None:
         "address": "10.0.0.1",
         "signal": [{"name": "pH"}],
     }
-    assert Settings.model_validate(base).port == 502
+    assert WaterSettings.model_validate(base).port == 502
     for wrong, message in [
         ({"address": "host:port"}, "Port"),
         ({"address": "10.0.0.1:0"}, "host:port"),
@@ -366,7 +366,7 @@ def test_settings_name_what_is_wrong() -> None:
         ({"driver": "modbus"}, "modbus-tcp"),
     ]:
         with pytest.raises(ValueError, match=message):
-            Settings.model_validate(base | wrong)
+            WaterSettings.model_validate(base | wrong)
 
 
 def test_float_records_of_a_logger() -> None:

@@ -19,7 +19,7 @@ from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
 from vigil_edge.water.excursion import Excursions
 from vigil_edge.water.pipeline import Judge, bounds, headings
-from vigil_edge.water.settings import Settings, Signal
+from vigil_edge.water.settings import Signal, WaterSettings
 from vigil_schemas.senml import Reading, unpack
 from vigil_schemas.types import QartodFlag
 from vigil_schemas.water import WaterExcursion
@@ -52,7 +52,7 @@ async def polled(
     for signal in section["signal"]:
         signal.update(keys.get(signal["name"], {}))
     try:
-        async with running(pipeline.build(Settings.model_validate(section), room)) as task:
+        async with running(pipeline.build(WaterSettings.model_validate(section), room)) as task:
 
             async def polls(n: int) -> None:
                 wanted = len(room.readings()) + n * len(signals)
@@ -216,7 +216,7 @@ async def test_a_logger_keeps_what_is_off_scale_and_what_is_missing_apart() -> N
 def judge(state: bytes | None = None, **keys: Any) -> Judge:
     signal = {"name": "x", "register": 0, "high": 100.0, "consecutive": 2} | keys
     made = {"device": "s", "driver": "modbus-tcp", "address": "h", "signal": [signal]}
-    return Judge(Settings.model_validate(made), state)
+    return Judge(WaterSettings.model_validate(made), state)
 
 
 def played(judge: Judge, values: list[float | None], at: int = 0) -> list[Step]:

@@ -20,7 +20,7 @@ from servers import free_port
 from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
 from vigil_edge.water.modbus import connect
-from vigil_edge.water.settings import Settings
+from vigil_edge.water.settings import WaterSettings
 from vigil_schemas.types import Lane, QartodFlag
 from vigil_schemas.water import WaterExcursion
 from vigil_sim.faults import FaultKind
@@ -29,10 +29,10 @@ from vigil_sim.water.device import ModbusSonde, SignalRegister
 Answer = Callable[[bytes], bytes | None]
 
 
-def settings(port: int, signals: list[dict[str, Any]], **keys: Any) -> Settings:
+def settings(port: int, signals: list[dict[str, Any]], **keys: Any) -> WaterSettings:
     base = {"device": "sonde", "driver": "modbus-tcp", "address": f"127.0.0.1:{port}"}
     base |= {"interval_s": 0.02, "timeout_s": 0.3, "signal": signals}
-    return Settings.model_validate(base | keys)
+    return WaterSettings.model_validate(base | keys)
 
 
 PH = {"name": "pH", "register": 0, "unit": "pH"}
@@ -278,8 +278,8 @@ def sonde(**keys: Any) -> ModbusSonde:
     )
 
 
-def from_section(section: dict[str, Any], **keys: Any) -> Settings:
-    return Settings.model_validate(section | keys)
+def from_section(section: dict[str, Any], **keys: Any) -> WaterSettings:
+    return WaterSettings.model_validate(section | keys)
 
 
 async def test_a_logger_is_emptied_record_by_record() -> None:
@@ -335,7 +335,7 @@ async def test_a_crash_between_keeping_and_acknowledging_repeats_nothing() -> No
     assert room.counters["logger-records-seen-again"] > 0
 
 
-async def _unable_to_write(made: Settings) -> Any:
+async def _unable_to_write(made: WaterSettings) -> Any:
     probe = await connect(made)
 
     async def killed(address: int, words: list[int]) -> None:

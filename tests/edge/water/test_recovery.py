@@ -10,7 +10,7 @@ import pytest
 from edge.device.supervised import RecordedRoom, supervised
 from servers import free_port
 from vigil_edge.water import pipeline
-from vigil_edge.water.settings import Settings
+from vigil_edge.water.settings import WaterSettings
 from vigil_sim.faults import Fault, FaultKind
 from vigil_sim.water.device import ModbusSonde, SignalRegister
 
@@ -29,7 +29,7 @@ def sonde(**keys: Any) -> ModbusSonde:
 async def test_away_at_the_start_gone_in_the_middle_and_back(mode: Any) -> None:
     port = free_port()
     device = sonde(port=port, mode=mode)
-    made = Settings.model_validate(device.section(timeout_s=0.3))
+    made = WaterSettings.model_validate(device.section(timeout_s=0.3))
     room = RecordedRoom()
     async with supervised(lambda: pipeline.build(made, room), room, "sonde") as record:
         await room.until(lambda: record.counters["probe-unreachable"] >= 2)
@@ -56,7 +56,7 @@ async def test_nobody_answers_to_another_units_number(transport: Any) -> None:
     room = RecordedRoom()
 
     def build() -> Any:
-        made = Settings.model_validate(device.section(timeout_s=0.2, unit=unit[0]))
+        made = WaterSettings.model_validate(device.section(timeout_s=0.2, unit=unit[0]))
         return pipeline.build(made, room)
 
     try:
@@ -74,7 +74,7 @@ async def test_nobody_answers_to_another_units_number(transport: Any) -> None:
 async def test_garbage_for_a_while(transport: Any) -> None:
     device = sonde(transport=transport)
     await device.start()
-    made = Settings.model_validate(device.section(timeout_s=0.2))
+    made = WaterSettings.model_validate(device.section(timeout_s=0.2))
     room = RecordedRoom()
     try:
         async with supervised(lambda: pipeline.build(made, room), room, "sonde") as record:
@@ -96,7 +96,7 @@ async def test_a_serial_port_that_is_unplugged_and_plugged_in(tmp_path: Path) ->
     first, second = sonde(transport="rtu"), sonde(transport="rtu")
     await first.start()
     port.symlink_to(first.address)
-    made = Settings.model_validate(first.section(timeout_s=0.2) | {"address": str(port)})
+    made = WaterSettings.model_validate(first.section(timeout_s=0.2) | {"address": str(port)})
     room = RecordedRoom()
     async with supervised(lambda: pipeline.build(made, room), room, "sonde") as record:
         await room.until(lambda: len(room.readings()) >= 3)

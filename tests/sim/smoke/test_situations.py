@@ -17,7 +17,7 @@ from edge.smoke.home import alarms, fires
 from sim.smoke.test_home import Subscriber, listening
 from sim.waiting import until
 from vigil_edge.smoke import pipeline
-from vigil_edge.smoke.settings import Settings
+from vigil_edge.smoke.settings import SmokeSettings
 from vigil_schemas.gateway import DeviceHealth
 from vigil_sim.faults import Fault, FaultKind, Faults
 from vigil_sim.smoke.device import Zigbee2MqttHome, ZigbeeAlarm
@@ -49,7 +49,7 @@ async def played(lane: Lane, room: MemoryRoom) -> AsyncIterator[asyncio.Task[Non
     """The home, and a gateway that listens to it."""
     await lane.home.start()
     try:
-        made = Settings.model_validate(lane.home.section())
+        made = SmokeSettings.model_validate(lane.home.section())
         async with supervised.running(pipeline.build(made, room)) as task:
             await room.until(lambda: bool(room.reports), task)
             yield task
