@@ -33,10 +33,10 @@ from vigil_edge.delivery.outbox import AGENT, Limits, Outbox, OutboxFailed
 from vigil_edge.delivery.outgoing import Outgoing
 from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
 from vigil_edge.device.configuring import ActiveConfiguration
+from vigil_edge.device.context import DeviceContext
 from vigil_edge.device.fleet import Fleet
 from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.reporter import Reporter
-from vigil_edge.device.room import DeviceRoom
 from vigil_edge.device.seam import Pipeline
 from vigil_edge.device.supervisor import Supervisor
 from vigil_edge.domain import EdgeDomain
@@ -306,7 +306,7 @@ class Agent:
         return Supervisor(build, record, Backoff(self.rng), self.clock.monotonic)
 
     def _build(self, section: DeviceSection, record: SourceRecord) -> Pipeline:
-        room = DeviceRoom(
+        context = DeviceContext(
             self.config.gateway.id,
             self.config.gateway.data_dir / "devices" / record.device,
             self.clock,
@@ -316,7 +316,7 @@ class Agent:
             self._found,
             self.worker,
         )
-        return self._domains[section.domain.key].build(section.settings, room)
+        return self._domains[section.domain.key].build(section.settings, context)
 
     # -- what the cloud asks
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vigil_edge.device.seam import Pipeline, Room
+from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.gateway import DeviceDescription
@@ -33,7 +33,7 @@ class EdgeDomain:
     them that ``driver`` tells apart."""
     describe: Callable[[Any], list[DeviceDescription]]
     """The devices behind one section, given its settings."""
-    build: Callable[[Any, Room], Pipeline]
+    build: Callable[[Any, PipelineContext], Pipeline]
     """The pipeline of one section, given its settings."""
     adjustable: tuple[str, ...] = ()
     """Keys of a section that may be changed from the cloud, beside names and position: thresholds

@@ -14,7 +14,7 @@ from typing import Literal
 
 from vigil_edge.cli import main
 from vigil_edge.configuration.device import DeviceSettings
-from vigil_edge.device.seam import Outgoing, Room, SourceError
+from vigil_edge.device.seam import Outgoing, PipelineContext, SourceError
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.registry import DOMAINS
 from vigil_schemas.contract import observation_type
@@ -40,9 +40,9 @@ class Unplugged(SourceError):
 
 
 class Counter:
-    def __init__(self, settings: CountingSettings, room: Room) -> None:
+    def __init__(self, settings: CountingSettings, context: PipelineContext) -> None:
         self.settings = settings
-        self.room = room
+        self.context = context
         self.began = datetime(2026, 1, 1, tzinfo=UTC)
 
     async def run(self) -> None:
@@ -51,18 +51,18 @@ class Counter:
             raise Unplugged(settings.device, "no cable")
         if settings.fails == "crash":
             raise ZeroDivisionError("a mistake in the program")
-        if settings.fails == "once" and not (self.room.directory / "failed").exists():
-            (self.room.directory / "failed").touch()
+        if settings.fails == "once" and not (self.context.directory / "failed").exists():
+            (self.context.directory / "failed").touch()
             raise Unplugged(settings.device, "no cable")
         if settings.fails == "ends":
             return
         if settings.fails == "stuck":
             await stubborn()
-        self.room.report("ok")
-        number = int(self.room.state("next") or b"0")
+        self.context.report("ok")
+        number = int(self.context.state("next") or b"0")
         while number < settings.total:
             upto = min(number + settings.batch, settings.total)
-            await self.room.accept(self.facts(number, upto), {"next": str(upto).encode()})
+            await self.context.accept(self.facts(number, upto), {"next": str(upto).encode()})
             if settings.ledger:
                 with settings.ledger.open("a") as ledger:
                     ledger.write(f"{upto}\n")

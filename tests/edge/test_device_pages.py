@@ -19,21 +19,21 @@ from vigil_edge.water.settings import WaterSettings
 
 
 @pytest.mark.parametrize(
-    ("domain", "settings", "room"),
+    ("domain", "settings", "pipeline"),
     [
         ("water", WaterSettings, water),
         ("checkin", CheckinSettings, checkin),
         ("smoke", SmokeSettings, smoke),
     ],
 )
-def test_a_pages_settings_are_taken(domain: str, settings: Any, room: Any) -> None:
+def test_a_pages_settings_are_taken(domain: str, settings: Any, pipeline: Any) -> None:
     page = (ROOT / "docs" / f"{domain}.md").read_text("utf-8")
     shown = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     assert shown
     adapter: TypeAdapter[Any] = TypeAdapter(settings)
     for block in shown:
         for section in tomllib.loads(block)[domain]:
-            described = room.describe(adapter.validate_python(section))
+            described = pipeline.describe(adapter.validate_python(section))
             assert section["device"] in {entry.device for entry in described}
 
 

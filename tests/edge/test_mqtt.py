@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import servers
-from edge.device.supervised import RecordedRoom, supervised
-from edge.room import MemoryRoom
+from edge.device.supervised import RecordedContext, supervised
+from edge.memory_context import MemoryContext
 from edge.smoke.home import alarms, section
 from vigil_edge import mqtt
 from vigil_edge.mqtt import MqttLost, MqttOptions, MqttRefused, MqttSession, MqttUnreachable
@@ -96,16 +96,16 @@ async def test_the_pipeline_counts_it_and_hears_the_fire_behind_it() -> None:
         writer.write(publish(b"z2m/\xff", b"{}", 1) + publish(b"z2m/kitchen", b'{"smoke":true}', 2))
 
     async with BareBroker(then) as broker:
-        room = MemoryRoom()
+        context = MemoryContext()
         task = asyncio.create_task(
-            pipeline.build(section(f"mqtt://127.0.0.1:{broker.port}", "z2m"), room).run()
+            pipeline.build(section(f"mqtt://127.0.0.1:{broker.port}", "z2m"), context).run()
         )
-        await room.until(lambda: bool(alarms(room)), task)
-        await room.until(lambda: broker.acknowledged == [1, 2], task)
+        await context.until(lambda: bool(alarms(context)), task)
+        await context.until(lambda: broker.acknowledged == [1, 2], task)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert alarms(room) == [("home-1", "smoke", True)]
-    assert room.counters["smoke-topic-unreadable"] == 1
+    assert alarms(context) == [("home-1", "smoke", True)]
+    assert context.counters["smoke-topic-unreadable"] == 1
 
 
 async def test_a_thread_that_dies_ends_the_session(
@@ -129,7 +129,7 @@ async def test_a_dead_thread_is_mended_by_the_supervisor(
     mosquitto: servers.Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = section(mosquitto.url, "deaf")
-    room = RecordedRoom(gateway="deaf")
+    context = RecordedContext(gateway="deaf")
     deaf = [True]
     whole = mqtt.WatchedClient.loop_misc
 
@@ -140,10 +140,10 @@ async def test_a_dead_thread_is_mended_by_the_supervisor(
         return whole(self)
 
     monkeypatch.setattr(mqtt.WatchedClient, "loop_misc", dies_once)
-    async with supervised(lambda: pipeline.build(made, room), room, made.device) as record:
-        await room.until(lambda: record.restarts >= 1)
+    async with supervised(lambda: pipeline.build(made, context), context, made.device) as record:
+        await context.until(lambda: record.restarts >= 1)
         assert record.counters["broker-lost"] == 1
-        await room.until(lambda: record.state == "ok")
+        await context.until(lambda: record.state == "ok")
 
 
 async def test_a_thread_that_hangs_ends_the_session_and_is_left_behind(

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from vigil_edge.cli import main
 from vigil_edge.configuration.device import DeviceSettings
-from vigil_edge.device.seam import Outgoing, Room
+from vigil_edge.device.seam import Outgoing, PipelineContext
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.registry import DOMAINS
 from vigil_schemas.contract import DomainContract, observation_type
@@ -39,15 +39,15 @@ class ToySettings(DeviceSettings):
 
 
 class LanternPipeline:
-    def __init__(self, settings: ToySettings, room: Room) -> None:
+    def __init__(self, settings: ToySettings, context: PipelineContext) -> None:
         self.settings = settings
-        self.room = room
+        self.context = context
 
     async def run(self) -> None:
-        now, device = self.room.now(), self.settings.device
+        now, device = self.context.now(), self.settings.device
         lit = LanternLit(lit=True)
         reading = Reading("brightness", "/", now, self.settings.brightness, QartodFlag.GOOD)
-        await self.room.accept(
+        await self.context.accept(
             [
                 Outgoing(Lane.EVENT, LanternLit.TYPE, device, now, lit),
                 Outgoing(

@@ -13,7 +13,7 @@ from vigil_edge.checkin.errors import RadioBackendMissing, RadioFailed
 from vigil_edge.checkin.fresh import Advertised, FreshAdverts
 from vigil_edge.checkin.settings import BleSettings
 from vigil_edge.checkin.visits import Sighting, TagHealth
-from vigil_edge.device.seam import Room
+from vigil_edge.device.seam import PipelineContext
 
 if TYPE_CHECKING:
     from bleak import BleakScanner
@@ -35,9 +35,9 @@ class Radio:
     advert, of any device, the scan is begun anew.
     """
 
-    def __init__(self, settings: BleSettings, room: Room) -> None:
+    def __init__(self, settings: BleSettings, context: PipelineContext) -> None:
         self._settings = settings
-        self._room = room
+        self._context = context
         self._scanner: BleakScanner | None = None
         self._heard: deque[Sighting] = deque(maxlen=QUEUE_LIMIT)
         self._listening_since = 0.0
@@ -72,7 +72,7 @@ class Radio:
         except (BleakError, OSError, EOFError) as error:
             self._scanner = None
             raise self._failed(str(error) or type(error).__name__) from error
-        self._listening_since = self._room.monotonic()
+        self._listening_since = self._context.monotonic()
 
     def take(self) -> list[Sighting]:
         """Oldest first."""
@@ -82,9 +82,9 @@ class Radio:
 
     async def watch(self) -> bool:
         """Begin the scan anew where it is silent; whether it delivers. Raises ``SourceError``."""
-        if self._room.monotonic() - self._listening_since >= self._settings.silence_s:
+        if self._context.monotonic() - self._listening_since >= self._settings.silence_s:
             self._silent = True
-            self._room.count("ble-scan-restarted")
+            self._context.count("ble-scan-restarted")
             await self.close()
             await self.open()
         return not self._silent
@@ -100,7 +100,7 @@ class Radio:
             async with asyncio.timeout(_STOP_S):
                 await scanner.stop()
         except (BleakError, OSError, EOFError, TimeoutError):
-            self._room.count("ble-stop-failed")
+            self._context.count("ble-stop-failed")
 
     async def _know_the_past(self) -> None:
         """BlueZ hands over what it remembers of a device with the first sign of it."""
@@ -118,7 +118,7 @@ class Radio:
 
     def _on_advert(self, device: BLEDevice, data: AdvertisementData) -> None:
         self.adverts += 1
-        self._listening_since = self._room.monotonic()
+        self._listening_since = self._context.monotonic()
         self._silent = False
         advertised = self._advertised(data)
         if not advertised:
@@ -134,9 +134,9 @@ class Radio:
             if not self._settings.allows(beacon.tag):
                 continue
             if len(self._heard) == QUEUE_LIMIT:
-                self._room.count("adverts-dropped")
+                self._context.count("adverts-dropped")
             health = self._health.get(device.address)
-            self._heard.append(Sighting(beacon.tag, self._room.now(), rssi, health=health))
+            self._heard.append(Sighting(beacon.tag, self._context.now(), rssi, health=health))
 
     @staticmethod
     def _is_bluez(data: AdvertisementData) -> bool:

@@ -20,7 +20,7 @@ from vigil_edge.checkin.errors import (
     ReaderUnreachable,
 )
 from vigil_edge.checkin.settings import LlrpSettings
-from vigil_edge.device.seam import Room
+from vigil_edge.device.seam import PipelineContext
 
 OWN_RO_SPEC: Final = 0x5647
 _SILENT_KEEP_ALIVES: Final = 3
@@ -33,9 +33,9 @@ _HELD_BACK: Final = timedelta(days=1)
 class ReaderClient:
     """One connection."""
 
-    def __init__(self, settings: LlrpSettings, room: Room) -> None:
+    def __init__(self, settings: LlrpSettings, context: PipelineContext) -> None:
         self._settings = settings
-        self._room = room
+        self._context = context
         self._ids = count(1)
         self._stream: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -66,8 +66,8 @@ class ReaderClient:
         if self._reader_clock is None:
             return None
         utc, moment = self._reader_clock
-        passed = timedelta(seconds=self._room.monotonic() - moment)
-        return self._room.now() - utc - passed
+        passed = timedelta(seconds=self._context.monotonic() - moment)
+        return self._context.now() - utc - passed
 
     async def reports(self) -> AsyncGenerator[list[codec.TagReport], None]:
         """Each ROAccessReport's tags, until the connection ends in a ``SourceError``."""
@@ -119,7 +119,7 @@ class ReaderClient:
             why = codec.REFUSALS.get(event.connection_attempt, f"status {event.connection_attempt}")
             raise ReaderRefused(settings.device, f"the reader refuses: {why}")
         if event.utc is not None:
-            self._reader_clock = (event.utc, self._room.monotonic())
+            self._reader_clock = (event.utc, self._context.monotonic())
 
     async def _configure(self) -> None:
         period = round(self._settings.keep_alive_s * 1000)
@@ -221,15 +221,15 @@ class ReaderClient:
         if frame.name == "ROAccessReport":
             tags, unreadable = codec.readable_tag_reports(frame.body)
             if unreadable:
-                self._room.count("llrp-report-unreadable", unreadable)
-                self._room.report(
+                self._context.count("llrp-report-unreadable", unreadable)
+                self._context.report(
                     "degraded", "llrp-report-unreadable", "reports hold tags that cannot be read"
                 )
             elif tags:
-                self._room.report("ok")
+                self._context.report("ok")
             strange = sum(len(tag.unknown) for tag in tags)
             if strange:
-                self._room.count("llrp-unknown-parameter", strange)
+                self._context.count("llrp-unknown-parameter", strange)
             return tags
         event = self._event(frame)
         if event is not None and event.connection_closed:

@@ -14,7 +14,7 @@ from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.llrp_codec import TagReport
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
-from vigil_edge.device.seam import Outgoing, Room
+from vigil_edge.device.seam import Outgoing, PipelineContext
 from vigil_schemas.checkin import DOMAIN, CheckinVisit
 from vigil_schemas.contract import observation_type
 from vigil_schemas.errors import VigilError
@@ -41,19 +41,23 @@ def describe(settings: BleSettings | LlrpSettings) -> list[DeviceDescription]:
     return [settings.described(DOMAIN, settings.driver, ["tags_seen", "adverts"])]
 
 
-def build(settings: BleSettings | LlrpSettings, room: Room) -> BlePipeline | LlrpPipeline:
+def build(
+    settings: BleSettings | LlrpSettings, context: PipelineContext
+) -> BlePipeline | LlrpPipeline:
     """By ``driver``."""
     if isinstance(settings, LlrpSettings):
-        return LlrpPipeline(settings, room)
-    return BlePipeline(settings, room)
+        return LlrpPipeline(settings, context)
+    return BlePipeline(settings, context)
 
 
 class Station:
     """What both carriers do with a sighting: visits, counts, and a state that is kept."""
 
-    def __init__(self, settings: BleSettings | LlrpSettings, room: Room, carrier: Carrier) -> None:
+    def __init__(
+        self, settings: BleSettings | LlrpSettings, context: PipelineContext, carrier: Carrier
+    ) -> None:
         self._settings = settings
-        self._room = room
+        self._context = context
         self._carrier: Carrier = carrier
         self._visits = self._restored()
         self._tags: set[str] = set()
@@ -62,14 +66,14 @@ class Station:
         """Derived, and not yet in the outbox."""
         self.delayed = False
         """Whether the outbox refused the last time; said as ``degraded``."""
-        self._observed = self._kept = room.monotonic()
-        self._looked = (room.now(), room.monotonic())
+        self._observed = self._kept = context.monotonic()
+        self._looked = (context.now(), context.monotonic())
 
     async def take(self, sightings: Sequence[Sighting], adverts: int) -> None:
         """Visits that begin or end now go to the outbox, with the state that they follow from."""
         self._adverts += adverts
         self._tags.update(sighting.tag for sighting in sightings)
-        now = self._room.now()
+        now = self._context.now()
         self._follow_clock(now)
         # Heard just before the clock was set back: not of the future.
         heard = [s if s.time <= now else replace(s, time=now) for s in sightings]
@@ -77,7 +81,7 @@ class Station:
         self._waiting += [self._outgoing(visit, now) for visit in visits]
         self._waiting += self._observations()
         self._count_strangers()
-        moment = self._room.monotonic()
+        moment = self._context.monotonic()
         checkpoint = bool(self._visits.present) and moment - self._kept >= _CHECKPOINT_S
         if self._waiting or checkpoint:
             await self._hand_over(moment)
@@ -86,17 +90,17 @@ class Station:
         """What the outbox refuses waits for the next tick: who was here is not forgotten.
 
         The state is kept together with the visits that it follows from, so nothing is told
-        twice and nothing is left out, whenever this ends. Raises what the room raises once
+        twice and nothing is left out, whenever this ends. Raises what the context raises once
         more waits than ``_FACTS_LIMIT``.
         """
         try:
-            await self._room.accept(self._waiting, {VISITS: self._visits.state()})
+            await self._context.accept(self._waiting, {VISITS: self._visits.state()})
         except (OSError, VigilError) as error:
-            self._room.count("visits-delayed")
+            self._context.count("visits-delayed")
             if len(self._waiting) > _FACTS_LIMIT:
                 raise
             code = error.code if isinstance(error, VigilError) else "outbox-failed"
-            self._room.report("degraded", code, f"{len(self._waiting)} facts wait: {error}")
+            self._context.report("degraded", code, f"{len(self._waiting)} facts wait: {error}")
             self.delayed = True
             return
         self._waiting = []
@@ -104,24 +108,24 @@ class Station:
         self.delayed = False
 
     def _restored(self) -> Visits:
-        settings, room = self._settings, self._room
+        settings, context = self._settings, self._context
         return Visits(
             settings.device,
             self._carrier,
             absence_s=settings.absence_s,
             min_sightings=settings.min_sightings,
-            state=room.state(VISITS),
-            now=room.now(),
+            state=context.state(VISITS),
+            now=context.now(),
         )
 
     def _follow_clock(self, now: datetime) -> None:
-        moment = self._room.monotonic()
+        moment = self._context.monotonic()
         wall, before = self._looked
         self._looked = (now, moment)
         step = now - wall - timedelta(seconds=moment - before)
         if abs(step) >= _CLOCK_STEP:
             self._visits.clock_set(step)
-            self._room.count("clock-set")
+            self._context.count("clock-set")
 
     def _outgoing(self, visit: CheckinVisit, now: datetime) -> Outgoing:
         time = visit.arrived if visit.phase == "arrived" else visit.last_seen
@@ -129,11 +133,11 @@ class Station:
         return Outgoing(Lane.EVENT, visit.TYPE, self._settings.device, time, visit, event_id(visit))
 
     def _observations(self) -> list[Outgoing]:
-        moment = self._room.monotonic()
+        moment = self._context.monotonic()
         if moment - self._observed < self._settings.observation_s:
             return []
         self._observed = moment
-        now, device = self._room.now(), self._settings.device
+        now, device = self._context.now(), self._settings.device
         readings = [
             Reading("tags_seen", "count", now, float(len(self._tags)), QartodFlag.GOOD),
             Reading("adverts", "count", now, float(self._adverts), QartodFlag.GOOD),
@@ -145,26 +149,26 @@ class Station:
     def _count_strangers(self) -> None:
         visits = self._visits
         if visits.forgotten:
-            self._room.count("tags-forgotten", visits.forgotten)
+            self._context.count("tags-forgotten", visits.forgotten)
         if visits.cut_short:
-            self._room.count("visits-cut-short", visits.cut_short)
+            self._context.count("visits-cut-short", visits.cut_short)
         visits.forgotten = visits.cut_short = 0
 
 
 class BlePipeline:
     """A Bluetooth radio."""
 
-    def __init__(self, settings: BleSettings, room: Room) -> None:
+    def __init__(self, settings: BleSettings, context: PipelineContext) -> None:
         self._settings = settings
-        self._room = room
+        self._context = context
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
-        station = Station(self._settings, self._room, "ble")
-        radio = Radio(self._settings, self._room)
+        station = Station(self._settings, self._context, "ble")
+        radio = Radio(self._settings, self._context)
         try:
             await radio.open()
-            self._room.report("ok")
+            self._context.report("ok")
             counted = 0
             while True:
                 await asyncio.sleep(_TICK_S)
@@ -172,9 +176,9 @@ class BlePipeline:
                 await station.take(radio.take(), adverts)
                 if await radio.watch():
                     if not station.delayed:
-                        self._room.report("ok")
+                        self._context.report("ok")
                 else:
-                    self._room.report(
+                    self._context.report(
                         "degraded",
                         "ble-silent",
                         f"no advert of any device for {self._settings.silence_s:g} s: the radio may"
@@ -187,20 +191,20 @@ class BlePipeline:
 class LlrpPipeline:
     """A UHF reader."""
 
-    def __init__(self, settings: LlrpSettings, room: Room) -> None:
+    def __init__(self, settings: LlrpSettings, context: PipelineContext) -> None:
         self._settings = settings
-        self._room = room
+        self._context = context
         self._waiting: list[Sighting] = []
         self._reports = 0
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
-        station = Station(self._settings, self._room, "uhf")
-        client = ReaderClient(self._settings, self._room)
+        station = Station(self._settings, self._context, "uhf")
+        client = ReaderClient(self._settings, self._context)
         listening: asyncio.Task[None] | None = None
         try:
             await client.open()
-            self._room.report("ok")
+            self._context.report("ok")
             listening = asyncio.create_task(self._listen(client))
             while not listening.done():
                 await asyncio.wait({listening}, timeout=_TICK_S)
@@ -209,7 +213,7 @@ class LlrpPipeline:
                 delayed = station.delayed
                 await station.take(taken, reports)
                 if delayed and not station.delayed:
-                    self._room.report("ok")
+                    self._context.report("ok")
             listening.result()
         finally:
             if listening is not None:
@@ -220,16 +224,16 @@ class LlrpPipeline:
     async def _listen(self, client: ReaderClient) -> None:
         async with aclosing(client.reports()) as reports:
             async for tags in reports:
-                now = self._room.now()
+                now = self._context.now()
                 for report in tags:
                     self._reports += report.seen_count or 1
                     epc = report.epc
                     if epc is None or len(epc) not in _EPC_HEX_DIGITS:
-                        self._room.count("epc-unusable")
+                        self._context.count("epc-unusable")
                         continue
                     tag = f"epc:{epc}"
                     if len(self._waiting) >= _WAITING_LIMIT:
-                        self._room.count("reports-dropped")
+                        self._context.count("reports-dropped")
                     elif self._settings.allows(tag):
                         time = seen_at(report, client.clock_offset(), now, _CLOCK_TOLERANCE)
                         self._waiting.append(_sighting(tag, time, report))

@@ -1,7 +1,7 @@
 """The seam between a domain's pipeline and the agent that runs it.
 
 A pipeline reads its device, decides what matters, and hands facts to its
-``Room``. It runs until it is cancelled; when its device fails it raises a
+``PipelineContext``. It runs until it is cancelled; when its device fails it raises a
 ``SourceError`` and the agent starts it anew after a growing pause. It never
 touches the network towards the cloud.
 """
@@ -20,7 +20,14 @@ from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 
-__all__ = ["CommandRefused", "Outgoing", "Pipeline", "Room", "SourceError", "TakesCommands"]
+__all__ = [
+    "CommandRefused",
+    "Outgoing",
+    "Pipeline",
+    "PipelineContext",
+    "SourceError",
+    "TakesCommands",
+]
 
 
 class SourceError(VigilError):
@@ -34,7 +41,7 @@ class SourceError(VigilError):
         self.device = device
 
 
-class Room(Protocol):
+class PipelineContext(Protocol):
     """What the agent lends to one pipeline. All of it belongs to that pipeline's device."""
 
     @property

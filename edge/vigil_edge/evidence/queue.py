@@ -194,7 +194,7 @@ class EvidenceQueue:
     async def deposit(
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:
-        """As ``Room.deposit``.
+        """As ``PipelineContext.deposit``.
 
         Raises ``EvidenceFull``, ``EvidenceMismatch``, ``EvidenceUnwritable``.
         """

@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from vigil_edge.device.seam import Outgoing, Room
+from vigil_edge.device.seam import Outgoing, PipelineContext
 from vigil_edge.noise.listening import Recorded
 from vigil_edge.noise.passage import Passage
 from vigil_edge.noise.pictures.frame import Frame
@@ -167,39 +167,39 @@ def announcement(device: str, event: NoiseExceedance) -> Outgoing:
     )
 
 
-async def send(room: Room, folder: Path) -> None:
+async def send(context: PipelineContext, folder: Path) -> None:
     """Encode, deposit and announce one case, then remove it.
 
     May be repeated after a crash at any point: the event keeps its id, and a repeated
-    deposit is the same zip. Raises ``OSError`` and what the room raises, and
+    deposit is the same zip. Raises ``OSError`` and what the context raises, and
     ``ValueError`` for a case that cannot be read.
     """
     case = Case.model_validate_json(await asyncio.to_thread((folder / "case.json").read_bytes))
-    reference = await _deposited(room, folder, case)
+    reference = await _deposited(context, folder, case)
     event = case.exceedance.model_copy(update={"evidence": reference})
-    await room.accept([announcement(case.device, event)])
+    await context.accept([announcement(case.device, event)])
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _deposited(room: Room, folder: Path, case: Case) -> EvidenceReference:
+async def _deposited(context: PipelineContext, folder: Path, case: Case) -> EvidenceReference:
     done = folder / "deposited.json"
     with contextlib.suppress(FileNotFoundError):
         return EvidenceReference.model_validate_json(await asyncio.to_thread(done.read_bytes))
-    manifest = await _prepared(room, folder, case)
+    manifest = await _prepared(context, folder, case)
     files = {file.name: folder / file.name for file in manifest.files}
-    reference = await room.deposit(manifest, files)
+    reference = await context.deposit(manifest, files)
     await asyncio.to_thread(_write_whole, done, reference.model_dump_json())
     return reference
 
 
-async def _prepared(room: Room, folder: Path, case: Case) -> EvidenceManifest:
+async def _prepared(context: PipelineContext, folder: Path, case: Case) -> EvidenceManifest:
     """Encode and list the files, once: a deposit that is repeated is the same to the byte."""
     kept = folder / "manifest.json"
     with contextlib.suppress(FileNotFoundError):
         return EvidenceManifest.model_validate_json(await asyncio.to_thread(kept.read_bytes))
-    if not await _encoded(room, folder):
-        room.count("encoding-failed")
-    manifest = await asyncio.to_thread(_manifest, room.gateway, room.now(), folder, case)
+    if not await _encoded(context, folder):
+        context.count("encoding-failed")
+    manifest = await asyncio.to_thread(_manifest, context.gateway, context.now(), folder, case)
     await asyncio.to_thread(_write_whole, kept, manifest.model_dump_json())
     return manifest
 
@@ -212,13 +212,13 @@ def _write_whole(path: Path, text: str) -> None:
     part.rename(path)
 
 
-async def _encoded(room: Room, folder: Path) -> bool:
+async def _encoded(context: PipelineContext, folder: Path) -> bool:
     """Run the encoder on the folder; without its files the case is still a case."""
     if not await asyncio.to_thread(lambda: any((folder / "frames").iterdir())):
         return True
     words = [sys.executable, "-m", "vigil_edge.noise.pictures.encode", str(folder)]
     quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
-    return await room.work(
+    return await context.work(
         words, priority=ENCODING_PRIORITY, within_s=ENCODE_WITHIN_S, environment=quiet
     )
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from vigil_edge.device.seam import Outgoing, Room
+from vigil_edge.device.seam import Outgoing, PipelineContext
 from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send, with_curve
 from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
 from vigil_edge.noise.meter.levels import FLOOR_DB, Levels
@@ -38,10 +38,10 @@ SPARE_S: Final = 4.0
 class NoisePipeline:
     """Runs until cancelled; raises ``SourceError`` when the microphone is lost."""
 
-    def __init__(self, settings: NoiseSettings, room: Room) -> None:
+    def __init__(self, settings: NoiseSettings, context: PipelineContext) -> None:
         self._settings = settings
-        self._room = room
-        self._spool = Spool(room.directory / "cases")
+        self._context = context
+        self._spool = Spool(context.directory / "cases")
         self._cases: asyncio.Queue[Path] = asyncio.Queue()
         self._readings: list[Reading] = []
         self._camera: Camera | None = None
@@ -73,14 +73,14 @@ class NoisePipeline:
         if self._settings.camera is None:
             return None
         around_s = self._settings.before_s + self._settings.after_s
-        camera = Camera(self._settings.camera, around_s + HOLD_S + SPARE_S, self._room.now)
+        camera = Camera(self._settings.camera, around_s + HOLD_S + SPARE_S, self._context.now)
         camera.start()
         return camera
 
     async def _listen(self) -> None:
         settings = self._settings
         source = open_source(
-            settings.device, settings.audio, self._room.count, self._room.monotonic
+            settings.device, settings.audio, self._context.count, self._context.monotonic
         )
         listener = Listener(
             source.format,
@@ -94,11 +94,11 @@ class NoisePipeline:
         try:
             async with aclosing(source.blocks()) as blocks:
                 async for frames in blocks:
-                    await self._take(listener.feed(frames, self._room.now()), listener.silence)
+                    await self._take(listener.feed(frames, self._context.now()), listener.silence)
                     if self._camera is not None:
                         self._camera.hold(listener.kept_since)
                     if listener.clock.stepped > steps:
-                        self._room.count("clock-steps", listener.clock.stepped - steps)
+                        self._context.count("clock-steps", listener.clock.stepped - steps)
                         steps = listener.clock.stepped
         finally:
             # What was heard until now is worth keeping, also when the microphone is pulled.
@@ -119,10 +119,10 @@ class NoisePipeline:
     async def _announce(self, event: NoiseExceedance) -> None:
         """Tell the measurement at once; the sealed case follows and says it again."""
         try:
-            await self._room.accept([announcement(self._settings.device, event)])
+            await self._context.accept([announcement(self._settings.device, event)])
         except (OSError, VigilError):
             # The recording must not be lost with it: listening goes on.
-            self._room.count("announcement-not-kept")
+            self._context.count("announcement-not-kept")
 
     async def _keep(self, recorded: Recorded) -> None:
         """Put a passage on disk and in the queue; the slow part happens elsewhere."""
@@ -141,7 +141,7 @@ class NoisePipeline:
             folder = await asyncio.to_thread(self._spool.write, case, recorded, pictures, fps)
         except OSError as error:
             # Without a disk there is no evidence, but the fact itself can still be told.
-            self._room.count("case-not-kept")
+            self._context.count("case-not-kept")
             self._report("degraded", "case-not-kept", f"a case cannot be written: {error}")
             await self._announce(event)
             return
@@ -150,7 +150,7 @@ class NoisePipeline:
     def _exceedance(self, passage: Passage, time: StreamTime) -> NoiseExceedance:
         settings = self._settings
         return exceedance(
-            self._room.gateway,
+            self._context.gateway,
             settings.device,
             settings.threshold_db,
             settings.audio.calibrated,
@@ -173,12 +173,12 @@ class NoisePipeline:
         while True:
             folder = await self._cases.get()
             try:
-                await send(self._room, folder)
+                await send(self._context, folder)
             except FileNotFoundError:
                 await self._set_aside(folder)
             except (OSError, VigilError):
                 # It stays on disk and in the queue; the pause keeps a full disk from spinning.
-                self._room.count("case-delayed")
+                self._context.count("case-delayed")
                 await asyncio.sleep(RETRY_S)
                 self._cases.put_nowait(folder)
             except Exception:  # noqa: BLE001 - one damaged case must not stop the microphone
@@ -186,7 +186,7 @@ class NoisePipeline:
                 await self._set_aside(folder)
 
     async def _set_aside(self, folder: Path) -> None:
-        self._room.count("case-damaged")
+        self._context.count("case-damaged")
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._spool.set_aside, folder)
 
@@ -198,7 +198,7 @@ class NoisePipeline:
         for parameter, value in _of_a_second(levels):
             self._readings.append(Reading(parameter, "dB", time, round(value, 2), flag))
         if levels.overload:
-            self._room.count("overloaded-seconds")
+            self._context.count("overloaded-seconds")
         self._watch_camera()
         self._report(*self._state(levels, silence if silent else None))
 
@@ -231,13 +231,13 @@ class NoisePipeline:
         ):
             fresh = value - self._camera_counted.get(name, 0)
             if fresh:
-                self._room.count(name, fresh)
+                self._context.count(name, fresh)
                 self._camera_counted[name] = value
 
     def _report(self, state: SourceState, code: str | None, message: str | None) -> None:
         if (state, code) != self._reported:
             self._reported = state, code
-            self._room.report(state, code, message)
+            self._context.report(state, code, message)
 
     async def _flush(self) -> None:
         """Hand over what was observed; where the outbox fails it is kept for a while."""
@@ -253,10 +253,10 @@ class NoisePipeline:
             data=pack(device, readings),
         )
         try:
-            await self._room.accept([batch])
+            await self._context.accept([batch])
         except (OSError, VigilError):
             # Listening goes on: a passage can still be kept while the outbox is mended.
-            self._room.count("readings-delayed")
+            self._context.count("readings-delayed")
             self._readings = readings[-KEPT_S * len(PARAMETERS) :]
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from vigil_edge.device.seam import Pipeline, Room
+from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_schemas.gateway import DeviceDescription
 
 
-def build(settings: NoiseSettings, room: Room) -> Pipeline:
+def build(settings: NoiseSettings, context: PipelineContext) -> Pipeline:
     """The pipeline of one ``[[noise]]`` section."""
     # scipy comes with it: an agent without a noise camera stays small.
     from vigil_edge.noise.live import NoisePipeline
 
-    return NoisePipeline(settings, room)
+    return NoisePipeline(settings, context)
 
 
 def describe(settings: NoiseSettings) -> list[DeviceDescription]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from vigil_edge.device.seam import Pipeline, Room
+from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_edge.domain import EdgeDomain
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import CONTRACT
@@ -26,10 +26,10 @@ def _describe(settings: SmokeSettings) -> list[DeviceDescription]:
     return describe(settings)
 
 
-def _build(settings: SmokeSettings, room: Room) -> Pipeline:
+def _build(settings: SmokeSettings, context: PipelineContext) -> Pipeline:
     from vigil_edge.smoke.pipeline import build
 
-    return build(settings, room)
+    return build(settings, context)
 
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:

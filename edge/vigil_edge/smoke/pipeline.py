@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
-from vigil_edge.device.seam import CommandRefused, Outgoing, Room, SourceError
+from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext, SourceError
 from vigil_edge.mqtt import MqttPublish
 from vigil_edge.smoke import asking, zigbee2mqtt
 from vigil_edge.smoke.age import BridgeClock
@@ -65,18 +65,18 @@ def describe(settings: SmokeSettings) -> list[DeviceDescription]:
     return [bridge, *alarms]
 
 
-def build(settings: SmokeSettings, room: Room) -> Zigbee2MqttPipeline:
+def build(settings: SmokeSettings, context: PipelineContext) -> Zigbee2MqttPipeline:
     """One broker, with all its alarms."""
-    return Zigbee2MqttPipeline(settings, room)
+    return Zigbee2MqttPipeline(settings, context)
 
 
 class Zigbee2MqttPipeline:
     """Nothing is acknowledged to the broker before it is in the outbox."""
 
-    def __init__(self, settings: SmokeSettings, room: Room) -> None:
+    def __init__(self, settings: SmokeSettings, context: PipelineContext) -> None:
         self._settings = settings
-        self._room = room
-        self._roster = Roster(settings, room.state(UNCONFIGURED))
+        self._context = context
+        self._roster = Roster(settings, context.state(UNCONFIGURED))
         self._clock = BridgeClock()
         self._restore()
         self._session: BrokerSession | None = None
@@ -89,20 +89,20 @@ class Zigbee2MqttPipeline:
         self._observed = Observed()
         self._only_own = False
         """The broker let us subscribe to the configured alarms alone."""
-        self._kept = room.monotonic()
+        self._kept = context.monotonic()
         self._waiting: list[Outgoing] = []
         """What a full outbox did not take, and what follows from it in the state is not kept."""
 
     def _restore(self) -> None:
-        room = self._room
+        context = self._context
         self._waiting = []
-        self._alarms = Alarms(room.state(ALARMS), room.now(), room.monotonic())
+        self._alarms = Alarms(context.state(ALARMS), context.now(), context.monotonic())
         self._alarms.clock = self._clock  # what was learned of it needs no disk
-        self._told = ToldHealth(room.state(HEALTH))
+        self._told = ToldHealth(context.state(HEALTH))
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
-        name = f"vigil-{self._room.gateway}-{self._settings.device}"
+        name = f"vigil-{self._context.gateway}-{self._settings.device}"
         own = [f"{self._base}bridge/{topic}" for topic in ("state", "devices", "health")]
         for alarm in self._roster.configured:
             own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
@@ -116,7 +116,7 @@ class Zigbee2MqttPipeline:
                 raise
             self._report()
             for device in self._roster.configured.values():
-                self._alarms.expect(device, self._room.now())
+                self._alarms.expect(device, self._context.now())
             self._show_unconfigured()
             await self._listen(session)
         finally:
@@ -137,15 +137,15 @@ class Zigbee2MqttPipeline:
 
     async def _listen(self, session: BrokerSession) -> None:
         # By the clock, not by the pauses between messages: many alarms leave none.
-        due = self._room.monotonic() + _SWEEP_S
+        due = self._context.monotonic() + _SWEEP_S
         while True:
-            message = await session.next(max(due - self._room.monotonic(), 0.0))
+            message = await session.next(max(due - self._context.monotonic(), 0.0))
             if message is not None:
                 await self._take_surely(message)
                 session.acknowledge(message)
-            if self._room.monotonic() >= due:
+            if self._context.monotonic() >= due:
                 await self._sweep()
-                due = self._room.monotonic() + _SWEEP_S
+                due = self._context.monotonic() + _SWEEP_S
 
     # -- one message
 
@@ -154,21 +154,21 @@ class Zigbee2MqttPipeline:
 
         It stays as old as it was when it came, however long that takes.
         """
-        now, moment = self._room.now(), self._room.monotonic()
+        now, moment = self._context.now(), self._context.monotonic()
         while True:
             try:
                 return await self._take(message, now, moment)
             except (OutboxFull, OutboxFailed, OSError) as error:
                 if message.qos:
                     raise
-                self._room.count("smoke-message-waits")
-                self._room.report("failed", "outbox-failed", str(error))
+                self._context.count("smoke-message-waits")
+                self._context.report("failed", "outbox-failed", str(error))
             await asyncio.sleep(_AGAIN_S)
 
     async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
         topic = message.topic
         if topic is None:
-            self._room.count("smoke-topic-unreadable")
+            self._context.count("smoke-topic-unreadable")
             return
         rest = topic.removeprefix(self._base)
         if rest == topic:
@@ -204,7 +204,7 @@ class Zigbee2MqttPipeline:
 
     async def _take_list(self, payload: bytes) -> None:
         if not self._roster.take(payload, self._alarms.active):
-            self._room.count("smoke-devices-unreadable")
+            self._context.count("smoke-devices-unreadable")
             return
         self._show_unconfigured()
         await self._tell_health()
@@ -217,7 +217,7 @@ class Zigbee2MqttPipeline:
             return
         online = zigbee2mqtt.online(message.payload)
         if online is None:
-            self._room.count("smoke-availability-unreadable")
+            self._context.count("smoke-availability-unreadable")
             return
         told = self._alarms.availability(device, online, now, moment, retained=message.retained)
         await self._accept([device], now, told)
@@ -273,7 +273,7 @@ class Zigbee2MqttPipeline:
             try:
                 return self._alarms.take(device, each, receipt)
             except Exception:  # noqa: BLE001 - one message must not make the alarms deaf
-                self._room.count("smoke-message-crashed")
+                self._context.count("smoke-message-crashed")
                 _log.exception("a message could not be followed", device=device)
                 self._restore()
         return []
@@ -295,12 +295,12 @@ class Zigbee2MqttPipeline:
                 report = zigbee2mqtt.read_attribute(found.attribute, message.payload, measured)
         except PayloadMalformed as error:
             if found.name in self._roster.configured or self._roster.is_alarm(found.name):
-                self._room.count(error.code)
+                self._context.count(error.code)
             if found.name in self._roster.configured and not message.retained:
                 self._alarms.garbled(self._roster.configured[found.name])
             return None
         if report.unreadable and found.name in self._roster.configured:
-            self._room.count("smoke-payload-wrong-type")
+            self._context.count("smoke-payload-wrong-type")
         return report
 
     # -- what follows
@@ -320,13 +320,13 @@ class Zigbee2MqttPipeline:
         due = []
         if readings is not None:
             device = next(iter(devices))
-            due = self._observed.due(device, readings, now, self._room.monotonic())
+            due = self._observed.due(device, readings, now, self._context.monotonic())
             out += self._observed.packed(device, due, now)
         if not out and not told:
             return
         await self._keep(out)
         for reading in due:
-            self._observed.sent(device, reading, self._room.monotonic())
+            self._observed.sent(device, reading, self._context.monotonic())
 
     def _is_ours(self, device: str, event: SmokeAlarm) -> bool:
         """Of an alarm that nobody configured only what may be a fire is told."""
@@ -338,19 +338,19 @@ class Zigbee2MqttPipeline:
         What is no alarm waits in memory then: it must not end the listening for fires.
         """
         out = [*self._waiting, *out]
-        now, moment = self._room.now(), self._room.monotonic()
+        now, moment = self._context.now(), self._context.monotonic()
         state = {
             ALARMS: self._alarms.state(now, moment),
             HEALTH: self._told.state(),
             UNCONFIGURED: self._roster.state(),
         }
         try:
-            await self._room.accept(out, state)
+            await self._context.accept(out, state)
         except OutboxFull:
             if len(out) > _WAITING_MOST or any(each.lane is Lane.ALARM for each in out):
                 self._restore()
                 raise
-            self._room.count("smoke-events-wait", len(out) - len(self._waiting))
+            self._context.count("smoke-events-wait", len(out) - len(self._waiting))
             self._waiting = out
             self._report()
             return
@@ -365,7 +365,7 @@ class Zigbee2MqttPipeline:
         """Alarms that have fallen silent, tests outlasted; and when each was last heard of."""
         self._waited = True
         self._report()
-        now, moment = self._room.now(), self._room.monotonic()
+        now, moment = self._context.now(), self._context.monotonic()
         told = self._alarms.tick(moment)
         if self._settings.silent_after_s is not None:
             limit = timedelta(seconds=self._settings.silent_after_s)
@@ -384,40 +384,40 @@ class Zigbee2MqttPipeline:
         """How the bridge does, as a device of its own."""
         if self._waiting:
             said = f"{len(self._waiting)} events wait in memory, alarms are still taken"
-            self._room.report("degraded", "outbox-full", said)
+            self._context.report("degraded", "outbox-full", said)
         elif self._bridge_online is False:
             said = "Zigbee2MQTT says that it is offline"
-            self._room.report("degraded", "bridge-offline", said)
+            self._context.report("degraded", "bridge-offline", said)
         elif self._bridge_online is None and self._waited:
             topic = f"{self._base}bridge/state"
             said = f"nothing on {topic}: is Zigbee2MQTT running, and base_topic its own?"
-            self._room.report("degraded", "bridge-unseen", said)
+            self._context.report("degraded", "bridge-unseen", said)
         elif self._roster.unconfigured:
             names = ", ".join(sorted(self._roster.unconfigured.values()))
             said = f"alarms on the bridge that are in no [[smoke.alarm]]: {names}"
-            self._room.report("degraded", "alarms-unconfigured", said[:400])
+            self._context.report("degraded", "alarms-unconfigured", said[:400])
         elif self._only_own:
             said = (
                 f"the broker lets this gateway subscribe to its own alarms only, not {self._base}#"
             )
-            self._room.report("degraded", "bridge-hidden", said)
+            self._context.report("degraded", "bridge-hidden", said)
         else:
-            self._room.report("ok")
+            self._context.report("ok")
 
     def _show_unconfigured(self) -> None:
         """The cloud learns of them by the birth, and people by the bridge's state."""
         if self._roster.unconfigured:
-            self._room.describe(self._roster.descriptions())
+            self._context.describe(self._roster.descriptions())
         self._report()
 
     async def _unreachable(self, error: SourceError) -> None:
         """The broker is away, and not only for the moment that a restart of it takes."""
-        self._room.report("failed", error.code, str(error))
+        self._context.report("failed", error.code, str(error))
         await self._tell_health(Finding("failed", error.code, str(error)))
 
     async def _tell_health(self, finding: Finding | None = None) -> None:
         """Of every alarm where it changed; ``finding`` is true of all of them."""
-        now = self._room.now()
+        now = self._context.now()
         devices = self._roster.all_devices()
         out = [told for device in devices for told in self._health(device, now, finding)]
         if out:
@@ -427,7 +427,7 @@ class Zigbee2MqttPipeline:
         if finding is None:
             finding = judge(
                 self._alarms.known(device),
-                self._room.monotonic(),
+                self._context.monotonic(),
                 bridge_online=self._bridge_online,
                 configured=self._roster.is_configured(device),
                 on_bridge=not self._roster.is_missing(device),

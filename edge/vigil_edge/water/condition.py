@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-from vigil_edge.device.seam import Room
+from vigil_edge.device.seam import PipelineContext
 from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.settings import WaterSettings
 
@@ -17,10 +17,10 @@ CLOCK_AHEAD: Final = timedelta(minutes=10)
 
 
 class Condition:
-    """Counts what is missing, signal by signal, and reports it to the room."""
+    """Counts what is missing, signal by signal, and reports it to the context."""
 
-    def __init__(self, settings: WaterSettings, room: Room) -> None:
-        self._room = room
+    def __init__(self, settings: WaterSettings, context: PipelineContext) -> None:
+        self._context = context
         self._names = [signal.name for signal in settings.signal]
         self._missing = dict.fromkeys(self._names, 0)
         self._never_fire = [line for signal in settings.signal for line in signal.never_fire()]
@@ -39,7 +39,7 @@ class Condition:
         """``ok`` only where every signal gives readings and every bound can be crossed."""
         refused = refused or {}
         if self._nothing >= _FEW:
-            self._room.report(
+            self._context.report(
                 "failed",
                 "probe-no-readings",
                 f"it answers, and not one of its {len(self._names)} signals has had a reading in"
@@ -51,9 +51,9 @@ class Condition:
         reasons = [*self._clock(ahead), *self._refusals(refused), *self._lost(refused)]
         reasons += [("bound-never-fires", line) for line in self._never_fire]
         if not reasons:
-            self._room.report("ok")
+            self._context.report("ok")
             return
-        self._room.report("degraded", reasons[0][0], "; ".join(line for _, line in reasons))
+        self._context.report("degraded", reasons[0][0], "; ".join(line for _, line in reasons))
 
     def _clock(self, ahead: timedelta) -> list[tuple[str, str]]:
         if ahead <= CLOCK_AHEAD:

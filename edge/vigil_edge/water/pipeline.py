@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid5
 
-from vigil_edge.device.seam import Outgoing, Room, SourceError
+from vigil_edge.device.seam import Outgoing, PipelineContext, SourceError
 from vigil_edge.water import logger
 from vigil_edge.water.asked import Asked
 from vigil_edge.water.condition import Condition
@@ -45,9 +45,9 @@ def describe(settings: WaterSettings) -> list[DeviceDescription]:
     return [settings.described(DOMAIN, settings.driver, names)]
 
 
-def build(settings: WaterSettings, room: Room) -> PollPipeline | LoggerPipeline:
+def build(settings: WaterSettings, context: PipelineContext) -> PollPipeline | LoggerPipeline:
     """By ``mode``."""
-    return (LoggerPipeline if settings.mode == "logger" else PollPipeline)(settings, room)
+    return (LoggerPipeline if settings.mode == "logger" else PollPipeline)(settings, context)
 
 
 def bounds(signals: Sequence[Signal]) -> list[Bound]:
@@ -157,12 +157,14 @@ def _at_the_end(found: float | None, span: tuple[float, float], flag: QartodFlag
 class _Sonde:
     """What both modes do with a measurement."""
 
-    def __init__(self, settings: WaterSettings, room: Room, connect: Connect = connect) -> None:
+    def __init__(
+        self, settings: WaterSettings, context: PipelineContext, connect: Connect = connect
+    ) -> None:
         self._settings = settings
-        self._room = room
+        self._context = context
         self._connect = connect
-        self._judge = Judge(settings, room.state(EXCURSIONS))
-        self._condition = Condition(settings, room)
+        self._judge = Judge(settings, context.state(EXCURSIONS))
+        self._condition = Condition(settings, context)
         self._asked = Asked()
 
     async def command(self, _device: str, _arguments: CommandArguments) -> str:
@@ -176,45 +178,47 @@ class _Sonde:
 
     async def _lost(self) -> None:
         """The sonde does not answer: a signal that was rising is not only a gap."""
-        await self._put(lambda: self._judge.lost(self._room.now()), {})
+        await self._put(lambda: self._judge.lost(self._context.now()), {})
 
     async def _put(self, derive: Callable[[], list[Outgoing]], state: Mapping[str, bytes]) -> None:
         try:
             out = derive()
-            await self._room.accept(out, {EXCURSIONS: self._judge.state(), **state})
+            await self._context.accept(out, {EXCURSIONS: self._judge.state(), **state})
         except BaseException:
             # Nothing was kept: an onset that was only derived must be derived again.
-            self._judge = Judge(self._settings, self._room.state(EXCURSIONS))
+            self._judge = Judge(self._settings, self._context.state(EXCURSIONS))
             raise
 
 
 class PollPipeline(_Sonde):
     """Reads the present values every ``interval_s`` and stamps them with the gateway's clock."""
 
-    def __init__(self, settings: WaterSettings, room: Room, connect: Connect = connect) -> None:
-        super().__init__(settings, room, connect)
-        self._plan = ReadPlan(settings.signal, room.monotonic)
+    def __init__(
+        self, settings: WaterSettings, context: PipelineContext, connect: Connect = connect
+    ) -> None:
+        super().__init__(settings, context, connect)
+        self._plan = ReadPlan(settings.signal, context.monotonic)
         self._probe: Probe | None = None
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
-        due = self._room.monotonic()
+        due = self._context.monotonic()
         try:
             with self._asked.answering():
                 while True:
                     await self._poll()
                     self._asked.done("sampled")
                     due += self._settings.interval_s
-                    pause = due - self._room.monotonic()
+                    pause = due - self._context.monotonic()
                     if pause < 0:  # the probe takes longer than the interval: do not run behind
                         due -= pause
                     if await self._asked.within(max(pause, 0)):
-                        due = self._room.monotonic()
+                        due = self._context.monotonic()
         finally:
             self._hang_up()
 
     async def _poll(self) -> None:
-        time = self._room.now()
+        time = self._context.now()
         try:
             values = await self._values()
         except SourceError:
@@ -238,7 +242,7 @@ class PollPipeline(_Sonde):
         self._hang_up()
         if attempt == _ATTEMPTS:
             raise error  # the agent counts this one
-        self._room.count(error.code)
+        self._context.count(error.code)
 
     def _hang_up(self) -> None:
         if self._probe is not None:
@@ -254,9 +258,11 @@ class LoggerPipeline(_Sonde):
     the cloud knows a reading by device, parameter and time.
     """
 
-    def __init__(self, settings: WaterSettings, room: Room, connect: Connect = connect) -> None:
-        super().__init__(settings, room, connect)
-        kept = room.state(LOGGER)
+    def __init__(
+        self, settings: WaterSettings, context: PipelineContext, connect: Connect = connect
+    ) -> None:
+        super().__init__(settings, context, connect)
+        kept = context.state(LOGGER)
         self._kept: tuple[int, int] | None = tuple(json.loads(kept)) if kept else None
         """Index and time (microseconds since 1970) of the last record on the gateway's disk."""
         self._ahead = timedelta(0)
@@ -290,7 +296,7 @@ class LoggerPipeline(_Sonde):
         await probe.write(
             self._settings.logger.base + logger.TAIL, [after >> 16 & 0xFFFF, after & 0xFFFF]
         )
-        self._ahead = found[-1].time - self._room.now()
+        self._ahead = found[-1].time - self._context.now()
         self._condition.report(ahead=self._ahead)
         return head.waiting > len(found)
 
@@ -331,7 +337,7 @@ class LoggerPipeline(_Sonde):
             return found
         if microseconds(found[already - 1].time) != time_us:
             return found
-        self._room.count("logger-records-seen-again", already)
+        self._context.count("logger-records-seen-again", already)
         return found[already:]
 
     async def _keep(self, found: list[logger.LoggedRecord]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from edge.device import supervised
-from edge.room import MemoryRoom
+from edge.memory_context import MemoryContext
 from vigil_edge.checkin import pipeline
 from vigil_edge.checkin.settings import CheckinSettings
 from vigil_schemas.checkin import CheckinVisit
@@ -20,13 +20,13 @@ def settings(section: dict[str, Any], **keys: Any) -> Any:
     return adapter.validate_python({"device": "gate", "absence_s": 0.5} | section | keys)
 
 
-def running(made: Any, room: MemoryRoom) -> AbstractAsyncContextManager[asyncio.Task[None]]:
-    return supervised.running(pipeline.build(made, room), room)
+def running(made: Any, context: MemoryContext) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+    return supervised.running(pipeline.build(made, context), context)
 
 
-def visits(room: MemoryRoom) -> list[CheckinVisit]:
-    return [out.data for out in room.accepted if isinstance(out.data, CheckinVisit)]
+def visits(context: MemoryContext) -> list[CheckinVisit]:
+    return [out.data for out in context.accepted if isinstance(out.data, CheckinVisit)]
 
 
-def phases(room: MemoryRoom) -> list[str]:
-    return [visit.phase for visit in visits(room)]
+def phases(context: MemoryContext) -> list[str]:
+    return [visit.phase for visit in visits(context)]

@@ -13,7 +13,7 @@ import pytest
 
 import servers
 from edge.checkin.station import running, settings, visits
-from edge.room import MemoryRoom
+from edge.memory_context import MemoryContext
 from vigil_edge.checkin.fresh import FreshAdverts
 from vigil_sim.checkin.beacons import Advert, Beacon
 from vigil_sim.checkin.bluez import BluezStandIn
@@ -45,24 +45,28 @@ def strength(rssi: int) -> Advert:
 
 async def heard(stand_in: Any, adverts: list[Advert], **keys: Any) -> Counter[str]:
     """Sightings by tag, once all of it, and another beacon after it, have departed."""
-    room = MemoryRoom()
+    context = MemoryContext()
     options = {"min_sightings": 1, "absence_s": 0.6} | keys
     made = settings({"driver": "ble", "backend": stand_in.backend, "adapter": "hci0"}, **options)
     last = Advert(OTHER.address, -50, manufacturer_data=dict(OTHER.manufacturer_data))
-    async with running(made, room) as task:
+    async with running(made, context) as task:
         for advert in [*adverts, last]:
             stand_in.adapter().heard(advert)
-        await room.until(
+        await context.until(
             lambda: (
-                [v.tag for v in visits(room) if v.phase == "departed"].count(OTHER.tag) == 1
-                and {v.tag for v in visits(room) if v.phase == "arrived"}
-                == {v.tag for v in visits(room) if v.phase == "departed"}
+                [v.tag for v in visits(context) if v.phase == "departed"].count(OTHER.tag) == 1
+                and {v.tag for v in visits(context) if v.phase == "arrived"}
+                == {v.tag for v in visits(context) if v.phase == "departed"}
             ),
             task,
         )
-    heard.last = visits(room)  # type: ignore[attr-defined]
+    heard.last = visits(context)  # type: ignore[attr-defined]
     return Counter(
-        {v.tag: v.sightings for v in visits(room) if v.phase == "departed" and v.tag != OTHER.tag}
+        {
+            v.tag: v.sightings
+            for v in visits(context)
+            if v.phase == "departed" and v.tag != OTHER.tag
+        }
     )
 
 
@@ -91,15 +95,17 @@ async def test_a_change_of_strength_is_no_sighting(stand_in: Any) -> None:
 
 
 async def test_no_strength_is_no_number(stand_in: Any) -> None:
-    room = MemoryRoom()
+    context = MemoryContext()
     made = settings(
         {"driver": "ble", "backend": stand_in.backend, "adapter": "hci0"}, min_sightings=1
     )
-    async with running(made, room) as task:
+    async with running(made, context) as task:
         for rssi in (127, 127, 0, -127):
             stand_in.adapter().heard(ib(rssi))
-        await room.until(lambda: [v.phase for v in visits(room)] == ["arrived", "departed"], task)
-    assert [(v.sightings, v.rssi_max_dbm) for v in visits(room)][1] == (4, None)
+        await context.until(
+            lambda: [v.phase for v in visits(context)] == ["arrived", "departed"], task
+        )
+    assert [(v.sightings, v.rssi_max_dbm) for v in visits(context)][1] == (4, None)
 
 
 async def test_without_the_byte_of_power(stand_in: Any) -> None:

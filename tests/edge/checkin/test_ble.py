@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from edge.checkin.station import phases, running, settings, visits
-from edge.device.supervised import RecordedRoom, supervised
-from edge.room import MemoryRoom
+from edge.device.supervised import RecordedContext, supervised
+from edge.memory_context import MemoryContext
 from vigil_edge.checkin import pipeline
 from vigil_edge.device.seam import SourceError
 from vigil_sim.checkin.advert_socket import AdvertSocket
@@ -33,42 +33,42 @@ def ble(stand_in: Any, **keys: Any) -> Any:
 
 
 async def test_an_amulet_that_passes_is_a_visit(stand_in: Any) -> None:
-    room = MemoryRoom()
+    context = MemoryContext()
     made = ble(stand_in, observation_s=0.2)
-    async with running(made, room) as task:
+    async with running(made, context) as task:
         for rssi in (-80, -62, -71):
             stand_in.adapter().heard(advert(AMULET, rssi))
-        await room.until(lambda: "departed" in phases(room), task)
-    arrived, departed = visits(room)
+        await context.until(lambda: "departed" in phases(context), task)
+    arrived, departed = visits(context)
     assert arrived.tag == AMULET.tag
     assert arrived.carrier == "ble"
     assert arrived.visit_id == departed.visit_id
     assert departed.sightings == 3
     assert departed.rssi_max_dbm == -62
-    counted = {r.parameter: r.value for r in room.readings() if r.value}
+    counted = {r.parameter: r.value for r in context.readings() if r.value}
     assert counted["tags_seen"] == 1
 
 
 async def test_only_allowed_tags_become_visits(stand_in: Any) -> None:
     stranger = Beacon.eddystone_uid("AA:BB:CC:00:00:02", "00" * 10, "11" * 6)
-    room = MemoryRoom()
+    context = MemoryContext()
     made = ble(stand_in, tags_allow=["ibeacon:e2c56db5"], min_sightings=1)
-    async with running(made, room) as task:
+    async with running(made, context) as task:
         stand_in.adapter().heard(advert(stranger, -40))
         stand_in.adapter().heard(Advert("AA:BB:CC:00:00:03", -40, {0x4C: b"\x02\x15short"}))
         stand_in.adapter().heard(advert(AMULET, -60))
-        await room.until(lambda: bool(visits(room)), task)
-    assert {visit.tag for visit in visits(room)} == {AMULET.tag}
+        await context.until(lambda: bool(visits(context)), task)
+    assert {visit.tag for visit in visits(context)} == {AMULET.tag}
 
 
 async def test_a_silent_radio_is_scanned_anew_until_it_is_heard_again(stand_in: Any) -> None:
-    room = MemoryRoom()
+    context = MemoryContext()
     made = ble(stand_in, silence_s=0.3)
-    async with running(made, room) as task:
-        await room.until(lambda: room.counters["ble-scan-restarted"] >= 1, task)
-        await room.until(lambda: room.reports[-1][1] == "ble-silent", task)
+    async with running(made, context) as task:
+        await context.until(lambda: context.counters["ble-scan-restarted"] >= 1, task)
+        await context.until(lambda: context.reports[-1][1] == "ble-silent", task)
         stand_in.adapter().heard(advert(AMULET, -60))
-        await room.until(lambda: room.reports[-1][0] == "ok", task)
+        await context.until(lambda: context.reports[-1][0] == "ok", task)
 
 
 async def test_a_bluetooth_service_that_ends_is_a_source_error(
@@ -78,8 +78,8 @@ async def test_a_bluetooth_service_that_ends_is_a_source_error(
     await stand_in.start()
     for name, value in stand_in.environment.items():
         monkeypatch.setenv(name, value)
-    room = MemoryRoom()
-    async with running(ble(stand_in, silence_s=0.3), room) as task:
+    context = MemoryContext()
+    async with running(ble(stand_in, silence_s=0.3), context) as task:
         await stand_in.stop()
         with pytest.raises(SourceError) as caught:
             async with asyncio.timeout(30):
@@ -89,12 +89,12 @@ async def test_a_bluetooth_service_that_ends_is_a_source_error(
 
 async def test_a_visit_goes_on_over_a_restart(stand_in: Any) -> None:
     states: dict[str, bytes] = {}
-    before = MemoryRoom(states=states)
+    before = MemoryContext(states=states)
     made = ble(stand_in, absence_s=30, min_sightings=1)
     async with running(made, before) as task:
         stand_in.adapter().heard(advert(AMULET, -60))
         await before.until(lambda: bool(visits(before)), task)
-    after = MemoryRoom(states=states)
+    after = MemoryContext(states=states)
     soon = ble(stand_in, absence_s=0.5, min_sightings=1)
     async with running(soon, after) as task:
         stand_in.adapter().heard(advert(AMULET, -50))
@@ -108,43 +108,43 @@ async def test_a_radio_away_at_the_start_and_in_the_middle_comes_back(
 ) -> None:
     """No adapter at first; then bluetoothd is restarted under the scan."""
     there = stand_in.adapter().heard
-    room = RecordedRoom()
+    context = RecordedContext()
     name = ["hci7"]
 
     def build() -> Any:
         made = ble(stand_in, silence_s=0.5, absence_s=60, min_sightings=1)
-        return pipeline.build(made.model_copy(update={"adapter": name[0]}), room)
+        return pipeline.build(made.model_copy(update={"adapter": name[0]}), context)
 
-    async with supervised(build, room, "gate") as record:
+    async with supervised(build, context, "gate") as record:
         if isinstance(stand_in, BluezStandIn):
-            await room.until(lambda: record.counters["ble-failed"] >= 2)
+            await context.until(lambda: record.counters["ble-failed"] >= 2)
             assert record.state == "failed"
         name[0] = "hci0"
-        await room.until(lambda: record.state == "ok")
+        await context.until(lambda: record.state == "ok")
         there(advert(AMULET, -60))
-        await room.until(lambda: phases(room) == ["arrived"])
+        await context.until(lambda: phases(context) == ["arrived"])
         await stand_in.restart()
 
         def heard_again() -> bool:
             if stand_in.scanning():
                 stand_in.adapter().heard(advert(AMULET, -55))
-            return record.state == "ok" and "ble-silent" in {code for _, code, _ in room.reports}
+            return record.state == "ok" and "ble-silent" in {code for _, code, _ in context.reports}
 
-        await room.until(heard_again)
-    assert phases(room) == ["arrived"]
+        await context.until(heard_again)
+    assert phases(context) == ["arrived"]
 
 
 async def test_no_bluetooth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     with pytest.raises(SourceError) as caught:
-        await pipeline.build(settings({"driver": "ble"}), MemoryRoom()).run()
+        await pipeline.build(settings({"driver": "ble"}), MemoryContext()).run()
     assert caught.value.code == "ble-failed"
 
 
 @pytest.mark.parametrize("backend", ["no_such_module:Scanner", "os:no_such_class", "os:sep"])
 async def test_a_backend_that_is_none(backend: str) -> None:
     with pytest.raises(SourceError) as caught:
-        await pipeline.build(settings({"driver": "ble", "backend": backend}), MemoryRoom()).run()
+        await pipeline.build(settings({"driver": "ble", "backend": backend}), MemoryContext()).run()
     assert caught.value.code == "ble-backend"
 
 

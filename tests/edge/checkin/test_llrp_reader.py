@@ -15,8 +15,8 @@ from llrpkit.emulator.core import EmulatedTag, LLRPEmulator
 import servers
 from edge import hostile
 from edge.checkin.station import phases, running, settings, visits
-from edge.device.supervised import RecordedRoom, supervised
-from edge.room import MemoryRoom
+from edge.device.supervised import RecordedContext, supervised
+from edge.memory_context import MemoryContext
 from vigil_edge.checkin import pipeline
 from vigil_edge.checkin.llrp import seen_at
 from vigil_edge.checkin.llrp_codec import TagReport, encode, tlv
@@ -41,12 +41,15 @@ async def reader(field: Field, **keys: Any) -> AsyncIterator[LlrpReader]:
 
 async def test_a_bicycle_passes_a_reader() -> None:
     here = [TagInField(EPC, 2, -48.0)]
-    room = MemoryRoom()
-    async with reader(lambda t: here) as device, running(settings(device.section()), room) as task:
-        await room.until(lambda: "arrived" in phases(room), task)
+    context = MemoryContext()
+    async with (
+        reader(lambda t: here) as device,
+        running(settings(device.section()), context) as task,
+    ):
+        await context.until(lambda: "arrived" in phases(context), task)
         here.clear()
-        await room.until(lambda: "departed" in phases(room), task)
-    arrived, departed = visits(room)
+        await context.until(lambda: "departed" in phases(context), task)
+    arrived, departed = visits(context)
     assert (arrived.tag, arrived.carrier, arrived.antenna) == (f"epc:{EPC}", "uhf", 2)
     assert departed.visit_id == arrived.visit_id
     assert departed.rssi_max_dbm == -48
@@ -55,40 +58,40 @@ async def test_a_bicycle_passes_a_reader() -> None:
 
 async def test_a_reader_whose_clock_is_off_by_hours_is_set_right() -> None:
     skewed = Faults([Fault(FaultKind.CLOCK_SKEW, magnitude=-7200)])
-    room = MemoryRoom()
+    context = MemoryContext()
     async with (
         reader(lambda t: [TagInField(EPC)], faults=skewed) as device,
-        running(settings(device.section()), room) as task,
+        running(settings(device.section()), context) as task,
     ):
-        await room.until(lambda: bool(visits(room)), task)
-    assert abs(visits(room)[0].arrived - datetime.now(UTC)) < timedelta(minutes=1)
+        await context.until(lambda: bool(visits(context)), task)
+    assert abs(visits(context)[0].arrived - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 async def test_llrpkits_reader_is_understood_too() -> None:
     tags = [EmulatedTag(epc=bytes.fromhex(EPC))]
     emulator = LLRPEmulator(tags=tags)
     await emulator.start()
-    room = MemoryRoom()
+    context = MemoryContext()
     made = settings(
         {"driver": "llrp", "address": f"127.0.0.1:{emulator.port}", "keep_alive_s": 0.2}
     )
     try:
-        async with running(made, room) as task:
-            await room.until(lambda: bool(visits(room)), task)
+        async with running(made, context) as task:
+            await context.until(lambda: bool(visits(context)), task)
             await emulator.wait_keepalive_ack(10)
     finally:
         await emulator.stop()
-    assert visits(room)[0].tag == f"epc:{EPC}"
+    assert visits(context)[0].tag == f"epc:{EPC}"
 
 
 async def test_the_readers_own_inventory_can_be_adopted() -> None:
-    room = MemoryRoom()
+    context = MemoryContext()
     async with reader(lambda t: [TagInField(EPC)]) as device:
-        async with running(settings(device.section()), MemoryRoom()):
+        async with running(settings(device.section()), MemoryContext()):
             assert device.rospecs
         spec = dict(device.rospecs)
-        await room.until(lambda: not device.connected)
-        async with running(settings(device.section(), ro_spec="adopt"), room):
+        await context.until(lambda: not device.connected)
+        async with running(settings(device.section(), ro_spec="adopt"), context):
             assert device.rospecs == spec
 
 
@@ -104,11 +107,11 @@ async def test_a_corrupt_report_ends_the_connection_with_its_code(
     style: str, codes: set[str]
 ) -> None:
     faults = Faults()
-    room = MemoryRoom()
+    context = MemoryContext()
     async with reader(lambda t: [TagInField(EPC)], faults=faults) as device:
         made = settings(device.section(), keep_alive_s=0.3, timeout_s=1)
-        async with running(made, room) as task:
-            await room.until(lambda: bool(visits(room)), task)
+        async with running(made, context) as task:
+            await context.until(lambda: bool(visits(context)), task)
             faults.add(Fault(FaultKind.CORRUPT_FRAME, style=style))
             with pytest.raises(SourceError) as caught:
                 async with asyncio.timeout(30):
@@ -116,7 +119,7 @@ async def test_a_corrupt_report_ends_the_connection_with_its_code(
         assert caught.value.code in codes
         faults.clear()
         # The agent begins anew, and the visit goes on.
-        again = MemoryRoom(states=room.states)
+        again = MemoryContext(states=context.states)
         async with running(made, again) as task:
             await again.until(lambda: bool(again.reports), task)
         assert "arrived" not in phases(again)
@@ -124,19 +127,19 @@ async def test_a_corrupt_report_ends_the_connection_with_its_code(
 
 async def test_garbage_inside_a_whole_report_costs_only_itself() -> None:
     faults = Faults()
-    room = MemoryRoom()
+    context = MemoryContext()
     async with (
         reader(lambda t: [TagInField(EPC)], faults=faults) as device,
-        running(settings(device.section(), absence_s=60), room) as task,
+        running(settings(device.section(), absence_s=60), context) as task,
     ):
-        await room.until(lambda: bool(visits(room)), task)
+        await context.until(lambda: bool(visits(context)), task)
         faults.add(Fault(FaultKind.CORRUPT_FRAME, style="garbage"))
-        await room.until(lambda: room.counters["llrp-report-unreadable"] > 0, task)
+        await context.until(lambda: context.counters["llrp-report-unreadable"] > 0, task)
         told = ("degraded", "llrp-report-unreadable")
-        await room.until(lambda: told in [report[:2] for report in room.reports], task)
+        await context.until(lambda: told in [report[:2] for report in context.reports], task)
         faults.clear()
-        await room.until(lambda: room.reports[-1][0] == "ok", task)
-    assert phases(room) == ["arrived"]
+        await context.until(lambda: context.reports[-1][0] == "ok", task)
+    assert phases(context) == ["arrived"]
 
 
 async def scripted(greeting: bytes, then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> Any:
@@ -180,7 +183,7 @@ async def test_greetings_of_what_is_no_willing_reader(first: bytes, code: str) -
     try:
         with pytest.raises(SourceError) as caught:
             async with asyncio.timeout(20):
-                await pipeline.build(made, MemoryRoom()).run()
+                await pipeline.build(made, MemoryContext()).run()
     finally:
         server.close()
         await server.wait_closed()
@@ -194,14 +197,14 @@ async def test_a_silent_reader_and_none_at_all() -> None:
     made = settings({"driver": "llrp", "address": f"127.0.0.1:{port}", "timeout_s": 0.3})
     try:
         with pytest.raises(SourceError) as caught:
-            await pipeline.build(made, MemoryRoom()).run()
+            await pipeline.build(made, MemoryContext()).run()
         assert caught.value.code == "llrp-silent"
     finally:
         asked.set()
         server.close()
         await server.wait_closed()
     with pytest.raises(SourceError) as caught:
-        await pipeline.build(made, MemoryRoom()).run()
+        await pipeline.build(made, MemoryContext()).run()
     assert caught.value.code == "llrp-unreachable"
 
 
@@ -225,50 +228,50 @@ async def test_the_gateways_clock_is_set_while_a_reader_is_connected() -> None:
     """It began in 2001 without a battery; the visit does not end when the time comes."""
     behind = [timedelta(days=-9000)]
     here = [TagInField(EPC)]
-    room = MemoryRoom(clock=lambda: datetime.now(UTC) + behind[0])
+    context = MemoryContext(clock=lambda: datetime.now(UTC) + behind[0])
     async with (
         reader(lambda t: here) as device,
-        running(settings(device.section(), absence_s=2), room) as task,
+        running(settings(device.section(), absence_s=2), context) as task,
     ):
-        await room.until(lambda: phases(room) == ["arrived"], task)
+        await context.until(lambda: phases(context) == ["arrived"], task)
         behind[0] = timedelta(0)
-        await room.until(lambda: room.counters["clock-set"] == 1, task)
+        await context.until(lambda: context.counters["clock-set"] == 1, task)
         here.clear()
-        await room.until(lambda: "departed" in phases(room), task)
-    arrived, departed = visits(room)
+        await context.until(lambda: "departed" in phases(context), task)
+    arrived, departed = visits(context)
     assert departed.visit_id == arrived.visit_id
     assert abs(departed.last_seen - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("antenna", [0, 255, 256, 65535])
 async def test_any_antenna_number_is_survived(antenna: int) -> None:
-    room = MemoryRoom()
+    context = MemoryContext()
     async with (
         reader(lambda t: [TagInField(EPC, antenna)]) as device,
-        running(settings(device.section()), room) as task,
+        running(settings(device.section()), context) as task,
     ):
-        await room.until(lambda: bool(visits(room)), task)
-    assert visits(room)[0].antenna == (antenna if antenna <= 255 else None)
+        await context.until(lambda: bool(visits(context)), task)
+    assert visits(context)[0].antenna == (antenna if antenna <= 255 else None)
 
 
 async def test_a_reader_away_at_the_start_and_gone_in_between_is_asked_again() -> None:
     port = servers.free_port()
     made = settings({"driver": "llrp", "address": f"127.0.0.1:{port}"}, absence_s=60)
-    room = RecordedRoom()
-    async with supervised(lambda: pipeline.build(made, room), room, "gate") as record:
-        await room.until(lambda: record.counters["llrp-unreachable"] >= 2)
+    context = RecordedContext()
+    async with supervised(lambda: pipeline.build(made, context), context, "gate") as record:
+        await context.until(lambda: record.counters["llrp-unreachable"] >= 2)
         assert record.state == "failed"
 
         async with reader(lambda t: [TagInField(EPC)], port=port):
-            await room.until(lambda: phases(room) == ["arrived"])
+            await context.until(lambda: phases(context) == ["arrived"])
             assert record.state == "ok"
-        await room.until(lambda: record.state == "failed")
+        await context.until(lambda: record.state == "failed")
         assert record.counters["llrp-lost"] + record.counters["llrp-truncated"] == 1
 
         async with reader(lambda t: [TagInField(EPC)], port=port) as device:
-            await room.until(lambda: record.state == "ok" and device.connected)
+            await context.until(lambda: record.state == "ok" and device.connected)
     # One stay: that the reader was away for a moment moved nobody.
-    assert phases(room) == ["arrived"]
+    assert phases(context) == ["arrived"]
 
 
 async def met(serve: hostile.Serve, timeout_s: float = 0.3) -> SourceError:
@@ -278,7 +281,7 @@ async def met(serve: hostile.Serve, timeout_s: float = 0.3) -> SourceError:
         made = settings(section, timeout_s=timeout_s, keep_alive_s=0.1)
         with pytest.raises(SourceError) as caught:
             async with asyncio.timeout(servers.DEADLINE_S):
-                await pipeline.build(made, MemoryRoom()).run()
+                await pipeline.build(made, MemoryContext()).run()
     return caught.value
 
 

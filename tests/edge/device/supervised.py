@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
 
-from edge.room import MemoryRoom
+from edge.memory_context import MemoryContext
 from vigil_edge.backoff import Backoff
 from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.seam import Pipeline
@@ -16,8 +16,8 @@ from vigil_edge.device.supervisor import Supervisor
 from vigil_schemas.gateway import SourceState
 
 
-class RecordedRoom(MemoryRoom):
-    """A room whose reports reach the source's record, as in the agent."""
+class RecordedContext(MemoryContext):
+    """A context whose reports reach the source's record, as in the agent."""
 
     record: SourceRecord | None = None
 
@@ -32,11 +32,11 @@ class RecordedRoom(MemoryRoom):
 
 @asynccontextmanager
 async def supervised(
-    build: Callable[[], Pipeline], room: RecordedRoom, device: str
+    build: Callable[[], Pipeline], context: RecordedContext, device: str
 ) -> AsyncIterator[SourceRecord]:
     """Runs it until the block ends; yields what health would say of it."""
-    record = SourceRecord(device, room.now, lambda _: None)
-    room.record = record
+    record = SourceRecord(device, context.now, lambda _: None)
+    context.record = record
     backoff = Backoff(Random(1), first_s=0.02, last_s=0.2)  # jitter, not a secret
     task = asyncio.create_task(Supervisor(build, record, backoff, time.monotonic).run())
     try:
@@ -48,13 +48,13 @@ async def supervised(
 
 @asynccontextmanager
 async def running(
-    pipe: Pipeline, room: MemoryRoom | None = None
+    pipe: Pipeline, context: MemoryContext | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Runs it until the block ends; with ``room``, the block begins once it is told ok."""
+    """Runs it until the block ends; with ``context``, the block begins once it is told ok."""
     task = asyncio.ensure_future(pipe.run())
     try:
-        if room is not None:
-            await room.until(lambda: ("ok", None, None) in room.reports, task)
+        if context is not None:
+            await context.until(lambda: ("ok", None, None) in context.reports, task)
         yield task
     finally:
         task.cancel()

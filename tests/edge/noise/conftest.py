@@ -1,4 +1,4 @@
-"""What the noise tests share: a room that writes down what it is handed."""
+"""What the noise tests share: a context that writes down what it is handed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vigil_schemas.senml import Reading, unpack
 
 
 @dataclass
-class NotebookRoom:
+class NotebookContext:
     """Keeps everything in lists, and deposits as zip files."""
 
     directory: Path
@@ -98,7 +98,7 @@ class NotebookRoom:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> NotebookRoom:
+def context(tmp_path: Path) -> NotebookContext:
     folder = tmp_path / "device"
     folder.mkdir()
-    return NotebookRoom(folder)
+    return NotebookContext(folder)

@@ -16,11 +16,11 @@ import pytest
 
 import servers
 from edge import hostile
-from edge.noise.conftest import NotebookRoom
+from edge.noise.conftest import NotebookContext
 from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import RATE, mjpeg_camera, pcm_server
 from edge.noise.tones import Signal, silence, tone
-from vigil_edge.device.seam import Outgoing, Room
+from vigil_edge.device.seam import Outgoing, PipelineContext
 from vigil_edge.noise import evidence, live
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
 from vigil_edge.noise.evidence import Spool
@@ -72,24 +72,26 @@ async def cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(room: NotebookRoom) -> None:
-    cases = Spool(room.directory / "cases")
+async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(
+    context: NotebookContext,
+) -> None:
+    cases = Spool(context.directory / "cases")
     passage = np.concatenate([tone(60, 5), tone(97, 1), tone(60, 60)])
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with (
         pcm_server(passage, pascal_per_unit=scale) as sound,
         mjpeg_camera() as camera,
     ):
-        task = asyncio.create_task(build(noise_camera(pcm(sound), camera), room).run())
-        await until(lambda: room.exceedances and not cases.waiting())
+        task = asyncio.create_task(build(noise_camera(pcm(sound), camera), context).run())
+        await until(lambda: context.exceedances and not cases.waiting())
         await cancelled(task)
-    (event,) = room.exceedances
+    (event,) = context.exceedances
     # It was told at once, and again when it had been sealed: the same measurement both times.
-    (first,) = room.measured
+    (first,) = context.measured
     assert first == event.model_copy(
         update={"phase": "measured", "level_curve": None, "evidence": None}
     )
-    assert len({item.id for item in room.accepted if item.type == NoiseExceedance.TYPE}) == 2
+    assert len({item.id for item in context.accepted if item.type == NoiseExceedance.TYPE}) == 2
     assert event.LAFmax == pytest.approx(97, abs=0.05)
     assert event.background_db == pytest.approx(60, abs=0.2)
     assert event.calibrated
@@ -98,13 +100,13 @@ async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(room: Notebo
     assert max(event.level_curve.LAF) == event.LAFmax
     assert event.level_curve.interval_s <= 0.05
     assert event.evidence is not None
-    ((manifest, archive),) = room.deposits
+    ((manifest, archive),) = context.deposits
     assert manifest.evidence_id == event.exceedance_id
     assert manifest.calibration["pascal_per_unit"] == pytest.approx(scale)
     roles = {file.role for file in manifest.files}
     assert roles == {"audio", "video", "frame", "plate", "levels"}
-    check_evidence(archive, event.LAFmax, room.directory)
-    assert ("ok", None) in room.reports
+    check_evidence(archive, event.LAFmax, context.directory)
+    assert ("ok", None) in context.reports
 
 
 def check_evidence(archive: Path, LAFmax: float, folder: Path) -> None:
@@ -129,14 +131,14 @@ def check_evidence(archive: Path, LAFmax: float, folder: Path) -> None:
     assert cv2.imread(str(opened / "frame.jpg")).shape == (360, 640, 3)
 
 
-async def test_seconds_become_flagged_observations(room: NotebookRoom) -> None:
+async def test_seconds_become_flagged_observations(context: NotebookContext) -> None:
     signal = np.concatenate([tone(70, 4), 40 * tone(94, 2), silence(3)])
     async with pcm_server(signal, pascal_per_unit=pascal_per_unit(FULL_SCALE_DB), odd=True) as port:
         settings = noise_camera(pcm(port), after_s=5.0)
         with pytest.raises(AudioStreamLost, match="closed by its server"):
-            await build(settings, room).run()
-    first = [reading for reading in room.readings if reading.parameter == "LAeq"]
-    assert {reading.parameter for reading in room.readings} == {"LAeq", "LAFmax", "LCeq", "LZeq"}
+            await build(settings, context).run()
+    first = [reading for reading in context.readings if reading.parameter == "LAeq"]
+    assert {reading.parameter for reading in context.readings} == {"LAeq", "LAFmax", "LCeq", "LZeq"}
     assert first[0].value == pytest.approx(70, abs=0.05)
     assert first[0].flag is QartodFlag.GOOD
     assert first[0].unit == "dB"
@@ -145,48 +147,48 @@ async def test_seconds_become_flagged_observations(room: NotebookRoom) -> None:
     assert first[1].time - first[0].time == pytest.approx(
         timedelta(seconds=1), abs=timedelta(0.001)
     )
-    assert ("degraded", "overload") in room.reports
-    assert ("degraded", "microphone-silent") in room.reports
+    assert ("degraded", "overload") in context.reports
+    assert ("degraded", "microphone-silent") in context.reports
     # The clipped passage was kept when the stream broke off, and is sent at the next start.
-    assert not room.exceedances
+    assert not context.exceedances
     async with pcm_server(silence(60), pascal_per_unit=1.0) as port:
-        task = asyncio.create_task(build(noise_camera(pcm(port)), room).run())
-        await until(lambda: room.exceedances)
+        task = asyncio.create_task(build(noise_camera(pcm(port)), context).run())
+        await until(lambda: context.exceedances)
         await cancelled(task)
-    assert room.exceedances[0].overload
+    assert context.exceedances[0].overload
 
 
-async def test_an_uncalibrated_microphone_says_so(room: NotebookRoom) -> None:
+async def test_an_uncalibrated_microphone_says_so(context: NotebookContext) -> None:
     signal = np.concatenate([tone(70, 3), tone(90, 1)])
     async with pcm_server(signal, pascal_per_unit=1.0) as port:
         audio = pcm(port, full_scale_peak_db=None)
         with pytest.raises(AudioStreamLost):
-            await build(noise_camera(audio), room).run()
-    assert {reading.flag for reading in room.readings} == {QartodFlag.NOT_EVALUATED}
-    assert ("degraded", "uncalibrated") in room.reports
+            await build(noise_camera(audio), context).run()
+    assert {reading.flag for reading in context.readings} == {QartodFlag.NOT_EVALUATED}
+    assert ("degraded", "uncalibrated") in context.reports
 
 
-async def test_nobody_at_the_address_is_a_source_error(room: NotebookRoom) -> None:
+async def test_nobody_at_the_address_is_a_source_error(context: NotebookContext) -> None:
     port = servers.free_port()
     with pytest.raises(AudioStreamLost, match="cannot be reached"):
-        await build(noise_camera(pcm(port)), room).run()
+        await build(noise_camera(pcm(port)), context).run()
 
 
-async def test_a_lost_camera_does_not_disturb_the_microphone(room: NotebookRoom) -> None:
+async def test_a_lost_camera_does_not_disturb_the_microphone(context: NotebookContext) -> None:
     nobody = servers.free_port()
     passage = np.concatenate([tone(60, 3), tone(97, 0.5), tone(60, 60)])
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(passage, pascal_per_unit=scale) as sound:
-        task = asyncio.create_task(build(noise_camera(pcm(sound), nobody), room).run())
-        await until(lambda: room.exceedances)
+        task = asyncio.create_task(build(noise_camera(pcm(sound), nobody), context).run())
+        await until(lambda: context.exceedances)
         await cancelled(task)
-    ((manifest, _),) = room.deposits
+    ((manifest, _),) = context.deposits
     assert {file.role for file in manifest.files} == {"audio", "levels"}
-    assert room.counters["camera-reconnects"] >= 1
+    assert context.counters["camera-reconnects"] >= 1
 
 
 async def test_a_network_camera_that_dies_is_a_health_fact_and_comes_back(
-    room: NotebookRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: NotebookContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "CAMERA_GRACE_S", 1)
     camera = await asyncio.to_thread(rtsp_camera, tmp_path)
@@ -195,80 +197,82 @@ async def test_a_network_camera_that_dies_is_a_health_fact_and_comes_back(
         settings = noise_camera(pcm(sound))
         rtsp = CameraSettings(source="rtsp", address=camera.address, fps=10)
         settings = settings.model_copy(update={"camera": rtsp})
-        task = asyncio.create_task(build(settings, room).run())
+        task = asyncio.create_task(build(settings, context).run())
         try:
-            await until(lambda: ("ok", None) in room.reports)
+            await until(lambda: ("ok", None) in context.reports)
             await asyncio.to_thread(camera.kill)
-            await until(lambda: room.reports[-1] == ("degraded", "camera-lost"))
+            await until(lambda: context.reports[-1] == ("degraded", "camera-lost"))
             await asyncio.to_thread(camera.start)
-            await until(lambda: room.reports[-1] == ("ok", None))
+            await until(lambda: context.reports[-1] == ("ok", None))
         finally:
             await cancelled(task)
             await asyncio.to_thread(camera.kill)
-    assert room.counters["camera-reconnects"] >= 1
+    assert context.counters["camera-reconnects"] >= 1
     # The sound was measured all the while.
-    levels = [reading.value for reading in room.readings if reading.parameter == "LAeq"]
+    levels = [reading.value for reading in context.readings if reading.parameter == "LAeq"]
     assert len(levels) >= 3
     assert all(level == pytest.approx(60, abs=0.05) for level in levels)
 
 
-async def test_a_wav_file_stands_in_for_a_microphone(room: NotebookRoom, tmp_path: Path) -> None:
+async def test_a_wav_file_stands_in_for_a_microphone(
+    context: NotebookContext, tmp_path: Path
+) -> None:
     path = tmp_path / "street.wav"
     write_wav(path, tone(70, 2.5).astype(np.float32)[:, None], RATE)
     audio = {"source": "wav", "address": str(path), "full_scale_peak_db": None}
     settings = noise_camera(audio | {"pascal_per_unit": 1.0})
     with pytest.raises(AudioFileFailed, match="played to its end"):
-        await build(settings, room).run()
-    assert [r.value for r in room.readings if r.parameter == "LAeq"] == [
+        await build(settings, context).run()
+    assert [r.value for r in context.readings if r.parameter == "LAeq"] == [
         pytest.approx(70, abs=0.05)
     ]
     path.write_bytes(b"RIFF")
     with pytest.raises(AudioFileFailed, match="audio-"):
-        await build(settings, room).run()
+        await build(settings, context).run()
 
 
-async def test_a_case_interrupted_before_its_event_is_sent_once(room: NotebookRoom) -> None:
-    """The room fails after the deposit; the next start deposits and sends the same again."""
+async def test_a_case_interrupted_before_its_event_is_sent_once(context: NotebookContext) -> None:
+    """The context fails after the deposit; the next start deposits and sends the same again."""
     passage = np.concatenate([tone(60, 3), tone(97, 0.5), tone(60, 60)])
-    accept: Callable[..., Awaitable[None]] = room.accept
+    accept: Callable[..., Awaitable[None]] = context.accept
 
     async def refuse(outgoing: object, state: object = None) -> None:
         raise OSError("disk is gone")
 
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(passage, pascal_per_unit=scale) as sound:
-        room.accept = refuse  # type: ignore[method-assign] # a failing disk
-        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
-        await until(lambda: room.deposits)
+        context.accept = refuse  # type: ignore[method-assign] # a failing disk
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), context).run())
+        await until(lambda: context.deposits)
         # What is being written now is written even where nobody waits for it any more.
-        await until(lambda: list((room.directory / "cases").glob("*/deposited.json")))
+        await until(lambda: list((context.directory / "cases").glob("*/deposited.json")))
         await cancelled(task)
-        room.accept = accept  # type: ignore[method-assign, assignment] # is back
+        context.accept = accept  # type: ignore[method-assign, assignment] # is back
         # As if power had failed before the deposit was noted down.
-        for note in (room.directory / "cases").glob("*/deposited.json"):
+        for note in (context.directory / "cases").glob("*/deposited.json"):
             note.unlink()
-        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
-        await until(lambda: room.exceedances)
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), context).run())
+        await until(lambda: context.exceedances)
         await cancelled(task)
-    first, second = (manifest for manifest, _ in room.deposits)
+    first, second = (manifest for manifest, _ in context.deposits)
     assert first == second
-    assert room.exceedances[0].exceedance_id == first.evidence_id
+    assert context.exceedances[0].exceedance_id == first.evidence_id
 
 
-async def test_a_damaged_case_is_set_aside(room: NotebookRoom) -> None:
-    damaged = room.directory / "cases" / "20260301T200000000000-deadbeef"
+async def test_a_damaged_case_is_set_aside(context: NotebookContext) -> None:
+    damaged = context.directory / "cases" / "20260301T200000000000-deadbeef"
     damaged.mkdir(parents=True)
     (damaged / "case.json").write_text('{"device": "noise-1"')
     async with pcm_server(silence(60), pascal_per_unit=1.0) as port:
-        task = asyncio.create_task(build(noise_camera(pcm(port)), room).run())
-        await until(lambda: room.counters["case-damaged"] and not damaged.exists())
+        task = asyncio.create_task(build(noise_camera(pcm(port)), context).run())
+        await until(lambda: context.counters["case-damaged"] and not damaged.exists())
         await cancelled(task)
     assert damaged.with_suffix(".damaged").is_dir()
-    assert Spool(room.directory / "cases").waiting() == []
+    assert Spool(context.directory / "cases").waiting() == []
 
 
 class Away(VigilError):
-    """What the agent's rooms raise while something of theirs is full or failing."""
+    """What a context raises while something of theirs is full or failing."""
 
     code = "away"
 
@@ -278,11 +282,11 @@ def loud_once(seconds_after: float = 60) -> Signal:
 
 
 async def test_a_case_that_finds_no_room_is_encoded_once(
-    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+    context: NotebookContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The evidence queue is full while the cloud is away: trying again must cost nothing."""
     monkeypatch.setattr(live, "RETRY_S", 0.0)
-    deposit, encode = room.deposit, evidence._encoded
+    deposit, encode = context.deposit, evidence._encoded
     refusals, encodings = 0, 0
 
     async def full(manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
@@ -292,62 +296,62 @@ async def test_a_case_that_finds_no_room_is_encoded_once(
             raise Away("no room")
         return await deposit(manifest, files)
 
-    async def counted(where: Room, folder: Path) -> bool:
+    async def counted(where: PipelineContext, folder: Path) -> bool:
         nonlocal encodings
         encodings += 1
         return await encode(where, folder)
 
-    monkeypatch.setattr(room, "deposit", full)
+    monkeypatch.setattr(context, "deposit", full)
     monkeypatch.setattr(evidence, "_encoded", counted)
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(loud_once(), pascal_per_unit=scale) as sound, mjpeg_camera() as camera:
-        task = asyncio.create_task(build(noise_camera(pcm(sound), camera), room).run())
-        await until(lambda: room.exceedances)
+        task = asyncio.create_task(build(noise_camera(pcm(sound), camera), context).run())
+        await until(lambda: context.exceedances)
         await cancelled(task)
     assert encodings == 1
-    assert room.counters["case-delayed"] == 3
-    assert "video.webm" in {file.name for file in room.deposits[0][0].files}
+    assert context.counters["case-delayed"] == 3
+    assert "video.webm" in {file.name for file in context.deposits[0][0].files}
 
 
 async def test_a_full_spool_costs_the_evidence_and_not_the_event(
-    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+    context: NotebookContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evidence, "MOST_BYTES", -1)
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(loud_once(), pascal_per_unit=scale) as sound:
-        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
-        await until(lambda: room.exceedances)
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), context).run())
+        await until(lambda: context.exceedances)
         await cancelled(task)
-    (event,) = room.exceedances
+    (event,) = context.exceedances
     assert event.level_curve is not None
     assert event.evidence is None
-    assert not room.deposits
-    assert room.counters["case-not-kept"] == 1
-    assert ("degraded", "case-not-kept") in room.reports
+    assert not context.deposits
+    assert context.counters["case-not-kept"] == 1
+    assert ("degraded", "case-not-kept") in context.reports
 
 
 async def test_a_case_that_nobody_foresaw_does_not_stop_the_microphone(
-    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+    context: NotebookContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
         raise LookupError("a mistake in the program")
 
-    monkeypatch.setattr(room, "deposit", broken)
+    monkeypatch.setattr(context, "deposit", broken)
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(loud_once(), pascal_per_unit=scale) as sound:
-        task = asyncio.create_task(build(noise_camera(pcm(sound)), room).run())
-        await until(lambda: room.counters["case-damaged"])
-        before = len(room.accepted)
-        await until(lambda: len(room.accepted) > before)
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), context).run())
+        await until(lambda: context.counters["case-damaged"])
+        before = len(context.accepted)
+        await until(lambda: len(context.accepted) > before)
         await cancelled(task)
-    assert [path.suffix for path in (room.directory / "cases").iterdir()] == [".damaged"]
+    assert [path.suffix for path in (context.directory / "cases").iterdir()] == [".damaged"]
 
 
 async def test_readings_wait_for_an_outbox_that_fails(
-    room: NotebookRoom, monkeypatch: pytest.MonkeyPatch
+    context: NotebookContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "BATCH_S", 1)
-    accept, refusals = room.accept, 0
+    accept, refusals = context.accept, 0
 
     async def failing(outgoing: Sequence[Outgoing], state: object = None) -> None:
         nonlocal refusals
@@ -356,12 +360,12 @@ async def test_readings_wait_for_an_outbox_that_fails(
             raise Away("the disk is full")
         await accept(outgoing)
 
-    monkeypatch.setattr(room, "accept", failing)
+    monkeypatch.setattr(context, "accept", failing)
     async with pcm_server(tone(60, 7), pascal_per_unit=pascal_per_unit(FULL_SCALE_DB)) as sound:
         with pytest.raises(AudioStreamLost):
-            await build(noise_camera(pcm(sound)), room).run()
-    assert room.counters["readings-delayed"] == 3
-    times = [reading.time for reading in room.readings if reading.parameter == "LAeq"]
+            await build(noise_camera(pcm(sound)), context).run()
+    assert context.counters["readings-delayed"] == 3
+    times = [reading.time for reading in context.readings if reading.parameter == "LAeq"]
     assert len(times) == 6
     assert times == sorted(times)
 

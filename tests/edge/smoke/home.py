@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
 from edge.device import supervised
-from edge.room import MemoryRoom
+from edge.memory_context import MemoryContext
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.settings import SmokeSettings
 from vigil_schemas.smoke import SmokeAlarm
@@ -55,16 +55,16 @@ class Home:
 
 
 def listening(
-    made: SmokeSettings, room: MemoryRoom
+    made: SmokeSettings, context: MemoryContext
 ) -> AbstractAsyncContextManager[asyncio.Task[None]]:
-    return supervised.running(pipeline.build(made, room), room)
+    return supervised.running(pipeline.build(made, context), context)
 
 
-def fires(room: MemoryRoom, device: str) -> list[SmokeAlarm]:
+def fires(context: MemoryContext, device: str) -> list[SmokeAlarm]:
     """What was told of smoke at one alarm, in order."""
     return [
         out.data
-        for out in room.accepted
+        for out in context.accepted
         if isinstance(out.data, SmokeAlarm)
         and out.subject == device
         and out.data.condition == "smoke"
@@ -76,9 +76,9 @@ def ago(seconds: float) -> str:
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
-def alarms(room: MemoryRoom) -> list[tuple[str, str, bool]]:
+def alarms(context: MemoryContext) -> list[tuple[str, str, bool]]:
     return [
         (out.subject, out.data.condition, out.data.active)
-        for out in room.accepted
+        for out in context.accepted
         if isinstance(out.data, SmokeAlarm)
     ]

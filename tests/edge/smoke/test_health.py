@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import servers
-from edge.device.supervised import RecordedRoom, supervised
-from edge.room import MemoryRoom
+from edge.device.supervised import RecordedContext, supervised
+from edge.memory_context import MemoryContext
 from edge.smoke.home import Home, ago, alarms, listening, section
 from edge.smoke.night import Night
 from vigil_edge.smoke import pipeline
@@ -26,11 +26,11 @@ from vigil_schemas.types import Lane
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def told(room: MemoryRoom, device: str) -> list[tuple[str, str | None]]:
+def told(context: MemoryContext, device: str) -> list[tuple[str, str | None]]:
     """State and code of every health event of one alarm."""
     return [
         (out.data.state, out.data.code)
-        for out in room.accepted
+        for out in context.accepted
         if isinstance(out.data, DeviceHealth) and out.subject == device
     ]
 
@@ -121,18 +121,18 @@ async def test_unknown_until_heard_and_retained_availability_is_heard(home: Home
     home.say("kitchen/availability", b'{"state":"online"}', retain=True)
     home.say("kitchen", {"smoke": False, "last_seen": ago(7200)}, retain=True)
     states: dict[str, bytes] = {}
-    room = MemoryRoom(gateway=home.base, states=states)
-    async with listening(home.settings(), room) as task:
-        await room.until(lambda: told(room, "home-1")[-1:] == [("ok", None)], task)
-        await room.until(lambda: bool(told(room, "home-2")), task)
-        assert told(room, "home-2") == [("starting", "not-heard-yet")]
+    context = MemoryContext(gateway=home.base, states=states)
+    async with listening(home.settings(), context) as task:
+        await context.until(lambda: told(context, "home-1")[-1:] == [("ok", None)], task)
+        await context.until(lambda: bool(told(context, "home-2")), task)
+        assert told(context, "home-2") == [("starting", "not-heard-yet")]
         home.say("floor 2/hall", {"smoke": False, "battery_low": True})
-        await room.until(lambda: len(told(room, "home-2")) == 2, task)
-        assert told(room, "home-2")[1] == ("degraded", "battery-low")
+        await context.until(lambda: len(told(context, "home-2")) == 2, task)
+        assert told(context, "home-2")[1] == ("degraded", "battery-low")
         home.say("kitchen/availability", b'{"state":"offline"}', retain=True)
-        await room.until(lambda: told(room, "home-1")[-1] == ("failed", "link-lost"), task)
+        await context.until(lambda: told(context, "home-1")[-1] == ("failed", "link-lost"), task)
     # It was told: a restart of the agent says nothing again.
-    again = MemoryRoom(gateway=home.base, states=states)
+    again = MemoryContext(gateway=home.base, states=states)
     async with listening(home.settings(), again) as task:
         home.say("floor 2/hall", {"smoke": False, "battery_low": False})
         await again.until(lambda: bool(told(again, "home-2")), task)
@@ -141,38 +141,38 @@ async def test_unknown_until_heard_and_retained_availability_is_heard(home: Home
 
 
 async def test_while_the_bridge_is_offline_no_alarm_is_well(home: Home) -> None:
-    room = MemoryRoom(gateway=home.base)
-    async with listening(home.settings(), room) as task:
+    context = MemoryContext(gateway=home.base)
+    async with listening(home.settings(), context) as task:
         home.say("kitchen", {"smoke": False})
-        await room.until(lambda: told(room, "home-1") == [("ok", None)], task)
+        await context.until(lambda: told(context, "home-1") == [("ok", None)], task)
         home.say("bridge/state", b'{"state":"offline"}')
         for device in ("home-1", "home-2"):
             last = ("failed", "bridge-offline")
-            await room.until(lambda d=device, f=last: told(room, d)[-1:] == [f], task)
+            await context.until(lambda d=device, f=last: told(context, d)[-1:] == [f], task)
         home.say("bridge/state", b'{"state":"online"}')
-        await room.until(lambda: told(room, "home-1")[-1] == ("ok", None), task)
-        await room.until(lambda: told(room, "home-2")[-1][0] == "starting", task)
+        await context.until(lambda: told(context, "home-1")[-1] == ("ok", None), task)
+        await context.until(lambda: told(context, "home-2")[-1][0] == "starting", task)
 
 
 async def test_a_bridge_that_nobody_ever_heard_is_said_to_be_unseen(home: Home) -> None:
-    room = MemoryRoom(gateway=home.base)
-    async with listening(home.settings(), room) as task:
-        await room.until(lambda: room.reports[-1][1] == "bridge-unseen", task)
+    context = MemoryContext(gateway=home.base)
+    async with listening(home.settings(), context) as task:
+        await context.until(lambda: context.reports[-1][1] == "bridge-unseen", task)
         home.say("kitchen", {"smoke": False})
-        await room.until(lambda: room.reports[-1][0] == "ok", task)
+        await context.until(lambda: context.reports[-1][0] == "ok", task)
 
 
 async def test_a_silent_alarm_is_missed_however_much_the_others_talk(home: Home) -> None:
-    room = MemoryRoom(gateway=home.base)
+    context = MemoryContext(gateway=home.base)
     lost = ("home-2", "link_lost", True)
 
     def while_the_kitchen_talks() -> bool:
         home.say("kitchen", {"smoke": False})
-        return lost in alarms(room)
+        return lost in alarms(context)
 
-    async with listening(home.settings(silent_after_s=1), room) as task:
-        await room.until(while_the_kitchen_talks, task)
-    assert ("home-1", "link_lost", True) not in alarms(room)
+    async with listening(home.settings(silent_after_s=1), context) as task:
+        await context.until(while_the_kitchen_talks, task)
+    assert ("home-1", "link_lost", True) not in alarms(context)
 
 
 async def test_a_broker_away_at_the_start_killed_and_back(tmp_path: Path) -> None:
@@ -180,46 +180,48 @@ async def test_a_broker_away_at_the_start_killed_and_back(tmp_path: Path) -> Non
     broker: servers.Mosquitto | None = None
     base = "z2m-recovery"
     made = section(f"mqtt://127.0.0.1:{port}", base)
-    room = RecordedRoom(gateway=base)
-    async with supervised(lambda: pipeline.build(made, room), room, made.device) as record:
+    context = RecordedContext(gateway=base)
+    async with supervised(lambda: pipeline.build(made, context), context, made.device) as record:
         try:
             unreachable = ("failed", "broker-unreachable")
-            await room.until(lambda: record.restarts >= 2)
+            await context.until(lambda: record.restarts >= 2)
             assert (record.state, record.code) == unreachable
-            assert told(room, "home-1") == [unreachable], "told once, not at each attempt"
+            assert told(context, "home-1") == [unreachable], "told once, not at each attempt"
             broker = servers.mosquitto(tmp_path / "own", port=port)
             there = Home(broker, base)
             there.say("bridge/state", b'{"state":"online"}', retain=True)
             there.say("kitchen", {"smoke": True}, retain=True)
-            await room.until(lambda: ("home-1", "smoke", True) in alarms(room))
-            await room.until(lambda: (record.state, record.code) == ("ok", None))
-            await room.until(lambda: told(room, "home-2")[-1] == ("starting", "not-heard-yet"))
+            await context.until(lambda: ("home-1", "smoke", True) in alarms(context))
+            await context.until(lambda: (record.state, record.code) == ("ok", None))
+            await context.until(
+                lambda: told(context, "home-2")[-1] == ("starting", "not-heard-yet")
+            )
             there.close()
             broker.kill()
-            await room.until(lambda: told(room, "home-1")[-1] == unreachable)
+            await context.until(lambda: told(context, "home-1")[-1] == unreachable)
             broker.start()
-            await room.until(lambda: record.state != "failed")
+            await context.until(lambda: record.state != "failed")
             there = Home(broker, base)
             there.say("kitchen", {"smoke": False})
-            await room.until(lambda: ("home-1", "smoke", False) in alarms(room))
-            await room.until(lambda: told(room, "home-1")[-1] == ("ok", None))
+            await context.until(lambda: ("home-1", "smoke", False) in alarms(context))
+            await context.until(lambda: told(context, "home-1")[-1] == ("ok", None))
             there.close()
         finally:
             if broker is not None:
                 broker.stop()
-    assert len([a for a in alarms(room) if a[1] == "smoke"]) == 2
+    assert len([a for a in alarms(context) if a[1] == "smoke"]) == 2
 
 
 async def test_a_renamed_alarm_and_one_that_talks_nonsense(home: Home) -> None:
     listed = json.dumps([{"friendly_name": name} for name in ("kitchen", "hall")]).encode()
     home.say("bridge/devices", listed, retain=True)
-    room = MemoryRoom(gateway=home.base)
-    async with listening(home.settings(), room) as task:
+    context = MemoryContext(gateway=home.base)
+    async with listening(home.settings(), context) as task:
         home.say("kitchen", {"smoke": False})
-        await room.until(lambda: told(room, "home-1")[-1:] == [("ok", None)], task)
-        await room.until(lambda: told(room, "home-2") == [("failed", "not-on-bridge")], task)
+        await context.until(lambda: told(context, "home-1")[-1:] == [("ok", None)], task)
+        await context.until(lambda: told(context, "home-2") == [("failed", "not-on-bridge")], task)
         home.say("kitchen", b"\xff\x00{")
         malformed = ("degraded", "payload-malformed")
-        await room.until(lambda: told(room, "home-1")[-1] == malformed, task)
+        await context.until(lambda: told(context, "home-1")[-1] == malformed, task)
         home.say("kitchen", {"smoke": False})
-        await room.until(lambda: told(room, "home-1")[-1] == ("ok", None), task)
+        await context.until(lambda: told(context, "home-1")[-1] == ("ok", None), task)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.device.supervised import running
-from edge.room import MemoryRoom
+from edge.memory_context import MemoryContext
 from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
 from vigil_edge.water.excursion import Excursions
@@ -43,7 +43,11 @@ class Canal:
 
 @asynccontextmanager
 async def polled(
-    canal: Canal, *signals: SignalRegister, room: MemoryRoom, keys: dict[str, Any], **more: Any
+    canal: Canal,
+    *signals: SignalRegister,
+    context: MemoryContext,
+    keys: dict[str, Any],
+    **more: Any,
 ) -> AsyncIterator[tuple[ModbusSonde, Callable[[int], Any]]]:
     """A sonde on Modbus TCP and the gateway's pipeline that reads it; waits for ``n`` polls."""
     sonde = ModbusSonde(canal, signals, device="sonde", interval_s=0.01, **more)
@@ -52,11 +56,11 @@ async def polled(
     for signal in section["signal"]:
         signal.update(keys.get(signal["name"], {}))
     try:
-        async with running(pipeline.build(WaterSettings.model_validate(section), room)) as task:
+        async with running(pipeline.build(WaterSettings.model_validate(section), context)) as task:
 
             async def polls(n: int) -> None:
-                wanted = len(room.readings()) + n * len(signals)
-                await room.until(lambda: len(room.readings()) >= wanted, task)
+                wanted = len(context.readings()) + n * len(signals)
+                await context.until(lambda: len(context.readings()) >= wanted, task)
 
             yield sonde, polls
     finally:
@@ -69,11 +73,11 @@ def minutes() -> Callable[[], datetime]:
     return lambda: START + timedelta(minutes=next(looks))
 
 
-def told(room: MemoryRoom) -> list[Step]:
+def told(context: MemoryContext) -> list[Step]:
     """Without what the ordinary bounds say besides."""
     return [
         (e.kind, e.phase)
-        for e in room.events()
+        for e in context.events()
         if isinstance(e, WaterExcursion) and e.kind not in ("above", "below", "rate")
     ]
 
@@ -91,123 +95,126 @@ def told(room: MemoryRoom) -> list[Step]:
     ids=["pinned", "code", "code-uint16", "infinite"],
 )
 async def test_turbidity_off_scale_raises_once_and_ends_once(register: SignalRegister) -> None:
-    canal, room = Canal(turbidity_FNU=12.0), MemoryRoom()
+    canal, context = Canal(turbidity_FNU=12.0), MemoryContext()
     section = {k: v for k, v in register.section().items() if v != math.inf}
     keys = {"turbidity_FNU": {"high": 300.0, "sensor_range": [0, 4000]}}
     assert section["name"] in keys
     if register.over_range == math.inf:
         register = SignalRegister("turbidity_FNU", 0)  # shows what it is given, infinity too
-    async with polled(canal, register, room=room, keys=keys) as (_, polls):
+    async with polled(canal, register, context=context, keys=keys) as (_, polls):
         await polls(4)
         canal.values["turbidity_FNU"] = math.inf if register.limits is None else 9000.0
         await polls(20)
-        assert told(room) == [("off_scale_high", "onset")]
+        assert told(context) == [("off_scale_high", "onset")]
         canal.values["turbidity_FNU"] = 14.0
         await polls(6)
-    assert told(room) == [("off_scale_high", "onset"), ("off_scale_high", "end")]
+    assert told(context) == [("off_scale_high", "onset"), ("off_scale_high", "end")]
     onset, end = (
-        e for e in room.events() if isinstance(e, WaterExcursion) and e.kind == "off_scale_high"
+        e for e in context.events() if isinstance(e, WaterExcursion) and e.kind == "off_scale_high"
     )
     assert onset.excursion_id == end.excursion_id
     assert onset.limit == 4000
     assert onset.value in (None, 4000)
-    assert {r.flag for r in room.readings() if r.value is None or r.value >= 4000} <= {
+    assert {r.flag for r in context.readings() if r.value is None or r.value >= 4000} <= {
         *(QartodFlag.SUSPECT, QartodFlag.FAIL)
     }
 
 
 async def test_acid_below_the_scale_raises() -> None:
-    canal, room = Canal(pH=7.4), MemoryRoom()
-    async with polled(canal, PH, room=room, keys={"pH": {"low": 6.0}}) as (_, polls):
+    canal, context = Canal(pH=7.4), MemoryContext()
+    async with polled(canal, PH, context=context, keys={"pH": {"low": 6.0}}) as (_, polls):
         await polls(3)
         canal.values["pH"] = -1.0
         await polls(5)
-    assert ("off_scale_low", "onset") in told(room)
+    assert ("off_scale_low", "onset") in told(context)
 
 
 async def test_a_signal_that_is_lost_while_it_rises_is_not_only_a_gap() -> None:
-    canal, room = Canal(turbidity_FNU=10.0), MemoryRoom(clock=minutes())
+    canal, context = Canal(turbidity_FNU=10.0), MemoryContext(clock=minutes())
     keys = {"turbidity_FNU": {"high": 1000.0}}
-    async with polled(canal, TURBIDITY, room=room, keys=keys) as (_, polls):
+    async with polled(canal, TURBIDITY, context=context, keys=keys) as (_, polls):
         await polls(14)
         for value in (60.0, 180.0, 420.0):
             canal.values["turbidity_FNU"] = value
             await polls(2)
         canal.values["turbidity_FNU"] = math.nan
         await polls(6)
-        assert told(room) == [("lost_while_rising", "onset")]
+        assert told(context) == [("lost_while_rising", "onset")]
         canal.values["turbidity_FNU"] = 11.0
         await polls(6)
-    assert told(room) == [("lost_while_rising", "onset"), ("lost_while_rising", "end")]
+    assert told(context) == [("lost_while_rising", "onset"), ("lost_while_rising", "end")]
 
 
 async def test_a_sonde_that_is_torn_out_while_it_rises_is_told() -> None:
-    canal, room = Canal(turbidity_FNU=10.0), MemoryRoom(clock=minutes())
+    canal, context = Canal(turbidity_FNU=10.0), MemoryContext(clock=minutes())
     keys = {"turbidity_FNU": {"high": 400.0, "consecutive": 1}}
-    async with polled(canal, TURBIDITY, room=room, keys=keys) as (sonde, polls):
+    async with polled(canal, TURBIDITY, context=context, keys=keys) as (sonde, polls):
         await polls(5)
         for value in (60.0, 180.0, 390.0):
             canal.values["turbidity_FNU"] = value
             await polls(2)
         await sonde.stop()
         with suppress(SourceError):  # the pipeline ends with it; its supervisor starts it anew
-            await room.until(lambda: bool(told(room)), deadline_s=20)
-    assert told(room) == [("lost_while_rising", "onset")]
+            await context.until(lambda: bool(told(context)), deadline_s=20)
+    assert told(context) == [("lost_while_rising", "onset")]
 
 
 async def test_a_sonde_that_answers_only_nan_is_a_failed_source() -> None:
-    canal, room = Canal(turbidity_FNU=math.nan, pH=math.nan), MemoryRoom()
-    async with polled(canal, TURBIDITY, PH, room=room, keys={}) as (_, polls):
+    canal, context = Canal(turbidity_FNU=math.nan, pH=math.nan), MemoryContext()
+    async with polled(canal, TURBIDITY, PH, context=context, keys={}) as (_, polls):
         await polls(5)
-        assert room.reports[-1][:2] == ("failed", "probe-no-readings")
-        assert ("ok", None, None) not in room.reports
+        assert context.reports[-1][:2] == ("failed", "probe-no-readings")
+        assert ("ok", None, None) not in context.reports
         canal.values = {"turbidity_FNU": 10.0, "pH": math.nan}
         await polls(5)
-        state, code, message = room.reports[-1]
+        state, code, message = context.reports[-1]
         assert (state, code) == ("degraded", "signal-missing")
         assert "pH" in str(message)
         canal.values["pH"] = 7.0
         await polls(3)
-    assert room.reports[-1] == ("ok", None, None)
+    assert context.reports[-1] == ("ok", None, None)
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
 async def test_one_refused_register_of_four_loses_only_itself(code: int) -> None:
     signals = [SignalRegister(name, 2 * i) for i, name in enumerate("abcd")]
-    now, room = [0.0], MemoryRoom(ticks=lambda: now[0])
+    now, context = [0.0], MemoryContext(ticks=lambda: now[0])
     canal = Canal(a=1.0, b=2.0, c=3.0, d=4.0)
-    async with polled(canal, *signals, room=room, keys={}, refused={5: code}) as (sonde, polls):
+    async with polled(canal, *signals, context=context, keys={}, refused={5: code}) as (
+        sonde,
+        polls,
+    ):
         await polls(5)
-        assert [r.value for r in room.readings()[-4:]] == [1.0, 2.0, None, 4.0]
-        state, reason, message = room.reports[-1]
+        assert [r.value for r in context.readings()[-4:]] == [1.0, 2.0, None, 4.0]
+        state, reason, message = context.reports[-1]
         assert (state, reason) == ("degraded", "register-refused")
         assert str(message).startswith("c: ")
         sonde.refused.clear()
         await polls(5)
-        assert room.readings()[-2].value is None, "it is not asked at every poll"
+        assert context.readings()[-2].value is None, "it is not asked at every poll"
         now[0] += 61
         await polls(5)
-        assert [r.value for r in room.readings()[-4:]] == [1.0, 2.0, 3.0, 4.0]
-    assert room.reports[-1] == ("ok", None, None)
+        assert [r.value for r in context.readings()[-4:]] == [1.0, 2.0, 3.0, 4.0]
+    assert context.reports[-1] == ("ok", None, None)
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
 async def test_holes_answered_with_any_exception_are_read_around(code: int) -> None:
     signals = [SignalRegister("a", 0), SignalRegister("b", 6), SignalRegister("c", 8)]
-    room, canal = MemoryRoom(), Canal(a=1.0, b=2.0, c=3.0)
-    async with polled(canal, *signals, room=room, keys={}, hole_exception=code) as (_, polls):
+    context, canal = MemoryContext(), Canal(a=1.0, b=2.0, c=3.0)
+    async with polled(canal, *signals, context=context, keys={}, hole_exception=code) as (_, polls):
         await polls(3)
-    assert [r.value for r in room.readings()[:3]] == [1.0, 2.0, 3.0]
-    assert room.reports[-1] == ("ok", None, None)
+    assert [r.value for r in context.readings()[:3]] == [1.0, 2.0, 3.0]
+    assert context.reports[-1] == ("ok", None, None)
 
 
 async def test_a_logger_keeps_what_is_off_scale_and_what_is_missing_apart() -> None:
-    room, canal = MemoryRoom(), Canal(turbidity_FNU=math.inf, pH=math.nan)
+    context, canal = MemoryContext(), Canal(turbidity_FNU=math.inf, pH=math.nan)
     plain = (SignalRegister("turbidity_FNU", 0), SignalRegister("pH", 2, "pH", sentinel=-9999))
-    async with polled(canal, *plain, room=room, keys={}, mode="logger", record_limit=30):
-        await room.until(lambda: len(room.readings()) >= 20)
-    assert ("off_scale_high", "onset") in told(room)
-    assert {r.flag for r in room.readings() if r.parameter == "pH"} == {QartodFlag.MISSING}
+    async with polled(canal, *plain, context=context, keys={}, mode="logger", record_limit=30):
+        await context.until(lambda: len(context.readings()) >= 20)
+    assert ("off_scale_high", "onset") in told(context)
+    assert {r.flag for r in context.readings() if r.parameter == "pH"} == {QartodFlag.MISSING}
 
 
 # -- decisions, without a probe
@@ -385,10 +392,10 @@ def test_a_bound_that_can_never_fire_is_refused_by_check_with_line_and_key(
 
 
 async def test_a_gateway_with_a_bound_that_never_fires_runs_and_says_so() -> None:
-    room, canal = MemoryRoom(), Canal(turbidity_FNU=12.0)
+    context, canal = MemoryContext(), Canal(turbidity_FNU=12.0)
     keys = {"turbidity_FNU": {"high": 4000.0}}
-    async with polled(canal, TURBIDITY, room=room, keys=keys) as (_, polls):
+    async with polled(canal, TURBIDITY, context=context, keys=keys) as (_, polls):
         await polls(3)
-    state, code, message = room.reports[-1]
+    state, code, message = context.reports[-1]
     assert (state, code) == ("degraded", "bound-never-fires")
     assert "turbidity_FNU: high" in str(message)

@@ -15,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge import hostile
 from edge.device.supervised import running
-from edge.room import MemoryRoom
+from edge.memory_context import MemoryContext
 from servers import free_port
 from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
@@ -103,19 +103,19 @@ async def test_a_configured_register_map_is_read_from_a_real_server() -> None:
         {"name": "pH", "register": 106, "byte_order": "CDAB", "unit": "pH", "scale": -1},
         {"name": "count_a", "register": 300, "type": "uint32", "table": "holding"},
     ]
-    room = MemoryRoom()
+    context = MemoryContext()
     async with (
         pymodbus_server(data) as port,
-        running(pipeline.build(settings(port, signals), room)) as task,
+        running(pipeline.build(settings(port, signals), context)) as task,
     ):
-        await room.until(lambda: len(room.readings()) >= 10, task)
-    first = {r.parameter: (r.value, r.unit, r.flag) for r in room.readings()[:5]}
+        await context.until(lambda: len(context.readings()) >= 10, task)
+    first = {r.parameter: (r.value, r.unit, r.flag) for r in context.readings()[:5]}
     assert first["temperature"] == (21.5, "Cel", QartodFlag.NOT_EVALUATED)
     assert first["orp"][0] == pytest.approx(-32.1)
     assert first["turbidity_FNU"] == (None, None, QartodFlag.MISSING)
     assert first["pH"][0] == pytest.approx(7.5)
     assert first["count_a"][0] == 0x2C4A01
-    assert room.reports[-1][0] == "ok"
+    assert context.reports[-1][0] == "ok"
 
 
 async def test_a_probe_with_holes_in_its_map_is_read_around_them() -> None:
@@ -125,13 +125,13 @@ async def test_a_probe_with_holes_in_its_map_is_read_around_them() -> None:
         SimData(4, values=2.0, datatype=DataType.FLOAT32),
     ]
     signals = [{"name": "a", "register": 0}, {"name": "b", "register": 4}]
-    room = MemoryRoom()
+    context = MemoryContext()
     async with (
         pymodbus_server(data) as port,
-        running(pipeline.build(settings(port, signals), room)) as task,
+        running(pipeline.build(settings(port, signals), context)) as task,
     ):
-        await room.until(lambda: len(room.readings()) >= 2, task)
-    assert [r.value for r in room.readings()[:2]] == [1.0, 2.0]
+        await context.until(lambda: len(context.readings()) >= 2, task)
+    assert [r.value for r in context.readings()[:2]] == [1.0, 2.0]
 
 
 BROKEN: dict[str, tuple[Answer, str]] = {
@@ -153,27 +153,27 @@ BROKEN: dict[str, tuple[Answer, str]] = {
 @pytest.mark.parametrize("style", BROKEN)
 async def test_a_broken_answer_has_a_stable_code_and_loses_nothing_else(style: str) -> None:
     answer, code = BROKEN[style]
-    room = MemoryRoom()
+    context = MemoryContext()
     async with tcp(answer) as port:
         with pytest.raises(SourceError) as caught:
             async with asyncio.timeout(20):
-                await pipeline.build(settings(port, [PH]), room).run()
+                await pipeline.build(settings(port, [PH]), context).run()
     assert caught.value.code == code
     assert caught.value.device == "sonde"
-    assert room.counters[code] == 1, "asked again once, on a new connection"
-    assert room.accepted == []
+    assert context.counters[code] == 1, "asked again once, on a new connection"
+    assert context.accepted == []
 
 
 async def test_nobody_there() -> None:
     with pytest.raises(SourceError) as caught:
-        await pipeline.build(settings(free_port(), [PH]), MemoryRoom()).run()
+        await pipeline.build(settings(free_port(), [PH]), MemoryContext()).run()
     assert caught.value.code == "probe-unreachable"
 
 
 async def test_no_serial_port() -> None:
     made = settings(1, [PH], driver="modbus-rtu", address="/dev/there-is-no-such-port")
     with pytest.raises(SourceError) as caught:
-        await pipeline.build(made, MemoryRoom()).run()
+        await pipeline.build(made, MemoryContext()).run()
     assert caught.value.code == "probe-unreachable"
 
 
@@ -185,14 +185,14 @@ async def test_one_broken_answer_among_good_ones_costs_nothing() -> None:
         asked += 1
         return b"\xff" * 20 if asked == 3 else good(request)
 
-    room = MemoryRoom()
+    context = MemoryContext()
     async with (
         tcp(answer) as port,
-        running(pipeline.build(settings(port, [PH]), room)) as task,
+        running(pipeline.build(settings(port, [PH]), context)) as task,
     ):
-        await room.until(lambda: len(room.readings()) >= 6, task)
-    assert {r.value for r in room.readings()} == {7.5}
-    assert room.counters["probe-garbage"] == 1
+        await context.until(lambda: len(context.readings()) >= 6, task)
+    assert {r.value for r in context.readings()} == {7.5}
+    assert context.counters["probe-garbage"] == 1
 
 
 async def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
@@ -203,7 +203,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
         held.append(good(request, float(len(held))))
         return b"" if len(held) == 1 else b"".join((held[0], held[-1]))
 
-    room = MemoryRoom()
+    context = MemoryContext()
     async with tcp(answer) as port:
         probe = await connect(settings(port, [PH]))
         with pytest.raises(SourceError):
@@ -211,7 +211,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
         words = await probe.read("holding", 0, 2)
         probe.close()
     assert struct.unpack(">f", struct.pack(">2H", *words)) == (1.0,)
-    assert room.accepted == []
+    assert context.accepted == []
 
 
 async def test_an_excursion_begins_once_and_ends_once_over_a_restart() -> None:
@@ -222,18 +222,18 @@ async def test_an_excursion_begins_once_and_ends_once_over_a_restart() -> None:
     def answer(request: bytes) -> bytes:
         return good(request, next(values, 10.0))
 
-    room = MemoryRoom(states=states)
+    context = MemoryContext(states=states)
     async with (
         tcp(answer) as port,
-        running(pipeline.build(settings(port, [signal]), room)) as task,
+        running(pipeline.build(settings(port, [signal]), context)) as task,
     ):
-        await room.until(lambda: len(room.readings()) >= 8, task)
-    (onset,) = room.events(Lane.EVENT)
+        await context.until(lambda: len(context.readings()) >= 8, task)
+    (onset,) = context.events(Lane.EVENT)
     assert isinstance(onset, WaterExcursion)
     assert (onset.phase, onset.kind, onset.limit) == ("onset", "above", 9.0)
     assert onset.value == pytest.approx(10.0)
 
-    after = MemoryRoom(states=states)
+    after = MemoryContext(states=states)
     values = iter([10.0, 8.8, 8.4, 8.0])
     async with (
         tcp(lambda request: good(request, next(values, 7.0))) as port,
@@ -250,16 +250,16 @@ async def test_an_excursion_begins_once_and_ends_once_over_a_restart() -> None:
 async def test_an_onset_that_could_not_be_kept_is_derived_again_under_the_same_id() -> None:
     signal = PH | {"high": 9.0, "consecutive": 1}
     clock = datetime(2026, 1, 1, tzinfo=UTC)
-    room = MemoryRoom(clock=lambda: clock)
-    room.fail_next = OSError("disk full")
+    context = MemoryContext(clock=lambda: clock)
+    context.fail_next = OSError("disk full")
     ids = []
     async with tcp(lambda request: good(request, 10.0)) as port:
-        pipe = pipeline.build(settings(port, [signal]), room)
+        pipe = pipeline.build(settings(port, [signal]), context)
         with pytest.raises(OSError, match="disk full"):
             await pipe.run()
         async with running(pipe) as task:
-            await room.until(lambda: bool(room.events()), task)
-        ids = [out.id for out in room.accepted if out.lane is Lane.EVENT]
+            await context.until(lambda: bool(context.events()), task)
+        ids = [out.id for out in context.accepted if out.lane is Lane.EVENT]
     assert len(ids) == 1
 
 
@@ -290,19 +290,21 @@ async def test_a_logger_is_emptied_record_by_record() -> None:
         observer=lambda time_us, values: seen.append((time_us, values["pH"])),
     )
     await device.start()
-    room = MemoryRoom()
+    context = MemoryContext()
     try:
         made = from_section(device.section(), timeout_s=5)
-        async with running(pipeline.build(made, room)) as task:
-            await room.until(lambda: len(room.readings()) >= 9000, task, deadline_s=60)
-            await room.until(
+        async with running(pipeline.build(made, context)) as task:
+            await context.until(lambda: len(context.readings()) >= 9000, task, deadline_s=60)
+            await context.until(
                 lambda: device.memory is not None and not device.memory.head - device.memory.tail,
                 task,
             )
     finally:
         await device.stop()
     got = [
-        (round(r.time.timestamp() * 1e6), r.value) for r in room.readings() if r.parameter == "pH"
+        (round(r.time.timestamp() * 1e6), r.value)
+        for r in context.readings()
+        if r.parameter == "pH"
     ]
     assert got == seen
     assert len(got) == 3000
@@ -317,22 +319,22 @@ async def test_a_crash_between_keeping_and_acknowledging_repeats_nothing() -> No
     try:
         made = from_section(device.section(), timeout_s=5)
         for _ in range(6):
-            room = MemoryRoom(states=states)
-            pipe = pipeline.LoggerPipeline(made, room, _unable_to_write)
+            context = MemoryContext(states=states)
+            pipe = pipeline.LoggerPipeline(made, context, _unable_to_write)
             with pytest.raises(RuntimeError, match="killed"):
                 await pipe.run()
-            readings += room.readings()
-        room = MemoryRoom(states=states)
-        async with running(pipeline.build(made, room)) as task:
-            await room.until(lambda: len(readings) + len(room.readings()) >= 600, task)
-        readings += room.readings()
+            readings += context.readings()
+        context = MemoryContext(states=states)
+        async with running(pipeline.build(made, context)) as task:
+            await context.until(lambda: len(readings) + len(context.readings()) >= 600, task)
+        readings += context.readings()
     finally:
         await device.stop()
     times = [r.time for r in readings if r.parameter == "pH"]
     assert len(times) == 200
     assert len(set(times)) == 200
     assert times == sorted(times)
-    assert room.counters["logger-records-seen-again"] > 0
+    assert context.counters["logger-records-seen-again"] > 0
 
 
 async def _unable_to_write(made: WaterSettings) -> Any:
@@ -350,14 +352,14 @@ async def test_a_loggers_clock_that_is_ahead_is_told_of_and_its_records_go_on() 
     device = sonde(interval_s=0.02)
     await device.start()
     ahead = [timedelta(hours=1)]
-    room = MemoryRoom(clock=lambda: datetime.now(UTC) - ahead[0])
+    context = MemoryContext(clock=lambda: datetime.now(UTC) - ahead[0])
     try:
-        async with running(pipeline.build(from_section(device.section()), room)) as task:
-            await room.until(lambda: len(room.readings()) >= 6, task)
-            await room.until(lambda: room.reports[-1][1] == "logger-clock-ahead", task)
-            assert " s ahead" in str(room.reports[-1][2])
+        async with running(pipeline.build(from_section(device.section()), context)) as task:
+            await context.until(lambda: len(context.readings()) >= 6, task)
+            await context.until(lambda: context.reports[-1][1] == "logger-clock-ahead", task)
+            assert " s ahead" in str(context.reports[-1][2])
             ahead[0] = timedelta(0)
-            await room.until(lambda: room.reports[-1][0] == "ok", task)
+            await context.until(lambda: context.reports[-1][0] == "ok", task)
     finally:
         await device.stop()
 
@@ -368,14 +370,14 @@ async def test_a_logger_that_began_anew_loses_nothing() -> None:
     for _ in range(2):
         device = sonde(interval_s=0.001, record_limit=50)
         await device.start()
-        room = MemoryRoom(states=states)
+        context = MemoryContext(states=states)
         try:
             made = from_section(device.section(), timeout_s=5)
-            async with running(pipeline.build(made, room)) as task:
-                await room.until(lambda: len(room.readings()) >= 150, task)  # noqa: B023
+            async with running(pipeline.build(made, context)) as task:
+                await context.until(lambda: len(context.readings()) >= 150, task)  # noqa: B023
         finally:
             await device.stop()
-        total += len(room.readings())
+        total += len(context.readings())
     assert total == 300
 
 
@@ -385,7 +387,7 @@ async def test_a_logger_with_other_records_than_configured() -> None:
     try:
         made = from_section(device.section() | {"signal": [PH]})
         with pytest.raises(SourceError) as caught:
-            await pipeline.build(made, MemoryRoom()).run()
+            await pipeline.build(made, MemoryContext()).run()
     finally:
         await device.stop()
     assert caught.value.code == "logger-mismatch"
@@ -404,14 +406,14 @@ async def test_rtu_over_a_pseudo_terminal() -> None:
         interval_s=0.05,
     )
     await device.start()
-    room = MemoryRoom()
+    context = MemoryContext()
     try:
-        async with running(pipeline.build(from_section(device.section()), room)) as task:
-            await room.until(lambda: len(room.readings()) >= 6, task)
+        async with running(pipeline.build(from_section(device.section()), context)) as task:
+            await context.until(lambda: len(context.readings()) >= 6, task)
     finally:
         await device.stop()
-    assert room.readings()[-2].value == pytest.approx(7.25)
-    assert room.readings()[-1].value == pytest.approx(18.4)
+    assert context.readings()[-2].value == pytest.approx(7.25)
+    assert context.readings()[-1].value == pytest.approx(18.4)
 
 
 @pytest.mark.parametrize("piece", [b"\0" * 10_000, b"\0\1\0\0\0\xff" * 10, b"\xff" * 265])
@@ -444,26 +446,26 @@ async def test_every_way_to_break_a_frame_is_survived(transport: Any) -> None:
         interval_s=0.02,
     )
     await device.start()
-    room = MemoryRoom()
+    context = MemoryContext()
     made = from_section(device.section(), timeout_s=0.2)
 
     async def again() -> None:
         while True:
             try:
-                await pipeline.build(made, room).run()
+                await pipeline.build(made, context).run()
             except SourceError:
                 continue
 
     try:
         task = asyncio.create_task(again())
-        await room.until(lambda: len(room.readings()) >= 3)
+        await context.until(lambda: len(context.readings()) >= 3)
         device.break_in(FaultKind.CORRUPT_FRAME, probability=0.3)
-        await room.until(lambda: sum(room.counters.values()) >= 10)
+        await context.until(lambda: sum(context.counters.values()) >= 10)
         device.faults.clear()
-        before = len(room.readings())
-        await room.until(lambda: len(room.readings()) >= before + 5)
+        before = len(context.readings())
+        await context.until(lambda: len(context.readings()) >= before + 5)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     finally:
         await device.stop()
-    assert {r.value for r in room.readings()} == {7.25}
+    assert {r.value for r in context.readings()} == {7.25}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.device.supervised import RecordedRoom, supervised
+from edge.device.supervised import RecordedContext, supervised
 from servers import free_port
 from vigil_edge.water import pipeline
 from vigil_edge.water.settings import WaterSettings
@@ -30,22 +30,22 @@ async def test_away_at_the_start_gone_in_the_middle_and_back(mode: Any) -> None:
     port = free_port()
     device = sonde(port=port, mode=mode)
     made = WaterSettings.model_validate(device.section(timeout_s=0.3))
-    room = RecordedRoom()
-    async with supervised(lambda: pipeline.build(made, room), room, "sonde") as record:
-        await room.until(lambda: record.counters["probe-unreachable"] >= 2)
+    context = RecordedContext()
+    async with supervised(lambda: pipeline.build(made, context), context, "sonde") as record:
+        await context.until(lambda: record.counters["probe-unreachable"] >= 2)
         assert (record.state, record.code) == ("failed", "probe-unreachable")
         for _ in range(2):
-            before = len(room.readings())
+            before = len(context.readings())
             device = sonde(port=port, mode=mode)
             await device.start()
             try:
-                await room.until(
-                    lambda n=before: record.state == "ok" and len(room.readings()) >= n + 5
+                await context.until(
+                    lambda n=before: record.state == "ok" and len(context.readings()) >= n + 5
                 )
             finally:
                 await device.stop()
-            await room.until(lambda: record.state == "failed")
-    assert {reading.value for reading in room.readings()} == {7.25}
+            await context.until(lambda: record.state == "failed")
+    assert {reading.value for reading in context.readings()} == {7.25}
 
 
 @pytest.mark.parametrize("transport", ["tcp", "rtu"])
@@ -53,19 +53,19 @@ async def test_nobody_answers_to_another_units_number(transport: Any) -> None:
     device = sonde(transport=transport, unit=7)
     await device.start()
     unit = [8]
-    room = RecordedRoom()
+    context = RecordedContext()
 
     def build() -> Any:
         made = WaterSettings.model_validate(device.section(timeout_s=0.2, unit=unit[0]))
-        return pipeline.build(made, room)
+        return pipeline.build(made, context)
 
     try:
-        async with supervised(build, room, "sonde") as record:
-            await room.until(lambda: record.state == "failed")
+        async with supervised(build, context, "sonde") as record:
+            await context.until(lambda: record.state == "failed")
             assert record.code in {"probe-timeout", "probe-refused"}
-            assert room.readings() == []
+            assert context.readings() == []
             unit[0] = 7
-            await room.until(lambda: record.state == "ok" and len(room.readings()) >= 3)
+            await context.until(lambda: record.state == "ok" and len(context.readings()) >= 3)
     finally:
         await device.stop()
 
@@ -75,19 +75,19 @@ async def test_garbage_for_a_while(transport: Any) -> None:
     device = sonde(transport=transport)
     await device.start()
     made = WaterSettings.model_validate(device.section(timeout_s=0.2))
-    room = RecordedRoom()
+    context = RecordedContext()
     try:
-        async with supervised(lambda: pipeline.build(made, room), room, "sonde") as record:
-            await room.until(lambda: len(room.readings()) >= 3)
+        async with supervised(lambda: pipeline.build(made, context), context, "sonde") as record:
+            await context.until(lambda: len(context.readings()) >= 3)
             device.faults.add(Fault(FaultKind.CORRUPT_FRAME, style="garbage"))
-            await room.until(lambda: record.state == "failed")
+            await context.until(lambda: record.state == "failed")
             assert record.code in {"probe-garbage", "probe-timeout"}
             device.faults.clear()
-            before = len(room.readings())
-            await room.until(lambda: record.state == "ok" and len(room.readings()) > before)
+            before = len(context.readings())
+            await context.until(lambda: record.state == "ok" and len(context.readings()) > before)
     finally:
         await device.stop()
-    assert {reading.value for reading in room.readings()} == {7.25}
+    assert {reading.value for reading in context.readings()} == {7.25}
 
 
 async def test_a_serial_port_that_is_unplugged_and_plugged_in(tmp_path: Path) -> None:
@@ -97,16 +97,16 @@ async def test_a_serial_port_that_is_unplugged_and_plugged_in(tmp_path: Path) ->
     await first.start()
     port.symlink_to(first.address)
     made = WaterSettings.model_validate(first.section(timeout_s=0.2) | {"address": str(port)})
-    room = RecordedRoom()
-    async with supervised(lambda: pipeline.build(made, room), room, "sonde") as record:
-        await room.until(lambda: len(room.readings()) >= 3)
+    context = RecordedContext()
+    async with supervised(lambda: pipeline.build(made, context), context, "sonde") as record:
+        await context.until(lambda: len(context.readings()) >= 3)
         port.unlink()
         await first.stop()
-        await room.until(lambda: record.counters["probe-unreachable"] >= 1)
+        await context.until(lambda: record.counters["probe-unreachable"] >= 1)
         await second.start()
         try:
             port.symlink_to(second.address)
-            before = len(room.readings())
-            await room.until(lambda: record.state == "ok" and len(room.readings()) > before)
+            before = len(context.readings())
+            await context.until(lambda: record.state == "ok" and len(context.readings()) > before)
         finally:
             await second.stop()

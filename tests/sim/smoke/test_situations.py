@@ -12,7 +12,7 @@ import pytest
 
 import servers
 from edge.device import supervised
-from edge.room import MemoryRoom
+from edge.memory_context import MemoryContext
 from edge.smoke.home import alarms, fires
 from sim.smoke.test_home import Subscriber, listening
 from sim.waiting import until
@@ -45,22 +45,22 @@ class Lane:
 
 
 @asynccontextmanager
-async def played(lane: Lane, room: MemoryRoom) -> AsyncIterator[asyncio.Task[None]]:
+async def played(lane: Lane, context: MemoryContext) -> AsyncIterator[asyncio.Task[None]]:
     """The home, and a gateway that listens to it."""
     await lane.home.start()
     try:
         made = SmokeSettings.model_validate(lane.home.section())
-        async with supervised.running(pipeline.build(made, room)) as task:
-            await room.until(lambda: bool(room.reports), task)
+        async with supervised.running(pipeline.build(made, context)) as task:
+            await context.until(lambda: bool(context.reports), task)
             yield task
     finally:
         await lane.home.stop()
 
 
-def health(room: MemoryRoom, device: str) -> list[tuple[str, str | None]]:
+def health(context: MemoryContext, device: str) -> list[tuple[str, str | None]]:
     return [
         (out.data.state, out.data.code)
-        for out in room.accepted
+        for out in context.accepted
         if isinstance(out.data, DeviceHealth) and out.subject == device
     ]
 
@@ -71,14 +71,14 @@ async def test_a_fire_in_every_dialect(
     mosquitto: servers.Mosquitto, dialect: str, output: str
 ) -> None:
     lane = Lane(mosquitto.url, kitchen={"dialect": dialect}, output=output)
-    room = MemoryRoom()
-    async with played(lane, room) as task:
+    context = MemoryContext()
+    async with played(lane, context) as task:
         lane.smoke["kitchen"] = 9.0
-        await room.until(lambda: bool(fires(room, "home-1")), task)
+        await context.until(lambda: bool(fires(context, "home-1")), task)
         lane.smoke["kitchen"] = 0.0
-        await room.until(lambda: not fires(room, "home-1")[-1].active, task)
-    assert [event.active for event in fires(room, "home-1")] == [True, False]
-    assert "unreadable" not in {condition for _, condition, _ in alarms(room)}
+        await context.until(lambda: not fires(context, "home-1")[-1].active, task)
+    assert [event.active for event in fires(context, "home-1")] == [True, False]
+    assert "unreadable" not in {condition for _, condition, _ in alarms(context)}
 
 
 async def test_the_cache_of_a_bridge_that_starts_is_no_fire_of_today_and_no_life(
@@ -86,31 +86,31 @@ async def test_the_cache_of_a_bridge_that_starts_is_no_fire_of_today_and_no_life
 ) -> None:
     dead = Faults([Fault(FaultKind.CORRUPT_FRAME, style="link-lost")])
     lane = Lane(mosquitto.url, hall={"faults": dead})
-    room = MemoryRoom()
-    async with played(lane, room) as task:
+    context = MemoryContext()
+    async with played(lane, context) as task:
         lane.home.remember("hall", 21 * 86_400.0, smoke=True)
         lane.home.publish_cache()
-        await room.until(lambda: bool(fires(room, "home-2")), task)
+        await context.until(lambda: bool(fires(context, "home-2")), task)
         lost = ("failed", "link-lost")
-        await room.until(lambda: health(room, "home-2")[-1:] == [lost], task)
+        await context.until(lambda: health(context, "home-2")[-1:] == [lost], task)
         lane.home.remember("hall", 20 * 86_400.0, smoke=False)
         lane.home.publish_cache()
         lane.smoke["kitchen"] = 9.0
-        await room.until(lambda: bool(fires(room, "home-1")), task)
-    (event,) = fires(room, "home-2")
+        await context.until(lambda: bool(fires(context, "home-1")), task)
+    (event,) = fires(context, "home-2")
     assert event.unconfirmed_since is not None
-    assert health(room, "home-2")[-1] == lost
+    assert health(context, "home-2")[-1] == lost
 
 
 async def test_a_test_that_sounds_is_told_as_a_test(mosquitto: servers.Mosquitto) -> None:
     lane = Lane(mosquitto.url)
-    room = MemoryRoom()
-    async with played(lane, room) as task:
+    context = MemoryContext()
+    async with played(lane, context) as task:
         lane.home.press_test("kitchen", sounds=True)
-        await room.until(lambda: bool(fires(room, "home-1")), task)
+        await context.until(lambda: bool(fires(context, "home-1")), task)
         lane.home.press_test("kitchen", held=False)
-        await room.until(lambda: not fires(room, "home-1")[-1].active, task)
-    assert [(e.active, e.during_test) for e in fires(room, "home-1")] == [
+        await context.until(lambda: not fires(context, "home-1")[-1].active, task)
+    assert [(e.active, e.during_test) for e in fires(context, "home-1")] == [
         (True, True),
         (False, False),
     ]
@@ -120,15 +120,15 @@ async def test_heat_end_of_service_and_an_alarm_that_nobody_configured(
     mosquitto: servers.Mosquitto,
 ) -> None:
     lane = Lane(mosquitto.url, kitchen={"senses_heat": True}, hall={"configured": False})
-    room = MemoryRoom()
-    async with played(lane, room) as task:
+    context = MemoryContext()
+    async with played(lane, context) as task:
         lane.home.expire("kitchen")
         lane.home.heat_up("kitchen")
         lane.smoke["hall"] = 9.0
-        await room.until(lambda: bool(fires(room, "bridge.hall")), task)
+        await context.until(lambda: bool(fires(context, "bridge.hall")), task)
         wanted = {("home-1", "heat", True), ("home-1", "end_of_service", True)}
-        await room.until(lambda: wanted <= set(alarms(room)), task)
-    assert [described.device for described in room.described] == ["bridge.hall"]
+        await context.until(lambda: wanted <= set(alarms(context)), task)
+    assert [described.device for described in context.described] == ["bridge.hall"]
 
 
 async def test_output_attribute_and_retained_messages(mosquitto: servers.Mosquitto) -> None:

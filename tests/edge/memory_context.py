@@ -1,4 +1,4 @@
-"""An agent's room in memory: keeps what a pipeline accepts, and can be told to fail."""
+"""An agent's context in memory: keeps what a pipeline accepts, and can be told to fail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from vigil_schemas.senml import Reading, unpack
 from vigil_schemas.types import Lane, Model
 
 
-class MemoryRoom:
+class MemoryContext:
     """``clock`` and ``ticks`` may be replaced by a test that decides what time it is.
 
-    ``states`` survives when it is handed to another room, as an outbox survives a restart.
+    ``states`` survives when it is handed to another context, as an outbox survives a restart.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class MemoryRoom:
     async def deposit(
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:
-        raise AssertionError("this room takes no evidence")
+        raise AssertionError("this context takes no evidence")
 
     async def work(
         self,
@@ -119,7 +119,7 @@ class MemoryRoom:
         running: Awaitable[None] | None = None,
         deadline_s: float = 60.0,
     ) -> None:
-        """Wait until the room's contents satisfy the condition.
+        """Wait until the context's contents satisfy the condition.
 
         ``running`` is the pipeline's task: where it ends first, its error is raised here.
         """
@@ -129,7 +129,7 @@ class MemoryRoom:
                 change = asyncio.ensure_future(self._changed.wait())
                 waiting = {change} if running is None else {change, asyncio.ensure_future(running)}
                 try:
-                    # Conditions may depend on more than the room: look again now and then.
+                    # Conditions may depend on more than the context: look again now and then.
                     await asyncio.wait(waiting, timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     change.cancel()

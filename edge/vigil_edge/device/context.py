@@ -1,4 +1,4 @@
-"""What the agent lends to one pipeline: the ``Room`` of ``vigil_edge.device.seam``."""
+"""What the agent lends to one pipeline: the ``PipelineContext`` of ``vigil_edge.device.seam``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 
 
-class DeviceRoom:
-    """One per pipeline; see ``Room`` for what each method promises."""
+class DeviceContext:
+    """One per pipeline; see ``PipelineContext`` for what each method promises."""
 
     def __init__(
         self,
