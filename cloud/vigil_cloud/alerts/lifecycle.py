@@ -87,7 +87,7 @@ class State:
 
 
 def clear(state: State) -> State:
-    """The condition is over. Again changes nothing."""
+    """The condition is over. Idempotent."""
     return replace(state, active=False)
 
 
@@ -128,5 +128,5 @@ def renew(state: State) -> State:
 
 
 def set_service(state: State, out_of_service: bool) -> State:
-    """Take out of service for maintenance, or put back. Again changes nothing."""
+    """Take out of service for maintenance, or put back. Idempotent."""
     return replace(state, out_of_service=out_of_service)

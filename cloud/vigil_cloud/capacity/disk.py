@@ -21,11 +21,11 @@ from vigil_schemas.errors import VigilError
 
 _LOOKED_FOR_S: Final = 0.2
 _AGAIN: Final = 3
-"""Once given up, the reserve is laid by again when so many times its size are free above
+"""Once given up, the reserve is held again when so many times its size are free above
 everything that the limits keep."""
 
 
-class NoRoom(VigilError):
+class NoSpace(VigilError):
     """The disk's last room is kept for what is more urgent; the same call may succeed later."""
 
     code: ClassVar[str] = "no-room"
@@ -42,7 +42,7 @@ class Level(IntEnum):
     OK = 4
 
 
-class Room(NamedTuple):
+class FreeSpace(NamedTuple):
     """Bytes, and what they mean."""
 
     total: int
@@ -62,7 +62,7 @@ def _usage(folder: Path) -> Usage:
     return Usage(*shutil.disk_usage(folder))
 
 
-def room(limits: DiskLimits, usage: Usage) -> Room:
+def free_space(limits: DiskLimits, usage: Usage) -> FreeSpace:
     """Pure: what so much free space allows."""
     total, free = usage.total, usage.free
     readings = min(limits.readings_bytes, int(total * limits.readings_share))
@@ -74,8 +74,8 @@ def room(limits: DiskLimits, usage: Usage) -> Room:
         (Level.ALARMS, readings // 8),
     ):
         if free >= least:
-            return Room(total, free, level)
-    return Room(total, free, Level.FULL)
+            return FreeSpace(total, free, level)
+    return FreeSpace(total, free, Level.FULL)
 
 
 class Disk:
@@ -96,38 +96,38 @@ class Disk:
         self._reserve = folder / "reserve"
         self._lock = threading.Lock()
         self._looked = -_LOOKED_FOR_S
-        self._last: Room | None = None
+        self._last: FreeSpace | None = None
 
-    def room(self) -> Room:
+    def free_space(self) -> FreeSpace:
         """As of at most a fifth of a second ago."""
         with self._lock:
             now = self._monotonic()
             if self._last is None or not 0 <= now - self._looked < _LOOKED_FOR_S:
-                self._last, self._looked = room(self._limits, self._usage(self._there())), now
+                self._last, self._looked = free_space(self._limits, self._usage(self._there())), now
             return self._last
 
     def require(self, level: Level, more: int = 0) -> None:
-        """Raises ``NoRoom`` where the disk is filled further, or ``more`` bytes would fill it."""
-        found = self.room()
+        """Raises ``NoSpace`` where the disk is filled further, or ``more`` bytes would fill it."""
+        found = self.free_space()
         if more:
-            found = room(self._limits, Usage(found.total, 0, found.free - more))
+            found = free_space(self._limits, Usage(found.total, 0, found.free - more))
         if found.level < level:
-            raise NoRoom(
+            raise NoSpace(
                 f"{found.free // 1024} KiB of {found.total // 1024} KiB are free under"
                 f" {self._folder}: kept for alarms"
             )
 
     def check(self) -> None:
-        """For ``/readyz``. Raises ``NoRoom`` where not even alarms have room for long."""
+        """For ``/readyz``. Raises ``NoSpace`` where not even alarms have room for long."""
         self.require(Level.ALARMS)
 
-    def lay_by(self) -> bool:
+    def hold_reserve(self) -> bool:
         """Hold the reserve; ``False`` where there is not room enough for it now."""
         if self._reserve.exists():
             return True
         found = self._usage(self._there())
         size = min(self._limits.reserve_bytes, int(found.total * self._limits.reserve_share))
-        kept = room(self._limits, found._replace(free=found.free - _AGAIN * size))
+        kept = free_space(self._limits, found._replace(free=found.free - _AGAIN * size))
         if size == 0 or kept.level < Level.LOW:
             return False
         arriving = self._reserve.with_suffix(".arriving")
@@ -141,7 +141,7 @@ class Disk:
             return False
         return True
 
-    def give_up_reserve(self) -> bool:
+    def release_reserve(self) -> bool:
         """Give its room to whoever needs it now; ``False`` where there was none."""
         try:
             self._reserve.unlink()

@@ -17,7 +17,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import evidence_stored
 from vigil_cloud.alerts.visibility import visible
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.capacity.disk import Level, NoRoom
+from vigil_cloud.capacity.disk import Level, NoSpace
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.epochs import public_keys
@@ -71,7 +71,7 @@ class EvidenceQuota(ApiError):
     status: ClassVar[int] = 503
 
 
-class NoRoomForEvidence(ApiError):
+class NoSpaceForEvidence(ApiError):
     """The disk's last room is kept for alarms; the gateway keeps it and comes again."""
 
     code: ClassVar[str] = "no-room-for-evidence"
@@ -83,7 +83,7 @@ class NoRoomForEvidence(ApiError):
 
 def admit(services: Services, gateway: str, announced: int) -> None:
     """Whether there is room for an upload of so many bytes. Raises ``EvidenceQuota`` and
-    ``NoRoomForEvidence``."""
+    ``NoSpaceForEvidence``."""
     now, most = services.now(), services.settings.quotas.evidence_day_bytes
     keep_room(services, announced)
     with services.sessions() as session:
@@ -101,11 +101,11 @@ def admit(services: Services, gateway: str, announced: int) -> None:
 
 
 def keep_room(services: Services, more: int = 0) -> None:
-    """Raises ``NoRoomForEvidence`` where so much more would take what is kept for alarms."""
+    """Raises ``NoSpaceForEvidence`` where so much more would take what is kept for alarms."""
     try:
         services.disk.require(Level.LOW, more)
-    except NoRoom as error:
-        raise NoRoomForEvidence(str(error), {"Retry-After": "600"}) from error
+    except NoSpace as error:
+        raise NoSpaceForEvidence(str(error), {"Retry-After": "600"}) from error
 
 
 def known(services: Services, gateway: str, sha256: str) -> bool:

@@ -31,7 +31,7 @@ from vigil_cloud.devices.seen import Seen, lock_gateways, record_seen
 from vigil_cloud.domain.port import Complaint, Handler, Received
 from vigil_cloud.ingest import taken
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
-from vigil_cloud.ingest.letters import DeadLetters, Letter, is_buried, plain
+from vigil_cloud.ingest.letters import DeadLetters, Letter, is_dead_letter, storable_text
 from vigil_cloud.ingest.models import Watermark
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
@@ -182,7 +182,7 @@ class Committer:
         for gateway, (refusal, again) in sorted(refused.items()):
             try:
                 with session.begin_nested():
-                    detail = plain(refusal.detail)
+                    detail = storable_text(refusal.detail)
                     self._alarm_refused(session, gateway, refusal.reason, detail, again, now)
             except Exception as error:  # it must not cost the batch's other alarms
                 if database_is_away(error):
@@ -304,7 +304,7 @@ class Committer:
         return (
             isinstance(decoded, Refusal)
             and concerns_alarm(arrived.topic, arrived.payload)
-            and not is_buried(session, arrived.topic, arrived.payload)
+            and not is_dead_letter(session, arrived.topic, arrived.payload)
         )
 
 

@@ -123,7 +123,7 @@ class Intake:
             longest_s=LONGEST_S.get(name),
             readings=readings,
             require_room=lambda: services.disk.require(LEAST_ROOM[name]),
-            make_room=services.disk.give_up_reserve if urgent else lambda: False,
+            make_room=services.disk.release_reserve if urgent else lambda: False,
         )
 
     def start(self) -> None:
@@ -250,7 +250,7 @@ class Ingest:
 
 def _disk_bytes(services: Services) -> int | None:
     """How large the disk is that the database lies on; ``None`` where it is a server's."""
-    return services.disk.room().total if services.engine.dialect.name == "sqlite" else None
+    return services.disk.free_space().total if services.engine.dialect.name == "sqlite" else None
 
 
 def _filters(channels: Sequence[str], group: str) -> list[str]:

@@ -65,10 +65,10 @@ class DeadLetters:
             self._uncounted += size
             again.append(count > 1)
             if (kind := _BEYOND.get(letter.reason)) is not None:
-                gateway = plain(letter.gateway)
+                gateway = storable_text(letter.gateway)
                 count_dropped(session, gateway, kind, 1, len(letter.payload), now)
         quotas, share = self._quotas, self._share
-        for gateway in sorted({plain(letter.gateway) for letter in letters}):
+        for gateway in sorted({storable_text(letter.gateway) for letter in letters}):
             _trim(session, gateway, False, quotas.dead_letters, share.ordinary, now)
             _trim(session, gateway, True, quotas.alarm_dead_letters, share.alarm, now)
         if self._uncounted * _OFTEN >= share.everybody:
@@ -77,7 +77,7 @@ class DeadLetters:
         return again
 
 
-def is_buried(session: Session, topic: str, payload: bytes) -> bool:
+def is_dead_letter(session: Session, topic: str, payload: bytes) -> bool:
     """Whether this very message was set aside before."""
     same = select(DeadLetter.id).where(
         DeadLetter.topic == _topic(topic),
@@ -87,7 +87,7 @@ def is_buried(session: Session, topic: str, payload: bytes) -> bool:
 
 
 def _topic(topic: str) -> str:
-    return plain(topic)[:512]
+    return storable_text(topic)[:512]
 
 
 def _set_aside(session: Session, letter: Letter, now: datetime) -> tuple[int, int]:
@@ -95,10 +95,10 @@ def _set_aside(session: Session, letter: Letter, now: datetime) -> tuple[int, in
     alarm = concerns_alarm(letter.topic, letter.payload)
     # Of an alarm everything: it is what is replayed once it can be read.
     payload = letter.payload[: MAX_MESSAGE_BYTES if alarm else DEAD_LETTER_BYTES]
-    detail = plain(letter.detail)[:2000]
+    detail = storable_text(letter.detail)[:2000]
     kept = len(payload) + len(detail) + _ROW_BYTES
     statement = insert(session, DeadLetter).values(
-        gateway=plain(letter.gateway),
+        gateway=storable_text(letter.gateway),
         topic=_topic(letter.topic),
         reason=letter.reason,
         detail=detail,
@@ -177,6 +177,6 @@ def _trim(
     return dropped
 
 
-def plain(text: str) -> str:
+def storable_text(text: str) -> str:
     """PostgreSQL's text holds no NUL, and neither database takes half a surrogate pair."""
     return text.replace("\0", "�").encode(errors="replace").decode()

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from vigil_cloud.capacity.disk import NoRoom
+from vigil_cloud.capacity.disk import NoSpace
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import URGENT
 from vigil_cloud.devices.epochs import accepted_types
@@ -100,7 +100,7 @@ class Writer:
     ) -> None:
         """``longest_s``: so long the transaction of a group may take at most, where an alarm
         may wait behind it: groups become smaller while the machine is slow. ``urgent``: the
-        database is written before everybody else. ``require_room`` raises ``NoRoom`` while the
+        database is written before everybody else. ``require_room`` raises ``NoSpace`` while the
         disk's last room is kept from this lane; ``make_room`` gives up a reserve for it, where
         there is one."""
         self._waiting = waiting
@@ -192,7 +192,7 @@ class Writer:
             try:
                 outcome = self._store_once(items)
                 break
-            except NoRoom as error:
+            except NoSpace as error:
                 self._complain("disk", error)
             except TimeSeriesUnavailable as error:
                 self._complain("timeseries", error)

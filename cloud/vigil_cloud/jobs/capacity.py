@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.alerts.schema import Severity
-from vigil_cloud.capacity.disk import Level, Room
+from vigil_cloud.capacity.disk import FreeSpace, Level
 from vigil_cloud.capacity.dropped import dropped_of
 from vigil_cloud.capacity.models import Dropped
 from vigil_cloud.database.engine import writing
@@ -32,8 +32,8 @@ _log = structlog.get_logger(__name__)
 
 def tell_disk(services: Services) -> None:
     """Raise and clear what is so now of this machine's disk; hold its reserve."""
-    services.disk.lay_by()
-    found = services.disk.room()
+    services.disk.hold_reserve()
+    found = services.disk.free_space()
     with services.sessions() as session:
         low = bool(standing(session, "cloud-disk"))
     if found.level is Level.OK and not low:
@@ -78,7 +78,7 @@ def _beyond_share(session: Session, now: datetime) -> dict[str, dict[str, int]]:
     return dropped_of(session, lately) if lately else {}
 
 
-def _tell_disk(session: Session, found: Room, now: datetime) -> bool:
+def _tell_disk(session: Session, found: FreeSpace, now: datetime) -> bool:
     if found.level is Level.OK:
         return clear_platform(session, "cloud-disk", _CLOUD, now=now)
     free, total = found.free // _MIB, found.total // _MIB

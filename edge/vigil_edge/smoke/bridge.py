@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from vigil_edge.smoke import words
-from vigil_edge.smoke.phrases import plain
+from vigil_edge.smoke.phrases import snake_case
 from vigil_edge.smoke.words import Kind
 from vigil_edge.text import well_formed
 
@@ -74,7 +74,7 @@ def _exposed(exposes: Any, depth: int) -> Iterator[tuple[str, bool]]:
             continue
         name = one.get("property", one.get("name"))
         if isinstance(name, str):
-            yield plain(name), one.get("type") == "numeric"
+            yield snake_case(name), one.get("type") == "numeric"
         if depth < 4:
             yield from _exposed(one.get("features"), depth + 1)
 
@@ -135,5 +135,5 @@ def guessed(rest: str, payload: bytes) -> Address | None:
         return None
     name, _, attribute = rest.rpartition("/")
     if name and not payload.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return Address(name, attribute) if words.is_plainly_fire(plain(attribute)) else None
+        return Address(name, attribute) if words.is_plainly_fire(snake_case(attribute)) else None
     return Address(rest)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from vigil_edge.smoke import words
-from vigil_edge.smoke.phrases import NEGATIVE, plain, word_set
+from vigil_edge.smoke.phrases import NEGATIVE, snake_case, word_set
 
 _TEST_KEYS: Final = (
     *("test", "testing", "test_mode", "test_in_progress", "test_button", "test_alarm"),
@@ -47,7 +47,7 @@ _SECONDS_BELOW: Final = 1e11
 
 
 def _parts(value: Any) -> set[str]:
-    return set(plain(value).split("_")) if isinstance(value, str) else set()
+    return set(snake_case(value).split("_")) if isinstance(value, str) else set()
 
 
 def _is(key: str, names: frozenset[str], *, but: frozenset[str] = frozenset()) -> bool:
@@ -128,7 +128,7 @@ class Fields:
             days = words.as_number(value) is not None
             if value is None or not _END.fullmatch(key) or (days and key == "lifecycle"):
                 continue
-            if isinstance(value, str) and plain(value) in _ENDED:
+            if isinstance(value, str) and snake_case(value) in _ENDED:
                 said.append(True)
             elif isinstance(value, bool | str | int | float):
                 found = words.truth(value)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from vigil_edge.smoke import words
 from vigil_edge.smoke.errors import PayloadMalformed
-from vigil_edge.smoke.phrases import plain
+from vigil_edge.smoke.phrases import snake_case
 from vigil_edge.text import well_formed
 
 _BLANK: Final = "\ufeff\x00 \t\r\n"
@@ -36,14 +36,14 @@ class Pairs:
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         self.pairs = pairs
 
-    def plain(self) -> Any:
+    def as_json(self) -> Any:
         """As JSON can show it again."""
         return {key: _shown(value) for key, value in self.pairs}
 
 
 def _shown(value: Any) -> Any:
     if isinstance(value, Pairs):
-        return value.plain()
+        return value.as_json()
     return [_shown(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -97,7 +97,7 @@ def _completed(word: str) -> Any:
 
 
 def flattened(value: Any) -> list[tuple[str, Any]]:
-    """All pairs of an object, and of those inside it, with keys as ``phrases.plain`` gives them.
+    """All pairs of an object, and of those inside it, with keys in ``snake_case``.
 
     What describes a fire key's own state (``{"smoke": {"state": …}}``) stays with that key.
     """
@@ -123,7 +123,7 @@ def _flatten(
     if not isinstance(value, Pairs):
         return
     for name, inner in value.pairs:
-        key = plain(name)
+        key = snake_case(name)
         if key in words.INSIDE and of_fire:
             continue  # the state of the fire key around it
         found.append((key, inner))

@@ -76,7 +76,7 @@ UNREADABLE: Final = Meaning(None, readable=False)
 
 
 @lru_cache(maxsize=4096)
-def plain(name: str) -> str:
+def snake_case(name: str) -> str:
     """``smokeAlarm-1`` → ``smoke_alarm_1``; of a long text the beginning."""
     name = name[:LONGEST]
     return _JOINT.sub("_", _CAMEL.sub("_", name.strip()).lower()).strip("_")
@@ -88,7 +88,9 @@ def read(text: str) -> Meaning:
         return UNREADABLE
     text = _ARROW.split(text)[-1]  # "normal -> alarm": how it is now
     found = [
-        _clause(clause) for part in _CLAUSES.split(text.replace("'", "")) if (clause := plain(part))
+        _clause(clause)
+        for part in _CLAUSES.split(text.replace("'", ""))
+        if (clause := snake_case(part))
     ]
     if not found:
         return UNREADABLE

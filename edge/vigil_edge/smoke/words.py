@@ -18,8 +18,8 @@ from vigil_edge.smoke.phrases import (
     TEST,
     UNREADABLE,
     Meaning,
-    plain,
     read,
+    snake_case,
     word_set,
 )
 
@@ -97,7 +97,7 @@ INSIDE: Final = ("state", "status", "value", "alarm", "detected", "active")
 
 @lru_cache(maxsize=4096)
 def kind_of(key: str) -> Kind | None:
-    """What a key (as ``plain`` gives it) tells of, where it tells of a fire."""
+    """What a key (as ``snake_case`` gives it) tells of, where it tells of a fire."""
     return next((kind for kind, pattern in _KEYS if pattern.fullmatch(key)), None)
 
 
@@ -113,7 +113,7 @@ def hints_at_fire(key: str, value: Any) -> bool:
         return said.fire is True and not said.muted
     if not isinstance(value, str) or parts & _SOUNDS:
         return False
-    severe = set(plain(value).split("_")) & _SEVERE
+    severe = set(snake_case(value).split("_")) & _SEVERE
     return bool(_loud(value) or (parts & _MEASURES and severe))
 
 
@@ -134,13 +134,13 @@ def said_in_general(key: str, value: Any) -> tuple[Kind, bool] | None:
 
 def kind_in(value: Any) -> Kind | None:
     """Which kind of fire a text names: ``"co_alarm"``."""
-    words = set(plain(value).split("_")) if isinstance(value, str) else set()
+    words = set(snake_case(value).split("_")) if isinstance(value, str) else set()
     return next((kind for kind, names in _NAMES.items() if words & names), None)
 
 
 def _loud(text: str) -> set[str]:
     said = _word(text)
-    return set(plain(text).split("_")) & _LOUD if said.fire and not said.muted else set()
+    return set(snake_case(text).split("_")) & _LOUD if said.fire and not said.muted else set()
 
 
 def is_plainly_fire(key: str) -> bool:
@@ -171,7 +171,7 @@ def _shape(value: Any, depth: int) -> Meaning:
     if isinstance(value, list):
         found = [meaning(inner, depth) for inner in value]
     else:
-        pairs = [(plain(key), inner) for key, inner in getattr(value, "pairs", ())]
+        pairs = [(snake_case(key), inner) for key, inner in getattr(value, "pairs", ())]
         found = [meaning(inner, depth) for key, inner in pairs if key in INSIDE]
         if not found and any(kind_of(key) is not None for key, _ in pairs):
             return NOT_SAID  # those keys are read by themselves
@@ -200,14 +200,16 @@ def heat_in_temperature(key: str, value: Any) -> bool | None:
     if not _TEMPERATURE_ALARM.fullmatch(key):
         return None
     if isinstance(value, str):
-        return bool(set(plain(value).split("_")) & _ABOVE) or plain(value).startswith("upper")
+        return bool(set(snake_case(value).split("_")) & _ABOVE) or snake_case(value).startswith(
+            "upper"
+        )
     return value if isinstance(value, bool) else None
 
 
 def test_runs(value: Any) -> bool | None:
     """Whether a self test is under way; ``None`` where it cannot be read."""
     if isinstance(value, str) and as_number(value) is None:
-        known = set(plain(value).split("_"))
+        known = set(snake_case(value).split("_"))
         if known & NEGATIVE:
             return False if known & _UNDER_WAY else None
         if known & _NO_TEST:
@@ -229,7 +231,7 @@ def failed(value: Any) -> bool | None:
         return value
     if not isinstance(value, str):
         return None
-    known = set(plain(value).split("_"))
+    known = set(snake_case(value).split("_"))
     if known & _FAILED:
         return not known & NEGATIVE
     return False if known & _PASSED else None

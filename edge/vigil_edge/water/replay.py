@@ -105,10 +105,11 @@ class _Replay:
 
     def _judged(self) -> Iterator[tuple[Group, Row]]:
         times, series, station_at = self._times, self._series, self._series.station_at
-        date_at, plain, read = times.columns.date, times.plain, times.reader.read
+        date_at, read = times.columns.date, times.reader.read
+        whole_date = times.has_whole_date
         only, not_readings = series.only(), self._not_readings
         for line, cells in self._recording.rows():
-            if plain:
+            if whole_date:
                 text = cells[date_at] if date_at < len(cells) else ""
                 t = read(text)
             else:

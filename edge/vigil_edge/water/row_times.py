@@ -51,7 +51,7 @@ class RowTimes:
         self._decide_order()
 
     @property
-    def plain(self) -> bool:
+    def has_whole_date(self) -> bool:
         """Whether the date's cell alone says it all."""
         return self.columns.clock is None and self.zone_at is None
 

@@ -16,7 +16,7 @@ from cloud_city import City
 from gateways import event, new_name, observation, smoke
 from ingest_bench import NOW, Bench
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.capacity.disk import Disk, Level, NoRoom, Usage, room
+from vigil_cloud.capacity.disk import Disk, Level, NoSpace, Usage, free_space
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.capacity.limits import MIB, DiskLimits
 from vigil_cloud.database.engine import writing
@@ -32,17 +32,17 @@ SIZES = st.integers(16 * MIB, 16 * 1024 * 1024 * MIB)
 def test_less_room_never_allows_more(total: int, share: float, more: float) -> None:
     free = int(total * share)
     less = int(free * more)
-    here = room(LIMITS, Usage(total, total - free, free))
-    assert room(LIMITS, Usage(total, total - less, less)).level <= here.level
+    here = free_space(LIMITS, Usage(total, total - free, free))
+    assert free_space(LIMITS, Usage(total, total - less, less)).level <= here.level
 
 
 @given(total=SIZES)
 def test_every_disk_has_a_place_for_each_level(total: int) -> None:
-    assert room(LIMITS, Usage(total, 0, total)).level is Level.OK
-    assert room(LIMITS, Usage(total, total, 0)).level is Level.FULL
+    assert free_space(LIMITS, Usage(total, 0, total)).level is Level.OK
+    assert free_space(LIMITS, Usage(total, total, 0)).level is Level.FULL
     readings = min(LIMITS.readings_bytes, int(total * LIMITS.readings_share))
-    assert room(LIMITS, Usage(total, 0, readings - 1)).level is Level.EVENTS
-    assert room(LIMITS, Usage(total, 0, readings // 2 - 1)).level is Level.ALARMS
+    assert free_space(LIMITS, Usage(total, 0, readings - 1)).level is Level.EVENTS
+    assert free_space(LIMITS, Usage(total, 0, readings // 2 - 1)).level is Level.ALARMS
 
 
 class Fake:
@@ -67,28 +67,28 @@ def fake(tmp_path: Path) -> Fake:
 
 def test_the_reserve_is_laid_by_given_up_and_laid_by_again(fake: Fake, tmp_path: Path) -> None:
     reserve = tmp_path / "reserve"
-    assert fake.disk.lay_by()
+    assert fake.disk.hold_reserve()
     assert reserve.stat().st_blocks * 512 >= 50 * MIB, "really taken, not a hole"
-    assert fake.disk.give_up_reserve()
+    assert fake.disk.release_reserve()
     assert not reserve.exists()
-    assert not fake.disk.give_up_reserve()
+    assert not fake.disk.release_reserve()
     fake.fill(160)
-    assert not fake.disk.lay_by(), "readings need that room"
+    assert not fake.disk.hold_reserve(), "readings need that room"
     fake.fill(900)
-    assert fake.disk.lay_by()
+    assert fake.disk.hold_reserve()
     assert [path.name for path in tmp_path.iterdir()] == ["reserve"]
 
 
 def test_a_folder_that_is_not_there_yet_has_a_disk(tmp_path: Path) -> None:
     disk = Disk(tmp_path / "a" / "b", LIMITS)
-    assert disk.room().total > 0
-    assert not disk.give_up_reserve()
+    assert disk.free_space().total > 0
+    assert not disk.release_reserve()
 
 
 def test_an_upload_is_measured_before_it_begins(fake: Fake) -> None:
     fake.fill(200)
     fake.disk.require(Level.LOW)
-    with pytest.raises(NoRoom):
+    with pytest.raises(NoSpace):
         fake.disk.require(Level.LOW, 60 * MIB)
 
 
@@ -131,9 +131,9 @@ def test_an_alarm_that_finds_the_disk_full_gets_the_reserve(
     build_bench: Callable[[], Bench], fake: Fake, tmp_path: Path
 ) -> None:
     bench, gateway = build_bench(), new_name()
-    assert fake.disk.lay_by()
+    assert fake.disk.hold_reserve()
     committer = FullOnce([])
-    writer = bench.writer(committer=committer, make_room=fake.disk.give_up_reserve)
+    writer = bench.writer(committer=committer, make_room=fake.disk.release_reserve)
     alarm = event(gateway, 1, smoke(NOW), subject="a", time=NOW, lane="alarm")
     writer.store([bench.arrived(f"vigil/v1/{gateway}/alarm", alarm)])
     assert committer.tries == 2
