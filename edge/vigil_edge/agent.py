@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import fcntl
 import importlib.metadata
 import json
-import os
-import secrets
-import signal
-import threading
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random, SystemRandom
-from typing import ClassVar, Final
+from random import Random
+from typing import Final
 
 import structlog
 from pydantic import ValidationError
@@ -26,10 +19,9 @@ from pydantic import ValidationError
 from vigil_edge.backoff import Backoff
 from vigil_edge.clock import Clock
 from vigil_edge.configuration.gateway_file import Config, DeviceSection
-from vigil_edge.configuration.lock import LOCK
 from vigil_edge.delivery.control import Asked, CommandRefused, Control
 from vigil_edge.delivery.feedback import Feedback
-from vigil_edge.delivery.outbox import AGENT, Limits, Outbox, OutboxFailed
+from vigil_edge.delivery.outbox import AGENT, Outbox
 from vigil_edge.delivery.outgoing import Outgoing
 from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
 from vigil_edge.device.configuring import ActiveConfiguration
@@ -57,35 +49,14 @@ from vigil_schemas.gateway import ConfigurationReport, DeviceDescription, Gatewa
 from vigil_schemas.types import Lane
 
 PIPELINES_STOP_S: Final = 4.0
-SHUTDOWN_S: Final = 9.5
-"""After this the process ends whatever still hangs; everything accepted is on disk anyway."""
 
 _log = structlog.get_logger("agent")
-
 
 _CONFIGURATION_01: Final = "configuration"
 """Under this key 0.1 kept the cloud's configuration in the outbox."""
 _OF_THE_GATEWAY: Final = frozenset(each.ACTION for each in OF_THE_GATEWAY)
 _STEADY_S: Final = 300.0
 """A part of the agent that ran this long is started anew after a short pause."""
-_LASTING: Final = frozenset(
-    {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
-)
-"""Refusals that no waiting mends: the configuration or the folder's owner is wrong."""
-
-
-class DataDirUnusable(VigilError):
-    """``[gateway] data_dir`` cannot be made or written, or another agent works in it."""
-
-    code: ClassVar[str] = "data-dir-unusable"
-    remedy: ClassVar[str] = (
-        "Make `[gateway] data_dir` writable for the agent, and let one agent only work in it."
-    )
-
-    def __init__(self, message: str, *, lasting: bool) -> None:
-        super().__init__(message)
-        self.lasting = lasting
-        """Whether waiting is of no use; a disk may still be mounted, or have room again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,103 +66,6 @@ class Given:
     file: Path
     config: Config
     domains: Sequence[EdgeDomain]
-
-
-def run(given: Given) -> int:
-    """Until SIGTERM or SIGINT, then stop within ten seconds; SIGHUP reads the file again."""
-    status = [1]
-
-    async def main() -> None:
-        signals = Signals(asyncio.Event(), asyncio.Event())
-
-        def ask_to_stop() -> None:
-            if not signals.stop.is_set():
-                signals.stop.set()
-                watchdog = threading.Timer(SHUTDOWN_S, lambda: os._exit(status[0]))
-                watchdog.daemon = True
-                watchdog.start()
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ask_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, signals.reload.set)
-        await serve(given, signals)
-        status[0] = 0
-
-    asyncio.run(main())
-    return status[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What the agent is told from outside."""
-
-    stop: asyncio.Event
-    reload: asyncio.Event
-
-
-async def serve(
-    given: Given, signals: Signals, *, clock: Clock | None = None, rng: Random | None = None
-) -> None:
-    """Run the agent until it is to stop. Raises ``DataDirUnusable`` where it never can."""
-    clock = clock or Clock()
-    async with contextlib.AsyncExitStack() as opened:
-        agent = await _ready(given, signals.stop, clock, rng or SystemRandom(), opened)
-        if agent is not None:
-            reloading = asyncio.create_task(_reload(agent, signals.reload))
-            try:
-                await agent.run(signals.stop)
-            finally:
-                reloading.cancel()
-    _log.info("stopped")
-
-
-async def _reload(agent: Agent, asked: asyncio.Event) -> None:
-    while True:
-        await asked.wait()
-        asked.clear()
-        agent.reload()
-
-
-async def _ready(
-    given: Given,
-    stop: asyncio.Event,
-    clock: Clock,
-    rng: Random,
-    opened: contextlib.AsyncExitStack,
-) -> Agent | None:
-    """The agent, once its disk is there; ``None`` where it was told to stop before that."""
-    backoff = Backoff(rng)
-    while not stop.is_set():
-        try:
-            async with contextlib.AsyncExitStack() as opening:
-                opening.enter_context(_alone_in(given.config.gateway.data_dir))
-                outbox = await _outbox(given.config, clock)
-                opening.push_async_callback(outbox.close)
-                agent = Agent(given, outbox, clock, rng)
-                opened.push_async_exit(opening.pop_all())
-                return agent
-        except (DataDirUnusable, OutboxFailed, OSError) as error:
-            if isinstance(error, DataDirUnusable) and error.lasting:
-                raise
-            code = DataDirUnusable.code if isinstance(error, OSError) else error.code
-            _log.error("waiting for the disk", code=code, error=str(error))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(backoff.next()):
-                await stop.wait()
-    return None
-
-
-async def _outbox(config: Config, clock: Clock) -> Outbox:
-    settings = config.outbox
-    return await Outbox.open(
-        config.gateway.data_dir / "outbox.sqlite",
-        config.gateway.id,
-        Limits(settings.max_rows, int(settings.max_megabytes * 1e6), settings.window),
-        new_epoch=lambda: secrets.token_hex(8),
-        new_id=_new_id,
-        now_us=lambda: int(clock.now().timestamp() * 1e6),
-    )
 
 
 class Agent:
@@ -241,7 +115,7 @@ class Agent:
             monotonic=self.clock.monotonic,
             quality=lambda: self.clock.quality,
             feedback=self.feedback,
-            new_id=_new_id,
+            new_id=new_id,
         )
         config = self.config
         return Uplink(
@@ -458,26 +332,6 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks, timeout=PIPELINES_STOP_S)
 
 
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: two agents in one outbox would number the same messages twice."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("a+")
-    except OSError as error:
-        lasting = error.errno in _LASTING
-        raise DataDirUnusable(f"{folder}: {error.strerror}", lasting=lasting) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            message = f"another vigil-edge runs in {folder}"
-            raise DataDirUnusable(message, lasting=True) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))  # for whoever wants to tell the agent something
-        lock.flush()
-        yield
-
-
-def _new_id() -> str:
+def new_id() -> str:
+    """A message's id."""
     return str(uuid.uuid4())

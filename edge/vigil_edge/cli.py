@@ -112,8 +112,9 @@ def _config_reset(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from vigil_edge.agent import Given, run  # not needed by `check` and the file tools
+    from vigil_edge.agent import Given  # none of these is needed by `check` and the file tools
     from vigil_edge.log import configure
+    from vigil_edge.process import run
 
     config = load(args.config, args.domains)
     configure(args.log_format, args.log_level)

@@ -30,10 +30,11 @@ from vigil_cloud.ingest.models import Watermark
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.timeseries.port import Series
-from vigil_edge.agent import Agent, Given, _outbox
+from vigil_edge.agent import Agent, Given
 from vigil_edge.clock import Clock
 from vigil_edge.configuration.gateway_file import Config, load
 from vigil_edge.device.seam import Outgoing
+from vigil_edge.process import open_outbox
 from vigil_edge.registry import DOMAINS
 from vigil_schemas.contract import observation_type
 from vigil_schemas.senml import Reading, pack
@@ -141,7 +142,7 @@ class Box:
 
     async def open(self) -> None:
         """Its outbox, without a connection."""
-        outbox = await _outbox(self.config, self.clock)
+        outbox = await open_outbox(self.config, self.clock)
         self.agent = Agent(Given(self.file, self.config, DOMAINS), outbox, self.clock, Random(1))
 
     async def on(self) -> None:

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
+
+from vigil_schemas.errors import VigilError
 
 LOCK: Final = "lock"
+_PERMANENT: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+)
+"""Refusals that no waiting mends: the configuration or the folder's owner is wrong."""
+
+
+class DataDirUnusable(VigilError):
+    """``[gateway] data_dir`` cannot be made or written, or another agent works in it."""
+
+    code: ClassVar[str] = "data-dir-unusable"
+    remedy: ClassVar[str] = (
+        "Make `[gateway] data_dir` writable for the agent, and let one agent only work in it."
+    )
+
+    def __init__(self, folder: Path, reason: str, *, permanent: bool) -> None:
+        super().__init__(f"{folder}: {reason}")
+        self.folder = folder
+        self.reason = reason
+        self.permanent = permanent
+        """Whether waiting is of no use; a disk may still be mounted, or have room again."""
 
 
 def holder(folder: Path) -> int | None:
@@ -25,3 +51,27 @@ def holder(folder: Path) -> int | None:
             written = lock.read().strip()
             return int(written) if written.isdecimal() else None
     return None
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two agents in one outbox would number the same messages twice.
+
+    Makes the folder where it is missing. Raises ``DataDirUnusable``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("a+")
+    except OSError as error:
+        permanent = error.errno in _PERMANENT
+        reason = error.strerror or str(error)
+        raise DataDirUnusable(folder, reason, permanent=permanent) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataDirUnusable(folder, "another vigil-edge runs here", permanent=True) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))  # for whoever wants to tell the agent something
+        lock.flush()
+        yield
