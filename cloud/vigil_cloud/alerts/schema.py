@@ -77,6 +77,8 @@ class AlertAction(Answer):
         "worsened",
         "amended",
         "told-again",
+        "accepted",
+        "declined",
     ]
     comment: str
 

@@ -1,9 +1,9 @@
-"""Where notifications go, and what became of each."""
+"""Where notifications go, what became of each, and how alerts that a policy answers for go on."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     JSON,
@@ -58,6 +58,8 @@ class Channel(Base):
     """These four: see ``notify.pacing``."""
     follow_ups: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     """Further purposes that it is told of what it was told before; see ``FollowUp``."""
+    kind: Mapped[str | None] = mapped_column(String(16))
+    """As policies name it (``escalation.policy.ChannelKind``); ``None``: not worked out yet."""
     devices: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     """Not empty: a home's own channel, told of these devices and of whatever hangs on their
     gateway, whatever its owner may see otherwise."""
@@ -93,3 +95,60 @@ class Delivery(Base):
     """See ``notify.progress.Reason``."""
     at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(String(300))
+
+
+class EscalationPolicy(Base):
+    """Who is called of which alerts, step by step, as somebody wrote it down.
+
+    The columns from ``household`` to ``severity`` say which alerts it answers for; an empty one
+    says nothing. No two policies answer for the same.
+    """
+
+    __tablename__ = "escalation_policies"
+    __table_args__ = (UniqueConstraint("household", "district", "kind", "domain", "severity"),)
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """See ``escalation.policy.Policy``."""
+    household: Mapped[str] = mapped_column(String(48), default="")
+    district: Mapped[str] = mapped_column(String(40), default="")
+    kind: Mapped[str] = mapped_column(String(40), default="")
+    domain: Mapped[str] = mapped_column(String(16), default="")
+    severity: Mapped[str] = mapped_column(String(16), default="")
+    changed: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(64))
+
+
+class Escalation(Base):
+    """How far the policy of one alert has got. ``version`` rises with each change: of two
+    processes that read the same state one writes, and the other reads again."""
+
+    __tablename__ = "escalations"
+
+    alert_id: Mapped[str] = mapped_column(
+        ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(default=0)
+    policy: Mapped[str] = mapped_column(String(80))
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """The policy as it was when this round began; what is changed later counts for later ones."""
+    state: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """See ``escalation.progress.State``."""
+    due: Mapped[datetime | None] = mapped_column(index=True)
+    """When it is to be looked at; ``None``: something has to happen first."""
+
+
+class EscalationAnswer(Base):
+    """What somebody said to an alert: kept for good, whoever says something else later."""
+
+    __tablename__ = "escalation_answers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    who: Mapped[str] = mapped_column(String(80))
+    """A user name, or ``channel NAME`` of whoever stands behind a channel without an account."""
+    answer: Mapped[str] = mapped_column(String(16))
+    """``accepted`` or ``declined``."""
+    at: Mapped[datetime]
+    via: Mapped[str] = mapped_column(String(16))
+    """``page``, ``link`` or ``webhook``."""

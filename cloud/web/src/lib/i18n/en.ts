@@ -91,6 +91,8 @@ export const en = {
   "alert.action.worsened": "More severe",
   "alert.action.amended": "Amended",
   "alert.action.told-again": "Told again",
+  "alert.action.accepted": "Accepted as well",
+  "alert.action.declined": "Declined",
   "alert.one": "Alert",
   "alert.plainHint": "These pages do not know this kind of alert; this is what it says.",
   "alert.inProgressBy": "In progress: {name}, {time}",

@@ -93,6 +93,8 @@ export const zhTW: Record<Key, string> = {
   "alert.action.worsened": "情況加重",
   "alert.action.amended": "更新",
   "alert.action.told-again": "再次通報",
+  "alert.action.accepted": "也已接手",
+  "alert.action.declined": "無法處理",
   "alert.one": "警報",
   "alert.plainHint": "這個頁面還不認識這類警報，以下是它的原始內容。",
   "alert.inProgressBy": "處理中：{name}（{time}）",

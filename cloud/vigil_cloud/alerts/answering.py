@@ -1,0 +1,48 @@
+"""What an answer to an alert does to it. Whether somebody may answer has been checked before.
+
+Acknowledging on the page is ``service.act``; here is the same for whoever answers from elsewhere,
+also for a control room behind a web hook that has no account.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed, lifecycle
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.alerts.service import state_of
+from vigil_cloud.identity import audit
+
+
+def accept(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> None:
+    """``who`` takes it on. It is acknowledged by them, unless somebody was faster. The caller has
+    called ``feed.lock`` before."""
+    first = not row.acknowledged
+    if first:
+        row.acknowledged = lifecycle.acknowledge(state_of(row)).acknowledged
+        row.acknowledged_by, row.acknowledged_at = who[:64], now
+    _note(session, row, who, now, "acknowledged" if first else "accepted", via)
+
+
+def decline(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> None:
+    """``who`` cannot. What they had acknowledged is open again for others. The caller has called
+    ``feed.lock`` before."""
+    if row.acknowledged and not row.confirmed and row.acknowledged_by == who[:64]:
+        row.acknowledged, row.acknowledged_by, row.acknowledged_at = False, None, None
+    _note(session, row, who, now, "declined", via)
+
+
+def _note(session: Session, row: AlertRow, who: str, now: datetime, action: str, via: str) -> None:
+    session.add(AlertHistory(alert_id=row.id, at=now, account=who[:64], action=action, comment=via))
+    session.flush()
+    audit.append(
+        session,
+        at=now,
+        account=who[:64],
+        action=f"alert.{action}",
+        subject=row.id,
+        person_key=row.person_key,
+    )
+    feed.append(session, "alert", row.id, now)

@@ -1,0 +1,1 @@
+"""Who is called of an alert, in which order, until somebody answers: policies and their engine."""

@@ -1,0 +1,104 @@
+"""What people say to an alert that they were told of: "I take it" or "I cannot".
+
+The one way in for whatever brings answers (the page, signed links, web hooks). It checks the
+right to answer, keeps the answer for good under the name of whoever gave it, and moves the alert
+and its escalation on.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import answering, feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import AlertUnknown
+from vigil_cloud.alerts.visibility import may_act
+from vigil_cloud.identity.errors import Forbidden
+from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.reader import reader_of
+from vigil_cloud.identity.rights import Operation
+from vigil_cloud.notify.directory import Directory
+from vigil_cloud.notify.escalation.progress import Answer
+from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer
+
+Via = Literal["page", "link", "webhook"]
+CHANNEL: Final = "channel "
+"""How ``who`` begins where a channel without an account answers, such as a control room's hook."""
+
+
+def record(
+    session: Session, alert_id: str, who: str, answer: Answer, at: datetime, *, via: Via
+) -> bool:
+    """Write down one answer in the caller's transaction; ``False`` where ``who`` said the same
+    last time, which changes nothing. Idempotent.
+
+    ``who``: a user name, or ``channel NAME`` of a channel that belongs to a role. ``accepted``
+    acknowledges the alert, unless somebody has; ``declined`` by whoever acknowledged it gives it
+    back: it counts as not acknowledged, and its escalation goes on. Raises ``AlertUnknown``, and
+    ``Forbidden`` where ``who`` may not (or no longer) answer.
+    """
+    feed.lock(session)
+    row = session.get(AlertRow, alert_id, populate_existing=True)
+    if row is None:
+        raise AlertUnknown("There is no such alert.")
+    _require_right(session, row, who, at)
+    if _last(session, row, who) == answer:
+        return False
+    session.add(EscalationAnswer(alert_id=row.id, who=who, answer=answer, at=at, via=via))
+    if answer == "accepted":
+        answering.accept(session, row, who, at, via=via)
+    else:
+        answering.decline(session, row, who, at, via=via)
+    wake(session, alert_id, at)
+    return True
+
+
+def wake(session: Session, alert_id: str, now: datetime) -> None:
+    """Have the alert's escalation, if it has one, looked at now."""
+    session.execute(
+        update(Escalation)
+        .where(Escalation.alert_id == alert_id, or_(Escalation.due.is_(None), Escalation.due > now))
+        .values(due=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _last(session: Session, row: AlertRow, who: str) -> str | None:
+    """What ``who`` said last, as far as it still holds: an alert that was renewed since asks
+    anew, and so does one that was taken back."""
+    if row.acknowledged and row.acknowledged_by == who:
+        return "accepted"
+    query = (
+        select(EscalationAnswer)
+        .where(EscalationAnswer.alert_id == row.id, EscalationAnswer.who == who)
+        .order_by(EscalationAnswer.id.desc())
+    )
+    last = session.scalars(query.limit(1)).first()
+    if last is None or (last.answer == "accepted" and not row.acknowledged):
+        return None
+    began = session.scalar(select(Escalation.state).where(Escalation.alert_id == row.id))
+    if began is not None and last.at < datetime.fromisoformat(began["started"]):
+        return None
+    return last.answer
+
+
+def _require_right(session: Session, row: AlertRow, who: str, now: datetime) -> None:
+    if who.startswith(CHANNEL):
+        channel = session.scalar(select(Channel).where(Channel.name == who.removeprefix(CHANNEL)))
+        if channel is None or not channel.enabled or channel.account_id is not None:
+            raise Forbidden("There is no such channel that answers for itself.")
+        persons = {row.person_key} if row.person_key is not None else set()
+        directory = Directory(session, now, persons=persons, channel_id=channel.id)
+        if not directory.may_hear(row):
+            raise Forbidden("This channel may not hear of this alert, and not answer it.")
+        return
+    account = session.scalar(select(Account).where(Account.username == who))
+    if account is None or not account.active:
+        raise Forbidden("There is no such account, or it is closed.")
+    decided = may_act(reader_of(session, account, now), Operation.ACKNOWLEDGE, row)
+    if not decided.allowed:
+        raise Forbidden(f"This account may not answer this alert: {decided.reason}.")
