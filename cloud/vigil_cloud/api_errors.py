@@ -8,7 +8,11 @@ from vigil_schemas.errors import VigilError
 
 
 class ApiError(VigilError):
-    """A refusal that a client can act on. Subclasses set ``status`` and ``code``."""
+    """A refusal that a client can act on. Subclasses set ``status`` and ``code``.
+
+    Attributes are answered to the client as ``data``: keep nothing in one that the reader may
+    not know. ``headers`` are those of the answer.
+    """
 
     code: ClassVar[str] = "bad-request"
     remedy: ClassVar[str] = "Correct what the message names and ask again."
@@ -16,7 +20,7 @@ class ApiError(VigilError):
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
-        self.headers = headers or {}
+        self.headers = headers or {}  # a mapping, and so no part of ``data``
 
 
 class NotFound(ApiError):

@@ -63,6 +63,13 @@ class PortTaken(VigilError):
     code: ClassVar[str] = "port-taken"
     remedy: ClassVar[str] = "Stop whatever listens there, or choose another port."
 
+    def __init__(self, host: str, port: int, reason: str, variable: str) -> None:
+        super().__init__(f"{host}:{port}: {reason}; choose another {variable}")
+        self.host = host
+        self.port = port
+        self.reason = reason
+        self.variable = variable
+
 
 def prepare_database(services: Services, *, always: bool) -> None:
     """Migrate a SQLite file of our own; a server's database only where ``always``.
@@ -276,15 +283,15 @@ def _listen(host: str, port: int, variable: str) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortTaken(f"{host}:{port}: {error.strerror}; choose another {variable}") from error
+        raise PortTaken(host, port, str(error.strerror), variable) from error
     listener.set_inheritable(True)
     return listener
 
 
 @contextlib.contextmanager
 def _quiet_signals() -> Iterator[None]:
-    """uvicorn raises the signal that stopped it once more at its end; ours is not to die of
-    it before ingest and the broker are stopped."""
+    """Hold uvicorn's last signal back: at its end it raises once more the one that stopped it,
+    and ours is not to die of it before ingest and the broker are stopped."""
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.signal(number, lambda *_: None) for number in numbers}
     try:

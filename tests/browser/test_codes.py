@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import pkgutil
 import re
+import textwrap
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -42,13 +44,8 @@ def errors_of(*packages: ModuleType) -> set[str]:
             if "migrations" not in module.name and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
 
-    def classes(base: type[VigilError]) -> Iterator[type[VigilError]]:
-        yield base
-        for one in base.__subclasses__():
-            yield from classes(one)
-
     ours = tuple(package.__name__ for package in packages)
-    return {one.code for one in classes(VigilError) if one.__module__.startswith(ours)}
+    return {one.code for one in every(VigilError) if one.__module__.startswith(ours)}
 
 
 def constant(node: ast.AST | None) -> Any:
@@ -115,6 +112,35 @@ def test_every_error_and_device_code_has_a_text_in_both_languages() -> None:
         assert said.keys() == {"en", "zh-TW"}, code
         assert re.search(r"[\u4e00-\u9fff]", said["zh-TW"]), code
         assert not re.search(r"[\u4e00-\u9fff]", said["en"]), code
+
+
+def test_a_sentence_with_data_names_what_the_error_carries() -> None:
+    errors_of(vigil_cloud, vigil_edge, vigil_schemas)
+    carried = {error.code: set(attributes(error)) for error in every(VigilError)}
+    sentences = json.loads((I18N / "particulars.json").read_text("utf-8"))
+    assert sentences
+    for code, said in sentences.items():
+        assert said.keys() == {"en", "zh-TW"}, code
+        for text in said.values():
+            named = set(re.findall(r"\{(\w+)\}", text))
+            assert named, f"{code}: {text} names nothing"
+            assert named <= carried[code], code
+
+
+def every(base: type[VigilError]) -> Iterator[type[VigilError]]:
+    yield base
+    for one in base.__subclasses__():
+        yield from every(one)
+
+
+def attributes(error: type[VigilError]) -> Iterator[str]:
+    """Names that its ``__init__`` sets on itself."""
+    if not inspect.isfunction(error.__init__):
+        return
+    tree = ast.parse(textwrap.dedent(inspect.getsource(error.__init__)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
 
 
 def keys() -> set[str]:

@@ -87,3 +87,14 @@ def test_a_database_that_is_away_or_busy_is_503(
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database-unavailable")
     assert answer.headers["retry-after"]
+
+
+def test_a_refusal_carries_what_it_is_about(city: City) -> None:
+    answer = city.client("inspector").get("/api/v1/devices/nowhere")
+
+    assert answer.json()["code"] == "unknown-device"
+    assert answer.json()["data"] == {"device": "nowhere"}
+
+
+def test_a_refusal_about_nothing_in_particular_has_no_data(city: City) -> None:
+    assert "data" not in city.anonymous().get("/api/v1/devices").json()

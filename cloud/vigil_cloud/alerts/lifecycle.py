@@ -55,6 +55,10 @@ class BadShelfTime(ApiError):
     remedy: ClassVar[str] = "Give an end between now and thirty days ahead."
     status: ClassVar[int] = 422
 
+    def __init__(self, longest: timedelta) -> None:
+        super().__init__(f"Shelve until a future time within {longest.days} days.")
+        self.longest_days = longest.days
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -110,7 +114,7 @@ def confirm(state: State) -> State:
 def shelve(state: State, until: datetime, now: datetime) -> State:
     """Put aside until a moment. Raises ``BadShelfTime``."""
     if not now < until <= now + LONGEST_SHELF:
-        raise BadShelfTime(f"Shelve until a future time within {LONGEST_SHELF.days} days.")
+        raise BadShelfTime(LONGEST_SHELF)
     return replace(state, shelved_until=until)
 
 

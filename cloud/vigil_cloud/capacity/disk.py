@@ -31,6 +31,14 @@ class NoSpace(VigilError):
     code: ClassVar[str] = "no-room"
     remedy: ClassVar[str] = "Free the disk or enlarge it; what waits comes by itself."
 
+    def __init__(self, folder: Path, free: int, total: int) -> None:
+        super().__init__(
+            f"{free // 1024} KiB of {total // 1024} KiB are free under {folder}: kept for alarms"
+        )
+        self.folder = folder
+        self.free = free
+        self.total = total
+
 
 class Level(IntEnum):
     """How far the disk is filled; each allows what the lower ones do as well."""
@@ -112,10 +120,7 @@ class Disk:
         if more:
             found = free_space(self._limits, Usage(found.total, 0, found.free - more))
         if found.level < level:
-            raise NoSpace(
-                f"{found.free // 1024} KiB of {found.total // 1024} KiB are free under"
-                f" {self._folder}: kept for alarms"
-            )
+            raise NoSpace(self._folder, found.free, found.total)
 
     def check(self) -> None:
         """For ``/readyz``. Raises ``NoSpace`` where not even alarms have room for long."""

@@ -43,12 +43,12 @@ def set_custom(desk: Desk, case_id: str, due: datetime, text: str) -> CaseRow:
     """Somebody sets one. Raises ``BadDeadline``, ``CaseFull``, ``WrongState``."""
     held = hold(desk, case_id, "deadline", None)
     if held.row.state == "closed":
-        raise WrongState("This case is closed; reopen it first.")
+        raise WrongState("This case is closed; reopen it first.", state="closed")
     if not desk.now < due <= desk.now + LONGEST:
         raise BadDeadline(f"A deadline lies ahead, by at most {LONGEST.days} days.")
     query = select(func.count()).where(CaseDeadline.case_id == case_id)
     if (desk.session.scalar(query) or 0) >= MOST:
-        raise CaseFull(f"A case may have {MOST} deadlines.")
+        raise CaseFull(MOST, "deadlines")
     remind = max(desk.now, due - REMIND_BEFORE)
     _set(desk, held.row, CUSTOM, due, remind, text)
     refresh(desk.session, held.row)

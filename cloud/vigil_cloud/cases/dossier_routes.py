@@ -59,7 +59,7 @@ def _made(
     with bench.reading() as desk:
         row, kind = find(desk, case_id)
         if not desk.reader.has(*kind.may("dossier")):
-            raise CaseForbidden("A dossier of a case of this kind is for other roles.")
+            raise CaseForbidden("dossier", kind.may("dossier"))
     note_look(bench.services, bench.reader, row, "case.dossier", what)
     with bench.reading() as desk:
         row, kind = find(desk, case_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Collection, Iterable
+from typing import ClassVar, Literal
 
 from vigil_cloud.api_errors import ApiError
 
@@ -22,6 +23,12 @@ class CaseNeedsReason(ApiError):
     remedy: ClassVar[str] = "Open it again with a reason; that is written into the audit log."
     status: ClassVar[int] = 403
 
+    def __init__(self, case: str) -> None:
+        super().__init__(
+            f"Case {case} is shown for a limited time and with a reason: POST /cases/{{id}}/access."
+        )
+        self.case = case
+
 
 class CaseForbidden(ApiError):
     """The reader sees the case, but this step is for other roles."""
@@ -30,6 +37,13 @@ class CaseForbidden(ApiError):
     remedy: ClassVar[str] = "Ask somebody with the role that the step is for."
     status: ClassVar[int] = 403
 
+    def __init__(self, act: str, roles: Collection[str]) -> None:
+        super().__init__(
+            f"In a case of this kind, {act} is for: {', '.join(sorted(roles)) or 'nobody'}."
+        )
+        self.act = act
+        self.roles = sorted(roles)
+
 
 class CaseKindUnknown(ApiError):
     """No domain has described such a kind of case, or none that this reader may open."""
@@ -37,6 +51,10 @@ class CaseKindUnknown(ApiError):
     code: ClassVar[str] = "case-kind-unknown"
     remedy: ClassVar[str] = "Choose one of the kinds that the page offers."
     status: ClassVar[int] = 404
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"There is no kind of case named {kind!r} for you.")
+        self.kind = kind
 
 
 class CaseChanged(ApiError):
@@ -54,6 +72,10 @@ class WrongState(ApiError):
     remedy: ClassVar[str] = "Load the case again; it shows which steps are possible."
     status: ClassVar[int] = 409
 
+    def __init__(self, message: str, *, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
 
 class AlertTaken(ApiError):
     """The alert belongs to another case already."""
@@ -61,6 +83,10 @@ class AlertTaken(ApiError):
     code: ClassVar[str] = "alert-in-a-case"
     remedy: ClassVar[str] = "Open the case that has it."
     status: ClassVar[int] = 409
+
+    def __init__(self, case: str) -> None:
+        super().__init__(f"This alert belongs to case {case} already.")
+        self.case = case
 
 
 class NotForThisKind(ApiError):
@@ -96,6 +122,11 @@ class BadDecision(ApiError):
     remedy: ClassVar[str] = "Choose one of the kind's outcomes, and an amount within its bounds."
     status: ClassVar[int] = 422
 
+    def __init__(self, message: str, *, chosen: str, offered: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.chosen = chosen
+        self.offered = list(offered)
+
 
 class OutcomeBarred(ApiError):
     """What is known of the case forbids this outcome."""
@@ -111,6 +142,10 @@ class CannotTakeCase(ApiError):
     code: ClassVar[str] = "cannot-take-case"
     remedy: ClassVar[str] = "Name an open account with a role of this kind."
     status: ClassVar[int] = 422
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account!r} is no open account that may work on a case of this kind.")
+        self.account = account
 
 
 class BadDeadline(ApiError):
@@ -144,6 +179,11 @@ class PhotographTooLarge(ApiError):
     remedy: ClassVar[str] = "Make the picture smaller and send it again."
     status: ClassVar[int] = 413
 
+    def __init__(self, most: int, of: Literal["bytes", "pixels"]) -> None:
+        super().__init__(f"A photograph may have {most} {of}.")
+        self.most = most
+        self.of = of
+
 
 class PhotographUnknown(ApiError):
     """The case has no such photograph."""
@@ -159,3 +199,8 @@ class CaseFull(ApiError):
     code: ClassVar[str] = "case-full"
     remedy: ClassVar[str] = "Open a further case and refer to this one."
     status: ClassVar[int] = 409
+
+    def __init__(self, most: int, of: str) -> None:
+        super().__init__(f"A case may have {most} {of}.")
+        self.most = most
+        self.of = of

@@ -95,7 +95,8 @@ def _require(standing: Standing, step: Step) -> None:
         allowed = ", ".join(state for state in STATES if state in FROM[step])
         raise WrongState(
             f"This case is {standing.state.replace('_', ' ')};"
-            f" to {step} it, it must be one of: {allowed.replace('_', ' ')}."
+            f" to {step} it, it must be one of: {allowed.replace('_', ' ')}.",
+            state=standing.state,
         )
 
 

@@ -48,7 +48,7 @@ class Wanted:
     alert: str | None = None
 
 
-def page(
+def page(  # noqa: PLR0913 - whose list of what, and which part of it
     session: Session,
     kinds: CaseKinds,
     reader: Reader,
@@ -90,20 +90,7 @@ def counts(session: Session, kinds: CaseKinds, reader: Reader, now: datetime) ->
 def _conditions(
     kinds: CaseKinds, reader: Reader, wanted: Wanted, now: datetime
 ) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    match wanted.view:
-        case "open":
-            found.append(CaseRow.state != "closed")
-        case "mine":
-            found += [CaseRow.assignee == reader.username, CaseRow.state != "closed"]
-        case "unassigned":
-            found += [CaseRow.assignee.is_(None), CaseRow.state != "closed"]
-        case "overdue":
-            found += [CaseRow.due < now, CaseRow.state != "closed"]
-        case "to_decide":
-            found.append(_to_decide(kinds, reader))
-        case "all":
-            pass
+    found = _of_view(kinds, reader, wanted.view, now)
     if wanted.states:
         found.append(CaseRow.state.in_(sorted(wanted.states)))
     if wanted.domain is not None:
@@ -114,6 +101,24 @@ def _conditions(
         joined = exists().where(CaseAlert.case_id == CaseRow.id, CaseAlert.alert_id == wanted.alert)
         found.append(joined)
     return found
+
+
+def _of_view(
+    kinds: CaseKinds, reader: Reader, view: View, now: datetime
+) -> list[ColumnElement[bool]]:
+    match view:
+        case "open":
+            return [CaseRow.state != "closed"]
+        case "mine":
+            return [CaseRow.assignee == reader.username, CaseRow.state != "closed"]
+        case "unassigned":
+            return [CaseRow.assignee.is_(None), CaseRow.state != "closed"]
+        case "overdue":
+            return [CaseRow.due < now, CaseRow.state != "closed"]
+        case "to_decide":
+            return [_to_decide(kinds, reader)]
+        case "all":
+            return []
 
 
 def _to_decide(kinds: CaseKinds, reader: Reader) -> ColumnElement[bool]:

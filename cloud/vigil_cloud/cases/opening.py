@@ -47,7 +47,7 @@ def open_case(desk: Desk, wanted: Wanted) -> CaseRow:
     feed.lock(desk.session)
     kind = desk.kinds.require(wanted.kind)
     if not desk.reader.has(*kind.may("open")):
-        raise CaseKindUnknown(f"There is no kind of case named {wanted.kind!r} for you.")
+        raise CaseKindUnknown(wanted.kind)
     alerts = [_free(desk, kind, alert_id) for alert_id in dict.fromkeys(wanted.alerts)]
     person_key = _person(desk, kind, wanted.person_key, alerts)
     row = _row(desk, kind, wanted, alerts, person_key)
@@ -93,7 +93,7 @@ def _free(desk: Desk, kind: CaseKind, alert_id: str) -> AlertRow:
     )
     taken = desk.session.scalar(query)
     if taken is not None:
-        raise AlertTaken(f"This alert belongs to case {taken} already.")
+        raise AlertTaken(taken)
     return alert
 
 

@@ -75,7 +75,7 @@ def _may_add(bench: BenchDependency, case_id: str) -> None:
     with bench.reading() as desk:
         _, kind = find(desk, case_id)
         if not desk.reader.has(*kind.may("photograph")):
-            raise CaseForbidden("Adding photographs to a case of this kind is for other roles.")
+            raise CaseForbidden("photograph", kind.may("photograph"))
     keep_room(bench.services, photographs.LARGEST_BYTES)
 
 
@@ -84,7 +84,7 @@ async def _receive(request: Request) -> bytes:
     async for chunk in request.stream():
         received += chunk
         if len(received) > photographs.LARGEST_BYTES:
-            raise PhotographTooLarge(f"A photograph may have {photographs.LARGEST_BYTES} bytes.")
+            raise PhotographTooLarge(photographs.LARGEST_BYTES, "bytes")
     return bytes(received)
 
 

@@ -68,15 +68,13 @@ class Prepared:
 def prepare(received: bytes) -> Prepared:
     """Raises ``PhotographRefused``, ``PhotographTooLarge``."""
     if len(received) > LARGEST_BYTES:
-        raise PhotographTooLarge(f"A photograph may have {LARGEST_BYTES} bytes.")
+        raise PhotographTooLarge(LARGEST_BYTES, "bytes")
     with _READING:
         try:
             with Image.open(io.BytesIO(received), formats=_FORMATS) as picture:
                 return _anew(picture, received)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise PhotographTooLarge(
-                f"A photograph may have {MOST_PIXELS // 1_000_000} million pixels."
-            ) from error
+            raise PhotographTooLarge(MOST_PIXELS, "pixels") from error
         except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise PhotographRefused(
                 "This cannot be read as a whole JPEG, PNG or WebP picture; take it again."
@@ -145,7 +143,7 @@ def add(desk: Desk, case_id: str, prepared: Prepared, stored: Stored, caption: s
     held = hold(desk, case_id, "photograph", None)
     query = select(func.count()).where(CasePhotograph.case_id == case_id)
     if (desk.session.scalar(query) or 0) >= MOST:
-        raise CaseFull(f"A case may have {MOST} photographs.")
+        raise CaseFull(MOST, "photographs")
     sha256 = hashlib.sha256(prepared.content).hexdigest()
     detail = {
         "photograph": stored.photograph,

@@ -174,5 +174,5 @@ class CaseKinds:
         """Raises ``CaseKindUnknown``."""
         kind = self.get(name)
         if kind is None:
-            raise CaseKindUnknown(f"There is no kind of case named {name!r} for you.")
+            raise CaseKindUnknown(name)
         return kind

@@ -71,10 +71,7 @@ def find(desk: Desk, case_id: str, *, locked: bool = False) -> tuple[CaseRow, Ca
         case "none":
             raise CaseUnknown("There is no such case for you.")
         case "withheld":
-            raise CaseNeedsReason(
-                f"Case {row.number} is shown for a limited time and with a reason:"
-                " POST /cases/{id}/access."
-            )
+            raise CaseNeedsReason(row.number)
         case "whole":
             return row, kind
 
@@ -85,8 +82,7 @@ def hold(desk: Desk, case_id: str, act: Act, version: int | None) -> Held:
     feed.lock(desk.session)
     row, kind = find(desk, case_id, locked=True)
     if not desk.reader.has(*kind.may(act)):
-        names = ", ".join(sorted(role.value for role in kind.may(act))) or "nobody"
-        raise CaseForbidden(f"In a case of this kind, {act} is for: {names}.")
+        raise CaseForbidden(act, kind.may(act))
     standing = standing_of(desk.session, row)
     if version is not None and version != row.version:
         since = _since(desk.session, row, version)
@@ -142,7 +138,7 @@ def told(
     ``CaseFull``, ``PersonErased``."""
     number = history.next_number(desk.session, row.id)
     if number > history.MOST:
-        raise CaseFull(f"A case may have {history.MOST} entries; open another one.")
+        raise CaseFull(history.MOST, "entries")
     if number > 1:
         row.version += 1
     sealed = None

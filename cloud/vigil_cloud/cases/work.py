@@ -46,7 +46,7 @@ def hand_over(desk: Desk, case_id: str, version: int, to: str, text: str) -> Cas
     """Somebody else works on it from now on. Raises ``CannotTakeCase``."""
     held = hold(desk, case_id, "assign", version)
     if to not in {name for name, _ in candidates(desk.session, held.kind)}:
-        raise CannotTakeCase(f"{to!r} is no open account that may work on a case of this kind.")
+        raise CannotTakeCase(to)
     before = held.row.assignee
     apply(desk, held.row, lifecycle.assign(held.standing, to))
     told(desk, held.row, "handed-over", {"from": before, "to": to}, text)
@@ -70,8 +70,10 @@ def decide(
     held = hold(desk, case_id, "decide", version)
     chosen = held.kind.outcome(outcome)
     if chosen is None:
-        codes = ", ".join(one.code for one in held.kind.outcomes)
-        raise BadDecision(f"A case of this kind has no outcome {outcome!r}; there are: {codes}.")
+        codes = [one.code for one in held.kind.outcomes]
+        there = ", ".join(codes)
+        message = f"A case of this kind has no outcome {outcome!r}; there are: {there}."
+        raise BadDecision(message, chosen=outcome, offered=codes)
     _check_amount(chosen, amount_twd)
     after = lifecycle.decide(
         held.standing, held.kind.rule, desk.reader.username, outcome, amount_twd
@@ -103,7 +105,7 @@ def decide(
 def _check_amount(outcome: Outcome, amount_twd: int | None) -> None:
     if outcome.fined != (amount_twd is not None):
         needs = "needs an amount in TWD" if outcome.fined else "has no amount"
-        raise BadDecision(f"The outcome {outcome.code!r} {needs}.")
+        raise BadDecision(f"The outcome {outcome.code!r} {needs}.", chosen=outcome.code)
 
 
 def refer(desk: Desk, case_id: str, version: int, text: str) -> CaseRow:
@@ -121,8 +123,10 @@ def close(desk: Desk, case_id: str, version: int, resolution: str, text: str) ->
     """Nothing more is to be done. Raises ``BadDecision`` for an unknown resolution."""
     held = hold(desk, case_id, "close", version)
     if held.kind.resolution(resolution) is None:
-        codes = ", ".join(one.code for one in held.kind.resolutions)
-        raise BadDecision(f"A case of this kind is not closed as {resolution!r}, but as: {codes}.")
+        codes = [one.code for one in held.kind.resolutions]
+        there = ", ".join(codes)
+        message = f"A case of this kind is not closed as {resolution!r}, but as: {there}."
+        raise BadDecision(message, chosen=resolution, offered=codes)
     apply(desk, held.row, lifecycle.close(held.standing, resolution))
     told(desk, held.row, "closed", {"resolution": resolution}, text)
     deadlines.met_by(desk, held.row, held.kind, "close")
@@ -156,7 +160,8 @@ def reopen(desk: Desk, case_id: str, version: int, text: str) -> CaseRow:
 def _require_consequence(held: Held, what: str) -> None:
     outcome = held.kind.outcome(held.row.outcome or "")
     if outcome is not None and not outcome.follows:
-        raise WrongState(f"A case decided {outcome.code!r} is closed, not {what}.")
+        message = f"A case decided {outcome.code!r} is closed, not {what}."
+        raise WrongState(message, state=held.row.state)
 
 
 def note(desk: Desk, case_id: str, text: str) -> CaseRow:
@@ -175,9 +180,9 @@ def ask_access(desk: Desk, case_id: str, reason: str) -> CaseRow:
     if row is None or kind is None or not desk.reader.has(*kind.on_request, *kind.sees):
         raise CaseUnknown("There is no such case for you.")
     if not desk.reader.has(*kind.on_request):
-        raise CaseForbidden("You see this case by your role; no access needs to be asked for.")
+        raise CaseForbidden("access", kind.on_request)
     if row.state == "closed":
-        raise WrongState("This case is closed; access to it has ended.")
+        raise WrongState("This case is closed; access to it has ended.", state="closed")
     until = desk.now + kind.access_for
     admit(desk.session, row.id, desk.reader.username, until)
     told(desk, row, "access-given", {"until": until.isoformat()}, reason)

@@ -30,6 +30,10 @@ class BadPeriod(ApiError):
     )
     status: ClassVar[int] = 422
 
+    def __init__(self, longest: timedelta) -> None:
+        super().__init__(f"Start lies before stop, by at most {longest.days} days.")
+        self.longest_days = longest.days
+
 
 @router.get("/{key}/footprints", operation_id="get_footprints")
 def get_footprints(
@@ -48,9 +52,7 @@ def get_footprints(
     until = stop or now
     since = start or period.before(until, timedelta(days=1))
     if not timedelta(0) < until - since <= service.LONGEST_FOOTPRINT:
-        raise BadPeriod(
-            f"Start lies before stop, by at most {service.LONGEST_FOOTPRINT.days} days."
-        )
+        raise BadPeriod(service.LONGEST_FOOTPRINT)
     with writing(services.sessions) as session:
         visits = service.footprints(
             session,

@@ -27,7 +27,7 @@ from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayDeath
 _log = structlog.get_logger(__name__)
 
 
-def born(
+def born(  # noqa: C901 - which birth counts is one table, and its order decides
     session: Session, gateway: Gateway, birth: GatewayBirth, message: Received
 ) -> Complaint | None:
     """Take a birth, unless it is old news. The gateway's row is locked."""

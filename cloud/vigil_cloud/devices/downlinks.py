@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -46,6 +46,10 @@ class UnknownGateway(ApiError):
     remedy: ClassVar[str] = "Check the gateway's name."
     status: ClassVar[int] = 404
 
+    def __init__(self, gateway: str, why: str = "is not known, or not for this account") -> None:
+        super().__init__(f"Gateway {gateway!r} {why}.")
+        self.gateway = gateway
+
 
 class WrongCommand(ApiError):
     """The command lacks something, or nobody knows it."""
@@ -61,6 +65,11 @@ class SettingUnknown(ApiError):
     code: ClassVar[str] = "setting-unknown"
     remedy: ClassVar[str] = "Choose one of the settings that the device says it has."
     status: ClassVar[int] = 422
+
+    def __init__(self, gateway: str, settings: Sequence[str]) -> None:
+        super().__init__(f"{gateway} does not offer {', '.join(settings)}.")
+        self.gateway = gateway
+        self.settings = settings
 
 
 class ConfigurationMoved(ApiError):
@@ -132,7 +141,7 @@ def change_settings(
     offered = _reported(session, device.gateway, device.device)
     unknown = sorted(request.settings.keys() - offered.keys())
     if unknown:
-        raise SettingUnknown(f"{device.gateway} does not offer {', '.join(unknown)}.")
+        raise SettingUnknown(device.gateway, unknown)
     before = {} if newest is None else dict(newest.payload)
     wanted: dict[str, dict[str, Setting]] = dict(before.get("settings", {}))
     changed = {**wanted.pop(device.device, {}), **request.settings}
@@ -154,7 +163,7 @@ def configuration(session: Session, gateway: str) -> ConfigurationEntry:
     """What is wanted of a gateway and what it says is in force. Raises ``UnknownGateway``."""
     row = session.get(Gateway, gateway)
     if row is None:
-        raise UnknownGateway(f"There is no gateway {gateway!r}.")
+        raise UnknownGateway(gateway)
     newest = _newest(session, gateway)
     return ConfigurationEntry(
         wanted=None if newest is None else shown(newest),
@@ -292,7 +301,7 @@ def shown(row: Downlink) -> DownlinkEntry:
     )
 
 
-def _new_configuration(
+def _new_configuration(  # noqa: PLR0913 - a whole configuration, by name
     session: Session,
     gateway: str,
     account: str,
@@ -348,7 +357,7 @@ def _report(kept: Mapping[str, Any]) -> ConfigurationReport:
 def _lock(session: Session, gateway: str) -> None:
     # Locked, so that two configurations do not get the same revision.
     if session.get(Gateway, gateway, with_for_update=True) is None:
-        raise UnknownGateway(f"There is no gateway {gateway!r}.")
+        raise UnknownGateway(gateway)
 
 
 def _enqueue(

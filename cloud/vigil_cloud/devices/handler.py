@@ -51,6 +51,7 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, message: Received) -> Place:
+        """Where a message stands in its source's order."""
         envelope = message.envelope
         return cls(Source.parse(envelope.source).epoch, envelope.number)
 

@@ -21,13 +21,17 @@ class BadEnd(ApiError):
     remedy: ClassVar[str] = "Give an end between now and thirty days ahead."
     status: ClassVar[int] = 422
 
+    def __init__(self, longest: timedelta) -> None:
+        super().__init__(f"Give a future time within {longest.days} days.")
+        self.longest_days = longest.days
+
 
 def take_out(
     session: Session, row: Gateway | Device, until: datetime | None, account: str, now: datetime
 ) -> None:
     """Out of service until then; ``None``: back in service now. Raises ``BadEnd``."""
     if until is not None and not now < until <= now + LONGEST:
-        raise BadEnd(f"Give a future time within {LONGEST.days} days.")
+        raise BadEnd(LONGEST)
     row.out_of_service_until = until
     row.updated = now
     what, name = ("gateway", row.gateway) if isinstance(row, Gateway) else ("device", row.device)

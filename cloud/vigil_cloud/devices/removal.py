@@ -38,6 +38,13 @@ class GatewayExists(ApiError):
     remedy: ClassVar[str] = "Use `vigil-cloud gateway rotate-token` to exchange its token."
     status: ClassVar[int] = 409
 
+    def __init__(self, gateway: str) -> None:
+        super().__init__(
+            f"Gateway {gateway!r} is there and has its token; `vigil-cloud gateway rotate-token"
+            f" {gateway}` gives another, with which the old one ends."
+        )
+        self.gateway = gateway
+
 
 class GatewayRevoked(ApiError):
     """It was thrown out."""
@@ -45,6 +52,15 @@ class GatewayRevoked(ApiError):
     code: ClassVar[str] = "gateway-revoked"
     remedy: ClassVar[str] = "Enrol it again with `vigil-cloud gateway readmit` if that is meant."
     status: ClassVar[int] = 409
+
+    def __init__(self, gateway: str, at: datetime, account: str) -> None:
+        super().__init__(
+            f"Gateway {gateway!r} was revoked on {at:%Y-%m-%d} by {account};"
+            f" `vigil-cloud gateway readmit {gateway}` lets it in again."
+        )
+        self.gateway = gateway
+        self.at = at
+        self.account = account
 
 
 def revoked(session: Session, gateways: Iterable[str]) -> set[str]:
@@ -58,10 +74,7 @@ def add(session: Session, gateway: str, *, by: str, now: datetime) -> str:
     """Let a new gateway in; its token. Raises ``GatewayExists``, ``GatewayRevoked``."""
     _refuse_revoked(session, gateway)
     if session.get(GatewayToken, gateway) is not None:
-        raise GatewayExists(
-            f"Gateway {gateway!r} is there and has its token; `vigil-cloud gateway rotate-token"
-            f" {gateway}` gives another, with which the old one ends."
-        )
+        raise GatewayExists(gateway)
     enrol(session, gateway, now)
     return _token(session, gateway, "gateway.added", by, now)
 
@@ -77,7 +90,7 @@ def readmit(session: Session, gateway: str, *, by: str, now: datetime) -> str:
     """Let one in again that was thrown out; a new token. Raises ``UnknownGateway``."""
     row = session.get(GatewayRevocation, gateway)
     if row is None:
-        raise UnknownGateway(f"Gateway {gateway!r} was not revoked.")
+        raise UnknownGateway(gateway, "was not revoked")
     session.delete(row)
     enrol(session, gateway, now)
     _known(session, gateway).out_of_service_until = None
@@ -124,7 +137,7 @@ def remove_device(session: Session, name: str, *, by: str, now: datetime) -> Non
     with the next birth that describes it. Raises ``UnknownDevice``."""
     row = session.get(Device, name, with_for_update=True, populate_existing=True)
     if row is None:
-        raise UnknownDevice(f"There is no device {name!r}.")
+        raise UnknownDevice(name)
     session.delete(row)
     session.flush()
     audit.append(
@@ -140,17 +153,14 @@ def remove_device(session: Session, name: str, *, by: str, now: datetime) -> Non
 def _known(session: Session, gateway: str) -> Gateway:
     row = session.get(Gateway, gateway, with_for_update=True, populate_existing=True)
     if row is None:
-        raise UnknownGateway(f"There is no gateway {gateway!r}.")
+        raise UnknownGateway(gateway)
     return row
 
 
 def _refuse_revoked(session: Session, gateway: str) -> None:
     row = session.get(GatewayRevocation, gateway)
     if row is not None:
-        raise GatewayRevoked(
-            f"Gateway {gateway!r} was revoked on {row.at:%Y-%m-%d} by {row.account};"
-            f" `vigil-cloud gateway readmit {gateway}` lets it in again."
-        )
+        raise GatewayRevoked(gateway, row.at, row.account)
 
 
 def _token(session: Session, gateway: str, action: str, by: str, now: datetime) -> str:

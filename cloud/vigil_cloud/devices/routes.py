@@ -110,7 +110,7 @@ def list_series(
 
 
 @router.get("/devices/{device}/series/{parameter}", tags=["series"])
-def get_series(
+def get_series(  # noqa: PLR0913 - FastAPI: one argument for each parameter of the request
     device: DeviceName,
     parameter: Parameter,
     reader: CurrentAccount,
@@ -147,7 +147,7 @@ def post_gateway_service(
     with writing(services.sessions) as session:
         row = session.get(Gateway, gateway)
         if row is None:
-            raise downlinks.UnknownGateway(f"There is no gateway {gateway!r}.")
+            raise downlinks.UnknownGateway(gateway)
         take_out(session, row, body.until, operator.username, services.now())
     services.changed.announce()
 
@@ -163,7 +163,7 @@ def post_device_service(
     with writing(services.sessions) as session:
         row = session.get(Device, device)
         if row is None:
-            raise service.UnknownDevice(f"There is no device {device!r}.")
+            raise service.UnknownDevice(device)
         take_out(session, row, body.until, operator.username, services.now())
     services.changed.announce()
 

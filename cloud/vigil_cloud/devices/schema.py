@@ -38,6 +38,8 @@ class DeviceEntry(BaseModel):
 
 
 class DeviceList(BaseModel):
+    """Devices that the reader may see."""
+
     devices: list[DeviceEntry]
 
 
@@ -50,12 +52,16 @@ class LatestReading(BaseModel):
 
 
 class SeriesEntry(BaseModel):
+    """One parameter of a device."""
+
     parameter: str
     unit: str | None
     latest: LatestReading | None
 
 
 class SeriesList(BaseModel):
+    """What a device measures."""
+
     series: list[SeriesEntry]
 
 
@@ -72,6 +78,8 @@ class SeriesPoints(BaseModel):
 
 
 class NewGateway(BaseModel):
+    """A gateway to be enrolled."""
+
     model_config = ConfigDict(strict=True, extra="forbid")
 
     gateway: GatewayId
@@ -98,6 +106,8 @@ def _known_action(action: str) -> str:
 
 
 class CommandRequest(BaseModel):
+    """Something that a gateway or device is to do."""
+
     model_config = ConfigDict(strict=True)
 
     action: Annotated[str, AfterValidator(_known_action)]
@@ -116,6 +126,8 @@ class MaintenanceRequest(BaseModel):
 
 
 class ConfigurationRequest(BaseModel):
+    """What is wanted of a gateway as a whole."""
+
     model_config = ConfigDict(strict=True)
 
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] | None = None
@@ -189,6 +201,8 @@ class DownlinkEntry(BaseModel):
 
 
 class DownlinkList(BaseModel):
+    """What was sent to a gateway, newest first."""
+
     downlinks: list[DownlinkEntry]
 
 

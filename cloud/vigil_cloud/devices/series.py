@@ -43,7 +43,7 @@ def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry
     ]
 
 
-def points_of(
+def points_of(  # noqa: PLR0913 - a request with who asks
     services: Services,
     reader: Reader,
     name: str,

@@ -30,6 +30,10 @@ class UnknownDevice(ApiError):
     remedy: ClassVar[str] = "Check the device's name and the role that you are signed in with."
     status: ClassVar[int] = 404
 
+    def __init__(self, device: str) -> None:
+        super().__init__(f"There is no device {device!r} for this account.")
+        self.device = device
+
 
 def devices(session: Session, reader: Reader) -> list[DeviceEntry]:
     """Every device that the reader may see, by name."""
@@ -56,9 +60,10 @@ def device(session: Session, reader: Reader, name: str) -> DeviceEntry:
 def device_row(
     session: Session, reader: Reader, name: str, operation: Operation = Operation.SEE_DEVICE
 ) -> Device:
+    """Raises ``UnknownDevice`` also where the reader may not do this to it."""
     row = session.get(Device, name)
     if row is None or not may(reader, operation, _subject(session, row)):
-        raise UnknownDevice(f"There is no device {name!r} for this account.")
+        raise UnknownDevice(name)
     return row
 
 
@@ -71,13 +76,13 @@ def require_device(session: Session, reader: Reader, name: str) -> None:
     """Of a device that somebody wants to work on: it lies in their districts, or they cover the
     whole city. Raises ``UnknownDevice``."""
     if not reader.covers(districts.places(session, "device", [name]).get(name)):
-        raise UnknownDevice(f"There is no device {name!r} for this account.")
+        raise UnknownDevice(name)
 
 
 def require_gateway(session: Session, reader: Reader, name: str) -> None:
     """The same of a gateway. Raises ``UnknownGateway``."""
     if not reader.covers(districts.places(session, "gateway", [name]).get(name)):
-        raise UnknownGateway(f"There is no gateway {name!r} for this account.")
+        raise UnknownGateway(name)
 
 
 def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:
@@ -123,7 +128,7 @@ def release(session: Session, name: str, account: str, now: datetime) -> DeviceE
         send_command(session, gateway, again, account, now)
     row = session.get(Device, name, with_for_update=True, populate_existing=True)
     if row is None:
-        raise UnknownDevice(f"There is no device {name!r}.")
+        raise UnknownDevice(name)
     if row.claimed:
         row.claimed = row.described = False
         row.updated = now

@@ -23,6 +23,10 @@ class BadRange(ApiError):
     remedy: ClassVar[str] = "Ask for a range inside the file."
     status: ClassVar[int] = 416
 
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file is {size} bytes long.", {"Content-Range": f"bytes */{size}"})
+        self.size = size
+
 
 class StoredObject(io.RawIOBase):
     """An object of the store as a seekable file."""
@@ -33,20 +37,25 @@ class StoredObject(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def seekable(self) -> bool:
+        """Always."""
         return True
 
     def tell(self) -> int:
+        """Where the next byte is read."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As of any file; never before its beginning."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer
+        """Fill the buffer as far as the object goes. Raises what ``Objects.read`` raises."""
         length = min(len(buffer), self._size - self._at)
         if length <= 0:
             return 0
@@ -74,7 +83,7 @@ def requested(header: str | None, size: int) -> tuple[int, int] | None:
         if last and int(last) < start:
             return None
     if start >= size or start > end:
-        raise BadRange(f"The file is {size} bytes long.", {"Content-Range": f"bytes */{size}"})
+        raise BadRange(size)
     return start, end
 
 

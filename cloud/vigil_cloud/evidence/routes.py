@@ -223,7 +223,7 @@ async def _receive(request: Request, path: FilePath, services: Services) -> str:
         async for chunk in request.stream():
             size += len(chunk)
             if size > LARGEST_ZIP:
-                raise EvidenceTooLarge(f"Evidence may have {LARGEST_ZIP} bytes.")
+                raise EvidenceTooLarge(LARGEST_ZIP)
             service.keep_room(services)  # others fill the disk as well, and a length may be false
             digest.update(chunk)
             await file.write(chunk)

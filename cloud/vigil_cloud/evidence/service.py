@@ -52,6 +52,10 @@ class GatewayUnknown(ApiError):
     remedy: ClassVar[str] = "Nothing: the gateway comes again after its birth has arrived."
     status: ClassVar[int] = 409
 
+    def __init__(self, gateway: str) -> None:
+        super().__init__(f"No birth of gateway {gateway!r} has arrived yet; try again later.")
+        self.gateway = gateway
+
 
 class EvidenceUnknown(ApiError):
     """No such evidence, or none for this reader; the two are not told apart."""
@@ -69,6 +73,13 @@ class EvidenceQuota(ApiError):
         "Nothing: the gateway sends the rest tomorrow. Raise the share if it recurs."
     )
     status: ClassVar[int] = 503
+
+    def __init__(self, gateway: str, most_bytes: int) -> None:
+        super().__init__(
+            f"{gateway} may put {most_bytes} bytes of evidence in a day.", {"Retry-After": "3600"}
+        )
+        self.gateway = gateway
+        self.most_bytes = most_bytes
 
 
 class NoSpaceForEvidence(ApiError):
@@ -95,9 +106,7 @@ def admit(services: Services, gateway: str, announced: int) -> None:
     if int(today or 0) + announced > most:
         with writing(services.sessions) as session:
             count_dropped(session, gateway, "evidence", 1, announced, now)
-        raise EvidenceQuota(
-            f"{gateway} may put {most} bytes of evidence in a day.", {"Retry-After": "3600"}
-        )
+        raise EvidenceQuota(gateway, most)
 
 
 def keep_room(services: Services, more: int = 0) -> None:
@@ -166,7 +175,7 @@ def _verified(services: Services, gateway: str, path: Path) -> EvidenceManifest:
     with services.sessions() as session:
         keys = public_keys(session, gateway)
     if not keys:
-        raise GatewayUnknown(f"No birth of gateway {gateway!r} has arrived yet; try again later.")
+        raise GatewayUnknown(gateway)
     return verified(path, gateway=gateway, public_key=keys[0], earlier=keys[1:])
 
 

@@ -67,6 +67,10 @@ class EvidenceTooLarge(ApiError):
     )
     status: ClassVar[int] = 413
 
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"Evidence may have {most_bytes} bytes.")
+        self.most_bytes = most_bytes
+
 
 class _Bounded(io.FileIO):
     """A file of which nobody takes more than a little at once: the list of contents is read

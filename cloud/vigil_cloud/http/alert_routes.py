@@ -152,8 +152,9 @@ def set_alert_service(
     alert_id: AlertId, body: ServiceRequest, reader: CurrentAccount, services: ServicesDependency
 ) -> Alert:
     """Out of service for maintenance, or back in service (maintainer, administrator)."""
-    if not reader.has(Role.MAINTAINER, Role.ADMINISTRATOR):
-        raise Forbidden("This needs one of the roles: maintainer, administrator.")
+    keepers = (Role.MAINTAINER, Role.ADMINISTRATOR)
+    if not reader.has(*keepers):
+        raise Forbidden("This needs one of the roles: maintainer, administrator.", roles=keepers)
     action: Action = "out-of-service" if body.out_of_service else "in-service"
     return _act(services, reader, alert_id, action, body)
 

@@ -20,7 +20,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.http.security_headers import HEADERS
 from vigil_cloud.objects.port import ObjectMissing, ObjectsUnavailable
 from vigil_cloud.timeseries.port import TimeSeriesUnavailable
-from vigil_schemas.errors import VigilError
+from vigil_schemas.errors import Datum, VigilError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -35,6 +35,8 @@ class Problem(BaseModel):
     status: int
     code: str
     detail: str
+    data: dict[str, Datum] = {}
+    """What the refusal is about, by name: for programs, and for texts in other languages."""
 
 
 _TITLES: Final = {
@@ -47,11 +49,16 @@ _UNAVAILABLE: Final = (TimeSeriesUnavailable, ObjectsUnavailable)
 
 
 def problem(
-    status: int, code: str, detail: str, headers: dict[str, str] | None = None
+    status: int,
+    code: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    data: dict[str, Datum] | None = None,
 ) -> JSONResponse:
     """The response for one refusal."""
-    body = Problem(title=_title(status), status=status, code=code, detail=detail)
-    return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
+    body = Problem(title=_title(status), status=status, code=code, detail=detail, data=data or {})
+    told = body.model_dump(exclude=None if data else {"data"})
+    return JSONResponse(told, status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def _title(status: int) -> str:
@@ -60,7 +67,7 @@ def _title(status: int) -> str:
 
 async def _on_vigil_error(_request: Request, error: Exception) -> Response:
     if isinstance(error, ApiError):
-        return problem(error.status, error.code, str(error), error.headers)
+        return problem(error.status, error.code, str(error), error.headers, error.data)
     assert isinstance(error, VigilError)  # noqa: S101 - registered for this class only
     if isinstance(error, _UNAVAILABLE):
         return problem(503, error.code, str(error), {"Retry-After": "5"})

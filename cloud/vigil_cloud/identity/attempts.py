@@ -73,9 +73,7 @@ def count(session: Session, wanted: Sequence[Limit], now: datetime) -> None:
         if row.failures > limit.most:
             left = row.window_started + WINDOW - now
             seconds = max(1, math.ceil(left.total_seconds()))
-            raise TooManyAttempts(
-                f"Too many failed attempts; wait {seconds} seconds.", {"Retry-After": str(seconds)}
-            )
+            raise TooManyAttempts(seconds)
 
 
 def forgive(session: Session, wanted: Sequence[Limit]) -> None:

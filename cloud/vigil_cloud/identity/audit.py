@@ -31,7 +31,7 @@ GENESIS: Final = "0" * 64
 _PAGE: Final = 1000
 
 
-def append(
+def append(  # noqa: PLR0913 - columns of one line of the log, all by name
     session: Session,
     *,
     at: datetime,
@@ -94,14 +94,8 @@ def verify(session: Session) -> tuple[int, str]:
     blanked: dict[int, str] = {}
     for entry in _entries(session):
         number += 1
-        if entry.number != number:
-            raise AuditBroken(f"audit line {number} is missing")
-        if entry.previous_hash != previous:
-            raise AuditBroken(f"audit line {number} was changed")
-        if entry.redacted and not entry.subject and not entry.detail:
+        if _is_blanked(entry, number, previous):
             blanked[number] = entry.hash
-        elif entry.hash != link(entry):
-            raise AuditBroken(f"audit line {number} was changed")
         if entry.action == PRUNED:
             vouched.add((entry.detail["to"], entry.detail["hash"]))
         for said, its_hash in entry.detail.get(REDACTED, {}).items():
@@ -109,16 +103,29 @@ def verify(session: Session) -> tuple[int, str]:
                 del blanked[int(said)]
         previous = entry.hash
     if blanked:
-        raise AuditBroken(f"audit line {min(blanked)} was blanked and nobody was erased")
+        raise AuditBroken(min(blanked), "was blanked and nobody was erased")
     if removed_to not in vouched:
-        raise AuditBroken(f"audit lines before {removed_to[0] + 1} are missing")
+        raise AuditBroken(removed_to[0] + 1, "is the first: those before it are missing")
     head = session.get(AuditHead, 1, populate_existing=True)
     if (head.number, head.hash) != (number, previous) if head else number != 0:
-        raise AuditBroken(f"the audit log ends at line {number}, which is not where it was left")
+        raise AuditBroken(number, "is the last, which is not where the log was left")
     return number, previous
 
 
-def redact(
+def _is_blanked(entry: AuditEntry, number: int, previous: str) -> bool:
+    """Whether the line was emptied for somebody's erasure. Raises ``AuditBroken``."""
+    if entry.number != number:
+        raise AuditBroken(number, "is missing")
+    if entry.previous_hash != previous:
+        raise AuditBroken(number, "was changed")
+    if entry.redacted and not entry.subject and not entry.detail:
+        return True
+    if entry.hash != link(entry):
+        raise AuditBroken(number, "was changed")
+    return False
+
+
+def redact(  # noqa: PLR0913 - what goes, and the line that says so, by name
     session: Session,
     words: Sequence[str],
     *,

@@ -73,7 +73,7 @@ def require(*roles: Role) -> Callable[[Reader], Reader]:
     def holder(reader: CurrentAccount) -> Reader:
         if not reader.has(*roles):
             names = ", ".join(role.value for role in roles)
-            raise Forbidden(f"This needs one of the roles: {names}.")
+            raise Forbidden(f"This needs one of the roles: {names}.", roles=roles)
         return reader
 
     return holder
@@ -88,7 +88,7 @@ def authenticated_gateway(
     if credentials is None:
         raise NotSignedIn("Send the gateway's token as Authorization: Bearer.")
     if gateway_of_token(services, credentials.credentials) != gateway:
-        raise GatewayRefused(f"This token is not that of gateway {gateway!r}.")
+        raise GatewayRefused(gateway)
     return gateway
 
 

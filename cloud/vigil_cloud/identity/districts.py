@@ -32,6 +32,10 @@ class UnknownDistrict(ApiError):
     remedy: ClassVar[str] = "Check the id; the list of districts shows all."
     status: ClassVar[int] = 404
 
+    def __init__(self, district: str) -> None:
+        super().__init__(f"There is no district {district!r}.")
+        self.district = district
+
 
 class DistrictInUse(ApiError):
     """Something still rests on the district."""
@@ -39,6 +43,11 @@ class DistrictInUse(ApiError):
     code: ClassVar[str] = "district-in-use"
     remedy: ClassVar[str] = "Move what the message names to another district first."
     status: ClassVar[int] = 409
+
+    def __init__(self, district: str, by: str) -> None:
+        super().__init__(f"District {district!r} cannot be removed: {by}.")
+        self.district = district
+        self.by = by
 
 
 def districts(session: Session) -> list[District]:
@@ -68,7 +77,7 @@ def remove(session: Session, district: str, *, by: str, now: datetime) -> None:
         (Household, "households live in it"),
     ):
         if session.scalar(select(func.count()).where(model.district == district)):
-            raise DistrictInUse(f"District {district!r} cannot be removed: {what}.")
+            raise DistrictInUse(district, what)
     session.delete(row)
     session.flush()
     audit.append(session, at=now, account=by, action="district.removed", subject=district)
@@ -157,5 +166,5 @@ def require(session: Session, district: str) -> District:
     """Raises ``UnknownDistrict``."""
     row = session.get(District, district)
     if row is None:
-        raise UnknownDistrict(f"There is no district {district!r}.")
+        raise UnknownDistrict(district)
     return row

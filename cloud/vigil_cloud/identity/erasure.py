@@ -34,6 +34,10 @@ class UnknownPerson(ApiError):
     remedy: ClassVar[str] = "Check the key; `vigil-cloud person list` shows all."
     status: ClassVar[int] = 404
 
+    def __init__(self, person: str) -> None:
+        super().__init__(f"There is no person {person!r}.")
+        self.person = person
+
 
 class GivenMeanwhile(ApiError):
     """The person's tags changed while they were being erased; nothing but readings is gone."""
@@ -95,7 +99,7 @@ def _known(session: Session, cipher: Cipher, person_key: str) -> tuple[list[str]
     """The person's tags; every word that names them. Raises ``UnknownPerson``."""
     known = session.get(PersonKey, person_key)
     if session.get(Person, person_key) is None and known is None:
-        raise UnknownPerson(f"There is no person {person_key!r}.")
+        raise UnknownPerson(person_key)
     rooms = records_of(session)
     tags = sorted({word for room in rooms for word in room.known_by(session, person_key)})
     return tags, [*tags, *_name(session, cipher, person_key)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from vigil_cloud.api_errors import ApiError
@@ -32,6 +33,12 @@ class TooManyAttempts(ApiError):
     remedy: ClassVar[str] = "Wait as long as `Retry-After` says."
     status: ClassVar[int] = 429
 
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(
+            f"Too many failed attempts; wait {wait_s} seconds.", {"Retry-After": str(wait_s)}
+        )
+        self.wait_s = wait_s
+
 
 class TooBusy(ApiError):
     """More passwords wait to be looked at than the service takes on at once."""
@@ -56,6 +63,11 @@ class Forbidden(ApiError):
     remedy: ClassVar[str] = "Ask somebody with the role, or an administrator to give it."
     status: ClassVar[int] = 403
 
+    def __init__(self, message: str, *, roles: Collection[str] = ()) -> None:
+        super().__init__(message)
+        self.roles = list(roles)
+        """Any of these would do; empty where it is not a matter of roles."""
+
 
 class GatewayRefused(ApiError):
     """A gateway's token does not fit."""
@@ -67,6 +79,10 @@ class GatewayRefused(ApiError):
     )
     status: ClassVar[int] = 403
 
+    def __init__(self, gateway: str) -> None:
+        super().__init__(f"This token is not that of gateway {gateway!r}.")
+        self.gateway = gateway
+
 
 class WeakPassword(ApiError):
     """A password that is short or widely known."""
@@ -75,6 +91,10 @@ class WeakPassword(ApiError):
     remedy: ClassVar[str] = "Choose a longer one that is on no list."
     status: ClassVar[int] = 422
 
+    def __init__(self, message: str, *, least_characters: int) -> None:
+        super().__init__(message)
+        self.least_characters = least_characters
+
 
 class UnknownAccount(ApiError):
     """No account has this user name."""
@@ -82,6 +102,10 @@ class UnknownAccount(ApiError):
     code: ClassVar[str] = "account-unknown"
     remedy: ClassVar[str] = "Check the user name; `vigil-cloud account list` shows all."
     status: ClassVar[int] = 404
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"There is no account {account!r}.")
+        self.account = account
 
 
 class AccountExists(ApiError):
@@ -93,6 +117,10 @@ class AccountExists(ApiError):
     )
     status: ClassVar[int] = 409
 
+    def __init__(self, account: str) -> None:
+        super().__init__(f"The user name {account!r} is taken.")
+        self.account = account
+
 
 class LastAdministrator(ApiError):
     """Without it nobody could administer."""
@@ -100,6 +128,10 @@ class LastAdministrator(ApiError):
     code: ClassVar[str] = "last-administrator"
     remedy: ClassVar[str] = "Make another account an administrator first."
     status: ClassVar[int] = 409
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account!r} is the last administrator; add another first.")
+        self.account = account
 
 
 class NoConsent(ApiError):
@@ -118,3 +150,7 @@ class AuditBroken(ApiError):
         "Treat it as tampering: keep the database, compare it with a backup, find who had access."
     )
     status: ClassVar[int] = 500
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"audit line {line} {what}")
+        self.line = line

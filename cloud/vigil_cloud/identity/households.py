@@ -42,6 +42,14 @@ class UnknownHousehold(ApiError):
     remedy: ClassVar[str] = "Check the key; the list of households shows all."
     status: ClassVar[int] = 404
 
+    def __init__(self, household: str, lacks: str = "") -> None:
+        super().__init__(
+            f"Household {household!r} has no {lacks}."
+            if lacks
+            else f"There is no household {household!r}."
+        )
+        self.household = household
+
 
 class BadHousehold(ApiError):
     """The household, or what is to belong to it, cannot be used like this."""
@@ -148,7 +156,7 @@ def names(session: Session, cipher: Cipher, keys: Collection[str]) -> dict[str, 
     }
 
 
-def add_member(
+def add_member(  # noqa: PLR0913 - columns of one membership, by name
     session: Session,
     key: str,
     *,
@@ -200,7 +208,7 @@ def remove_member(session: Session, key: str, number: int, *, by: str, now: date
     """From now on they belong to it no more. Idempotent. Raises ``UnknownHousehold``."""
     row = session.get(HouseholdMember, number)
     if row is None or row.household != key:
-        raise UnknownHousehold(f"Household {key!r} has no member {number}.")
+        raise UnknownHousehold(key, f"member {number}")
     if row.until is not None and row.until <= now:
         return
     row.until = max(now, row.since)
@@ -248,7 +256,7 @@ def take_device(session: Session, key: str, device: str, *, by: str, now: dateti
     )
     row = session.scalar(query)
     if row is None:
-        raise UnknownHousehold(f"Device {device!r} does not stand in household {key!r}.")
+        raise UnknownHousehold(key, f"device {device!r}")
     row.until = now
     _audit(session, by, now, "household.device-taken", key, None, {"device": device})
 
@@ -257,7 +265,7 @@ def erase(session: Session, key: str, *, by: str, now: datetime) -> None:
     """Destroy the household's key and forget who and what belonged to it; alerts are nobody's
     home's then. The key is never given again. Raises ``UnknownHousehold``."""
     if session.get(Household, key) is None and session.get(PersonKey, own_key(key)) is None:
-        raise UnknownHousehold(f"There is no household {key!r}.")
+        raise UnknownHousehold(key)
     for room in records_of(session):
         room.home_erased(session, key)
     for model in (HouseholdMember, HouseholdDevice):
@@ -272,7 +280,7 @@ def require(session: Session, key: str) -> Household:
     """Raises ``UnknownHousehold``."""
     row = session.get(Household, key)
     if row is None:
-        raise UnknownHousehold(f"There is no household {key!r}.")
+        raise UnknownHousehold(key)
     return row
 
 
@@ -333,7 +341,7 @@ def _devices(
     return found
 
 
-def _audit(
+def _audit(  # noqa: PLR0913 - columns of one line of the log
     session: Session,
     by: str,
     now: datetime,

@@ -25,7 +25,7 @@ FOLLOWED: Final = timedelta(hours=8)
 _AT_ONCE: Final = 200
 
 
-def note(
+def note(  # noqa: PLR0913 - columns of one look, all by name
     session: Session,
     *,
     account: str,

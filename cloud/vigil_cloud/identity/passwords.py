@@ -45,12 +45,18 @@ def hash_password(password: str) -> str:
 def check_strength(username: str, password: str) -> None:
     """Raises ``WeakPassword``; the words that it must not rest on are matched without case."""
     if len(password) < MIN_CHARACTERS:
-        raise WeakPassword(f"A password needs at least {MIN_CHARACTERS} characters.")
+        raise WeakPassword(
+            f"A password needs at least {MIN_CHARACTERS} characters.",
+            least_characters=MIN_CHARACTERS,
+        )
     rest = password.lower()
     for word in (username.lower(), *_KNOWN):
         rest = rest.replace(word, "")
     if len(set(rest)) < 5:
-        raise WeakPassword("This password is easily guessed; choose several unrelated words.")
+        raise WeakPassword(
+            "This password is easily guessed; choose several unrelated words.",
+            least_characters=MIN_CHARACTERS,
+        )
 
 
 def verify(password_hash: str | None, password: str) -> bool:

@@ -29,6 +29,10 @@ class PersonErased(ApiError):
     remedy: ClassVar[str] = "Enrol under another key."
     status: ClassVar[int] = 409
 
+    def __init__(self, person: str) -> None:
+        super().__init__(f"Person {person!r} was erased; take another key for a new person.")
+        self.person = person
+
 
 def make(session: Session, cipher: Cipher, person_key: str, now: datetime) -> PersonCipher:
     """What seals for this person; a key is made for one who has none.
@@ -44,7 +48,7 @@ def make(session: Session, cipher: Cipher, person_key: str, now: datetime) -> Pe
         session.flush()
         return PersonCipher(cipher, key)
     if row.sealed is None:
-        raise PersonErased(f"Person {person_key!r} was erased; take another key for a new person.")
+        raise PersonErased(person_key)
     return PersonCipher(cipher, cipher.open_bytes(PURPOSE, row.sealed))
 
 

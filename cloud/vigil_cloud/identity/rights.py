@@ -53,13 +53,20 @@ class Opened(Protocol):
     """What a domain says of who may see it; everything empty: nobody."""
 
     @property
-    def alert_roles(self) -> frozenset[Role]: ...
+    def alert_roles(self) -> frozenset[Role]:
+        """Roles that see the domain's alerts."""
+
     @property
-    def consent_roles(self) -> frozenset[Role]: ...
+    def consent_roles(self) -> frozenset[Role]:
+        """Roles that see what is about a person who consented."""
+
     @property
-    def household_roles(self) -> frozenset[Role]: ...
+    def household_roles(self) -> frozenset[Role]:
+        """Roles that see what is about their own home."""
+
     @property
-    def device_roles(self) -> frozenset[Role]: ...
+    def device_roles(self) -> frozenset[Role]:
+        """Roles that see the domain's devices."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ def _pages(session: Session, table: Table, column: Column[Any]) -> Iterator[list
         after = rows[-1][0]
 
 
-def _seal_anew(
+def _seal_anew(  # noqa: PLR0913 - a column, its rows, from which key to which
     session: Session,
     table: Table,
     column: Column[Any],

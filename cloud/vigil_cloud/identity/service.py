@@ -37,11 +37,11 @@ def account_named(session: Session, username: str) -> Account:
     """Raises ``UnknownAccount``."""
     account = find_account(session, username)
     if account is None:
-        raise UnknownAccount(f"There is no account {username!r}.")
+        raise UnknownAccount(username)
     return account
 
 
-def add_account(
+def add_account(  # noqa: PLR0913 - columns of one account, all by name
     session: Session,
     *,
     username: str,
@@ -59,7 +59,7 @@ def add_account(
     Raises ``AccountExists`` and, outside the demo, ``WeakPassword``.
     """
     if session.scalar(select(Account.id).where(Account.username == username)) is not None:
-        raise AccountExists(f"The user name {username!r} is taken.")
+        raise AccountExists(username)
     if not password_hash and (not demo or not password):
         passwords.check_strength(username, password)
     account = Account(
@@ -192,7 +192,7 @@ def remove_account(session: Session, username: str, *, by: str, now: datetime) -
             if other.id != account.id and other.active and Role.ADMINISTRATOR.value in other.roles
         ]
         if not left:
-            raise LastAdministrator(f"{username!r} is the last administrator; add another first.")
+            raise LastAdministrator(username)
     concerned = {
         *session.scalars(select(Consent.person_key).where(Consent.account_id == account.id)),
         *session.scalars(select(Guardian.person_key).where(Guardian.account_id == account.id)),

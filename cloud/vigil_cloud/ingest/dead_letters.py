@@ -50,6 +50,10 @@ class DeadLetterUnknown(ApiError):
     remedy: ClassVar[str] = "List those that there are with `vigil-cloud dead-letters list`."
     status: ClassVar[int] = 404
 
+    def __init__(self, number: int) -> None:
+        super().__init__(f"There is no dead letter {number}.")
+        self.number = number
+
 
 class NotReplayable(ApiError):
     """Only the beginning of the message was kept."""
@@ -57,6 +61,11 @@ class NotReplayable(ApiError):
     code: ClassVar[str] = "not-replayable"
     remedy: ClassVar[str] = "Have the sender send it again; here only its beginning is left."
     status: ClassVar[int] = 409
+
+    def __init__(self, kept: int, size: int) -> None:
+        super().__init__(f"Only {kept} of its {size} bytes were kept.")
+        self.kept = kept
+        self.size = size
 
 
 class StillRefused(ApiError):
@@ -92,7 +101,7 @@ def require_covered(session: Session, reader: Reader, number: int) -> None:
     """Of a letter that somebody wants to work on. Raises ``DeadLetterUnknown``."""
     gateway = _row(session, number).gateway
     if not reader.covers(places(session, "gateway", [gateway]).get(gateway)):
-        raise DeadLetterUnknown(f"There is no dead letter {number}.")
+        raise DeadLetterUnknown(number)
 
 
 def dead_letter(session: Session, number: int) -> DeadLetterEntry:
@@ -101,6 +110,7 @@ def dead_letter(session: Session, number: int) -> DeadLetterEntry:
 
 
 def entry(row: DeadLetter) -> DeadLetterEntry:
+    """A dead letter as it is listed."""
     return DeadLetterEntry(
         id=row.id,
         gateway=row.gateway,
@@ -155,7 +165,7 @@ def replay(
     with services.sessions() as session:
         row = _row(session, number)
         if row.size != len(row.payload):
-            raise NotReplayable(f"Only {len(row.payload)} of its {row.size} bytes were kept.")
+            raise NotReplayable(len(row.payload), row.size)
         arrived = Arrived(row.topic, row.payload, row.first_received, 0.0, None)
     item = _checked(services, arrived)
     states = ReadingStates(reading_handlers, services.sessions)
@@ -252,5 +262,5 @@ def clear_forgotten(session: Session, now: datetime) -> None:
 def _row(session: Session, number: int) -> DeadLetter:
     row = session.get(DeadLetter, number)
     if row is None:
-        raise DeadLetterUnknown(f"There is no dead letter {number}.")
+        raise DeadLetterUnknown(number)
     return row

@@ -254,6 +254,7 @@ class EvidenceQueue:
         path.rename(self.refused / path.name)
 
     def refused_count(self) -> int:
+        """Packages that the cloud refused and that are kept here."""
         return sum(1 for _ in self.refused.glob("*.zip"))
 
 

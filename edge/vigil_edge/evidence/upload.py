@@ -42,7 +42,7 @@ class Uploader:
     certificate that was renewed on the disk, is taken up without a restart.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, by name, given in one place (agent)
         self,
         queue: EvidenceQueue,
         *,
@@ -74,6 +74,7 @@ class Uploader:
         """Zips that failed wait, each its own time; the others go on."""
 
     async def run(self) -> None:
+        """Until cancelled: upload what waits, and look again after a growing pause."""
         while True:
             try:
                 client = self._client()

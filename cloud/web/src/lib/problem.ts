@@ -1,14 +1,17 @@
 /** What went wrong, in words that help. */
 
 import { Problem } from "./api/client";
-import { t } from "./i18n/index.svelte";
-import { meaning } from "./messages";
+import { speech, t } from "./i18n/index.svelte";
+import { meaning, particular } from "./messages";
 
 /** By its code; where that is not known, by what kind of refusal it is, with what the server said. */
 export function kindly(problem: Problem): string {
   if (problem.status === 0) return t("error.server-unreachable");
   const known = meaning(problem.code);
-  if (known !== null) return known;
+  if (known !== null) {
+    const about = particular(problem.code, problem.data);
+    return about === null ? known : known + (speech.language === "en" ? " " : "") + about;
+  }
   if (problem.status >= 500) return t("error.server");
   return t("error.unknown", { detail: problem.detail || problem.title });
 }

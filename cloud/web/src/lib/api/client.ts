@@ -3,6 +3,8 @@
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema";
 
+export type Data = NonNullable<components["schemas"]["Problem"]["data"]>;
+
 /** An answer that is not a success, in the terms of RFC 9457. */
 export class Problem extends Error {
   constructor(
@@ -10,6 +12,8 @@ export class Problem extends Error {
     readonly code: string,
     readonly title: string,
     readonly detail: string,
+    /** What it is about, by name. */
+    readonly data: Data = {},
   ) {
     super(detail || title);
   }
@@ -51,6 +55,7 @@ function problemOf(response: Response, body: unknown): Problem {
     said.code ?? `http-${response.status}`,
     said.title ?? response.statusText,
     said.detail ?? "",
+    said.data ?? {},
   );
 }
 

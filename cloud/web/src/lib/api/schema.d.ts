@@ -2778,7 +2778,10 @@ export interface components {
             /** Version */
             version: number;
         };
-        /** CommandRequest */
+        /**
+         * CommandRequest
+         * @description Something that a gateway or device is to do.
+         */
         CommandRequest: {
             /** Action */
             action: string;
@@ -2879,7 +2882,10 @@ export interface components {
                 };
             };
         };
-        /** ConfigurationRequest */
+        /**
+         * ConfigurationRequest
+         * @description What is wanted of a gateway as a whole.
+         */
         ConfigurationRequest: {
             /** Health Interval S */
             health_interval_s?: number | null;
@@ -2990,7 +2996,10 @@ export interface components {
              */
             whole: boolean;
         };
-        /** DeadLetterList */
+        /**
+         * DeadLetterList
+         * @description Dead letters, newest first.
+         */
         DeadLetterList: {
             /** Dead Letters */
             dead_letters: components["schemas"]["DeadLetterEntry"][];
@@ -3050,7 +3059,10 @@ export interface components {
              */
             state: "ok" | "degraded" | "failed" | "offline" | "unknown";
         };
-        /** DeviceList */
+        /**
+         * DeviceList
+         * @description Devices that the reader may see.
+         */
         DeviceList: {
             /** Devices */
             devices: components["schemas"]["DeviceEntry"][];
@@ -3305,7 +3317,10 @@ export interface components {
             /** Sent */
             sent: string | null;
         };
-        /** DownlinkList */
+        /**
+         * DownlinkList
+         * @description What was sent to a gateway, newest first.
+         */
         DownlinkList: {
             /** Downlinks */
             downlinks: components["schemas"]["DownlinkEntry"][];
@@ -3470,7 +3485,10 @@ export interface components {
             /** Visits */
             visits: components["schemas"]["VisitEntry"][];
         };
-        /** GatewayEntry */
+        /**
+         * GatewayEntry
+         * @description A gateway as its maintainers see it.
+         */
         GatewayEntry: {
             /** Alerts */
             alerts: components["schemas"]["StandingAlert"][];
@@ -3514,7 +3532,10 @@ export interface components {
              */
             state: "online" | "offline" | "unknown";
         };
-        /** GatewayList */
+        /**
+         * GatewayList
+         * @description Gateways that the reader may see.
+         */
         GatewayList: {
             /** Gateways */
             gateways: components["schemas"]["GatewayEntry"][];
@@ -3650,7 +3671,10 @@ export interface components {
             /** Succeeded */
             succeeded: string | null;
         };
-        /** JobList */
+        /**
+         * JobList
+         * @description The background jobs of this service.
+         */
         JobList: {
             /** Jobs */
             jobs: components["schemas"]["JobEntry"][];
@@ -3744,7 +3768,10 @@ export interface components {
             /** Title Zh */
             title_zh: string;
         };
-        /** NewGateway */
+        /**
+         * NewGateway
+         * @description A gateway to be enrolled.
+         */
         NewGateway: {
             /** Gateway */
             gateway: string;
@@ -3974,6 +4001,13 @@ export interface components {
         Problem: {
             /** Code */
             code: string;
+            /**
+             * Data
+             * @default {}
+             */
+            data: {
+                [key: string]: string | number | boolean | (string | number | boolean | null)[] | null;
+            };
             /** Detail */
             detail: string;
             /** Status */
@@ -4059,7 +4093,10 @@ export interface components {
             /** Title Zh */
             title_zh: string;
         };
-        /** SeriesEntry */
+        /**
+         * SeriesEntry
+         * @description One parameter of a device.
+         */
         SeriesEntry: {
             latest: components["schemas"]["LatestReading"] | null;
             /** Parameter */
@@ -4067,7 +4104,10 @@ export interface components {
             /** Unit */
             unit: string | null;
         };
-        /** SeriesList */
+        /**
+         * SeriesList
+         * @description What a device measures.
+         */
         SeriesList: {
             /** Series */
             series: components["schemas"]["SeriesEntry"][];
