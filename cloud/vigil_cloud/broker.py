@@ -52,7 +52,7 @@ class BrokerFailed(VigilError):
 
 
 def configuration(host: str, port: int, handles: int | None = None) -> str:
-    """rumqttd's own TOML: one MQTT 5 listener (3.1.1 is on none: it hides refusals).
+    """TOML as rumqttd reads it: one MQTT 5 listener (3.1.1 is on none: it hides refusals).
 
     ``handles`` are the file handles that its process may have, by default as ours.
     """
@@ -124,6 +124,7 @@ class EmbeddedBroker:
             raise BrokerFailed("embedded broker is not running; it is being started again")
 
     def stop(self) -> None:
+        """End the broker and its supervision; waits at most ten seconds."""
         self._stopping.set()
         if self._watcher.is_alive():
             self._watcher.join(10)
@@ -149,7 +150,7 @@ class EmbeddedBroker:
                     self._broker.stop()  # releases the pipe of the dead child
                 self._start_child()
                 self.restarts += 1
-            except Exception as error:  # whatever it is, the next turn tries again
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
                 _log.error("broker-restart-failed", error=f"{type(error).__name__}: {error}")
                 pause_s = min(pause_s * 2, _START_PAUSE_LONGEST_S)
 

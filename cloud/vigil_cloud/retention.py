@@ -96,7 +96,7 @@ class Retention:
                 removed[rule.name] = self._apply(rule, stop)
             except LeaseLost:
                 raise
-            except Exception as error:  # one class that fails does not keep the others
+            except Exception as error:  # noqa: BLE001 - one class that fails does not keep the others
                 _log.warning("retention-failed", what=rule.name, exc_info=error)
                 failed[rule.name] = error
         if found := {name: number for name, number in removed.items() if number}:

@@ -63,7 +63,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SeedAccount(Section):
-    """``[[account]]``"""
+    """One ``[[account]]`` table."""
 
     username: Username
     password: SecretStr
@@ -76,14 +76,14 @@ class SeedAccount(Section):
 
 
 class SeedGateway(Section):
-    """``[[gateway]]``"""
+    """One ``[[gateway]]`` table."""
 
     id: GatewayId
     token: SecretStr
 
 
 class SeedPerson(Section):
-    """``[[person]]``"""
+    """One ``[[person]]`` table."""
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     name: str
@@ -91,7 +91,7 @@ class SeedPerson(Section):
 
 
 class SeedConsent(Section):
-    """``[[consent]]``"""
+    """One ``[[consent]]`` table."""
 
     person: str
     account: Username
@@ -107,7 +107,7 @@ class SeedConsent(Section):
 
 
 class SeedChannel(Section):
-    """``[[channel]]``"""
+    """One ``[[channel]]`` table."""
 
     name: str
     url: SecretStr

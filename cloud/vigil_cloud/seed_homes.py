@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SeedDistrict(Section):
-    """``[[district]]``"""
+    """One ``[[district]]`` table."""
 
     id: DistrictId
     name: str
@@ -41,7 +41,7 @@ class SeedDistrict(Section):
 
 
 class SeedHousehold(Section):
-    """``[[household]]``"""
+    """One ``[[household]]`` table."""
 
     key: HouseholdKey
     name: str
@@ -67,7 +67,7 @@ class SeedHousehold(Section):
 
 
 class SeedMember(Section):
-    """``[[member]]``"""
+    """One ``[[member]]`` table."""
 
     household: HouseholdKey
     account: Username | None = None

@@ -34,6 +34,7 @@ class Listener:
         self.loop = asyncio.get_running_loop()
 
     def wake(self) -> None:
+        """Announce something to whoever waits."""
         self._event.set()
 
     async def wait(self, timeout_s: float | None = None) -> bool:

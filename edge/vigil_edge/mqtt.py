@@ -152,6 +152,7 @@ class WatchedClient(Client):
         _log.error("a thread of an MQTT connection hangs and is left behind")
 
     def loop_misc(self) -> MQTTErrorCode:
+        """Called by paho at every turn of its thread; a packet that never ends is ended here."""
         self.turned = time.monotonic()
         packet = self._in_packet  # a new one for each packet
         if packet is not self._packet or packet["command"] == 0:
@@ -176,6 +177,7 @@ class WatchedClient(Client):
     def loop_forever(
         self, timeout: float = 1.0, retry_first_connection: bool = False
     ) -> MQTTErrorCode:
+        """The thread's body; however it ends, the session is told."""
         reason = "its thread came to an end"
         try:
             return super().loop_forever(timeout, retry_first_connection)

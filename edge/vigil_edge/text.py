@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 def well_formed(text: str) -> str:
-    """With ``?`` for each half of a surrogate pair, which UTF-8 and so no message can carry.
+    r"""With ``?`` for each half of a surrogate pair, which UTF-8 and so no message can carry.
 
-    JSON may hold one (``"\\ud83d"``), and Python makes them of a file name's undecodable bytes.
+    JSON may hold one (``"\ud83d"``), and Python makes them of a file name's undecodable bytes.
     """
     return text.encode("utf-8", "replace").decode()

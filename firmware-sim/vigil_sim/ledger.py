@@ -70,7 +70,7 @@ class Ledger:
         self._database.execute("PRAGMA busy_timeout=10000")
         self._database.execute(_SCHEMA)
 
-    def append(
+    def append(  # noqa: PLR0913 - columns of one line
         self,
         kind: str,
         gateway: str,

@@ -155,7 +155,7 @@ async def _until(clock: CityClock, world_s: float) -> None:
     await asyncio.sleep(max((world_s - clock.world()) / clock.speed, 0.0))
 
 
-async def play(
+async def play(  # noqa: PLR0913 - options of the command, by name
     scenario: CityScenario,
     around: Surroundings,
     *,

@@ -100,7 +100,7 @@ def fits(event_type: str, data: Model | list[SenmlRecord]) -> bool:
     return getattr(data, "TYPE", None) == event_type
 
 
-def encode(
+def encode(  # noqa: PLR0913 - an envelope's attributes, all by name
     *,
     id: str,  # CloudEvents' own word
     source: str,

@@ -28,7 +28,7 @@ REOPENED_WITHIN: Final = timedelta(minutes=10)
 """What comes back so soon is the same trouble, and told as such: once."""
 
 
-def raise_platform(
+def raise_platform(  # noqa: PLR0913 - columns of one row, all by name
     session: Session,
     kind: PlatformKind,
     subject: str,

@@ -356,7 +356,7 @@ def find(session: Session, reader: Reader, alert_id: str) -> AlertRow:
     return row
 
 
-def act(
+def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     session: Session,
     reader: Reader,
     alert_id: str,

@@ -18,20 +18,28 @@ class Titled(Protocol):
     """A row with its titles, whole or as a list has it."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """In English."""
+
     @property
-    def title_zh(self) -> str: ...
+    def title_zh(self) -> str:
+        """In Chinese."""
+
     @property
-    def person_name(self) -> bytes | None: ...
+    def person_name(self) -> bytes | None:
+        """Sealed under the person's own key."""
+
     @property
-    def person_key(self) -> str | None: ...
+    def person_key(self) -> str | None:
+        """``None`` where it is about nobody."""
 
 
 class Personal(Protocol):
     """A row that may be about a person."""
 
     @property
-    def person_key(self) -> str | None: ...
+    def person_key(self) -> str | None:
+        """``None`` where it is about nobody."""
 
 
 def audit_location_view(

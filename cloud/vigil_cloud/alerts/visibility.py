@@ -21,13 +21,20 @@ class Placed(Protocol):
     """An alert, or a row of a list with what decides who may see it."""
 
     @property
-    def domain(self) -> str: ...
+    def domain(self) -> str:
+        """Which domain raised it."""
+
     @property
-    def person_key(self) -> str | None: ...
+    def person_key(self) -> str | None:
+        """Whom it is about, if anybody."""
+
     @property
-    def household(self) -> str | None: ...
+    def household(self) -> str | None:
+        """Whose home it happened in, if anybody's."""
+
     @property
-    def district(self) -> str | None: ...
+    def district(self) -> str | None:
+        """Where it happened, if that is known."""
 
 
 def subject_of(alert: Placed) -> Subject:

@@ -16,7 +16,7 @@ from vigil_schemas.checkin import TagId
 
 
 class SeedTag(Section):
-    """``[[tag]]``"""
+    """One ``[[tag]]`` table."""
 
     tag: TagId
     person: str

@@ -124,7 +124,7 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
             )
 
 
-def footprints(
+def footprints(  # noqa: PLR0913 - whose, when and who looks, all by name
     session: Session,
     *,
     person_key: str,

@@ -9,7 +9,7 @@ from vigil_cloud.commands.opening import Commands, add_command, add_subject, ope
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """verify."""
+    """Add ``audit verify``."""
     actions = add_subject(commands, "audit", "the log of who read and changed what")
     add_command(
         actions,

@@ -10,7 +10,7 @@ from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_su
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """guardian list|add|remove, consent list|grant|revoke."""
+    """Add ``guardian list|add|remove`` and ``consent list|grant|revoke``."""
     guardian = add_subject(commands, "guardian", "who decides for a person")
     add_command(guardian, "list", _guardians, "user names", common).add_argument("person")
     for name, run, text in (

@@ -16,7 +16,7 @@ RELATIONS = ("resident", "contact", "guardian")
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """household list|put|add-member|remove-member|give-device|take-device|erase, district
+    """Add household list|put|add-member|remove-member|give-device|take-device|erase, district
     list|put|remove|limit|place."""
     _add_households(commands, common)
     _add_districts(commands, common)

@@ -1,0 +1,1 @@
+"""The relational store: engines, migrations, the write gate."""

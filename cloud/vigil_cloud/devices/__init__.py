@@ -1,0 +1,1 @@
+"""Gateways and their devices, and what is said to them."""

@@ -69,7 +69,7 @@ class GuardedServer(uvicorn.Server):
             await asyncio.sleep(LOOK_S)
             try:
                 self._guard.look()
-            except Exception:  # one connection in a strange state must not end the looking
+            except Exception:  # noqa: BLE001 - one connection in a strange state must not end the looking
                 _log.exception("guard-failed")
 
     async def _accept_all(self) -> None:
@@ -83,7 +83,7 @@ class GuardedServer(uvicorn.Server):
                 continue
             try:
                 await self._take(accepted, address)
-            except Exception:  # one strange connection must not end the accepting
+            except Exception:  # noqa: BLE001 - one strange connection must not end the accepting
                 _log.exception("connection-not-taken")
                 accepted.close()
 

@@ -15,6 +15,7 @@ class PlainAddresses:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a NUL; pass on everything else."""
         if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
             refusal = problem(422, "invalid-request", "An address may not hold a NUL (%00).")
             await refusal(scope, receive, send)

@@ -24,6 +24,7 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI calls an application."""
         if scope["type"] != "http" or _counts_for_itself(scope):
             await self._app(scope, receive, send)
             return

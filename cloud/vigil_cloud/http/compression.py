@@ -28,6 +28,7 @@ class Compression:
         self._compressed = GZipMiddleware(app, minimum_size=MINIMUM, compresslevel=LEVEL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI calls an application."""
         path = scope["path"] if scope["type"] == "http" else ""
         chosen = _COMPRESSED.fullmatch(path) and not _NOT.fullmatch(path)
         await (self._compressed if chosen else self._app)(scope, receive, send)

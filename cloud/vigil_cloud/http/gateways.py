@@ -32,6 +32,8 @@ SECOND_BOX_SHOWN: Final = timedelta(days=1)
 
 
 class GatewayEntry(BaseModel):
+    """A gateway as its maintainers see it."""
+
     gateway: str
     state: GatewayState
     session: int | None
@@ -62,6 +64,8 @@ class GatewayEntry(BaseModel):
 
 
 class GatewayList(BaseModel):
+    """Gateways that the reader may see."""
+
     gateways: list[GatewayEntry]
 
 

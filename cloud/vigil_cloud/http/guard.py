@@ -72,16 +72,19 @@ class Connection(H11Protocol):
         self._sock: socket.socket | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Enter it into the guard's book."""
         self._sock = transport.get_extra_info("socket")
         self._guard.enter(self)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Take it out again."""
         self._sock = None
         self._guard.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Count the body, and begin a phase anew where it changes."""
         before = self.phase
         self._body_bytes += len(data)
         super().data_received(data)
@@ -90,6 +93,7 @@ class Connection(H11Protocol):
             self._body_bytes = 0
 
     def on_response_complete(self) -> None:
+        """From here on it waits for its next request."""
         self.since, self._again = self._guard.monotonic(), True
         super().on_response_complete()
 

@@ -49,6 +49,7 @@ class SecurityHeaders:
         self._headers = {**HEADERS, "Content-Security-Policy": _POLICY.format(tiles=origin)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI calls an application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

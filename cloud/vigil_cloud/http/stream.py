@@ -105,7 +105,7 @@ class _Reading:
                     yield _event("ended", json.dumps({"reason": end.reason}))
             except _SessionOver:
                 pass
-            except Exception as error:  # a store that is away: the reader comes back
+            except Exception as error:  # noqa: BLE001 - a store that is away: the reader comes back
                 _log.warning("stream-ended", exc_info=error)
 
     async def _events(self, inbox: Inbox, after: int | None) -> AsyncIterator[str]:

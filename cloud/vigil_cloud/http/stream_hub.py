@@ -192,7 +192,7 @@ class Hub:
                     if look is not None:
                         position = look.head
                         self._tell(look)
-                except Exception as error:  # a store that is away comes back; readers wait
+                except Exception as error:  # noqa: BLE001 - a store that is away comes back; readers wait
                     _log.warning("feed-not-read", exc_info=error)
                 await asyncio.sleep(BREATH_S)
                 await ear.wait(POLL_S)
@@ -207,7 +207,7 @@ class Hub:
                 if devices:
                     rights = await run_in_threadpool(self._ask, self._sessions())
                     self._tell(Look(rights, devices=devices))
-            except Exception as error:  # a store that is away comes back; readers wait
+            except Exception as error:  # noqa: BLE001 - a store that is away comes back; readers wait
                 _log.warning("devices-not-read", exc_info=error)
             if not more:
                 await asyncio.sleep(DEVICES_EVERY_S)

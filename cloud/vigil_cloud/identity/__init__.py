@@ -1,0 +1,1 @@
+"""Accounts, persons, households, districts, consents, rights, and the audit log."""

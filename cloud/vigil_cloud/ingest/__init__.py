@@ -1,0 +1,1 @@
+"""From MQTT into the stores: each message once, with a receipt."""

@@ -125,7 +125,7 @@ class Decoder:
             reason, detail = error.reason, str(error)
         except OverflowError as error:  # a time that no clock can show
             reason, detail = "wrong-schema", f"data: {error}"
-        except Exception as error:  # our own mistake: it must not stop the lane
+        except Exception as error:  # noqa: BLE001 - our own mistake: it must not stop the lane
             _log.exception("decoding-failed", topic=topic)
             reason, detail = "internal", f"{type(error).__name__}: {error}"
         if concerns_alarm(topic, payload):
@@ -137,7 +137,7 @@ class Decoder:
     def _salvaged(self, topic: str, payload: bytes, received: datetime, fault: str) -> list[Fact]:
         try:
             found = salvage(topic, payload, received, fault)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a mistake of ours in salvaging leaves the plain refusal
             _log.exception("salvaging-failed", topic=topic)
             return []
         return [self._doubtful(one, received) for one in found]
@@ -232,7 +232,7 @@ def refuse(topic: str, payload: bytes, reason: str, detail: str) -> Refusal:
     source = sequence = None
     try:
         source, sequence = own_number(topic, parsed(payload) or {})
-    except Exception:  # one message that cannot even be refused would stop the lane for all
+    except Exception:  # noqa: BLE001 - one message that cannot even be refused would stop the lane for all
         _log.exception("refusing-failed", topic=topic)
     return Refusal(gateway, source, sequence, reason, detail)
 

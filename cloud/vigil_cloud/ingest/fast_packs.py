@@ -131,7 +131,7 @@ def _usual(message: dict[str, Any]) -> bool:
     )
 
 
-def _points(
+def _points(  # noqa: C901 - one pass without calls: every reading goes through it
     records: list[dict[str, Any]], known: dict[str, _Parameter], base_us: int
 ) -> tuple[list[Point], int, int] | None:
     earliest, latest = 1 << 70, -(1 << 70)

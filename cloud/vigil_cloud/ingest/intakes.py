@@ -127,10 +127,12 @@ class Intake:
         )
 
     def start(self) -> None:
+        """Write first, so that nothing arrives before somebody takes it."""
         self.writer.start()
         self.subscriber.start()
 
     def stop(self, deadline: float) -> None:
+        """``deadline`` in monotonic seconds."""
         self.writer.stop(max(0.0, deadline - time.monotonic()))
         self.subscriber.stop()
 
@@ -192,6 +194,7 @@ class Ingest:
                 raise IngestStuck(f"lane {intake.name} waits for {writer.failure}")
 
     def start(self) -> None:
+        """Begin to take messages in."""
         for intake in self._intakes:
             intake.start()
         self._housekeeper.start()
@@ -224,7 +227,7 @@ class Ingest:
             duty()
         except SQLAlchemyError as error:  # the database is away; the writers say so as well
             _log.debug("housekeeping-failed", error=str(error)[:200])
-        except Exception:  # commands and silent gateways must not end with one bad row
+        except Exception:  # noqa: BLE001 - commands and silent gateways must not end with one bad row
             _log.exception("housekeeping-failed")
 
     def send_down(self) -> None:

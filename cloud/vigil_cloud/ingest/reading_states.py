@@ -139,7 +139,7 @@ class ReadingStates:
             size = len(json.dumps(folded.state, separators=(",", ":"), allow_nan=False))
             if size > STATE_BYTES:
                 raise StateTooLarge(size)
-        except Exception as error:  # the reading is stored; this handler alone goes without it
+        except Exception as error:  # noqa: BLE001 - the reading is stored; this handler alone goes without it
             _log.exception("readings-not-handled", handler=handler.name, device=readings.device)
             return replace(step, error=error)
         return replace(step, folded=folded)

@@ -39,4 +39,6 @@ class DeadLetterEntry(BaseModel):
 
 
 class DeadLetterList(BaseModel):
+    """Dead letters, newest first."""
+
     dead_letters: list[DeadLetterEntry]

@@ -75,7 +75,7 @@ class Sender(Protocol):
 class Writer:
     """One thread of one intake. Everything it needs to know of the past is in the database."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts and limits, by name, given in one place (intakes)
         self,
         name: str,
         *,
@@ -135,6 +135,7 @@ class Writer:
         self.failure = ""
 
     def start(self) -> None:
+        """Start the writer's thread."""
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -156,7 +157,7 @@ class Writer:
                 self.store(arrived)
             except _Stopped:
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001 - the thread outlives it
                 # Without receipt the gateways send again; a thread that ended would lose the lane.
                 self._metrics.store_failures.labels("unexpected").inc()
                 _log.exception("batch-failed", messages=len(arrived))
@@ -196,7 +197,7 @@ class Writer:
                 self._complain("disk", error)
             except TimeSeriesUnavailable as error:
                 self._complain("timeseries", error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the batch is tried again
                 if disk_is_full(error) and self._make_room():
                     _log.warning("reserve-given-up", messages=len(items))
                     continue

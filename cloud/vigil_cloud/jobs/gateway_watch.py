@@ -77,6 +77,7 @@ class Trouble:
 
     @property
     def key(self) -> tuple[str, str, str]:
+        """What makes it the same finding as an earlier one."""
         return self.kind, self.subject[:60], self.gateway
 
 
@@ -194,7 +195,7 @@ def _look(
     for gateway in session.scalars(select(Gateway).order_by(Gateway.gateway)):
         try:
             wrong += of_gateway(gateway, devices[gateway.gateway], limits, now)
-        except Exception:  # what one gateway says must not hide what is wrong with the others
+        except Exception:  # noqa: BLE001 - what one gateway says must not hide what is wrong with the others
             _log.exception("gateway-not-watched", gateway=gateway.gateway)
         if silent(gateway, limits, now) and not _planned(gateway.out_of_service_until, now):
             mute.add(gateway.gateway)

@@ -76,6 +76,7 @@ class JobRunner:
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
+        """Start the thread that looks for turns that are due."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -137,7 +138,7 @@ class JobRunner:
                     self.supervise()
             except SQLAlchemyError as error:  # away: readiness says so as well
                 _log.debug("jobs-not-looked-at", error=str(error)[:200])
-            except Exception:  # jobs must not end with one bad row
+            except Exception:  # noqa: BLE001 - jobs must not end with one bad row
                 _log.exception("jobs-not-looked-at")
 
     def _renew(self, now: datetime) -> None:
@@ -174,7 +175,7 @@ class JobRunner:
         except LeaseLost:
             outcome = "lost"
             _log.warning("job-lost", job=name)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - what a job raises is written down as its outcome
             outcome, error = "failed", f"{type(failure).__name__}: {failure}"
             _log.warning("job-failed", job=name, exc_info=failure)
         try:

@@ -27,4 +27,6 @@ class JobEntry(BaseModel):
 
 
 class JobList(BaseModel):
+    """The background jobs of this service."""
+
     jobs: list[JobEntry]

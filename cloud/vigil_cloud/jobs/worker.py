@@ -40,6 +40,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
     def start(self) -> None:
+        """Start the thread that takes pieces of work."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -66,7 +67,7 @@ class Worker:
         except SQLAlchemyError:  # away: the piece is begun again after its lease
             outcome = "failed"
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what a piece of work raises is written down as its outcome
             outcome = "failed"
             _log.warning("work-failed", kind=piece.kind, key=piece.key, exc_info=error)
             told = f"{type(error).__name__}: {error}"
@@ -105,7 +106,7 @@ class Worker:
                 found = self.do_one()
             except SQLAlchemyError as error:
                 _log.debug("work-not-looked-at", error=str(error)[:200])
-            except Exception:  # one bad row must not end the others
+            except Exception:  # noqa: BLE001 - one bad row must not end the others
                 _log.exception("work-not-looked-at")
             if not found:
                 if self._pool is not None and time.monotonic() - self._used > IDLE_S:

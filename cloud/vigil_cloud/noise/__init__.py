@@ -1,0 +1,1 @@
+"""Noise in the cloud: exceedances and their cases."""

@@ -39,7 +39,7 @@ class BadChannel(VigilError):
     remedy: ClassVar[str] = "Correct the `[[channel]]` that the message names, and seed again."
 
 
-def put_channel(
+def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
     session: Session,
     cipher: Cipher,
     *,
@@ -77,7 +77,7 @@ def put_channel(
     )
 
 
-def _put(
+def _put(  # noqa: PLR0913 - columns of one channel, all by name
     session: Session,
     cipher: Cipher,
     *,

@@ -260,7 +260,7 @@ def _try_composing(
             return _compose_message(session, cipher, channel, batch, now, public_url)
     except SQLAlchemyError:
         raise  # the store's own trouble, and not this message's
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one message that cannot be composed must not keep the others
         code = error.code if isinstance(error, VigilError) else type(error).__name__
         _log.exception("delivery-failed", channel=channel.name, code=code)
         keep_pace(channel, pacing.stumbled(pace_of(channel), now, holds=False))

@@ -62,7 +62,7 @@ class NotificationSender:
             for work in (self.renew, self.plan_some, self.start_due):
                 try:
                     work()
-                except Exception as error:  # the sender outlives every failure of a store
+                except Exception as error:  # noqa: BLE001 - the sender outlives every failure of a store
                     _log.warning("notification-sender-failed", exc_info=error)
             seen = self._services.changed.wait(seen, LOOK_EVERY_S)
         self.wait(PARTING_S)
@@ -176,7 +176,7 @@ class NotificationSender:
     def _deliver(self, leased: LeasedDelivery) -> None:
         try:
             self._write_down(leased, send(leased.url, leased.message))
-        except Exception as failure:  # not written down: its lease ends and it is sent again
+        except Exception as failure:  # noqa: BLE001 - not written down: its lease ends and it is sent again
             _log.warning("notification-sender-failed", exc_info=failure)
         finally:
             self._release(leased)

@@ -135,7 +135,7 @@ def _step(
         )
     except SQLAlchemyError:
         raise
-    except Exception:  # one that cannot be worked through must not keep the others waiting
+    except Exception:  # noqa: BLE001 - one that cannot be worked through must not keep the others waiting
         _log.exception("not-planned", alert=entry.alert_id)
         return _Step(entry, reached=entry.reached, failed=True)
     settles = alert.domain == PLATFORM and entry.purpose in {"raised", "again"}

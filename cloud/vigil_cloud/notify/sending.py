@@ -81,7 +81,7 @@ def send(
             sent = several.notify(
                 body=message.body, title=message.title, body_format=apprise.NotifyFormat.TEXT
             )
-        except Exception as error:  # a plugin's own mistake must not stop the others
+        except Exception as error:  # noqa: BLE001 - a plugin's own mistake must not stop the others
             told = any(exchange.sent for exchange in exchanges)
             text = without_secrets(f"{type(error).__name__}: {error}")
             return Answer("refused", text, perhaps_told=told)

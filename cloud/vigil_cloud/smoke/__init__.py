@@ -1,0 +1,1 @@
+"""Smoke in the cloud: conditions of alarms and what they mean."""

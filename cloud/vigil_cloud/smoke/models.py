@@ -11,7 +11,7 @@ from vigil_cloud.database.base import Base
 
 
 class AlarmCondition(Base):
-    """One condition of one alarm: smoke, a test, a weak battery, a fault …"""
+    """One condition of one alarm: smoke, a test, a weak battery, a fault and more."""
 
     __tablename__ = "smoke_conditions"
     __table_args__ = (

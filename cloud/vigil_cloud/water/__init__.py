@@ -1,0 +1,1 @@
+"""Water in the cloud: excursions, probes and their hours."""

@@ -1,0 +1,1 @@
+"""Check-in on a gateway: radios and readers that hear tags."""

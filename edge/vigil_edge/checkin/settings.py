@@ -78,10 +78,12 @@ class LlrpSettings(_Station):
 
     @property
     def host(self) -> str:
+        """Of ``address``."""
         return host_and_port(self.address, LLRP_PORT)[0]
 
     @property
     def port(self) -> int:
+        """Of ``address``; LLRP's own where it names none."""
         return host_and_port(self.address, LLRP_PORT)[1]
 
 

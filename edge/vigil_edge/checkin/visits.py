@@ -68,7 +68,7 @@ class Visits:
     were dropped for it, and ``cut_short`` visits that had to be ended for it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - rules of a visit, by name
         self,
         station: str,
         carrier: Carrier,

@@ -120,14 +120,17 @@ class CloudSettings(_Section):
 
     @property
     def tls(self) -> bool:
+        """Whether the broker is spoken to under TLS."""
         return self.broker.startswith("mqtts:")
 
     @property
     def host(self) -> str:
+        """Of ``broker``."""
         return urlsplit(self.broker).hostname or ""
 
     @property
     def port(self) -> int:
+        """Of ``broker``; MQTT's own where it names none."""
         return urlsplit(self.broker).port or (8883 if self.tls else 1883)
 
     def tls_context(self) -> ssl.SSLContext:

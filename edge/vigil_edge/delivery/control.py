@@ -54,6 +54,7 @@ class Asked:
 
     @classmethod
     def of(cls, command: AnyCommand) -> Asked:
+        """A command of either version. Version 1 has no arguments and no expiry."""
         if isinstance(command, Command):
             arguments, expires = command.arguments, command.expires
             return cls(command.command_id, command.action, command.device, arguments, expires)

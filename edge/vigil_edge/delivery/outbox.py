@@ -107,7 +107,6 @@ class Outbox:
         now_us: Callable[[], int],
     ) -> Outbox:
         """Open or make the file. A damaged one is put aside, for what is new must still be kept."""
-
         reserve = Reserve(path.with_name(f"{path.name}.reserve"))
 
         def store() -> Store:
@@ -182,6 +181,7 @@ class Outbox:
         return self._session
 
     async def depths(self) -> list[LaneDepth]:
+        """What waits, by lane. Raises ``OutboxFailed``."""
         return await self._ask(lambda store: store.depths())
 
     async def close(self) -> None:

@@ -61,6 +61,7 @@ class Losses:
         )
 
     def untold(self) -> list[Loss]:
+        """Losses that no event has told of, oldest first."""
         return [
             Loss(record, Lane(lane), *figures)
             for record, lane, *figures in self._db.execute("SELECT * FROM lost ORDER BY oldest_us")

@@ -121,6 +121,7 @@ class Store:
         self.stale = False
 
     def begin(self) -> None:
+        """Begin a transaction; the numbering falls back to this point if it fails."""
         self._begun_with = self._numbering()
         self._db.execute("BEGIN")
         if self.stale:
@@ -170,13 +171,16 @@ class Store:
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
+        """Close the file."""
         self._db.close()
 
     @property
     def rows(self) -> int:
+        """All that the cloud has not confirmed."""
         return self.waiting + sum(self.numbered.values())
 
     def source(self, lane: Lane) -> str:
+        """A lane's source in this epoch, as messages name it."""
         return str(Source(self.gateway, lane.value, self.epoch))
 
     # -- taking in ---------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class Packed:
     row: Row = field(init=False)
 
     def has_room_for(self, row: Row) -> bool:
+        """Whether the row may join: the message stays within its limits, and no id is its own."""
         head = self.rows[0]
         return (
             head.records > 0
@@ -81,6 +82,7 @@ class Packed:
         )
 
     def add(self, waiting: Waiting) -> None:
+        """Put one more row into it."""
         self.rows.append(waiting.row)
         self.ordinals.append(waiting.ordinal)
         self.records += waiting.row.records

@@ -67,7 +67,7 @@ class UplinkCallbacks:
 class Uplink:
     """Connects, sends, listens, and starts over, until cancelled."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, given in one place (agent)
         self,
         settings: CloudSettings,
         gateway: str,
@@ -94,6 +94,7 @@ class Uplink:
         """Of the connection: birth and last will belong together, under another we connect anew."""
 
     async def run(self) -> None:
+        """Until cancelled: connect, send, and connect anew after a growing pause."""
         while True:
             try:
                 await self._connect_and_send()
@@ -194,9 +195,10 @@ class Uplink:
             connection.wake.set()
 
     async def _follow(self, data: object, retained: bool) -> None:
-        """What one message asks for. A mistake in that must not cost the connection:
+        """What one message asks for.
 
-        a retained configuration comes again with every new one.
+        A mistake in that must not cost the connection: a retained configuration comes again
+        with every new one.
         """
         try:
             if isinstance(data, Receipt | ReceiptV1):

@@ -40,6 +40,7 @@ class Window:
 
     @property
     def room(self) -> int:
+        """Messages that may still be sent before a receipt."""
         return self.size - len(self._entries)
 
     def __len__(self) -> int:
@@ -56,6 +57,7 @@ class Window:
         return next((entry.message for entry in self._entries.values() if entry.sent is None), None)
 
     def sent(self, sequence: int, now: float) -> None:
+        """A message was handed to the connection; ``now`` in monotonic seconds."""
         entry = self._entries.get(sequence)
         if entry is not None:
             entry.sent = now

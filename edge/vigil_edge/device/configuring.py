@@ -57,6 +57,7 @@ class ActiveConfiguration:
 
     @property
     def health_interval_s(self) -> float:
+        """Seconds between two health reports: the cloud's word, else the file's."""
         wanted = self._desired.configuration
         if wanted is not None and wanted.health_interval_s is not None:
             return wanted.health_interval_s
@@ -64,6 +65,7 @@ class ActiveConfiguration:
 
     @property
     def paused(self) -> list[str]:
+        """Devices that the cloud wants to be at rest."""
         wanted = self._desired.configuration
         return [] if wanted is None else list(wanted.paused_devices)
 

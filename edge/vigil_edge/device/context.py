@@ -19,7 +19,7 @@ from vigil_schemas.gateway import DeviceDescription, SourceState
 class DeviceContext:
     """One per pipeline; see ``PipelineContext`` for what each method promises."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a pipeline is lent, given in one place (agent)
         self,
         gateway: str,
         directory: Path,

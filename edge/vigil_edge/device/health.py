@@ -51,6 +51,7 @@ class CpuMeter:
         self._last = (monotonic(), process_time())
 
     def percent(self) -> float:
+        """Of one processor, since the last call."""
         now = (self._monotonic(), self._process_time())
         elapsed, used = now[0] - self._last[0], now[1] - self._last[1]
         self._last = now

@@ -73,6 +73,7 @@ class Reporter:
         self._due.set()
 
     def set_interval(self, seconds: float) -> None:
+        """Seconds between two reports; a change reports at once."""
         if seconds != self.interval_s:
             self.interval_s = seconds
             self.report_now()

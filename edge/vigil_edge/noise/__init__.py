@@ -1,0 +1,1 @@
+"""Noise on a gateway: sound, levels, pictures, plates and cases."""

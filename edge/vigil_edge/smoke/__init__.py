@@ -1,0 +1,1 @@
+"""Smoke on a gateway: alarms behind Zigbee2MQTT."""

@@ -93,9 +93,11 @@ class Fields:
         return any(said) if said else None
 
     def muted(self) -> bool | None:
+        """Whether it says that it was silenced."""
         return self._any_truth(_MUTED_KEYS)
 
     def tamper(self) -> bool | None:
+        """Whether it says that it was taken off or opened."""
         said: list[bool] = []
         for key, value in self._values([key for key, _ in self.pairs if _is(key, _TAMPER)]):
             known = _parts(value)
@@ -162,9 +164,11 @@ class Fields:
         return (any(low) if low else None), percent
 
     def smoke_density(self) -> float | None:
+        """As the alarm says it, in its own unit."""
         return self._first_number(_DENSITY_KEYS)
 
     def link_quality(self) -> int | None:
+        """0 to 255."""
         for key, value in self._values(("linkquality",)):
             number = words.as_number(value)
             if number is not None and 0 <= number <= 255:

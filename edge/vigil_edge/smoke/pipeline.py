@@ -262,9 +262,10 @@ class Zigbee2MqttPipeline:
         return report if known is not None and known.live else None
 
     def _derived(self, device: str, report: AlarmReport, receipt: Receipt) -> list[Told]:
-        """What follows from a report. A mistake of ours must not stop the listening:
+        """What follows from a report.
 
-        the broker would deliver the same message again and again, and none behind it.
+        A mistake of ours must not stop the listening: the broker would deliver the same message
+        again and again, and none behind it.
         """
         reports = [report]
         if report.may_be_fire:

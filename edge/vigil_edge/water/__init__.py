@@ -1,0 +1,1 @@
+"""Water on a gateway: probes, loggers and recordings."""

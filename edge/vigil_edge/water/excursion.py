@@ -199,7 +199,7 @@ class Excursions:
             found += [self._judge(bound, time_us, value, flag, sure=True) for bound in ends]
         return [event for event in found if event is not None]
 
-    def _levels(
+    def _levels(  # noqa: PLR0913 - one reading with its signal and what is known of its bounds
         self,
         parameter: str,
         signal: _Signal,

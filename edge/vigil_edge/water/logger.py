@@ -91,7 +91,7 @@ def records(words: Sequence[int], record_words: int) -> list[LoggedRecord]:
 
 
 def in_order(found: Sequence[LoggedRecord], first: int) -> bool:
-    """Whether the records are ``first``, ``first`` + 1 …"""
+    """Whether the records are ``first``, ``first`` + 1 and so on."""
     return all(
         record.index == (first + place) % INDEX_MODULUS for place, record in enumerate(found)
     )

@@ -88,6 +88,7 @@ class ModbusProbe:
         self._lost.clear()
 
     async def read(self, table: str, address: int, count: int) -> list[int]:
+        """``count`` registers. Raises ``SourceError``."""
         client, unit = self._client, self._settings.unit
         ask = client.read_input_registers if table == "input" else client.read_holding_registers
         what = f"{count} {table} registers from {address}"
@@ -100,6 +101,7 @@ class ModbusProbe:
         return words
 
     async def write(self, address: int, words: list[int]) -> None:
+        """Write registers and check that these were confirmed. Raises ``SourceError``."""
         client, unit = self._client, self._settings.unit
         response = await self._answer(
             lambda: client.write_registers(address, words, device_id=unit),
@@ -111,6 +113,7 @@ class ModbusProbe:
             )
 
     def close(self) -> None:
+        """End the connection."""
         self._client.close()
 
     async def _answer(self, ask: Callable[[], Awaitable[ModbusPDU]], what: str) -> ModbusPDU:

@@ -182,10 +182,12 @@ class WaterSettings(DeviceSettings):
 
     @property
     def host(self) -> str:
+        """Of ``address``."""
         return host_and_port(self.address, MODBUS_PORT)[0]
 
     @property
     def port(self) -> int:
+        """Of ``address``; Modbus' own where it names none."""
         return host_and_port(self.address, MODBUS_PORT)[1]
 
     @property

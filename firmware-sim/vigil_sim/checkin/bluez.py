@@ -161,9 +161,7 @@ class BluezStandIn:
 
     def _handle(self, message: Message) -> Message | None:
         if message.message_type is MessageType.SIGNAL:
-            if message.member == "NameOwnerChanged" and not message.body[2]:
-                for adapter in self._adapters.values():
-                    adapter.client_left(message.body[0])
+            self._heard(message)
             return None
         if message.message_type is not MessageType.METHOD_CALL:
             return None
@@ -179,6 +177,11 @@ class BluezStandIn:
         if message.interface == PROPERTIES:
             return self._device_properties(message)
         return None
+
+    def _heard(self, signal: Message) -> None:
+        if signal.member == "NameOwnerChanged" and not signal.body[2]:
+            for adapter in self._adapters.values():
+                adapter.client_left(signal.body[0])
 
     def _objects(self) -> dict[str, dict[str, Properties]]:
         objects: dict[str, dict[str, Properties]] = {"/org/bluez": {"org.bluez.AgentManager1": {}}}

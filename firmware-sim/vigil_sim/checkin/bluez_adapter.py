@@ -202,6 +202,7 @@ def _advertised(advert: Advert) -> Properties:
 
 
 def properties_answer(message: Message, properties: Properties) -> Message:
+    """Answer ``Get`` and ``GetAll`` of ``org.freedesktop.DBus.Properties``."""
     if message.member == "GetAll":
         return Message.new_method_return(message, "a{sv}", [properties])
     if message.member == "Get" and message.body[1] in properties:

@@ -80,7 +80,7 @@ class LlrpReader:
     reboot (the connection breaks, new ones are refused, ROSpecs are forgotten).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may turn of a reader, by name
         self,
         field: Callable[[float], Iterable[TagInField]],
         *,

@@ -58,7 +58,7 @@ class Street:
     each advert that a station's radio received as ``advert`` (parameter: the tag; value: RSSI).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may turn of a street, by name
         self,
         walkers: Sequence[Walker],
         stations: Sequence[Station],

@@ -134,7 +134,7 @@ def watch(
     def run() -> None:
         try:
             follow()
-        except Exception as error:  # whatever it is, the night must end with it and not wait
+        except Exception as error:  # noqa: BLE001 - whatever it is, the night must end with it and not wait
             night.trouble, night.failed = f"{error!r}", True
 
     thread = threading.Thread(target=run, name="console", daemon=True)

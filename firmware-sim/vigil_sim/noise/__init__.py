@@ -1,0 +1,1 @@
+"""Noise devices that are simulated: a street with its sound and pictures."""

@@ -117,7 +117,7 @@ class Film:
                 glow(image, self.view, at, 1.6, (225, 238, 245))
                 glow(image, self.view, at, 5.0, (52, 58, 62))
 
-    def _scooter(
+    def _scooter(  # noqa: PLR0913 - where, in which colour and light it is drawn
         self,
         image: NDArray[np.uint8],
         shot: Shot,

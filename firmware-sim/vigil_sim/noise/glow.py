@@ -53,7 +53,7 @@ def _beam_pattern() -> NDArray[np.float32]:
     return np.asarray(pattern, dtype=np.float32)
 
 
-def beam(
+def beam(  # noqa: PLR0913 - the shape of a beam, by name
     image: NDArray[np.uint8],
     view: View,
     front_x: float,

@@ -37,7 +37,7 @@ class Camera:
     cuts a picture short, reboot closes every connection and refuses new ones.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may turn of a camera, by name
         self,
         film: Film,
         clock: StreetClock,

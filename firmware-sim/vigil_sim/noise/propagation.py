@@ -31,7 +31,7 @@ def emission_times(motion: Motion, microphone: Array, t: Array) -> tuple[Array, 
     return emitted, SPEED_OF_SOUND * (t - emitted)
 
 
-def propagate(
+def propagate(  # noqa: PLR0913 - source, motion, microphones: the terms of one formula
     source: Array,
     source_begins: float,
     sample_rate: int,

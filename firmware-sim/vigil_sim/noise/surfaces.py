@@ -139,7 +139,7 @@ def facade(x: Array, z: Array, side: int) -> tuple[Array, Array, Mask]:
     return colour.astype(np.float32), light, (z < height) & (z >= 0) & ~gap
 
 
-def _windows(
+def _windows(  # noqa: PLR0913 - columns of pixels that belong together
     colour: Array,
     light: Array,
     u: Array,

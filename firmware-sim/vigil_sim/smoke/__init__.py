@@ -1,0 +1,1 @@
+"""Smoke devices that are simulated: homes with a Zigbee2MQTT."""

@@ -71,7 +71,7 @@ class Zigbee2MqttHome:
     smoke, test, tamper and battery_low that was sent, under that word as the parameter.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may turn of a home, by name
         self,
         alarms: Sequence[ZigbeeAlarm],
         *,

@@ -1,0 +1,1 @@
+"""Water devices that are simulated: a canal and the probes in it."""

@@ -60,7 +60,7 @@ class ModbusSonde:
     ``TCP_STYLES`` or ``RTU_STYLES`` of ``vigil_sim.water.broken``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may turn of a sonde, by name
         self,
         world_signal: Callable[[float], Mapping[str, float]],
         signals: Sequence[SignalRegister],

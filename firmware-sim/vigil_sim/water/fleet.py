@@ -114,7 +114,7 @@ class ExcursionLog:
 class Fleet:
     """``sondes`` sondes, one to a gateway, each producing ``records`` records at ``rate`` per s."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - how many of what, by name
         self,
         ledger: Ledger,
         *,

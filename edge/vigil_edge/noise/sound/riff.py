@@ -23,6 +23,7 @@ class Chunk(NamedTuple):
 
     @property
     def end(self) -> int:
+        """Where the next chunk would stand, unless this one is padded."""
         return self.offset + self.length
 
 
