@@ -173,9 +173,8 @@ def _backend(settings: BleSettings) -> type[BaseBleakScanner] | None:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise RadioBackendMissing(
-            settings.device, f"backend {settings.backend!r} cannot be loaded: {error}"
-        ) from error
+        reason = f"cannot be loaded: {error}"
+        raise RadioBackendMissing(settings.device, settings.backend, reason) from error
     if not isinstance(found, type):
-        raise RadioBackendMissing(settings.device, f"backend {settings.backend!r} is not a class")
+        raise RadioBackendMissing(settings.device, settings.backend, "is not a class")
     return found

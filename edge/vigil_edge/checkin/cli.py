@@ -60,7 +60,7 @@ def _decode_llrp(args: argparse.Namespace) -> int:
         print(json.dumps(llrp_codec.as_json(llrp_codec.Frame(kind, 0, data))))
         return 0
     if not data:
-        raise UnreadableFile(f"{args.file}: the file is empty; it should hold LLRP messages")
+        raise UnreadableFile(args.file, "the file is empty; it should hold LLRP messages")
     # A capture is often cut at its end: what is whole before that is worth seeing. So is what
     # follows a message that cannot be read: its frame says where the next one begins.
     bad: list[LlrpError] = []
@@ -93,7 +93,7 @@ def _readable(message: llrp_codec.Frame) -> dict[str, Any] | None:
 def _content(file: Path) -> bytes:
     try:
         if file.is_char_device() or file.is_block_device():
-            raise UnreadableFile(f"{file} is a device, not a file")
+            raise UnreadableFile(file, "this is a device, not a file")
         return file.read_bytes()
     except OSError as error:
-        raise UnreadableFile(f"{file}: {error.strerror or error}") from error
+        raise UnreadableFile(file, error.strerror or str(error)) from error

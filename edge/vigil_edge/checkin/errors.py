@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from vigil_edge.device.seam import SourceError
@@ -20,6 +21,11 @@ class UnreadableFile(VigilError):
 
     code: ClassVar[str] = "file-unreadable"
     remedy: ClassVar[str] = "Check the path and the file's rights."
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 class LlrpError(VigilError):
@@ -87,6 +93,11 @@ class ReaderUnreachable(SourceError):
     code: ClassVar[str] = "llrp-unreachable"
     remedy: ClassVar[str] = "Check the reader's address, port 5084 and the network."
 
+    def __init__(self, device: str, address: str, reason: str) -> None:
+        super().__init__(device, f"cannot reach {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
 
 class ReaderRefused(SourceError):
     """The reader answered that it will not, such as that another client is connected."""
@@ -143,3 +154,7 @@ class RadioBackendMissing(SourceError):
 
     code: ClassVar[str] = "ble-backend"
     remedy: ClassVar[str] = "Give `backend` as `module:Class`, or leave it out for BlueZ."
+
+    def __init__(self, device: str, backend: str, reason: str) -> None:
+        super().__init__(device, f"backend {backend!r} {reason}")
+        self.backend = backend

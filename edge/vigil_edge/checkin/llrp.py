@@ -55,9 +55,7 @@ class ReaderClient:
                 )
         except (OSError, TimeoutError) as error:
             reason = str(error) or "timed out"
-            raise ReaderUnreachable(
-                settings.device, f"cannot reach {settings.address}: {reason}"
-            ) from error
+            raise ReaderUnreachable(settings.device, settings.address, reason) from error
         await self._greeting()
         await self._configure()
 

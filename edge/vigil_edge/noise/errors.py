@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from vigil_edge.device.seam import SourceError
 from vigil_schemas.errors import VigilError
 
 
-class AudioUnreadable(VigilError):
+class AudioInputError(VigilError):
+    """A recording or format that cannot be taken; ``path`` is ``None`` for a bare format.
+
+    Subclasses set ``code``.
+    """
+
+    def __init__(self, path: Path | None, reason: str) -> None:
+        super().__init__(reason if path is None else f"{path.name}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class AudioUnreadable(AudioInputError):
     """The input is missing, or is no sound recording at all."""
 
     code: ClassVar[str] = "audio-unreadable"
     remedy: ClassVar[str] = "Check the path; give a WAV file, or `-` with WAV on standard input."
 
 
-class AudioTruncated(VigilError):
+class AudioTruncated(AudioInputError):
     """The recording ends before its own header says that it should."""
 
     code: ClassVar[str] = "audio-truncated"
     remedy: ClassVar[str] = "Copy the file again, whole."
 
 
-class AudioEmpty(VigilError):
+class AudioEmpty(AudioInputError):
     """There is not one sample."""
 
     code: ClassVar[str] = "audio-empty"
     remedy: ClassVar[str] = "Look at what wrote the recording; record again."
 
 
-class AudioUnsupported(VigilError):
+class AudioUnsupported(AudioInputError):
     """A codec, rate or layout that this agent does not read."""
 
     code: ClassVar[str] = "audio-unsupported"
     remedy: ClassVar[str] = "Convert to PCM or float WAV at 48 kHz (for example with ffmpeg)."
 
 
-class AudioNotFinite(VigilError):
+class AudioNotFinite(AudioInputError):
     """A sample is NaN or infinite."""
 
     code: ClassVar[str] = "audio-not-finite"
     remedy: ClassVar[str] = "Write the recording again as integers or finite floats."
 
 
-class AudioOutOfRange(VigilError):
+class AudioOutOfRange(AudioInputError):
     """A sample is beyond any pressure: mostly integers or noise that were taken for floats."""
 
     code: ClassVar[str] = "audio-out-of-range"

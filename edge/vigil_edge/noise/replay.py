@@ -102,7 +102,7 @@ def _settled(
             break
         head.append(block)
     if not head:
-        raise AudioEmpty("the recording holds no samples")
+        raise AudioEmpty(None, "the recording holds no samples")
     beginning = np.concatenate(head)
     skipped = startup_samples(beginning[: int(STARTUP_LOOK_S * rate_hz)], rate_hz)
     if not skipped:
@@ -123,13 +123,14 @@ def _units(
         if not np.isfinite(units).all():
             bad = at + int(np.argmin(np.isfinite(units)))
             raise AudioNotFinite(
-                f"{recording.path.name}: sample {bad} is NaN or infinite; repair the recording"
+                recording.path, f"sample {bad} is NaN or infinite; repair the recording"
             )
         loudest = int(np.argmax(np.abs(units)))
         if abs(units[loudest]) * pascal > _MOST_PA:
             raise AudioOutOfRange(
-                f"{recording.path.name}: sample {at + loudest} is {units[loudest]:.3g}, which is no"
-                " sound; give the encoding that it was recorded with"
+                recording.path,
+                f"sample {at + loudest} is {units[loudest]:.3g}, which is no sound; give the"
+                " encoding that it was recorded with",
             )
         oddities.feed(frames, units)
         at += len(units)

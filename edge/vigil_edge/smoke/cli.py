@@ -23,6 +23,6 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
 def _decode(args: argparse.Namespace) -> int:
     codec = _CODECS.get(args.codec)
     if codec is None:
-        raise CodecUnknown(f"--codec {args.codec!r}: there is {', '.join(_CODECS)}")
+        raise CodecUnknown(args.codec, _CODECS)
     print(json.dumps(codec(args.payload).as_json()))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from vigil_edge.device.seam import SourceError
@@ -22,6 +23,11 @@ class CodecUnknown(VigilError):
 
     code: ClassVar[str] = "codec-unknown"
     remedy: ClassVar[str] = "Give one of the codecs that the message lists."
+
+    def __init__(self, codec: str, known: Iterable[str]) -> None:
+        super().__init__(f"--codec {codec!r}: there is {', '.join(known)}")
+        self.codec = codec
+        self.known = list(known)
 
 
 class BrokerUnreachable(SourceError):

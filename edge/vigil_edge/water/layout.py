@@ -281,9 +281,9 @@ def check_width(recording: Recording, sample: Rows, not_readings: set[int]) -> N
     more = {len(cells) - columns for _, cells in rows}
     if len(more) == 1 and more.pop() > 0 and all(c[-1].strip().isdigit() for _, c in rows):
         raise RecordingUnreadable(
-            f"{recording.path}: its header names {columns} columns, and its rows have"
-            f" {len(rows[0][1])} cells (line {rows[0][0]}): decimal commas that are not quoted,"
-            " or a column without a name"
+            recording.path,
+            f"its header names {columns} columns, and its rows have {len(rows[0][1])} cells"
+            f" (line {rows[0][0]}): decimal commas that are not quoted, or a column without a name",
         )
 
 

@@ -160,8 +160,7 @@ class ModbusProbe:
         return ProbeTimeout(device, f"{message} within {self._settings.timeout_s:g} s")
 
     def _unreachable(self, reason: str) -> ProbeUnreachable:
-        address = self._settings.address
-        return ProbeUnreachable(self._settings.device, f"cannot reach {address}: {reason}")
+        return ProbeUnreachable(self._settings.device, self._settings.address, reason)
 
     def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
         from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient

@@ -97,20 +97,12 @@ class Recording:
         hint = ""
         if not self.encoding_certain:
             hint = f" (read as {self.encoding}; --encoding big5, gb18030 or another says otherwise)"
-        raise ColumnUnknown(
-            f"{self.path}: no column {name!r}; it has {', '.join(self.header)[:300]}{hint}", name
-        )
+        raise ColumnUnknown(self.path, name, self.header, hint)
 
     def _check_same(self, name: str, places: list[int]) -> None:
         for number, cells in self.rows():
             if len({cells[at] for at in places if at < len(cells)}) > 1:
-                positions = " and ".join(str(at + 1) for at in places)
-                raise ColumnAmbiguous(
-                    f"{self.path}: column {name!r} stands {len(places)} times (positions"
-                    f" {positions}) with different cells (line {number}); write"
-                    f" {name}#1 for the first, {name}#2 for the second",
-                    name,
-                )
+                raise ColumnAmbiguous(self.path, name, [at + 1 for at in places], number)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each row; a line with nothing on it is not a row."""
@@ -168,14 +160,15 @@ class Recording:
                     number += 1
                     if len(line) == _LINE_LIMIT and not line.endswith("\n"):
                         raise RecordingUnreadable(
-                            f"{self.path}: line {number} has more than {_LINE_LIMIT} characters;"
-                            " this is no table"
+                            self.path,
+                            f"line {number} has more than {_LINE_LIMIT} characters; this is no"
+                            " table",
                         )
                     yield line
         except UnicodeError as error:
             raise RecordingUnreadable(
-                f"{self.path}: its bytes are not {self.encoding}: {error}; without --encoding"
-                " it is found out"
+                self.path,
+                f"its bytes are not {self.encoding}: {error}; without --encoding it is found out",
             ) from error
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error
@@ -225,13 +218,13 @@ class Recording:
         if first is not None:
             del self.preface[first[2] - 1 :]
             return first
-        raise RecordingEmpty(f"{self.path}: the file is empty; it should hold a header and rows")
+        raise RecordingEmpty(self.path, "the file is empty; it should hold a header and rows")
 
     def _seekable(self) -> Path:
         """The file itself, or a copy of what comes through a pipe: it is read more than once."""
         mode = self.path.stat().st_mode
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-            raise RecordingUnreadable(f"{self.path} is a device, not a file")
+            raise RecordingUnreadable(self.path, "this is a device, not a file")
         if not stat.S_ISFIFO(mode):
             return self.path
         self._copy = tempfile.NamedTemporaryFile()  # noqa: SIM115  # lives until close()
@@ -241,8 +234,7 @@ class Recording:
         return Path(self._copy.name)
 
     def _unreadable(self, error: Exception) -> RecordingUnreadable:
-        reason = getattr(error, "strerror", None) or error
-        return RecordingUnreadable(f"{self.path}: {reason}")
+        return RecordingUnreadable(self.path, getattr(error, "strerror", None) or str(error))
 
 
 def _places(header: Sequence[str], name: str) -> list[int]:

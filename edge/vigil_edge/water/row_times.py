@@ -92,14 +92,11 @@ class RowTimes:
             first = first or (line, text)
         path = self._recording.path
         if first is None:
-            raise RecordingEmpty(f"{path}: a header and no rows")
+            raise RecordingEmpty(path, "a header and no rows")
         hint = "name another column"
         if self.reader.seen[UNKNOWN_CST]:
             hint = "CST is the time of Chicago and of Taipei: say --utc-offset -06:00 or +08:00"
-        raise TimesUnreadable(
-            f"{path}: no row has a time in column {self._name!r}"
-            f" (line {first[0]}: {first[1][:60]!r}); {hint}"
-        )
+        raise TimesUnreadable(path, self._name, *first, hint)
 
     def _reader(self, given: tzinfo | None) -> TimeReader:
         recording, stated = self._recording, self._tally.stated

@@ -137,14 +137,9 @@ class Series:
         path, wanted = self._recording.path, self._wanted.station
         stations, items = (sorted({key[at] for key in tally.groups}) for at in (0, 1))
         if wanted is not None and wanted[1] not in stations:
-            raise StationUnknown(
-                f"{path}: no row is of station {wanted[1]!r}; there are {', '.join(stations)[:300]}"
-            )
+            raise StationUnknown(path, f"station {wanted[1]!r}", stations)
         if self._long:
-            raise StationUnknown(
-                f"{path}: no row is of {', '.join(self._signals)}; there are"
-                f" {', '.join(items)[:300]}"
-            )
+            raise StationUnknown(path, ", ".join(self._signals), items)
 
     def _new(self, names: list[str] | None, item: str, unit: str) -> Group:
         names, tally, wanted = names or self._signals, self._tally, self._wanted

@@ -51,20 +51,25 @@ class PcmFormat:
     def __post_init__(self) -> None:
         if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
             raise AudioUnsupported(
-                f"sampling rate {self.rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz can be read"
+                None,
+                f"sampling rate {self.rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz can be read",
             )
         if not 1 <= self.channels <= MAX_CHANNELS:
-            raise AudioUnsupported(f"{self.channels} channels; 1 to {MAX_CHANNELS} can be read")
+            raise AudioUnsupported(
+                None, f"{self.channels} channels; 1 to {MAX_CHANNELS} can be read"
+            )
 
     @classmethod
     def parse(cls, text: str) -> PcmFormat:
         """From ``s32le:48000:1``. Raises ``AudioUnsupported``."""
         parts = text.split(":")
         if len(parts) != 3 or not all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts[1:]):
-            raise AudioUnsupported(f"format {text!r} is not encoding:rate:channels (s16le:48000:1)")
+            raise AudioUnsupported(
+                None, f"format {text!r} is not encoding:rate:channels (s16le:48000:1)"
+            )
         if parts[0] not in get_args(Encoding):
             raise AudioUnsupported(
-                f"encoding {parts[0]!r} is none of {', '.join(get_args(Encoding))}"
+                None, f"encoding {parts[0]!r} is none of {', '.join(get_args(Encoding))}"
             )
         return cls(cast(Encoding, parts[0]), int(parts[1]), int(parts[2]))
 

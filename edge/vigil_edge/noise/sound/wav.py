@@ -65,7 +65,7 @@ class WavFile:
                 wanted = min(left, frames_per_block)
                 payload = stream.read(wanted * self.format.frame_bytes)
                 if len(payload) < wanted * self.format.frame_bytes:
-                    raise AudioTruncated(f"{self.path.name} became shorter while it was read")
+                    raise AudioTruncated(self.path, "became shorter while it was read")
                 left -= wanted
                 yield self.format.decode(payload)
 
@@ -92,7 +92,7 @@ def on_disk(path: Path) -> Iterator[Path]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-            raise AudioUnreadable(f"{path} is a device, not a file")
+            raise AudioUnreadable(path, "this is a device, not a file")
         if not stat.S_ISFIFO(mode):
             yield path
             return
@@ -102,7 +102,7 @@ def on_disk(path: Path) -> Iterator[Path]:
                 shutil.copyfileobj(pipe, file)
             yield copy
     except OSError as error:
-        raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
+        raise AudioUnreadable(path, error.strerror or str(error)) from error
 
 
 def open_wav(path: Path, *, ignore_size: bool = False) -> WavFile:
@@ -113,7 +113,7 @@ def open_wav(path: Path, *, ignore_size: bool = False) -> WavFile:
         with path.open("rb") as stream:
             return _walk(path, stream, size, ignore_size)
     except OSError as error:
-        raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
+        raise AudioUnreadable(path, error.strerror or str(error)) from error
 
 
 def write_wav(path: Path, frames: Frames, rate_hz: int) -> None:
@@ -137,7 +137,7 @@ def raw_file(path: Path, layout: PcmFormat) -> WavFile:
         with path.open("rb") as stream:
             stream.read(1)
     except OSError as error:
-        raise AudioUnreadable(f"{path}: {error.strerror or error}") from error
+        raise AudioUnreadable(path, error.strerror or str(error)) from error
     return _with_samples(path, layout, 0, size, [], None)
 
 
@@ -148,32 +148,32 @@ def _walk(path: Path, stream: BinaryIO, size: int, ignore_size: bool) -> WavFile
     for _ in range(riff.MOST_CHUNKS):
         chunk = riff.chunk_at(stream, at)
         if chunk is None:
-            raise AudioTruncated(f"{path.name}: the file ends before any sound data")
+            raise AudioTruncated(path, "the file ends before any sound data")
         if chunk.name == b"data":
             return _data(path, stream, found, chunk, size, ignore_size)
         if chunk.end > size:
             raise AudioTruncated(
-                f"{path.name}: chunk {chunk.name!r} says {chunk.length} bytes,"
-                f" {size - chunk.offset} are there"
+                path,
+                f"chunk {chunk.name!r} says {chunk.length} bytes, {size - chunk.offset} are there",
             )
         _note(path, stream, chunk, found)
         at, unpadded = riff.follows(stream, chunk, size)
         if unpadded:
             found.notices.append(f"the pad byte behind chunk {chunk.name!r} is missing")
-    raise AudioUnreadable(f"{path.name}: more than {riff.MOST_CHUNKS} chunks before any sound")
+    raise AudioUnreadable(path, f"more than {riff.MOST_CHUNKS} chunks before any sound")
 
 
 def _check_riff(path: Path, head: bytes, size: int) -> None:
     if size == 0:
-        raise AudioEmpty(f"{path.name} is empty (0 bytes)")
+        raise AudioEmpty(path, "it is empty (0 bytes)")
     if head[:4] == b"OggS":
-        raise AudioUnsupported(f"{path.name} is an Ogg file; convert it to WAV first")
+        raise AudioUnsupported(path, "an Ogg file; convert it to WAV first")
     if head[:4] in (b"RIFX", b"fLaC", b"FORM", b"ID3\x03", b"ID3\x04"):
-        raise AudioUnsupported(f"{path.name}: {head[:4]!r} cannot be read; convert it to WAV first")
+        raise AudioUnsupported(path, f"{head[:4]!r} cannot be read; convert it to WAV first")
     if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] not in (b"WAVE", b""):
-        raise AudioUnreadable(f"{path.name} is not a WAV file; for headerless samples use --raw")
+        raise AudioUnreadable(path, "it is not a WAV file; for headerless samples use --raw")
     if len(head) < 12:
-        raise AudioTruncated(f"{path.name}: the file ends inside its header")
+        raise AudioTruncated(path, "the file ends inside its header")
 
 
 def _note(path: Path, stream: BinaryIO, chunk: Chunk, found: _Found) -> None:
@@ -183,7 +183,7 @@ def _note(path: Path, stream: BinaryIO, chunk: Chunk, found: _Found) -> None:
         before = found.format
         found.format, found.low_bits = _format(path, body, found.notices)
         if before not in (None, found.format):
-            raise AudioUnreadable(f"{path.name}: two format chunks contradict each other")
+            raise AudioUnreadable(path, "two format chunks contradict each other")
     elif chunk.name == b"ds64" and len(body) >= 16:
         found.long_data_size = struct.unpack_from("<Q", body, 8)[0]
     elif chunk.name in calibration.NOTED_IN:
@@ -198,11 +198,11 @@ def _note(path: Path, stream: BinaryIO, chunk: Chunk, found: _Found) -> None:
 def _format(path: Path, body: bytes, notices: list[str]) -> tuple[PcmFormat, int]:
     """The layout, and how many bits fewer than its container an integer has."""
     if len(body) < 16:
-        raise AudioTruncated(f"{path.name}: the format chunk has {len(body)} bytes; 16 are needed")
+        raise AudioTruncated(path, f"the format chunk has {len(body)} bytes; 16 are needed")
     tag, channels, rate_hz, per_second, align, bits = struct.unpack_from("<HHIIHH", body)
     if tag == 0xFFFE:
         if len(body) < 40 or body[26:40] != _GUID_TAIL:
-            raise AudioUnsupported(f"{path.name}: an extensible format with an unknown codec")
+            raise AudioUnsupported(path, "an extensible format with an unknown codec")
         valid, tag = struct.unpack_from("<H", body, 18)[0], struct.unpack_from("<H", body, 24)[0]
         bits = valid if tag == 1 and 8 < valid < bits else bits
     container = bits
@@ -212,13 +212,14 @@ def _format(path: Path, body: bytes, notices: list[str]) -> tuple[PcmFormat, int
     if encoding is None:
         codec = {1: "integer", 3: "float"}.get(tag) or _CODECS.get(tag, f"codec {tag:#x}")
         raise AudioUnsupported(
-            f"{path.name}: {bits}-bit {codec} cannot be read; convert it to 16, 24 or "
-            "32-bit integers, or 32 or 64-bit floats"
+            path,
+            f"{bits}-bit {codec} cannot be read; convert it to 16, 24 or "
+            "32-bit integers, or 32 or 64-bit floats",
         )
     layout = PcmFormat(encoding, rate_hz, channels)
     if align != layout.frame_bytes:
         raise AudioUnsupported(
-            f"{path.name}: {align} bytes a frame do not fit {channels} channels of {bits} bits"
+            path, f"{align} bytes a frame do not fit {channels} channels of {bits} bits"
         )
     if align and per_second % align == 0 and per_second != rate_hz * align:
         other_hz = per_second // align
@@ -235,7 +236,7 @@ def _data(
 ) -> WavFile:
     layout, notices = found.format, found.notices
     if layout is None:
-        raise AudioUnreadable(f"{path.name}: sound data before its format; not a sound WAV")
+        raise AudioUnreadable(path, "sound data before its format; not a sound WAV")
     length = _sound_bytes(path, stream, found, chunk, size, ignore_size)
     at, unpadded = riff.follows(stream, chunk._replace(length=length), size)
     if unpadded:
@@ -273,8 +274,9 @@ def _sound_bytes(
         return found_bytes
     if length > there:
         raise AudioTruncated(
-            f"{path.name}: the header says {length} bytes of sound, {there} are there"
-            " (--ignore-header-size reads them)"
+            path,
+            f"the header says {length} bytes of sound, {there} are there"
+            " (--ignore-header-size reads them)",
         )
     if uncounted:
         notices.append(
@@ -349,7 +351,7 @@ def _with_samples(
 ) -> WavFile:
     frames, rest = divmod(length, layout.frame_bytes)
     if frames == 0:
-        raise AudioEmpty(f"{path.name} holds no samples")
+        raise AudioEmpty(path, "it holds no samples")
     if rest:
         notices.append(f"the last {rest} bytes are no whole frame and were left out")
     return WavFile(path, layout, offset, frames, notices, full_scale_peak_db)
