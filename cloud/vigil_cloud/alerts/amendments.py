@@ -23,7 +23,7 @@ TITLE: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Coordinates:
     """Where it is, WGS 84, degrees."""
 
     latitude: float
@@ -37,7 +37,7 @@ class Amendment:
     severity: Severity | None = None
     title: str | None = None
     title_zh: str | None = None
-    place: Place | None = None
+    place: Coordinates | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
     """Put beside what is known; a key that is there is replaced."""
     reason: str = ""

@@ -39,7 +39,7 @@ def give_tag(
 ) -> None:
     """The tag is this person's from now on."""
     with writing(services.sessions) as session:
-        enrolment.hand_out(session, tag, key, by=administrator.username, now=services.now())
+        enrolment.give_typed_tag(session, tag, key, by=administrator.username, now=services.now())
 
 
 @router.delete("/tags/{tag}", status_code=204, operation_id="take_tag")

@@ -61,7 +61,7 @@ def tags(session: Session) -> list[tuple[str, str]]:
     return [(row.tag, row.person_key) for row in session.scalars(select(Tag).order_by(Tag.tag))]
 
 
-def hand_out(session: Session, tag: str, person_key: str, *, by: str, now: datetime) -> None:
+def give_typed_tag(session: Session, tag: str, person_key: str, *, by: str, now: datetime) -> None:
     """As ``give_tag``, of what somebody typed. Raises ``BadEnrolment``, ``NotFound``."""
     try:
         _TAG.validate_python(tag)

@@ -85,11 +85,11 @@ def _tag_list(options: argparse.Namespace) -> int:
 
 
 def _tag_give(options: argparse.Namespace) -> int:
-    from vigil_cloud.checkin.enrolment import hand_out
+    from vigil_cloud.checkin.enrolment import give_typed_tag
     from vigil_cloud.database.engine import writing
 
     with opened(options) as services, writing(services.sessions) as session:
-        hand_out(session, options.tag, options.person, by=OPERATOR, now=services.now())
+        give_typed_tag(session, options.tag, options.person, by=OPERATOR, now=services.now())
     print(json.dumps({"tag": options.tag, "person": options.person}))
     return 0
 

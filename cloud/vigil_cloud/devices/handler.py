@@ -43,14 +43,14 @@ _STATES: Final[dict[SourceState, str]] = {
 """A source's state at the gateway → a device's state on the screen."""
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a message stands among those of its gateway."""
 
     epoch: str
     sequence: int | None
 
     @classmethod
-    def of(cls, message: Received) -> Place:
+    def of(cls, message: Received) -> Position:
         """Where a message stands in its source's order."""
         envelope = message.envelope
         return cls(Source.parse(envelope.source).epoch, envelope.number)
@@ -84,7 +84,7 @@ class DevicesHandler:
                 _healthy(session, gateway, health, message)
             case DeviceHealth() as health:
                 _source_changed(
-                    session, gateway.gateway, health, Place.of(message), message.received
+                    session, gateway.gateway, health, Position.of(message), message.received
                 )
             case ObservationLoss() as loss:
                 if loss.lane is Lane.EVENT:
@@ -106,14 +106,14 @@ FRESH_S: Final = 60.0
 
 def _configured(gateway: Gateway, report: ConfigurationReport, message: Received) -> None:
     """The newest says what is in force; one that was overtaken on its way says nothing."""
-    place = Place.of(message)
+    position = Position.of(message)
     known = gateway.configuration_sequence
-    same = gateway.configuration_epoch == place.epoch
-    if same and known is not None and place.sequence is not None and place.sequence <= known:
+    same = gateway.configuration_epoch == position.epoch
+    if same and known is not None and position.sequence is not None and position.sequence <= known:
         return
     gateway.configuration = report.model_dump(mode="json")
     gateway.configuration_time = message.time
-    gateway.configuration_epoch, gateway.configuration_sequence = place.epoch, place.sequence
+    gateway.configuration_epoch, gateway.configuration_sequence = position.epoch, position.sequence
     gateway.updated = message.received
 
 
@@ -129,17 +129,17 @@ def _locked_gateway(session: Session, name: str, now: datetime) -> Gateway:
 
 def _healthy(session: Session, gateway: Gateway, health: GatewayHealth, message: Received) -> None:
     gateway.last_seen = max(gateway.last_seen or message.received, message.received)
-    place = Place.of(message)
-    if not _newer_report(session, gateway, place, message.received):
+    position = Position.of(message)
+    if not _newer_report(session, gateway, position, message.received):
         return
     gateway.health = health.model_dump(mode="json")
     gateway.clock_mark = message.marks.get("time_quality")
     gateway.health_time = message.time
     gateway.clock_offset_s = _clock_offset_s(message)
-    gateway.health_epoch, gateway.health_sequence = place.epoch, place.sequence
+    gateway.health_epoch, gateway.health_sequence = position.epoch, position.sequence
     gateway.updated = message.received
     for source in health.sources:
-        _source_changed(session, gateway.gateway, source, place, message.received)
+        _source_changed(session, gateway.gateway, source, position, message.received)
 
 
 def _clock_offset_s(message: Received) -> float | None:
@@ -151,17 +151,17 @@ def _clock_offset_s(message: Received) -> float | None:
     return offset_s if claimed or abs(offset_s) <= FRESH_S else None
 
 
-def _newer_report(session: Session, gateway: Gateway, place: Place, now: datetime) -> bool:
+def _newer_report(session: Session, gateway: Gateway, position: Position, now: datetime) -> bool:
     if gateway.health_epoch is None:
         return True
-    order = supersedes(session, gateway.gateway, place.epoch, gateway.health_epoch, now)
-    if order or place.sequence is None or gateway.health_sequence is None:
+    order = supersedes(session, gateway.gateway, position.epoch, gateway.health_epoch, now)
+    if order or position.sequence is None or gateway.health_sequence is None:
         return order >= 0
-    return place.sequence > gateway.health_sequence
+    return position.sequence > gateway.health_sequence
 
 
 def _source_changed(
-    session: Session, gateway: str, source: SourceHealth, place: Place, now: datetime
+    session: Session, gateway: str, source: SourceHealth, position: Position, now: datetime
 ) -> None:
     device = session.scalars(
         select(Device)
@@ -170,12 +170,12 @@ def _source_changed(
         .execution_options(populate_existing=True)
     ).one_or_none()
     change = isinstance(source, DeviceHealth)
-    if device is None or not _newer_state(session, device, source, place, change, now):
+    if device is None or not _newer_state(session, device, source, position, change, now):
         return
-    if device.state_epoch != place.epoch:
-        device.state_epoch, device.state_sequence = place.epoch, None
+    if device.state_epoch != position.epoch:
+        device.state_epoch, device.state_sequence = position.epoch, None
     if change:
-        device.state_sequence = place.sequence
+        device.state_sequence = position.sequence
     since = min(source.since, now)  # a gateway whose clock is ahead must not date a state so
     state = _STATES[source.state]
     if (device.state, device.code, device.message, device.since) != (
@@ -195,7 +195,7 @@ def _newer_state(
     session: Session,
     device: Device,
     source: SourceHealth,
-    place: Place,
+    position: Position,
     change: bool,
     now: datetime,
 ) -> bool:
@@ -205,11 +205,11 @@ def _newer_state(
     the event lane: they count where their clock can be right and says that they are not older.
     """
     if device.state_epoch is not None:
-        order = supersedes(session, device.gateway, place.epoch, device.state_epoch, now)
+        order = supersedes(session, device.gateway, position.epoch, device.state_epoch, now)
         if order:
             return order > 0
-        if change and place.sequence is not None:
-            return device.state_sequence is None or place.sequence > device.state_sequence
+        if change and position.sequence is not None:
+            return device.state_sequence is None or position.sequence > device.state_sequence
     if source.since > now and not change:
         return device.state_sequence is None
     return device.since is None or min(source.since, now) >= device.since

@@ -88,8 +88,8 @@ class GuardedServer(uvicorn.Server):
                 accepted.close()
 
     async def _take(self, accepted: socket.socket, address: tuple[str, int]) -> None:
-        place = self._guard.admit(str(address[0]))
-        if place is None:
+        network = self._guard.admit(str(address[0]))
+        if network is None:
             accepted.close()
             await asyncio.sleep(0)  # a flood must not keep everybody else from running
             return
@@ -98,7 +98,7 @@ class GuardedServer(uvicorn.Server):
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection_of(
-                    self.config, self.server_state, self.lifespan.state, self._guard, place
+                    self.config, self.server_state, self.lifespan.state, self._guard, network
                 ),
                 accepted,
             )

@@ -51,7 +51,7 @@ def build(
 
 
 class Station:
-    """What both carriers do with a sighting: visits, counts, and a state that is kept."""
+    """What both kinds of station do with a sighting: visits, counts, and a state that is kept."""
 
     def __init__(
         self, settings: BleSettings | LlrpSettings, context: PipelineContext, carrier: Carrier

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from cloud_city import City, exceedance
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.amendments import Amendment, Place, amend
+from vigil_cloud.alerts.amendments import Amendment, Coordinates, amend
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import AlertUnknown
 from vigil_cloud.database.engine import writing
@@ -44,7 +44,7 @@ def test_place_titles_and_details_are_shown_and_stay_in_the_history(city: City, 
         loud,
         account="inspector",
         title="A motorcycle",
-        place=Place(23.5, 120.5),
+        place=Coordinates(23.5, 120.5),
         detail={"plate": "ABC"},
         reason="second review",
     )
