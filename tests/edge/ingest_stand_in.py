@@ -37,7 +37,7 @@ class IngestStandIn:
 
     def __init__(
         self, port: int, gateway: str, configure: Callable[[mqtt.Client], None] | None = None
-    ):
+    ) -> None:
         self.gateway = gateway
         self.receipts = True
         self.stored: dict[Source, dict[int, Message]] = defaultdict(dict)

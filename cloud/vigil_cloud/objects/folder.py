@@ -100,7 +100,7 @@ class FolderObjects:
             try:
                 yield path
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-                raise ObjectMissing(f"no object {name!r}") from error
+                raise ObjectMissing(name) from error
 
 
 def _stream(source: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:

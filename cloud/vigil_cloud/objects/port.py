@@ -16,6 +16,10 @@ class ObjectMissing(VigilError):
     code: ClassVar[str] = "object-missing"
     remedy: ClassVar[str] = "Restore it from a backup of the object store."
 
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no object {name!r}")
+        self.name = name
+
 
 class ObjectsUnavailable(VigilError):
     """The store cannot be reached for now."""
@@ -32,6 +36,12 @@ class InvalidObjectName(VigilError):
     code: ClassVar[str] = "object-name"
     remedy: ClassVar[str] = "This is a mistake in the program: report it with the message."
 
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r}: use relative paths of a-z, 0-9, '-', '_', '.', no part beginning with '.'"
+        )
+        self.name = name
+
 
 _NAME: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]*(/[a-z0-9_-][a-z0-9._-]*)*")
 
@@ -39,9 +49,7 @@ _NAME: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]*(/[a-z0-9_-][a-z0-9._-]*)*")
 def checked_name(name: str) -> str:
     """The name itself. Raises ``InvalidObjectName``, so that no name leaves the store's folder."""
     if len(name) > 500 or not _NAME.fullmatch(name):
-        raise InvalidObjectName(
-            f"{name!r}: use relative paths of a-z, 0-9, '-', '_', '.', no part beginning with '.'"
-        )
+        raise InvalidObjectName(name)
     return name
 
 

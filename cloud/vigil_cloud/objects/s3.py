@@ -62,7 +62,7 @@ class S3Objects:
         try:
             return int(self._store.head(checked_name(name))["size"])
         except (NotFoundError, FileNotFoundError) as error:
-            raise ObjectMissing(f"no object {name!r}") from error
+            raise ObjectMissing(name) from error
         except BaseError as error:
             raise self._unavailable(error) from error
 
@@ -77,7 +77,7 @@ class S3Objects:
             try:
                 chunk = bytes(self._store.get_range(name, start=start, end=end))
             except (NotFoundError, FileNotFoundError) as error:
-                raise ObjectMissing(f"no object {name!r}") from error
+                raise ObjectMissing(name) from error
             except BaseError as error:
                 raise self._unavailable(error) from error
             yield chunk

@@ -40,7 +40,9 @@ from vigil_schemas.evidence import EvidenceFile, EvidenceManifest
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def exceedance(folder: Path, number: int = 1, content: bytes = b"sound" * 1000):
+def exceedance(
+    folder: Path, number: int = 1, content: bytes = b"sound" * 1000
+) -> tuple[EvidenceManifest, dict[str, Path]]:
     folder.mkdir(exist_ok=True)
     contents = {"sound.wav": content, "levels.json": b"[%d]" % number}
     files = {}
