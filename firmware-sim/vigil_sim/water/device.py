@@ -16,11 +16,8 @@ from typing import Any, Literal
 from vigil_sim.device_clock import DeviceClock
 from vigil_sim.faults import Fault, FaultKind, Faults
 from vigil_sim.ledger import Ledger
-from vigil_sim.supervised import cancel_and_wait, every, start_supervised
-from vigil_sim.water.broken import RTU_STYLES, TCP_STYLES, broken
-from vigil_sim.water.line import Line, PtyLine, Send, TcpLine
-from vigil_sim.water.logger import TAIL, LoggerMemory
-from vigil_sim.water.modbus import (
+from vigil_sim.modbus.broken import RTU_STYLES, TCP_STYLES, broken
+from vigil_sim.modbus.codec import (
     ILLEGAL_DATA_ADDRESS,
     ILLEGAL_DATA_VALUE,
     Frame,
@@ -28,6 +25,9 @@ from vigil_sim.water.modbus import (
     mbap,
     rtu,
 )
+from vigil_sim.modbus.line import Line, PtyLine, Send, TcpLine
+from vigil_sim.supervised import cancel_and_wait, every, start_supervised
+from vigil_sim.water.logger import TAIL, LoggerMemory
 from vigil_sim.water.registers import RegisterMap, SignalRegister, shown
 
 __all__ = ["ModbusSonde", "SignalRegister"]
@@ -57,7 +57,7 @@ class ModbusSonde:
 
     Faults: drop (no answer), drift (``parameter``), clock_skew, reboot (connections are reset
     and refused, nothing is measured; the logger's memory survives) and corrupt_frame in
-    ``TCP_STYLES`` or ``RTU_STYLES`` of ``vigil_sim.water.broken``.
+    ``TCP_STYLES`` or ``RTU_STYLES`` of ``vigil_sim.modbus.broken``.
     """
 
     def __init__(  # noqa: PLR0913 - what a test may turn of a sonde, by name

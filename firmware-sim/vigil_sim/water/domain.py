@@ -9,8 +9,8 @@ from typing import Final
 from vigil_sim.domain import Commands, ExtraTable, LoadScenario, NightAlert, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.faults import FaultKind
+from vigil_sim.modbus.broken import TCP_STYLES
 from vigil_sim.site import Site
-from vigil_sim.water.broken import TCP_STYLES
 from vigil_sim.water.scenario import Canal, Discharge, Sonde
 from vigil_sim.water.sonde_map import HIGH, LOW, SIGNALS, bounds, values
 

@@ -12,8 +12,8 @@ from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 
+from vigil_sim.modbus.codec import Frame, RtuRequests, answer, crc16, mbap, rtu
 from vigil_sim.water.logger import WINDOW, LoggerMemory
-from vigil_sim.water.modbus import Frame, RtuRequests, answer, crc16, mbap, rtu
 from vigil_sim.water.registers import ByteOrder, RegisterMap, SignalRegister, encode, shown
 
 DATATYPE = ModbusClientMixin.DATATYPE

@@ -18,7 +18,7 @@ from pymodbus.exceptions import ModbusException
 from sim.waiting import until
 from vigil_sim.faults import Fault, FaultKind, Faults
 from vigil_sim.ledger import Ledger, LedgerReader
-from vigil_sim.water.broken import RTU_STYLES, TCP_STYLES
+from vigil_sim.modbus.broken import RTU_STYLES, TCP_STYLES
 from vigil_sim.water.device import ModbusSonde, SignalRegister
 
 SIGNALS = (

@@ -1,4 +1,4 @@
-"""How a sonde's answers break: one function per style, frame in, broken bytes out."""
+"""How a slave's answers break: one function per style, frame in, broken bytes out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from vigil_sim.water.modbus import SERVER_DEVICE_BUSY, Frame, exception
+from vigil_sim.modbus.codec import SERVER_DEVICE_BUSY, Frame, exception
 
 Framing = Callable[[Frame], bytes]
 

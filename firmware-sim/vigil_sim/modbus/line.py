@@ -1,4 +1,4 @@
-"""The two ways a sonde is wired: Modbus TCP and a serial line (RTU) on a pseudo-terminal."""
+"""The two ways a slave is wired: Modbus TCP and a serial line (RTU) on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import tty
 from collections.abc import Callable
 from typing import Protocol
 
+from vigil_sim.modbus.codec import MAX_ADU_LENGTH, MBAP_BYTES, Frame, RtuRequests
 from vigil_sim.tcp import TcpServer
-from vigil_sim.water.modbus import MAX_ADU_LENGTH, MBAP_BYTES, Frame, RtuRequests
 
 Send = Callable[[bytes], None]
 Serve = Callable[[Frame, Send], None]
