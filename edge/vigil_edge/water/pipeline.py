@@ -15,8 +15,8 @@ from vigil_edge.water.asked import Asked
 from vigil_edge.water.condition import Condition
 from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage
 from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
-from vigil_edge.water.modbus import Probe, connect
 from vigil_edge.water.plan import ReadPlan
+from vigil_edge.water.probe import Probe, connect
 from vigil_edge.water.registers import MAX_READ_WORDS, meaning
 from vigil_edge.water.settings import Signal, WaterSettings
 from vigil_edge.water.sonde import SondeQc

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vigil_edge.water.errors import ProbeRefused
-from vigil_edge.water.modbus import Probe
+from vigil_edge.water.probe import Probe
 from vigil_edge.water.registers import Block, blocks, value
 from vigil_edge.water.settings import Signal
 

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from vigil_edge.configuration.addresses import host_and_port, host_port
-from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.configuration.mistakes import checking, misplaced, repeated
+from vigil_edge.modbus.settings import ModbusSettings
 from vigil_edge.water.qc import Limits
 from vigil_schemas.senml import UNITS
 
@@ -19,7 +18,6 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
 
-MODBUS_PORT = 502
 _WHOLE_NUMBERS: Final[dict[RegisterType, tuple[int, int]]] = {
     "uint16": (0, 0xFFFF),
     "int16": (-0x8000, 0x7FFF),
@@ -148,29 +146,13 @@ class Logger(BaseModel):
     base: Address = 0
 
 
-class WaterSettings(DeviceSettings):
+class WaterSettings(ModbusSettings):
     """One sonde."""
 
-    driver: Literal["modbus-tcp", "modbus-rtu"]
-    address: Annotated[str, Field(min_length=1)]
-    """``host:port`` (port 502 where none is given) or a serial port."""
-    unit: Annotated[int, Field(ge=0, le=247)] = 1
     interval_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     mode: Literal["poll", "logger"] = "poll"
-    timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
-    baudrate: Annotated[int, Field(ge=300, le=921_600)] = 9600
-    parity: Literal["N", "E", "O"] = "N"
-    stopbits: Literal[1, 2] = 1
-    bytesize: Literal[7, 8] = 8
     signal: Annotated[list[Signal], Field(min_length=1, max_length=60)]
     logger: Logger = Logger()
-
-    @field_validator("address")
-    @classmethod
-    def _suits_driver(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("driver") != "modbus-tcp":
-            return value
-        return host_port(value)
 
     @field_validator("signal")
     @classmethod
@@ -179,16 +161,6 @@ class WaterSettings(DeviceSettings):
         if twice:
             raise misplaced(*twice)
         return value
-
-    @property
-    def host(self) -> str:
-        """Of ``address``."""
-        return host_and_port(self.address, MODBUS_PORT)[0]
-
-    @property
-    def port(self) -> int:
-        """Of ``address``; Modbus' own where it names none."""
-        return host_and_port(self.address, MODBUS_PORT)[1]
 
     @property
     def record_words(self) -> int:

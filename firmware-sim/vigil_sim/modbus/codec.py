@@ -6,8 +6,10 @@ After "MODBUS Application Protocol Specification V1.1b3" and "MODBUS over serial
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+READ_DISCRETE: Final = 0x02
 READ_HOLDING: Final = 0x03
 READ_INPUT: Final = 0x04
 WRITE_SINGLE: Final = 0x06
@@ -19,14 +21,24 @@ ILLEGAL_DATA_VALUE: Final = 0x03
 SERVER_DEVICE_BUSY: Final = 0x06
 
 MAX_READ: Final = 125
+MAX_READ_BITS: Final = 2000
 MAX_WRITE: Final = 123
 MBAP_BYTES: Final = 7
 MAX_ADU_LENGTH: Final = 254
 """Largest value of the MBAP length field: unit identifier and 253 bytes of PDU."""
 
 
+@runtime_checkable
+class Contacts(Protocol):
+    """What a slave with digital inputs offers."""
+
+    def contacts(self, address: int, count: int) -> Sequence[bool] | int:
+        """Discrete inputs, or the exception code that refuses it."""
+
+
+@runtime_checkable
 class Registers(Protocol):
-    """What a slave offers."""
+    """What a slave with registers offers."""
 
     def read(self, table: str, address: int, count: int) -> list[int] | int:
         """Words of the ``holding`` or ``input`` table, or the exception code that refuses it."""
@@ -35,9 +47,17 @@ class Registers(Protocol):
         """0, or the exception code that refuses it."""
 
 
-def answer(pdu: bytes, registers: Registers) -> bytes:
+def answer(pdu: bytes, slave: Registers | Contacts) -> bytes:
     """The response PDU to a request PDU (function code first)."""
     function = pdu[0]
+    if function == READ_DISCRETE and isinstance(slave, Contacts):
+        return _read_contacts(pdu, slave)
+    if not isinstance(slave, Registers):
+        return exception(function, ILLEGAL_FUNCTION)
+    return _of_registers(function, pdu, slave)
+
+
+def _of_registers(function: int, pdu: bytes, registers: Registers) -> bytes:
     if function in (READ_HOLDING, READ_INPUT):
         return _read(function, pdu, registers)
     if function == WRITE_SINGLE and len(pdu) == 5:
@@ -66,6 +86,20 @@ def _read(function: int, pdu: bytes, registers: Registers) -> bytes:
     if isinstance(words, int):
         return exception(function, words)
     return struct.pack(f">BB{count}H", function, 2 * count, *words)
+
+
+def _read_contacts(pdu: bytes, slave: Contacts) -> bytes:
+    if len(pdu) != 5:
+        return exception(READ_DISCRETE, ILLEGAL_DATA_VALUE)
+    address, count = struct.unpack(">HH", pdu[1:])
+    if not 1 <= count <= MAX_READ_BITS:
+        return exception(READ_DISCRETE, ILLEGAL_DATA_VALUE)
+    found = slave.contacts(address, count)
+    if isinstance(found, int):
+        return exception(READ_DISCRETE, found)
+    packed = sum(1 << number for number, closed in enumerate(found) if closed)
+    size = (count + 7) // 8
+    return bytes((READ_DISCRETE, size)) + packed.to_bytes(size, "little")
 
 
 def _write_multiple(pdu: bytes, registers: Registers) -> bytes:
@@ -133,7 +167,7 @@ class RtuRequests:
         """Bytes of the request that seems to begin here; None while it cannot be told."""
         while len(self._buffer) >= 2:
             function = self._buffer[1]
-            if function in (READ_HOLDING, READ_INPUT, WRITE_SINGLE):
+            if function in (READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_SINGLE):
                 return 8
             if function == WRITE_MULTIPLE:
                 return 9 + self._buffer[6] if len(self._buffer) > 6 else None

@@ -19,7 +19,7 @@ from edge.memory_context import MemoryContext
 from servers import free_port
 from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
-from vigil_edge.water.modbus import connect
+from vigil_edge.water.probe import connect
 from vigil_edge.water.settings import WaterSettings
 from vigil_schemas.types import Lane, QartodFlag
 from vigil_schemas.water import WaterExcursion

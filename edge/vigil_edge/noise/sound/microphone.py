@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from types import ModuleType
 from typing import Any, Final
 
+from vigil_edge import portaudio
 from vigil_edge.noise.errors import MicrophoneLost, PortAudioMissing
 from vigil_edge.noise.sound.pcm import Frames, PcmFormat
 
@@ -19,14 +20,9 @@ FIRST_WITHIN_S: Final = 10.0
 _LOOKS: Final = 4
 """So often it is looked within that time: where this process stood still for longer, which
 is not the microphone's fault, only one look is lost, and the sound comes with the next."""
-CLOSE_WITHIN_S: Final = 2.0
 OPEN_WITHIN_S: Final = 15.0
 QUEUE_BLOCKS: Final = 100
 _DTYPES: Final = {"s16le": "int16", "s24le": "int24", "s32le": "int32", "f32le": "float32"}
-
-_opening = threading.Lock()
-_streams: set[int] = set()
-"""Identities of the streams that are open in this process."""
 
 
 class Microphone:
@@ -68,7 +64,7 @@ class Microphone:
                 patience_s = LOST_AFTER_S
         finally:
             # In a thread: where the driver hangs, the other sensors need not wait with it.
-            await asyncio.to_thread(_close, stream)
+            await asyncio.to_thread(portaudio.close, stream)
 
     async def _opened(self, callback: Callable[..., None]) -> Any:
         opening = asyncio.ensure_future(asyncio.to_thread(self._open, callback))
@@ -97,40 +93,27 @@ class Microphone:
 
     def _open(self, callback: Callable[..., None]) -> Any:
         sounddevice = self._portaudio()
-        address: str | int | None = self._address
-        if isinstance(address, str):
-            address = int(address) if address.isdecimal() else address or None
         try:
-            with _opening:
-                if not _streams:
-                    # PortAudio lists devices once, so one plugged in since is not found until
-                    # it begins anew; that would end the streams of other microphones.
-                    sounddevice._terminate()
-                    sounddevice._initialize()
-                stream = sounddevice.RawInputStream(
+            return portaudio.start(
+                sounddevice,
+                lambda: sounddevice.RawInputStream(
                     samplerate=self.format.rate_hz,
                     channels=self.format.channels,
                     dtype=_DTYPES[self.format.encoding],
-                    device=address,
+                    device=portaudio.address_of(self._address),
                     blocksize=self.format.rate_hz // 20,
                     latency="high",
                     callback=callback,
-                )
-                try:
-                    stream.start()
-                except BaseException:
-                    stream.close(ignore_errors=True)
-                    raise
-                _streams.add(id(stream))
+                ),
+            )
         except (sounddevice.PortAudioError, ValueError) as error:
             raise MicrophoneLost(
                 self._device, f"{self._name} cannot be opened: {' '.join(str(error).split())}"
             ) from error
-        return stream
 
     def _portaudio(self) -> ModuleType:
         try:
-            import sounddevice
+            return portaudio.library()
         except OSError as error:
             raise PortAudioMissing(
                 self._device, "PortAudio is not installed: apt-get install libportaudio2"
@@ -139,25 +122,8 @@ class Microphone:
             raise PortAudioMissing(
                 self._device, "sounddevice is not installed: pip install 'vigil-city[edge]'"
             ) from error
-        module: ModuleType = sounddevice
-        return module
 
 
 def _close_late(opening: asyncio.Future[Any]) -> None:
     if not opening.cancelled() and opening.exception() is None:
-        threading.Thread(target=_close, args=(opening.result(),), daemon=True).start()
-
-
-def _close(stream: Any) -> None:
-    """Abort and close; where the driver hangs on a vanished device, it is left behind."""
-
-    def end() -> None:
-        # Whatever closing a vanished device says, it is gone.
-        with contextlib.suppress(Exception):
-            stream.abort(ignore_errors=True)
-            stream.close(ignore_errors=True)
-
-    _streams.discard(id(stream))
-    closer = threading.Thread(target=end, daemon=True, name="close-microphone")
-    closer.start()
-    closer.join(CLOSE_WITHIN_S)
+        threading.Thread(target=portaudio.close, args=(opening.result(),), daemon=True).start()

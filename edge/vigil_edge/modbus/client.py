@@ -1,4 +1,8 @@
-"""A probe on Modbus TCP or RTU, through pymodbus, with every failure given its name.
+"""A slave on Modbus TCP or RTU, through pymodbus, with every failure given its name.
+
+What a failure is called says the domain (``Failures``): to whoever mends it, a probe in a canal
+and an I/O board in a cabinet are different things.
+
 
 pymodbus drops an answer that belongs to another transaction or unit and one that it
 cannot read, and then waits: what came in during the wait tells garbage from silence. It keeps
@@ -12,16 +16,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from vigil_edge.water.errors import (
-    ProbeGarbage,
-    ProbeLost,
-    ProbeRefused,
-    ProbeTimeout,
-    ProbeUnreachable,
-)
-from vigil_edge.water.settings import WaterSettings
+from vigil_edge.device.seam import SourceError
+from vigil_edge.modbus.settings import ModbusSettings
 
 if TYPE_CHECKING:
     from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -41,35 +40,40 @@ _EXCEPTIONS: Final = {
 }
 
 
-class Probe(Protocol):
-    """What the pipeline needs of a probe."""
+class Unreachable(Protocol):
+    """Makes the error of a slave that cannot be reached."""
 
-    async def read(self, table: str, address: int, count: int) -> list[int]:
-        """Registers of ``table`` (holding or input). Raises ``SourceError``."""
-
-    async def write(self, address: int, words: list[int]) -> None:
-        """Holding registers. Raises ``SourceError``."""
-
-    def close(self) -> None:
-        """Hang up."""
+    def __call__(self, device: str, address: str, reason: str, /) -> SourceError:
+        """``address``: as it is configured."""
 
 
-async def connect(settings: WaterSettings) -> ModbusProbe:
-    """Raises ``ProbeUnreachable``."""
-    probe = ModbusProbe(settings)
-    try:
-        await probe.open()
-    except BaseException:
-        probe.close()  # a serial port that opened a moment too late stays open otherwise
-        raise
-    return probe
+class Refusal(Protocol):
+    """Makes the error of a Modbus exception answer."""
+
+    def __call__(self, device: str, message: str, exception: int, /) -> SourceError:
+        """``exception``: its number."""
 
 
-class ModbusProbe:
-    """One connection; see ``Probe``."""
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """A domain's own errors for what can go wrong on the line."""
 
-    def __init__(self, settings: WaterSettings) -> None:
+    unreachable: Unreachable
+    timeout: type[SourceError]
+    """Connected, and no answer in time."""
+    lost: type[SourceError]
+    """The connection broke before the answer."""
+    garbage: type[SourceError]
+    """An answer that is no Modbus, or not the answer to the question."""
+    refused: Refusal
+
+
+class ModbusClient:
+    """One connection to one slave. Each method raises what ``Failures`` names."""
+
+    def __init__(self, settings: ModbusSettings, failures: Failures) -> None:
         self._settings = settings
+        self._failures = failures
         self._received = 0
         self._lost = asyncio.Event()
         self._client = self._make_client()
@@ -77,7 +81,7 @@ class ModbusProbe:
         protocol.data_received = self._counting(protocol.data_received)  # type: ignore[method-assign, assignment]  # its own parameter has a name
 
     async def open(self) -> None:
-        """Raises ``ProbeUnreachable``."""
+        """Raises ``Failures.unreachable``."""
         try:
             async with asyncio.timeout(self._settings.timeout_s + 1):
                 connected = await self._client.connect()
@@ -88,32 +92,40 @@ class ModbusProbe:
         self._lost.clear()
 
     async def read(self, table: str, address: int, count: int) -> list[int]:
-        """``count`` registers. Raises ``SourceError``."""
+        """Registers of ``table`` (holding or input)."""
         client, unit = self._client, self._settings.unit
         ask = client.read_input_registers if table == "input" else client.read_holding_registers
         what = f"{count} {table} registers from {address}"
         response = await self._answer(lambda: ask(address, count=count, device_id=unit), what)
         words = list(response.registers)
         if len(words) != count:
-            raise ProbeGarbage(
-                self._settings.device, f"asked for {what}, got {len(words)}: not the answer to it"
-            )
+            raise self._garbage(f"asked for {what}, got {len(words)}: not the answer to it")
         return words
 
+    async def read_contacts(self, address: int, count: int) -> list[bool]:
+        """Discrete inputs (function 2)."""
+        client, unit = self._client, self._settings.unit
+        what = f"{count} discrete inputs from {address}"
+        response = await self._answer(
+            lambda: client.read_discrete_inputs(address, count=count, device_id=unit), what
+        )
+        bits = list(response.bits)
+        if len(bits) != (count + 7) // 8 * 8:  # whole bytes come
+            raise self._garbage(f"asked for {what}, got {len(bits)} bits: not the answer to it")
+        return bits[:count]
+
     async def write(self, address: int, words: list[int]) -> None:
-        """Write registers and check that these were confirmed. Raises ``SourceError``."""
+        """Holding registers."""
         client, unit = self._client, self._settings.unit
         response = await self._answer(
             lambda: client.write_registers(address, words, device_id=unit),
             f"write {len(words)} registers at {address}",
         )
         if response.address != address or response.count != len(words):
-            raise ProbeGarbage(
-                self._settings.device, f"wrote to {address}, {response.address} was confirmed"
-            )
+            raise self._garbage(f"wrote to {address}, {response.address} was confirmed")
 
     def close(self) -> None:
-        """End the connection."""
+        """Hang up."""
         self._client.close()
 
     async def _answer(self, ask: Callable[[], Awaitable[ModbusPDU]], what: str) -> ModbusPDU:
@@ -132,14 +144,14 @@ class ModbusProbe:
             if not answer.done():
                 if self._received:
                     raise self._broken(f"no answer to: {what}")
-                raise ProbeLost(device, f"the connection broke at: {what}")
+                raise self._failures.lost(device, f"the connection broke at: {what}")
             response = answer.result()
         except ConnectionException as error:
             raise self._unreachable(str(error)) from error
         except ModbusException as error:
             raise self._broken(f"no answer to: {what}") from error
         except (ValueError, IndexError, LookupError, ArithmeticError) as error:
-            raise ProbeGarbage(device, f"the answer cannot be read: {what}: {error}") from error
+            raise self._garbage(f"the answer cannot be read: {what}: {error}") from error
         finally:
             for task in (answer, lost):
                 task.cancel()
@@ -147,20 +159,22 @@ class ModbusProbe:
         if response.isError():
             number = response.exception_code
             why = _EXCEPTIONS.get(number, "")
-            raise ProbeRefused(device, f"{what}: exception {number} {why}".rstrip(), number)
+            message = f"{what}: exception {number} {why}".rstrip()
+            raise self._failures.refused(device, message, number)
         return response
 
-    def _broken(self, message: str) -> ProbeGarbage | ProbeTimeout:
+    def _broken(self, message: str) -> SourceError:
         """By whether bytes came that were not an answer."""
-        device = self._settings.device
         if self._received:
-            return ProbeGarbage(
-                device, f"{message}; {self._received} bytes came that are not the answer"
-            )
-        return ProbeTimeout(device, f"{message} within {self._settings.timeout_s:g} s")
+            return self._garbage(f"{message}; {self._received} bytes came that are not the answer")
+        within = f"{message} within {self._settings.timeout_s:g} s"
+        return self._failures.timeout(self._settings.device, within)
 
-    def _unreachable(self, reason: str) -> ProbeUnreachable:
-        return ProbeUnreachable(self._settings.device, self._settings.address, reason)
+    def _garbage(self, message: str) -> SourceError:
+        return self._failures.garbage(self._settings.device, message)
+
+    def _unreachable(self, reason: str) -> SourceError:
+        return self._failures.unreachable(self._settings.device, self._settings.address, reason)
 
     def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
         from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient

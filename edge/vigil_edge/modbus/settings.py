@@ -1,0 +1,43 @@
+"""The keys of a device section that say where a Modbus slave is, and how its line is set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from vigil_edge.configuration.addresses import host_and_port, host_port
+from vigil_edge.configuration.device import DeviceSettings
+
+MODBUS_PORT: Final = 502
+
+
+class ModbusSettings(DeviceSettings):
+    """One slave on TCP or on a serial line (RTU)."""
+
+    driver: Literal["modbus-tcp", "modbus-rtu"]
+    address: Annotated[str, Field(min_length=1)]
+    """``host:port`` (port 502 where none is given) or a serial port."""
+    unit: Annotated[int, Field(ge=0, le=247)] = 1
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    baudrate: Annotated[int, Field(ge=300, le=921_600)] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stopbits: Literal[1, 2] = 1
+    bytesize: Literal[7, 8] = 8
+
+    @field_validator("address")
+    @classmethod
+    def _suits_driver(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("driver") != "modbus-tcp":
+            return value
+        return host_port(value)
+
+    @property
+    def host(self) -> str:
+        """Of ``address``."""
+        return host_and_port(self.address, MODBUS_PORT)[0]
+
+    @property
+    def port(self) -> int:
+        """Of ``address``; Modbus' own where it names none."""
+        return host_and_port(self.address, MODBUS_PORT)[1]
