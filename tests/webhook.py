@@ -21,6 +21,8 @@ class Hook:
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
         """What it took: answered with 200, or would have if somebody had waited for it."""
+        self.raw: list[tuple[dict[str, str], bytes]] = []
+        """Headers (in lower case) and body of each."""
         self.requests = 0
         self.status = 200
         self.headers: dict[str, str] = {}
@@ -36,6 +38,8 @@ class Hook:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                hook.raw.append((headers, body))
                 hook.requests += 1
                 hook.open.wait(60)
                 if hook.status == 200:

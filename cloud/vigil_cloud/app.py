@@ -26,7 +26,10 @@ from vigil_cloud.http.addresses import PlainAddresses
 from vigil_cloud.http.alert_routes import router as alerts_router
 from vigil_cloud.http.body_limit import BodyLimit
 from vigil_cloud.http.compression import Compression
+from vigil_cloud.http.reply_hooks import router as reply_hooks_router
+from vigil_cloud.http.reply_pages import router as reply_pages_router
 from vigil_cloud.http.security_headers import SecurityHeaders
+from vigil_cloud.http.shelf_routes import router as shelves_router
 from vigil_cloud.identity.administration import router as accounts_router
 from vigil_cloud.identity.district_routes import router as districts_router
 from vigil_cloud.identity.guardian_routes import router as guardians_router
@@ -61,7 +64,9 @@ def _routers() -> list[APIRouter]:
         districts_router,
         accounts_router,
         channels_router,
+        reply_hooks_router,
         devices_router,
+        shelves_router,
         gateways.router,
         dead_letters_router,
         jobs_router,
@@ -144,6 +149,7 @@ def _application() -> FastAPI:
     for router in _routers():
         app.include_router(router, prefix=API)
     app.include_router(health.router)
+    app.include_router(reply_pages_router)
     pages.install(app)
     _describe(app)
     return app

@@ -116,7 +116,8 @@ class Settings(BaseSettings):
     """Keys column encryption; at least 32 characters. Changed by ``secret-key rotate`` alone:
     the database remembers its key's fingerprint and opens with no other."""
     public_url: str = ""
-    """The address people open, for links in notifications."""
+    """The address people open, for links in notifications; empty: none are sent, also none with
+    which an alert is answered."""
     map_tiles_url: str = ""
     """Raster tiles under the map, an address with ``{z}/{x}/{y}``; empty draws the own base."""
     map_tiles_attribution: str = ""

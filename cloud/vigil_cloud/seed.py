@@ -6,7 +6,8 @@ language, districts``; districts and homes: ``seed_homes``; ``[[gateway]] id, to
 person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]] name, url,
 account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
 of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-clear``, ``closed``:
-what it is told further of an alert that it was told of). A value that is exactly
+what it is told further of an alert that it was told of) ``, hook_secret`` (of a web hook: its
+messages are signed, and it may answer). A value that is exactly
 ``${NAME}`` is taken from the environment. Seeding again changes what is named and adds what is
 new; an account that exists keeps its password, and a consent that was revoked stays revoked. A
 gateway that was revoked and a person who was erased are left out, with a line in the log.
@@ -119,6 +120,7 @@ class SeedChannel(Section):
     escalate_after_s: Annotated[float, Field(ge=0)] = 0.0
     language: Literal["zh-TW", "en"] = "zh-TW"
     follow_ups: list[FollowUp] = Field(default_factory=list)
+    hook_secret: SecretStr = SecretStr("")
 
 
 class Seed(Section):
@@ -279,4 +281,5 @@ def _channel(session: Session, cipher: Cipher, wanted: SeedChannel) -> None:
         language=wanted.language,
         devices=wanted.devices,
         follow_ups=wanted.follow_ups,
+        hook_secret=wanted.hook_secret.get_secret_value(),
     )

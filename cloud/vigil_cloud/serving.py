@@ -191,6 +191,10 @@ def serve_api(services: Services, ready: Callable[[int], None]) -> None:
     Raises ``PortTaken``.
     """
     settings = services.settings
+    if not settings.public_url:
+        _log.warning("reply-links-off", reason="VIGIL_PUBLIC_URL is not set: no links are sent")
+    elif not settings.public_url.startswith("https://") and not settings.demo:
+        _log.warning("reply-links-in-clear", reason="VIGIL_PUBLIC_URL is not https: links are keys")
     listener = _listen(settings.http_host, settings.http_port, "VIGIL_HTTP_PORT")
     _serve(services, create_app(services), listener, ready)
 

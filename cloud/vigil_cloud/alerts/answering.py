@@ -34,6 +34,12 @@ def decline(session: Session, row: AlertRow, who: str, now: datetime, *, via: st
     _note(session, row, who, now, "declined", via)
 
 
+def call_false(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> None:
+    """``who`` says that it is a false alarm: shown, beside that they have taken it. The alert
+    stays active until its device takes it back. The caller has called ``feed.lock`` before."""
+    _note(session, row, who, now, "false-alarm", via)
+
+
 def _note(session: Session, row: AlertRow, who: str, now: datetime, action: str, via: str) -> None:
     session.add(AlertHistory(alert_id=row.id, at=now, account=who[:64], action=action, comment=via))
     session.flush()

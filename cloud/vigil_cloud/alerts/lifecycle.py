@@ -70,6 +70,12 @@ class State:
     shelved_until: datetime | None = None
     out_of_service: bool = False
     momentary: bool = False
+    held_until: datetime | None = None
+    """Its device is put aside until then, in a way that reaches this alert; see ``coverage``."""
+
+    def held(self, now: datetime) -> bool:
+        """Whether nobody is called because of its device."""
+        return self.held_until is not None and self.held_until > now
 
     def shelved(self, now: datetime) -> bool:
         """Whether it is put aside right now."""
@@ -87,6 +93,7 @@ class State:
             and not self.acknowledged
             and not self.out_of_service
             and not self.shelved(now)
+            and not self.held(now)
         )
 
 

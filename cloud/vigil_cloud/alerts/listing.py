@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts.coverage import is_held
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Doubt, Work
 from vigil_cloud.alerts.visibility import scopes
@@ -57,6 +58,8 @@ _SHOWN: Final = (
     AlertRow.confirmed,
     AlertRow.shelved_until,
     AlertRow.out_of_service,
+    AlertRow.device_shelf,
+    AlertRow.device_shelf_until,
     AlertRow.priority,
     AlertRow.raised,
     AlertRow.event_time,
@@ -147,8 +150,10 @@ def by_id(session: Session, ids: Collection[str]) -> Sequence[Row[Any]]:
 
 def open_counts(session: Session, reader: Reader, now: datetime) -> Sequence[Row[Any]]:
     """Of each device with open alerts that are not shelved: how many of each priority, how many
-    of these the reader has taken, and where they are. One statement along the open ones alone."""
+    of these the reader has taken, and where they are. What is critical is counted whatever of its
+    device is put aside. One statement along the open ones alone."""
     mine = case((AlertRow.acknowledged_by == reader.username, 1), else_=0)
+    aside = and_(is_held(now), AlertRow.severity != "critical")
     shelved = and_(AlertRow.shelved_until.is_not(None), AlertRow.shelved_until > now)
     parts = [
         select(
@@ -160,7 +165,7 @@ def open_counts(session: Session, reader: Reader, now: datetime) -> Sequence[Row
             func.max(AlertRow.latitude).label("latitude"),
             func.max(AlertRow.longitude).label("longitude"),
         )
-        .where(scope, AlertRow.priority > 0, not_(shelved))
+        .where(scope, AlertRow.priority > 0, not_(shelved), not_(aside))
         .group_by(AlertRow.domain, AlertRow.device, AlertRow.priority)
         for scope in scopes(reader)
     ]

@@ -60,6 +60,13 @@ class AlertRow(Base):
     confirmed: Mapped[bool] = mapped_column(default=False)
     shelved_until: Mapped[datetime | None]
     out_of_service: Mapped[bool] = mapped_column(default=False)
+    parameter: Mapped[str | None] = mapped_column(String(48))
+    """Of the device's readings: which one it is about."""
+    device_shelf: Mapped[str | None] = mapped_column(String(16))
+    device_shelf_until: Mapped[datetime | None]
+    device_shelf_id: Mapped[int | None]
+    """The shelf of its device that it was raised under, or that was put over it; see
+    ``coverage``. Stays when the shelf has ended: it says why nobody was called."""
     priority: Mapped[int | None] = mapped_column(
         SmallInteger, Computed(PRIORITY_SQL, persisted=True)
     )

@@ -42,6 +42,7 @@ def raise_platform(  # noqa: PLR0913 - columns of one row, all by name
     device: str = "",
     since: datetime | None = None,
     news: bool = False,
+    again: str | None = None,
 ) -> AlertRow:
     """Raise an alert of ``kind`` about ``subject`` (a gateway, a device, a channel, ``cloud``…).
 
@@ -50,6 +51,7 @@ def raise_platform(  # noqa: PLR0913 - columns of one row, all by name
     ``subject``: at most 60 characters count. ``gateway`` and ``device`` say which homes are
     told (``HOME_KINDS``) and where the page leads. ``news``: not the trouble that stands but
     another one like it, of which everybody is told again once somebody acknowledged the first.
+    ``again``: a reason for which everybody is told again of the trouble that stands, once.
     """
     feed.lock(session)
     occurrence = Occurrence(
@@ -81,6 +83,8 @@ def raise_platform(  # noqa: PLR0913 - columns of one row, all by name
             session.flush()
     elif news and latest is not None and latest.acknowledged:
         occurrence = replace(occurrence, tell_again=f"another at {isoformat_utc(now)}")
+    if again is not None:
+        occurrence = replace(occurrence, tell_again=again[:40])
     return record(session, occurrence, now)
 
 

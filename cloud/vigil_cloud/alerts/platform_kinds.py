@@ -17,6 +17,8 @@ PlatformKind = Literal[
     "channel-failing",
     "device-conflict",
     "job-failing",
+    "shelf-ended",
+    "out-of-service-long",
 ]
 
 
@@ -89,6 +91,16 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " itself.",
         "平台的背景工作執行失敗或無人執行。請查看其錯誤（`GET /api/v1/jobs`）與日誌，"
         "並確認接收程序與 API 是否運作中。系統會自動重試。",
+    ),
+    "shelf-ended": Remedy(
+        "A device that was put aside calls people again. Look on its page at what it raised"
+        " meanwhile, and put it aside anew if the work is not done.",
+        "先前暫緩或停用的裝置已恢復通報。請在裝置頁面查看期間的警報；若作業尚未完成，請重新設定。",
+    ),
+    "out-of-service-long": Remedy(
+        "Nobody is called of anything that this device raises. End it on the device's page once"
+        " the work is done, or give it an end.",
+        "此裝置的任何警報都不會通知任何人。作業完成後請在裝置頁面結束停用，或設定結束時間。",
     ),
 }
 

@@ -31,6 +31,11 @@ class AlertState(Answer):
     confirmed: bool
     shelved_until: UtcDatetime | None
     out_of_service: bool
+    device_shelf: Literal["shelved", "out-of-service"] | None
+    """Its device is put aside right now. Of what is critical people are called all the same,
+    unless the device is out of service."""
+    device_shelf_until: UtcDatetime | None
+    """Null beside `device_shelf`: until somebody ends it."""
 
 
 class EvidenceFileEntry(Answer):
@@ -79,6 +84,9 @@ class AlertAction(Answer):
         "told-again",
         "accepted",
         "declined",
+        "false-alarm",
+        "device-shelved",
+        "device-unshelved",
     ]
     comment: str
 
@@ -151,6 +159,17 @@ class AlertComment(BaseModel):
     comment: Comment = ""
     version: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     """The version that was looked at; 409 where the alert has changed since."""
+
+
+class AnswerRequest(BaseModel):
+    """What somebody who was told of an alert says to it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    answer: Literal["accepted", "declined", "false-alarm"]
+    """`accepted`: I take it; acknowledges it, unless somebody has. `declined`: I cannot; gives it
+    back, where it was taken. `false-alarm`: taken, and not what it seems; for whoever lives there
+    and whoever decides."""
 
 
 class ShelveRequest(AlertComment):

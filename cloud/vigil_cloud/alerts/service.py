@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed, flood, lifecycle, outbox
+from vigil_cloud.alerts import coverage, feed, flood, lifecycle, outbox
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
@@ -89,6 +89,8 @@ class Occurrence:
     """What this message says replaces what earlier ones said, also while the alert is active."""
     person_key: str | None = None
     person_name: bytes | None = None
+    parameter: str | None = None
+    """Which of the device's readings it is about, where it is about one."""
     latitude: float | None = None
     longitude: float | None = None
     audience: Audience = "all"
@@ -236,6 +238,7 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         kind=occurrence.kind,
         gateway=occurrence.gateway,
         device=occurrence.device,
+        parameter=occurrence.parameter,
         title=occurrence.title,
         title_zh=occurrence.title_zh,
         severity=occurrence.severity,
@@ -260,6 +263,8 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
     session.add(row)
     session.flush()
     _note(session, row, now, None, "raised")
+    if occurrence.kind != flood.MANY:  # a flood is more than what somebody put aside
+        coverage.cover_new(session, row, now)
     if occurrence.tell_again:  # told with the alert itself: the same reason later is no news
         _note(session, row, now, None, "told-again", occurrence.tell_again)
     if not occurrence.active:
@@ -331,6 +336,7 @@ def reopen(session: Session, row: AlertRow, now: datetime) -> None:
     The caller has called ``feed.lock`` before."""
     row.active, row.cleared = True, None
     _note(session, row, now, None, "raised")
+    coverage.cover_new(session, row, now)
     outbox.announce(session, row, now, "reopened")
     session.flush()
     feed.append(session, "alert", row.id, now)
@@ -345,6 +351,7 @@ def state_of(row: AlertRow) -> State:
         row.shelved_until,
         row.out_of_service,
         row.momentary,
+        coverage.held_until(row),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String, inspect
+from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String, false, inspect
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
@@ -146,7 +146,10 @@ class Device(Base):
     described: Mapped[bool] = mapped_column(default=False)
     """Part of its gateway's latest birth."""
     out_of_service_until: Mapped[datetime | None]
-    """Planned work: it raises no platform alert until then."""
+    """Planned work: it raises no platform alert until then. Follows ``shelves``."""
+    shelves: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    """What is put aside of it right now, as it is shown (``ShelfEntry``). Follows
+    ``device_shelves``, so that a list of devices costs no further query."""
     claimed: Mapped[bool] = mapped_column(default=False)
     """A birth of ``gateway`` described it: nobody else may speak for it."""
     updated: Mapped[datetime] = mapped_column(index=True)
@@ -156,6 +159,34 @@ class Device(Base):
     def announces(self) -> tuple[Kind, str] | None:
         """Itself, in whatever it changed."""
         return "device", self.device
+
+
+class DeviceShelf(Base):
+    """A device, or one parameter of it, put aside for a while by somebody; see
+    ``devices.shelves``. Never removed but with its device's history: it says who silenced what."""
+
+    __tablename__ = "device_shelves"
+    __table_args__ = (Index("ix_device_shelves_open", "settled", "until"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(String(64), index=True)
+    parameter: Mapped[str] = mapped_column(String(48), default="")
+    """Empty: the whole device."""
+    kind: Mapped[str] = mapped_column(String(16))
+    """``shelved`` or ``out-of-service``."""
+    reason: Mapped[str] = mapped_column(String(1000))
+    account: Mapped[str] = mapped_column(String(64))
+    """Who put it aside."""
+    begun: Mapped[datetime]
+    until: Mapped[datetime | None]
+    """``None``: until somebody ends it; of what is out of service alone."""
+    ended: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(String(64))
+    """``None``: its time was over."""
+    reminded: Mapped[datetime | None]
+    """When people were last told that it has no end."""
+    settled: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Its end has been told, and its alerts call again."""
 
 
 class NewestReadings(Base):

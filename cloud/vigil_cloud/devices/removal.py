@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.devices import service
+from vigil_cloud.devices import service, shelves
 from vigil_cloud.devices.downlinks import UnknownGateway
 from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
 from vigil_cloud.devices.seen import enrol
@@ -138,6 +138,7 @@ def remove_device(session: Session, name: str, *, by: str, now: datetime) -> Non
     row = session.get(Device, name, with_for_update=True, populate_existing=True)
     if row is None:
         raise UnknownDevice(name)
+    shelves.end_all(session, name, by=by, now=now)
     session.delete(row)
     session.flush()
     audit.append(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import downlinks, removal, series, service
 from vigil_cloud.devices.maintenance import take_out
-from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
     ConfigurationEntry,
@@ -148,22 +148,6 @@ def post_gateway_service(
         row = session.get(Gateway, gateway)
         if row is None:
             raise downlinks.UnknownGateway(gateway)
-        take_out(session, row, body.until, operator.username, services.now())
-    services.changed.announce()
-
-
-@router.post("/devices/{device}/service", tags=["devices"], status_code=204)
-def post_device_service(
-    device: DeviceName,
-    body: MaintenanceRequest,
-    operator: OfDevice,
-    services: ServicesDependency,
-) -> None:
-    """The same of one device."""
-    with writing(services.sessions) as session:
-        row = session.get(Device, device)
-        if row is None:
-            raise service.UnknownDevice(device)
         take_out(session, row, body.until, operator.username, services.now())
     services.changed.announce()
 

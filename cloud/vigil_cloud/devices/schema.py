@@ -15,6 +15,57 @@ from vigil_schemas.types import LARGEST_INTEGER, DeviceId, Domain, GatewayId, Ut
 DeviceState = Literal["ok", "degraded", "failed", "offline", "unknown"]
 
 
+class ShelfEntry(BaseModel):
+    """A device, or one parameter of it, put aside."""
+
+    id: int
+    device: str
+    parameter: str
+    """Empty: the whole device."""
+    kind: Literal["shelved", "out-of-service"]
+    reason: str
+    by: str
+    begun: UtcDatetime
+    until: UtcDatetime | None
+    """Null: until somebody ends it."""
+    ended: UtcDatetime | None
+    ended_by: str | None
+    """Null where its time was over."""
+
+
+class ShelfList(BaseModel):
+    """What is or was put aside."""
+
+    shelves: list[ShelfEntry]
+
+
+class DeviceShelves(ShelfList):
+    """Of one device, the newest first."""
+
+    may_shelve: bool
+    """Whether the reader may put it aside."""
+    longest_shelf_hours: int
+    longest_work_hours: int
+    """Out of service."""
+    needs_end: bool
+    """Also out of service: lives hang on hearing it."""
+
+
+class ShelfRequest(BaseModel):
+    """Put a device aside: ``shelved`` calls nobody but for what is critical, ``out-of-service``
+    (work, a test) calls nobody at all."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["shelved", "out-of-service"]
+    parameter: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_.]{0,47})?$")] = ""
+    """One parameter of it alone."""
+    reason: Annotated[str, Field(min_length=3, max_length=1000, pattern=r"^[^\x00]*$")]
+    until: UtcDatetime | None
+    """Shelved: within 30 days. Out of service: within a year, or null for until somebody ends it.
+    Where lives hang on hearing the device: within 24 hours, and 8 hours."""
+
+
 class DeviceEntry(BaseModel):
     """One device, with the state that people act on."""
 
@@ -32,6 +83,8 @@ class DeviceEntry(BaseModel):
     since: UtcDatetime | None
     last_seen: UtcDatetime | None
     out_of_service_until: UtcDatetime | None
+    shelves: list[ShelfEntry]
+    """What is put aside of it right now."""
     parameters: list[str]
     commands: list[str]
     """Actions of commands that its gateway takes for it."""

@@ -15,6 +15,7 @@ from vigil_cloud.devices.schema import (
     CommandRequest,
     DeviceEntry,
     DeviceState,
+    ShelfEntry,
 )
 from vigil_cloud.devices.visibility import visible_devices
 from vigil_cloud.domain.rights import may
@@ -62,9 +63,14 @@ def device_row(
 ) -> Device:
     """Raises ``UnknownDevice`` also where the reader may not do this to it."""
     row = session.get(Device, name)
-    if row is None or not may(reader, operation, _subject(session, row)):
+    if row is None or not may_do(session, reader, row, operation):
         raise UnknownDevice(name)
     return row
+
+
+def may_do(session: Session, reader: Reader, row: Device, operation: Operation) -> bool:
+    """Whether the reader may do this to the device."""
+    return may(reader, operation, _subject(session, row))
 
 
 def _subject(session: Session, row: Device) -> Subject:
@@ -106,6 +112,7 @@ def entry(row: Device, gateway: Gateway | None) -> DeviceEntry:
         since=since,
         last_seen=row.last_seen,
         out_of_service_until=row.out_of_service_until,
+        shelves=[ShelfEntry.model_validate(one) for one in row.shelves],
         parameters=row.parameters,
         commands=row.commands,
     )

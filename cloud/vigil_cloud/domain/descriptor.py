@@ -104,6 +104,10 @@ class Described:
     """Who sees what concerns a household of theirs, as far as their relation to it allows."""
     device_roles: frozenset[Role] = frozenset()
     """Who sees its devices, their state and their readings."""
+    shelve_roles: frozenset[Role] = frozenset({Role.MAINTAINER, Role.ADMINISTRATOR})
+    """Who may put its devices aside for a while, so that they call nobody."""
+    false_alarms: bool = False
+    """Whoever lives where a critical alert of it happens may answer that it is a false alarm."""
     life_safety: LifeSafety | None = None
 
     handlers: tuple[Handler, ...] = ()

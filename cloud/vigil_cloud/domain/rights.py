@@ -30,6 +30,7 @@ class _Platform:
     consent_roles: frozenset[Role] = _NOBODY
     household_roles: frozenset[Role] = _NOBODY
     device_roles: frozenset[Role] = _NOBODY
+    shelve_roles: frozenset[Role] = _NOBODY
 
 
 _PLATFORM: Final[Opened] = _Platform()

@@ -10,6 +10,7 @@ from typing import Any, cast
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts import coverage
 from vigil_cloud.alerts.listing import DOUBTS
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import (
@@ -25,15 +26,17 @@ from vigil_cloud.alerts.schema import (
     Severity,
     Work,
 )
-from vigil_cloud.alerts.service import state_of
 from vigil_cloud.alerts.titles import titles
+from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.alerts.work import HEAVIEST, severity_of, work_of, worse
 from vigil_cloud.evidence.models import EvidenceRow
-from vigil_cloud.http.alert_schema import Alert, AlertDelivery
+from vigil_cloud.http.alert_schema import Alert, AlertAnswer, AlertDelivery
 from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.notify.models import Channel, Delivery
+from vigil_cloud.identity.rights import Operation
+from vigil_cloud.notify.models import Channel, Delivery, EscalationAnswer
+from vigil_cloud.notify.reply_links import may_call_false
 
 
 def present(
@@ -41,15 +44,24 @@ def present(
 ) -> list[Alert]:
     """Rows that the reader may see (the caller has asked ``visibility``), in the same order.
 
-    Five queries, however many rows.
+    Six queries, however many rows.
     """
     person_keys.load(session, (row.person_key for row in rows if row.person_key is not None))
     ids = [row.id for row in rows]
     history = _history(session, ids)
     deliveries = _deliveries(session, reader, rows)
+    answers = _answers(session, reader, rows)
     evidence = _evidence(session, [row.evidence_sha256 for row in rows if row.evidence_sha256])
     return [
-        _alert(cipher, row, history[row.id], deliveries[row.id], _link(row, evidence), now)
+        _alert(
+            cipher, row, history[row.id], deliveries[row.id], _link(row, evidence), now
+        ).model_copy(
+            update={
+                "answers": answers[row.id],
+                "may_answer": may_act(reader, Operation.ACKNOWLEDGE, row).allowed,
+                "may_call_false": may_call_false(reader, row),
+            }
+        )
         for row in rows
     ]
 
@@ -74,7 +86,6 @@ def _summary(
         evidence = "stored" if arrived else "waiting"
     else:
         evidence = "waiting" if row.phase == "measured" else "none"
-    shelved = row.shelved_until is not None and row.shelved_until > now
     return AlertSummary(
         id=row.id,
         version=row.version,
@@ -85,13 +96,7 @@ def _summary(
         title=title,
         title_zh=title_zh,
         severity=row.severity,
-        state=AlertState(
-            active=row.active,
-            acknowledged=row.acknowledged,
-            confirmed=row.confirmed,
-            shelved_until=row.shelved_until if shelved else None,
-            out_of_service=row.out_of_service,
-        ),
+        state=_state(row, now),
         work=_work(row),
         raised=row.raised,
         event_time=row.event_time,
@@ -132,6 +137,20 @@ def counted(rows: Sequence[Row[Any]]) -> OpenAlerts:
     return OpenAlerts(total=total, domains=domains, devices=list(devices.values()))
 
 
+def _state(row: AlertRow | Row[Any], now: datetime) -> AlertState:
+    shelved = row.shelved_until is not None and row.shelved_until > now
+    aside = coverage.is_covered(row, now)
+    return AlertState(
+        active=row.active,
+        acknowledged=row.acknowledged,
+        confirmed=row.confirmed,
+        shelved_until=row.shelved_until if shelved else None,
+        out_of_service=row.out_of_service,
+        device_shelf=row.device_shelf if aside else None,
+        device_shelf_until=coverage.shown_end(row) if aside else None,
+    )
+
+
 def _work(row: AlertRow | Row[Any]) -> Work:
     return work_of(
         cast(Severity, row.severity),
@@ -163,13 +182,7 @@ def _alert(
         title=title,
         title_zh=title_zh,
         severity=row.severity,
-        state=AlertState(
-            active=row.active,
-            acknowledged=row.acknowledged,
-            confirmed=row.confirmed,
-            shelved_until=row.shelved_until if state_of(row).shelved(now) else None,
-            out_of_service=row.out_of_service,
-        ),
+        state=_state(row, now),
         work=_work(row),
         raised=row.raised,
         event_time=row.event_time,
@@ -182,6 +195,9 @@ def _alert(
         evidence=evidence,
         subject=subject,
         deliveries=deliveries,
+        answers=[],
+        may_answer=False,
+        may_call_false=False,
         latitude=row.latitude,
         longitude=row.longitude,
         history=history,
@@ -234,6 +250,24 @@ def _deliveries(
                 error=delivery.error,
             )
         )
+    return found
+
+
+def _answers(
+    session: Session, reader: Reader, rows: Sequence[AlertRow]
+) -> dict[str, list[AlertAnswer]]:
+    """Of alerts about a person only the reader's own, as with deliveries."""
+    found: dict[str, list[AlertAnswer]] = defaultdict(list)
+    personal = {row.id for row in rows if row.person_key is not None}
+    query = (
+        select(EscalationAnswer)
+        .where(EscalationAnswer.alert_id.in_([row.id for row in rows]))
+        .order_by(EscalationAnswer.id)
+    )
+    for answer in session.scalars(query) if rows else ():
+        if answer.alert_id not in personal or answer.who == reader.username:
+            said = {"who": answer.who, "answer": answer.answer, "at": answer.at, "via": answer.via}
+            found[answer.alert_id].append(AlertAnswer.model_validate(said))
     return found
 
 

@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar, Final
 from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import listing
+from vigil_cloud.alerts import feed, listing
 from vigil_cloud.alerts.listing import Cursor, Wanted
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import (
     AlertComment,
     AlertList,
+    AnswerRequest,
     BeforeCursor,
     OpenAlerts,
     ServiceRequest,
@@ -32,6 +33,8 @@ from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify import replies
+from vigil_cloud.notify.reply_links import may_call_false
 from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.services import Services
 from vigil_schemas.types import DeviceId, Domain
@@ -121,6 +124,24 @@ def acknowledge_alert(
 ) -> Alert:
     """Say that somebody has seen it and takes it on. 409 where somebody was faster."""
     return _act(services, reader, alert_id, "acknowledged", body)
+
+
+@router.post("/{alert_id}/answers", operation_id="answer_alert")
+def answer_alert(
+    alert_id: AlertId, body: AnswerRequest, reader: CurrentAccount, services: ServicesDependency
+) -> Alert:
+    """Say "I take it" or "I cannot", under one's name. Idempotent: never refused because somebody
+    else was faster."""
+    now = services.now()
+    with writing(services.sessions) as session:
+        feed.lock(session)
+        row = find(session, reader, alert_id)
+        if body.answer == "false-alarm" and not may_call_false(reader, row):
+            raise Forbidden("A false alarm is called by whoever lives there, or decides.")
+        replies.give(session, row, reader.username, body.answer, now, via="page")
+        alert = _presented(session, services, reader, [row])[0]
+    services.changed.announce()
+    return alert
 
 
 @router.post("/{alert_id}/confirm", operation_id="confirm_alert")

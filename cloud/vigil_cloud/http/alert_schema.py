@@ -37,6 +37,16 @@ class AlertDelivery(Answer):
     error: str | None
 
 
+class AlertAnswer(Answer):
+    """What somebody said to the alert."""
+
+    who: str
+    """A user name, or `channel NAME` of one that is no single person's."""
+    answer: Literal["accepted", "declined"]
+    at: UtcDatetime
+    via: Literal["page", "link", "webhook"]
+
+
 class Alert(Answer):
     """One alert, as far as the reader may see it."""
 
@@ -65,6 +75,12 @@ class Alert(Answer):
     evidence: AlertEvidence
     subject: AlertSubject | None
     deliveries: list[AlertDelivery]
+    answers: list[AlertAnswer]
+    """In order. Of an alert about a person the reader's own alone."""
+    may_answer: bool
+    """Whether the reader may say that they take it, or cannot."""
+    may_call_false: bool
+    """Whether the reader may say that it is a false alarm."""
     latitude: float | None
     longitude: float | None
     history: list[AlertAction]

@@ -14,7 +14,16 @@ from starlette.staticfiles import StaticFiles
 from vigil_cloud.api_errors import NotFound
 
 STATIC: Final = Path(__file__).parents[1] / "static"
-_NOT_PAGES: Final = ("api/", "assets/", "atlas/", "healthz", "readyz", "metrics", "openapi.json")
+_NOT_PAGES: Final = (
+    "api/",
+    "r/",
+    "assets/",
+    "atlas/",
+    "healthz",
+    "readyz",
+    "metrics",
+    "openapi.json",
+)
 
 
 def install(app: FastAPI) -> None:

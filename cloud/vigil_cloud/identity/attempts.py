@@ -24,6 +24,8 @@ from vigil_cloud.identity.models import LoginAttempt
 
 MAX_FOR_ONE_NAME: Final = 5
 MAX_FROM_ONE_NETWORK: Final = 100
+MOST_GUESSES: Final = 60
+"""Of links and signatures that are nobody's, from one network."""
 WINDOW: Final = timedelta(minutes=5)
 _IPV6_NETWORK: Final = 64
 """Whoever has one IPv6 address has all of its network's."""
@@ -44,6 +46,11 @@ def limits(username: str, address: str) -> tuple[Limit, ...]:
         Limit(_digest(f"{username.lower()}\0{network}"), MAX_FOR_ONE_NAME),
         Limit(_digest(f"\0{network}"), MAX_FROM_ONE_NETWORK),
     )
+
+
+def guesses(kind: str, address: str) -> tuple[Limit, ...]:
+    """What a link or a signature that fits nothing counts for."""
+    return (Limit(_digest(f"{kind}\0\0{client_network(address)}"), MOST_GUESSES),)
 
 
 def client_network(address: str) -> str:

@@ -83,9 +83,13 @@ class Cipher:
 
     def fingerprint(self) -> str:
         """Tells whether two secret keys are the same and nothing else of them: a keyed hash."""
-        digest = HMAC(self._derived(b"vigil secret key fingerprint v1"), SHA256())
-        digest.update(b"vigil")
-        return digest.finalize().hex()
+        return self.keyed_hash("secret key fingerprint v1", b"vigil").hex()
+
+    def keyed_hash(self, purpose: str, content: bytes) -> bytes:
+        """32 bytes that nobody can make without the secret key; of no use for another purpose."""
+        digest = HMAC(self._derived(f"vigil {purpose}".encode()), SHA256())
+        digest.update(content)
+        return digest.finalize()
 
     def _derived(self, purpose: bytes) -> bytes:
         return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=purpose).derive(

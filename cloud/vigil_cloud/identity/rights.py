@@ -36,17 +36,20 @@ class Operation(StrEnum):
     """A device and its state."""
     READ = "read"
     """A device's readings."""
+    SHELVE = "shelve"
+    """Put a device or one of its parameters aside, or take it out of service."""
 
 
-_OF_DEVICES: Final = frozenset({Operation.SEE_DEVICE, Operation.READ})
-_ALL: Final = frozenset(Operation)
+_OF_DEVICES: Final = frozenset({Operation.SEE_DEVICE, Operation.READ, Operation.SHELVE})
+_AT_HOME: Final = frozenset(Operation) - {Operation.DECIDE, Operation.SHELVE}
 RELATIONS: Final[Mapping[Relation, frozenset[Operation]]] = {
-    Relation.RESIDENT: _ALL - {Operation.DECIDE},
-    Relation.GUARDIAN: _ALL - {Operation.DECIDE},
+    Relation.RESIDENT: _AT_HOME,
+    Relation.GUARDIAN: _AT_HOME,
     Relation.CONTACT: frozenset({Operation.SEE, Operation.ACKNOWLEDGE, Operation.SEE_DEVICE}),
 }
 """What each relation to a household allows. Nobody at home decides about an alarm for those who
-are on their way; a contact person is told of it and answers, and does not look into the home."""
+are on their way, or silences one; a contact person is told of it and answers, and does not look
+into the home."""
 
 
 class Opened(Protocol):
@@ -67,6 +70,10 @@ class Opened(Protocol):
     @property
     def device_roles(self) -> frozenset[Role]:
         """Roles that see the domain's devices."""
+
+    @property
+    def shelve_roles(self) -> frozenset[Role]:
+        """Roles that may put the domain's devices aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def decide(
         return Decision(False, "nobody described this domain")
     of_device = operation in _OF_DEVICES
     refusal = "no rule opens it to this account"
-    if reader.has(*(opened.device_roles if of_device else opened.alert_roles)):
+    if reader.has(*_roles(operation, opened)):
         if reader.covers(subject.district):
             return Decision(True, "role")
         refusal = "it lies outside the account's districts"
@@ -114,6 +121,12 @@ def decide(
         if relations:
             refusal = "this relation to the household does not allow it"
     return Decision(False, refusal)
+
+
+def _roles(operation: Operation, opened: Opened) -> frozenset[Role]:
+    if operation is Operation.SHELVE:
+        return opened.shelve_roles
+    return opened.device_roles if operation in _OF_DEVICES else opened.alert_roles
 
 
 def _is_of(subject: Subject, home: Home) -> bool:

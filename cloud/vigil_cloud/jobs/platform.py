@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed
+from vigil_cloud.alerts import feed, shelving
 from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
@@ -21,6 +21,7 @@ from vigil_cloud.jobs import gateway_watch as watch
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
+from vigil_cloud.notify import reply_links
 from vigil_cloud.notify.notification_sender import REMIND_EVERY, SYNC_EVERY, NotificationSender
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.services import Services
@@ -36,6 +37,8 @@ def platform_jobs() -> list[Job]:
         Job("silent-gateways", timedelta(seconds=5), lambda turn: sweep_silent(turn.services)),
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
         Job("case-deadlines", timedelta(minutes=1), in_transaction(deadlines.tell)),
+        Job("reply-links-forgotten", HOUR, in_transaction(reply_links.prune)),
+        Job("shelves-ended", timedelta(seconds=5), in_transaction(shelving.sweep)),
         Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
         Job("channels-kept", SYNC_EVERY, lambda turn: NotificationSender(turn.services).sync()),

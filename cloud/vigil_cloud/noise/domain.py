@@ -17,6 +17,7 @@ DOMAIN: Final = CloudDomain(
     title_zh="噪音",
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
     device_roles=frozenset(Role),  # they stand in public view
+    shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     handlers=(NoiseHandler(),),
     routers=(router,),
     case_kinds=(exceedance_case(),),

@@ -17,6 +17,7 @@ from vigil_cloud.identity import secret_key
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.hook_signatures import SECRET_CHARACTERS, SECRET_COLUMN
 from vigil_cloud.notify.models import Channel, FollowUp
 from vigil_cloud.notify.sending import understood
 from vigil_schemas.errors import VigilError
@@ -28,6 +29,7 @@ _KEPT: Final = (_SETTINGS, _MAIL)
 """How the names begin of channels that follow the settings and the accounts."""
 _AT_ONCE: Final = 50
 """Channels of one transaction: an alarm may wait behind one."""
+_HOOKS: Final = ("json://", "jsons://", "form://", "forms://", "xml://", "xmls://")
 _DEVICE: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _MAIL_MODES: Final = {"starttls": "starttls", "tls": "ssl", "none": "insecure"}
 
@@ -53,14 +55,18 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
     language: str = "zh-TW",
     devices: Iterable[str] = (),
     follow_ups: Iterable[FollowUp] = (),
+    hook_secret: str = "",
 ) -> Channel:
     """Add a channel, or change the one of this name. Raises ``BadChannel``.
 
     ``devices``: of a home; the channel is told of these and of what hangs on their gateway.
-    ``follow_ups``: what else it is told of an alert that it was told of.
+    ``follow_ups``: what else it is told of an alert that it was told of. ``hook_secret``: of a
+    web hook; its messages are signed with it, and it may answer (``hook_signatures``).
     """
     if name.startswith(_KEPT):
         raise BadChannel(f"channel {name!r}: names that begin like this are given by the service")
+    if hook_secret:
+        _check_secret(name, url, hook_secret)
     return _put(
         session,
         cipher,
@@ -74,7 +80,19 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
         language=language,
         devices=devices,
         follow_ups=follow_ups,
+        hook_secret=hook_secret,
     )
+
+
+def _check_secret(name: str, url: str, hook_secret: str) -> None:
+    if len(hook_secret) < SECRET_CHARACTERS:
+        raise BadChannel(
+            f"channel {name!r}: its hook_secret has fewer than {SECRET_CHARACTERS} characters;"
+            " make one with `openssl rand -hex 32`"
+        )
+    if not url.startswith(_HOOKS):
+        kinds = ", ".join(_HOOKS)
+        raise BadChannel(f"channel {name!r}: hook_secret is for web hooks alone ({kinds})")
 
 
 def _put(  # noqa: PLR0913 - columns of one channel, all by name
@@ -91,6 +109,7 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     language: str = "zh-TW",
     devices: Iterable[str] = (),
     follow_ups: Iterable[FollowUp] = (),
+    hook_secret: str = "",
 ) -> Channel:
     devices = list(devices)
     if not all(re.fullmatch(_DEVICE, device) for device in devices):
@@ -113,6 +132,7 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     channel.language = language
     channel.devices = devices
     channel.follow_ups = sorted(set(follow_ups))
+    channel.hook_secret = cipher.seal(SECRET_COLUMN, hook_secret) if hook_secret else None
     channel.enabled = True
     session.flush()
     return channel

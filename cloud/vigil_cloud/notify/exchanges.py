@@ -22,6 +22,7 @@ import requests
 import urllib3
 
 from vigil_cloud.deadline import deadline
+from vigil_cloud.notify.hook_signatures import HookSigning
 
 BODY_BYTES: Final = 64 * 1024
 BODY_S: Final = 10.0
@@ -29,6 +30,7 @@ BODY_S: Final = 10.0
 event stream under the address of a hook)."""
 REDIRECTIONS: Final = 5
 _heard: Final = ContextVar["list[Exchange] | None"]("exchanges", default=None)
+_signing: Final = ContextVar["HookSigning | None"]("signing", default=None)
 _bounded: Final = ContextVar[bool]("bodies_are_bounded", default=False)
 
 
@@ -47,14 +49,16 @@ class Exchange:
 
 
 @contextmanager
-def overheard() -> Iterator[list[Exchange]]:
-    """The exchanges that this context makes while the block runs."""
+def overheard(signing: HookSigning | None = None) -> Iterator[list[Exchange]]:
+    """The exchanges that this context makes while the block runs. ``signing``: their requests
+    are signed with it, which Apprise cannot do: it is done where the body is known."""
     exchanges: list[Exchange] = []
-    before = _heard.set(exchanges)
+    before, unsigned = _heard.set(exchanges), _signing.set(signing)
     try:
         yield exchanges
     finally:
         _heard.reset(before)
+        _signing.reset(unsigned)
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
@@ -80,6 +84,8 @@ def _observing(plain: Callable[..., requests.Response]) -> Callable[..., request
         exchanges = _heard.get()
         if exchanges is None:
             return plain(self, request, **options)
+        if (signing := _signing.get()) is not None:
+            request.headers.update(signing.headers(_body(request), datetime.now(UTC)))
         whole = _heard.set(None)  # the requests of its redirections are part of it
         within = _bounded.set(True)
         self.max_redirects = min(self.max_redirects, REDIRECTIONS)
@@ -105,6 +111,13 @@ def _observing(plain: Callable[..., requests.Response]) -> Callable[..., request
         return response
 
     return send
+
+
+def _body(request: requests.PreparedRequest) -> bytes:
+    body = request.body
+    if isinstance(body, str):
+        return body.encode()
+    return body if isinstance(body, bytes) else b""
 
 
 def _bounding(plain: Callable[..., requests.Response]) -> Callable[..., requests.Response]:

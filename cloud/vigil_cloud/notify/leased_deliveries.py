@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed
+from vigil_cloud.alerts import coverage, feed
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.service import state_of
 from vigil_cloud.alerts.visibility import may_see
@@ -27,12 +27,14 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader, reader_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.metrics import Metrics
-from vigil_cloud.notify import pacing, progress
+from vigil_cloud.notify import pacing, progress, reply_links
 from vigil_cloud.notify.channels import URL_COLUMN
 from vigil_cloud.notify.directory import Directory
-from vigil_cloud.notify.models import REMINDER, Channel, Delivery
+from vigil_cloud.notify.hook_signatures import SECRET_COLUMN, HookSigning
+from vigil_cloud.notify.models import FOLLOW_UPS, REMINDER, Channel, Delivery
 from vigil_cloud.notify.pacing import Pace
-from vigil_cloud.notify.progress import Delivering, End, Send, Standing, Wait
+from vigil_cloud.notify.progress import Delivering, End, Reason, Send, Standing, Wait
+from vigil_cloud.notify.reply_links import Offered
 from vigil_cloud.notify.text import NotificationText, Telling, compose
 from vigil_schemas.errors import VigilError
 
@@ -60,6 +62,7 @@ class LeasedDelivery:
     url: str
     message: NotificationText
     leases: tuple[Lease, ...]
+    signing: HookSigning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,16 @@ def _standing(directory: Directory, one: _Ready) -> Standing:
         only_over=delivery.purpose == "all-clear",
         acknowledged_at=alert.acknowledged_at,
         over_since=alert.cleared,
+        device_hold=_device_hold(one),
     )
+
+
+def _device_hold(one: _Ready) -> Reason | None:
+    """What follows up calls nobody, and is told."""
+    if one.delivery.purpose in FOLLOW_UPS:
+        return None
+    work = one.alert.device_shelf == coverage.OUT_OF_SERVICE
+    return "device-out-of-service" if work else "device-shelved"
 
 
 def _settle(one: _Ready, verdict: Wait | End, now: datetime) -> bool:
@@ -218,6 +230,10 @@ def _told(reason: str | None, alert: AlertRow) -> str | None:
             return f"shelved until {alert.shelved_until:%Y-%m-%d %H:%M} UTC"
         case "out-of-service":
             return "out of service"
+        case "device-shelved" | "device-out-of-service":
+            until = coverage.shown_end(alert)
+            ends = f" until {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
+            return f"device {alert.device_shelf}{ends}"
         case "over":
             return "over"
     return reason
@@ -284,6 +300,7 @@ def _compose_message(
         _note(session, channel, account, one, now)
     reader = _home_reader(session, channel, account, now)
     readable = all(_may_open(reader, one.alert) for one in batch)
+    offered = _offered(session, cipher, channel, batch, now, public_url)
     message = compose(
         cipher,
         [
@@ -293,6 +310,7 @@ def _compose_message(
                 one.delivery.step,
                 one.delivery.escalation,
                 one.delivery.perhaps_told,
+                offered,
             )
             for one in batch
         ],
@@ -305,7 +323,27 @@ def _compose_message(
         Lease(one.delivery.id, one.delivery.attempts, one.alert.severity == "critical")
         for one in batch
     )
-    return LeasedDelivery(channel.id, channel.name, url, message, leases)
+    signing = None
+    if channel.hook_secret is not None:
+        secret = cipher.open(SECRET_COLUMN, channel.hook_secret)
+        signing = HookSigning(secret, offered.token if offered is not None else None)
+    return LeasedDelivery(channel.id, channel.name, url, message, leases, signing)
+
+
+def _offered(
+    session: Session,
+    cipher: Cipher,
+    channel: Channel,
+    batch: Sequence[_Ready],
+    now: datetime,
+    public_url: str,
+) -> Offered | None:
+    """Of a message of several alerts none: they are answered one by one, on their pages."""
+    if len(batch) > 1 or batch[0].delivery.purpose in FOLLOW_UPS:
+        return None
+    if not public_url and channel.hook_secret is None:
+        return None  # nobody has said where people reach the pages
+    return reply_links.offer(session, cipher, channel, batch[0].alert, now, public_url=public_url)
 
 
 def _note(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import (
     JSON,
@@ -24,6 +24,7 @@ Purpose = Literal["raised", "again", "reminder", "escalated", "all-clear", "clos
 acknowledged it; queued again and again. ``escalated``: a step of a policy. ``all-clear``: it is
 over. ``closed``: what was to be done is done."""
 FollowUp = Literal["all-clear", "closed"]
+FOLLOW_UPS: Final = frozenset(get_args(FollowUp))
 REMINDER: Final[Purpose] = "reminder"
 
 
@@ -60,9 +61,40 @@ class Channel(Base):
     """Further purposes that it is told of what it was told before; see ``FollowUp``."""
     kind: Mapped[str | None] = mapped_column(String(16))
     """As policies name it (``escalation.policy.ChannelKind``); ``None``: not worked out yet."""
+    hook_secret: Mapped[bytes | None] = mapped_column(Sealed("channel.hook_secret"))
+    """Of a web hook: what its messages and its answers are signed with (``hook_signatures``)."""
     devices: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     """Not empty: a home's own channel, told of these devices and of whatever hangs on their
     gateway, whatever its owner may see otherwise."""
+
+
+class ReplyLink(Base):
+    """A one-time right to answer one alert in the name of one channel; see ``reply_links``.
+
+    The token itself is nowhere: it is made of ``nonce`` under the secret key each time a message
+    is composed, and looked up by its digest.
+    """
+
+    __tablename__ = "reply_links"
+    __table_args__ = (
+        Index("ix_reply_links_alert_channel", "alert_id", "channel_id"),
+        UniqueConstraint("channel_id", "request_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    nonce: Mapped[str] = mapped_column(String(32))
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"))
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id", ondelete="CASCADE"))
+    answers: Mapped[list[str]] = mapped_column(JSON)
+    """What may be answered with it."""
+    created: Mapped[datetime]
+    expires: Mapped[datetime] = mapped_column(index=True)
+    used: Mapped[datetime | None]
+    answer: Mapped[str | None] = mapped_column(String(16))
+    """What was answered with it."""
+    request_id: Mapped[str | None] = mapped_column(String(80))
+    """Of the web hook's request that used it: the same one sent twice is one answer."""
 
 
 class Delivery(Base):

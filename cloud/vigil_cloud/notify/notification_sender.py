@@ -175,7 +175,7 @@ class NotificationSender:
 
     def _deliver(self, leased: LeasedDelivery) -> None:
         try:
-            self._write_down(leased, send(leased.url, leased.message))
+            self._write_down(leased, send(leased.url, leased.message, leased.signing))
         except Exception as failure:  # noqa: BLE001 - not written down: its lease ends and it is sent again
             _log.warning("notification-sender-failed", exc_info=failure)
         finally:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import delete, func, or_, select, update
@@ -26,7 +26,8 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.notify.directory import Directory, Hearer
-from vigil_cloud.notify.models import Delivery, FollowUp
+from vigil_cloud.notify.models import FOLLOW_UPS, Delivery
+from vigil_cloud.notify.progress import HELD_BACK
 
 AT_ONCE: Final = 50
 """Rows of a round."""
@@ -36,7 +37,6 @@ TRY_AGAIN: Final = timedelta(seconds=30)
 SETTLE: Final = timedelta(seconds=60)
 """So long a platform alert waits before it is told: what is over meanwhile is told to nobody, and
 what befalls many gateways at once is told in one message."""
-_FOLLOW_UPS: Final = frozenset(get_args(FollowUp))
 _log = structlog.get_logger(__name__)
 
 
@@ -107,12 +107,12 @@ def _next(session: Session, now: datetime) -> Sequence[tuple[OutboxEntry, AlertR
 
 def _delay(hearer: Hearer, entry: OutboxEntry) -> timedelta:
     """What follows up goes at once to whoever was told, however late that was."""
-    return timedelta(seconds=0 if entry.purpose in _FOLLOW_UPS else hearer.escalate_after_s)
+    return timedelta(seconds=0 if entry.purpose in FOLLOW_UPS else hearer.escalate_after_s)
 
 
 def _told(session: Session, entries: Sequence[OutboxEntry]) -> dict[str, set[int]]:
     """Channels that were told, or may have been, of those alerts that something follows up."""
-    alerts = {entry.alert_id for entry in entries if entry.purpose in _FOLLOW_UPS}
+    alerts = {entry.alert_id for entry in entries if entry.purpose in FOLLOW_UPS}
     found: dict[str, set[int]] = defaultdict(set)
     if alerts:
         query = select(Delivery.alert_id, Delivery.channel_id).where(
@@ -140,7 +140,7 @@ def _step(
         return _Step(entry, reached=entry.reached, failed=True)
     settles = alert.domain == PLATFORM and entry.purpose in {"raised", "again"}
     soonest = entry.at + (SETTLE if settles else timedelta())
-    if entry.purpose in _FOLLOW_UPS:
+    if entry.purpose in FOLLOW_UPS:
         hearers = [one for one in hearers if entry.purpose in one.follow_ups and one.id in told]
     beyond = [hearer for hearer in hearers if hearer.id > entry.reached]
     rows = tuple(
@@ -204,7 +204,7 @@ def _act(session: Session, entry: OutboxEntry, now: datetime) -> None:
         )
     elif entry.purpose in {"again", "woken"}:  # what waited for that is looked at now
         session.execute(
-            waiting.where(
-                Delivery.state == "waiting", Delivery.reason.in_(("shelved", "out-of-service"))
-            ).values(due=now)
+            waiting.where(Delivery.state == "waiting", Delivery.reason.in_(HELD_BACK)).values(
+                due=now
+            )
         )

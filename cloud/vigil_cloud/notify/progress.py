@@ -23,6 +23,8 @@ Reason = Literal[
     "acknowledged",
     "shelved",
     "out-of-service",
+    "device-shelved",
+    "device-out-of-service",
     "over",
     "not-over",
     "gave-up",
@@ -35,6 +37,13 @@ Reason = Literal[
 """Why a delivery waits longer, or ended otherwise than told. ``no-answer``: the whole message was
 sent and nothing came back, so it may have been delivered; ``unconfirmed``: that was its end."""
 
+HELD_BACK: Final[tuple[Reason, ...]] = (
+    "shelved",
+    "out-of-service",
+    "device-shelved",
+    "device-out-of-service",
+)
+"""Held back by somebody: looked at again as soon as they end it."""
 LEASE: Final = timedelta(minutes=2)
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(minutes=10)
@@ -91,6 +100,16 @@ class Standing:
     """It says that the alert is over, which must still be true."""
     acknowledged_at: datetime | None = None
     over_since: datetime | None = None
+    device_hold: Reason | None = None
+    """Why nothing new of its device is told while ``state.held``; ``None``: it follows up what
+    was told, which calls nobody."""
+
+    def held_by_device(self, now: datetime) -> Wait | None:
+        """A hold without an end is looked at now and then; its end wakes it."""
+        until = self.state.held_until
+        if self.device_hold is None or until is None or until <= now:
+            return None
+        return Wait(min(until, now + LOOK_AGAIN), self.device_hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +152,18 @@ def look(delivery: Delivering, standing: Standing, now: datetime) -> Send | Wait
         over = standing.over_since
         if tried and over is not None and now - over >= OVER_KEPT:
             return End("failed", "over")
-    if standing.conditional:
-        if standing.state.out_of_service:
-            return Wait(now + LOOK_AGAIN, "out-of-service")
-        if standing.state.shelved(now) and standing.state.shelved_until is not None:
-            return Wait(standing.state.shelved_until, "shelved")
-    return Send()
+    return standing.held_by_device(now) or _held_back(standing, now) or Send()
+
+
+def _held_back(standing: Standing, now: datetime) -> Wait | None:
+    """What would call more people of an alert that somebody put aside."""
+    if not standing.conditional:
+        return None
+    if standing.state.out_of_service:
+        return Wait(now + LOOK_AGAIN, "out-of-service")
+    if standing.state.shelved(now) and standing.state.shelved_until is not None:
+        return Wait(standing.state.shelved_until, "shelved")
+    return None
 
 
 def lease(delivery: Delivering, now: datetime) -> Delivering:

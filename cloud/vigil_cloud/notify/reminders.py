@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.coverage import is_held
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.notify.models import REMINDER, Delivery
@@ -51,6 +52,7 @@ def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
         AlertRow.severity == "critical",
         AlertRow.out_of_service.is_(False),
         or_(AlertRow.shelved_until.is_(None), AlertRow.shelved_until <= now),
+        not_(is_held(now)),
         func.coalesce(AlertRow.reminded, AlertRow.raised) <= now - every,
     )
 

@@ -16,6 +16,7 @@ import apprise
 
 from vigil_cloud.deadline import deadline
 from vigil_cloud.notify.exchanges import Exchange, overheard
+from vigil_cloud.notify.hook_signatures import HookSigning
 from vigil_cloud.notify.text import NotificationText
 
 LONGEST_ERROR: Final = 300
@@ -61,15 +62,20 @@ class Answer:
 def send(
     url: str,
     message: NotificationText,
+    signing: HookSigning | None = None,
     *,
     connect_s: float = CONNECT_TIMEOUT_S,
     answer_s: float = ANSWER_TIMEOUT_S,
     conversation_s: float = CONVERSATION_S,
 ) -> Answer:
     """Blocks for as long as the service takes, ``conversation_s`` at most; an address may name
-    other limits of a single answer (``cto``, ``rto``). Never raises."""
+    other limits of a single answer (``cto``, ``rto``). ``signing``: of a web hook. Never raises."""
     begun = time.monotonic()
-    with _heard_complaints() as complaints, overheard() as exchanges, deadline(conversation_s):
+    with (
+        _heard_complaints() as complaints,
+        overheard(signing) as exchanges,
+        deadline(conversation_s),
+    ):
         try:
             service = apprise.Apprise.instantiate(url, asset=_ASSET)
             if service is None:

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from vigil_cloud.alerts import coverage
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify.models import REMINDER
+from vigil_cloud.notify.reply_links import REPLIES, Offered
 
 TAIPEI: Final = ZoneInfo("Asia/Taipei")
 LONGEST_TITLE: Final = 200
@@ -65,6 +67,7 @@ class Telling:
     step: str = ""
     escalation: bool = False
     perhaps_told: bool = False
+    reply: Offered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,21 @@ def alert_link(public_url: str, alert_id: str) -> str:
     return f"{public_url.rstrip('/')}/alerts/{alert_id}"
 
 
+def _replies(offered: Offered | None, words: _Words) -> list[str]:
+    """One line for each answer. Opening it changes nothing: it is pressed on the page."""
+    if offered is None or not offered.public_url:
+        return []
+    colon = words.of(": ", "：")
+    return [
+        f"{words.of(*REPLIES[answer])}{colon}{offered.link(answer)}" for answer in offered.answers
+    ]
+
+
 def _single(cipher: Cipher, telling: Telling, words: _Words, public_url: str) -> NotificationText:
     lines = [*_why(telling, words), *_facts(telling.alert, words)]
     if public_url:
         lines.append(alert_link(public_url, telling.alert.id))
+    lines += _replies(telling.reply, words)
     return NotificationText(_one_line(_title(cipher, telling, words)), "\n".join(lines))
 
 
@@ -120,7 +134,7 @@ def _several(
     tests = all(one.alert.kind == "test" for one in told)
     head = words.of(f"{len(told)} alerts: {titles_[0]}", f"{len(told)} 則警報：{titles_[0]}")
     lines = [
-        f"{_local(one.alert.event_time)} {title}"
+        f"{_local(one.alert.event_time)} {title}{_over_meanwhile(one.alert, words)}"
         for one, title in zip(by_urgency[:MOST_LINES], titles_, strict=False)
     ]
     if (unnamed := len(told) - len(lines)) > 0:
@@ -132,6 +146,13 @@ def _several(
         lines.append(f"{public_url.rstrip('/')}/alerts")
     title = f"{words.of('TEST: ', '測試：')}{head}" if tests else head
     return NotificationText(_one_line(title), "\n".join(lines))
+
+
+def _over_meanwhile(alert: AlertRow, words: _Words) -> str:
+    """Of what was held back while its device was put aside: it may be over long since."""
+    if alert.device_shelf is None or alert.cleared is None:
+        return ""
+    return words.of(" (over)", "（已解除）")
 
 
 def _title(cipher: Cipher, telling: Telling, words: _Words) -> str:
@@ -192,6 +213,7 @@ def _facts(alert: AlertRow, words: _Words) -> list[str]:
     if alert.cleared is not None:
         over = _local(alert.cleared)
         lines.append(words.of(f"Over since: {over}", f"已解除：{over}"))
+    lines += _aside(alert, words)
     lines += _doubts(alert.detail, words)
     if alert.domain == PLATFORM and alert.gateway:
         lines.append(words.of(f"Gateway: {alert.gateway}", f"閘道器：{alert.gateway}"))
@@ -200,6 +222,19 @@ def _facts(alert: AlertRow, words: _Words) -> list[str]:
     if remedy := _remedy(alert, words):
         lines.append(remedy)
     return lines
+
+
+def _aside(alert: AlertRow, words: _Words) -> list[str]:
+    """Whoever is called of a device that somebody put aside has to know it."""
+    if alert.device_shelf is None:
+        return []
+    until = coverage.shown_end(alert)
+    end = words.of(f", until {_local(until)}", f"，至 {_local(until)}") if until else ""
+    if alert.device_shelf == coverage.OUT_OF_SERVICE:
+        return [
+            words.of(f"Raised while the device was out of service{end}.", f"裝置停用期間{end}。")
+        ]
+    return [words.of(f"The device was shelved{end}.", f"裝置暫緩期間{end}。")]
 
 
 def _doubts(detail: dict[str, Any], words: _Words) -> list[str]:

@@ -28,6 +28,7 @@ DOMAIN: Final = CloudDomain(
     alert_roles=_HOME,
     device_roles=_HOME,  # they stand in homes
     household_roles=frozenset({Role.FAMILY}),
+    false_alarms=True,
     life_safety=LifeSafety(
         "its smoke alarms cannot be heard", "其下住宅用火災警報器的訊號無法送達"
     ),

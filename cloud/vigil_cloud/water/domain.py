@@ -26,6 +26,7 @@ DOMAIN: Final = CloudDomain(
     title_zh="水質",
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
     device_roles=frozenset(Role),  # they stand in public view
+    shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     handlers=(WaterHandler(),),
     reading_handlers=_readings,
     work_kinds=(PROBE_HOURS,),

@@ -62,6 +62,7 @@ class WaterHandler:
                 kind=event.kind,
                 gateway=message.gateway,
                 device=device,
+                parameter=event.parameter,
                 title=title,
                 title_zh=title_zh,
                 severity="major",

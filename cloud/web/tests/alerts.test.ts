@@ -68,6 +68,7 @@ describe("marks on the map", () => {
     message: null,
     since: null,
     out_of_service_until: null,
+    shelves: [],
     last_seen: null,
     parameters: [],
     commands: [],

@@ -12,6 +12,8 @@ export function summary(over: Omit<Partial<AlertSummary>, "state"> & State = {})
     confirmed: false,
     shelved_until: null,
     out_of_service: false,
+    device_shelf: null,
+    device_shelf_until: null,
     ...changed,
   };
   const severity = rest.severity ?? "major";
@@ -52,6 +54,9 @@ export function alert({ evidence, ...over }: Over = {}): Alert {
     detail: {},
     subject: null,
     deliveries: [],
+    answers: [],
+    may_answer: true,
+    may_call_false: false,
     history: [],
     ...over,
     state: shown.state,

@@ -28,6 +28,8 @@ def test_a_loud_vehicle_is_acknowledged_confirmed_and_then_over(city: City) -> N
         "confirmed": False,
         "shelved_until": None,
         "out_of_service": False,
+        "device_shelf": None,
+        "device_shelf_until": None,
     }
     assert (alert["latitude"], alert["longitude"]) == (23.48, 120.44)
 

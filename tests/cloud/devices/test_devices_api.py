@@ -61,6 +61,7 @@ def test_devices_with_their_places_and_names(city: City) -> None:
         "message": None,
         "since": None,
         "out_of_service_until": None,
+        "shelves": [],
         "last_seen": None,
         "parameters": [],
         "commands": [],

@@ -17,12 +17,14 @@ from sqlalchemy import select
 
 from cases_office import Office, picture
 from cloud_city import DEVICES, GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceedance, sealed, visit
+from vigil_cloud.alerts import shelving
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.app import openapi_document
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.rows import new_device
+from vigil_cloud.devices.shelves import Wanted
 from vigil_cloud.identity import districts, households
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
@@ -68,6 +70,7 @@ LISTS_STREET, LISTS_GATEWAYS = STREET | {ELSEWHERE}, OPERATE | {KEEPS_ELSEWHERE}
 IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE}
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
+SOON = isoformat_utc(NOON + timedelta(hours=12))
 LATER = isoformat_utc(NOON + timedelta(days=7))
 EVIDENCE = sealed({"plate.png": b"\x89PNG picture"})
 
@@ -99,7 +102,7 @@ def on_alerts(action: str, body: Any) -> list[Row]:
     method = "GET" if body is None else "POST"
     of_domain = {"noise": STREET, "water": STREET, "smoke": HOME, "checkin": WITH_CONSENT}
     at_home = AT_HOME
-    if action in {"", "/acknowledge"}:
+    if action in {"", "/acknowledge", "/answers"}:
         of_domain["smoke"], at_home = HOME | AT_HOME, frozenset()
     if action == "/service":
         of_domain = {domain: who & OPERATE for domain, who in of_domain.items()}
@@ -114,6 +117,22 @@ def on_alerts(action: str, body: Any) -> list[Row]:
         )
         for domain, who in of_domain.items()
     ]
+
+
+def on_shelves(action: str, body: Any) -> list[Row]:
+    """Who keeps things running, and of what stands in the street its inspectors; whoever else
+    sees the device is told that they may not."""
+    may = {
+        "alarm-1": OPERATE,
+        "mic-1": OPERATE | INSPECTS,
+        "station-1": OPERATE,
+    }
+    path = f"/api/v1/devices/{{device}}/shelves{action}"
+    rows = []
+    for device, who in may.items():
+        address = path.replace("{device}", device).replace("{number}", f"{{{device}-shelf}}")
+        rows.append(Row(f"POST {path}", who, body, address))
+    return rows
 
 
 SEES = {"noise-case": PREPARES | ADMINISTER, "water-case": INSPECTS | ADMINISTER}
@@ -144,6 +163,7 @@ TABLE = [
     Row("GET /api/v1/alerts/open", ALL),
     *on_alerts("", None),
     *on_alerts("/acknowledge", {}),
+    *on_alerts("/answers", {"answer": "accepted"}),
     *on_alerts("/confirm", {}),
     *on_alerts("/shelve", {"until": LATER}),
     *on_alerts("/unshelve", {}),
@@ -213,6 +233,19 @@ TABLE = [
     Row("POST /api/v1/dead-letters/{number}/dismiss", OPERATE),
     Row("POST /api/v1/gateways/{gateway}/service", OPERATE, {"until": None}),
     Row("POST /api/v1/devices/{device}/service", OPERATE, {"until": None}),
+    Row("GET /api/v1/shelves", ALL),
+    *[
+        Row(
+            "GET /api/v1/devices/{device}/shelves",
+            HOME | AT_HOME if device == "alarm-1" else IN_PLACE,
+            None,
+            f"/api/v1/devices/{device}/shelves",
+            hidden=True,
+        )
+        for device in ("alarm-1", "mic-1")
+    ],
+    *on_shelves("", {"kind": "shelved", "reason": "painting", "until": SOON}),
+    *on_shelves("/{number}/end", {}),
     Row("POST /api/v1/gateways", OF_CITY, {"gateway": "gw-west"}),
     Row("POST /api/v1/gateways/{gateway}/token", OPERATE),
     Row("DELETE /api/v1/devices/{device}", OPERATE),
@@ -255,6 +288,7 @@ TABLE = [
 OPEN = {
     "POST /api/v1/session": "the door itself",
     "PUT /api/v1/gateways/{gateway}/evidence/{sha256}": "a gateway's token (tests/cloud/evidence)",
+    "POST /api/v1/replies/hook/{channel}": "a web hook's signature (tests/cloud/notify)",
     "GET /healthz": "for supervisors; tells nothing but that the process answers",
     "GET /readyz": "for supervisors; names parts that are down",
     "GET /metrics": "for Prometheus; names lanes and reasons",
@@ -303,6 +337,7 @@ def prepared(city: City) -> dict[str, str]:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
     return {
         **alerts,
+        **put_aside(city),
         **open_cases(city),
         "sha256": sha256,
         "file": "plate.png",
@@ -319,6 +354,18 @@ def prepared(city: City) -> dict[str, str]:
         "district": "east",
         "guardian": GUARDIAN,
     }
+
+
+def put_aside(city: City) -> dict[str, str]:
+    """One shelf of each device that the table ends one of."""
+    wanted = Wanted("shelved", "painting", city.time + timedelta(hours=1))
+    with writing(city.services.sessions) as session:
+        return {
+            f"{device}-shelf": str(
+                shelving.begin(session, device, wanted, by="operator", now=city.time).id
+            )
+            for device in ("alarm-1", "mic-1", "station-1")
+        }
 
 
 def open_cases(city: City) -> dict[str, str]:

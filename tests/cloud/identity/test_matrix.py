@@ -131,6 +131,16 @@ def sees_device(who: Who, what: What, *, readings: bool = False) -> bool:
     return what.domain == "smoke" and mine
 
 
+def shelves(who: Who, what: What) -> bool:
+    """Putting a device aside, as it should be: who keeps it running, the street's inspectors, and
+    nobody at home."""
+    inside = who.area == "city" or (what.district == "east" and who.area in {"east", "both"})
+    roles = {Role.MAINTAINER, Role.ADMINISTRATOR}
+    if what.domain in {"noise", "water"}:
+        roles = roles | {Role.INSPECTOR}
+    return what.domain in DEVICE_ROLES and who.role in roles and inside
+
+
 @pytest.fixture
 def readers(city: City) -> dict[Who, Reader]:
     """Every account there could be, in the database, and what it may; things of every kind."""
@@ -278,6 +288,8 @@ def test_every_device(either_city: City) -> None:
                 assert seen == sees_device(who, what), (who, what)
                 read = may(reader, Operation.READ, subject)
                 assert read == sees_device(who, what, readings=True), (who, what)
+                aside = may(reader, Operation.SHELVE, subject)
+                assert aside == shelves(who, what), (who, what)
 
 
 def test_a_domain_that_nobody_described_is_nobodys(readers: dict[Who, Reader]) -> None:

@@ -1,7 +1,7 @@
 /** What people do with an alert. The answer is the alert as it then is. */
 
 import { answer, api } from "./api/client";
-import type { Alert } from "./api/model";
+import type { Alert, AlertReply } from "./api/model";
 import { city } from "./live/city.svelte";
 
 export type Action = "acknowledge" | "confirm" | "unshelve" | "shelve";
@@ -28,6 +28,16 @@ export async function act(
       : api.POST(PATHS[action], { params, body: { comment } }),
   );
   // The event stream brings it too; this shows it at once where the stream is away.
+  city.done(changed);
+  return changed;
+}
+
+/** "I take it", "I cannot": kept under the name of whoever says so. */
+export async function reply(alert: Pick<Alert, "id">, said: AlertReply): Promise<Alert> {
+  const params = { path: { alert_id: alert.id } };
+  const changed = await answer(
+    api.POST("/api/v1/alerts/{alert_id}/answers", { params, body: { answer: said } }),
+  );
   city.done(changed);
   return changed;
 }

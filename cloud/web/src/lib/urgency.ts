@@ -11,10 +11,21 @@ type Ordered = Pick<AlertSummary, "id" | "raised" | "severity" | "work">;
 export const isShelved = (alert: Stands, now: Date): boolean =>
   alert.state.shelved_until !== null && Date.parse(alert.state.shelved_until) > now.getTime();
 
+/** Whether its device is put aside right now. */
+export const isAside = (alert: Stands, now: Date): boolean =>
+  alert.state.device_shelf !== null &&
+  (alert.state.device_shelf_until === null ||
+    Date.parse(alert.state.device_shelf_until) > now.getTime());
+
 /** Whether anybody still has to do something about it: nobody has taken it, or whoever has is
- * not done. */
-export const isOpen = (alert: Stands & Pick<AlertSummary, "work">, now: Date): boolean =>
-  alert.work !== "done" && !isShelved(alert, now);
+ * not done. What is critical is shown whatever of its device is put aside. */
+export const isOpen = (
+  alert: Stands & Pick<AlertSummary, "work" | "severity">,
+  now: Date,
+): boolean =>
+  alert.work !== "done" &&
+  !isShelved(alert, now) &&
+  (alert.severity === "critical" || !isAside(alert, now));
 
 /** It is over, and whoever took it has not said yet that the work is done. */
 export const awaitsConfirmation = (alert: Stands & Pick<AlertSummary, "work">): boolean =>

@@ -23,6 +23,8 @@ export type Consent = Schema["ConsentEntry"];
 export type DeadLetter = Schema["DeadLetterEntry"];
 export type Delivery = Schema["AlertDelivery"];
 export type Device = Schema["DeviceEntry"];
+export type Shelf = Schema["ShelfEntry"];
+export type AlertReply = Schema["AnswerRequest"]["answer"];
 export type DeviceState = Device["state"];
 /** A domain's word; which there are, the server's registry says. */
 export type Domain = Schema["DeviceEntry"]["domain"];

@@ -146,6 +146,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts/{alert_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Alert
+         * @description Say "I take it" or "I cannot", under one's name. Idempotent: never refused because somebody
+         *     else was faster.
+         */
+        post: operations["answer_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts/{alert_id}/confirm": {
         parameters: {
             query?: never;
@@ -927,7 +948,8 @@ export interface paths {
         put?: never;
         /**
          * Post Device Service
-         * @description The same of one device.
+         * @description Out of service until then, or (null) back in service. The short form, without a reason, of
+         *     `POST /devices/{device}/shelves`.
          */
         post: operations["post_device_service"];
         delete?: never;
@@ -958,6 +980,51 @@ export interface paths {
          * @description Change thresholds, intervals, names or the position; the gateway says whether it takes it.
          */
         patch: operations["patch_settings"];
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/shelves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Device Shelves
+         * @description What is and was put aside of one device, the newest first, and for how long it may be.
+         */
+        get: operations["list_device_shelves"];
+        put?: never;
+        /**
+         * Shelve Device
+         * @description Put a device, or one parameter of it, aside: what it raises is stored and shown, and calls
+         *     nobody. At the end everybody is told what happened meanwhile.
+         */
+        post: operations["shelve_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/shelves/{number}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Device Shelf
+         * @description Before its time. 409 where it has ended.
+         */
+        post: operations["end_device_shelf"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/districts": {
@@ -1630,6 +1697,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/replies/hook/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reply By Hook
+         * @description Answer an alert for the channel that was told of it. Once for each message; afterwards
+         *     what was answered is said again. 404 for a token that is not this channel's, 410 after its
+         *     time, 409 where the `id` was used for another message.
+         */
+        post: operations["reply_by_hook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/screen": {
         parameters: {
             query?: never;
@@ -1713,6 +1802,26 @@ export interface paths {
          * @description Sign out in every browser, this one too.
          */
         delete: operations["sign_out_everywhere"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shelves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Shelves
+         * @description All that is put aside right now, of devices that the reader sees, the oldest first.
+         */
+        get: operations["list_shelves"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1948,6 +2057,11 @@ export interface components {
             acknowledged_at: string | null;
             /** Acknowledged By */
             acknowledged_by: string | null;
+            /**
+             * Answers
+             * @description In order. Of an alert about a person the reader's own alone.
+             */
+            answers: components["schemas"]["AlertAnswer"][];
             /** Cleared */
             cleared: string | null;
             /** Confirmed At */
@@ -1986,6 +2100,16 @@ export interface components {
             /** Longitude */
             longitude: number | null;
             /**
+             * May Answer
+             * @description Whether the reader may say that they take it, or cannot.
+             */
+            may_answer: boolean;
+            /**
+             * May Call False
+             * @description Whether the reader may say that it is a false alarm.
+             */
+            may_call_false: boolean;
+            /**
              * Raised
              * @description When the cloud raised it.
              */
@@ -2020,11 +2144,34 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again";
+            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "accepted" | "declined" | "false-alarm" | "device-shelved" | "device-unshelved";
             /** At */
             at: string;
             /** Comment */
             comment: string;
+        };
+        /**
+         * AlertAnswer
+         * @description What somebody said to the alert.
+         */
+        AlertAnswer: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "declined";
+            /** At */
+            at: string;
+            /**
+             * Via
+             * @enum {string}
+             */
+            via: "page" | "link" | "webhook";
+            /**
+             * Who
+             * @description A user name, or `channel NAME` of one that is no single person's.
+             */
+            who: string;
         };
         /**
          * AlertComment
@@ -2075,7 +2222,7 @@ export interface components {
              * Reason
              * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
              */
-            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "over" | "not-over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
+            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "device-shelved" | "device-out-of-service" | "over" | "not-over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
             /**
              * State
              * @enum {string}
@@ -2123,6 +2270,17 @@ export interface components {
             active: boolean;
             /** Confirmed */
             confirmed: boolean;
+            /**
+             * Device Shelf
+             * @description Its device is put aside right now. Of what is critical people are called all the same,
+             *     unless the device is out of service.
+             */
+            device_shelf: ("shelved" | "out-of-service") | null;
+            /**
+             * Device Shelf Until
+             * @description Null beside `device_shelf`: until somebody ends it.
+             */
+            device_shelf_until: string | null;
             /** Out Of Service */
             out_of_service: boolean;
             /** Shelved Until */
@@ -2191,6 +2349,20 @@ export interface components {
              * @enum {string}
              */
             work: "new" | "in_progress" | "done";
+        };
+        /**
+         * AnswerRequest
+         * @description What somebody who was told of an alert says to it.
+         */
+        AnswerRequest: {
+            /**
+             * Answer
+             * @description `accepted`: I take it; acknowledges it, unless somebody has. `declined`: I cannot; gives it
+             *     back, where it was taken. `false-alarm`: taken, and not what it seems; for whoever lives there
+             *     and whoever decides.
+             * @enum {string}
+             */
+            answer: "accepted" | "declined" | "false-alarm";
         };
         /**
          * AskAccess
@@ -3051,6 +3223,8 @@ export interface components {
             out_of_service_until: string | null;
             /** Parameters */
             parameters: string[];
+            /** Shelves */
+            shelves: components["schemas"]["ShelfEntry"][];
             /** Since */
             since: string | null;
             /**
@@ -3092,6 +3266,22 @@ export interface components {
             sent: string | null;
             /** Settings */
             settings: components["schemas"]["SettingEntry"][];
+        };
+        /**
+         * DeviceShelves
+         * @description Of one device, the newest first.
+         */
+        DeviceShelves: {
+            /** Longest Shelf Hours */
+            longest_shelf_hours: number;
+            /** Longest Work Hours */
+            longest_work_hours: number;
+            /** May Shelve */
+            may_shelve: boolean;
+            /** Needs End */
+            needs_end: boolean;
+            /** Shelves */
+            shelves: components["schemas"]["ShelfEntry"][];
         };
         /**
          * DistrictBody
@@ -3587,6 +3777,44 @@ export interface components {
         HomeList: {
             /** Homes */
             homes: components["schemas"]["HomeEntry"][];
+        };
+        /**
+         * HookOutcome
+         * @description What stands now.
+         */
+        HookOutcome: {
+            /** Alert */
+            alert: string;
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "declined" | "false-alarm";
+            /** At */
+            at: string;
+            /** Repeated */
+            repeated: boolean;
+        };
+        /**
+         * HookReply
+         * @description One answer to one message.
+         */
+        HookReply: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "declined" | "false-alarm";
+            /**
+             * Id
+             * @description Of this answer, made by the sender: the same one sent twice is one answer.
+             */
+            id: string;
+            /**
+             * Token
+             * @description `X-Vigil-Reply-Token` of the message, or what follows `/r/` in its links.
+             */
+            token: string;
         };
         /**
          * HouseholdBody
@@ -4217,6 +4445,69 @@ export interface components {
             };
         };
         /**
+         * ShelfEntry
+         * @description A device, or one parameter of it, put aside.
+         */
+        ShelfEntry: {
+            /** Begun */
+            begun: string;
+            /** By */
+            by: string;
+            /** Device */
+            device: string;
+            /** Ended */
+            ended: string | null;
+            /** Ended By */
+            ended_by: string | null;
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "shelved" | "out-of-service";
+            /** Parameter */
+            parameter: string;
+            /** Reason */
+            reason: string;
+            /** Until */
+            until: string | null;
+        };
+        /**
+         * ShelfList
+         * @description What is or was put aside.
+         */
+        ShelfList: {
+            /** Shelves */
+            shelves: components["schemas"]["ShelfEntry"][];
+        };
+        /**
+         * ShelfRequest
+         * @description Put a device aside: ``shelved`` calls nobody but for what is critical, ``out-of-service``
+         *     (work, a test) calls nobody at all.
+         */
+        ShelfRequest: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "shelved" | "out-of-service";
+            /**
+             * Parameter
+             * @description One parameter of it alone.
+             * @default
+             */
+            parameter: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Until
+             * @description Shelved: within 30 days. Out of service: within a year, or null for until somebody ends it.
+             *     Where lives hang on hearing the device: within 24 hours, and 8 hours.
+             */
+            until: string | null;
+        };
+        /**
          * ShelveRequest
          * @description Put aside until a moment, at most thirty days ahead.
          */
@@ -4516,6 +4807,41 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AlertComment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerRequest"];
             };
         };
         responses: {
@@ -6029,6 +6355,104 @@ export interface operations {
             };
         };
     };
+    list_device_shelves: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceShelves"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shelve_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShelfRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShelfEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_device_shelf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShelfEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_districts: {
         parameters: {
             query?: never;
@@ -7267,6 +7691,44 @@ export interface operations {
             };
         };
     };
+    reply_by_hook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "X-Vigil-Timestamp"?: string;
+                "X-Vigil-Signature"?: string;
+            };
+            path: {
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HookReply"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookOutcome"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_screen: {
         parameters: {
             query?: never;
@@ -7433,6 +7895,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_shelves: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShelfList"];
+                };
             };
             /** @description A problem document */
             default: {

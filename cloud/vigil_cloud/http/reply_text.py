@@ -1,0 +1,228 @@
+"""The small page behind a one-time link, as HTML without a script: what it says, in two languages.
+
+It is drawn here and not by the pages' program: it has to work on any telephone, at once, and for
+people who have no account. Everything that comes from outside is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from vigil_cloud.notify.reply_links import REPLIES, Reply
+
+Language = Literal["en", "zh-TW"]
+TAIPEI: Final = ZoneInfo("Asia/Taipei")
+_STYLE: Final = """
+:root{color-scheme:light dark;--ink:#17211e;--soft:#4c5a55;--line:#c6d0cc;--page:#f4f6f5;
+--card:#fff;--accent:#0b6350;--on:#fff;--alarm:#a3160f}
+@media(prefers-color-scheme:dark){:root{--ink:#eef3f1;--soft:#b4c1bc;--line:#45514d;--page:#121816;
+--card:#1b2320;--accent:#5fd0b2;--on:#06231b;--alarm:#ff9b90}}
+body{margin:0;padding:20px 16px 40px;background:var(--page);color:var(--ink);
+font:1.0625rem/1.55 system-ui,"Noto Sans TC","PingFang TC",sans-serif}
+main{max-width:34rem;margin:0 auto;padding:20px;border:1px solid var(--line);border-radius:14px;
+background:var(--card)}
+h1{margin:0 0 8px;font-size:1.4rem;line-height:1.3;overflow-wrap:anywhere}
+p{margin:8px 0}.soft{color:var(--soft);font-size:.9375rem}.alarm{color:var(--alarm);font-weight:700}
+form{margin:12px 0 0}
+button{width:100%;min-height:56px;padding:0 16px;border:2px solid var(--accent);border-radius:12px;
+background:none;color:var(--accent);font:inherit;font-weight:700}
+button.first{background:var(--accent);color:var(--on)}
+a{display:inline-block;min-height:44px;line-height:44px;color:var(--accent)}
+button:focus-visible,a:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
+footer{margin-top:18px;border-top:1px solid var(--line)}
+"""
+_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
+    ),
+}
+"""Beside those that every answer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An alert that waits for an answer, or has it."""
+
+    title: str
+    title_zh: str
+    critical: bool
+    event_time: datetime
+    over: datetime | None
+    taken_by: str | None
+    """Whoever has acknowledged it; empty: somebody who is not named to this reader."""
+    who: str
+    """In whose name the answer is given."""
+    answers: tuple[Reply, ...]
+    answered: Reply | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    language: Language
+
+    def of(self, english: str, chinese: str) -> str:
+        return english if self.language == "en" else chinese
+
+    def time(self, moment: datetime) -> str:
+        return f"{moment.astimezone(TAIPEI):%Y-%m-%d %H:%M:%S}"
+
+
+def asking(asked: Asked, token: str, first: Reply | None, language: Language, home: str) -> str:
+    """The page that asks; ``first``: which answer's link was opened. ``home``: the alert's page
+    for whoever has an account."""
+    words = _Words(language)
+    body = [*_head(asked, words)]
+    if asked.answered is not None and asked.answered_at is not None:
+        body += _answered(asked, asked.answered, asked.answered_at, words)
+    else:
+        said = words.of(
+            f"You answer as {asked.who}. Nothing has been answered yet: press one.",
+            f"您將以「{asked.who}」的名義回覆。目前尚未回覆，請按下其中一個按鈕。",
+        )
+        body.append(f"<p>{escape(said)}</p>")
+        order = sorted(asked.answers, key=lambda one: one != (first or asked.answers[0]))
+        for number, answer in enumerate(order):
+            body += _button(token, answer, words, first=number == 0)
+    body += [
+        f'<p><a href="{escape(home)}">'
+        f"{words.of('Open the alert (with an account)', '開啟警報（需登入）')}</a></p>"
+    ]
+    return _page(asked.title if language == "en" else asked.title_zh, body, words)
+
+
+def refusing(code: str, language: Language) -> str:
+    """A page for a link that answers nothing (any more)."""
+    words = _Words(language)
+    title, text = _REFUSALS[code]
+    body = [
+        f"<h1>{words.of(*title)}</h1>",
+        f"<p>{words.of(*text)}</p>",
+        '<p class="alarm">' + words.of(*_EMERGENCY) + "</p>",
+    ]
+    return _page(words.of(*title), body, words)
+
+
+_EMERGENCY: Final = ("If people are in danger, call 119.", "若有人身危險，請立即撥打 119。")
+_REFUSALS: Final = {
+    "reply-unknown": (
+        ("This link is not valid", "此連結無效"),
+        (
+            "It was cut off or changed on its way, or the alert is no longer kept. Use the link"
+            " of the newest message, or sign in.",
+            "連結可能在傳送時被截斷或更改，或警報已不再保存。請使用最新訊息中的連結，或登入系統。",
+        ),
+    ),
+    "reply-expired": (
+        ("This link has expired", "此連結已過期"),
+        (
+            "Nothing was answered with it. Use the link of a newer message, or sign in.",
+            "此連結未曾用於回覆。請使用較新訊息中的連結，或登入系統。",
+        ),
+    ),
+    "forbidden": (
+        ("This link may no longer answer", "此連結已無法回覆"),
+        (
+            "Whoever it was sent to may not answer this alert any more.",
+            "收到此連結的人已無權回覆此警報。",
+        ),
+    ),
+    "reply-not-offered": (
+        ("This answer is not offered", "無法以此方式回覆"),
+        (
+            "Open the link of the message again and press one of its answers.",
+            "請重新開啟訊息中的連結，並按下其中一個回覆。",
+        ),
+    ),
+    "too-many-attempts": (
+        ("Too many invalid links", "無效連結次數過多"),
+        (
+            "Too many links that are not valid were opened from here. Wait a few minutes.",
+            "從這裡開啟了過多無效的連結，請稍候幾分鐘再試。",
+        ),
+    ),
+}
+_EFFECTS: Final[dict[Reply, tuple[str, str]]] = {
+    "accepted": (
+        "The others see that you are on it, and nobody further is called.",
+        "其他人會看到由您處理，系統不再通知更多人。",
+    ),
+    "declined": (
+        "The others are asked instead. It is shown that you cannot.",
+        "系統會改問其他人，並顯示您無法處理。",
+    ),
+    "false-alarm": (
+        "Everybody sees that you say so, and nobody further is called. The alarm itself stays"
+        " shown until it is silent.",
+        "所有人都會看到您的回覆，系統不再通知更多人。警報在裝置停止前仍會顯示。",
+    ),
+}
+
+
+def _head(asked: Asked, words: _Words) -> list[str]:
+    title = words.of(asked.title, asked.title_zh)
+    lines = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="soft">{words.of("Time", "時間")} {words.time(asked.event_time)}</p>',
+    ]
+    if asked.critical:
+        lines.append(f'<p class="alarm">{words.of(*_EMERGENCY)}</p>')
+    if asked.over is not None:
+        over = words.time(asked.over)
+        lines.append(f"<p>{words.of(f'It is over since {over}.', f'已於 {over} 解除。')}</p>")
+    if asked.taken_by is not None and asked.answered is None:
+        name = asked.taken_by or words.of("somebody", "其他人")
+        taken = words.of(f"Taken on already by {name}.", f"已由 {name} 接手。")
+        lines.append(f"<p>{escape(taken)}</p>")
+    return lines
+
+
+def _answered(asked: Asked, answer: Reply, at: datetime, words: _Words) -> list[str]:
+    said = words.of(*REPLIES[answer])
+    told = words.of(
+        f"Answered as {asked.who} at {words.time(at)}: {said}.",
+        f"已於 {words.time(at)} 以「{asked.who}」回覆：{said}。",
+    )
+    once = words.of(
+        "The link works once. To say something else, sign in and open the alert.",
+        "此連結只能使用一次。若要更改回覆，請登入並開啟警報。",
+    )
+    return [
+        f'<p role="status"><b>{escape(told)}</b></p>',
+        f"<p>{words.of(*_EFFECTS[answer])}</p>",
+        f'<p class="soft">{once}</p>',
+    ]
+
+
+def _button(token: str, answer: Reply, words: _Words, *, first: bool) -> Sequence[str]:
+    kind = ' class="first"' if first else ""
+    action = f"/r/{escape(token)}/{answer}?lang={words.language}"
+    return (
+        f'<form method="post" action="{action}">'
+        f'<button type="submit"{kind}>{words.of(*REPLIES[answer])}</button></form>',
+        f'<p class="soft">{words.of(*_EFFECTS[answer])}</p>',
+    )
+
+
+def _page(title: str, body: Sequence[str], words: _Words) -> str:
+    other, name = ("zh-TW", "中文") if words.language == "en" else ("en", "English")
+    return (
+        f'<!doctype html><html lang="{words.language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="robots" content="noindex,nofollow,noarchive">'
+        f"<title>{escape(title)} · Vigil 守望</title><style>{_STYLE}</style></head>"
+        f"<body><main>{''.join(body)}"
+        f'<footer><a href="?lang={other}" lang="{other}">{name}</a></footer></main></body></html>'
+    )

@@ -1,0 +1,144 @@
+"""What becomes of a press on a one-time link, and of a web hook's answer: once, and for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import answering, feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.notify import reply_links
+from vigil_cloud.notify.escalation import answers
+from vigil_cloud.notify.escalation.progress import Answer
+from vigil_cloud.notify.models import Channel, ReplyLink
+from vigil_cloud.notify.reply_links import Reply
+
+
+class ReplyUnknown(ApiError):
+    """A token that is nobody's, or another channel's; the two are not told apart."""
+
+    code: ClassVar[str] = "reply-unknown"
+    remedy: ClassVar[str] = "Use the link of the newest message, or sign in and open the alert."
+    status: ClassVar[int] = 404
+
+
+class ReplyExpired(ApiError):
+    """The link's time is over."""
+
+    code: ClassVar[str] = "reply-expired"
+    remedy: ClassVar[str] = "Sign in and open the alert, or use the link of a newer message."
+    status: ClassVar[int] = 410
+
+
+class ReplyNotOffered(ApiError):
+    """An answer that this link does not offer."""
+
+    code: ClassVar[str] = "reply-not-offered"
+    remedy: ClassVar[str] = "Give one of the answers that the message offers."
+    status: ClassVar[int] = 422
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        super().__init__(f"This link offers: {', '.join(offered) or 'nothing of the kind'}.")
+        self.offered = list(offered)
+
+
+class ReplyIdUsedAgain(ApiError):
+    """Two different answers of a web hook under one id."""
+
+    code: ClassVar[str] = "reply-id-used-again"
+    remedy: ClassVar[str] = "Give each answer an id of its own; repeat one only to send it again."
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """A request whose signature showed which channel it comes from."""
+
+    channel_id: int
+    id: str
+    """Made by its sender, one for each answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What stands now."""
+
+    alert_id: str
+    who: str
+    answer: Reply
+    at: datetime
+    repeated: bool
+    """It was answered before, and nothing was changed now."""
+
+
+def answer(
+    session: Session,
+    cipher: Cipher,
+    token: str,
+    said: Reply,
+    now: datetime,
+    *,
+    request: HookRequest | None = None,
+) -> Outcome:
+    """Answer once, in the caller's transaction; afterwards it says what was answered and when.
+
+    ``request``: a web hook's, whose channel the link must be. Raises ``ReplyUnknown``,
+    ``ReplyExpired``, ``ReplyNotOffered``, ``ReplyIdUsedAgain``, and ``Forbidden`` where whoever
+    was told may not answer any more.
+    """
+    feed.lock(session)
+    link = reply_links.find(session, cipher, token, lock=True)
+    if link is None or (request is not None and link.channel_id != request.channel_id):
+        raise ReplyUnknown("This link is not known.")
+    channel = session.get(Channel, link.channel_id)
+    alert = session.get(AlertRow, link.alert_id)
+    if channel is None or alert is None:  # both take their links with them
+        raise ReplyUnknown("This link is not known.")
+    who = reply_links.who_of(session, channel)
+    if request is not None:
+        _refuse_other(session, link, request)
+    if link.used is not None and link.answer is not None:
+        return Outcome(alert.id, who, cast(Reply, link.answer), link.used, True)
+    if reply_links.is_over(link, now):
+        raise ReplyExpired("The time of this link is over.")
+    if said not in link.answers:
+        raise ReplyNotOffered(link.answers)
+    give(session, alert, who, said, now, via="link" if request is None else "webhook")
+    link.used, link.answer = now, said
+    link.request_id = request.id if request is not None else None
+    session.flush()
+    return Outcome(alert.id, who, said, now, False)
+
+
+def give(
+    session: Session,
+    alert: AlertRow,
+    who: str,
+    said: Reply,
+    now: datetime,
+    *,
+    via: answers.Via,
+) -> None:
+    """One answer, however it came. A false alarm is taken on by whoever says so: the alert stays
+    until its device takes it back. Raises ``Forbidden``."""
+    kind: Answer = "declined" if said == "declined" else "accepted"
+    answers.record(session, alert.id, who, kind, now, via=via)
+    if said == "false-alarm":
+        answering.call_false(session, alert, who, now, via=via)
+
+
+def _refuse_other(session: Session, link: ReplyLink, request: HookRequest) -> None:
+    other = select(ReplyLink.id).where(
+        ReplyLink.channel_id == link.channel_id,
+        ReplyLink.request_id == request.id,
+        ReplyLink.id != link.id,
+    )
+    if session.scalar(other) is not None:
+        raise ReplyIdUsedAgain("This id was used for the answer to another message.")
