@@ -9,12 +9,14 @@ from urllib.parse import unquote, urlsplit
 
 from vigil_cloud.alerts.flood import MOST
 from vigil_cloud.alerts.personal import AlertsOfPersons
+from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.capacity.disk import Disk
 from vigil_cloud.capacity.probe import probe
 from vigil_cloud.cases.personal import CasesOfPersons
 from vigil_cloud.config import ConfigurationError, Settings
 from vigil_cloud.database.engine import build_engine, build_sessions
 from vigil_cloud.domain.registry import domains
+from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
 from vigil_cloud.ingest.personal import LettersThatName
 from vigil_cloud.objects.folder import FolderObjects
@@ -73,7 +75,12 @@ def build_services(settings: Settings, now: Callable[[], datetime] = utc_now) ->
         settings=settings,
         engine=engine,
         sessions=build_sessions(
-            engine, **{MOST: settings.quotas.alerts_a_minute, RECORDS: personal_records()}
+            engine,
+            **{
+                MOST: settings.quotas.alerts_a_minute,
+                RECORDS: personal_records(),
+                CIPHER: Cipher(settings.secret),
+            },
         ),
         timeseries=timeseries,
         objects=objects,

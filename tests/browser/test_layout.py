@@ -18,7 +18,8 @@ from browser.town import CANAL, GRANDMOTHER, MARKET, Town
 
 PAGES = (
     *("/", "/alerts", "/alerts?show=mine", "/alerts?show=done", "/devices"),
-    *(f"/devices/{CANAL}", "/gateways", "/nowhere"),
+    *(f"/devices/{CANAL}", "/gateways", "/cases", "/nowhere"),
+    *(f"/administration/{one}" for one in ("households", "households/lin", "districts", "jobs")),
 )
 STAFF_DOMAINS = ("noise", "water", "smoke", "platform")
 AXE = Path(__file__).parents[2] / "cloud" / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -41,6 +42,7 @@ def busy(town: Town) -> Town:
     town.act(town.newest_alert("smoke"), "acknowledge")
     town.discharge()
     town.act(town.newest_alert("water"), "acknowledge")
+    town.furnish()
     return town
 
 
@@ -110,7 +112,7 @@ def test_pages_of_the_family(
     window: OpenWindow, busy: Town, size: tuple[int, int], language: Literal["zh-TW", "en"]
 ) -> None:
     opened = window("mei", size=size, language=language)
-    for path in ("/family", "/alerts"):
+    for path in ("/family", "/homes", "/alerts"):
         opened.go(path)
         _settle(opened.page, path, size, language, "light")
 

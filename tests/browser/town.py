@@ -33,6 +33,8 @@ from vigil_schemas.types import Domain, Model, QartodFlag
 from vigil_schemas.water import WaterExcursion
 from webhook import Hook
 
+EAST: Final = ((23.470, 120.452), (23.470, 120.475), (23.490, 120.475), (23.490, 120.452))
+"""Corners of a district, latitude and longitude."""
 PASSWORD: Final = "three calm herons fishing"
 GATEWAY: Final = "gw-town"
 TOKEN: Final = "token-of-the-town"
@@ -131,6 +133,10 @@ class Town:
         self.gateway = Gateway(broker, GATEWAY)
         self._introduce()
         self._observe_ten_minutes()
+
+    def another_gateway(self) -> Gateway:
+        """Of a name of its own, connected; whoever asked closes it."""
+        return Gateway(self._broker)
 
     def close(self) -> None:
         self.gateway.close()
@@ -252,6 +258,23 @@ class Town:
             csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
             answer = http.post(f"/alerts/{alert}/{action}", json={"comment": ""}, headers=csrf)
             answer.raise_for_status()
+
+    def furnish(self) -> None:
+        """A district with an outline, and the Lins' home in it with its alarm and its people."""
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
+            who = {"username": "admin", "password": PASSWORD}
+            http.post("/session", json=who).raise_for_status()
+            http.headers["X-CSRF-Token"] = http.get("/session").json()["csrf"]
+            corners = [
+                {"latitude": latitude, "longitude": longitude} for latitude, longitude in EAST
+            ]
+            district = {"name": "East District", "name_zh": "東區", "outline": corners}
+            http.put("/districts/east", json=district).raise_for_status()
+            home = {"name": "林宅", "address": "嘉義市東區中山路七號", "district": "east"}
+            http.put("/households/lin", json=home).raise_for_status()
+            http.put(f"/households/lin/devices/{KITCHEN}").raise_for_status()
+            for member in ({"account": "mei"}, {"person": "grandmother"}):
+                http.post("/households/lin/members", json=member).raise_for_status()
 
     def many_loud_vehicles(self, count: int) -> None:
         """So many exceedances at once, each a tenth of a decibel louder."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 from fastapi import APIRouter, Depends
 from sqlalchemy import func, select
@@ -12,6 +12,8 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.descriptor import CloudDomain
+from vigil_cloud.domain.descriptor import Look
+from vigil_cloud.domain.detail import AlertDetail, Personal
 from vigil_cloud.domain.port import Received
 from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency
@@ -21,8 +23,9 @@ from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Model
 
 NAME: Final = "lantern"
-SEES_ALERTS: Final = frozenset({Role.REVIEWER})
-SEES_DEVICES: Final = frozenset({Role.REVIEWER, Role.VOLUNTEER})
+SEES_ALERTS: Final = frozenset({Role.REVIEWER, Role.POLICE})
+SEES_NAMES: Final = frozenset({Role.POLICE})
+SEES_DEVICES: Final = frozenset({Role.REVIEWER, Role.POLICE, Role.VOLUNTEER})
 
 
 class LanternLit(Model):
@@ -31,6 +34,15 @@ class LanternLit(Model):
     TYPE: ClassVar[str] = "city.vigil.lantern.lit.v1"
 
     lit: bool
+    lit_by: str | None = None
+
+
+class LanternDetail(AlertDetail):
+    """What is said of a lantern, and who lit it."""
+
+    type: Literal["lantern-lit"] = "lantern-lit"
+    lit: bool
+    lit_by: Annotated[str | None, Personal] = None
 
 
 class LanternHandler:
@@ -53,7 +65,7 @@ class LanternHandler:
                 severity="minor",
                 event_time=message.time,
                 active=event.lit,
-                detail=event.model_dump(mode="json"),
+                detail=event.model_dump(mode="json", exclude_none=True),
                 marks=message.marks,
             ),
             message.received,
@@ -76,7 +88,10 @@ LANTERN: Final = CloudDomain(
     contract=DomainContract(name=NAME, events=(LanternLit,)),
     title="Lanterns",
     title_zh="燈籠",
+    look=Look("M8 8h8v9H8V8ZM12 4v4M10 20h4", "#8a4b00", "#ffc27a"),
     alert_roles=SEES_ALERTS,
+    personal_roles=SEES_NAMES,
+    details=(LanternDetail,),
     device_roles=SEES_DEVICES,
     handlers=(LanternHandler(),),
     routers=(router,),

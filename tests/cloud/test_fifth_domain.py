@@ -20,6 +20,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.alerts.visibility import visible
+from vigil_cloud.app import openapi_document
 from vigil_cloud.database.engine import writing
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.devices.seen import enrol
@@ -105,16 +106,41 @@ def test_an_event_over_mqtt_is_an_alert_on_the_page_of_those_whom_the_domain_nam
         assert any(one["device"] == DEVICE for one in devices) is (role in SEES_DEVICES), role
         series = client.get(f"/api/v1/devices/{DEVICE}/series")
         assert series.status_code == (200 if role in SEES_DEVICES else 404), role
-        told = [one["name"] for one in client.get("/api/v1/screen").json()["domains"]]
+        told = {one["name"]: one for one in client.get("/api/v1/screen").json()["domains"]}
         assert (NAME in told) is (role in SEES_DEVICES), role
+        if NAME in told:
+            assert told[NAME]["title_zh"] == "燈籠"
+            assert told[NAME]["look"]["colour"] == "#8a4b00"
 
     (alert,) = lit_city.alerts("reviewer", domain=NAME)
     assert (alert["title"], alert["title_zh"]) == ("Lantern lit", "燈籠亮了")
-    assert alert["detail"] == {"lit": True}
+    assert (alert["detail"]["type"], alert["detail"]["lit"]) == ("lantern-lit", True)
     assert lit_city.client("reviewer").get("/api/v1/lantern/lit").json() == 1
     for role in set(Role) - SEES_ALERTS:
         answer = lit_city.client(role.value).get(f"/api/v1/alerts/{alert['id']}")
         assert answer.status_code == 404, role
+
+
+def test_what_its_alerts_say_is_described_and_typed(lit_city: City) -> None:
+    described = openapi_document()["components"]["schemas"]
+    union = described["Alert"]["properties"]["detail"]
+    assert union["discriminator"]["mapping"]["lantern-lit"] == "#/components/schemas/LanternDetail"
+    assert set(described["LanternDetail"]["properties"]) > {"lit", "lit_by", "time_quality"}
+
+    lit_city.send(LanternLit(lit=True, lit_by="陳大文"), "lantern-2", GATEWAY)
+    shown = {}
+    for role in SEES_ALERTS:
+        found = lit_city.alerts(role.value, domain=NAME)
+        (alert,) = [one for one in found if one["device"] == "lantern-2"]
+        shown[role] = alert["detail"]["lit_by"], alert["detail"]["withheld"]
+    assert shown == {Role.POLICE: ("陳大文", False), Role.REVIEWER: (None, True)}
+    with lit_city.services.sessions() as session:
+        rows = session.execute(select(AlertRow.detail, AlertRow.title, AlertRow.private)).all()
+    assert "陳大文" not in str(rows)
+
+
+def test_without_the_domain_its_details_are_described_nowhere() -> None:
+    assert "LanternDetail" not in openapi_document()["components"]["schemas"]
 
 
 def test_open_pages_are_told_as_far_as_the_domain_says(lit_city: City) -> None:
@@ -212,7 +238,7 @@ def test_what_a_domain_sends_that_nobody_described_is_kept_as_refused(
 
 
 def bare(contract: DomainContract) -> CloudDomain:
-    return replace(LANTERN, contract=contract, handlers=())
+    return replace(LANTERN, contract=contract, handlers=(), details=())
 
 
 def test_a_description_that_takes_what_is_anothers_is_refused() -> None:
@@ -220,6 +246,14 @@ def test_a_description_that_takes_what_is_anothers_is_refused() -> None:
         pass
     with registered(LANTERN), pytest.raises(BadDomain), registered(LANTERN):
         pass
+    assert LANTERN.look is not None
+    for look in (
+        replace(LANTERN.look, icon='M0 0"/><script>'),
+        replace(LANTERN.look, colour="url(x)"),
+        replace(LANTERN.look, colour_dark="red"),
+    ):
+        with pytest.raises(BadDomain), registered(replace(LANTERN, look=look)):
+            pass
     for contract in (
         DomainContract(name="platform"),
         DomainContract(name="../up"),

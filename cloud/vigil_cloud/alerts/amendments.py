@@ -14,12 +14,14 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, outbox
-from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Severity
-from vigil_cloud.alerts.service import AlertUnknown, count_as_new
+from vigil_cloud.alerts.sealing import whole_of, write_detail
+from vigil_cloud.alerts.service import AlertUnknown, count_as_new, note
 from vigil_cloud.alerts.work import SEVERITIES
 
 TITLE: Final = 300
+COMMENT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Amendment:
     detail: Mapping[str, Any] = field(default_factory=dict)
     """Put beside what is known; a key that is there is replaced."""
     reason: str = ""
-    """Why, for the history and for whoever is told again; at most 60 characters count."""
+    """Why, for the history and for whoever is told again; at most 60 characters count. It stands
+    in notifications: nothing personal."""
 
 
 def amend(
@@ -63,24 +66,24 @@ def amend(
     if row is None:
         raise AlertUnknown("There is no such alert.")
     before = row.severity
-    if not (changed := _apply(row, amendment)):
+    if not (changed := _apply(session, row, amendment)):
         return row
     worse = SEVERITIES.index(row.severity) > SEVERITIES.index(before)
     told = [f"{before} → {row.severity}"] if row.severity != before else []
     told += [word for word in changed if word != "severity"]
     comment = ", ".join(told) + (f": {amendment.reason}" if amendment.reason else "")
-    _note(session, row, now, account, "worsened" if worse else "amended", comment)
+    note(session, row, now, account, "worsened" if worse else "amended", comment[:COMMENT])
     if worse and row.active:
         count_as_new(row)
         step = amendment.reason or f"severity {row.severity}"
-        _note(session, row, now, account, "told-again", step)
+        note(session, row, now, None, "told-again", step[:COMMENT])
         outbox.announce(session, row, now, "again", step=step)
     session.flush()
     feed.append(session, "alert", row.id, now)
     return row
 
 
-def _apply(row: AlertRow, amendment: Amendment) -> list[str]:
+def _apply(session: Session, row: AlertRow, amendment: Amendment) -> list[str]:
     """Names of what is different now."""
     place = amendment.place
     wanted = {
@@ -97,23 +100,8 @@ def _apply(row: AlertRow, amendment: Amendment) -> list[str]:
         for column, value in zip(columns, values, strict=True):
             setattr(row, column, value)
         changed.append(name)
-    detail = {**row.detail, **amendment.detail}
-    if detail != row.detail:
-        row.detail = detail
+    if amendment.detail and write_detail(
+        session, row, {**whole_of(session, row), **amendment.detail}
+    ):
         changed.append("detail")
     return changed
-
-
-def _note(
-    session: Session,
-    row: AlertRow,
-    now: datetime,
-    account: str | None,
-    action: str,
-    comment: str,
-) -> None:
-    session.add(
-        AlertHistory(
-            alert_id=row.id, at=now, account=account, action=action, comment=comment[:1000]
-        )
-    )

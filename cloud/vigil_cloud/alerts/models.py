@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Computed, Float, ForeignKey, Index, Integer, SmallInteger, String
+from sqlalchemy import (
+    JSON,
+    Computed,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.alerts.work import PRIORITY_SQL
@@ -33,6 +44,12 @@ class AlertRow(Base):
         Index("ix_alerts_device_priority", "device", "priority", "raised", "id"),
         Index("ix_alerts_taken_order", "acknowledged_by", "raised", "id"),
         Index("ix_alerts_taken_priority", "acknowledged_by", "priority", "raised", "id"),
+        Index(
+            "ix_alerts_untyped",
+            "id",
+            sqlite_where=text("NOT typed"),
+            postgresql_where=text("NOT typed"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -81,6 +98,11 @@ class AlertRow(Base):
     confirmed_at: Mapped[datetime | None]
 
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What is open of the detail; see ``details``. Changed through ``sealing.write_detail``."""
+    private: Mapped[bytes | None] = mapped_column(Sealed("alert.detail"))
+    """What is personal of it; under the person's own key where the alert is about one."""
+    typed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Written by a version that tells open and personal apart; see ``sealing_old``."""
     evidence_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     person_key: Mapped[str | None] = mapped_column(String(64))
     person_name: Mapped[bytes | None] = mapped_column(Sealed("person.name"))
@@ -106,6 +128,8 @@ class AlertHistory(Base):
     account: Mapped[str | None] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(24))
     comment: Mapped[str] = mapped_column(String(1000), default="")
+    """What the platform says; what people wrote is in ``text``."""
+    text: Mapped[bytes | None] = mapped_column(Sealed("alert.text"))
 
 
 class OutboxEntry(Base):

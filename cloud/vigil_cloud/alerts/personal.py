@@ -2,34 +2,92 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.alerts.sealing import (
+    CIPHER,
+    open_text,
+    opened_detail,
+    seal_content,
+    seal_text,
+)
 from vigil_cloud.identity.personal_records import PersonalRecords
+
+_PAGE: Final = 200
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is sealed in alerts about something else, and names the person."""
+
+    details: set[str] = field(default_factory=set)
+    lines: set[int] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)
+    """Alerts that were looked through, as they were then."""
+    last_line: int = 0
 
 
 class AlertsOfPersons(PersonalRecords):
-    """Alerts about a person go with them; what the feed says of them as well."""
+    """Alerts about a person go with them; what the feed says of them as well. In other alerts,
+    what was written of the person is removed."""
 
     def lock(self, session: Session) -> None:
         """First, as in every transaction that changes an alert."""
         feed.lock(session)
 
+    def find(self, session: Session, words: Sequence[str], known: Any = None) -> Any:
+        """Sealed details and texts that hold one of the words; again, what is new since."""
+        found = _Found() if known is None else known
+        sealed = select(AlertRow.id, AlertRow.version).where(AlertRow.private.is_not(None))
+        for alert_id, version in session.execute(sealed).all():
+            if found.versions.get(alert_id) == version:
+                continue
+            found.versions[alert_id] = version
+            row = session.get(AlertRow, alert_id)
+            if row is not None and _names(_text_of(opened_detail(session, row)), words):
+                found.details.add(alert_id)
+        self._find_lines(session, words, found)
+        return found
+
+    @staticmethod
+    def _find_lines(session: Session, words: Sequence[str], found: _Found) -> None:
+        cipher = session.info.get(CIPHER)
+        query = select(AlertHistory, AlertRow).join(AlertRow, AlertRow.id == AlertHistory.alert_id)
+        written = query.where(AlertHistory.account.is_not(None))
+        while page := session.execute(
+            written.where(AlertHistory.id > found.last_line).order_by(AlertHistory.id).limit(_PAGE)
+        ).all():
+            for line, row in page:
+                said = line.comment if cipher is None else open_text(cipher, row, line)
+                if _names(said, words):
+                    found.lines.add(line.id)
+            found.last_line = page[-1][0].id
+
     def erase(
         self, session: Session, person_key: str, words: Sequence[str], found: Any
     ) -> Mapping[str, int]:
-        """Alerts about the person."""
-        del words, found
+        """Alerts about the person, and what was found in others."""
+        del words
+        for alert_id in sorted(found.details):
+            self._follow(session, (), AlertRow.id == alert_id, private=None)
+        for number in sorted(found.lines):
+            of_it = update(AlertHistory).where(AlertHistory.id == number)
+            session.execute(
+                of_it.values(text=None, comment="").execution_options(synchronize_session=False)
+            )
         alerts = AlertRow.person_key == person_key
         keys = session.scalars(select(AlertRow.id).where(alerts)).all()
         feed.forget(session, [*keys, person_key])
         session.execute(delete(AlertRow).where(alerts).execution_options(synchronize_session=False))
-        return {"alerts": len(keys)}
+        return {"alerts": len(keys), "alert_texts": len(found.details) + len(found.lines)}
 
     def rename(self, session: Session, person_key: str, sealed: bytes) -> None:
         """In every alert about the person."""
@@ -39,6 +97,37 @@ class AlertsOfPersons(PersonalRecords):
             .values(person_name=sealed)
             .execution_options(synchronize_session=False)
         )
+
+    def opened(self, session: Session, person_key: str) -> Any:
+        """Personal details and texts of the alerts about the person."""
+        cipher = session.info.get(CIPHER)
+        if cipher is None:
+            return None
+        about = AlertRow.person_key == person_key
+        rows = session.scalars(select(AlertRow).where(about, AlertRow.private.is_not(None))).all()
+        lines = (
+            select(AlertHistory, AlertRow)
+            .join(AlertRow, AlertRow.id == AlertHistory.alert_id)
+            .where(about, AlertHistory.text.is_not(None))
+        )
+        return (
+            [(row, said) for row in rows if (said := opened_detail(session, row))],
+            [
+                (row, line, said)
+                for line, row in session.execute(lines)
+                if (said := open_text(cipher, row, line))
+            ],
+        )
+
+    def seal_anew(self, session: Session, person_key: str, content: Any) -> None:
+        """Under the new key."""
+        del person_key
+        details, texts = content or ((), ())
+        for row, said in details:
+            row.private = seal_content(session, row, said)
+        for row, line, said in texts:
+            line.text = seal_text(session, row, said)
+        session.flush()
 
     def given_home(self, session: Session, device: str, household: str) -> None:
         """What stands open of the device and is nobody's home's, is this one's."""
@@ -69,3 +158,11 @@ class AlertsOfPersons(PersonalRecords):
             .values(**values)
             .execution_options(synchronize_session=False)
         )
+
+
+def _names(said: str, words: Sequence[str]) -> bool:
+    return any(word in said for word in words if word)
+
+
+def _text_of(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False) if content else ""

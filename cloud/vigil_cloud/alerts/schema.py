@@ -91,8 +91,8 @@ class AlertAction(Answer):
     comment: str
 
 
-class AlertSummary(Answer):
-    """One alert as a list shows it; the whole is at ``/alerts/{id}``."""
+class AlertCommon(Answer):
+    """What a list and an alert's own page both say."""
 
     id: str
     version: int
@@ -106,14 +106,21 @@ class AlertSummary(Answer):
     state: AlertState
     work: Work
     raised: UtcDatetime
+    """When the cloud raised it."""
     event_time: UtcDatetime
+    """When it happened, by the device's clock."""
     cleared: UtcDatetime | None
     acknowledged_by: str | None
     acknowledged_at: UtcDatetime | None
-    evidence: EvidenceState
     doubts: list[Doubt]
     latitude: float | None
     longitude: float | None
+
+
+class AlertSummary(AlertCommon):
+    """One alert as a list shows it; the whole is at ``/alerts/{id}``."""
+
+    evidence: EvidenceState
 
 
 class AlertList(Answer):

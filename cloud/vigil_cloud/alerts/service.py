@@ -16,6 +16,7 @@ from vigil_cloud.alerts import coverage, feed, flood, lifecycle, outbox
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.alerts.sealing import seal_text, whole_of, write_detail
 from vigil_cloud.alerts.visibility import may_act, may_see
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.api_errors import ApiError
@@ -127,14 +128,14 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
         outbox.announce(session, row, now, "raised")
         feed.append(session, "alert", row.id, now)
         return row
-    changed = _merge(row, occurrence)
+    changed = _merge(session, row, occurrence)
     for reason in _reasons_to_tell_again(session, row, occurrence, now):
         _tell_again(session, row, reason, now)
         changed = True
     if row.active and not occurrence.active:
         row.active = lifecycle.clear(state_of(row)).active
         row.cleared = occurrence.ended or now
-        _note(session, row, now, None, "cleared")
+        note(session, row, now, None, "cleared")
         outbox.announce(session, row, now, "all-clear", step=isoformat_utc(now))
         changed = True
     if changed:
@@ -251,7 +252,7 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         raised=now,
         event_time=occurrence.event_time,
         cleared=None if occurrence.active else (occurrence.ended or now),
-        detail={**occurrence.detail, **occurrence.marks},
+        detail={},
         evidence_sha256=occurrence.evidence_sha256,
         person_key=occurrence.person_key,
         person_name=occurrence.person_name,
@@ -260,30 +261,32 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         latitude=occurrence.latitude,
         longitude=occurrence.longitude,
     )
+    write_detail(session, row, {**occurrence.detail, **occurrence.marks})
     session.add(row)
     session.flush()
-    _note(session, row, now, None, "raised")
+    note(session, row, now, None, "raised")
     if occurrence.kind != flood.MANY:  # a flood is more than what somebody put aside
         coverage.cover_new(session, row, now)
     if occurrence.tell_again:  # told with the alert itself: the same reason later is no news
-        _note(session, row, now, None, "told-again", occurrence.tell_again)
+        note(session, row, now, None, "told-again", occurrence.tell_again)
     if not occurrence.active:
-        _note(session, row, now, None, "cleared")
+        note(session, row, now, None, "cleared")
     return row
 
 
-def _merge(row: AlertRow, occurrence: Occurrence) -> bool:
+def _merge(session: Session, row: AlertRow, occurrence: Occurrence) -> bool:
     """Details of onset and end together, the end's winning, whichever came first."""
-    new, old = dict(occurrence.detail), dict(row.detail)
+    new, old = dict(occurrence.detail), whole_of(session, row)
     old_wins = occurrence.active and not occurrence.supersedes
     detail = {**new, **old} if old_wins else {**old, **new}
     detail |= occurrence.marks
     event_time = min(row.event_time, occurrence.event_time)
     evidence = row.evidence_sha256 or occurrence.evidence_sha256
-    if (detail, event_time, evidence) == (row.detail, row.event_time, row.evidence_sha256):
-        return False
-    row.detail, row.event_time, row.evidence_sha256 = detail, event_time, evidence
-    return True
+    changed = write_detail(session, row, detail)
+    if (event_time, evidence) != (row.event_time, row.evidence_sha256):
+        row.event_time, row.evidence_sha256 = event_time, evidence
+        changed = True
+    return changed
 
 
 def _reasons_to_tell_again(
@@ -296,7 +299,7 @@ def _reasons_to_tell_again(
     if not occurrence.active:
         return []  # an end is told by the page, not by another call
     if _worse(row, occurrence):
-        _note(session, row, now, None, "worsened", f"{row.severity} → {occurrence.severity}")
+        note(session, row, now, None, "worsened", f"{row.severity} → {occurrence.severity}")
         row.severity, row.kind = occurrence.severity, occurrence.kind
         row.title, row.title_zh = occurrence.title, occurrence.title_zh
         row.audience = max(row.audience, occurrence.audience, key=_AUDIENCES.index)
@@ -319,7 +322,7 @@ def _noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
 
 def _tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> None:
     count_as_new(row)
-    _note(session, row, now, None, "told-again", reason)
+    note(session, row, now, None, "told-again", reason)
     outbox.announce(session, row, now, "again", step=reason)
 
 
@@ -335,8 +338,9 @@ def reopen(session: Session, row: AlertRow, now: datetime) -> None:
     """What was over is there again, and the same trouble: who was told of it is not told again.
     The caller has called ``feed.lock`` before."""
     row.active, row.cleared = True, None
-    _note(session, row, now, None, "raised")
+    note(session, row, now, None, "raised")
     coverage.cover_new(session, row, now)
+    note(session, row, now, None, "raised")
     outbox.announce(session, row, now, "reopened")
     session.flush()
     feed.append(session, "alert", row.id, now)
@@ -399,7 +403,7 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
         outbox.announce(session, row, now, "closed", step=isoformat_utc(now))
     if action in {"unshelved", "in-service"}:
         outbox.announce(session, row, now, "woken")
-    _note(session, row, now, reader.username, action, comment)
+    note(session, row, now, reader.username, action, comment)
     session.flush()
     audit.append(
         session,
@@ -433,11 +437,11 @@ def evidence_stored(session: Session, gateway: str, sha256: str, now: datetime) 
         select(AlertRow).where(AlertRow.evidence_sha256 == sha256, AlertRow.gateway == gateway)
     )
     for row in rows:
-        _note(session, row, now, None, "evidence-stored")
+        note(session, row, now, None, "evidence-stored")
         feed.append(session, "alert", row.id, now)
 
 
-def _note(
+def note(
     session: Session,
     row: AlertRow,
     at: datetime,
@@ -445,6 +449,10 @@ def _note(
     action: str,
     comment: str = "",
 ) -> None:
-    session.add(
-        AlertHistory(alert_id=row.id, at=at, account=account, action=action, comment=comment)
-    )
+    """What somebody wrote is sealed, what the platform says is not."""
+    line = AlertHistory(alert_id=row.id, at=at, account=account, action=action)
+    if account is not None and comment:
+        line.text = seal_text(session, row, comment)
+    else:
+        line.comment = comment
+    session.add(line)

@@ -54,6 +54,11 @@ def may_act(reader: Reader, operation: Operation, alert: Placed) -> Decision:
     return decision(reader, operation, subject_of(alert))
 
 
+def may_see_personal(reader: Reader, alert: Placed) -> bool:
+    """Whether what is personal in the alert is for the reader, who may see the alert."""
+    return may(reader, Operation.SEE_PERSONAL, subject_of(alert))
+
+
 def scopes(reader: Reader, domain: Domain | None = None) -> list[ColumnElement[bool]]:
     """Conditions on ``AlertRow``: for each domain (and district) that a role opens, each person
     who consented and each household of the reader's. No alert fulfils two of them, and each is a

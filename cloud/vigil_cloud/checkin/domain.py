@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement
 
 from vigil_cloud.checkin.administration import router as tags_router
+from vigil_cloud.checkin.detail import VisitDetail
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.news import VISITS
 from vigil_cloud.checkin.personal import TagsAndVisits
@@ -38,6 +39,7 @@ DOMAIN: Final = CloudDomain(
     title_zh="平安",
     consent_roles=frozenset({Role.FAMILY}),
     device_roles=frozenset(Role),  # stations stand in public view
+    details=(VisitDetail,),
     handlers=(CheckinHandler(),),
     jobs=_jobs,
     routers=(router, tags_router),

@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.base import Base
+from vigil_cloud.domain.detail import AlertDetail
 from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.identity.personal_records import PersonalRecords
 from vigil_cloud.identity.reader import Reader
@@ -24,6 +25,18 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pages draw a domain that they were built without."""
+
+    icon: str
+    """An SVG path of lines on a grid of 24 × 24."""
+    colour: str
+    """``#rrggbb``, on a light ground."""
+    colour_dark: str
+    """The same on a dark one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,8 @@ class Described:
     contract: DomainContract
     title: str
     title_zh: str
+    look: Look | None = None
+    """Of a domain whose folder is not among the pages; theirs counts before this."""
 
     alert_roles: frozenset[Role] = frozenset()
     """Who sees its alerts, and may act on them."""
@@ -108,6 +123,10 @@ class Described:
     """Who may put its devices aside for a while, so that they call nobody."""
     false_alarms: bool = False
     """Whoever lives where a critical alert of it happens may answer that it is a false alarm."""
+    personal_roles: frozenset[Role] = frozenset()
+    """Who of those that see its alerts also sees what is personal in them."""
+    details: tuple[type[AlertDetail], ...] = ()
+    """What its alerts say beside their titles; the more specific model first."""
     life_safety: LifeSafety | None = None
 
     handlers: tuple[Handler, ...] = ()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import re
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
 from vigil_cloud.domain.descriptor import Described, LifeSafety
+from vigil_cloud.domain.detail import is_personal
 from vigil_cloud.shipped import SHIPPED
 from vigil_schemas import contract
 from vigil_schemas.errors import VigilError
@@ -16,6 +18,9 @@ from vigil_schemas.types import Domain
 
 _FEED: Final = frozenset({"alert", "rights", "device", "reading", "heartbeat", "resync", "ended"})
 """Events of the stream that are the platform's own."""
+
+_PATH: Final = re.compile(r"[MmLlHhVvCcSsQqTtAaZz0-9 .,-]{1,1000}")
+_COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 
 _domains: Final[dict[Domain, Described]] = {}
 _loading: Final = threading.RLock()
@@ -102,5 +107,33 @@ def _register(domain: Described) -> None:
     }
     if unknown:
         raise BadDomain(f"domain {domain.name!r} takes what is another's: {sorted(unknown)}")
+    _check_details(domain)
+    _check_look(domain)
     contract.register(domain.contract)
     _domains[domain.name] = domain
+
+
+def _check_look(domain: Described) -> None:
+    """It is put into pages: a path and two colours, and nothing else."""
+    if (look := domain.look) is None:
+        return
+    if not _PATH.fullmatch(look.icon):
+        raise BadDomain(f"domain {domain.name!r}: the icon is no SVG path")
+    if not (_COLOUR.fullmatch(look.colour) and _COLOUR.fullmatch(look.colour_dark)):
+        raise BadDomain(f"domain {domain.name!r}: a colour is written #rrggbb")
+
+
+def _check_details(domain: Described) -> None:
+    """Readers tell details apart by their type, and the API's description by their names."""
+    others = [model for one in _domains.values() for model in one.details]
+    for model in domain.details:
+        word = model.type_word()
+        if not word.startswith(f"{domain.name}-"):
+            raise BadDomain(f"domain {domain.name!r}: the detail type {word!r} does not begin so")
+        if any(field.is_required() for field in model.model_fields.values() if is_personal(field)):
+            raise BadDomain(f"domain {domain.name!r}: {word!r} needs what may not be shown")
+        if any(model.__name__ == other.__name__ for other in others):
+            raise BadDomain(f"domain {domain.name!r}: {model.__name__} is another's name")
+    words = [model.type_word() for model in domain.details]
+    if len(set(words)) < len(words):
+        raise BadDomain(f"domain {domain.name!r}: two details have one type")

@@ -31,6 +31,7 @@ class _Platform:
     household_roles: frozenset[Role] = _NOBODY
     device_roles: frozenset[Role] = _NOBODY
     shelve_roles: frozenset[Role] = _NOBODY
+    personal_roles: frozenset[Role] = PLATFORM_ROLES
 
 
 _PLATFORM: Final[Opened] = _Platform()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from vigil_cloud.alerts.schema import (
     AlertState,
     AlertSubject,
     AlertSummary,
+    Doubt,
     EvidenceFileEntry,
     OpenAlerts,
     OpenCounts,
@@ -26,9 +27,11 @@ from vigil_cloud.alerts.schema import (
     Severity,
     Work,
 )
+from vigil_cloud.alerts.sealing import open_text, shown_detail
 from vigil_cloud.alerts.titles import titles
-from vigil_cloud.alerts.visibility import may_act
+from vigil_cloud.alerts.visibility import may_act, may_see_personal
 from vigil_cloud.alerts.work import HEAVIEST, severity_of, work_of, worse
+from vigil_cloud.domain.detail import AlertDetail
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.http.alert_schema import Alert, AlertAnswer, AlertDelivery
 from vigil_cloud.identity import person_keys
@@ -37,6 +40,24 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.notify.models import Channel, Delivery, EscalationAnswer
 from vigil_cloud.notify.reply_links import may_call_false
+
+_SAME: Final = (
+    "id",
+    "version",
+    "domain",
+    "kind",
+    "gateway",
+    "device",
+    "severity",
+    "raised",
+    "event_time",
+    "cleared",
+    "acknowledged_by",
+    "acknowledged_at",
+    "latitude",
+    "longitude",
+)
+"""Fields of ``AlertCommon`` that are said as the row has them."""
 
 
 def present(
@@ -54,13 +75,18 @@ def present(
     evidence = _evidence(session, [row.evidence_sha256 for row in rows if row.evidence_sha256])
     return [
         _alert(
-            cipher, row, history[row.id], deliveries[row.id], _link(row, evidence), now
-        ).model_copy(
-            update={
-                "answers": answers[row.id],
-                "may_answer": may_act(reader, Operation.ACKNOWLEDGE, row).allowed,
-                "may_call_false": may_call_false(reader, row),
-            }
+            cipher,
+            row,
+            _Beside(
+                shown_detail(cipher, row, personal=may_see_personal(reader, row)),
+                [_action(cipher, row, line) for line in history[row.id]],
+                deliveries[row.id],
+                _link(row, evidence),
+                answers[row.id],
+                may_act(reader, Operation.ACKNOWLEDGE, row).allowed,
+                may_call_false(reader, row),
+            ),
+            now,
         )
         for row in rows
     ]
@@ -86,28 +112,23 @@ def _summary(
         evidence = "stored" if arrived else "waiting"
     else:
         evidence = "waiting" if row.phase == "measured" else "none"
-    return AlertSummary(
-        id=row.id,
-        version=row.version,
-        domain=row.domain,
-        kind=row.kind,
-        gateway=row.gateway,
-        device=row.device,
-        title=title,
-        title_zh=title_zh,
-        severity=row.severity,
-        state=_state(row, now),
-        work=_work(row),
-        raised=row.raised,
-        event_time=row.event_time,
-        cleared=row.cleared,
-        acknowledged_by=row.acknowledged_by,
-        acknowledged_at=row.acknowledged_at,
-        evidence=evidence,
-        doubts=[doubt for doubt in DOUBTS if getattr(row, doubt)],
-        latitude=row.latitude,
-        longitude=row.longitude,
-    )
+    doubts = [doubt for doubt in DOUBTS if getattr(row, doubt)]
+    return AlertSummary(**_common(row, (title, title_zh), doubts, now), evidence=evidence)
+
+
+def _common(
+    row: AlertRow | Row[Any], titled: tuple[str, str], doubts: list[Doubt], now: datetime
+) -> dict[str, Any]:
+    """The fields of ``AlertCommon``."""
+    same = {name: getattr(row, name) for name in _SAME}
+    title, title_zh = titled
+    return same | {
+        "title": title,
+        "title_zh": title_zh,
+        "state": _state(row, now),
+        "work": _work(row),
+        "doubts": doubts,
+    }
 
 
 def counted(rows: Sequence[Row[Any]]) -> OpenAlerts:
@@ -160,64 +181,48 @@ def _work(row: AlertRow | Row[Any]) -> Work:
     )
 
 
-def _alert(
-    cipher: Cipher,
-    row: AlertRow,
-    history: list[AlertAction],
-    deliveries: list[AlertDelivery],
-    evidence: AlertEvidence,
-    now: datetime,
-) -> Alert:
+class _Beside(NamedTuple):
+    """What an alert's own page says beyond its row, as far as the reader may see it."""
+
+    detail: AlertDetail
+    history: list[AlertAction]
+    deliveries: list[AlertDelivery]
+    evidence: AlertEvidence
+    answers: list[AlertAnswer]
+    may_answer: bool
+    may_call_false: bool
+
+
+def _alert(cipher: Cipher, row: AlertRow, beside: _Beside, now: datetime) -> Alert:
     title, title_zh, name = titles(cipher, row)
     subject = None
     if name is not None and row.person_key is not None:
         subject = AlertSubject(person_key=row.person_key, person_name=name)
+    doubts = [doubt for doubt in DOUBTS if row.detail.get(doubt) is not None]
     return Alert(
-        id=row.id,
-        version=row.version,
-        domain=row.domain,
-        kind=row.kind,
-        gateway=row.gateway,
-        device=row.device,
-        title=title,
-        title_zh=title_zh,
-        severity=row.severity,
-        state=_state(row, now),
-        work=_work(row),
-        raised=row.raised,
-        event_time=row.event_time,
-        cleared=row.cleared,
-        acknowledged_by=row.acknowledged_by,
-        acknowledged_at=row.acknowledged_at,
+        **_common(row, (title, title_zh), doubts, now),
         confirmed_by=row.confirmed_by,
         confirmed_at=row.confirmed_at,
-        detail=row.detail,
-        evidence=evidence,
         subject=subject,
-        deliveries=deliveries,
-        answers=[],
-        may_answer=False,
-        may_call_false=False,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        history=history,
+        **beside._asdict(),
     )
 
 
-def _history(session: Session, ids: list[str]) -> dict[str, list[AlertAction]]:
-    found: dict[str, list[AlertAction]] = defaultdict(list)
+def _action(cipher: Cipher, row: AlertRow, line: AlertHistory) -> AlertAction:
+    said = {
+        "at": line.at,
+        "account": line.account,
+        "action": line.action,
+        "comment": open_text(cipher, row, line),
+    }
+    return AlertAction.model_validate(said)
+
+
+def _history(session: Session, ids: list[str]) -> dict[str, list[AlertHistory]]:
+    found: dict[str, list[AlertHistory]] = defaultdict(list)
     query = select(AlertHistory).where(AlertHistory.alert_id.in_(ids)).order_by(AlertHistory.id)
-    for entry in session.scalars(query) if ids else ():
-        found[entry.alert_id].append(
-            AlertAction.model_validate(
-                {
-                    "at": entry.at,
-                    "account": entry.account,
-                    "action": entry.action,
-                    "comment": entry.comment,
-                }
-            )
-        )
+    for line in session.scalars(query) if ids else ():
+        found[line.alert_id].append(line)
     return found
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
+from vigil_cloud.alerts.details import AnyDetail
 from vigil_cloud.alerts.schema import (
     AlertAction,
+    AlertCommon,
     AlertEvidence,
-    AlertState,
     AlertSubject,
     Answer,
-    Severity,
-    Work,
 )
 from vigil_cloud.notify.progress import Reason
-from vigil_schemas.types import Domain, UtcDatetime
+from vigil_schemas.types import UtcDatetime
 
 
 class AlertDelivery(Answer):
@@ -47,31 +46,13 @@ class AlertAnswer(Answer):
     via: Literal["page", "link", "webhook"]
 
 
-class Alert(Answer):
+class Alert(AlertCommon):
     """One alert, as far as the reader may see it."""
 
-    id: str
-    version: int
-    domain: Domain
-    kind: str
-    gateway: str
-    device: str
-    title: str
-    title_zh: str
-    severity: Severity
-    state: AlertState
-    work: Work
-    raised: UtcDatetime
-    """When the cloud raised it."""
-    event_time: UtcDatetime
-    """When it happened, by the device's clock."""
-    cleared: UtcDatetime | None
-    acknowledged_by: str | None
-    acknowledged_at: UtcDatetime | None
     confirmed_by: str | None
     confirmed_at: UtcDatetime | None
-    detail: dict[str, Any]
-    """The event's own data; its shape is that of the domain's schema."""
+    detail: AnyDetail
+    """What it says beside its titles: its `type` names the model."""
     evidence: AlertEvidence
     subject: AlertSubject | None
     deliveries: list[AlertDelivery]
@@ -81,6 +62,4 @@ class Alert(Answer):
     """Whether the reader may say that they take it, or cannot."""
     may_call_false: bool
     """Whether the reader may say that it is a false alarm."""
-    latitude: float | None
-    longitude: float | None
     history: list[AlertAction]

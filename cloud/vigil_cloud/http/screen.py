@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -19,12 +21,21 @@ class MapTiles(BaseModel):
     attribution: str
 
 
+class ScreenLook(BaseModel):
+    """How to draw a domain that the pages were built without."""
+
+    icon: str
+    colour: str
+    colour_dark: str
+
+
 class ScreenDomain(BaseModel):
     """A domain of which the reader may see something, by its name in both languages."""
 
     name: Domain
     title: str
     title_zh: str
+    look: ScreenLook | None
 
 
 class Screen(BaseModel):
@@ -42,7 +53,12 @@ def get_screen(reader: CurrentAccount, services: ServicesDependency) -> Screen:
     if settings.map_tiles_url:
         tiles = MapTiles(url=settings.map_tiles_url, attribution=settings.map_tiles_attribution)
     shown = [
-        ScreenDomain(name=one.name, title=one.title, title_zh=one.title_zh)
+        ScreenDomain(
+            name=one.name,
+            title=one.title,
+            title_zh=one.title_zh,
+            look=one.look and ScreenLook.model_validate(asdict(one.look)),
+        )
         for one in domains()
         if reader.has(*one.alert_roles, *one.consent_roles, *one.household_roles, *one.device_roles)
     ]

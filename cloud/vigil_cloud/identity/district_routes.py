@@ -16,6 +16,7 @@ from vigil_cloud.identity.household_schema import (
     DistrictList,
     Limits,
     PlaceBody,
+    PositionBody,
 )
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -35,7 +36,13 @@ def list_districts(_reader: CurrentAccount, services: ServicesDependency) -> Dis
         found = districts.districts(session)
     return DistrictList(
         districts=[
-            DistrictEntry(district=one.district, name=one.name, name_zh=one.name_zh)
+            DistrictEntry(
+                district=one.district,
+                name=one.name,
+                name_zh=one.name_zh,
+                outline=one.outline
+                and [PositionBody(latitude=lat, longitude=lon) for lat, lon in one.outline],
+            )
             for one in found
         ]
     )
@@ -52,6 +59,9 @@ def put_district(
     with writing(services.sessions) as session:
         by, now = administrator.username, services.now()
         districts.put(session, district, body.name, body.name_zh, by=by, now=now)
+        if "outline" in body.model_fields_set:
+            corners = [(one.latitude, one.longitude) for one in body.outline or ()]
+            districts.outline(session, district, corners, by=by, now=now)
 
 
 @router.delete("/districts/{district}", status_code=204, operation_id="remove_district")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
 
@@ -58,13 +58,35 @@ def districts(session: Session) -> list[District]:
 def put(
     session: Session, district: str, name: str, name_zh: str, *, by: str, now: datetime
 ) -> None:
-    """Add one, or call it otherwise. Idempotent."""
+    """Add one, or call it otherwise. Idempotent. Its outline stays."""
     row = session.get(District, district)
     if row is not None and (row.name, row.name_zh) == (name, name_zh):
         return
-    session.merge(District(district=district, name=name, name_zh=name_zh))
+    if row is None:
+        row = District(district=district)
+        session.add(row)
+    row.name, row.name_zh = name, name_zh
     session.flush()
     audit.append(session, at=now, account=by, action="district.put", subject=district)
+
+
+def outline(
+    session: Session,
+    district: str,
+    corners: Sequence[tuple[float, float]] | None,
+    *,
+    by: str,
+    now: datetime,
+) -> None:
+    """Where it lies on a map: corners in order (latitude, longitude), or nowhere that is drawn.
+    Idempotent. Raises ``UnknownDistrict``."""
+    row = require(session, district)
+    wanted = [list(corner) for corner in corners] if corners else None
+    if row.outline == wanted:
+        return
+    row.outline = wanted
+    session.flush()
+    audit.append(session, at=now, account=by, action="district.outlined", subject=district)
 
 
 def remove(session: Session, district: str, *, by: str, now: datetime) -> None:

@@ -16,6 +16,7 @@ from vigil_cloud.identity.household_schema import (
     HomeDevice,
     HomeEntry,
     HomeList,
+    HomeMember,
     HouseholdBody,
     HouseholdEntry,
     HouseholdKey,
@@ -24,7 +25,7 @@ from vigil_cloud.identity.household_schema import (
     NewMember,
     PositionBody,
 )
-from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.reader import Reader, Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.parameters import Whole
@@ -61,16 +62,33 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> HomeList:
     cipher = Cipher(services.settings.secret)
     with services.sessions() as session:
         names = households.names(session, cipher, {home.household for home in reader.homes})
+        own = {home.household for home in reader.homes if home.relation is not Relation.CONTACT}
+        members = households.shown_members(session, cipher, own, services.now())
     homes = [
         HomeEntry(
             key=home.household,
             name=names.get(home.household, home.household),
             relation=home.relation,
             devices=sorted(home.devices),
+            members=[
+                HomeMember(name=name, relation=relation)
+                for name, relation in members.get(home.household, ())
+                if home.relation is not Relation.CONTACT
+            ],
         )
         for home in sorted(reader.homes, key=lambda home: (home.household, home.relation))
     ]
     return HomeList(homes=homes)
+
+
+@router.get("/{household}", operation_id="get_household")
+def get_household(
+    household: Key, _administrator: Administrator, services: ServicesDependency
+) -> HouseholdEntry:
+    """One home with its members and devices of now and later."""
+    cipher = Cipher(services.settings.secret)
+    with services.sessions() as session:
+        return entry(households.find(session, cipher, services.now(), household))
 
 
 @router.put("/{household}", status_code=204, operation_id="put_household")

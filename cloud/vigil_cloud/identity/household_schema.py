@@ -96,6 +96,13 @@ class HouseholdList(BaseModel):
     next: Annotated[str | None, Field(description="null on the last page")]
 
 
+class HomeMember(BaseModel):
+    """Somebody of the reader's home, by the name that they are known by."""
+
+    name: str
+    relation: Relation
+
+
 class HomeEntry(BaseModel):
     """A home of the reader's."""
 
@@ -103,6 +110,8 @@ class HomeEntry(BaseModel):
     name: str
     relation: Relation
     devices: list[DeviceId]
+    members: list[HomeMember]
+    """Empty for a contact person, who is told of alarms and does not look into the home."""
 
 
 class HomeList(BaseModel):
@@ -111,11 +120,17 @@ class HomeList(BaseModel):
     homes: list[HomeEntry]
 
 
+Outline = Annotated[list[PositionBody], Field(min_length=3, max_length=500)]
+"""Corners in order; the last is joined to the first."""
+
+
 class DistrictBody(_Body):
-    """What people call it."""
+    """What people call it, and where it lies on a map; without ``outline`` that stays as it is."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
     name_zh: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
+    outline: Outline | None = None
+    """null: it is drawn nowhere."""
 
 
 class DistrictEntry(BaseModel):
@@ -124,6 +139,7 @@ class DistrictEntry(BaseModel):
     district: str
     name: str
     name_zh: str
+    outline: list[PositionBody] | None
 
 
 class DistrictList(BaseModel):

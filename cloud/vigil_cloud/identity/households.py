@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
@@ -27,12 +27,13 @@ from vigil_cloud.identity.models import (
     PersonKey,
 )
 from vigil_cloud.identity.personal_records import records_of
-from vigil_cloud.identity.persons import require_enrolled
+from vigil_cloud.identity.persons import load, name_of, require_enrolled
 from vigil_cloud.identity.reader import Relation, device_at, member_at
 
 NAME: Final = "household.name"
 ADDRESS: Final = "household.address"
 POSITION: Final = "household.position"
+_KEY: Final = Household.key
 
 
 class UnknownHousehold(ApiError):
@@ -128,8 +129,18 @@ def page(
     """Homes by key, beyond ``after``, with who and what belongs to them now or will. The same few
     statements however many."""
     query = select(Household).order_by(Household.key).limit(limit)
-    if after is not None:
-        query = query.where(Household.key > after)
+    return _kept(session, cipher, now, query if after is None else query.where(after < _KEY))
+
+
+def find(session: Session, cipher: Cipher, now: datetime, key: str) -> Kept:
+    """One home as ``page`` shows it. Raises ``UnknownHousehold``."""
+    require(session, key)
+    return _kept(session, cipher, now, select(Household).where(key == _KEY))[0]
+
+
+def _kept(
+    session: Session, cipher: Cipher, now: datetime, query: Select[tuple[Household]]
+) -> list[Kept]:
     rows = session.scalars(query).all()
     keys = [row.key for row in rows]
     person_keys.load(session, map(own_key, keys))
@@ -154,6 +165,31 @@ def names(session: Session, cipher: Cipher, keys: Collection[str]) -> dict[str, 
         row.key: _described(row, person_keys.of(session, cipher, own_key(row.key))).name
         for row in rows
     }
+
+
+def shown_members(
+    session: Session, cipher: Cipher, keys: Collection[str], now: datetime
+) -> dict[str, list[tuple[str, Relation]]]:
+    """Who belongs to these homes right now, by name, for those who live there. The caller has
+    checked that."""
+    found: dict[str, list[tuple[str, Relation]]] = defaultdict(list)
+    query = (
+        select(HouseholdMember, Account.display_name)
+        .outerjoin(Account, Account.id == HouseholdMember.account_id)
+        .where(HouseholdMember.household.in_(sorted(keys)), member_at(now))
+        .order_by(HouseholdMember.id)
+    )
+    rows = session.execute(query).all() if keys else []
+    load(session, [row.person_key for row, _ in rows if row.person_key is not None])
+    for row, display_name in rows:
+        name = display_name or ""
+        if row.person_key is not None:
+            try:
+                name = name_of(session, cipher, row.person_key)
+            except Undecipherable:  # the secret key was adopted without it
+                name = row.person_key
+        found[row.household].append((name, Relation(row.relation)))
+    return found
 
 
 def add_member(  # noqa: PLR0913 - columns of one membership, by name

@@ -127,6 +127,9 @@ class District(Base):
     district: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(80))
     name_zh: Mapped[str] = mapped_column(String(80))
+    outline: Mapped[list[list[float]] | None] = mapped_column(JSON(none_as_null=True))
+    """Corners, latitude and longitude (WGS 84, degrees), in order; for maps alone: what stands in
+    the district is said of each thing."""
 
 
 class AccountDistrict(_Rights, Base):

@@ -44,6 +44,13 @@ class PersonalRecords:
     def rename(self, session: Session, person_key: str, sealed: bytes) -> None:
         """The person's name as it is sealed now."""
 
+    def opened(self, session: Session, person_key: str) -> Any:
+        """What is sealed under the person's key, opened: that key is about to be renewed."""
+        del session, person_key
+
+    def seal_anew(self, session: Session, person_key: str, content: Any) -> None:
+        """The same, as ``opened`` gave it, under the person's new key."""
+
     def given_home(self, session: Session, device: str, household: str) -> None:
         """The device stands in this home from now on."""
 

@@ -70,7 +70,13 @@ def rotate_key(
     """A new key of the person's own in place of the old. Raises ``NotFound``."""
     require_enrolled(session, person_key)
     name = name_of(session, cipher, person_key)
+    rooms = records_of(session)
+    for room in rooms:
+        room.lock(session)
+    opened = [room.opened(session, person_key) for room in rooms]
     person_keys.renew(session, cipher, person_key, now)
+    for room, content in zip(rooms, opened, strict=True):
+        room.seal_anew(session, person_key, content)
     add_person(session, cipher, key=person_key, name=name, now=now)
     audit.append(
         session, at=now, account=by, action="person.key-rotated", subject="", person_key=person_key

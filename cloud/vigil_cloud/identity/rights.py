@@ -38,6 +38,8 @@ class Operation(StrEnum):
     """A device's readings."""
     SHELVE = "shelve"
     """Put a device or one of its parameters aside, or take it out of service."""
+    SEE_PERSONAL = "see-personal"
+    """What names or describes people in an alert that one may see."""
 
 
 _OF_DEVICES: Final = frozenset({Operation.SEE_DEVICE, Operation.READ, Operation.SHELVE})
@@ -74,6 +76,10 @@ class Opened(Protocol):
     @property
     def shelve_roles(self) -> frozenset[Role]:
         """Roles that may put the domain's devices aside."""
+
+    @property
+    def personal_roles(self) -> frozenset[Role]:
+        """Roles that, of those that see its alerts, see what is personal in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,8 @@ def decide(
 def _roles(operation: Operation, opened: Opened) -> frozenset[Role]:
     if operation is Operation.SHELVE:
         return opened.shelve_roles
+    if operation is Operation.SEE_PERSONAL:
+        return opened.alert_roles & opened.personal_roles
     return opened.device_roles if operation in _OF_DEVICES else opened.alert_roles
 
 

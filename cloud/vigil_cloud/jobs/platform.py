@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed, shelving
+from vigil_cloud.alerts import feed, sealing_old, shelving
 from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
@@ -33,6 +33,11 @@ _log = structlog.get_logger(__name__)
 def platform_jobs() -> list[Job]:
     """What any process can do."""
     return [
+        Job(
+            "alert-details-sealed",
+            sealing_old.EVERY,
+            lambda turn: sealing_old.seal_what_lies_open(turn.services, turn.stopping),
+        ),
         Job("feed-pruned", HOUR, in_transaction(_prune_feed)),
         Job("silent-gateways", timedelta(seconds=5), lambda turn: sweep_silent(turn.services)),
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),

@@ -7,6 +7,7 @@ from typing import Final
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.noise.cases import exceedance_case
+from vigil_cloud.noise.detail import ExceedanceDetail
 from vigil_cloud.noise.routes import router
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_schemas.noise import CONTRACT
@@ -16,8 +17,10 @@ DOMAIN: Final = CloudDomain(
     title="Noise",
     title_zh="噪音",
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
+    personal_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE}),
     device_roles=frozenset(Role),  # they stand in public view
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
+    details=(ExceedanceDetail,),
     handlers=(NoiseHandler(),),
     routers=(router,),
     case_kinds=(exceedance_case(),),

@@ -10,6 +10,7 @@ from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.descriptor import LifeSafety
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Job
+from vigil_cloud.smoke.detail import ConditionDetail
 from vigil_cloud.smoke.routes import router
 from vigil_cloud.smoke.service import SmokeHandler, smoke_job
 from vigil_schemas.smoke import CONTRACT
@@ -32,6 +33,7 @@ DOMAIN: Final = CloudDomain(
     life_safety=LifeSafety(
         "its smoke alarms cannot be heard", "其下住宅用火災警報器的訊號無法送達"
     ),
+    details=(ConditionDetail,),
     handlers=(SmokeHandler(),),
     jobs=_jobs,
     routers=(router,),

@@ -121,7 +121,12 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
             severity="critical",
             event_time=alert.event_time if alert is not None else row.activated or now,
             active=True,
-            detail={"during_test": False, "no_test_because": reason},
+            detail={
+                "alarm_id": row.id.partition(":")[2],
+                "condition": row.condition,
+                "during_test": False,
+                "no_test_because": reason,
+            },
             supersedes=True,
             audience="all",
             tell_again=reason[:40],

@@ -11,6 +11,7 @@ from vigil_cloud.domain.port import ReadingHandler
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
+from vigil_cloud.water.detail import ExcursionDetail
 from vigil_cloud.water.routes import router
 from vigil_cloud.water.service import WaterHandler
 from vigil_schemas.water import CONTRACT
@@ -27,6 +28,7 @@ DOMAIN: Final = CloudDomain(
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
     device_roles=frozenset(Role),  # they stand in public view
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
+    details=(ExcursionDetail,),
     handlers=(WaterHandler(),),
     reading_handlers=_readings,
     work_kinds=(PROBE_HOURS,),

@@ -2,11 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { Visit } from "../src/lib/api/model";
 import { inOrder, stationMarks, wayOf } from "../src/domains/checkin/family/footprints";
 import { marksOf } from "../src/console/marks";
-import { noiseDetail } from "../src/domains/noise/detail";
-import { waterDetail } from "../src/domains/water/detail";
 import { worse } from "../src/lib/map/marker";
 import { awaitsConfirmation, byUrgency, isOpen } from "../src/lib/urgency";
-import { alert, summary } from "./samples";
+import { summary } from "./samples";
 
 const NOW = new Date("2026-11-23T12:30:00Z");
 
@@ -102,15 +100,6 @@ describe("marks on the map", () => {
 
   it("leave out what has no position", () => {
     expect(marksOf([{ ...device, latitude: null }], [], [], "en")).toEqual([]);
-  });
-});
-
-describe("an event's own data", () => {
-  it("is read as its domain's, and believed only where it is whole", () => {
-    const detail = { LAFmax: 91.2, threshold_db: 86, level_curve: { LAF: [] } };
-    expect(noiseDetail(alert({ detail }))).toMatchObject({ LAFmax: 91.2, level_curve: null });
-    expect(noiseDetail(alert({ detail: { LAFmax: "loud" } }))).toBeNull();
-    expect(waterDetail(alert({ detail }))).toBeNull();
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Alert, AlertSummary } from "../src/lib/api/model";
+import type { Alert, AlertSummary, Detail, DetailOf } from "../src/lib/api/model";
 
 type State = { state?: Partial<Alert["state"]> };
 type Over = Omit<Partial<Alert>, "state"> & State;
@@ -43,15 +43,34 @@ export function summary(over: Omit<Partial<AlertSummary>, "state"> & State = {})
   };
 }
 
+type Of<T extends Detail["type"]> = Partial<DetailOf<T>>;
+const COMMON = {
+  time_quality: null,
+  claimed_times: {},
+  owner_doubtful: null,
+  shape_doubtful: [],
+  unconfirmed_since: null,
+  unread: {},
+  withheld: false,
+};
+
+/** What no model fits. */
+export const plain = (over: Of<"plain"> = {}): DetailOf<"plain"> => ({
+  ...COMMON,
+  type: "plain",
+  values: {},
+  ...over,
+});
+
 /** The same, whole. */
 export function alert({ evidence, ...over }: Over = {}): Alert {
-  const { doubts, evidence: _, ...shown } = summary(over as Parameters<typeof summary>[0]);
-  void [doubts, _];
+  const { evidence: _, ...shown } = summary(over as Parameters<typeof summary>[0]);
+  void _;
   return {
     ...shown,
     confirmed_by: null,
     confirmed_at: null,
-    detail: {},
+    detail: plain(),
     subject: null,
     deliveries: [],
     answers: [],

@@ -255,6 +255,7 @@ TABLE = [
     Row("DELETE /api/v1/channels/{name}", ADMINISTER),
     Row("GET /api/v1/households/mine", ALL),
     Row("GET /api/v1/households", ADMINISTER),
+    Row("GET /api/v1/households/{household}", ADMINISTER),
     Row("PUT /api/v1/households/{household}", ADMINISTER, {"name": "Chen", "address": "No. 7"}),
     Row(
         "POST /api/v1/households/{household}/members",

@@ -19,7 +19,13 @@ from sqlalchemy.orm import Session
 from cloud_city import GATEWAY, City
 from sql import statements
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.visibility import may_act, may_see, subject_of, visible
+from vigil_cloud.alerts.visibility import (
+    may_act,
+    may_see,
+    may_see_personal,
+    subject_of,
+    visible,
+)
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.rows import new_device
@@ -49,6 +55,11 @@ DEVICE_ROLES: dict[str, set[Role]] = {
     "checkin": set(Role),
     "smoke": HOME,
 }
+PERSONAL_ROLES: dict[str, set[Role]] = {
+    "noise": {Role.INSPECTOR, Role.REVIEWER, Role.POLICE},
+    "platform": {Role.MAINTAINER, Role.ADMINISTRATOR},
+}
+"""Who of those that see a domain's alerts because of their role sees what is personal in them."""
 AREAS = {"city": (), "east": ("east",), "west": ("west",), "both": ("east", "west")}
 RELATIONS = (
     "none",
@@ -119,6 +130,13 @@ def does(who: Who, operation: Operation, what: What) -> bool:
     """An act on an alert, as it should be: at home nobody decides for those on their way."""
     at_home = who.role is Role.FAMILY and what.domain == "smoke"
     return sees(who, what) and not (operation is Operation.DECIDE and at_home)
+
+
+def sees_personal(who: Who, what: What) -> bool:
+    """What names people in an alert, as it should be: of those at home, not a mere contact."""
+    if who.role is Role.FAMILY:
+        return sees(who, what) and who.relation != "contact"
+    return sees(who, what) and who.role in PERSONAL_ROLES.get(what.domain, set())
 
 
 def sees_device(who: Who, what: What, *, readings: bool = False) -> bool:
@@ -271,6 +289,8 @@ def test_every_act_on_every_alert(city: City, readers: dict[Who, Reader]) -> Non
                 decided = may_act(readers[who], operation, alerts[what.name])
                 assert decided.allowed == does(who, operation, what), (who, operation, what)
                 assert decided.reason
+            personal = may_see_personal(readers[who], alerts[what.name])
+            assert personal == sees_personal(who, what), (who, what)
 
 
 def test_every_device(either_city: City) -> None:

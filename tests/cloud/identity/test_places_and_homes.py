@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from city_stream import Stream, stream
-from cloud_city import City, alarm, exceedance
+from cloud_city import NAME, City, alarm, exceedance
 from sql import statements
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
@@ -267,3 +267,46 @@ def test_every_change_of_a_home_is_written_down(placed: City) -> None:
         "household.member-added",
         "household.member-removed",
     ]
+
+
+def test_a_home_shows_who_belongs_to_it_to_those_who_live_there(placed: City) -> None:
+    join(placed, "family")
+    placed.account("aunt", Role.FAMILY)
+    join(placed, "aunt", "contact")
+    office = placed.client("administrator")
+    office.post("/api/v1/households/chen/members", json={"person": "p1"}).raise_for_status()
+
+    (home,) = placed.client("family").get("/api/v1/households/mine").json()["homes"]
+    assert [(one["name"], one["relation"]) for one in home["members"]] == [
+        ("family", "resident"),
+        ("aunt", "contact"),
+        (NAME, "resident"),
+    ]
+    (home,) = placed.client("aunt").get("/api/v1/households/mine").json()["homes"]
+    assert home["members"] == [], "who is told of alarms does not look into the home"
+    whole = office.get("/api/v1/households/chen").json()
+    assert [one["account"] or one["person"] for one in whole["members"]] == ["family", "aunt", "p1"]
+    assert office.get("/api/v1/households/nobody").status_code == 404
+
+
+def test_a_district_has_an_outline_until_it_is_taken_away(placed: City) -> None:
+    office = placed.client("administrator")
+    corners = [
+        {"latitude": 23.47, "longitude": 120.43},
+        {"latitude": 23.49, "longitude": 120.43},
+        {"latitude": 23.48, "longitude": 120.46},
+    ]
+
+    def east() -> Any:
+        found = placed.client("inspector").get("/api/v1/districts").json()["districts"]
+        return next(one for one in found if one["district"] == "east")
+
+    assert east()["outline"] is None
+    put(placed, "districts/east", {"name": "East", "name_zh": "東區", "outline": corners})
+    put(placed, "districts/east", {"name": "East side", "name_zh": "東區"})
+    assert (east()["name"], east()["outline"]) == ("East side", corners), "said nothing: it stays"
+    for wrong in (corners[:2], [{"latitude": 91, "longitude": 0}] * 3, "east"):
+        body = {"name": "East", "name_zh": "東區", "outline": wrong}
+        assert office.put("/api/v1/districts/east", json=body).status_code == 422
+    put(placed, "districts/east", {"name": "East", "name_zh": "東區", "outline": None})
+    assert east()["outline"] is None

@@ -2,6 +2,7 @@
 
 import type { AlertDomain } from "../lib/api/model";
 import { speech } from "../lib/i18n/index.svelte";
+import { settings } from "../lib/settings.svelte";
 import type { DomainDescriptor } from "./descriptor";
 
 const found = import.meta.glob<{ default: DomainDescriptor }>("./*/index.ts", { eager: true });
@@ -10,15 +11,21 @@ export const DOMAINS: readonly DomainDescriptor[] = Object.values(found)
   .map((module) => module.default)
   .sort((one, other) => one.rank - other.rank);
 
-/** One that a newer cloud knows is shown plainly, by its own word; nobody is offered its actions. */
-const plain = (key: AlertDomain): DomainDescriptor => ({
-  key,
-  rank: Number.MAX_SAFE_INTEGER,
-  title: { en: key, "zh-TW": key },
-  icon: "device",
-  actors: [],
-  parameters: {},
-});
+const said = (key: AlertDomain) => settings.domains.find((one) => one.name === key);
+
+/** One that these pages were built without is shown plainly, as the server describes it, or by
+ * its own word; nobody is offered its actions. */
+function plain(key: AlertDomain): DomainDescriptor {
+  const told = said(key);
+  return {
+    key,
+    rank: Number.MAX_SAFE_INTEGER,
+    title: { en: told?.title ?? key, "zh-TW": told?.title_zh ?? key },
+    icon: told?.look ? { path: told.look.icon } : "device",
+    actors: [],
+    parameters: {},
+  };
+}
 
 export const describe = (domain: AlertDomain): DomainDescriptor =>
   DOMAINS.find((one) => one.key === domain) ?? plain(domain);
@@ -26,8 +33,13 @@ export const describe = (domain: AlertDomain): DomainDescriptor =>
 export const domainTitle = (domain: AlertDomain): string => describe(domain).title[speech.language];
 
 /** For `--colour` of whatever is drawn in a domain's colour. */
-export const domainColour = (domain: AlertDomain): string =>
-  `var(--domain-${domain}, var(--domain-unknown))`;
+export function domainColour(domain: AlertDomain): string {
+  const look = said(domain)?.look;
+  const otherwise = look
+    ? `light-dark(${look.colour}, ${look.colour_dark})`
+    : "var(--domain-unknown)";
+  return `var(--domain-${domain}, ${otherwise})`;
+}
 
 /** Each of these once, in the order of lists; those that nobody knows come last. */
 export const inRank = (domains: Iterable<AlertDomain>): DomainDescriptor[] =>

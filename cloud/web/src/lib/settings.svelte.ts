@@ -1,11 +1,15 @@
-/** What whoever runs the city has set for the screen. Asked once, before the first map. */
+/** What whoever runs the city has set for the screen, and what the server says of its domains.
+ * Asked once for each account. */
 
 import { answer, api } from "./api/client";
+import type { ScreenDomain } from "./api/model";
 import type { Tiles } from "./map/style";
 
 class Settings {
   /** Raster tiles under the map; without them the own base is drawn. */
   tiles: Tiles | null = $state(null);
+  /** Domains that the reader may see something of. */
+  domains: readonly ScreenDomain[] = $state.raw([]);
   #asked: Promise<void> | null = null;
 
   /** Resolves when the settings are here, or cannot be had for now. */
@@ -14,9 +18,17 @@ class Settings {
     return this.#asked;
   }
 
+  /** Another account comes. */
+  forget(): void {
+    this.domains = [];
+    this.#asked = null;
+  }
+
   async #ask(): Promise<void> {
     try {
-      this.tiles = (await answer(api.GET("/api/v1/screen"))).tiles;
+      const said = await answer(api.GET("/api/v1/screen"));
+      this.tiles = said.tiles;
+      this.domains = said.domains;
     } catch {
       this.#asked = null; // The own base needs no setting; the next map asks again.
     }

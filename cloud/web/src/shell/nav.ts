@@ -26,10 +26,14 @@ export function entries(): Entry[] {
   if (session.has("administrator", "maintainer")) {
     found.push({ href: "/gateways", label: t("nav.gateways"), icon: "gateway" });
   }
+  if (session.has("administrator")) {
+    found.push({ href: "/administration", label: t("nav.administration"), icon: "seal" });
+  }
   const own = ownPages();
   for (const { path, label, icon } of own) {
     found.push({ href: `/${path}`, label: label[speech.language], icon });
   }
+  if (session.has("family")) found.push({ href: "/homes", label: t("nav.homes"), icon: "home" });
   if (!session.staff && own.length > 0) {
     found.push({ href: "/alerts", label: t("nav.alerts"), icon: "bell" });
   }

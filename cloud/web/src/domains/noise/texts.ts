@@ -14,6 +14,7 @@ export const en = {
   "noise.overload":
     "The microphone was overloaded: the level is a lower bound, and no fine may rest on it.",
   "noise.uncalibrated": "This microphone has not been calibrated: the level is no evidence.",
+  "noise.plate": "Licence plate",
   "noise.seconds": "seconds",
   "param.LAeq": "Equivalent level LAeq",
   "param.LAFmax": "Maximum level LAFmax",
@@ -33,6 +34,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "noise.time": "時鐘有誤：所示為收到時間，不得據以裁罰。",
   "noise.overload": "麥克風過載：聲級僅為下限，不得據以裁罰。",
   "noise.uncalibrated": "麥克風尚未校正：聲級不具證據力。",
+  "noise.plate": "車牌",
   "noise.seconds": "秒",
   "param.LAeq": "均能聲級 LAeq",
   "param.LAFmax": "最大聲級 LAFmax",

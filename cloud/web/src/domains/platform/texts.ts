@@ -7,6 +7,8 @@ export const en = {
   "platform.device": "Device",
   "platform.since": "Since",
   "platform.explanation": "Found",
+  "platform.reason": "Reason",
+  "platform.refused": "Refused of it",
   "platform.remedy": "What to do",
 } as const;
 
@@ -17,5 +19,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "platform.device": "裝置",
   "platform.since": "開始",
   "platform.explanation": "發現",
+  "platform.reason": "原因",
+  "platform.refused": "拒收的內容",
   "platform.remedy": "處理方式",
 };

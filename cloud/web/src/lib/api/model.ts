@@ -1,7 +1,7 @@
 /**
  * What the API says, by the names that the application uses. The shapes are generated from the
- * server's description; only what it leaves open (an event's own data, a gateway's health) is
- * written here, after the contract in `schemas/`.
+ * server's description; only what it leaves open (a gateway's health) is written here, after the
+ * contract in `schemas/`.
  */
 
 import type { components } from "./schema";
@@ -13,6 +13,9 @@ export type Alert = Schema["Alert"];
 export type AlertSummary = Schema["AlertSummary"];
 export type OpenAlerts = Schema["OpenAlerts"];
 export type Doubt = Schema["AlertSummary"]["doubts"][number];
+/** What an alert says beside its titles; its `type` tells which. */
+export type Detail = Alert["detail"];
+export type DetailOf<T extends Detail["type"]> = Extract<Detail, { type: T }>;
 export type AlertHistory = Schema["AlertAction"];
 export type Case = Schema["Case"];
 export type CaseKind = Schema["CaseKindEntry"];
@@ -22,6 +25,11 @@ export type AuditLine = Schema["AuditLine"];
 export type Consent = Schema["ConsentEntry"];
 export type DeadLetter = Schema["DeadLetterEntry"];
 export type Delivery = Schema["AlertDelivery"];
+export type District = Schema["DistrictEntry"];
+export type Home = Schema["HomeEntry"];
+export type Household = Schema["HouseholdEntry"];
+export type HouseholdRelation = Household["members"][number]["relation"];
+export type Job = Schema["JobEntry"];
 export type Device = Schema["DeviceEntry"];
 export type Shelf = Schema["ShelfEntry"];
 export type AlertReply = Schema["AnswerRequest"]["answer"];
@@ -34,20 +42,12 @@ export type EvidenceFile = Schema["EvidenceFileEntry"];
 export type Gateway = Schema["GatewayEntry"];
 export type Person = Schema["PersonEntry"];
 export type Role = Schema["Role"];
+export type ScreenDomain = Schema["ScreenDomain"];
 export type SeriesData = Schema["SeriesPoints"];
 export type SeriesLatest = Schema["LatestReading"];
 export type SeriesSummary = Schema["SeriesEntry"];
 export type Severity = Alert["severity"];
 export type Visit = Schema["VisitEntry"];
-
-/** What is doubtful of the message that an alert rests on. */
-export interface Doubts {
-  time: "ahead" | "behind" | null;
-  /** What the device said, by the name of what it said it of. */
-  claimed: readonly (readonly [string, string])[];
-  owner: string | null;
-  shape: readonly string[];
-}
 
 export interface LaneDepth {
   lane: "alarm" | "event" | "observation";

@@ -1368,7 +1368,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get Household
+         * @description One home with its members and devices of now and later.
+         */
+        get: operations["get_household"];
         /**
          * Put Household
          * @description Add a home, or change what is said of it. 409 for the key of one that was erased.
@@ -2070,17 +2074,14 @@ export interface components {
             confirmed_by: string | null;
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
-            /**
-             * Detail
-             * @description The event's own data; its shape is that of the domain's schema.
-             */
-            detail: {
-                [key: string]: unknown;
-            };
+            /** @description What it says beside its titles: its `type` names the model. */
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
             domain: string;
+            /** Doubts */
+            doubts: ("time_quality" | "owner_doubtful" | "shape_doubtful" | "unconfirmed_since")[];
             /**
              * Event Time
              * @description When it happened, by the device's clock.
@@ -2235,6 +2236,57 @@ export interface components {
             step: string;
         };
         /**
+         * AlertDetail
+         * @description What every alert's detail has: its type, and what is doubtful of it.
+         */
+        AlertDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * Type
+             * @description Which of the models this is.
+             */
+            type: string;
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
          * AlertEvidence
          * @description ``waiting``: the event names evidence that the gateway has not delivered yet.
          */
@@ -2313,7 +2365,10 @@ export interface components {
             domain: string;
             /** Doubts */
             doubts: ("time_quality" | "owner_doubtful" | "shape_doubtful" | "unconfirmed_since")[];
-            /** Event Time */
+            /**
+             * Event Time
+             * @description When it happened, by the device's clock.
+             */
             event_time: string;
             /**
              * Evidence
@@ -2330,7 +2385,10 @@ export interface components {
             latitude: number | null;
             /** Longitude */
             longitude: number | null;
-            /** Raised */
+            /**
+             * Raised
+             * @description When the cloud raised it.
+             */
             raised: string;
             /**
              * Severity
@@ -2970,6 +3028,102 @@ export interface components {
             expires_in_s: number;
         };
         /**
+         * ConditionDetail
+         * @description One condition of an alarm: what its messages told, activation and clearing together.
+         *
+         *     Whether it lasts, the alert's state says; a clearing that came first knows less.
+         */
+        ConditionDetail: {
+            /**
+             * Active
+             * @description As the latest activation said.
+             */
+            active: boolean | null;
+            /** Alarm Id */
+            alarm_id: string | null;
+            /** Battery Percent */
+            battery_percent: number | null;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Cleared */
+            cleared: string | null;
+            /**
+             * Condition
+             * @enum {string}
+             */
+            condition: "smoke" | "heat" | "co" | "gas" | "unreadable" | "test" | "battery_alert" | "hardware_fault" | "tamper" | "link_lost" | "end_of_service";
+            /**
+             * During Test
+             * @description A self test was running: only the home was told.
+             * @default false
+             */
+            during_test: boolean;
+            /** Link Quality */
+            link_quality: number | null;
+            /**
+             * No Test Because
+             * @description Why what came with a self test is a fire after all.
+             */
+            no_test_because: string | null;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Raw
+             * @description What could not be read.
+             */
+            raw: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Signs
+             * @description Further signs of fire: `density`, `heat`, `second_alarm`.
+             */
+            signs: string[];
+            /** Since */
+            since: string | null;
+            /** Smoke Density */
+            smoke_density: number | null;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "smoke-condition";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
          * ConditionEntry
          * @description One condition of one alarm; ``cleared`` is null while it lasts.
          */
@@ -3285,13 +3439,15 @@ export interface components {
         };
         /**
          * DistrictBody
-         * @description What people call it.
+         * @description What people call it, and where it lies on a map; without ``outline`` that stays as it is.
          */
         DistrictBody: {
             /** Name */
             name: string;
             /** Name Zh */
             name_zh: string;
+            /** Outline */
+            outline?: components["schemas"]["PositionBody"][] | null;
         };
         /**
          * DistrictEntry
@@ -3304,6 +3460,8 @@ export interface components {
             name: string;
             /** Name Zh */
             name_zh: string;
+            /** Outline */
+            outline: components["schemas"]["PositionBody"][] | null;
         };
         /**
          * DistrictList
@@ -3572,6 +3730,19 @@ export interface components {
             size: number;
         };
         /**
+         * EvidenceReference
+         * @description What an event says of its evidence, before the zip itself has arrived.
+         */
+        EvidenceReference: {
+            /**
+             * Sha256
+             * @description Digest of the whole zip; also its name in the object store.
+             */
+            sha256: string;
+            /** Size */
+            size: number;
+        };
+        /**
          * EvidenceStored
          * @description The zip is kept under its digest.
          */
@@ -3580,6 +3751,104 @@ export interface components {
             sha256: string;
             /** Stored */
             stored: boolean;
+        };
+        /**
+         * ExceedanceDetail
+         * @description The exceedance as its gateway told it, and the vehicle's plate once somebody has read it.
+         */
+        ExceedanceDetail: {
+            /**
+             * Lae
+             * @description Sound exposure level of the passage (IEC 61672-1 3.12).
+             */
+            LAE: number;
+            /** Lafmax */
+            LAFmax: number;
+            /** Lafmax Time */
+            LAFmax_time: string;
+            /**
+             * Background Db
+             * @description LAF exceeded 90 % of the time before the passage.
+             */
+            background_db: number | null;
+            /**
+             * Calibrated
+             * @description A sensitivity has been set for this microphone; without it levels are not evidence.
+             * @default false
+             */
+            calibrated: boolean;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Ended */
+            ended: string;
+            evidence: components["schemas"]["EvidenceReference"] | null;
+            /** Exceedance Id */
+            exceedance_id: string;
+            level_curve: components["schemas"]["LevelCurve"] | null;
+            /**
+             * Overload
+             * @description The input clipped: the level is a lower bound and no fine may rest on it.
+             * @default false
+             */
+            overload: boolean;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Phase
+             * @default sealed
+             * @enum {string}
+             */
+            phase: "measured" | "sealed";
+            /** Plate */
+            plate: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Started
+             * @description When LAF first rose above the threshold.
+             */
+            started: string;
+            /** Threshold Db */
+            threshold_db: number;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "noise-exceedance";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * ExceedanceEntry
@@ -3620,6 +3889,91 @@ export interface components {
         ExceedanceList: {
             /** Exceedances */
             exceedances: components["schemas"]["ExceedanceEntry"][];
+        };
+        /**
+         * ExcursionDetail
+         * @description The excursion as its gateway told it, onset and end together.
+         */
+        ExcursionDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Ended */
+            ended: string | null;
+            /** Excursion Id */
+            excursion_id: string;
+            flag: components["schemas"]["QartodFlag"];
+            /**
+             * Kind
+             * @description Which bound was crossed: a high or low limit, the rate of change, or the sensor's own
+             *     range; or the signal was lost on its way to a high or to a low bound.
+             * @enum {string}
+             */
+            kind: "above" | "below" | "rate" | "off_scale_high" | "off_scale_low" | "lost_while_rising" | "lost_while_falling";
+            /**
+             * Limit
+             * @description The bound, in ``unit`` (per second for ``rate``); absent where there is none.
+             */
+            limit: number | null;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /** Parameter */
+            parameter: string;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "onset" | "end";
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /** Started */
+            started: string;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "water-excursion";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /** Unit */
+            unit: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Value
+             * @description At the onset the reading that crossed; at the end the most extreme one; of a lost signal
+             *     the last one before; absent where the sensor gave no number.
+             */
+            value: number | null;
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * ExcursionEntry
@@ -3666,6 +4020,128 @@ export interface components {
             text: string;
             /** Version */
             version: number;
+        };
+        /**
+         * FloodDetail
+         * @description Many alarms of one gateway at once (kind `many`), whatever their domain.
+         */
+        FloodDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Count */
+            count: number;
+            /** Devices */
+            devices: {
+                [key: string]: components["schemas"]["FloodDevice"];
+            };
+            /**
+             * Fires
+             * @default 0
+             */
+            fires: number;
+            /**
+             * Further
+             * @description Alarms of devices beyond those that are listed.
+             * @default 0
+             */
+            further: number;
+            /** Last */
+            last: string;
+            /** Newest */
+            newest: components["schemas"]["FloodTitle"][];
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "flood";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * FloodDevice
+         * @description What one device said within a flood.
+         */
+        FloodDevice: {
+            /**
+             * Burns
+             * @default false
+             */
+            burns: boolean;
+            /**
+             * Cleared
+             * @description When the last of its alarms was over.
+             */
+            cleared: string | null;
+            /** Count */
+            count: number;
+            /**
+             * Fires
+             * @default 0
+             */
+            fires: number;
+            /** Kinds */
+            kinds: string[];
+            /** Since */
+            since: string;
+            /**
+             * Standing
+             * @description Its alarms that are not over, in short.
+             */
+            standing: string[];
+            /**
+             * Unnamed
+             * @description It raised more alarms than are told apart: it is never over by itself.
+             * @default false
+             */
+            unnamed: boolean;
+        };
+        /**
+         * FloodTitle
+         * @description One of the newest alarms.
+         */
+        FloodTitle: {
+            /** Device */
+            device: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /**
          * Footprints
@@ -3766,6 +4242,8 @@ export interface components {
             devices: string[];
             /** Key */
             key: string;
+            /** Members */
+            members: components["schemas"]["HomeMember"][];
             /** Name */
             name: string;
             relation: components["schemas"]["Relation"];
@@ -3777,6 +4255,15 @@ export interface components {
         HomeList: {
             /** Homes */
             homes: components["schemas"]["HomeEntry"][];
+        };
+        /**
+         * HomeMember
+         * @description Somebody of the reader's home, by the name that they are known by.
+         */
+        HomeMember: {
+            /** Name */
+            name: string;
+            relation: components["schemas"]["Relation"];
         };
         /**
          * HookOutcome
@@ -3919,6 +4406,21 @@ export interface components {
             t: number;
             /** V */
             v: number | null;
+        };
+        /**
+         * LevelCurve
+         * @description A level sampled at a steady interval, for the picture people look at.
+         */
+        LevelCurve: {
+            /**
+             * Laf
+             * @description A-weighted, Fast, dB re 20 µPa, one value per interval.
+             */
+            LAF: number[];
+            /** Interval S */
+            interval_s: number;
+            /** Start */
+            start: string;
         };
         /**
          * Limits
@@ -4189,6 +4691,184 @@ export interface components {
             district: string | null;
         };
         /**
+         * PlainDetail
+         * @description A detail that no model of its domain fits, or of a domain that describes none.
+         */
+        PlainDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "plain";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Values
+             * @description As it is kept.
+             */
+            values: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * PlatformDetail
+         * @description What is wrong with the platform itself, by the alert's `kind`.
+         */
+        PlatformDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Clock Offset S */
+            clock_offset_s: number | null;
+            /** Code */
+            code: string | null;
+            /**
+             * Detail
+             * @description What was refused of it: may quote the message, which may be about people.
+             */
+            detail: string | null;
+            /**
+             * Devices
+             * @description Of a conflict.
+             */
+            devices: string[];
+            /** Disk Free Bytes */
+            disk_free_bytes: number | null;
+            /**
+             * Dropped
+             * @description What was dropped of who sends more than its share, by kind.
+             */
+            dropped: {
+                [key: string]: number;
+            };
+            /**
+             * Ends
+             * @description Of a certificate.
+             */
+            ends: string | null;
+            /**
+             * Explanation
+             * @description What was found (`source-failed`, `channel-failing`, `job-failing`).
+             */
+            explanation: string | null;
+            /**
+             * Failures
+             * @default 0
+             */
+            failures: number;
+            /**
+             * Level
+             * @description How full the server's disk is.
+             */
+            level: string | null;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Reason
+             * @description Why an alarm was refused.
+             */
+            reason: string | null;
+            /** Remedy */
+            remedy: string;
+            /** Remedy Zh */
+            remedy_zh: string;
+            /**
+             * Second Box
+             * @default false
+             */
+            second_box: boolean;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Subject
+             * @description What it is about: a gateway, a device, a channel, a job, `cloud`.
+             */
+            subject: string;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "platform";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Waiting
+             * @description Messages that a gateway cannot send, by lane.
+             */
+            waiting: {
+                [key: string]: number;
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
          * PositionBody
          * @description Degrees, WGS 84.
          */
@@ -4248,6 +4928,12 @@ export interface components {
              */
             type: string;
         };
+        /**
+         * QartodFlag
+         * @description Quality flags of QARTOD (IOOS), as carried in a SenML record's ``qf``.
+         * @enum {integer}
+         */
+        QartodFlag: 1 | 2 | 3 | 4 | 9;
         /**
          * Readiness
          * @description ``down`` names the parts that do not answer; the log says why.
@@ -4314,12 +5000,25 @@ export interface components {
          * @description A domain of which the reader may see something, by its name in both languages.
          */
         ScreenDomain: {
+            look: components["schemas"]["ScreenLook"] | null;
             /** Name */
             name: string;
             /** Title */
             title: string;
             /** Title Zh */
             title_zh: string;
+        };
+        /**
+         * ScreenLook
+         * @description How to draw a domain that the pages were built without.
+         */
+        ScreenLook: {
+            /** Colour */
+            colour: string;
+            /** Colour Dark */
+            colour_dark: string;
+            /** Icon */
+            icon: string;
         };
         /**
          * SeriesEntry
@@ -4556,6 +5255,81 @@ export interface components {
             gateway: string;
             /** Token */
             token: string;
+        };
+        /**
+         * VisitDetail
+         * @description A visit, without the tag: its id would let a reader follow it elsewhere.
+         */
+        VisitDetail: {
+            /** Arrived */
+            arrived: string;
+            /** Battery Mv */
+            battery_mv: number | null;
+            /**
+             * Carrier
+             * @enum {string}
+             */
+            carrier: "ble" | "uhf";
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Last Seen */
+            last_seen: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "arrived" | "departed";
+            /** Rssi Max Dbm */
+            rssi_max_dbm: number | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /** Sightings */
+            sightings: number;
+            /** Station Silent Since */
+            station_silent_since: string | null;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "checkin-visit";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Visit Id */
+            visit_id: string;
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * VisitEntry
@@ -7049,6 +7823,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HomeList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_household: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HouseholdEntry"];
                 };
             };
             /** @description A problem document */

@@ -25,14 +25,10 @@ const NOTHING: OpenAlerts = {
 };
 
 /** A whole alert as a list shows it. */
-export function summaryOf(alert: Alert): AlertSummary {
-  const marks = ["time_quality", "owner_doubtful", "shape_doubtful", "unconfirmed_since"] as const;
-  return {
-    ...alert,
-    evidence: alert.evidence.state,
-    doubts: marks.filter((mark) => (alert.detail[mark] ?? null) !== null),
-  };
-}
+export const summaryOf = (alert: Alert): AlertSummary => ({
+  ...alert,
+  evidence: alert.evidence.state,
+});
 
 export class City {
   devices = new SvelteMap<string, Device>();

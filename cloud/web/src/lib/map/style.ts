@@ -36,6 +36,8 @@ export function paletteOf(element: Element): Palette {
 }
 
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
+/** Seen on both grounds. */
+const AREA = "#2b7f74";
 const FONT = [
   "Noto Sans TC",
   "Noto Sans CJK TC",
@@ -58,7 +60,7 @@ export function paints(palette: Palette): Paint[] {
     ["villages", "line-color", palette.village],
     ["towns", "line-color", palette.town],
     ["counties", "line-color", palette.county],
-    ...["village-names", "town-names", "county-names"].flatMap((layer): Paint[] => [
+    ...["village-names", "town-names", "county-names", "area-names"].flatMap((layer): Paint[] => [
       [layer, "text-color", palette.name],
       [layer, "text-halo-color", palette.halo],
     ]),
@@ -138,6 +140,7 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
       villages: { type: "geojson", data: NOTHING },
       names: { type: "geojson", data: "/atlas/names.json" },
       path: { type: "geojson", data: NOTHING },
+      areas: { type: "geojson", data: NOTHING },
       ...(tiles
         ? {
             tiles: {
@@ -157,6 +160,41 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
       names("county-names", "names", [6, 11], 14, 1),
       // Above the own base, which shows where a tile is missing or its server is away.
       ...background,
+      {
+        id: "areas",
+        type: "fill",
+        source: "areas",
+        filter: ["==", ["geometry-type"], "Polygon"],
+        paint: { "fill-color": AREA, "fill-opacity": 0.14 },
+      },
+      {
+        id: "area-borders",
+        type: "line",
+        source: "areas",
+        filter: ["!=", ["geometry-type"], "Point"],
+        layout: { "line-join": "round" },
+        paint: { "line-color": AREA, "line-width": 2.5 },
+      },
+      {
+        id: "area-corners",
+        type: "circle",
+        source: "areas",
+        filter: ["all", ["==", ["geometry-type"], "Point"], ["!", ["has", "name"]]],
+        paint: {
+          "circle-radius": 5,
+          "circle-color": AREA,
+          "circle-stroke-width": 2,
+          "circle-stroke-color": "#ffffff",
+        },
+      },
+      {
+        id: "area-names",
+        type: "symbol",
+        source: "areas",
+        filter: ["has", "name"],
+        layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 15 },
+        paint: { "text-halo-width": 1.8 },
+      },
       {
         id: "path",
         type: "line",

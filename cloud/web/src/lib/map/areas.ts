@@ -1,0 +1,47 @@
+/** Parts of the city that are outlined on the map. */
+
+import type { Feature, FeatureCollection } from "geojson";
+import type { Position } from "../geo";
+
+export interface Area {
+  /** Written inside; empty while it is being drawn, when its corners are shown instead. */
+  name: string;
+  corners: readonly Position[];
+}
+
+const FEWEST = 3;
+
+const point = (position: Position, properties: Record<string, string>): Feature => ({
+  type: "Feature",
+  properties,
+  geometry: { type: "Point", coordinates: [...position] },
+});
+
+/** The middle of the corners: good enough for a name. */
+function middle(corners: readonly Position[]): Position {
+  const sum = corners.reduce<Position>((all, one) => [all[0] + one[0], all[1] + one[1]], [0, 0]);
+  return [sum[0] / corners.length, sum[1] / corners.length];
+}
+
+function features({ name, corners }: Area): Feature[] {
+  const [first] = corners;
+  if (!first) return [];
+  const ring = corners.map((one) => [...one]);
+  const shape: Feature[] =
+    corners.length < FEWEST
+      ? [{ type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: ring } }]
+      : [
+          {
+            type: "Feature",
+            properties: {},
+            geometry: { type: "Polygon", coordinates: [[...ring, [...first]]] },
+          },
+        ];
+  const labels = name ? [point(middle(corners), { name })] : corners.map((one) => point(one, {}));
+  return [...(corners.length > 1 ? shape : []), ...labels];
+}
+
+export const featuresOf = (areas: readonly Area[]): FeatureCollection => ({
+  type: "FeatureCollection",
+  features: areas.flatMap(features),
+});
