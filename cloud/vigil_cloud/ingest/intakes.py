@@ -87,7 +87,8 @@ class Intake:
         self.name = name
         urgent = name == "alarm"
         self.fair = FairQueue() if urgent else None
-        self.waiting: Queue = self.fair or Waiting(2 * RECEIVE_MAXIMUM)
+        # Not by truth: an empty queue is false.
+        self.waiting: Queue = Waiting(2 * RECEIVE_MAXIMUM) if self.fair is None else self.fair
         self.subscriber = Subscriber(
             address,
             _filters(channels, settings.shared_group),
