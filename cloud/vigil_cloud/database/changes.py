@@ -22,11 +22,13 @@ from sqlalchemy.orm.unitofwork import UOWTransaction
 from vigil_cloud.database.models import Change, ChangeHead
 from vigil_cloud.database.upsert import insert, insert_missing
 
-Kind = Literal["reading", "device", "gateway", "rights"]
+Kind = Literal["reading", "device", "gateway", "rights", "channel"]
 RIGHTS: Final[tuple[Kind, str]] = ("rights", "")
 """Who may see what has changed, for anybody."""
 PLACES: Final[tuple[Kind, str]] = ("rights", "places")
 """Where a device or a gateway stands has changed."""
+CHANNELS: Final[tuple[Kind, str]] = ("channel", "")
+"""Which channels there are, whose they are or what they want to hear has changed."""
 _PENDING: Final = "announced"
 
 

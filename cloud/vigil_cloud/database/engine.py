@@ -28,6 +28,11 @@ URGENT: Final = "urgent"
 """In a session's ``info``: what it writes goes before everything else that this process writes."""
 _GATE: Final = "write-gate"
 _INSIDE: Final = "inside-write-gate"
+_PATIENCE: Final = {
+    "sqlite": {"patience_s": BUSY_TIMEOUT_S, "urgent_patience_s": BUSY_TIMEOUT_S},
+    "postgresql": {"patience_s": 5.0, "urgent_patience_s": 0.2},
+}
+"""How long a writer waits for its turn in the queue of its process; see ``gate``."""
 _POSTGRESQL: Final = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     # A server that lost its power says nothing any more: without these, a thread that asked it
@@ -71,7 +76,7 @@ def build_sessions(engine: Engine, **info: Any) -> sessionmaker[Session]:
     """Sessions whose objects stay readable after a commit; ``info`` is for whoever they are
     handed to. Their writers take turns (``gate``), and what they change is announced
     (``changes``)."""
-    gate = WriteGate(one_writer=engine.dialect.name == "sqlite")
+    gate = WriteGate(**_PATIENCE[engine.dialect.name])
     sessions = sessionmaker(engine, expire_on_commit=False, info={_GATE: gate, **info})
     follow_commits(sessions)
     return sessions
@@ -95,16 +100,16 @@ def _await_turn(session: Session) -> None:
         return
     if not session.in_transaction():
         session.begin()  # its end gives the turn to the next
-    urgent = bool(session.info.get(URGENT))
-    if gate.enter(urgent=urgent, timeout_s=BUSY_TIMEOUT_S):
-        session.info[_INSIDE] = urgent
+    if gate.enter(urgent=bool(session.info.get(URGENT))):
+        session.info[_INSIDE] = True
 
 
 @event.listens_for(Session, "after_transaction_end")
 def _give_up_turn(session: Session, transaction: SessionTransaction) -> None:
     """After the commit and after the connection was given back, however it ended."""
     if transaction.parent is None and _INSIDE in session.info:
-        session.info[_GATE].leave(urgent=session.info.pop(_INSIDE))
+        del session.info[_INSIDE]
+        session.info[_GATE].leave()
 
 
 @contextmanager

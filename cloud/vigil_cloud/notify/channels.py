@@ -12,6 +12,7 @@ from sqlalchemy import Row, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.config import Settings, SmtpSettings
+from vigil_cloud.database.changes import CHANNELS, announce
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import secret_key
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
@@ -173,6 +174,7 @@ def sync(sessions: sessionmaker[Session], cipher: Cipher, settings: Settings) ->
     if gone:
         with writing(sessions) as session:
             session.execute(update(Channel).where(Channel.name.in_(gone)).values(enabled=False))
+            announce(session, CHANNELS[0], (CHANNELS[1],))
     return len(amiss) + len(gone)
 
 

@@ -9,71 +9,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform_kinds import HOME_KINDS
 from vigil_cloud.alerts.visibility import may_see, subject_of
-from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.devices.models import Device
 from vigil_cloud.domain.registry import lives_lost
 from vigil_cloud.domain.rights import PLATFORM, PLATFORM_ROLES, is_described, may
-from vigil_cloud.identity.models import Account, Consent
-from vigil_cloud.identity.reader import Home, Reader, districts_of, homes_of
+from vigil_cloud.identity.models import Consent
+from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.people import Hearer, People
 
 CHANNEL_FAILING: Final = "channel-failing"
-_COLUMNS: Final = (
-    Channel.id,
-    Channel.name,
-    Channel.account_id,
-    Channel.role,
-    Channel.domains,
-    Channel.minimum,
-    Channel.escalate_after_s,
-    Channel.devices,
-    Channel.follow_ups,
-    Account.roles,
-    Account.active,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Hearer:
-    """A channel without its address."""
-
-    id: int
-    name: str
-    account_id: int | None
-    domains: tuple[str, ...]
-    minimum: str
-    escalate_after_s: float
-    devices: tuple[str, ...]
-    """Of a home: its own channel hears of these, whatever its owner may see otherwise."""
-    follow_ups: tuple[str, ...] = ()
-
-    def wants(self, domain: str, severity: str) -> bool:
-        """Domain and severity as subscribed; only critical alerts escalate."""
-        if self.domains and domain not in self.domains:
-            return False
-        if self.escalate_after_s > 0 and severity != "critical":
-            return False
-        return SEVERITIES.index(severity) >= SEVERITIES.index(self.minimum)
 
 
 class Directory:
     """Everybody who can be told something, at one moment.
 
     ``persons``: those that the alerts in question are about. ``channel_id``: this one alone.
+    ``people``: as read before, where nothing has changed since.
     """
 
     def __init__(
@@ -83,57 +48,13 @@ class Directory:
         *,
         persons: Collection[str] = (),
         channel_id: int | None = None,
+        people: People | None = None,
     ) -> None:
         self._session = session
         self._alone = channel_id is not None
-        self._groups: dict[Reader, list[Hearer]] = defaultdict(list)
-        """By what the owner may see but for consents, which are single persons'."""
-        self._of_account: dict[int, list[tuple[Reader, Hearer]]] = defaultdict(list)
-        self._homes: list[Hearer] = []
-        self._at_home: dict[str, set[tuple[int, Home]]] = defaultdict(set)
-        """By household and by device: the accounts that belong to it."""
-        self._devices_of: dict[int, set[str]] = {}
-        """By account: what stands in its homes."""
-        query = select(*_COLUMNS).outerjoin(Account, Account.id == Channel.account_id)
-        query = query.where(Channel.enabled)
-        if channel_id is not None:
-            query = query.where(Channel.id == channel_id)
-        rows = session.execute(query.order_by(Channel.id)).all()
-        accounts = {row.account_id for row in rows if row.account_id is not None}
-        self._districts = districts_of(session, sorted(accounts))
-        for row in rows:
-            self._add(cast("Row[Any]", row))
-        self._add_homes(session, sorted(accounts), now)
-        self._consented = _consents(session, now, persons, self._of_account if self._alone else ())
-
-    def _add(self, row: Row[Any]) -> None:
-        if row.account_id is not None and not row.active:
-            return
-        hearer = Hearer(
-            row.id,
-            row.name,
-            row.account_id,
-            tuple(row.domains),
-            row.minimum,
-            row.escalate_after_s,
-            tuple(row.devices),
-            tuple(row.follow_ups),
-        )
-        if hearer.devices:
-            self._homes.append(hearer)
-            return
-        roles = frozenset(Role(role) for role in row.roles or [row.role])
-        reader = Reader(0, "", roles, districts=frozenset(self._districts.get(row.account_id, ())))
-        self._groups[reader].append(hearer)
-        if row.account_id is not None:
-            self._of_account[row.account_id].append((reader, hearer))
-
-    def _add_homes(self, session: Session, accounts: Collection[int], now: datetime) -> None:
-        for account, homes in homes_of(session, accounts, now).items():
-            self._devices_of[account] = {device for home in homes for device in home.devices}
-            for home in homes:
-                for key in (f"household {home.household}", *home.devices):
-                    self._at_home[key].add((account, home))
+        self._people = people or People(session, now, channel_id=channel_id)
+        only = self._people.of_account if self._alone else ()
+        self._consented = _consents(session, now, persons, only)
 
     def hearers(
         self, alert: AlertRow, *, severity: str, audience: str, home_of: str = ""
@@ -149,7 +70,7 @@ class Directory:
         return [found[number] for number in sorted(found)]
 
     def _is_home_of(self, hearer: Hearer, device: str) -> bool:
-        return device in hearer.devices or device in self._devices_of.get(
+        return device in hearer.devices or device in self._people.devices_of.get(
             hearer.account_id or 0, ()
         )
 
@@ -164,15 +85,15 @@ class Directory:
                 yield hearer
 
     def _by_rights(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
-        yield from (home for home in self._homes if self._concerns(alert, home))
+        yield from (home for home in self._people.homes if self._concerns(alert, home))
         yield from self._by_household(alert)
         if audience == "home":
             return
-        for reader, members in self._groups.items():
+        for reader, members in self._people.groups.items():
             if _includes(audience, reader) and may_see(reader, alert):
                 yield from members
         for account in self._consented.get(alert.person_key or "", ()):
-            for reader, hearer in self._of_account.get(account, ()):
+            for reader, hearer in self._people.of_account.get(account, ()):
                 # A consent counts for whoever is family, and for nobody else.
                 if Role.FAMILY in reader.roles and alert.person_key and _includes(audience, reader):
                     told = replace(reader, consented=frozenset({alert.person_key}))
@@ -181,13 +102,13 @@ class Directory:
 
     def _by_household(self, alert: AlertRow) -> Iterator[Hearer]:
         """Those whose home it is, whoever else is told: they are the first to be warned."""
-        there = set(self._at_home.get(f"household {alert.household}", ()))
+        there = set(self._people.at_home.get(f"household {alert.household}", ()))
         if alert.kind == MANY:  # each home hears of its own alarm among them
             for device in alert.detail["devices"]:
-                there |= self._at_home.get(device, set())
+                there |= self._people.at_home.get(device, set())
         for account, home in there:
             subject = replace(subject_of(alert), household=home.household)
-            for reader, hearer in self._of_account.get(account, ()):
+            for reader, hearer in self._people.of_account.get(account, ()):
                 told = replace(reader, homes=frozenset({home}))
                 if may(told, Operation.SEE, subject):
                     yield hearer
@@ -210,7 +131,7 @@ class Directory:
     @cached_property
     def _gateway_of(self) -> dict[str, str]:
         """Of the homes' devices."""
-        devices = sorted({device for home in self._homes for device in home.devices})
+        devices = sorted({device for home in self._people.homes for device in home.devices})
         query = select(Device.device, Device.gateway).where(Device.device.in_(devices))
         return {row.device: row.gateway for row in self._session.execute(query)}
 
@@ -218,7 +139,7 @@ class Directory:
     def _given(self) -> frozenset[str]:
         """Devices that some home has."""
         if not self._alone:
-            return frozenset(device for home in self._homes for device in home.devices)
+            return frozenset(device for home in self._people.homes for device in home.devices)
         homes = self._session.scalars(select(Channel.devices).where(Channel.enabled))
         return frozenset(device for devices in homes for device in devices)
 

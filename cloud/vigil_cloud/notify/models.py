@@ -14,10 +14,12 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
+    inspect,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.changes import CHANNELS, Kind
 
 Purpose = Literal["raised", "again", "reminder", "escalated", "all-clear", "closed"]
 """Why an alert is told. ``again``: more is known. ``reminder``: it still stands and nobody has
@@ -26,6 +28,7 @@ over. ``closed``: what was to be done is done."""
 FollowUp = Literal["all-clear", "closed"]
 FOLLOW_UPS: Final = frozenset(get_args(FollowUp))
 REMINDER: Final[Purpose] = "reminder"
+_PACE: Final = frozenset({"paced", "held_until", "failing_since", "failures"})
 
 
 class Channel(Base):
@@ -66,6 +69,13 @@ class Channel(Base):
     devices: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     """Not empty: a home's own channel, told of these devices and of whatever hangs on their
     gateway, whatever its owner may see otherwise."""
+
+    def announces(self) -> tuple[Kind, str] | None:
+        """That who hears of what has changed; how the channel does right now changes nothing."""
+        state = inspect(self)
+        deleted = state.session is not None and self in state.session.deleted
+        own = (one for one in state.attrs if one.key not in _PACE)
+        return CHANNELS if deleted or any(one.history.has_changes() for one in own) else None
 
 
 class ReplyLink(Base):

@@ -25,6 +25,7 @@ from vigil_cloud.notify.channels import sync
 from vigil_cloud.notify.directory import CHANNEL_FAILING
 from vigil_cloud.notify.leased_deliveries import Lease, LeasedDelivery
 from vigil_cloud.notify.models import Channel, Delivery
+from vigil_cloud.notify.people import KnownPeople
 from vigil_cloud.notify.planning import plan
 from vigil_cloud.notify.progress import LEASE, Delivering
 from vigil_cloud.notify.reminders import remind
@@ -49,6 +50,7 @@ class NotificationSender:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._cipher = Cipher(services.settings.secret)
+        self._people = KnownPeople()
         self._renewed: datetime | None = None
         self._returned = threading.Condition()
         self._busy: dict[int, LeasedDelivery | None] = {}
@@ -75,13 +77,13 @@ class NotificationSender:
     def plan_some(self) -> None:
         """Turn what alerts announced into deliveries, but not for so long that none is sent."""
         for _ in range(ROUNDS_AT_ONCE):
-            if not plan(self._services.sessions, self._services.now()):
+            if not plan(self._services.sessions, self._services.now(), self._people):
                 return
         self._services.changed.announce()  # there may be more: look again at once
 
     def plan_all(self) -> None:
         """Until nothing waits any more."""
-        while plan(self._services.sessions, self._services.now()):
+        while plan(self._services.sessions, self._services.now(), self._people):
             pass
 
     def remind(self) -> None:

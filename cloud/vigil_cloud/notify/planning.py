@@ -25,8 +25,9 @@ from vigil_cloud.alerts.models import AlertRow, OutboxEntry
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.domain.rights import PLATFORM
-from vigil_cloud.notify.directory import Directory, Hearer
+from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.models import FOLLOW_UPS, Delivery
+from vigil_cloud.notify.people import Hearer, KnownPeople
 from vigil_cloud.notify.progress import HELD_BACK
 
 AT_ONCE: Final = 50
@@ -51,11 +52,20 @@ class _Step:
     failed: bool = False
 
 
-def plan(sessions: sessionmaker[Session], now: datetime) -> int:
+def plan(sessions: sessionmaker[Session], now: datetime, people: KnownPeople | None = None) -> int:
     """One round; returns how many rows of the outbox were worked on. Any number of processes
-    may call it."""
+    may call it, each thread with its own ``people``."""
+    people = people or KnownPeople()
+    try:
+        return _plan(sessions, now, people)
+    except BaseException:
+        people.forget()
+        raise
+
+
+def _plan(sessions: sessionmaker[Session], now: datetime, people: KnownPeople) -> int:
     with sessions() as session:
-        steps = _steps(session, now)
+        steps = _steps(session, now, people)
     if steps:
         with writing(sessions) as session:
             feed.lock(session)
@@ -63,12 +73,12 @@ def plan(sessions: sessionmaker[Session], now: datetime) -> int:
     return len(steps)
 
 
-def _steps(session: Session, now: datetime) -> list[_Step]:
+def _steps(session: Session, now: datetime, people: KnownPeople) -> list[_Step]:
     waiting = _next(session, now)
     if not waiting:
         return []
     persons = {alert.person_key for _, alert in waiting if alert.person_key is not None}
-    directory = Directory(session, now, persons=persons)
+    directory = Directory(session, now, persons=persons, people=people.get(session, now))
     told = _told(session, [entry for entry, _ in waiting])
     steps: list[_Step] = []
     room = WRITTEN_AT_ONCE

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import NotFound
+from vigil_cloud.database.changes import CHANNELS, announce
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
 from vigil_cloud.notify.models import Channel
@@ -60,4 +61,5 @@ def remove_channel(session: Session, name: str, *, by: str, now: datetime) -> No
     if channel is None:
         raise NotFound(f"There is no channel {name!r}.")
     session.execute(delete(Channel).where(Channel.id == channel.id))
+    announce(session, CHANNELS[0], (CHANNELS[1],))
     audit.append(session, at=now, account=by, action="channel.removed", subject=name)

@@ -27,9 +27,9 @@ def entering(gate: WriteGate, name: str, order: list[str], *, urgent: bool) -> t
     """A writer that has queued; it notes its turn and gives it up at once."""
 
     def enter() -> None:
-        assert gate.enter(urgent=urgent, timeout_s=30)
+        assert gate.enter(urgent=urgent)
         order.append(name)
-        gate.leave(urgent=urgent)
+        gate.leave()
 
     before = queued(gate)
     thread = threading.Thread(target=enter)
@@ -39,41 +39,34 @@ def entering(gate: WriteGate, name: str, order: list[str], *, urgent: bool) -> t
 
 
 def test_who_is_urgent_goes_first_and_the_others_in_their_order() -> None:
-    gate, order = WriteGate(one_writer=True), list[str]()
-    assert gate.enter(urgent=False, timeout_s=1)
+    gate, order = WriteGate(patience_s=30, urgent_patience_s=30), list[str]()
+    assert gate.enter(urgent=False)
     waiting = [
         entering(gate, name, order, urgent=name.startswith("alarm"))
         for name in ("visit", "person", "alarm 1", "mail", "alarm 2")
     ]
 
-    gate.leave(urgent=False)
+    gate.leave()
     for thread in waiting:
         thread.join(30)
 
     assert order == ["alarm 1", "alarm 2", "visit", "person", "mail"]
 
 
-def test_nobody_begins_while_an_alarm_is_at_work_where_many_may_write() -> None:
-    gate, order = WriteGate(one_writer=False), list[str]()
-    assert gate.enter(urgent=False, timeout_s=1), "one that began before goes on"
-    assert gate.enter(urgent=True, timeout_s=1), "and holds no alarm up"
-    waiting = entering(gate, "visit", order, urgent=False)
-    gate.leave(urgent=False)
-    assert order == []
+def test_an_alarm_does_not_wait_for_a_long_transaction_where_many_may_write() -> None:
+    gate = WriteGate(patience_s=30, urgent_patience_s=0)
+    assert gate.enter(urgent=False)
 
-    gate.leave(urgent=True)
-
-    waiting.join(30)
-    assert order == ["visit"]
+    assert not gate.enter(urgent=True), "it goes on without its turn"
 
 
 def test_who_waited_too_long_leaves_no_trace() -> None:
-    gate = WriteGate(one_writer=True)
-    assert gate.enter(urgent=True, timeout_s=1)
-    assert not gate.enter(urgent=False, timeout_s=0.01)
-    gate.leave(urgent=True)
+    gate = WriteGate(patience_s=0.01, urgent_patience_s=30)
+    assert gate.enter(urgent=True)
+    assert not gate.enter(urgent=False)
+    gate.leave()
 
-    assert gate.enter(urgent=False, timeout_s=0.01)
+    assert gate.enter(urgent=False)
 
 
 @pytest.mark.parametrize("way", ["commit", "rollback", "close"])
