@@ -350,6 +350,16 @@ def test_a_session_has_eight_streams_and_the_oldest_end(city: City) -> None:
         assert all(one.next("alert") for one in [*streams[3:], other])
 
 
+def test_who_comes_while_the_hub_asks_for_rights_is_not_cut_off(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_hub, "readers_of_sessions", lambda *_: {})
+    with stream(city, "inspector") as reader:
+        city.send(exceedance(city.time), "mic-1")
+
+        assert reader.next("alert") is not None
+
+
 def test_a_change_costs_the_same_however_many_follow(city: City) -> None:
     """One look for all: what is asked of the database does not grow with the streams."""
 

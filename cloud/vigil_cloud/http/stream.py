@@ -144,12 +144,15 @@ class _Reading:
         except TimeoutError:
             pass
         rights = look.rights if look is not None else self.hub.rights
-        if not rights.fresh(inbox.since) or (look is not None and look.after > self.position):
-            # Late to its turn, or behind what the hub looked at: ask and read for itself.
+        reader = rights.readers.get(self.signed_in.token_sha256)
+        behind = look is not None and look.after > self.position
+        if reader is None or behind or not rights.fresh(inbox.since):
+            # Late to its turn, or behind what the hub looked at: ask and read for itself. So does
+            # who is not among those asked about: it may have come while they were.
             async for event in self._catch_up():
                 yield event
         else:
-            for event in self._changed(rights.readers.get(self.signed_in.token_sha256)):
+            for event in self._changed(reader):
                 yield event
             if look is not None:
                 for event in self._shown(look.changes):
@@ -188,10 +191,8 @@ class _Reading:
             raise _SessionOver
         return reader
 
-    def _changed(self, reader: Reader | None) -> list[str]:
+    def _changed(self, reader: Reader) -> list[str]:
         """Where rights differ from before, what is on the screen is not what it should be."""
-        if reader is None:
-            raise _SessionOver
         before, self.reader = self.reader, reader
         if before is None or _digest(before) == _digest(reader):
             return []

@@ -65,6 +65,27 @@ def test_bad_messages_are_set_aside_and_the_lane_goes_on(
     assert cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", name) == 5
 
 
+def test_one_gateways_flood_of_alarms_keeps_no_others_fire_waiting(
+    build_cloud: Callable[..., Cloud], mosquitto: servers.Mosquitto, gateway: Gateway
+) -> None:
+    build_cloud().start()
+    flooding = Gateway(mosquitto.port)
+    most = 1500
+    for sequence in range(1, most + 1):
+        data, subject = smoke(now(), condition="smoke"), f"made-up-{sequence}"
+        message = event(flooding.name, sequence, data, subject=subject, time=now(), lane="alarm")
+        flooding.publish("alarm", message)
+    servers.eventually(lambda: flooding.stored("alarm"), "the flood is being stored")
+    data = smoke(now(), condition="smoke")
+
+    fire = event(gateway.name, 1, data, subject="kitchen", time=now(), lane="alarm")
+    gateway.publish("alarm", fire)
+    gateway.wait_stored("alarm", 1)
+
+    assert flooding.stored("alarm") < most / 2, "the fire was stored after the flood"
+    flooding.close()
+
+
 def test_a_flood_of_huge_messages_takes_neither_memory_nor_the_lane(
     build_cloud: Callable[..., Cloud], gateway: Gateway
 ) -> None:
