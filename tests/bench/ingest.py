@@ -329,7 +329,7 @@ def versus_telegraf(
     per_cpu, per_s = figures[f"vigil {AS_SENT.name}"][0]
     print(f"ingest {AS_SENT.name} vigil_points_per_cpu_s: {per_cpu:.0f}")
     print(f"ingest {AS_SENT.name} vigil_points_per_s: {per_s:.0f}", flush=True)
-    client.close()  # type: ignore[no-untyped-call]  # as published
+    client.close()
 
 
 def warmed(publisher: Publisher, load: Load, run: str, start: datetime, bucket: Bucket) -> bool:

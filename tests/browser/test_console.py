@@ -23,6 +23,7 @@ def test_the_map_shows_land_borders_names_and_devices(window: OpenWindow) -> Non
     # What the canvas shows, without the markers that stand above it.
     picture = _drawn(page).locator("canvas").screenshot()
     pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None
     assert pixels.shape[0] > 600
     assert len(np.unique(pixels)) > 20
     edges = cv2.Canny(pixels, 10, 30)

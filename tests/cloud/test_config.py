@@ -33,14 +33,14 @@ def test_known_or_short_secrets_start_only_the_demo(secret: str) -> None:
 @pytest.mark.parametrize("key", ["influx_token", "s3_secret_key", "broker_password"])
 def test_secrets_out_of_documentation_are_refused(key: str) -> None:
     with pytest.raises(ConfigurationError, match=key):
-        load(secret_key=GOOD, **{key: "changeme"})
+        load(None, secret_key=GOOD, **{key: "changeme"})
 
 
 @pytest.mark.parametrize("key", ["broker_listen", "operations_listen"])
 @pytest.mark.parametrize("value", ["1883", "127.0.0.1:port", "127.0.0.1:99999", "mqtt://a:1"])
 def test_an_address_to_listen_on_is_host_and_port(key: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=key):
-        load(demo=True, **{key: value})
+        load(None, demo=True, **{key: value})
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from vigil_cloud import seed
 from vigil_cloud.checkin.models import Tag
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import removal
+from vigil_cloud.domain.seeding import BadSeed
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import Consent, GatewayToken, Guardian, Person
 from vigil_cloud.identity.sessions import digest, gateway_of_token
@@ -103,7 +104,7 @@ def test_homes_and_districts_are_seeded_and_what_ended_stays_over(
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
 def test_a_variable_that_is_not_set_is_named(name: str) -> None:
     others = {key: value for key, value in ENVIRONMENT.items() if key != name}
-    with pytest.raises(seed.BadSeed, match=f"{name} is not set"):
+    with pytest.raises(BadSeed, match=f"{name} is not set"):
         seed.read(FILE, others)
 
 
@@ -128,13 +129,13 @@ def test_seeding_again_grants_nothing_twice_and_nothing_that_was_revoked(empty: 
 def test_a_consent_has_one_end(ends: str, tmp_path: Path) -> None:
     path = tmp_path / "seed.toml"
     path.write_text(f'[[consent]]\nperson = "p"\naccount = "family"\n{ends}\n', "utf-8")
-    with pytest.raises(seed.BadSeed, match="expires_days, one of them"):
+    with pytest.raises(BadSeed, match="expires_days, one of them"):
         seed.read(path)
 
 
 def test_a_short_token_is_refused_outside_the_demo(empty: City) -> None:
     wanted = seed.read(FILE, ENVIRONMENT | {"VIGIL_CITY_TOKEN": "changeme"})
-    with pytest.raises(seed.BadSeed, match="token of gateway gw-zhongshan"):
+    with pytest.raises(BadSeed, match="token of gateway gw-zhongshan"):
         seed.apply(empty.services, wanted)
     with empty.services.sessions() as session:
         assert session.scalars(select(GatewayToken)).all() == []

@@ -166,17 +166,24 @@ def test_a_busy_city_lives_for_who_may_see_none_of_it_and_ends_with_the_session(
         health = {"device": "alarm-1", "state": state, "since": city.time, "code": "no-answer"}
         city.send(DeviceHealth.model_validate(health), "alarm-1")
 
+    def until(condition: Callable[[], bool], what: str) -> None:
+        def busy_until() -> bool:
+            busy()
+            return condition()
+
+        eventually(busy_until, what)
+
     with stream(city, "inspector") as reader:
         assert reader.next("heartbeat") is not None, "the one that every stream begins with"
         seen: list[Event | None] = []
         listening = threading.Thread(target=lambda: seen.append(reader.next("heartbeat", "device")))
         listening.start()
-        eventually(lambda: busy() or not listening.is_alive(), "a heartbeat")
+        until(lambda: not listening.is_alive(), "a heartbeat")
         assert seen[0] is not None
         assert (seen[0].kind, seen[0].id) == ("heartbeat", None)
 
         city.client("inspector").delete("/api/v1/session")
-        eventually(lambda: busy() or reader.over, "the end of the stream")
+        until(lambda: reader.over, "the end of the stream")
 
 
 def test_devices_and_readings_are_told_and_homes_stay_private(city: City) -> None:
@@ -191,16 +198,17 @@ def test_devices_and_readings_are_told_and_homes_stay_private(city: City) -> Non
         with writing(city.services.sessions) as session:
             record_newest(session, {device: {"level": point}})
 
+    def news() -> None:
+        city.later(seconds=1)
+        city.send(health("alarm-1", "failed"), "alarm-1")
+        city.send(health("sonde-1", "failed"), "sonde-1")
+        read("alarm-1", "smoke")
+        read("sonde-1", "water")
+
     with stream(city, "inspector") as reader:
         told = keep_until(
             reader,
-            lambda: (
-                city.later(seconds=1),
-                city.send(health("alarm-1", "failed"), "alarm-1"),
-                city.send(health("sonde-1", "failed"), "sonde-1"),
-                read("alarm-1", "smoke"),
-                read("sonde-1", "water"),
-            ),
+            news,
             {("device", "sonde-1"), ("reading", "sonde-1")},
         )
 

@@ -29,7 +29,7 @@ def s3(server: servers.S3, **changed: str) -> S3Objects:
         "secret_key": server.secret_key,
         **changed,
     }
-    return S3Objects(arguments.pop("bucket", server.bucket), timeout_s=5, **arguments)  # type: ignore[arg-type]  # strings all
+    return S3Objects(arguments.pop("bucket", server.bucket), timeout_s=5, **arguments)
 
 
 @pytest.fixture(params=["folder", "s3"])

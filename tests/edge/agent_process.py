@@ -22,9 +22,15 @@ class Agent:
 
     folder: Path
     gateway: str
-    cloud: IngestStandIn | None
+    listener: IngestStandIn | None
+    """``None`` until a cloud listens."""
     program: Path = PROGRAM
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def cloud(self) -> IngestStandIn:
+        assert self.listener is not None, "no cloud listens yet"
+        return self.listener
 
     def configure(
         self, port: int, sections: str, *, url: str | None = None, interval_s: float = 1
@@ -52,7 +58,7 @@ class Agent:
     @contextmanager
     def listened_to(self, port: int) -> Iterator[None]:
         """From now on by a cloud that was not there before."""
-        self.cloud = IngestStandIn(port, self.gateway)
+        self.listener = IngestStandIn(port, self.gateway)
         yield
 
     def close(self) -> None:
@@ -60,8 +66,8 @@ class Agent:
             if process.poll() is None:
                 process.kill()
             process.wait(10)
-        if self.cloud is not None:
-            self.cloud.close()
+        if self.listener is not None:
+            self.listener.close()
 
     def log(self) -> str:
         return (self.folder / "agent.log").read_text()

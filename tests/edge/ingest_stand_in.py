@@ -64,7 +64,7 @@ class IngestStandIn:
         client.subscribe([(topic(self.gateway, channel), 1) for channel in UP])
 
     def _message(self, _client: mqtt.Client, _userdata: Any, received: mqtt.MQTTMessage) -> None:
-        message = decode(received.payload)
+        message = decode(bytes(received.payload))
         source = check_addressed(received.topic, message.envelope)
         with self.lock:
             if source.lane == STATUS:

@@ -53,7 +53,11 @@ async def test_kill_9_at_any_moment_loses_nothing(
         process = agent.start()
         upto = len(ledger.read_text().splitlines()) if ledger.exists() else 0
         goal = min(upto + rng.randrange(1, 120), total // 20)
-        await until(lambda n=goal: ledger.exists() and len(ledger.read_text().splitlines()) >= n)
+
+        def reached(goal: int = goal) -> bool:
+            return ledger.exists() and len(ledger.read_text().splitlines()) >= goal
+
+        await until(reached)
         process.kill()
         process.wait(10)
         kills += 1

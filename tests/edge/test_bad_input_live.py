@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,14 +108,16 @@ class Gateway:
     async def all_ok(self, *but: str) -> None:
         for device in self.sources:
             if device not in but:
-                await until(lambda d=device: self.is_ok(d), PATIENCE_S)
+                await until(partial(self.is_ok, device), PATIENCE_S)
+
+    def _more_heard(self, device: str, before: int) -> bool:
+        return self.heard(device) > before
 
     async def go_on(self, *but: str) -> None:
         """Every source but these still brings something, and none of them was ever not well."""
         for device in ("mic-1", self.sonde.device, self.reader.device):
             if device not in but:
-                before = self.heard(device)
-                await until(lambda d=device, n=before: self.heard(d) > n, PATIENCE_S)
+                await until(partial(self._more_heard, device, self.heard(device)), PATIENCE_S)
         if self.home.device not in but:
             self.pressed = not self.pressed
             before = len(self.cloud.all(SmokeAlarm))

@@ -93,7 +93,8 @@ class Site:
             results = self.cloud.all(CommandResult)
             return next((each for each in results if each.command_id == name), None)
 
-        return await until(found, 60)
+        answered: CommandResult = await until(found, 60)
+        return answered
 
     def want(self, revision: int, **keys: Any) -> None:
         configuration = Configuration(revision=revision, settings={"sonde-1": keys})

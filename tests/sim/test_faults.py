@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from vigil_sim.faults import Fault, FaultKind, Faults, ScenarioFaultError
@@ -51,7 +53,7 @@ def test_corruption_by_style() -> None:
         ({"start_s": 5, "stop_s": 5}, "stop_s must come after"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(keys: dict[str, float], reason: str) -> None:
+def test_what_cannot_be_meant_is_refused(keys: dict[str, Any], reason: str) -> None:
     with pytest.raises(ScenarioFaultError, match=reason):
         Fault(FaultKind.DROP, **keys)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vigil_sim.checkin.domain import people
+from vigil_sim.checkin.scenario import Walk
 from vigil_sim.noise.scenario import NoiseCamera, Passage
 from vigil_sim.scenario import CityScenario, find, load, parse
 from vigil_sim.scenario_model import ScenarioError
@@ -55,7 +56,7 @@ def test_the_city_night_tells_all_four_stories_within_75_seconds() -> None:
     }
     assert scenario.duration_s / scenario.speed <= 75
     carried = {tag for person in people(scenario) for tag in person.tags}
-    assert {h.tag for h in scenario.schedule if h.what == "walk"} <= carried
+    assert {h.tag for h in scenario.schedule if isinstance(h, Walk)} <= carried
 
 
 def test_a_scenario_is_found_by_path_by_name_and_by_file_name(tmp_path: Path) -> None:

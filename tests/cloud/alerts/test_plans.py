@@ -109,7 +109,7 @@ def plan(city: City, statement: str, parameters: Any) -> tuple[str, list[str]]:
             ]
             return "\n".join(line.detail for line in found), bad
         answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
-        told = answer.scalar()
+        told: Any = answer.scalar()
         return json.dumps(told, indent=1), list(_bad_steps(told[0]["Plan"]))
 
 
@@ -148,8 +148,7 @@ def test_pages_joined_are_the_whole_list_in_its_order(crowded: City) -> None:
             if after is None:
                 break
             after = Cursor.parse(str(after))
-    rows = map(row, range(MANY))
-    expected = [one for one in rows if one["active"] and one["severity"] != "info"]
+    expected = [one for one in map(row, range(MANY)) if one["active"] and one["severity"] != "info"]
     assert {one[2] for one in found} == {one["id"] for one in expected}
     assert len(found) == len(expected)
     assert found == sorted(found, reverse=True)

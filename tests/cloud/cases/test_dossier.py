@@ -52,7 +52,12 @@ def test_it_lists_everything_and_its_digest_fits(office: Office, decided: dict[s
     looks = {(one["account"], one["what"]) for one in document["looks"]}
     assert {("ana", "page"), ("inspector", "page"), ("inspector", "dossier.json")} <= looks
 
-    for change in ({"amount_twd": 300}, {"made_by": "somebody"}, {"decisions": []}):
+    changes: list[dict[str, Any]] = [
+        {"amount_twd": 300},
+        {"made_by": "somebody"},
+        {"decisions": []},
+    ]
+    for change in changes:
         assert digest_of({**document, **change}) != document["sha256"]
 
 

@@ -63,12 +63,14 @@ def ask(city: City, action: str = "sample_now", **keys: Any) -> dict[str, Any]:
     body = {"action": action, **keys}
     answer = city.client("maintainer").post("/api/v1/devices/sonde-1/commands", json=body)
     assert answer.status_code == 202, answer.text
-    return answer.json()
+    entry: dict[str, Any] = answer.json()
+    return entry
 
 
 def shown(city: City) -> dict[str, Any]:
     path = f"/api/v1/gateways/{GATEWAY}/downlinks"
-    return city.client("maintainer").get(path).json()["downlinks"][0]
+    newest: dict[str, Any] = city.client("maintainer").get(path).json()["downlinks"][0]
+    return newest
 
 
 def audited(city: City, action: str) -> list[tuple[str, str, Any]]:
@@ -197,7 +199,9 @@ def change(city: City, revision: int, **settings: Any) -> Any:
 
 
 def settings_of(city: City) -> dict[str, Any]:
-    return city.client("maintainer").get("/api/v1/devices/sonde-1/settings").json()
+    answer = city.client("maintainer").get("/api/v1/devices/sonde-1/settings")
+    settings: dict[str, Any] = answer.json()
+    return settings
 
 
 def test_a_device_is_changed_from_the_cloud_and_says_what_is_in_force(

@@ -11,7 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -174,8 +174,8 @@ def test_another_program_may_have_packed_it(package: Path, method: int, streamed
     with zipfile.ZipFile(package) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
     with package.open("wb") as file:
-        target = _OneWay(file) if streamed else file
-        with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[arg-type]
+        target: Any = _OneWay(file) if streamed else file
+        with zipfile.ZipFile(target, "w", method) as archive:
             for name, content in contents.items():
                 archive.writestr(name, content)
 
@@ -212,7 +212,10 @@ def _added(name: str) -> Callable[[Path], None]:
 
 
 def _replaced(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(change(path.read_bytes())) and None
+    def replace(path: Path) -> None:
+        path.write_bytes(change(path.read_bytes()))
+
+    return replace
 
 
 def _without(name: str) -> Callable[[Path], None]:

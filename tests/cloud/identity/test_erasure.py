@@ -14,7 +14,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin.models import Tag, Visit
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import erasure
+from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.audit import lines_about, verify
 from vigil_cloud.identity.erasure import GivenMeanwhile, UnknownPerson, erase
 from vigil_cloud.identity.errors import AuditBroken
@@ -168,7 +168,7 @@ def test_an_erasure_that_broke_off_is_finished_by_the_next(
 ) -> None:
     city = lived
     with monkeypatch.context() as patch:
-        patch.setattr(erasure.person_keys, "destroy", _fails)
+        patch.setattr(person_keys, "destroy", _fails)
         with pytest.raises(RuntimeError):
             erase(city.services, "p1", by="operator")
     with city.services.sessions() as session:

@@ -371,7 +371,8 @@ def put_aside(city: City) -> dict[str, str]:
 
 def open_cases(city: City) -> dict[str, str]:
     """One of each kind, with a deadline and a photograph."""
-    office, names = Office(city), {}
+    office = Office(city)
+    names: dict[str, str] = {}
     for kind, case in (("noise-case", office.noise()), ("water-case", office.water())):
         case = office.photograph("inspector", case["id"], picture())
         names |= {

@@ -278,7 +278,7 @@ def test_changes_need_the_csrf_header_of_this_session(city: City) -> None:
     assert client.delete(SESSION).json()["code"] == "wrong-csrf-token"
     wrong = city.client("reviewer").headers["X-CSRF-Token"]
     assert client.delete(SESSION, headers={"X-CSRF-Token": wrong}).status_code == 403
-    assert client.delete(SESSION, headers={"X-CSRF-Token": "é".encode()}).status_code == 403
+    assert client.delete(SESSION, headers={b"X-CSRF-Token": "é".encode()}).status_code == 403
     assert client.delete(SESSION, headers={"X-CSRF-Token": right}).status_code == 204
 
 

@@ -77,7 +77,7 @@ def test_a_fire_is_taken_whatever_its_clock_says(time: datetime, quality: str, m
     assert (found.sequence, found.source) == (5, f"/{GATEWAY}/alarm/{EPOCH}")
     assert found.envelope.time == NOW
     assert isinstance(found.data, model)
-    assert found.data.since == NOW  # type: ignore[attr-defined]  # either has it
+    assert found.data.since == NOW
     assert found.marks["time_quality"] == quality
     assert set(found.marks["claimed_times"]) == {"time", "since"}
     assert "shape_doubtful" not in found.marks

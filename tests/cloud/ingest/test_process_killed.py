@@ -60,9 +60,11 @@ def test_killed_again_and_again_nothing_is_lost_or_doubled(
         for n, payload in alarms:
             gateway.publish("alarm", payload)
             gateway.publish("observation", half[n - numbers[0]][1])
-        servers.eventually(
-            lambda first=numbers[0]: gateway.stored("observation") >= first, "some are stored"
-        )
+
+        def some_are_stored(first: int = numbers[0]) -> bool:
+            return gateway.stored("observation") >= first
+
+        servers.eventually(some_are_stored, "some are stored")
         processes[-1].kill()
         processes.append(cloud.start())
         gateway.deliver("observation", half)

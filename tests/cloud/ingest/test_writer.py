@@ -67,8 +67,8 @@ def test_duplicates_and_reorderings_are_harmless(
         arrived.append(bench.arrived(topic, payload))
 
     edges = sorted({0, len(arrived), *(2 * cut for cut in cuts if 2 * cut < len(arrived))})
-    for first, last in pairwise(edges):
-        writer.store(arrived[first:last])
+    for begin, end in pairwise(edges):
+        writer.store(arrived[begin:end])
 
     taken = set(order)
     assert sorted(ids_handled(bench, gateway)) == sorted(f"event-{n}" for n in taken)

@@ -31,7 +31,7 @@ EVERY = timedelta(minutes=1)
 
 def write(session: Session, key: str, turn: Turn) -> None:
     """Something that can be counted."""
-    feed.append(session, "rights", key, turn.now)
+    feed.append(session, "case", key, turn.now)
 
 
 def written(city: City, key: str) -> int:
@@ -154,9 +154,9 @@ from vigil_cloud.stores import build_services
 
 def run(turn):
     with writing(turn.services.sessions) as session:
-        feed.append(session, "rights", "first half", turn.now)
+        feed.append(session, "case", "first half", turn.now)
     with writing(turn.services.sessions) as session:
-        feed.append(session, "rights", "second half", turn.now)
+        feed.append(session, "case", "second half", turn.now)
         session.flush()
         print("in the middle", flush=True)
         time.sleep(600)

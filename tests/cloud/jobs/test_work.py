@@ -33,7 +33,7 @@ def load(_services: Any, payload: Any) -> int:
 def store(session: Session, payload: Any, result: Any, now: datetime) -> None:
     squared, pid = result
     assert pid != os.getpid(), "it has to be computed elsewhere"
-    feed.append(session, "rights", f"{payload['number']}={squared}", now)
+    feed.append(session, "case", f"{payload['number']}={squared}", now)
 
 
 def kind(compute: Callable[[Any], Any] = heavy_work.square, **more: Any) -> WorkKind:

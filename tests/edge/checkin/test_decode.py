@@ -280,7 +280,7 @@ def test_every_report_of_another_encoder_comes_back(
     first: int | None,
     count: int | None,
 ) -> None:
-    keys = {
+    keys: dict[str, Any] = {
         "antenna_id": None if antenna is None else params.AntennaID(antenna_id=antenna),
         "peak_rssi": None if rssi is None else params.PeakRSSI(peak_rssi=rssi),
         "tag_seen_count": None if count is None else params.TagSeenCount(tag_count=count),
@@ -330,7 +330,9 @@ def test_what_we_ask_of_a_reader_is_understood_by_another_decoder() -> None:
     assert isinstance(added, messages.ADD_ROSPEC)
     spec = added.ro_spec
     assert spec.ro_spec_id == 99
-    assert spec.spec_parameters[0].antenna_ids == [0]
+    (inventory,) = (one for one in spec.spec_parameters if isinstance(one, params.AISpec))
+    assert inventory.antenna_ids == [0]
+    assert spec.ro_report_spec is not None
     chosen = spec.ro_report_spec.tag_report_content_selector
     assert chosen.enable_antenna_id
     assert chosen.enable_peak_rssi

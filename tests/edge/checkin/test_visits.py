@@ -138,13 +138,14 @@ def test_settings() -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(CheckinSettings)
     reader = adapter.validate_python({"device": "gate", "driver": "llrp", "address": "10.0.0.9"})
     assert (reader.host, reader.port) == ("10.0.0.9", 5084)
-    for wrong, message in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"driver": "llrp", "address": "host:port"}, "host:port"),
         ({"driver": "ble", "backend": "nonsense"}, "module:Class"),
         ({"driver": "ble", "min_sightings": 0}, "greater than or equal to 1"),
         ({"driver": "nfc"}, "'ble'"),
         ({}, "driver"),
-    ]:
+    ]
+    for wrong, message in refused:
         with pytest.raises(ValueError, match=message):
             adapter.validate_python({"device": "gate"} | wrong)
 

@@ -243,7 +243,7 @@ def test_no_order_of_deliveries_does_anything_twice(
                 answers = await under_test.answered(total)
                 done += under_test.done
         assert len(done) == len(set(done))
-        first = {}
+        first: dict[str, bool] = {}
         for number, retained, _ in deliveries:
             first.setdefault(f"command-{number}", retained)
         assert set(done) == {name for name, retained in first.items() if not retained}

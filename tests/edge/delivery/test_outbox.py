@@ -6,6 +6,8 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from edge.delivery.outbox_facts import (
     START,
     SYNC,
@@ -18,7 +20,9 @@ from vigil_edge.device.seam import Outgoing
 from vigil_schemas.types import Lane
 
 
-async def test_many_pipelines_share_commits(tmp_path: Path) -> None:
+async def test_many_pipelines_share_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outbox = await outbox_at(tmp_path / "o.sqlite")
     commits = 0
     commit = outbox._store.commit
@@ -28,7 +32,7 @@ async def test_many_pipelines_share_commits(tmp_path: Path) -> None:
         commits += 1
         commit()
 
-    outbox._store.commit = counted
+    monkeypatch.setattr(outbox._store, "commit", counted)
     await asyncio.gather(
         *(outbox.accept(f"d{n}", [fact(Lane.EVENT, n)], {"n": b"1"}, SYNC) for n in range(500))
     )

@@ -130,7 +130,11 @@ async def test_a_killed_broker_costs_nothing(tmp_path: Path, make: Make) -> None
             gateway.connect()
             for round_number in range(1, 4):
                 await gateway.accept(Lane.EVENT, 200)
-                await until(lambda n=round_number: len(cloud.numbers("event")) > 200 * n - 150)
+
+                def some_came(least: int = 200 * round_number - 150) -> bool:
+                    return len(cloud.numbers("event")) > least
+
+                await until(some_came)
                 await asyncio.to_thread(broker.kill)
                 await gateway.accept(Lane.ALARM, 5)
                 await asyncio.to_thread(broker.start)
@@ -258,7 +262,8 @@ async def test_events_given_up_while_they_are_fetched_leave_no_number_unsent(
         if lane is Lane.EVENT:
             await gateway.outbox._ask(lambda store: store.give_up_events(5, 0))
             monkeypatch.setattr(gateway.outbox, "fetch", fetch)
-        return await fetch(lane, after, limit)
+        found: list[Sendable] = await fetch(lane, after, limit)
+        return found
 
     monkeypatch.setattr(gateway.outbox, "fetch", after_they_are_gone)
     with ingest(mosquitto.port, gateway.id) as cloud:

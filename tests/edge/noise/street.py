@@ -89,7 +89,7 @@ def picture(number: int, text: str = "ABC-1234") -> np.ndarray[tuple[int, ...], 
     """A vehicle that stands and is loud: its plate does not move, only something small does."""
     rng = np.random.default_rng(number)
     frame = rng.integers(60, 110, (360, 640, 3)).astype(np.uint8)
-    frame = cv2.GaussianBlur(frame, (9, 9), 0)
+    frame = cv2.GaussianBlur(frame, (9, 9), 0).astype(np.uint8)
     cv2.rectangle(frame, (40 + 10 * number, 90), (70 + 10 * number, 110), (40, 60, 120), -1)
     x, y, width, height = PLATE_BOX
     cv2.rectangle(frame, (x - 60, y - 90), (x + width + 60, y + height + 20), (35, 35, 35), -1)

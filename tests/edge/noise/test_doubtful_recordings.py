@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edge.noise.test_awkward_recordings import PEAK_120, TONE_DB, played, sine, sixteen, wav
@@ -31,8 +32,9 @@ def level(capsys: pytest.CaptureFixture[str], path: Path, *options: str) -> tupl
     return records[-1]["LAeq"], err
 
 
-def integers(bits: int) -> np.ndarray:  # type: ignore[type-arg]
-    return np.round(sine(1.0) * (2 ** (bits - 1) - 1)).astype("<i4")
+def integers(bits: int) -> npt.NDArray[np.int32]:
+    samples: npt.NDArray[np.int32] = np.round(sine(1.0) * (2 ** (bits - 1) - 1)).astype(np.int32)
+    return samples
 
 
 @pytest.mark.parametrize("upper", ["sign", "zero"])

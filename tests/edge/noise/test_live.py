@@ -127,8 +127,11 @@ def check_evidence(archive: Path, LAFmax: float, folder: Path) -> None:
     plate = cv2.imread(str(opened / "plate.jpg"))
     assert plate is not None
     # The crop still holds the plate: a light ground with a row of dark characters.
-    assert find_plate(cv2.copyMakeBorder(plate, 60, 60, 200, 200, cv2.BORDER_REPLICATE))
-    assert cv2.imread(str(opened / "frame.jpg")).shape == (360, 640, 3)
+    bordered = cv2.copyMakeBorder(plate, 60, 60, 200, 200, cv2.BORDER_REPLICATE)
+    assert find_plate(bordered.astype(np.uint8))
+    frame = cv2.imread(str(opened / "frame.jpg"))
+    assert frame is not None
+    assert frame.shape == (360, 640, 3)
 
 
 async def test_seconds_become_flagged_observations(context: NotebookContext) -> None:

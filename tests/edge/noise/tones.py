@@ -12,7 +12,8 @@ def tone(level_db: float, seconds: float, rate_hz: int = 48000, hz: float = 1000
     """A sine of the given level, pascal; whole periods where hz and seconds allow."""
     amplitude = 20e-6 * 10 ** (level_db / 20) * np.sqrt(2)
     time = np.arange(round(seconds * rate_hz)) / rate_hz
-    return amplitude * np.sin(2 * np.pi * hz * time)
+    signal: Signal = amplitude * np.sin(2 * np.pi * hz * time)
+    return signal
 
 
 def silence(seconds: float, rate_hz: int = 48000) -> Signal:

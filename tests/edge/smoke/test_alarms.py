@@ -192,12 +192,13 @@ def test_settings() -> None:
     base = {"driver": "zigbee2mqtt", "broker": "mqtts://broker", "alarm": [alarm]}
     made = SmokeSettings.model_validate(base)
     assert (made.device, made.host, made.port) == ("home-1.bridge", "broker", 8883)
-    for wrong, message in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"broker": "http://x"}, "mqtt://"),
         ({"alarm": [alarm, alarm]}, "twice"),
         ({"alarm": []}, "at least 1"),
         ({"alarm": [{"friendly_name": "a/#", "device": "x"}]}, "pattern"),
         ({"driver": "zha"}, "zigbee2mqtt"),
-    ]:
+    ]
+    for wrong, message in refused:
         with pytest.raises(ValueError, match=message):
             SmokeSettings.model_validate(base | wrong)

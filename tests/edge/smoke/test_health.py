@@ -147,8 +147,11 @@ async def test_while_the_bridge_is_offline_no_alarm_is_well(home: Home) -> None:
         await context.until(lambda: told(context, "home-1") == [("ok", None)], task)
         home.say("bridge/state", b'{"state":"offline"}')
         for device in ("home-1", "home-2"):
-            last = ("failed", "bridge-offline")
-            await context.until(lambda d=device, f=last: told(context, d)[-1:] == [f], task)
+
+            def failed(device: str = device) -> bool:
+                return told(context, device)[-1:] == [("failed", "bridge-offline")]
+
+            await context.until(failed, task)
         home.say("bridge/state", b'{"state":"online"}')
         await context.until(lambda: told(context, "home-1")[-1] == ("ok", None), task)
         await context.until(lambda: told(context, "home-2")[-1][0] == "starting", task)

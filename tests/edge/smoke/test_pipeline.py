@@ -232,7 +232,11 @@ async def test_a_cached_fire_is_told_once_with_its_mark_over_restarts(home: Home
         async with listening(home.settings(), context) as task:
             home.say("kitchen", old)
             home.say("floor 2/hall", {"battery_low": restart % 2 == 0})
-            await context.until(lambda r=context: bool(alarms(r)), task)
+
+            def heard(context: MemoryContext = context) -> bool:
+                return bool(alarms(context))
+
+            await context.until(heard, task)
         told = fires(context, "home-1")
         assert len(told) == (1 if restart == 0 else 0)
         assert all(event.unconfirmed_since is not None for event in told)

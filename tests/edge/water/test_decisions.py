@@ -351,7 +351,7 @@ def test_settings_name_what_is_wrong() -> None:
         "signal": [{"name": "pH"}],
     }
     assert WaterSettings.model_validate(base).port == 502
-    for wrong, message in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"address": "host:port"}, "Port"),
         ({"address": "10.0.0.1:0"}, "host:port"),
         ({"address": "10.0.0.1:502/x"}, "host:port"),
@@ -364,7 +364,8 @@ def test_settings_name_what_is_wrong() -> None:
         ({"signal": [{"name": "pH", "high": 6, "low": 9}]}, "below high"),
         ({"signal": [{"name": "pH", "typ": "float32"}]}, "Extra inputs"),
         ({"driver": "modbus"}, "modbus-tcp"),
-    ]:
+    ]
+    for wrong, message in refused:
         with pytest.raises(ValueError, match=message):
             WaterSettings.model_validate(base | wrong)
 

@@ -221,7 +221,7 @@ async def test_a_logger_keeps_what_is_off_scale_and_what_is_missing_apart() -> N
 
 
 def judge(state: bytes | None = None, **keys: Any) -> Judge:
-    signal = {"name": "x", "register": 0, "high": 100.0, "consecutive": 2} | keys
+    signal: dict[str, Any] = {"name": "x", "register": 0, "high": 100.0, "consecutive": 2} | keys
     made = {"device": "s", "driver": "modbus-tcp", "address": "h", "signal": [signal]}
     return Judge(WaterSettings.model_validate(made), state)
 
@@ -241,7 +241,7 @@ CALM: list[float | None] = [10 + 0.1 * (i % 3) for i in range(40)]
 
 
 def test_suspect_readings_do_not_call_by_themselves_and_are_not_lost_where_they_stay() -> None:
-    spiky = {"spike_floor": 5.0}
+    spiky: dict[str, Any] = {"spike_floor": 5.0}
     assert played(judge(**spiky), [*CALM, 500.0, 500.0, *CALM]) == []
     assert played(judge(**spiky, consecutive=1), [*CALM, 500.0, *CALM]) == []
     found = list(events(judge(**spiky), [*CALM, *[500.0 + i for i in range(8)], *CALM]))
@@ -252,7 +252,7 @@ def test_suspect_readings_do_not_call_by_themselves_and_are_not_lost_where_they_
 
 
 def test_a_step_crosses_a_rate_bound_though_the_spike_test_doubts_it_at_first() -> None:
-    rate = {"high": None, "high_rate": 1.0, "spike_floor": 5.0, "consecutive": 1}
+    rate: dict[str, Any] = {"high": None, "high_rate": 1.0, "spike_floor": 5.0, "consecutive": 1}
     assert played(judge(**rate), [*CALM, *[200.0 + i for i in range(8)]]) == [
         *(("rate", "onset"), ("rate", "end"))
     ]

@@ -30,7 +30,11 @@ Answer = Callable[[bytes], bytes | None]
 
 
 def settings(port: int, signals: list[dict[str, Any]], **keys: Any) -> WaterSettings:
-    base = {"device": "sonde", "driver": "modbus-tcp", "address": f"127.0.0.1:{port}"}
+    base: dict[str, Any] = {
+        "device": "sonde",
+        "driver": "modbus-tcp",
+        "address": f"127.0.0.1:{port}",
+    }
     base |= {"interval_s": 0.02, "timeout_s": 0.3, "signal": signals}
     return WaterSettings.model_validate(base | keys)
 

@@ -38,10 +38,12 @@ async def test_away_at_the_start_gone_in_the_middle_and_back(mode: Any) -> None:
             before = len(context.readings())
             device = sonde(port=port, mode=mode)
             await device.start()
+
+            def recovered(before: int = before) -> bool:
+                return record.state == "ok" and len(context.readings()) >= before + 5
+
             try:
-                await context.until(
-                    lambda n=before: record.state == "ok" and len(context.readings()) >= n + 5
-                )
+                await context.until(recovered)
             finally:
                 await device.stop()
             await context.until(lambda: record.state == "failed")

@@ -113,6 +113,7 @@ def test_an_independent_decoder_reads_any_report(
     )
     assert decode_header(frame[:10]) == (version, MessageType.RO_ACCESS_REPORT, len(frame), id)
     report = decode_message(frame)
+    assert isinstance(report, messages.RO_ACCESS_REPORT)
     read = [TagReport.from_param(tag) for tag in report.tag_report_datas]
     assert [
         (tag.epc, tag.antenna, tag.rssi_dbm, tag.first_seen_us, tag.last_seen_us, tag.seen_count)
@@ -235,9 +236,11 @@ async def test_rospecs_are_kept_apart_and_refused_with_a_reason() -> None:
         with pytest.raises(LLRPStatusError, match="no ROSpec 6"):
             check_status(await client.transact(messages.ENABLE_ROSPEC(ro_spec_id=6)))
         listed = check_status(await client.transact(messages.GET_ROSPECS()))
+        assert isinstance(listed, messages.GET_ROSPECS_RESPONSE)
         assert [spec.ro_spec_id for spec in listed.ro_specs] == [5]
         check_status(await client.transact(messages.DELETE_ROSPEC(ro_spec_id=0)))
         listed = check_status(await client.transact(messages.GET_ROSPECS()))
+        assert isinstance(listed, messages.GET_ROSPECS_RESPONSE)
         assert listed.ro_specs == []
 
 
@@ -288,6 +291,7 @@ async def test_a_reboot_forgets_the_rospecs_and_refuses_meanwhile() -> None:
         world[0] = 20.0
         async with LLRPClient(host, port) as client:
             listed = check_status(await client.transact(messages.GET_ROSPECS()))
+            assert isinstance(listed, messages.GET_ROSPECS_RESPONSE)
             assert listed.ro_specs == []
 
 

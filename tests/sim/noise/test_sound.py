@@ -34,7 +34,7 @@ def frequency_of(signal: np.ndarray) -> float:
     spectrum = np.abs(np.fft.rfft(signal * np.hanning(signal.size), size))
     peak = int(spectrum.argmax())
     a, b, c = np.log(spectrum[peak - 1 : peak + 2])
-    return (peak + 0.5 * (a - c) / (a - 2 * b + c)) * SAMPLE_RATE / size
+    return float((peak + 0.5 * (a - c) / (a - 2 * b + c)) * SAMPLE_RATE / size)
 
 
 @pytest.mark.parametrize("speed", [10.0, 25.0, -25.0])

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class Subscriber:
         self._client.loop_start()
 
     def _on_message(self, client: mqtt.Client, data: Any, message: mqtt.MQTTMessage) -> None:
-        self.messages.append((message.topic, message.payload, message.retain))
+        self.messages.append((message.topic, bytes(message.payload), message.retain))
 
     def of(self, topic: str) -> list[Any]:
         return [json.loads(payload) for at, payload, _ in self.messages if at == topic]
@@ -126,7 +127,7 @@ async def test_a_kitchen_fire_is_told_and_cleared(
             async with listening(home.broker) as late:
                 kept = ("bridge/state", "bridge/info", "bridge/devices", "kitchen/availability")
                 for name in kept:
-                    await until(lambda at=name: late.of(f"{topic}/{at}"), f"{name} is retained")
+                    await until(partial(late.of, f"{topic}/{name}"), f"{name} is retained")
                 assert all(retain for at, _, retain in late.messages if at != f"{topic}/kitchen")
         finally:
             await home.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,7 @@ def test_order_of_the_bytes() -> None:
     written = {
         order: b"".join(
             struct.pack(">H", word)
-            for word in encode(SignalRegister("x", 0, byte_order=order), value)  # type: ignore[arg-type]  # all four are
+            for word in encode(SignalRegister("x", 0, byte_order=order), value)
         ).hex()
         for order in ("ABCD", "CDAB", "BADC", "DCBA")
     }
@@ -77,7 +78,9 @@ def test_order_of_the_bytes() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert math.isnan(convert(encode(SignalRegister("x", 0), None), DATATYPE.FLOAT32))
+    read = convert(encode(SignalRegister("x", 0), None), DATATYPE.FLOAT32)
+    assert isinstance(read, float)
+    assert math.isnan(read)
     assert encode(SignalRegister("x", 0, type="int16"), math.nan) == [0x7FFF]
     assert encode(SignalRegister("x", 0, type="uint16", sentinel=65534.0), None) == [65534]
     assert shown(SignalRegister("x", 0), math.nan) is None
@@ -100,7 +103,7 @@ def test_frames_are_read_by_pymodbus(transaction: int, unit: int, pdu: bytes) ->
 class Echo:
     """Registers whose word is their address."""
 
-    def read(self, table: str, address: int, count: int) -> list[int] | None:
+    def read(self, table: str, address: int, count: int) -> list[int] | int:
         return [a & 0xFFFF for a in range(address, address + count)]
 
     def write(self, address: int, words: list[int]) -> int:
@@ -122,14 +125,14 @@ requests = st.one_of(
 
 
 @given(st.lists(requests, min_size=1, max_size=5), st.binary(max_size=8), st.randoms())
-def test_requests_are_found_in_a_noisy_stream(pdus: list[bytes], noise: bytes, rng: object) -> None:
+def test_requests_are_found_in_a_noisy_stream(pdus: list[bytes], noise: bytes, rng: Random) -> None:
     # Bytes that no function code can be found in, so that the noise cannot be a request's start.
     stream = bytes(b | 0x40 for b in noise) + b"".join(rtu(Frame(0, 9, pdu)) for pdu in pdus)
     found: list[Frame] = []
     finder = RtuRequests()
     at = 0
     while at < len(stream):
-        step = rng.randint(1, 9)  # type: ignore[attr-defined]  # a random.Random
+        step = rng.randint(1, 9)
         found += finder.feed(stream[at : at + step])
         at += step
     assert [frame.pdu for frame in found][-len(pdus) :] == pdus

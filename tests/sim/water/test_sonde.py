@@ -103,12 +103,14 @@ async def test_a_loggers_memory_is_fetched_and_acknowledged(tmp_path: Path) -> N
                 header = (await client.read_holding_registers(0, count=6)).registers
                 assert header[4] == 9
                 tail = client.convert_from_registers(header[2:4], DATATYPE.UINT32)
+                assert isinstance(tail, int)
                 words = (await client.read_holding_registers(16, count=9 * 13)).registers
                 for at in range(0, len(words), 9):
                     index, seconds = struct.unpack(">II", struct.pack(">4H", *words[at : at + 4]))
                     if index == 0xFFFFFFFF:
                         break
                     value = client.convert_from_registers(words[at + 5 : at + 7], DATATYPE.FLOAT32)
+                    assert isinstance(value, float)
                     fetched.append((index, seconds * 1_000_000 + words[at + 4] * 1000, value))
                     tail += 1
                 written = await client.write_registers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +29,7 @@ def standard() -> dict[str, Any]:
 
 
 def exact_hz(nominal: float) -> float:
-    return 1000.0 * 10 ** (round(10 * np.log10(nominal / 1000.0)) / 10)
+    return float(1000.0 * 10 ** (round(10 * math.log10(nominal / 1000.0)) / 10))
 
 
 def analogue(hz: np.ndarray[Any, Any], letter: str) -> np.ndarray[Any, Any]:
@@ -154,11 +155,11 @@ def test_results_do_not_depend_on_block_sizes(cuts: list[int], seed: int, rate_h
     first = [whole.feed(signal), whole.flush()]
     second = [pieces.feed(signal[a:b]) for a, b in pairwise(edges)] + [pieces.flush()]
     for name in ("squares_A", "squares_C", "squares_Z", "LAF_max", "overload"):
-        joined = [
+        at_once, in_pieces = (
             np.concatenate([getattr(slices, name) for slices in run if slices is not None])
             for run in (first, second)
-        ]
-        np.testing.assert_array_equal(*joined)
+        )
+        np.testing.assert_array_equal(at_once, in_pieces)
 
 
 def measured(signal: np.ndarray[Any, Any], rate_hz: int) -> dict[str, float]:

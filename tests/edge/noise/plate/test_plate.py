@@ -123,7 +123,9 @@ def test_plates_in_street_photographs() -> None:
     for label in labels:
         name, *numbers = label.read_text().split("\t")
         x, y, width, height = map(int, numbers[:4])
-        plate = find_plate(cv2.imread(str(folder / name)))
+        photograph = cv2.imread(str(folder / name))
+        assert photograph is not None
+        plate = find_plate(photograph.astype(np.uint8))
         if plate is None:
             continue
         box = (plate.x, plate.y, plate.width, plate.height)

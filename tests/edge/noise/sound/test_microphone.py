@@ -148,9 +148,11 @@ async def test_an_overflow_is_counted_and_the_measurement_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """PulseAudio hides its overflows, so the flag of a real stream's blocks is set on the way."""
-    sounddevice = pytest.importorskip("sounddevice")
+    sounddevice: Any = pytest.importorskip("sounddevice")
 
-    class Overflowing(sounddevice.RawInputStream):  # type: ignore[misc] # has no types
+    stream: Any = sounddevice.RawInputStream
+
+    class Overflowing(stream):  # type: ignore[misc]  # has no types
         def __init__(self, *, callback: Callable[..., None], **options: object) -> None:
             overflow = sounddevice.CallbackFlags(0x2)  # paInputOverflow
             super().__init__(callback=lambda *of: callback(*of[:3], overflow), **options)
