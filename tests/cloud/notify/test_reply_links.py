@@ -319,7 +319,9 @@ def test_guessing_is_limited_and_keeps_nobody_from_answering(linked: City, hook:
     assert browser.get(paths["accepted"]).status_code == 200
     assert browser.post(paths["accepted"]).status_code == 303
     with linked.services.sessions() as session:
-        assert session.scalar(select(func.max(LoginAttempt.failures))) <= 61
+        failures = session.scalar(select(func.max(LoginAttempt.failures)))
+        assert failures is not None
+        assert failures <= 61
 
 
 def test_the_token_is_nowhere_in_the_database(linked: City, hook: Hook) -> None:
@@ -331,7 +333,7 @@ def test_the_token_is_nowhere_in_the_database(linked: City, hook: Hook) -> None:
             assert token not in str(session.execute(select(table)).all()), table.name
         lines = session.execute(select(AuditEntry.action, AuditEntry.account)).all()
         assert ("alert.acknowledged", "channel hook") in lines
-        assert session.scalar(select(func.count()).select_from(AlertHistory)) > 0
+        assert session.scalars(select(AlertHistory.id)).first() is not None
 
 
 def test_old_links_are_forgotten(linked: City, hook: Hook) -> None:
