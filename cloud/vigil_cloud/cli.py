@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from vigil_cloud.commands import (
     account,
     audit,
@@ -59,12 +57,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(options)
     except VigilError as error:
         print(f"vigil-cloud: {error.code}: {error}", file=sys.stderr)
-    except SQLAlchemyError as error:
-        first = str(error).strip().splitlines()[0]
-        print(f"vigil-cloud: database-unavailable: {first}", file=sys.stderr)
     except OSError as error:  # a folder or a certificate that cannot be used
         print(f"vigil-cloud: file-unavailable: {error}", file=sys.stderr)
+    except Exception as error:
+        if not _is_of_the_database(error):
+            raise
+        first = str(error).strip().splitlines()[0]
+        print(f"vigil-cloud: database-unavailable: {first}", file=sys.stderr)
     return 2
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Asked only once something has failed, so that ``--help`` loads no database."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, SQLAlchemyError)
 
 
 def _parser() -> argparse.ArgumentParser:

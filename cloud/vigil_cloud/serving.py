@@ -190,6 +190,9 @@ def serve_api(services: Services, ready: Callable[[int], None]) -> None:
 
     Raises ``PortTaken``.
     """
+    # Only whoever sends loads what sends; and who could not, must not start as if it could.
+    import vigil_cloud.notify.sending  # noqa: F401
+
     settings = services.settings
     if not settings.public_url:
         _log.warning("reply-links-off", reason="VIGIL_PUBLIC_URL is not set: no links are sent")

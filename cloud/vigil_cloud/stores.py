@@ -21,9 +21,7 @@ from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
 from vigil_cloud.ingest.personal import LettersThatName
 from vigil_cloud.objects.folder import FolderObjects
 from vigil_cloud.objects.port import Objects
-from vigil_cloud.objects.s3 import S3Objects
 from vigil_cloud.services import Services, utc_now
-from vigil_cloud.timeseries.influx import InfluxTimeSeries
 from vigil_cloud.timeseries.port import TimeSeries
 from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
 
@@ -38,6 +36,9 @@ def build_timeseries(settings: Settings) -> TimeSeries:
     """SQLite in ``data_dir`` or InfluxDB."""
     if settings.timeseries == "sqlite":
         return SqliteTimeSeries(settings.data_dir / "timeseries.sqlite3")
+    # Its client is large: a city on the embedded files never loads it.
+    from vigil_cloud.timeseries.influx import InfluxTimeSeries
+
     return InfluxTimeSeries(
         settings.influx_url,
         org=settings.influx_org,
@@ -54,6 +55,8 @@ def build_objects(settings: Settings) -> Objects:
     if parts.scheme == "file":
         return FolderObjects(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
+        from vigil_cloud.objects.s3 import S3Objects
+
         return S3Objects(
             parts.netloc,
             endpoint=settings.s3_endpoint,

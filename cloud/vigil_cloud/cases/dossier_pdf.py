@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-import typst
-from fontTools.ttLib import TTFont
-
 from vigil_cloud.cases.wording import ACTIONS, STATES
 from vigil_schemas.dossier import CaseDossier
 
@@ -31,6 +28,8 @@ STANDARD: Final = "a-3a"
 
 def render(dossier: CaseDossier, pictures: Mapping[str, bytes], language: Language) -> bytes:
     """``pictures``: JPEG by the photograph's id; each of the dossier's is there."""
+    import typst  # large, and few processes ever make a dossier
+
     with tempfile.TemporaryDirectory(prefix="vigil-dossier-") as name:
         folder = Path(name)
         shutil.copyfile(Path(__file__).with_name(_TEMPLATE), folder / _TEMPLATE)
@@ -62,6 +61,8 @@ def printable(text: str) -> str:
 @functools.cache
 def _drawn() -> frozenset[int]:
     """The characters that the font can draw."""
+    from fontTools.ttLib import TTFont
+
     path = resources.files(_FONTS) / "NotoSansTC-Regular.otf"
     with TTFont(str(path), lazy=True) as font:
         return frozenset(font.getBestCmap())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from vigil_cloud.identity.errors import TooBusy, WeakPassword
 MIN_CHARACTERS: Final = 12
 _KNOWN: Final = ("password", "vigil", "changeme", "letmein", "qwerty", "12345", "admin", "iloveyou")
 _hasher = PasswordHasher()
-_NOBODY: Final = _hasher.hash("a password that no account has")
 AT_ONCE: Final = 2
 """Passwords looked at together: each takes 64 MiB and a processor on purpose."""
 IN_LINE: Final = 10
@@ -61,10 +61,17 @@ def check_strength(username: str, password: str) -> None:
 
 def verify(password_hash: str | None, password: str) -> bool:
     """Whether they go together. Takes as long where there is no such account."""
+    nobodys = _nobodys_hash()  # for either kind: the first of all takes longer for both
     try:
-        return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
+        return _hasher.verify(password_hash or nobodys, password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    """Made when it is first needed: it takes long on purpose, and most processes look at none."""
+    return _hasher.hash("a password that no account has")
 
 
 def outdated(password_hash: str) -> bool:

@@ -20,7 +20,6 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.hook_signatures import SECRET_CHARACTERS, SECRET_COLUMN
 from vigil_cloud.notify.models import Channel, FollowUp
-from vigil_cloud.notify.sending import understood
 from vigil_schemas.errors import VigilError
 
 URL_COLUMN: Final = "channel.url"
@@ -112,6 +111,8 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     follow_ups: Iterable[FollowUp] = (),
     hook_secret: str = "",
 ) -> Channel:
+    from vigil_cloud.notify.sending import understood  # Apprise is large
+
     devices = list(devices)
     if not all(re.fullmatch(_DEVICE, device) for device in devices):
         raise BadChannel(f"channel {name!r}: devices are named by their ids")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy import select, update
@@ -29,8 +29,10 @@ from vigil_cloud.notify.people import KnownPeople
 from vigil_cloud.notify.planning import plan
 from vigil_cloud.notify.progress import LEASE, Delivering
 from vigil_cloud.notify.reminders import remind
-from vigil_cloud.notify.sending import Answer, send
 from vigil_cloud.services import Services
+
+if TYPE_CHECKING:
+    from vigil_cloud.notify.sending import Answer
 
 LOOK_EVERY_S: Final = 1.0
 SYNC_EVERY: Final = timedelta(seconds=30)
@@ -176,6 +178,8 @@ class NotificationSender:
             self._release(leased)
 
     def _deliver(self, leased: LeasedDelivery) -> None:
+        from vigil_cloud.notify.sending import send  # Apprise is large
+
         try:
             self._write_down(leased, send(leased.url, leased.message, leased.signing))
         except Exception as failure:  # noqa: BLE001 - not written down: its lease ends and it is sent again

@@ -1,0 +1,87 @@
+"""A picture that somebody took: read in full, and written anew without anything but the picture."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from PIL import ExifTags, Image, ImageOps
+
+from vigil_cloud.cases.errors import PhotographRefused, PhotographTooLarge
+
+MOST_PIXELS: Final = 64_000_000
+LONGEST_EDGE: Final = 4096
+_FORMATS: Final = ("JPEG", "PNG", "WEBP")
+_QUALITY: Final = 90
+_READING: Final = threading.BoundedSemaphore(2)
+"""A picture in memory takes a few hundred megabytes at most: so many at once."""
+
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+# Pillow warns up to twice the limit and refuses above: here both are refusals.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture as it will be kept."""
+
+    content: bytes
+    width: int
+    height: int
+    received_sha256: str
+    location_removed: bool
+    taken: datetime | None
+    media_type: str = "image/jpeg"
+
+
+def written_anew(received: bytes) -> Prepared:
+    """Raises ``PhotographRefused``, ``PhotographTooLarge``."""
+    with _READING:
+        try:
+            with Image.open(io.BytesIO(received), formats=_FORMATS) as picture:
+                return _anew(picture, received)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise PhotographTooLarge(MOST_PIXELS, "pixels") from error
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise PhotographRefused(
+                "This cannot be read as a whole JPEG, PNG or WebP picture; take it again."
+            ) from error
+
+
+def _anew(picture: Image.Image, received: bytes) -> Prepared:
+    located, taken = _said(picture, received)
+    upright = ImageOps.exif_transpose(picture)
+    upright.thumbnail((LONGEST_EDGE, LONGEST_EDGE))
+    plain = Image.new("RGB", upright.size, "white")
+    alpha = upright.convert("RGBA") if "A" in upright.getbands() else None
+    plain.paste(alpha or upright.convert("RGB"), mask=alpha)
+    written = io.BytesIO()
+    plain.save(written, "JPEG", quality=_QUALITY, optimize=True)
+    return Prepared(
+        content=written.getvalue(),
+        width=plain.width,
+        height=plain.height,
+        received_sha256=hashlib.sha256(received).hexdigest(),
+        location_removed=located,
+        taken=taken,
+    )
+
+
+def _said(picture: Image.Image, received: bytes) -> tuple[bool, datetime | None]:
+    """Whether the file tells where it was taken; when, by a camera that says its zone."""
+    exif = picture.getexif()
+    located = bool(exif.get_ifd(ExifTags.IFD.GPSInfo)) or b"exif:GPS" in received
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    when = str(details.get(ExifTags.Base.DateTimeOriginal, ""))
+    zone = str(details.get(ExifTags.Base.OffsetTimeOriginal, ""))
+    try:
+        # Cameras write it without a zone, then it is nobody's time.
+        taken = datetime.strptime(f"{when}{zone}", "%Y:%m:%d %H:%M:%S%z")
+    except ValueError:
+        return located, None
+    return located, taken.astimezone(UTC)
