@@ -18,12 +18,13 @@ import httpx
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from city_application import create_app
+from revisions import bring_up
 from servers import eventually
-from vigil_cloud.app import create_app, handlers
+from vigil_cloud.app import handlers
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.config import Settings, load
 from vigil_cloud.database.engine import writing
-from vigil_cloud.database.migrate import upgrade
 from vigil_cloud.domain.port import Received
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.consents import grant
@@ -75,7 +76,7 @@ class City:
             None, data_dir=folder, database_url=database_url, secret_key=SECRET, **settings
         )
         self.services = build_services(self.settings, now=lambda: self.time)
-        upgrade(self.services.engine)
+        bring_up(self.services.engine)
         self.handlers = handlers(self.services)
         self.cipher = Cipher(self.settings.secret)
         self._clients: dict[str, httpx.Client] = {}
@@ -126,7 +127,7 @@ class City:
 
     def anonymous(self) -> httpx.Client:
         """A browser that is not signed in; closed with the city."""
-        client = httpx.Client(base_url=self.serve(), timeout=30, trust_env=False, verify=False)
+        client = httpx.Client(base_url=self.serve(), timeout=60, trust_env=False, verify=False)
         self._clients[f"anonymous {len(self._clients)}"] = client
         return client
 

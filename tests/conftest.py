@@ -105,17 +105,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with all tables, made once; each test takes a copy."""
-    path = tmp_path_factory.mktemp("migrated") / "vigil.sqlite3"
-    _migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
 def migrated_postgres(postgres: servers.Postgres) -> str:
-    """The same on PostgreSQL: the name of a database to copy."""
-    _migrate(postgres.create("migrated"))
+    """The name of a database with all tables, made once; each test takes a copy."""
+    from vigil_cloud.database.engine import build_engine
+    from vigil_cloud.database.migrate import upgrade
+
+    engine = build_engine(postgres.create("migrated"))
+    upgrade(engine)
+    engine.dispose()
     return "migrated"
 
 
@@ -123,18 +120,11 @@ def migrated_postgres(postgres: servers.Postgres) -> str:
 def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with all tables and nothing in them, on each kind."""
     if request.param == "sqlite":
+        from revisions import migrated_file
+
         path = tmp_path / "vigil.sqlite3"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        shutil.copyfile(migrated_file(), path)
         return f"sqlite:///{path}"
     template: str = request.getfixturevalue("migrated_postgres")
     server: servers.Postgres = request.getfixturevalue("postgres")
     return server.create(f"t{uuid.uuid4().hex[:16]}", template)
-
-
-def _migrate(url: str) -> None:
-    from vigil_cloud.database.engine import build_engine
-    from vigil_cloud.database.migrate import upgrade
-
-    engine = build_engine(url)
-    upgrade(engine)
-    engine.dispose()

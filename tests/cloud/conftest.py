@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 import servers
 from cloud_city import City, populated
 from ingest_bench import NOW, Bench, Recorder
+from revisions import bring_up
 from vigil_cloud.config import load
-from vigil_cloud.database.migrate import upgrade
 from vigil_cloud.identity import passwords
 from vigil_cloud.services import Services
 from vigil_cloud.stores import build_services
@@ -26,9 +26,10 @@ def _quick_passwords() -> Iterator[None]:
     """argon2id with its smallest parameters: what costs an attacker costs several hundred
     sign-ins of the tests, too. The programs that tests start keep the real ones."""
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    nobodys = quick.hash("a password that no account has")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", quick)
-        patch.setattr(passwords, "_NOBODY", quick.hash("a password that no account has"))
+        patch.setattr(passwords, "_nobodys_hash", lambda: nobodys)
         yield
 
 
@@ -82,7 +83,7 @@ def build_bench(tmp_path: Path, migrated_url: str) -> Iterator[Callable[[], Benc
         settings = load(demo=True, data_dir=tmp_path / "cloud", database_url=migrated_url)
         services = build_services(settings, now=lambda: clock[0])
         built.append(services)
-        upgrade(services.engine)
+        bring_up(services.engine)
         return Bench(services, Recorder(), clock)
 
     yield build

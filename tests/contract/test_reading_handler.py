@@ -110,8 +110,8 @@ def values(city: City) -> list[float]:
 
 
 @pytest.fixture
-def city(tmp_path: Path, database_url: str) -> Iterator[City]:
-    made = populated(tmp_path / "cloud", database_url)
+def city(tmp_path: Path, migrated_url: str) -> Iterator[City]:
+    made = populated(tmp_path / "cloud", migrated_url)
     yield made
     made.close()
 

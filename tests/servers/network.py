@@ -25,7 +25,7 @@ class Toxiproxy(Server):
             {"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             response.read()
 
     def proxy(self, name: str, upstream_port: int) -> int:

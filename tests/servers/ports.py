@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
+ON_DISK: Final = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+"""Not ``$TMPDIR``, which is memory and another one for each run: for what is large, and for what
+runs at the same time must share."""
 FIRST: Final = 20_000
 """Below what Linux gives to outgoing connections and to port 0 (32768 to 60999)."""
 IN_BLOCK: Final = 200
@@ -41,7 +44,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 @functools.cache
 def _own() -> tuple[IO[bytes], Iterator[int]]:
     """This process's block: a file that stays locked until it ends, and the block's ports."""
-    folder = Path(tempfile.gettempdir()) / f"vigil-test-ports-{os.getuid()}"
+    folder = ON_DISK / f"vigil-test-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     for block in range(BLOCKS):
         lock = (folder / str(block)).open("wb")

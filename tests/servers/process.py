@@ -23,7 +23,7 @@ def _end_what_is_left() -> None:
     """What a test or a fixture that failed half-way has not ended."""
     for process in _running:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def eventually(
@@ -99,7 +99,7 @@ class Server:
                 process.wait(deadline_s)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(10)
+                process.wait(60)
             _running.discard(process)
         for output in self._logs:
             output.close()

@@ -10,10 +10,18 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from .ports import free_port
+from .ports import ON_DISK, free_port
 from .process import Server
 from .programs import need
+
+_FLEETING: Final = (
+    *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"),
+    # It would look through the databases of all tests again and again.
+    *("-c", "autovacuum=off", "-c", "checkpoint_timeout=1h", "-c", "max_wal_size=4GB"),
+)
+"""Of a cluster that nobody asks for again after a power failure."""
 
 
 @dataclass
@@ -51,7 +59,7 @@ def postgres(folder: Path, *, port: int | None = None, durable: bool = True) -> 
     if os.geteuid() == 0:
         # PostgreSQL refuses root, and pytest closes its folders to everybody else.
         user = "postgres"
-        home = Path(tempfile.mkdtemp(prefix="vigil-postgres-"))
+        home = Path(tempfile.mkdtemp(prefix="vigil-postgres-", dir=ON_DISK))
         atexit.register(shutil.rmtree, home, ignore_errors=True)
         shutil.chown(home, user)
     port = port or free_port()
@@ -68,7 +76,8 @@ def postgres(folder: Path, *, port: int | None = None, durable: bool = True) -> 
         [
             *(str(program), "-D", str(data), "-p", str(port)),
             *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}"),
-            *("-c", "max_connections=200", "-c", f"fsync={'on' if durable else 'off'}"),
+            *("-c", "max_connections=200"),
+            *(() if durable else _FLEETING),
         ],
         lambda: _postgres_answers(port),
         folder / "postgres.log",

@@ -59,6 +59,6 @@ def influxd(folder: Path, *, port: int | None = None) -> Influx:
         json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         response.read()
     return server

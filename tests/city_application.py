@@ -1,0 +1,39 @@
+"""The cloud's application for the cities of a process: its routes are read once.
+
+FastAPI looks at the signature of every operation again for each application that it is added to,
+which takes longer than most tests. A city's application is a copy with a state, middleware and
+error handlers of its own over the same routes, which know nothing of the application they are in.
+"""
+
+from __future__ import annotations
+
+import copy
+from unittest import mock
+
+from fastapi import FastAPI
+from starlette.datastructures import State
+
+from vigil_cloud import app
+from vigil_cloud.domain.registry import domains
+from vigil_cloud.services import Services
+
+_read: dict[tuple[str, ...], FastAPI] = {}
+"""By the names of the domains: a test may register one more."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """As ``vigil_cloud.app.create_app``."""
+    names = tuple(one.name for one in domains())
+    if names not in _read:
+        _read[names] = app._application()
+    with mock.patch.object(app, "_application", return_value=_copy(_read[names])):
+        return app.create_app(services)
+
+
+def _copy(read: FastAPI) -> FastAPI:
+    made = copy.copy(read)
+    made.state = State()
+    made.user_middleware = []
+    made.middleware_stack = None
+    made.exception_handlers = dict(read.exception_handlers)
+    return made

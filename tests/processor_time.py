@@ -1,0 +1,61 @@
+"""How much processor time each test costs: ``pytest -p processor_time``.
+
+Durations tell how busy the machine was. Counted is what the test's process used while it ran the
+test and its fixtures, and what its child processes had used when they ended: a server that serves
+a whole session is counted where it is stopped. Prints the most expensive tests and the sum of each
+folder; with ``-n`` too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator
+from typing import Final
+
+import pytest
+
+SHOWN: Final = 60
+_phases: Counter[str] = Counter()
+"""Hundredths of a second by test."""
+_seen: Final = [0.0]
+"""What this process had used at the last report."""
+
+
+def _used_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    before, now = _seen[-1], _used_s()
+    _seen[:] = [now]
+    report.__dict__["processor_s"] = now - before  # carried from xdist's workers as it is
+    return report
+
+
+def pytest_collection_finish() -> None:
+    _seen[:] = [_used_s()]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _phases[report.nodeid] += round(100 * getattr(report, "processor_s", 0.0))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _phases:
+        return
+    folders: Counter[str] = Counter()
+    files: Counter[str] = Counter()
+    for test, used in _phases.items():
+        path = test.partition("::")[0]
+        files[path] += used
+        folders[path.rpartition("/")[0]] += used
+    terminalreporter.section("processor time")
+    for title, counted in (("test", _phases), ("file", files), ("folder", folders)):
+        terminalreporter.line(f"{title}s, seconds:")
+        for name, used in counted.most_common(SHOWN):
+            terminalreporter.line(f"{used / 100:9.2f}  {name}")
+    terminalreporter.line(f"{sum(folders.values()) / 100:9.2f}  all")
