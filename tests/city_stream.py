@@ -55,7 +55,7 @@ class Stream:
     def next(self, *kinds: str) -> Event | None:
         """The next event of these kinds; ``None`` when the stream is over."""
         while True:
-            event = self._events.get(timeout=30)
+            event = self._events.get(timeout=60)
             if event is None or event.kind in kinds:
                 return event
 
@@ -71,5 +71,5 @@ def stream(city: City, username: str, after: int | None = None) -> Iterator[Stre
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         reader = Stream(response)
-        assert reader.opened.wait(30)
+        assert reader.opened.wait(60)
         yield reader

@@ -314,6 +314,6 @@ class Composition:
 
     def ready(self) -> dict[str, Any]:
         """What ``/readyz`` says; raises while anything is down."""
-        with urllib.request.urlopen(f"{self.url}/readyz", timeout=15) as answer:
+        with urllib.request.urlopen(f"{self.url}/readyz", timeout=60) as answer:
             found: dict[str, Any] = json.loads(answer.read())
             return found

@@ -37,7 +37,7 @@ class Crowd:
             one = socket.socket()
             if receive_buffer is not None:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            one.settimeout(10)
+            one.settimeout(60)
             try:
                 one.connect(("127.0.0.1", port))
                 one.sendall(first)

@@ -127,6 +127,8 @@ class Gateway:
         self._changed = threading.Condition()
         self._receipts: dict[str, ReceiptV1] = {}
         self.down: list[tuple[str, Message]] = []
+        self.failures: list[Exception] = []
+        """Of what came down and is not in the contract's form; ``close`` tells of it."""
         self._granted = threading.Event()
         self.client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=self.name, protocol=mqtt.MQTTv5
@@ -148,7 +150,13 @@ class Gateway:
         )
 
     def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        decoded = decode(bytes(message.payload))
+        if not message.payload:  # a retained message was taken back
+            return
+        try:
+            decoded = decode(bytes(message.payload))
+        except Exception as failure:  # a thread's error names no test
+            self.failures.append(failure)
+            return
         with self._changed:
             self.down.append((message.topic, decoded))
             if isinstance(decoded.data, ReceiptV1):
@@ -196,6 +204,8 @@ class Gateway:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        if self.failures:
+            raise AssertionError("messages that a gateway cannot read") from self.failures[0]
 
 
 def now() -> datetime:

@@ -28,11 +28,14 @@ class Hook:
         self.headers: dict[str, str] = {}
         self.slow_s = 0.0
         """So late it answers, having kept what came."""
+        self.never_answers = False
+        """It keeps what comes and says nothing, until ``close``."""
         self.hangs_up = False
         """It takes the request and closes the connection."""
         self.open = threading.Event()
         """Cleared: what comes is held, and not answered."""
         self.open.set()
+        self.closed = threading.Event()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +47,8 @@ class Hook:
                 hook.open.wait(60)
                 if hook.status == 200:
                     hook.received.append(json.loads(body))
+                if hook.never_answers:
+                    hook.closed.wait(60)
                 if hook.hangs_up:
                     self.close_connection = True
                     return
@@ -76,6 +81,7 @@ class Hook:
 
     def close(self) -> None:
         self.open.set()
+        self.closed.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -13,6 +13,7 @@ BENCHES = (
     "latency",
     "alarm_lane",
     "screen",
+    "forgetting",
     "streams",
     "ingest",
     "crowd",

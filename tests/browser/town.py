@@ -244,7 +244,7 @@ class Town:
             found[:] = answer.raise_for_status().json()["alerts"]
             return bool(found)
 
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
             who = {"username": "admin", "password": PASSWORD}
             http.post("/session", json=who).raise_for_status()
             servers.eventually(asked, f"an alert of {domain}")
@@ -252,7 +252,7 @@ class Town:
 
     def act(self, alert: str, action: str) -> None:
         """The administrator acknowledges or confirms it."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
             who = {"username": "admin", "password": PASSWORD}
             http.post("/session", json=who).raise_for_status()
             csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
@@ -261,7 +261,7 @@ class Town:
 
     def furnish(self) -> None:
         """A district with an outline, and the Lins' home in it with its alarm and its people."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
             who = {"username": "admin", "password": PASSWORD}
             http.post("/session", json=who).raise_for_status()
             http.headers["X-CSRF-Token"] = http.get("/session").json()["csrf"]
@@ -337,7 +337,7 @@ class Town:
             f"{self.url}/api/v1/gateways/{GATEWAY}/evidence/{digest}",
             content=sealed,
             headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/zip"},
-            timeout=30,
+            timeout=60,
         )
         assert answer.status_code == 201, answer.text
 

@@ -74,7 +74,7 @@ class Operator:
     def get(self, path: str) -> tuple[int, Any]:
         try:
             with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.http}{path}", timeout=10
+                f"http://127.0.0.1:{self.http}{path}", timeout=60
             ) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
@@ -143,7 +143,7 @@ def _post_as_maintainer(operator: Operator, path: str, body: dict[str, Any]) -> 
     import httpx
 
     base = f"http://127.0.0.1:{operator.http}"
-    with httpx.Client(base_url=base, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
         answer = client.post("/api/v1/session", json={"username": "mai", "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         token = {"X-CSRF-Token": answer.json()["csrf"]}

@@ -242,7 +242,7 @@ def test_a_reader_who_comes_back_at_once_is_told_at_once(
 
     async def come_back() -> None:
         hub = stream_hub.Hub(city.services, case_kinds())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             with hub.subscribe("a session", 1) as inbox:
                 await inbox.get()
             await asyncio.wait(hub._tasks.values(), return_when=asyncio.FIRST_COMPLETED)

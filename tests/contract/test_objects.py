@@ -29,7 +29,7 @@ def s3(server: servers.S3, **changed: str) -> S3Objects:
         "secret_key": server.secret_key,
         **changed,
     }
-    return S3Objects(arguments.pop("bucket", server.bucket), timeout_s=5, **arguments)
+    return S3Objects(arguments.pop("bucket", server.bucket), timeout_s=60, **arguments)
 
 
 @pytest.fixture(params=["folder", "s3"])

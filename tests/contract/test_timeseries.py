@@ -229,7 +229,7 @@ def test_any_finite_value_survives_exactly(store: TimeSeries, values: list[float
 
 def influx_of(server: servers.Influx, **changed: str) -> InfluxTimeSeries:
     arguments = {"org": server.org, "bucket": server.bucket, "token": server.token, **changed}
-    return InfluxTimeSeries(changed.pop("url", server.url), timeout_s=5, **arguments)
+    return InfluxTimeSeries(changed.pop("url", server.url), timeout_s=60, **arguments)
 
 
 def test_one_bad_point_does_not_block_the_others(influxd: servers.Influx) -> None:

@@ -146,7 +146,7 @@ def test_a_night_on_the_services_of_the_file(composition: Composition) -> None:
     composition.up()
     assert composition.ready()["down"] == []
     city = composition.running["city"]
-    with httpx.Client(base_url=f"{composition.url}/api/v1", timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=f"{composition.url}/api/v1", timeout=60, trust_env=False) as http:
         who = {"username": "duty", "password": composition.values["VIGIL_CITY_PASSWORD"]}
         assert http.post("/session", json=who).status_code == 200
 

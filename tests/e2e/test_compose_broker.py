@@ -60,7 +60,7 @@ class Client:
         )
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        assert self._heard.wait(30)
+        assert self._heard.wait(60)
 
     def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _p: Any) -> None:
         self.reason = reason
@@ -72,10 +72,10 @@ class Client:
         done = threading.Event()
         self.client.on_subscribe = lambda *_: done.set()
         self.client.subscribe([(name, SubscribeOptions(qos=1)) for name in filters])
-        assert done.wait(30)
+        assert done.wait(60)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(30)
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(60)
 
     def vanish(self) -> None:
         """As when the power fails: no DISCONNECT."""

@@ -80,7 +80,7 @@ def test_a_fire_under_a_wrong_clock(
         (fire,) = fires(cloud, name)
     finally:
         agent.terminate()
-        agent.wait(20)
+        agent.wait(60)
 
     assert (fire.severity, fire.active) == ("critical", True)
     assert before <= fire.event_time <= datetime.now(UTC)

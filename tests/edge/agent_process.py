@@ -65,7 +65,7 @@ class Agent:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.wait(10)
+            process.wait(60)
         if self.listener is not None:
             self.listener.close()
 

@@ -43,6 +43,10 @@ class IngestStandIn:
         self.stored: dict[Source, dict[int, Message]] = defaultdict(dict)
         self.repeated = 0
         self.statuses: list[Message] = []
+        self.cleared: list[str] = []
+        """Topics whose retained message was taken back: an empty payload, which is no message."""
+        self.failures: list[Exception] = []
+        """What was wrong with a message; told where the test waits, not in paho's thread."""
         self.lock = threading.Lock()
         self.ready = threading.Event()
         self._client = mqtt.Client(
@@ -64,6 +68,15 @@ class IngestStandIn:
         client.subscribe([(topic(self.gateway, channel), 1) for channel in UP])
 
     def _message(self, _client: mqtt.Client, _userdata: Any, received: mqtt.MQTTMessage) -> None:
+        if not received.payload:
+            self.cleared.append(received.topic)
+            return
+        try:
+            self._take(received)
+        except Exception as failure:  # raised by close: a thread's error names no test
+            self.failures.append(failure)
+
+    def _take(self, received: mqtt.MQTTMessage) -> None:
         message = decode(bytes(received.payload))
         source = check_addressed(received.topic, message.envelope)
         with self.lock:
@@ -146,3 +159,5 @@ class IngestStandIn:
         self._client.loop_stop()
         self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
         del self._client  # paho closes its wake-up sockets when it is collected
+        if self.failures:
+            raise AssertionError("messages that ingest cannot take") from self.failures[0]

@@ -59,7 +59,7 @@ async def test_kill_9_at_any_moment_loses_nothing(
 
         await until(reached)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         kills += 1
     accepted = int(ledger.read_text().split()[-1])
     assert accepted > 0
@@ -150,7 +150,7 @@ async def test_commands_and_a_configuration_from_afar(
 
     # And it holds after a restart, where the retained message is no news.
     agent.processes[-1].kill()
-    agent.processes[-1].wait(10)
+    agent.processes[-1].wait(60)
     agent.start()
     before = len(cloud.all(GatewayHealth))
 
@@ -179,7 +179,7 @@ async def test_it_says_goodbye_and_ends(
     await until(lambda: len(values(agent.cloud)) == 10)
 
     process.send_signal(number)
-    status = await asyncio.to_thread(process.wait, 20)  # ten seconds, and a busy machine
+    status = await asyncio.to_thread(process.wait, 60)
 
     assert status == 0, agent.log()
     (death,) = await until(lambda: agent.cloud.status(GatewayDeath))
@@ -194,7 +194,7 @@ async def test_a_killed_agent_leaves_its_last_will(
     await until(lambda: agent.cloud.status(GatewayBirth))
 
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
     (death,) = await until(lambda: agent.cloud.status(GatewayDeath))
     assert not death.clean
@@ -207,7 +207,7 @@ async def test_one_folder_one_agent(agent: Agent, mosquitto: servers.Mosquitto) 
 
     second = agent.start()
 
-    assert await asyncio.to_thread(second.wait, 20) == 2
+    assert await asyncio.to_thread(second.wait, 60) == 2
     assert "data-dir-unusable" in agent.log()
 
 

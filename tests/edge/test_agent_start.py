@@ -57,7 +57,7 @@ async def test_it_can_be_stopped_while_it_waits(
 
         process.send_signal(signal.SIGTERM)
 
-        assert await asyncio.to_thread(process.wait, 30) == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0
 
 
 async def test_a_folder_that_will_never_serve_ends_it_at_once(
@@ -70,7 +70,7 @@ async def test_a_folder_that_will_never_serve_ends_it_at_once(
 
         process = agent.start()
 
-        assert await asyncio.to_thread(process.wait, 30) == 2
+        assert await asyncio.to_thread(process.wait, 60) == 2
         assert "data-dir-unusable: " in agent.log()
 
 

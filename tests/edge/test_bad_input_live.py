@@ -57,7 +57,7 @@ class Gateway:
             "cloud": {"broker": f"mqtt://127.0.0.1:{self.port}"},
             "health": {"interval_s": 1},
             "noise": [{"device": "mic-1", "after_s": 1.0, "audio": noise}],
-            "water": [self.sonde.section(timeout_s=0.5)],
+            "water": [self.sonde.section(timeout_s=5.0)],
             "checkin": [self.reader.section(observation_s=0.5, absence_s=5.0)],
             "smoke": [self.home.section()],
         }
@@ -142,7 +142,7 @@ class Gateway:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
         if self.process is not None:
-            self.process.wait(10)
+            self.process.wait(60)
         self.cloud.close()
 
 

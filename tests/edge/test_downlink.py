@@ -64,7 +64,7 @@ class Site:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
 
     def tool(self, *words: str) -> str:
         return subprocess.check_output(

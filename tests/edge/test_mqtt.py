@@ -82,7 +82,7 @@ async def test_a_topic_that_is_not_utf_8_costs_that_message_only() -> None:
         session = MqttSession(options(broker.port))
         try:
             await session.open([["home/#"]])
-            found = [await session.next(10), await session.next(10)]
+            found = [await session.next(60), await session.next(60)]
         finally:
             await session.close()
     assert [(m.topic, m.payload) for m in found if m is not None] == [
@@ -120,7 +120,7 @@ async def test_a_thread_that_dies_ends_the_session(
 
         monkeypatch.setattr(session._client, "loop_misc", dies)
         with pytest.raises(MqttLost, match="died of UnicodeDecodeError"):
-            await session.next(10)
+            await session.next(60)
     finally:
         await session.close()
 
@@ -157,7 +157,7 @@ async def test_a_thread_that_hangs_ends_the_session_and_is_left_behind(
         monkeypatch.setattr(session._client, "loop_misc", lambda: goes_on.wait(60) and 0)
         with pytest.raises(MqttLost, match="has not moved"):
             await listening_to(session)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await session.close()
     finally:
         goes_on.set()
@@ -221,11 +221,11 @@ async def test_a_flood_without_flow_control_ends_the_session(
         monkeypatch.setattr(session, "_fail", noted)
         try:
             await session.open([["#"]])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await failed.wait()
-            found = [await session.next(10) for _ in range(5)]
+            found = [await session.next(60) for _ in range(5)]
             with pytest.raises(MqttLost, match="wait to be taken"):
-                await session.next(10)
+                await session.next(60)
         finally:
             await session.close()
     assert [message.payload for message in found if message is not None] == [b"!"] * 5

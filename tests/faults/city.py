@@ -53,7 +53,7 @@ class Process:
         if self.child is not None and self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
             try:
-                self.child.wait(20)
+                self.child.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
 

@@ -61,7 +61,7 @@ def count_points(city: City) -> int:
     path = next((city.folder / "cloud").glob("*timeseries*.sqlite3"), None)
     if path is None:
         return 0
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as database:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60) as database:
         return int(
             database.execute(
                 "SELECT count(*) FROM point JOIN series ON series.id = series"

@@ -133,7 +133,7 @@ def test_it_waits_for_a_line_and_serves_until_sigterm(
     assert play.line()["kind"] == "done"
     assert reachable(device["addresses"]["camera"])
     play.process.send_signal(signal.SIGTERM)
-    assert play.process.wait(30) == 0
+    assert play.process.wait(60) == 0
     assert play.errors() == ""
     assert not reachable(device["addresses"]["audio"])
 
@@ -142,7 +142,7 @@ def test_sigterm_ends_it_while_it_waits(scenario: Path, tmp_path: Path, plays: l
     plays.append(play := Play(scenario, tmp_path / "city", "--wait"))
     assert play.line()["kind"] == "ready"
     play.process.send_signal(signal.SIGTERM)
-    assert play.process.wait(30) == 0
+    assert play.process.wait(60) == 0
     assert play.rest() == []
 
 
@@ -216,7 +216,7 @@ def test_a_device_that_breaks_down_ends_the_play_with_the_reason(
     scenario.write_text(scenario.read_text("utf-8").replace("[[noise]]", SONDE + "[[noise]]"))
     plays.append(play := Play(scenario, tmp_path / "city", "--wait"))
     assert play.line()["kind"] == "ready"
-    with sqlite3.connect(tmp_path / "city" / "ledger.sqlite", timeout=30) as database:
+    with sqlite3.connect(tmp_path / "city" / "ledger.sqlite", timeout=60) as database:
         database.execute("DROP TABLE produced")
     assert play.process.wait(60) == 2
     last = play.errors().splitlines()[-1]

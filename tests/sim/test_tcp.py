@@ -21,7 +21,7 @@ async def test_whoever_is_connecting_at_the_end_is_hung_up_on(turns: int) -> Non
     """At the first turns the loop knows nothing of it yet, then its task has not begun."""
     server = TcpServer("127.0.0.1", 0, read_for_ever)
     await server.start()
-    with socket.create_connection((server.host, server.port), timeout=30) as peer:
+    with socket.create_connection((server.host, server.port), timeout=60) as peer:
         for _ in range(turns):
             await asyncio.sleep(0)
 

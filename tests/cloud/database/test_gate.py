@@ -48,7 +48,7 @@ def test_who_is_urgent_goes_first_and_the_others_in_their_order() -> None:
 
     gate.leave()
     for thread in waiting:
-        thread.join(30)
+        thread.join(60)
 
     assert order == ["alarm 1", "alarm 2", "visit", "person", "mail"]
 
@@ -88,7 +88,7 @@ def test_the_turn_ends_with_the_transaction_however_it_ends(tmp_path: Path, way:
     thread = threading.Thread(target=write)
     thread.start()
     getattr(urgent, way)()
-    thread.join(30)
+    thread.join(60)
 
     assert other == [1 if way == "commit" else 0]
     urgent.close()

@@ -93,12 +93,12 @@ class Served:
     def get(self, source: str = "127.0.0.1") -> int:
         """A plain request from this address; raises where it was not taken."""
         transport = httpx.HTTPTransport(local_address=source)
-        with httpx.Client(transport=transport, timeout=20) as client:
+        with httpx.Client(transport=transport, timeout=60) as client:
             return client.get(f"http://127.0.0.1:{self.port}/").status_code
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 

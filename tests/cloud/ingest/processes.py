@@ -47,7 +47,7 @@ class Cloud:
         return process
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(self.folder / "cloud" / "vigil.sqlite3", timeout=30)
+        connection = sqlite3.connect(self.folder / "cloud" / "vigil.sqlite3", timeout=60)
         try:
             return connection.execute(query, values).fetchall()
         finally:

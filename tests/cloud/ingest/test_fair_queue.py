@@ -86,7 +86,7 @@ def test_closing_frees_whoever_waits() -> None:
 
     queue.close()
 
-    taking.join(30)
+    taking.join(60)
     queue.put(flood("gw", 1))
     assert taken == [[]]
     assert len(queue) == 0

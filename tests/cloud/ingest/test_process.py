@@ -242,16 +242,16 @@ def test_ingest_alone_tells_how_it_is(build_cloud: Callable[..., Cloud], tmp_pat
 
     def down() -> list[str] | None:
         try:
-            return list(httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).json()["down"])
+            return list(httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=60).json()["down"])
         except httpx.TransportError:
             return None
 
     try:
         cloud.start()
         servers.eventually(lambda: down() == [], "ready")
-        figures = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        figures = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
         assert "vigil_ingest_broker_connected 1.0" in figures
-        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/alerts", timeout=10).status_code == 404
+        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/alerts", timeout=60).status_code == 404
 
         broker.kill()
         servers.eventually(lambda: down() == ["ingest"], "it says that its broker is away")

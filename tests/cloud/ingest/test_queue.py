@@ -39,7 +39,7 @@ def test_who_brings_more_than_fits_waits_until_something_is_taken(full: list[Arr
 
     assert waiting.take(10) == full
 
-    more.join(30)
+    more.join(60)
     assert len(waiting) == 1
 
 
@@ -51,7 +51,7 @@ def test_closing_frees_both_sides() -> None:
 
     waiting.close()
 
-    bringing.join(30)
+    bringing.join(60)
     assert not bringing.is_alive()
     assert waiting.take(1) == []
     waiting.put(messages(1))
@@ -67,5 +67,5 @@ def test_whoever_lingers_is_woken_when_much_has_come() -> None:
 
     waiting.put(messages(3))
 
-    taking.join(30)
+    taking.join(60)
     assert [len(group) for group in taken] == [4]

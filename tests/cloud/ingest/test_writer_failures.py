@@ -184,7 +184,7 @@ def test_the_writer_outlives_whatever_its_sender_throws(
         servers.eventually(lambda n=n: bench.recorder.acknowledged == n, f"{n} dealt with")  # type: ignore[misc]  # mypy sees no type in a default
 
     assert writer.alive
-    writer.stop(timeout_s=20)
+    writer.stop(timeout_s=60)
     assert raised
     assert bench.recorder.told == [(f"/{gateway}/observation/{EPOCH}", 2, (), 0)]
 
@@ -244,7 +244,7 @@ def test_stopping_while_a_store_is_away_ends_the_thread(bench: Bench) -> None:
     writer._waiting.put([bench.arrived(f"vigil/v1/{gateway}/observation", payload)])
     servers.eventually(lambda: writer.failing_since, "the writer is waiting")
 
-    writer.stop(timeout_s=20)
+    writer.stop(timeout_s=60)
 
     assert not writer._thread.is_alive()
     assert bench.recorder.told == []

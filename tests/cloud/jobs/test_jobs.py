@@ -56,7 +56,7 @@ def writes(turn: Turn) -> None:
 def turn_of(runner: JobRunner) -> list[str]:
     """One look, and what it started is over."""
     started = runner.look()
-    runner.wait(30)
+    runner.wait(60)
     return started
 
 
@@ -91,7 +91,7 @@ def test_who_lost_the_lease_writes_nothing_any_more(either_city: City) -> None:
 
     def stands_still(turn: Turn) -> None:
         began.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         try:
             with writing(turn.services.sessions) as session:
                 write(session, "stale", turn)
@@ -102,12 +102,12 @@ def test_who_lost_the_lease_writes_nothing_any_more(either_city: City) -> None:
     paused = JobRunner(city.services, [job(stands_still)])
     other = JobRunner(city.services, [job(writes)])
     paused.look()
-    assert began.wait(30)
+    assert began.wait(60)
     assert turn_of(other) == [], "it is leased"
     city.later(seconds=LEASE.total_seconds() + 1)
     assert turn_of(other) == ["job"]
     go_on.set()
-    paused.wait(30)
+    paused.wait(60)
 
     assert outcome == ["job"]
     assert (written(city, "stale"), written(city, "turn")) == (0, 1)
@@ -119,7 +119,7 @@ def test_a_turn_that_takes_long_keeps_its_lease_unless_it_hangs(
 ) -> None:
     monkeypatch.setattr("vigil_cloud.jobs.runner.RENEW_EVERY", timedelta())
     go_on = threading.Event()
-    slow = JobRunner(city.services, [job(lambda _turn: go_on.wait(30))])
+    slow = JobRunner(city.services, [job(lambda _turn: go_on.wait(60))])
     slow.look()
     for _ in range(5):
         city.later(seconds=LEASE.total_seconds() - 1)
@@ -127,18 +127,18 @@ def test_a_turn_that_takes_long_keeps_its_lease_unless_it_hangs(
     other = JobRunner(city.services, [job(writes)])
     assert turn_of(other) == []
     go_on.set()
-    slow.wait(30)
+    slow.wait(60)
     assert row(city).failures == 0
 
     city.later(minutes=5)
     go_on.clear()
-    hangs = JobRunner(city.services, [job(lambda _turn: go_on.wait(30), longest=timedelta())])
+    hangs = JobRunner(city.services, [job(lambda _turn: go_on.wait(60), longest=timedelta())])
     hangs.look()
     city.later(seconds=LEASE.total_seconds() + 1)
     hangs.look()
     assert turn_of(other) == ["job"]
     go_on.set()
-    hangs.wait(30)
+    hangs.wait(60)
 
 
 KILLED = """

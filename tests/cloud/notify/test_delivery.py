@@ -382,7 +382,7 @@ class Mailbox:
 def mailed(tmp_path: Path) -> Iterator[tuple[City, Mailbox]]:
     """A city that sends e-mail, and whom it reaches."""
     mailbox = Mailbox()
-    server = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    server = Controller(mailbox, hostname="127.0.0.1", port=free_port(), ready_timeout=60)
     server.start()
     city = City(
         tmp_path,

@@ -34,7 +34,7 @@ def ble(stand_in: Any, **keys: Any) -> Any:
 
 async def test_an_amulet_that_passes_is_a_visit(stand_in: Any) -> None:
     context = MemoryContext()
-    made = ble(stand_in, observation_s=0.2)
+    made = ble(stand_in, observation_s=0.2, absence_s=3)
     async with running(made, context) as task:
         for rssi in (-80, -62, -71):
             stand_in.adapter().heard(advert(AMULET, rssi))
@@ -82,7 +82,7 @@ async def test_a_bluetooth_service_that_ends_is_a_source_error(
     async with running(ble(stand_in, silence_s=0.3), context) as task:
         await stand_in.stop()
         with pytest.raises(SourceError) as caught:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await task
     assert caught.value.code == "ble-failed"
 

@@ -54,7 +54,7 @@ async def test_rows_leave_only_on_a_receipt(mosquitto: servers.Mosquitto, make: 
 
         cloud.give_receipts()
 
-        await asyncio.wait_for(gateway.empty(), 20)
+        await asyncio.wait_for(gateway.empty(), 60)
 
 
 async def test_more_than_is_taken_ends_the_connection(
@@ -206,7 +206,7 @@ async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(
     with ingest(mosquitto.port, gateway.id) as cloud:
         gateway.connect()
         await gateway.accept(Lane.EVENT, 5)
-        await asyncio.wait_for(gateway.empty(), 20)
+        await asyncio.wait_for(gateway.empty(), 60)
         old = gateway.outbox.epoch
         source = Source(gateway.id, "event", old)
 
@@ -214,7 +214,7 @@ async def test_an_outbox_from_an_old_copy_begins_a_new_epoch(
 
         await until(lambda: gateway.outbox.epoch != old)
         await gateway.accept(Lane.EVENT, 3)
-        await asyncio.wait_for(gateway.empty(), 20)
+        await asyncio.wait_for(gateway.empty(), 60)
         renewed = Source(gateway.id, "event", gateway.outbox.epoch)
         assert sorted(cloud.stored[renewed]) == [1, 2, 3]
         births = await until(lambda: [b for b in cloud.status(GatewayBirth) if b.epoch != old])
@@ -291,7 +291,7 @@ async def test_a_receipt_of_version_2_lets_rows_go_and_tells_of_the_clock(
             RECEIPT, Receipt(source=str(source), stored=2, time=an_hour_ago, reasons=[reason])
         )
 
-        await asyncio.wait_for(gateway.empty(), 20)
+        await asyncio.wait_for(gateway.empty(), 60)
         feedback = gateway.uplink.callbacks.feedback
         assert await until(lambda: feedback.clock_offset_s) == pytest.approx(3600, abs=30)
         assert feedback.refusals() == [reason]
@@ -356,7 +356,7 @@ async def test_tls_with_client_certificates(tmp_path: Path, make: Make) -> None:
         with ingest(broker.port, gateway_id, configure) as cloud:
             gateway.connect()
             await gateway.accept(Lane.EVENT, 5)
-            await asyncio.wait_for(gateway.empty(), 30)
+            await asyncio.wait_for(gateway.empty(), 60)
             assert cloud.numbers("event") == [1, 2, 3, 4, 5]
 
             stranger.connect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,8 +20,8 @@ class Cloud(ThreadingHTTPServer):
         self.bodies: dict[str, bytes] = {}
         self.asked: list[tuple[str, int]] = []
         self.tokens: set[str | None] = set()
-        self.retry_after: dict[int, str] = {}
-        """By status, what ``Retry-After`` says."""
+        self.retry_after: dict[int, Callable[[], str]] = {}
+        """By status, what ``Retry-After`` says at that moment."""
         self.moments: list[float] = []
         """When each was asked, monotonic."""
         self.accepted: str | None = None
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
             cloud.bodies[name] = body
         self.send_response(status)
         if status in cloud.retry_after:
-            self.send_header("Retry-After", cloud.retry_after[status])
+            self.send_header("Retry-After", cloud.retry_after[status]())
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -213,8 +213,11 @@ async def test_a_cloud_that_asks_for_patience_is_left_alone_so_long(
 ) -> None:
     queue = queue_in(tmp_path)
     cloud.script = [429]
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
-    cloud.retry_after = {429: "2" if written == "seconds" else date}
+
+    def date() -> str:
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+
+    cloud.retry_after = {429: (lambda: "2") if written == "seconds" else date}
     await queue.deposit(*exceedance(tmp_path / "files", 1))
     await queue.deposit(*exceedance(tmp_path / "files", 2))
 

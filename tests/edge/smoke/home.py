@@ -44,7 +44,7 @@ class Home:
         self, name: str, payload: dict[str, Any] | bytes, retain: bool = False, *, qos: int = 1
     ) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self._client.publish(f"{self.base}/{name}", data, qos, retain).wait_for_publish(10)
+        self._client.publish(f"{self.base}/{name}", data, qos, retain).wait_for_publish(60)
 
     def settings(self, **keys: Any) -> SmokeSettings:
         return section(self.url, self.base, **keys)

@@ -76,7 +76,7 @@ async def test_an_upgraded_gateway_with_an_alarm_that_nobody_configured(
         await until(lambda: len(cloud.all(SmokeAlarm)) >= 3)
     finally:
         agent.terminate()
-        agent.wait(20)
+        agent.wait(60)
         cloud.close()
     assert cloud.all(SmokeAlarmV1)[0].alarm_id == "of-old-times"
     marks = [event.unconfirmed_since is not None for event in cloud.all(SmokeAlarm)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from typing import Any
@@ -36,9 +39,53 @@ class Canal:
 
     def __init__(self, **values: float) -> None:
         self.values = dict(values)
+        self.next: deque[dict[str, float]] = deque()
+        """Taken in turn, one at each measurement; the last one stays."""
 
     def __call__(self, t: float) -> dict[str, float]:
+        if self.next:
+            self.values = self.values | self.next.popleft()
         return self.values
+
+
+class AskedSonde(ModbusSonde):
+    """Measures when it is asked and at no other time: what a poll reads is the water of that poll.
+
+    The simulator's own timer copies the water into the registers ten times slower than these
+    tests poll, and a count of polls would say nothing of what they read.
+    """
+
+    asked = 0
+    """Reads of the registers that were answered."""
+
+    def read(self, table: str, address: int, count: int) -> list[int] | int:
+        if self.memory is None:
+            self.asked += 1
+            self._measure(self._clock.true())
+        return super().read(table, address, count)
+
+
+@dataclass
+class Polled:
+    """A sonde that a pipeline reads."""
+
+    canal: Canal
+    sonde: AskedSonde
+    context: MemoryContext
+    task: asyncio.Task[None]
+
+    async def polls(self, n: int) -> None:
+        """Until the present water has been read ``n`` times at least."""
+        # What was answered already may still be on its way, with the water of before.
+        wanted = len(self.context.readings()) + (n + 1) * len(self.sonde.signals)
+        await self.context.until(lambda: len(self.context.readings()) >= wanted, self.task)
+
+    async def reads(self, name: str, *values: float) -> None:
+        """The next polls read exactly these values, one each, and the last one from then on."""
+        self.canal.next.extend({name: value} for value in values)
+        await self.context.until(lambda: not self.canal.next, self.task)
+        wanted = self.sonde.asked
+        await self.context.until(lambda: len(self.context.readings()) >= wanted, self.task)
 
 
 @asynccontextmanager
@@ -48,21 +95,18 @@ async def polled(
     context: MemoryContext,
     keys: dict[str, Any],
     **more: Any,
-) -> AsyncIterator[tuple[ModbusSonde, Callable[[int], Any]]]:
-    """A sonde on Modbus TCP and the gateway's pipeline that reads it; waits for ``n`` polls."""
-    sonde = ModbusSonde(canal, signals, device="sonde", interval_s=0.01, **more)
+) -> AsyncIterator[Polled]:
+    """A sonde on Modbus TCP and the gateway's pipeline that reads it."""
+    if more.get("mode") != "logger":
+        more["record_limit"] = 0  # nothing by its own timer
+    sonde = AskedSonde(canal, signals, device="sonde", interval_s=0.01, **more)
     await sonde.start()
-    section = sonde.section(interval_s=0.02, timeout_s=1.0)
+    section = sonde.section(interval_s=0.02, timeout_s=60.0)
     for signal in section["signal"]:
         signal.update(keys.get(signal["name"], {}))
     try:
         async with running(pipeline.build(WaterSettings.model_validate(section), context)) as task:
-
-            async def polls(n: int) -> None:
-                wanted = len(context.readings()) + n * len(signals)
-                await context.until(lambda: len(context.readings()) >= wanted, task)
-
-            yield sonde, polls
+            yield Polled(canal, sonde, context, task)
     finally:
         await sonde.stop()
 
@@ -101,13 +145,13 @@ async def test_turbidity_off_scale_raises_once_and_ends_once(register: SignalReg
     assert section["name"] in keys
     if register.over_range == math.inf:
         register = SignalRegister("turbidity_FNU", 0)  # shows what it is given, infinity too
-    async with polled(canal, register, context=context, keys=keys) as (_, polls):
-        await polls(4)
+    async with polled(canal, register, context=context, keys=keys) as line:
+        await line.polls(4)
         canal.values["turbidity_FNU"] = math.inf if register.limits is None else 9000.0
-        await polls(20)
+        await line.polls(20)
         assert told(context) == [("off_scale_high", "onset")]
         canal.values["turbidity_FNU"] = 14.0
-        await polls(6)
+        await line.polls(6)
     assert told(context) == [("off_scale_high", "onset"), ("off_scale_high", "end")]
     onset, end = (
         e for e in context.events() if isinstance(e, WaterExcursion) and e.kind == "off_scale_high"
@@ -122,56 +166,49 @@ async def test_turbidity_off_scale_raises_once_and_ends_once(register: SignalReg
 
 async def test_acid_below_the_scale_raises() -> None:
     canal, context = Canal(pH=7.4), MemoryContext()
-    async with polled(canal, PH, context=context, keys={"pH": {"low": 6.0}}) as (_, polls):
-        await polls(3)
+    async with polled(canal, PH, context=context, keys={"pH": {"low": 6.0}}) as line:
+        await line.polls(3)
         canal.values["pH"] = -1.0
-        await polls(5)
+        await line.polls(5)
     assert ("off_scale_low", "onset") in told(context)
 
 
 async def test_a_signal_that_is_lost_while_it_rises_is_not_only_a_gap() -> None:
     canal, context = Canal(turbidity_FNU=10.0), MemoryContext(clock=minutes())
     keys = {"turbidity_FNU": {"high": 1000.0}}
-    async with polled(canal, TURBIDITY, context=context, keys=keys) as (_, polls):
-        await polls(14)
-        for value in (60.0, 180.0, 420.0):
-            canal.values["turbidity_FNU"] = value
-            await polls(2)
-        canal.values["turbidity_FNU"] = math.nan
-        await polls(6)
+    rise = [*[10.0] * 14, 60.0, 60.0, 180.0, 180.0, 420.0, 420.0]
+    async with polled(canal, TURBIDITY, context=context, keys=keys) as line:
+        await line.reads("turbidity_FNU", *rise, *[math.nan] * 6)
         assert told(context) == [("lost_while_rising", "onset")]
-        canal.values["turbidity_FNU"] = 11.0
-        await polls(6)
+        await line.reads("turbidity_FNU", *[11.0] * 6)
     assert told(context) == [("lost_while_rising", "onset"), ("lost_while_rising", "end")]
 
 
 async def test_a_sonde_that_is_torn_out_while_it_rises_is_told() -> None:
     canal, context = Canal(turbidity_FNU=10.0), MemoryContext(clock=minutes())
     keys = {"turbidity_FNU": {"high": 400.0, "consecutive": 1}}
-    async with polled(canal, TURBIDITY, context=context, keys=keys) as (sonde, polls):
-        await polls(5)
-        for value in (60.0, 180.0, 390.0):
-            canal.values["turbidity_FNU"] = value
-            await polls(2)
-        await sonde.stop()
+    rise = [*[10.0] * 6, 60.0, 60.0, 180.0, 180.0, 390.0, 390.0]
+    async with polled(canal, TURBIDITY, context=context, keys=keys) as line:
+        await line.reads("turbidity_FNU", *rise)
+        await line.sonde.stop()
         with suppress(SourceError):  # the pipeline ends with it; its supervisor starts it anew
-            await context.until(lambda: bool(told(context)), deadline_s=20)
+            await context.until(lambda: bool(told(context)))
     assert told(context) == [("lost_while_rising", "onset")]
 
 
 async def test_a_sonde_that_answers_only_nan_is_a_failed_source() -> None:
     canal, context = Canal(turbidity_FNU=math.nan, pH=math.nan), MemoryContext()
-    async with polled(canal, TURBIDITY, PH, context=context, keys={}) as (_, polls):
-        await polls(5)
+    async with polled(canal, TURBIDITY, PH, context=context, keys={}) as line:
+        await line.polls(5)
         assert context.reports[-1][:2] == ("failed", "probe-no-readings")
         assert ("ok", None, None) not in context.reports
         canal.values = {"turbidity_FNU": 10.0, "pH": math.nan}
-        await polls(5)
+        await line.polls(5)
         state, code, message = context.reports[-1]
         assert (state, code) == ("degraded", "signal-missing")
         assert "pH" in str(message)
         canal.values["pH"] = 7.0
-        await polls(3)
+        await line.polls(3)
     assert context.reports[-1] == ("ok", None, None)
 
 
@@ -180,20 +217,17 @@ async def test_one_refused_register_of_four_loses_only_itself(code: int) -> None
     signals = [SignalRegister(name, 2 * i) for i, name in enumerate("abcd")]
     now, context = [0.0], MemoryContext(ticks=lambda: now[0])
     canal = Canal(a=1.0, b=2.0, c=3.0, d=4.0)
-    async with polled(canal, *signals, context=context, keys={}, refused={5: code}) as (
-        sonde,
-        polls,
-    ):
-        await polls(5)
+    async with polled(canal, *signals, context=context, keys={}, refused={5: code}) as line:
+        await line.polls(5)
         assert [r.value for r in context.readings()[-4:]] == [1.0, 2.0, None, 4.0]
         state, reason, message = context.reports[-1]
         assert (state, reason) == ("degraded", "register-refused")
         assert str(message).startswith("c: ")
-        sonde.refused.clear()
-        await polls(5)
+        line.sonde.refused.clear()
+        await line.polls(5)
         assert context.readings()[-2].value is None, "it is not asked at every poll"
         now[0] += 61
-        await polls(5)
+        await line.polls(5)
         assert [r.value for r in context.readings()[-4:]] == [1.0, 2.0, 3.0, 4.0]
     assert context.reports[-1] == ("ok", None, None)
 
@@ -202,8 +236,8 @@ async def test_one_refused_register_of_four_loses_only_itself(code: int) -> None
 async def test_holes_answered_with_any_exception_are_read_around(code: int) -> None:
     signals = [SignalRegister("a", 0), SignalRegister("b", 6), SignalRegister("c", 8)]
     context, canal = MemoryContext(), Canal(a=1.0, b=2.0, c=3.0)
-    async with polled(canal, *signals, context=context, keys={}, hole_exception=code) as (_, polls):
-        await polls(3)
+    async with polled(canal, *signals, context=context, keys={}, hole_exception=code) as line:
+        await line.polls(3)
     assert [r.value for r in context.readings()[:3]] == [1.0, 2.0, 3.0]
     assert context.reports[-1] == ("ok", None, None)
 
@@ -394,8 +428,8 @@ def test_a_bound_that_can_never_fire_is_refused_by_check_with_line_and_key(
 async def test_a_gateway_with_a_bound_that_never_fires_runs_and_says_so() -> None:
     context, canal = MemoryContext(), Canal(turbidity_FNU=12.0)
     keys = {"turbidity_FNU": {"high": 4000.0}}
-    async with polled(canal, TURBIDITY, context=context, keys=keys) as (_, polls):
-        await polls(3)
+    async with polled(canal, TURBIDITY, context=context, keys=keys) as line:
+        await line.polls(3)
     state, code, message = context.reports[-1]
     assert (state, code) == ("degraded", "bound-never-fires")
     assert "turbidity_FNU: high" in str(message)

@@ -247,7 +247,7 @@ async def test_rospecs_are_kept_apart_and_refused_with_a_reason() -> None:
 async def inventory_until_it_breaks(host: str, port: int) -> list[TagReport]:
     seen: list[TagReport] = []
     with contextlib.suppress(LLRPConnectionError):
-        async with asyncio.timeout(30), Reader(host, port, response_timeout=1) as client:
+        async with asyncio.timeout(60), Reader(host, port, response_timeout=5) as client:
             async for tag in client.inventory(duration=30):
                 seen.append(tag)  # noqa: PERF401  # what came before the break counts
     return seen

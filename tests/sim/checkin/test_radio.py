@@ -49,7 +49,7 @@ class Scan:
 
     async def line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             text = await self._process.stdout.readline()
         assert text, "the scanner ended"
         return dict(json.loads(text))
@@ -61,7 +61,7 @@ class Scan:
         """Close its input and return what it still printed."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             rest, _ = await self._process.communicate()
         assert self._process.returncode == 0
         return [json.loads(line) for line in rest.splitlines()]
@@ -160,7 +160,7 @@ async def test_foreign_tools_can_look_at_it(tmp_path_factory: pytest.TempPathFac
             *(path, method, *given),
             stdout=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             said, _ = await asked.communicate()
         assert asked.returncode == 0, (path, method)
         return said.decode().strip()

@@ -55,7 +55,7 @@ def test_the_fleet_produces_what_its_ledger_says(tmp_path: Path) -> None:
         }
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert process.returncode == 0
     with LedgerReader(ledger) as truth:
         assert truth.count("reading") == 1200
@@ -94,4 +94,4 @@ def test_a_ledger_is_read_while_it_is_written(tmp_path: Path) -> None:
             eventually(lambda: truth.count("reading") > 50, "readings")
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
