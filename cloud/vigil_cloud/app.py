@@ -41,6 +41,7 @@ from vigil_cloud.jobs.platform import ingest_jobs, platform_jobs
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.jobs.routes import router as jobs_router
 from vigil_cloud.jobs.work import WorkKind
+from vigil_cloud.notify.escalation.routes import router as escalation_router
 from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.routes import router as channels_router
 from vigil_cloud.retention import retention_job
@@ -65,6 +66,7 @@ def _routers() -> list[APIRouter]:
         accounts_router,
         channels_router,
         reply_hooks_router,
+        escalation_router,
         devices_router,
         shelves_router,
         gateways.router,

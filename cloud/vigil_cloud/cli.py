@@ -14,6 +14,7 @@ from typing import Final
 
 from vigil_cloud.commands import (
     account,
+    alerts,
     audit,
     channel,
     consent,
@@ -43,6 +44,7 @@ SUBJECTS: Final = (
     consent,
     household,
     channel,
+    alerts,
     audit,
     evidence,
     secret_key,

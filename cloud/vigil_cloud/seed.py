@@ -7,7 +7,8 @@ person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]]
 account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
 of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-clear``, ``closed``:
 what it is told further of an alert that it was told of) ``, hook_secret`` (of a web hook: its
-messages are signed, and it may answer). A value that is exactly
+messages are signed, and it may answer) ``, kind`` (how policies call it; else what its address
+tells). A value that is exactly
 ``${NAME}`` is taken from the environment. Seeding again changes what is named and adds what is
 new; an account that exists keeps its password, and a consent that was revoked stays revoked. A
 gateway that was revoked and a person who was erased are left out, with a line in the log.
@@ -46,6 +47,7 @@ from vigil_cloud.identity.service import (
     set_roles,
 )
 from vigil_cloud.notify.channels import put_channel, sync
+from vigil_cloud.notify.escalation.policy import ChannelKind
 from vigil_cloud.notify.models import FollowUp
 from vigil_cloud.seed_homes import (
     SeedDistrict,
@@ -121,6 +123,7 @@ class SeedChannel(Section):
     language: Literal["zh-TW", "en"] = "zh-TW"
     follow_ups: list[FollowUp] = Field(default_factory=list)
     hook_secret: SecretStr = SecretStr("")
+    kind: ChannelKind | None = None
 
 
 class Seed(Section):
@@ -282,4 +285,5 @@ def _channel(session: Session, cipher: Cipher, wanted: SeedChannel) -> None:
         devices=wanted.devices,
         follow_ups=wanted.follow_ups,
         hook_secret=wanted.hook_secret.get_secret_value(),
+        kind=wanted.kind,
     )

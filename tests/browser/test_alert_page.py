@@ -88,6 +88,31 @@ def test_a_fire_is_acknowledged_then_confirmed_and_its_history_says_by_whom(
     expect(history.filter(has_text="Engine 12 is under way.")).to_be_visible()
 
 
+def test_who_is_called_by_a_policy_stands_on_the_page(window: OpenWindow, town: Town) -> None:
+    policy = {
+        "name": "fire, the watch first",
+        "match": {"domain": "smoke", "severity": "critical"},
+        "step": [{"after_s": 0, "channel": "page", "persons": ["role:dispatcher"]}],
+        "fallback": {"after_s": 86_400, "channel": "page", "persons": ["role:administrator"]},
+    }
+    with town.policy(policy):
+        town.fire()
+        opened = window("admin")
+        page = opened.go(f"/alerts/{town.newest_alert('smoke')}")
+        heading = page.get_by_role("heading", name="Who is called")
+        card = page.locator("section.card").filter(has=heading)
+        expect(heading).to_be_visible()
+        expect(card).to_contain_text("Being called")
+        expect(card).to_contain_text("You are called.")
+        expect(card).to_contain_text("admin · step 1 · on the page")
+        expect(card).to_contain_text("last step · on the page · role:administrator")
+
+        page.get_by_role("button", name="Acknowledge").click()
+
+        expect(card).to_contain_text("Accepted by admin")
+        expect(card).not_to_contain_text("You are called.")
+
+
 def test_what_is_not_there_or_not_for_them_is_said_kindly(window: OpenWindow) -> None:
     opened = window("inspector")
     page = opened.go("/alerts/00000000-0000-0000-0000-000000000000")

@@ -22,6 +22,8 @@ import vigil_edge
 import vigil_schemas
 from vigil_cloud.alerts.schema import AlertAction, Doubt
 from vigil_cloud.http.alert_schema import AlertDelivery
+from vigil_cloud.notify.escalation.policy import ChannelKind
+from vigil_cloud.notify.escalation.progress import Answer, Phase
 from vigil_cloud.notify.progress import Reason
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState
@@ -154,6 +156,9 @@ def keys() -> set[str]:
         ("delivery.reason", get_args(Reason)),
         ("alert.action", get_args(AlertAction.model_fields["action"].annotation)),
         ("doubt.short", get_args(Doubt)),
+        ("escalation.phase", get_args(Phase)),
+        ("escalation.channel", get_args(ChannelKind)),
+        ("escalation.answer", get_args(Answer)),
     ],
 )
 def test_every_word_of_the_api_has_a_text(prefix: str, values: tuple[str, ...]) -> None:

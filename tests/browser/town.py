@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -275,6 +276,20 @@ class Town:
             http.put(f"/households/lin/devices/{KITCHEN}").raise_for_status()
             for member in ({"account": "mei"}, {"person": "grandmother"}):
                 http.post("/households/lin/members", json=member).raise_for_status()
+
+    @contextmanager
+    def policy(self, document: dict[str, Any]) -> Iterator[None]:
+        """A policy that is in force meanwhile."""
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
+            who = {"username": "admin", "password": PASSWORD}
+            http.post("/session", json=who).raise_for_status()
+            http.headers["X-CSRF-Token"] = http.get("/session").json()["csrf"]
+            path = f"/escalation-policies/{document['name']}"
+            http.put(path, json=document).raise_for_status()
+            try:
+                yield
+            finally:
+                http.delete(path).raise_for_status()
 
     def many_loud_vehicles(self, count: int) -> None:
         """So many exceedances at once, each a tenth of a decibel louder."""

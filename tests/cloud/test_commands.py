@@ -13,7 +13,7 @@ from vigil_cloud.config import load
 from vigil_cloud.stores import build_services
 
 RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
-NO_DATABASE = {"broker", "export-openapi", "evidence verify"}
+NO_DATABASE = {"broker", "export-openapi", "evidence verify", "alerts simulate"}
 CHANGES_THE_KEY = {"secret-key adopt"}
 """It takes the settings' key whatever the database's was: that is what it is for."""
 ARGUMENTS: dict[str, list[str]] = {
@@ -66,6 +66,9 @@ ARGUMENTS: dict[str, list[str]] = {
     "district place": ["device", "mic-1", "east"],
     "channel list": [],
     "channel remove": ["hook"],
+    "alerts policy add": ["policy.toml"],
+    "alerts policy list": [],
+    "alerts policy remove": ["fire"],
     "audit verify": [],
     "dead-letters list": [],
     "dead-letters show": ["1"],
@@ -96,6 +99,10 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seed.toml").write_text("", "utf-8")
     (tmp_path / "new-key").write_text("0" * 40, "utf-8")
+    (tmp_path / "policy.toml").write_text(
+        'name = "fire"\n[fallback]\nafter_s = 0\nchannel = "page"\npersons = ["role:police"]\n',
+        "utf-8",
+    )
     services = build_services(load(None, data_dir=tmp_path / "data", secret_key=RIGHT))
     serving.prepare_database(services, always=False)
     services.close()

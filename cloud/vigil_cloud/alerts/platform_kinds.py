@@ -19,6 +19,7 @@ PlatformKind = Literal[
     "job-failing",
     "shelf-ended",
     "out-of-service-long",
+    "unanswered",
 ]
 
 
@@ -101,6 +102,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         "Nobody is called of anything that this device raises. End it on the device's page once"
         " the work is done, or give it an end.",
         "此裝置的任何警報都不會通知任何人。作業完成後請在裝置頁面結束停用，或設定結束時間。",
+    ),
+    "unanswered": Remedy(
+        "Everybody whom the policy of this alert names has been called, and nobody has accepted."
+        " Call somebody yourself, and look at the policy: who was called when stands on the"
+        " alert's page.",
+        "此警報政策所列的人員均已通知，但無人接手。請親自聯絡人員並檢視該政策；"
+        "何時通知了誰，請見該警報的頁面。",
     ),
 }
 

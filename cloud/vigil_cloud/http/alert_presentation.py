@@ -38,6 +38,7 @@ from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation
+from vigil_cloud.notify.escalation.presentation import AlertEscalation, escalations
 from vigil_cloud.notify.models import Channel, Delivery, EscalationAnswer
 from vigil_cloud.notify.reply_links import may_call_false
 
@@ -65,13 +66,14 @@ def present(
 ) -> list[Alert]:
     """Rows that the reader may see (the caller has asked ``visibility``), in the same order.
 
-    Six queries, however many rows.
+    Nine queries at most, however many rows.
     """
     person_keys.load(session, (row.person_key for row in rows if row.person_key is not None))
     ids = [row.id for row in rows]
     history = _history(session, ids)
     deliveries = _deliveries(session, reader, rows)
     answers = _answers(session, reader, rows)
+    escalated = escalations(session, reader, rows, now)
     evidence = _evidence(session, [row.evidence_sha256 for row in rows if row.evidence_sha256])
     return [
         _alert(
@@ -81,6 +83,7 @@ def present(
                 shown_detail(cipher, row, personal=may_see_personal(reader, row)),
                 [_action(cipher, row, line) for line in history[row.id]],
                 deliveries[row.id],
+                escalated.get(row.id),
                 _link(row, evidence),
                 answers[row.id],
                 may_act(reader, Operation.ACKNOWLEDGE, row).allowed,
@@ -187,6 +190,7 @@ class _Beside(NamedTuple):
     detail: AlertDetail
     history: list[AlertAction]
     deliveries: list[AlertDelivery]
+    escalation: AlertEscalation | None
     evidence: AlertEvidence
     answers: list[AlertAnswer]
     may_answer: bool

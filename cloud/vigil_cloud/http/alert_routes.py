@@ -34,6 +34,7 @@ from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify import replies
+from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.reply_links import may_call_false
 from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.services import Services
@@ -199,6 +200,7 @@ def _act(
             until=until,
             version=body.version,
         )
+        wake(session, [row.id], services.now())
         alert = _presented(session, services, reader, [row])[0]
     services.changed.announce()
     return alert

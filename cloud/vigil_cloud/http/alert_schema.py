@@ -12,6 +12,7 @@ from vigil_cloud.alerts.schema import (
     AlertSubject,
     Answer,
 )
+from vigil_cloud.notify.escalation.presentation import AlertEscalation
 from vigil_cloud.notify.progress import Reason
 from vigil_schemas.types import UtcDatetime
 
@@ -62,4 +63,6 @@ class Alert(AlertCommon):
     """Whether the reader may say that they take it, or cannot."""
     may_call_false: bool
     """Whether the reader may say that it is a false alarm."""
+    escalation: AlertEscalation | None
+    """How far the policy is that answers for it; null where everybody is told at once."""
     history: list[AlertAction]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from vigil_cloud.identity import secret_key
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.escalation.policy import ChannelKind
 from vigil_cloud.notify.hook_signatures import SECRET_CHARACTERS, SECRET_COLUMN
 from vigil_cloud.notify.models import Channel, FollowUp
 from vigil_schemas.errors import VigilError
@@ -41,6 +43,27 @@ class BadChannel(VigilError):
     remedy: ClassVar[str] = "Correct the `[[channel]]` that the message names, and seed again."
 
 
+_KINDS: Final[Mapping[ChannelKind, frozenset[str]]] = {
+    "email": frozenset({"mailto", "mailtos", "mailgun", "sendgrid", "ses", "smtp2go", "o365"}),
+    "line": frozenset({"line"}),
+    "sms": frozenset(
+        {"46elks", "atalk", "bulksms", "clicksend", "d7sms", "elks", "kavenegar", "mbird", "msg91"}
+        | {"nexmo", "plivo", "signal", "signals", "sinch", "smseagle", "smseagles", "smsmgr"}
+        | {"sns", "twilio", "voipms", "vonage"}
+    ),
+    "push": frozenset(
+        {"apprise", "apprises", "bark", "barks", "fcm", "gotify", "gotifys", "join", "ntfy"}
+        | {"ntfys", "onesignal", "pbul", "pover", "prowl", "pushy", "spush", "vapid"}
+    ),
+}
+
+
+def kind_of(url: str) -> ChannelKind:
+    """How policies call an address of this scheme, where nobody said it otherwise."""
+    scheme = url.partition(":")[0].lower()
+    return next((kind for kind, its in _KINDS.items() if scheme in its), "webhook")
+
+
 def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
     session: Session,
     cipher: Cipher,
@@ -56,12 +79,14 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
     devices: Iterable[str] = (),
     follow_ups: Iterable[FollowUp] = (),
     hook_secret: str = "",
+    kind: ChannelKind | None = None,
 ) -> Channel:
     """Add a channel, or change the one of this name. Raises ``BadChannel``.
 
     ``devices``: of a home; the channel is told of these and of what hangs on their gateway.
     ``follow_ups``: what else it is told of an alert that it was told of. ``hook_secret``: of a
-    web hook; its messages are signed with it, and it may answer (``hook_signatures``).
+    web hook; its messages are signed with it, and it may answer (``hook_signatures``). ``kind``:
+    how policies call it; else what its address tells.
     """
     if name.startswith(_KEPT):
         raise BadChannel(f"channel {name!r}: names that begin like this are given by the service")
@@ -81,6 +106,7 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
         devices=devices,
         follow_ups=follow_ups,
         hook_secret=hook_secret,
+        kind=kind,
     )
 
 
@@ -110,6 +136,7 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     devices: Iterable[str] = (),
     follow_ups: Iterable[FollowUp] = (),
     hook_secret: str = "",
+    kind: ChannelKind | None = None,
 ) -> Channel:
     from vigil_cloud.notify.sending import understood  # Apprise is large
 
@@ -120,6 +147,8 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
         raise BadChannel(f"channel {name!r}: name either an account or a role")
     if not understood(url):
         raise BadChannel(f"channel {name!r}: Apprise does not understand this address")
+    if kind == "page":
+        raise BadChannel(f"channel {name!r}: the page is shown to accounts, it has no address")
     secret_key.require(session, cipher)
     channel = session.scalar(select(Channel).where(Channel.name == name))
     if channel is None:
@@ -135,6 +164,7 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     channel.devices = devices
     channel.follow_ups = sorted(set(follow_ups))
     channel.hook_secret = cipher.seal(SECRET_COLUMN, hook_secret) if hook_secret else None
+    channel.kind = kind or kind_of(url)
     channel.enabled = True
     session.flush()
     return channel
@@ -176,7 +206,23 @@ def sync(sessions: sessionmaker[Session], cipher: Cipher, settings: Settings) ->
         with writing(sessions) as session:
             session.execute(update(Channel).where(Channel.name.in_(gone)).values(enabled=False))
             announce(session, CHANNELS[0], (CHANNELS[1],))
-    return len(amiss) + len(gone)
+    return len(amiss) + len(gone) + _fill_kinds(sessions, cipher)
+
+
+def _fill_kinds(sessions: sessionmaker[Session], cipher: Cipher) -> int:
+    """Of channels that an older release added: the address that tells it is sealed."""
+    with sessions() as session:
+        query = select(Channel.id, Channel.url).where(Channel.kind.is_(None), Channel.enabled)
+        kinds: dict[int, ChannelKind] = {}
+        for row in session.execute(query.order_by(Channel.id).limit(_AT_ONCE)):
+            with suppress(Undecipherable):  # of another secret key: it works for nobody
+                kinds[row.id] = kind_of(cipher.open(URL_COLUMN, row.url))
+    if kinds:
+        with writing(sessions) as session:
+            for number, kind in kinds.items():
+                session.execute(update(Channel).where(Channel.id == number).values(kind=kind))
+            announce(session, CHANNELS[0], (CHANNELS[1],))
+    return len(kinds)
 
 
 def _wanted(session: Session, settings: Settings) -> dict[str, _Kept]:

@@ -74,6 +74,11 @@ class Directory:
             hearer.account_id or 0, ()
         )
 
+    def allowed(self, alert: AlertRow) -> list[Hearer]:
+        """By id: who may hear of it, whatever they want to hear: a policy decides that."""
+        found = {hearer.id: hearer for hearer in self._allowed(alert, alert.audience)}
+        return [found[number] for number in sorted(found)]
+
     def may_hear(self, alert: AlertRow) -> bool:
         """Whether the one channel of this directory may hear of the alert."""
         return any(True for _ in self._allowed(alert, alert.audience))

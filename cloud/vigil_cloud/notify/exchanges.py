@@ -31,6 +31,7 @@ event stream under the address of a hook)."""
 REDIRECTIONS: Final = 5
 _heard: Final = ContextVar["list[Exchange] | None"]("exchanges", default=None)
 _signing: Final = ContextVar["HookSigning | None"]("signing", default=None)
+_key: Final = ContextVar["str | None"]("idempotency_key", default=None)
 _bounded: Final = ContextVar[bool]("bodies_are_bounded", default=False)
 
 
@@ -49,16 +50,23 @@ class Exchange:
 
 
 @contextmanager
-def overheard(signing: HookSigning | None = None) -> Iterator[list[Exchange]]:
+def overheard(
+    signing: HookSigning | None = None, key: str | None = None
+) -> Iterator[list[Exchange]]:
     """The exchanges that this context makes while the block runs. ``signing``: their requests
-    are signed with it, which Apprise cannot do: it is done where the body is known."""
+    are signed with it, which Apprise cannot do: it is done where the body is known. ``key``: what
+    tells a service that a request is a repetition (``Idempotency-Key``,
+    draft-ietf-httpapi-idempotency-key-header): whatever became of it before, it is acted on once.
+    """
     exchanges: list[Exchange] = []
     before, unsigned = _heard.set(exchanges), _signing.set(signing)
+    key_before = _key.set(key)
     try:
         yield exchanges
     finally:
         _heard.reset(before)
         _signing.reset(unsigned)
+        _key.reset(key_before)
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
@@ -86,6 +94,8 @@ def _observing(plain: Callable[..., requests.Response]) -> Callable[..., request
             return plain(self, request, **options)
         if (signing := _signing.get()) is not None:
             request.headers.update(signing.headers(_body(request), datetime.now(UTC)))
+        if (key := _key.get()) is not None:
+            request.headers.setdefault("Idempotency-Key", f'"{key}"')
         whole = _heard.set(None)  # the requests of its redirections are part of it
         within = _bounded.set(True)
         self.max_redirects = min(self.max_redirects, REDIRECTIONS)

@@ -6,6 +6,7 @@ Everything here runs in the caller's transaction; what is decided is decided by 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,7 @@ from vigil_cloud.metrics import Metrics
 from vigil_cloud.notify import pacing, progress, reply_links
 from vigil_cloud.notify.channels import URL_COLUMN
 from vigil_cloud.notify.directory import Directory
+from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.hook_signatures import SECRET_COLUMN, HookSigning
 from vigil_cloud.notify.models import FOLLOW_UPS, REMINDER, Channel, Delivery
 from vigil_cloud.notify.pacing import Pace
@@ -63,6 +65,9 @@ class LeasedDelivery:
     message: NotificationText
     leases: tuple[Lease, ...]
     signing: HookSigning | None = None
+    key: str = ""
+    """The same each time that these deliveries go in one message: a service that got it already
+    can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ def lease(
     if channel is None or pace_of(channel).ready_at(now) > now:
         return None, 0
     ready, ended, changed = [], 0, []
+    unreached: set[str] = set()
     candidates = session.execute(_candidates(channel_id, now)).all()
     persons = {row.AlertRow.person_key for row in candidates if row.AlertRow.person_key}
     directory = Directory(session, now, persons=persons, channel_id=channel_id)
@@ -118,8 +124,10 @@ def lease(
         if isinstance(verdict, End):
             metrics.deliveries.labels(verdict.phase).inc()
             ended += 1
+            unreached.add(one.alert.id)
         if _settle(one, verdict, now):
             changed.append(one.alert.id)
+    wake(session, unreached, now)
     batch = _batch(ready, now)
     leased = _try_composing(session, cipher, channel, batch, now, public_url) if batch else None
     feed.append_all(session, "alert", sorted({*changed, *(one.alert.id for one in batch)}), now)
@@ -327,7 +335,7 @@ def _compose_message(
     if channel.hook_secret is not None:
         secret = cipher.open(SECRET_COLUMN, channel.hook_secret)
         signing = HookSigning(secret, offered.token if offered is not None else None)
-    return LeasedDelivery(channel.id, channel.name, url, message, leases, signing)
+    return LeasedDelivery(channel.id, channel.name, url, message, leases, signing, _key(batch))
 
 
 def _offered(
@@ -344,6 +352,12 @@ def _offered(
     if not public_url and channel.hook_secret is None:
         return None  # nobody has said where people reach the pages
     return reply_links.offer(session, cipher, channel, batch[0].alert, now, public_url=public_url)
+
+
+def _key(batch: Sequence[_Ready]) -> str:
+    """``queued``: a delivery that is queued anew, as a reminder is, is another message."""
+    parts = sorted(f"{one.delivery.id} {one.at.queued.timestamp():.6f}" for one in batch)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _note(

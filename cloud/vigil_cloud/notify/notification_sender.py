@@ -23,6 +23,8 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify import leased_deliveries, pacing, progress
 from vigil_cloud.notify.channels import sync
 from vigil_cloud.notify.directory import CHANNEL_FAILING
+from vigil_cloud.notify.escalation.engine import move_on
+from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.leased_deliveries import Lease, LeasedDelivery
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.people import KnownPeople
@@ -63,7 +65,7 @@ class NotificationSender:
         seen = self._services.changed.version
         while not stop.is_set():
             # One that fails does not stop the others.
-            for work in (self.renew, self.plan_some, self.start_due):
+            for work in (self.renew, self.plan_some, self.escalate_some, self.start_due):
                 try:
                     work()
                 except Exception as error:  # noqa: BLE001 - the sender outlives every failure of a store
@@ -82,6 +84,22 @@ class NotificationSender:
             if not plan(self._services.sessions, self._services.now(), self._people):
                 return
         self._services.changed.announce()  # there may be more: look again at once
+
+    def escalate_some(self) -> None:
+        """Move on what policies answer for, but not for so long that nothing is sent."""
+        for _ in range(ROUNDS_AT_ONCE):
+            if not self._move_on():
+                return
+        self._services.changed.announce()
+
+    def escalate_all(self) -> None:
+        """Until nothing is due any more."""
+        while self._move_on():
+            pass
+
+    def _move_on(self) -> int:
+        every = timedelta(seconds=self._services.settings.remind_every_s)
+        return move_on(self._services.sessions, self._services.now(), every, self._people)
 
     def plan_all(self) -> None:
         """Until nothing waits any more."""
@@ -123,9 +141,11 @@ class NotificationSender:
         """Send what is due and wait for it; returns how many deliveries were dealt with."""
         dealt_with = 0
         self.plan_all()
+        self.escalate_all()
         while started := self.start_due():
             dealt_with += started
             self.wait()
+            self.escalate_all()
         return dealt_with
 
     def start_due(self) -> int:
@@ -181,7 +201,8 @@ class NotificationSender:
         from vigil_cloud.notify.sending import send  # Apprise is large
 
         try:
-            self._write_down(leased, send(leased.url, leased.message, leased.signing))
+            answer = send(leased.url, leased.message, leased.signing, key=leased.key)
+            self._write_down(leased, answer)
         except Exception as failure:  # noqa: BLE001 - not written down: its lease ends and it is sent again
             _log.warning("notification-sender-failed", exc_info=failure)
         finally:
@@ -212,6 +233,7 @@ class NotificationSender:
                 leased_deliveries.write_down(row, after)
                 row.at, row.error = now, answer.error or None
             told = sorted({row.alert_id for row in rows.values()})
+            wake(session, {row.alert_id for row in rows.values() if row.state == "failed"}, now)
             feed.append_all(session, "alert", told, now)
             self._remember(session, leased.channel_id, answer, now)
         if answer.verdict != "accepted":

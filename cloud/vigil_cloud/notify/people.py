@@ -35,6 +35,8 @@ _COLUMNS: Final = (
     Channel.escalate_after_s,
     Channel.devices,
     Channel.follow_ups,
+    Channel.kind,
+    Account.username,
     Account.roles,
     Account.active,
 )
@@ -53,6 +55,11 @@ class Hearer:
     devices: tuple[str, ...]
     """Of a home: its own channel hears of these, whatever its owner may see otherwise."""
     follow_ups: tuple[str, ...] = ()
+    username: str = ""
+    """Whose it is; empty where it belongs to a role."""
+    roles: frozenset[str] = frozenset()
+    """The account's, or the one that it belongs to."""
+    kind: str | None = None
 
     def wants(self, domain: str, severity: str) -> bool:
         """Domain and severity as subscribed; only critical alerts escalate."""
@@ -99,6 +106,9 @@ class People:
             row.escalate_after_s,
             tuple(row.devices),
             tuple(row.follow_ups),
+            row.username or "",
+            frozenset(row.roles or [row.role]),
+            row.kind,
         )
         if hearer.devices:
             self.homes.append(hearer)

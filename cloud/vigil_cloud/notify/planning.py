@@ -26,7 +26,11 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.notify.directory import Directory
-from vigil_cloud.notify.models import FOLLOW_UPS, Delivery
+from vigil_cloud.notify.escalation.engine import begin, renew
+from vigil_cloud.notify.escalation.policies import Chooser
+from vigil_cloud.notify.escalation.policy import Policy
+from vigil_cloud.notify.escalation.waking import wake
+from vigil_cloud.notify.models import FOLLOW_UPS, Delivery, Escalation
 from vigil_cloud.notify.people import Hearer, KnownPeople
 from vigil_cloud.notify.progress import HELD_BACK
 
@@ -50,6 +54,8 @@ class _Step:
     reached: int | None = None
     """How far it is worked through then; ``None``: to its end."""
     failed: bool = False
+    policy: Policy | None = None
+    """It answers for the alert: nobody is told but by its steps."""
 
 
 def plan(sessions: sessionmaker[Session], now: datetime, people: KnownPeople | None = None) -> int:
@@ -80,10 +86,20 @@ def _steps(session: Session, now: datetime, people: KnownPeople) -> list[_Step]:
     persons = {alert.person_key for _, alert in waiting if alert.person_key is not None}
     directory = Directory(session, now, persons=persons, people=people.get(session, now))
     told = _told(session, [entry for entry, _ in waiting])
+    chooser = Chooser(session)
+    escalated = _escalated(session, [entry for entry, _ in waiting])
     steps: list[_Step] = []
     room = WRITTEN_AT_ONCE
     for entry, alert in waiting:
-        step = _step(directory, entry, alert, told[entry.alert_id], room)
+        if entry.purpose in {"raised", "again"} and not entry.home_of:
+            policy = chooser.choose(alert, entry.severity)
+            if policy is None and entry.alert_id in escalated:  # taken away meanwhile
+                policy = Policy.model_validate(escalated[entry.alert_id])
+            if policy is not None:
+                steps.append(_Step(entry, policy=policy))
+                continue
+        everybody = entry.alert_id in escalated
+        step = _step(directory, entry, alert, told[entry.alert_id], room, everybody=everybody)
         steps.append(step)
         room -= len(step.rows)
         if room <= 0:
@@ -134,24 +150,43 @@ def _told(session: Session, entries: Sequence[OutboxEntry]) -> dict[str, set[int
     return found
 
 
+def _escalated(session: Session, entries: Sequence[OutboxEntry]) -> dict[str, Any]:
+    """Those alerts that a policy answers for, and which."""
+    alerts = {entry.alert_id for entry in entries}
+    query = select(Escalation.alert_id, Escalation.document)
+    rows = session.execute(query.where(Escalation.alert_id.in_(sorted(alerts))))
+    return {row.alert_id: row.document for row in rows}
+
+
 def _step(
-    directory: Directory, entry: OutboxEntry, alert: AlertRow, told: Collection[int], room: int
+    directory: Directory,
+    entry: OutboxEntry,
+    alert: AlertRow,
+    told: Collection[int],
+    room: int,
+    *,
+    everybody: bool,
 ) -> _Step:
+    """``everybody``: who was called by a policy hears the end, without having asked for it."""
     if entry.purpose in {"reopened", "woken"}:
         return _Step(entry)
     try:
-        hearers = directory.hearers(
-            alert, severity=entry.severity, audience=entry.audience, home_of=entry.home_of
+        hearers = (
+            directory.allowed(alert)
+            if everybody and entry.purpose in FOLLOW_UPS
+            else directory.hearers(
+                alert, severity=entry.severity, audience=entry.audience, home_of=entry.home_of
+            )
         )
     except SQLAlchemyError:
         raise
     except Exception:  # noqa: BLE001 - one that cannot be worked through must not keep the others waiting
         _log.exception("not-planned", alert=entry.alert_id)
         return _Step(entry, reached=entry.reached, failed=True)
-    settles = alert.domain == PLATFORM and entry.purpose in {"raised", "again"}
-    soonest = entry.at + (SETTLE if settles else timedelta())
+    soonest = _soonest(entry, alert)
     if entry.purpose in FOLLOW_UPS:
-        hearers = [one for one in hearers if entry.purpose in one.follow_ups and one.id in told]
+        asked = {one.id for one in hearers if everybody or entry.purpose in one.follow_ups}
+        hearers = [one for one in hearers if one.id in asked and one.id in told]
     beyond = [hearer for hearer in hearers if hearer.id > entry.reached]
     rows = tuple(
         {
@@ -170,6 +205,11 @@ def _step(
     return _Step(entry, rows, beyond[room - 1].id if len(beyond) > room else None)
 
 
+def _soonest(entry: OutboxEntry, alert: AlertRow) -> datetime:
+    settles = alert.domain == PLATFORM and entry.purpose in {"raised", "again"}
+    return entry.at + (SETTLE if settles else timedelta())
+
+
 def _write(session: Session, steps: Sequence[_Step], now: datetime) -> None:
     wanted = {step.entry.id: step.entry.reached for step in steps}
     # One that another process has in hand is skipped: it is being worked through.
@@ -182,6 +222,8 @@ def _write(session: Session, steps: Sequence[_Step], now: datetime) -> None:
     ours = {row.id for row in held if row.reached == wanted[row.id]}
     steps = [step for step in steps if step.entry.id in ours]
     insert_missing(session, Delivery, [row for step in steps for row in step.rows])
+    _escalate(session, [step for step in steps if step.policy is not None])
+    wake(session, {step.entry.alert_id for step in steps}, now)
     for step in steps:
         _act(session, step.entry, now)
         if step.failed:
@@ -192,6 +234,28 @@ def _write(session: Session, steps: Sequence[_Step], now: datetime) -> None:
     if done:
         session.execute(delete(OutboxEntry).where(OutboxEntry.id.in_(done)))
     feed.append_all(session, "alert", sorted({step.entry.alert_id for step in steps}), now)
+
+
+def _escalate(session: Session, steps: Sequence[_Step]) -> None:
+    """Begin, or begin anew, what policies answer for."""
+    if not steps:
+        return
+    ids = sorted({step.entry.alert_id for step in steps})
+    query = select(Escalation).where(Escalation.alert_id.in_(ids)).with_for_update()
+    known = {row.alert_id: row for row in session.scalars(query)}
+    alerts = {row.id: row for row in session.scalars(select(AlertRow).where(AlertRow.id.in_(ids)))}
+    for step in steps:
+        entry, policy = step.entry, step.policy
+        assert policy is not None  # noqa: S101 - the caller chose those
+        at = _soonest(entry, alerts[entry.alert_id])
+        row = known.get(entry.alert_id)
+        if row is None:
+            row = Escalation(**begin(policy, entry.alert_id, at))
+            session.add(row)
+            known[entry.alert_id] = row
+        elif entry.purpose == "again":
+            renew(row, policy, at, entry.step)
+    session.flush()
 
 
 def _set(session: Session, number: int, **values: Any) -> None:

@@ -6,17 +6,18 @@ alert and channel, queued anew each time, so that a fire that rings for a month 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.coverage import is_held
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
-from vigil_cloud.notify.models import REMINDER, Delivery
+from vigil_cloud.notify.models import REMINDER, Delivery, Escalation
 
 AT_ONCE: Final = 20
 """Alerts of one transaction, which everybody who changes an alert waits for; the next look, a few
@@ -53,6 +54,8 @@ def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
         AlertRow.out_of_service.is_(False),
         or_(AlertRow.shelved_until.is_(None), AlertRow.shelved_until <= now),
         not_(is_held(now)),
+        # A policy reminds its own fallback.
+        ~exists().where(Escalation.alert_id == AlertRow.id),
         func.coalesce(AlertRow.reminded, AlertRow.raised) <= now - every,
     )
 
@@ -60,19 +63,33 @@ def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
 def _queue(session: Session, alert: AlertRow, now: datetime) -> None:
     """For each channel that has been told, or that an older release gave up on, and has nothing
     of this alert waiting."""
+    rows = session.execute(
+        select(Delivery.channel_id, Delivery.state).where(Delivery.alert_id == alert.id)
+    ).all()
+    requeue(session, alert.id, {row.channel_id for row in rows if row.state in _HAD}, now)
+
+
+def requeue(session: Session, alert_id: str, channel_ids: Collection[int], now: datetime) -> None:
+    """Remind these channels of the alert, those left out that something of it still waits for."""
     rows = session.scalars(
-        select(Delivery).where(Delivery.alert_id == alert.id).order_by(Delivery.id)
+        select(Delivery).where(
+            Delivery.alert_id == alert_id, Delivery.channel_id.in_(sorted(channel_ids))
+        )
     ).all()
     waiting = {row.channel_id for row in rows if row.state == "waiting"}
-    told = {row.channel_id for row in rows if row.state in _HAD} - waiting
     standing = {row.channel_id: row for row in rows if row.purpose == REMINDER}
-    for channel_id in sorted(told):
+    for channel_id in sorted(set(channel_ids) - waiting):
         row = standing.get(channel_id)
         if row is None:
             row = Delivery(
-                alert_id=alert.id, channel_id=channel_id, purpose=REMINDER, escalation=False
+                alert_id=alert_id, channel_id=channel_id, purpose=REMINDER, escalation=False
             )
             session.add(row)
-        row.state, row.due, row.queued, row.attempts = "waiting", now, now, 0
-        row.unanswered, row.perhaps_told, row.leased_until = 0, False, None
-        row.reason = row.error = None
+        queue_anew(row, now)
+
+
+def queue_anew(row: Delivery, now: datetime) -> None:
+    """A delivery that came to its end is to be sent once more, as if for the first time."""
+    row.state, row.due, row.queued, row.attempts = "waiting", now, now, 0
+    row.unanswered, row.perhaps_told, row.leased_until = 0, False, None
+    row.reason = row.error = None

@@ -59,21 +59,23 @@ class Answer:
     """Not accepted, and yet it may have reached somebody."""
 
 
-def send(
+def send(  # noqa: PLR0913 - one message to one service; the limits are for tests
     url: str,
     message: NotificationText,
     signing: HookSigning | None = None,
     *,
+    key: str | None = None,
     connect_s: float = CONNECT_TIMEOUT_S,
     answer_s: float = ANSWER_TIMEOUT_S,
     conversation_s: float = CONVERSATION_S,
 ) -> Answer:
     """Blocks for as long as the service takes, ``conversation_s`` at most; an address may name
-    other limits of a single answer (``cto``, ``rto``). ``signing``: of a web hook. Never raises."""
+    other limits of a single answer (``cto``, ``rto``). ``signing``: of a web hook. ``key``: the
+    same for each try of a message. Never raises."""
     begun = time.monotonic()
     with (
         _heard_complaints() as complaints,
-        overheard(signing) as exchanges,
+        overheard(signing, key) as exchanges,
         deadline(conversation_s),
     ):
         try:

@@ -31,6 +31,8 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.ingest.dead_letters import WITHHELD
 from vigil_cloud.notify.channels import put_channel
+from vigil_cloud.notify.escalation import policies
+from vigil_cloud.notify.escalation.policy import parse
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import isoformat_utc
@@ -72,6 +74,10 @@ ADMINISTER = frozenset({Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 SOON = isoformat_utc(NOON + timedelta(hours=12))
 LATER = isoformat_utc(NOON + timedelta(days=7))
+POLICY = {
+    "name": "hook",
+    "fallback": {"after_s": 0, "channel": "page", "persons": ["role:police"]},
+}
 EVIDENCE = sealed({"plate.png": b"\x89PNG picture"})
 
 
@@ -253,6 +259,9 @@ TABLE = [
     Row("GET /api/v1/channels", ADMINISTER),
     Row("GET /api/v1/jobs", ADMINISTER),
     Row("DELETE /api/v1/channels/{name}", ADMINISTER),
+    Row("GET /api/v1/escalation-policies", ADMINISTER),
+    Row("PUT /api/v1/escalation-policies/{name}", ADMINISTER, POLICY),
+    Row("DELETE /api/v1/escalation-policies/{name}", ADMINISTER),
     Row("GET /api/v1/households/mine", ALL),
     Row("GET /api/v1/households", ADMINISTER),
     Row("GET /api/v1/households/{household}", ADMINISTER),
@@ -323,6 +332,7 @@ def prepared(city: City) -> dict[str, str]:
     place(city)
     with writing(city.services.sessions) as session:
         put_channel(session, city.cipher, name="hook", url="json://127.0.0.1", role=Role.POLICE)
+        policies.put(session, parse(POLICY), by="operator", now=city.time)
     city.one_of_each()
     sha256, body = EVIDENCE
     reference = EvidenceReference(sha256=sha256, size=len(body))

@@ -15,6 +15,8 @@ from gateways import birth, event
 from households import add_households
 from sql import statements
 from vigil_cloud.database.engine import writing
+from vigil_cloud.notify.escalation import policies
+from vigil_cloud.notify.escalation.policy import parse
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.gateway import GatewayHealth
 from vigil_schemas.types import ClockQuality, Model
@@ -78,9 +80,9 @@ def _measured(folder: Path, accounts: int) -> dict[str, int]:
     return found
 
 
-def _statements(city: City, ingest: CityIngest, kind: Kind) -> int:
+def _statements(city: City, ingest: CityIngest, kind: Kind, first: int = 1) -> int:
     """Of the second message: the first makes rows that are there from then on."""
-    for number in (1, 2):
+    for number in (first, first + 1):
         city.later(seconds=10)
         data = kind.data(city, number)
         status = kind.lane == "status"
@@ -105,3 +107,15 @@ def test_a_message_asks_as_much_at_any_number_of_accounts(
     costs: dict[int, dict[str, int]], kind: str
 ) -> None:
     assert costs[FEW][kind] == costs[MANY][kind] <= KINDS[kind].budget
+
+
+def test_a_policy_costs_a_message_nothing(city: City) -> None:
+    ingest = CityIngest(city, GATEWAY)
+    kind = KINDS["smoke alarm"]
+    before = _statements(city, ingest, kind)
+    with writing(city.services.sessions) as session:
+        fallback = {"after_s": 0, "channel": "page", "persons": ["role:dispatcher"]}
+        policy = parse({"name": "everything", "fallback": fallback})
+        policies.put(session, policy, by="operator", now=city.time)
+    later = Kind(kind.lane, kind.device, kind.budget, lambda c, n: kind.data(c, n + 10))
+    assert _statements(city, CityIngest(city, GATEWAY), later, first=3) == before

@@ -8,9 +8,9 @@ and its escalation on.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import answering, feed
@@ -22,12 +22,13 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import reader_of
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.notify.directory import Directory
+from vigil_cloud.notify.escalation.engine import load
+from vigil_cloud.notify.escalation.people import CHANNEL
 from vigil_cloud.notify.escalation.progress import Answer
+from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer
 
 Via = Literal["page", "link", "webhook"]
-CHANNEL: Final = "channel "
-"""How ``who`` begins where a channel without an account answers, such as a control room's hook."""
 
 
 def record(
@@ -38,7 +39,8 @@ def record(
 
     ``who``: a user name, or ``channel NAME`` of a channel that belongs to a role. ``accepted``
     acknowledges the alert, unless somebody has; ``declined`` by whoever acknowledged it gives it
-    back: it counts as not acknowledged, and its escalation goes on. Raises ``AlertUnknown``, and
+    back: to somebody else who accepted, or it counts as not acknowledged and its escalation goes
+    on. Raises ``AlertUnknown``, and
     ``Forbidden`` where ``who`` may not (or no longer) answer.
     """
     feed.lock(session)
@@ -53,18 +55,10 @@ def record(
         answering.accept(session, row, who, at, via=via)
     else:
         answering.decline(session, row, who, at, via=via)
-    wake(session, alert_id, at)
+        if not row.acknowledged and (other := _other(session, row, who)) is not None:
+            answering.accept(session, row, other, at, via=via)
+    wake(session, [alert_id], at)
     return True
-
-
-def wake(session: Session, alert_id: str, now: datetime) -> None:
-    """Have the alert's escalation, if it has one, looked at now."""
-    session.execute(
-        update(Escalation)
-        .where(Escalation.alert_id == alert_id, or_(Escalation.due.is_(None), Escalation.due > now))
-        .values(due=now)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _last(session: Session, row: AlertRow, who: str) -> str | None:
@@ -80,10 +74,22 @@ def _last(session: Session, row: AlertRow, who: str) -> str | None:
     last = session.scalars(query.limit(1)).first()
     if last is None or (last.answer == "accepted" and not row.acknowledged):
         return None
-    began = session.scalar(select(Escalation.state).where(Escalation.alert_id == row.id))
-    if began is not None and last.at < datetime.fromisoformat(began["started"]):
+    escalation = session.get(Escalation, row.id)
+    if escalation is not None and last.at < load(escalation)[1].started:
         return None
     return last.answer
+
+
+def _other(session: Session, row: AlertRow, who: str) -> str | None:
+    """Somebody else who accepted in this round, and has not given it back."""
+    escalation = session.get(Escalation, row.id)
+    started = None if escalation is None else load(escalation)[1].started
+    last = {}
+    query = select(EscalationAnswer).where(EscalationAnswer.alert_id == row.id)
+    for one in session.scalars(query.order_by(EscalationAnswer.id)):
+        if started is None or one.at >= started:
+            last[one.who] = one.answer
+    return next((one for one, said in last.items() if said == "accepted" and one != who), None)
 
 
 def _require_right(session: Session, row: AlertRow, who: str, now: datetime) -> None:

@@ -30,6 +30,7 @@ export type Home = Schema["HomeEntry"];
 export type Household = Schema["HouseholdEntry"];
 export type HouseholdRelation = Household["members"][number]["relation"];
 export type Job = Schema["JobEntry"];
+export type Escalation = Schema["AlertEscalation"];
 export type Device = Schema["DeviceEntry"];
 export type Shelf = Schema["ShelfEntry"];
 export type AlertReply = Schema["AnswerRequest"]["answer"];

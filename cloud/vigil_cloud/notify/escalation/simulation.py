@@ -1,0 +1,141 @@
+"""What a policy would do, given what each person would answer: the engine's own state machine,
+with a clock that is turned on by hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from vigil_cloud.notify.escalation import progress
+from vigil_cloud.notify.escalation.policy import LONGEST_S, BadPolicy, Policy
+from vigil_cloud.notify.escalation.progress import Answer, Call, Circumstances, Place, State, Target
+
+COLUMNS: Final = ("person", "channel", "delay_s", "answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How somebody would answer a call through one channel."""
+
+    delay_s: float
+    """From the call."""
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One call and what came of it."""
+
+    t: float
+    """Seconds from the alert."""
+    step: int
+    channel: str
+    person: str
+    outcome: str
+
+
+Replies = Mapping[tuple[str, str], Reply]
+"""By person and channel; who is not there does not answer."""
+
+
+def simulate(
+    policy: Policy, replies: Replies, started: datetime, *, critical: bool = True
+) -> list[Outcome]:
+    """Every call in order. Without reminders: they call nobody new."""
+    given = Circumstances(critical, remind_every=None)
+    state = State(started)
+    pending: list[tuple[datetime, int, Call, Reply]] = []
+    calls: list[Call] = []
+    now: datetime | None = started
+    while now is not None:
+        # Steps before answers: one that comes at the very moment of a step does not prevent it.
+        state, effects = progress.advance(
+            policy,
+            state,
+            now,
+            partial(_people, policy, now),
+            given,
+        )
+        placed = [effect.calls for effect in effects if isinstance(effect, Place)]
+        for call in chain.from_iterable(placed):
+            calls.append(call)
+            if (reply := replies.get((call.person, call.channel))) is not None:
+                at = call.at + timedelta(seconds=reply.delay_s)
+                heapq.heappush(pending, (at, len(calls), call, reply))
+        while pending and pending[0][0] <= now:
+            at, _, call, reply = heapq.heappop(pending)
+            state = progress.answered(state, call.person, reply.answer, at)
+        step = progress.due(policy, state, given)
+        now = min((one for one in (step, pending[0][0] if pending else None) if one), default=None)
+    return [_outcome(call, replies, started) for call in calls]
+
+
+def _people(policy: Policy, now: datetime, step: int) -> list[Target]:
+    return [Target(person, None) for person in policy.called(policy.steps[step - 1], now)]
+
+
+def _outcome(call: Call, replies: Replies, started: datetime) -> Outcome:
+    reply = replies.get((call.person, call.channel))
+    t = (call.at - started).total_seconds()
+    return Outcome(
+        int(t) if t.is_integer() else t,
+        call.step,
+        call.channel,
+        call.person,
+        reply.answer if reply is not None else "none",
+    )
+
+
+def read_replies(path: Path) -> dict[tuple[str, str], Reply]:
+    """Of a CSV file with the header ``person,channel,delay_s,answer``. Raises ``BadPolicy``,
+    ``OSError``."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _replies(csv.reader(file, strict=True), path.name)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadPolicy(f"{path.name}: not a CSV file in UTF-8: {error}") from None
+
+
+def _replies(rows: Iterable[list[str]], name: str) -> dict[tuple[str, str], Reply]:
+    found: dict[tuple[str, str], Reply] = {}
+    header: list[str] | None = None
+    for line, row in enumerate(rows, 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        if header is None:
+            header = cells
+            if sorted(header) != sorted(COLUMNS):
+                raise BadPolicy(f"{name}: line {line}: the header is not {','.join(COLUMNS)}")
+            continue
+        if len(cells) != len(header):
+            raise BadPolicy(f"{name}: line {line}: {len(cells)} cells instead of {len(header)}")
+        who, reply = _reply(dict(zip(header, cells, strict=True)), f"{name}: line {line}")
+        if who in found:
+            raise BadPolicy(f"{name}: line {line}: a second answer of {who[0]} by {who[1]}")
+        found[who] = reply
+    if header is None:
+        raise BadPolicy(f"{name}: empty: not even the header {','.join(COLUMNS)}")
+    return found
+
+
+def _reply(cells: Mapping[str, str], where: str) -> tuple[tuple[str, str], Reply]:
+    try:
+        delay_s = float(cells["delay_s"])
+    except ValueError:
+        delay_s = math.nan
+    if not 0 <= delay_s <= LONGEST_S:
+        raise BadPolicy(f"{where}: delay_s is not a number of seconds: {cells['delay_s']!r}")
+    match cells["answer"]:
+        case "accepted" | "declined" as answer:
+            return (cells["person"], cells["channel"]), Reply(delay_s, answer)
+    raise BadPolicy(f"{where}: the answer is accepted or declined, not {cells['answer']!r}")

@@ -1,0 +1,27 @@
+"""Having an escalation looked at before its time, because something happened to its alert."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import or_, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.notify.models import Escalation
+
+
+def wake(session: Session, alert_ids: Collection[str], now: datetime) -> None:
+    """Have the alerts' escalations, where they have one, looked at now. The caller has called
+    ``alerts.feed.lock`` before."""
+    if not alert_ids:
+        return
+    session.execute(
+        update(Escalation)
+        .where(
+            Escalation.alert_id.in_(sorted(alert_ids)),
+            or_(Escalation.due.is_(None), Escalation.due > now),
+        )
+        .values(due=now)
+        .execution_options(synchronize_session=False)
+    )
