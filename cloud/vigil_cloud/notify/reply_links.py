@@ -26,7 +26,7 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader, Relation, reader_of
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.sessions import digest, same_secret
-from vigil_cloud.notify.escalation.answers import CHANNEL
+from vigil_cloud.notify.escalation.people import CHANNEL
 from vigil_cloud.notify.models import Channel, ReplyLink
 
 Reply = Literal["accepted", "declined", "false-alarm"]
