@@ -1071,6 +1071,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/escalation-policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Escalation Policies
+         * @description Every policy, the most special first: of two that answer for an alert the first counts.
+         */
+        get: operations["list_escalation_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/escalation-policies/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Escalation Policy
+         * @description Add it, or change the one of this name. Escalations that run go on as they began.
+         */
+        put: operations["put_escalation_policy"];
+        post?: never;
+        /**
+         * Remove Escalation Policy
+         * @description Its alerts are told as channels ask for it, or by a more general policy.
+         */
+        delete: operations["remove_escalation_policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evidence/{sha256}.zip": {
         parameters: {
             query?: never;
@@ -2082,6 +2126,8 @@ export interface components {
             domain: string;
             /** Doubts */
             doubts: ("time_quality" | "owner_doubtful" | "shape_doubtful" | "unconfirmed_since")[];
+            /** @description How far the policy is that answers for it; null where everybody is told at once. */
+            escalation: components["schemas"]["AlertEscalation"] | null;
             /**
              * Event Time
              * @description When it happened, by the device's clock.
@@ -2285,6 +2331,52 @@ export interface components {
              * @default false
              */
             withheld: boolean;
+        };
+        /**
+         * AlertEscalation
+         * @description The policy that answers for an alert, and how far it has got.
+         */
+        AlertEscalation: {
+            /** Accepted By */
+            accepted_by: string | null;
+            /** Answers */
+            answers: components["schemas"]["EscalationAnswer"][];
+            /** Calls */
+            calls: components["schemas"]["EscalationCall"][];
+            next: components["schemas"]["EscalationNext"] | null;
+            /**
+             * Phase
+             * @description `calling`; `fallback`: everybody was called, and the fallback is reminded; `taken`:
+             *     somebody has accepted; `over`.
+             * @enum {string}
+             */
+            phase: "calling" | "fallback" | "taken" | "over";
+            /** Policy */
+            policy: string;
+            /**
+             * Reached
+             * @description How many were called.
+             */
+            reached: number;
+            /** Reminded */
+            reminded: string | null;
+            /**
+             * Reminders
+             * @description How often the fallback was reminded.
+             */
+            reminders: number;
+            /**
+             * Round
+             * @description How often it began anew because more became known.
+             */
+            round: number;
+            /** Started */
+            started: string;
+            /**
+             * Steps
+             * @description How many the policy has, with the fallback.
+             */
+            steps: number;
         };
         /**
          * AlertEvidence
@@ -3711,6 +3803,75 @@ export interface components {
             };
         };
         /**
+         * EscalationAnswer
+         * @description What somebody said, whether they were called or not.
+         */
+        EscalationAnswer: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "declined";
+            /** At */
+            at: string;
+            /** Who */
+            who: string;
+        };
+        /**
+         * EscalationCall
+         * @description One person called in one step.
+         */
+        EscalationCall: {
+            /**
+             * Answer
+             * @description What this person said last, by whatever way.
+             */
+            answer: ("accepted" | "declined") | null;
+            /** Answered */
+            answered: string | null;
+            /** At */
+            at: string;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "page" | "push" | "line" | "sms" | "voice" | "call" | "email" | "webhook";
+            /**
+             * Given Up
+             * @description It will reach nobody: no right, no address, or given up after many tries.
+             */
+            given_up: boolean;
+            /**
+             * Person
+             * @description A user name, or `channel NAME` of what belongs to a role.
+             */
+            person: string;
+            /**
+             * Step
+             * @description From 1; the last is the fallback.
+             */
+            step: number;
+        };
+        /**
+         * EscalationNext
+         * @description What comes next, if nobody accepts before.
+         */
+        EscalationNext: {
+            /** At */
+            at: string;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "page" | "push" | "line" | "sms" | "voice" | "call" | "email" | "webhook";
+            /** Fallback */
+            fallback: boolean;
+            /** Persons */
+            persons: string[];
+            /** Step */
+            step: number;
+        };
+        /**
          * EvidenceFileEntry
          * @description One file that can be fetched from ``/evidence/{sha256}/{name}``.
          */
@@ -4470,6 +4631,39 @@ export interface components {
             url: string;
         };
         /**
+         * Match
+         * @description Which alerts a policy answers for; what is not named is not asked for.
+         */
+        Match: {
+            /**
+             * District
+             * @default
+             */
+            district: string;
+            /**
+             * Domain
+             * @default
+             */
+            domain: string;
+            /**
+             * Household
+             * @default
+             */
+            household: string;
+            /**
+             * Kind
+             * @default
+             */
+            kind: string;
+            /**
+             * Severity
+             * @description What only informs calls for nobody.
+             * @default
+             * @enum {string}
+             */
+            severity: "" | "critical" | "major" | "minor";
+        };
+        /**
          * MemberEntry
          * @description Somebody of a household.
          */
@@ -4869,6 +5063,45 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * Policy
+         * @description Steps one after the other, and a fallback that is their end.
+         */
+        Policy: {
+            fallback: components["schemas"]["Step"];
+            /**
+             * @default {
+             *       "district": "",
+             *       "domain": "",
+             *       "household": "",
+             *       "kind": "",
+             *       "severity": ""
+             *     }
+             */
+            match: components["schemas"]["Match"];
+            /** Name */
+            name: string;
+            quiet_hours?: components["schemas"]["QuietHours"] | null;
+            /** Remind S */
+            remind_s?: number | null;
+            /** Rota */
+            rota?: {
+                [key: string]: components["schemas"]["Rota"];
+            };
+            /**
+             * Step
+             * @default []
+             */
+            step: components["schemas"]["Step"][];
+        };
+        /**
+         * PolicyList
+         * @description The most special first: of two that answer for an alert the first counts.
+         */
+        PolicyList: {
+            /** Policies */
+            policies: components["schemas"]["StoredPolicy"][];
+        };
+        /**
          * PositionBody
          * @description Degrees, WGS 84.
          */
@@ -4935,6 +5168,22 @@ export interface components {
          */
         QartodFlag: 1 | 2 | 3 | 4 | 9;
         /**
+         * QuietHours
+         * @description Nobody is called in them of what is not critical: it is put off until they end.
+         */
+        QuietHours: {
+            /**
+             * From
+             * Format: time
+             */
+            from: string;
+            /**
+             * To
+             * Format: time
+             */
+            to: string;
+        };
+        /**
          * Readiness
          * @description ``down`` names the parts that do not answer; the log says why.
          */
@@ -4986,6 +5235,26 @@ export interface components {
          * @enum {string}
          */
         Role: "family" | "inspector" | "reviewer" | "police" | "dispatcher" | "volunteer" | "maintainer" | "administrator";
+        /**
+         * Rota
+         * @description Who is on duty, in turns.
+         */
+        Rota: {
+            /** Persons */
+            persons: string[];
+            /**
+             * Shift S
+             * @default 86400
+             */
+            shift_s: number;
+            /**
+             * Start
+             * Format: date-time
+             * @description When a turn of the first person begins; by default at 08:00 in Taipei.
+             * @default 2026-01-01T00:00:00Z
+             */
+            start: string;
+        };
         /**
          * Screen
          * @description Settings of the web pages; without ``tiles`` they draw their own map.
@@ -5245,6 +5514,43 @@ export interface components {
             title: string;
             /** Title Zh */
             title_zh: string;
+        };
+        /**
+         * Step
+         * @description One call, to several persons at once.
+         */
+        Step: {
+            /**
+             * After S
+             * @description Seconds from the alert.
+             */
+            after_s: number;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "page" | "push" | "line" | "sms" | "voice" | "call" | "email" | "webhook";
+            /**
+             * Persons
+             * @default []
+             */
+            persons: string[];
+            /**
+             * Rota
+             * @description Instead of persons: whoever is on duty, by the name of a rota or of one written here.
+             */
+            rota?: string | components["schemas"]["Rota"] | null;
+        };
+        /**
+         * StoredPolicy
+         * @description A policy, and who wrote it when.
+         */
+        StoredPolicy: {
+            /** Changed */
+            changed: string;
+            /** Changed By */
+            changed_by: string;
+            policy: components["schemas"]["Policy"];
         };
         /**
          * TokenEntry
@@ -7295,6 +7601,97 @@ export interface operations {
             header?: never;
             path: {
                 district: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_escalation_policies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_escalation_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Policy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_escalation_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
             };
             cookie?: never;
         };
