@@ -2,14 +2,15 @@
 
 import { Problem } from "./api/client";
 import { speech, t } from "./i18n/index.svelte";
-import { meaning, particular } from "./messages";
+import { meaning } from "./messages";
+import { particular } from "./particulars";
 
 /** By its code; where that is not known, by what kind of refusal it is, with what the server said. */
 export function kindly(problem: Problem): string {
   if (problem.status === 0) return t("error.server-unreachable");
   const known = meaning(problem.code);
   if (known !== null) {
-    const about = particular(problem.code, problem.data);
+    const about = particular(problem.code, problem.data, speech.language);
     return about === null ? known : known + (speech.language === "en" ? " " : "") + about;
   }
   if (problem.status >= 500) return t("error.server");

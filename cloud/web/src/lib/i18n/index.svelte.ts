@@ -2,6 +2,7 @@
 
 import type { Language } from "../format";
 import { en, type Key } from "./en";
+import { fill } from "./fill";
 import { zhTW } from "./zh-TW";
 
 export type { Key };
@@ -57,10 +58,6 @@ class Speech {
 }
 
 export const speech = new Speech();
-
-export function fill(text: string, values: Record<string, string | number>): string {
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
-}
 
 type Values = Record<string, string | number>;
 
