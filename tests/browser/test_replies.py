@@ -74,7 +74,7 @@ def test_the_page_speaks_both_languages(window: OpenWindow, town: Town) -> None:
     expect(page.get_by_role("heading", name="高噪音車輛 95.3 分貝")).to_be_visible()
     expect(page.get_by_role("button").first).to_have_text("我無法處理")
     page.get_by_role("link", name="English").click()
-    expect(page.get_by_role("button").first).to_have_text("I take it")
+    expect(page.get_by_role("button").first).to_have_text("I cannot")
 
 
 def test_whoever_cannot_says_so_on_the_alert(window: OpenWindow, town: Town) -> None:
