@@ -81,7 +81,8 @@ def begin(
 ) -> DeviceShelf:
     """Put it aside from now on. Raises ``BadEnd``, ``UnknownParameter``."""
     _check_end(device, wanted, now)
-    if wanted.parameter and device.parameters and wanted.parameter not in device.parameters:
+    known = {*device.parameters, *device.units}
+    if wanted.parameter and known and wanted.parameter not in known:
         raise UnknownParameter(device.device, wanted.parameter)
     shelf = DeviceShelf(
         device=device.device,
