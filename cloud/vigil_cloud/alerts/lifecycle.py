@@ -14,6 +14,8 @@ from typing import ClassVar, Final
 from vigil_cloud.api_errors import ApiError
 
 LONGEST_SHELF: Final = timedelta(days=30)
+LONGEST_CRITICAL_SHELF: Final = timedelta(days=1)
+"""A shelf that somebody forgot must not hide a fire for a month."""
 
 
 class AlreadyAcknowledged(ApiError):
@@ -49,10 +51,10 @@ class NotShelved(ApiError):
 
 
 class BadShelfTime(ApiError):
-    """Shelving ends in the future, at most thirty days ahead."""
+    """Shelving ends in the future: within thirty days, of what is critical within one."""
 
     code: ClassVar[str] = "bad-shelf-time"
-    remedy: ClassVar[str] = "Give an end between now and thirty days ahead."
+    remedy: ClassVar[str] = "Give an end that lies ahead, within as many days as the message names."
     status: ClassVar[int] = 422
 
     def __init__(self, longest: timedelta) -> None:
@@ -118,10 +120,12 @@ def confirm(state: State) -> State:
     return replace(state, confirmed=True, active=state.active and not state.momentary)
 
 
-def shelve(state: State, until: datetime, now: datetime) -> State:
+def shelve(
+    state: State, until: datetime, now: datetime, longest: timedelta = LONGEST_SHELF
+) -> State:
     """Put aside until a moment. Raises ``BadShelfTime``."""
-    if not now < until <= now + LONGEST_SHELF:
-        raise BadShelfTime(LONGEST_SHELF)
+    if not now < until <= now + longest:
+        raise BadShelfTime(longest)
     return replace(state, shelved_until=until)
 
 

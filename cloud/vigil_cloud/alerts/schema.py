@@ -180,7 +180,7 @@ class AnswerRequest(BaseModel):
 
 
 class ShelveRequest(AlertComment):
-    """Put aside until a moment, at most thirty days ahead."""
+    """Put aside until a moment, at most thirty days ahead; of what is critical, one."""
 
     until: UtcDatetime
 

@@ -390,7 +390,13 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     if version is not None and version != row.version:
         raise ChangedMeanwhile("Somebody changed this alert just now; look at it again.")
     before = state_of(row)
-    after = _next(before, action, until, now)
+    critical = row.severity == "critical"
+    longest = lifecycle.LONGEST_CRITICAL_SHELF if critical else lifecycle.LONGEST_SHELF
+    after = (
+        lifecycle.shelve(before, until or now, now, longest)
+        if action == "shelved"
+        else _next(before, action, now)
+    )
     row.active, row.acknowledged, row.confirmed = after.active, after.acknowledged, after.confirmed
     row.shelved_until, row.out_of_service = after.shelved_until, after.out_of_service
     if action == "acknowledged":
@@ -417,17 +423,15 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     return row
 
 
-def _next(state: State, action: Action, until: datetime | None, now: datetime) -> State:
+def _next(state: State, action: Action, now: datetime) -> State:
     match action:
         case "acknowledged":
             return lifecycle.acknowledge(state)
         case "confirmed":
             return lifecycle.confirm(state)
-        case "shelved":
-            return lifecycle.shelve(state, until or now, now)
         case "unshelved":
             return lifecycle.unshelve(state, now)
-        case "out-of-service" | "in-service":
+        case _:
             return lifecycle.set_service(state, action == "out-of-service")
 
 

@@ -215,6 +215,17 @@ def test_one_parameter_put_aside_leaves_the_others_calling(city: City, hook: Hoo
     assert states == {"pH below 6": "shelved", "Conductivity above 2500 µS/cm": None}
 
 
+@pytest.mark.parametrize(("hours", "status"), [(24, 200), (25, 422)])
+def test_one_critical_alert_is_shelved_for_a_day_at_most(
+    city: City, hours: float, status: int
+) -> None:
+    city.send(alarm(city.time), "alarm-1")
+    (fire,) = city.listed("dispatcher")
+    until = (city.time + timedelta(hours=hours)).isoformat()
+    path = f"/api/v1/alerts/{fire['id']}/shelve"
+    assert city.client("dispatcher").post(path, json={"until": until}).status_code == status
+
+
 def test_who_may_not_is_told_so_or_not_told_that_it_is_there(city: City) -> None:
     city.account("west", Role.INSPECTOR)
     with writing(city.services.sessions) as session:
