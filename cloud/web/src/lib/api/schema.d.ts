@@ -5477,7 +5477,7 @@ export interface components {
         };
         /**
          * ShelveRequest
-         * @description Put aside until a moment, at most thirty days ahead.
+         * @description Put aside until a moment, at most thirty days ahead; of what is critical, one.
          */
         ShelveRequest: {
             /**
