@@ -170,6 +170,11 @@ class Settings(BaseSettings):
     dead_letter_days: Annotated[float, Field(gt=0)] = 90.0
     """Refused messages are removed when they have not come again for so long."""
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    cases_access_hours: dict[str, Annotated[float, Field(gt=0, le=720)]] = Field(
+        default_factory=dict
+    )
+    """By kind of case: for how long it is shown to whoever asks with a reason; of a kind that is
+    not named, as long as its domain says (a search: a day)."""
     offline_after_s: Annotated[float, Field(gt=0)] = 180.0
     """A gateway unheard of for this long is offline: three health intervals."""
 

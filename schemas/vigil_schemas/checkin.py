@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from vigil_schemas.commands import WatchList
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Model, UtcDatetime
 
@@ -49,4 +50,23 @@ class CheckinVisit(Model):
     """Temperature of the tag, °C, where it tells it."""
 
 
-CONTRACT: Final = DomainContract(name=DOMAIN, events=(CheckinVisit,))
+class CheckinSighting(Model):
+    """``city.vigil.checkin.sighting.v1``: a tag on the watch list was heard, told at once.
+
+    At the first sign, whatever a visit needs before it counts as one, and again each minute
+    while the tag stays. The visit is told beside it as always.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.checkin.sighting.v1"
+
+    sighting_id: Annotated[str, Field(min_length=8, max_length=64)]
+    tag: TagId
+    carrier: Literal["ble", "uhf"]
+    seen: UtcDatetime
+    rssi_dbm: Annotated[float, Field(ge=-130, le=20)] | None = None
+    antenna: Annotated[int, Field(ge=0, le=255)] | None = None
+
+
+CONTRACT: Final = DomainContract(
+    name=DOMAIN, events=(CheckinVisit, CheckinSighting), commands=(WatchList,)
+)

@@ -10,13 +10,16 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from vigil_schemas.types import Model, UtcDatetime
+from vigil_schemas.types import Model, Ordinal, UtcDatetime
 
 
 class CommandArguments(Model):
     """Base of every command's arguments; subclasses set ``ACTION``."""
 
     ACTION: ClassVar[str]
+    PRIVATE: ClassVar[bool] = False
+    """Its arguments stand for people: sent by the cloud itself alone, shown to nobody, and gone
+    from the cloud's own record as soon as it is answered."""
 
 
 class ReportHealth(CommandArguments):
@@ -70,13 +73,25 @@ class PlayVoice(CommandArguments):
     language: Literal["zh-TW", "en"] = "zh-TW"
 
 
+class Watched(Model):
+    """One identity, without a word of whose it is or why."""
+
+    id: Annotated[str, Field(min_length=1, max_length=160)]
+    """A tag as its domain writes it."""
+    until: UtcDatetime
+    """Forgotten then, also by a device that is never told anything again."""
+
+
 class WatchList(CommandArguments):
-    """Identities (tags, plates) that are told at once where they are seen, until a moment."""
+    """Identities that are told of at once where they are seen: the whole list, in place of any
+    earlier one. Empty: none."""
 
     ACTION: ClassVar[str] = "watch_list"
+    PRIVATE: ClassVar[bool] = True
 
-    entries: list[Annotated[str, Field(min_length=1, max_length=160)]] = Field(max_length=1000)
-    until: UtcDatetime
+    revision: Ordinal
+    """Rises with each change of the list: an older one that comes later changes nothing."""
+    entries: list[Watched] = Field(max_length=1000)
 
 
 OF_THE_GATEWAY: Final[tuple[type[CommandArguments], ...]] = (

@@ -14,6 +14,7 @@ BENCHES = (
     "alarm_lane",
     "screen",
     "forgetting",
+    "search",
     "streams",
     "ingest",
     "crowd",

@@ -62,6 +62,7 @@ ACCOUNTS: Final = {
     "inspector": ("王稽查員", ["inspector"], "en"),
     "reviewer-a": ("甲審查員", ["reviewer"], "en"),
     "reviewer-b": ("乙審查員", ["reviewer"], "en"),
+    "officer": ("林警員", ["police"], "en"),
     "keeper": ("維護員", ["maintainer"], "zh-TW"),
     "mei": ("林美玲", ["family"], "zh-TW"),
     "lone": ("獨居", ["family"], "en"),

@@ -61,8 +61,8 @@ def may_see_personal(reader: Reader, alert: Placed) -> bool:
 
 def scopes(reader: Reader, domain: Domain | None = None) -> list[ColumnElement[bool]]:
     """Conditions on ``AlertRow``: for each domain (and district) that a role opens, each person
-    who consented and each household of the reader's. No alert fulfils two of them, and each is a
-    walk along one index. Of one domain alone, if it is named."""
+    who consented or is searched for and each household of the reader's. No alert fulfils two of
+    them, and each is a walk along one index. Of one domain alone, if it is named."""
     found: list[ColumnElement[bool]] = []
     for name, opened in all_opened():
         if domain is None or domain == name:
@@ -72,24 +72,31 @@ def scopes(reader: Reader, domain: Domain | None = None) -> list[ColumnElement[b
 
 def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnElement[bool]]:
     here = AlertRow.domain == name
+    nobody = AlertRow.person_key.is_(None)
+    personal = bool(opened.consent_roles or opened.case_roles)
+    of_role = and_(here, nobody) if personal else here
     beyond: tuple[ColumnElement[bool], ...] = ()
     """Not shown already because a role opens it."""
+    households = _households(reader) if reader.has(*opened.household_roles) else set()
     if reader.has(*opened.alert_roles):
-        if not reader.districts:
-            yield here
-            return
         districts = sorted(reader.districts)
+        if not districts:
+            yield of_role
         for district in districts:
-            yield and_(here, AlertRow.district == district)
+            yield and_(of_role, AlertRow.district == district)
         elsewhere = not_(AlertRow.district.in_(districts))
         beyond = (or_(AlertRow.district.is_(None), elsewhere),)
-    if reader.has(*opened.consent_roles):
-        for person in sorted(reader.consented):
-            yield and_(AlertRow.person_key == person, here, *beyond)
-    if reader.has(*opened.household_roles):
-        for household in sorted(_households(reader)):
-            nobody = AlertRow.person_key.is_(None)
-            yield and_(AlertRow.household == household, here, nobody, *beyond)
+        households = households if districts else set()
+    for person in sorted(_persons(reader, opened)):
+        yield and_(AlertRow.person_key == person, here)
+    for household in sorted(households):
+        yield and_(AlertRow.household == household, here, nobody, *beyond)
+
+
+def _persons(reader: Reader, opened: Opened) -> frozenset[str]:
+    """Whose alerts are the reader's to see. Of a domain in which this is so, no role opens them."""
+    consented = reader.consented if reader.has(*opened.consent_roles) else frozenset()
+    return consented | (reader.disclosed if reader.has(*opened.case_roles) else frozenset())
 
 
 def _households(reader: Reader) -> set[str]:

@@ -77,6 +77,14 @@ class WrongState(ApiError):
         self.state = state
 
 
+class AccessOver(WrongState):
+    """Somebody asks to see a case that is closed: it is shown to nobody for a time any more."""
+
+    def __init__(self, case: str) -> None:
+        super().__init__(f"Case {case} is closed; access to it has ended.", state="closed")
+        self.case = case
+
+
 class AlertTaken(ApiError):
     """The alert belongs to another case already."""
 

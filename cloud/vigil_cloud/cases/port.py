@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from vigil_cloud.identity.roles import Role
 
 if TYPE_CHECKING:
     from vigil_cloud.alerts.models import AlertRow
+    from vigil_cloud.cases.history import Action
     from vigil_cloud.cases.models import CaseRow
 
 Act = Step | Literal["open", "note", "photograph", "deadline", "alert", "dossier"]
@@ -98,6 +99,23 @@ class Facts:
     alerts: Sequence[AlertRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something that happened to a case just now, in the transaction that writes it down."""
+
+    session: Session
+    case: CaseRow
+    action: Action
+    account: str | None
+    """``None``: the platform itself."""
+    detail: Mapping[str, Any]
+    now: datetime
+
+
+def _follows_nothing(_happened: Happened) -> None:
+    """Most kinds need no more than the case itself."""
+
+
 def _no_sections(_facts: Facts) -> Sequence[Section]:
     return ()
 
@@ -123,6 +141,7 @@ class CaseKind:
     on_request: frozenset[Role] = frozenset()
     """May open one of them for ``access_for``, with a reason that is written down."""
     access_for: timedelta = timedelta(hours=12)
+    """Unless the operator says otherwise (``cases_access_hours``)."""
     alert_domains: frozenset[str] = frozenset()
     """Alerts of these domains can found such a case."""
     by_hand: bool = False
@@ -135,6 +154,8 @@ class CaseKind:
     sections: Callable[[Facts], Sequence[Section]] = _no_sections
     bar: Callable[[Facts, str], Words | None] = _no_bar
     """Why an outcome may not be chosen, from what is known of the case."""
+    happened: Callable[[Happened], None] = _follows_nothing
+    """Told of each event of such a case, in its transaction; what it raises undoes the step."""
 
     def may(self, act: Act) -> frozenset[Role]:
         """Roles that may do this."""

@@ -13,9 +13,11 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.cases import deadlines, idempotency, listing, opening, work
+from vigil_cloud.cases.errors import AccessOver, CaseNeedsReason
 from vigil_cloud.cases.lifecycle import State
 from vigil_cloud.cases.listing import Cursor, Wanted
 from vigil_cloud.cases.models import CaseRow
@@ -90,20 +92,47 @@ class Bench:
             self.reader,
             self.services.now(),
             self.services.settings.retention.cases_days,
+            self.services.settings.cases_access_hours,
         )
 
     @contextmanager
     def reading(self) -> Iterator[Desk]:
         """A transaction that only reads."""
-        with self.services.sessions() as session:
+        with self._refusals_noted(), self.services.sessions() as session:
             yield self.desk(session)
+
+    @contextmanager
+    def writing(self) -> Iterator[Desk]:
+        """One that writes."""
+        with self._refusals_noted(), writing(self.services.sessions) as session:
+            yield self.desk(session)
+
+    @contextmanager
+    def _refusals_noted(self) -> Iterator[None]:
+        """Whoever tries to see a case that is closed to them is seen trying, by the person's
+        guardian too."""
+        try:
+            yield
+        except (CaseNeedsReason, AccessOver) as refused:
+            with writing(self.services.sessions) as session:
+                query = select(CaseRow).where(CaseRow.number == refused.case)
+                row = session.scalars(query).one()
+                looks.note(
+                    session,
+                    now=self.services.now(),
+                    account=self.reader.username,
+                    action="case.refused",
+                    subject=row.id,
+                    person_key=row.person_key,
+                    detail={"case": row.number, "code": refused.code},
+                )
+            raise
 
     def change(self, asked: str, act: Callable[[Desk], CaseRow]) -> Case:
         """One transaction that changes a case; the case as it then is, for the reader."""
-        with writing(self.services.sessions) as session:
-            desk = self.desk(session)
+        with self.writing() as desk:
             row = idempotency.once(desk, self.key, asked, lambda: act(desk))
-            session.flush()
+            desk.session.flush()
             # Shown once more also to whom it was the last act: access for a time ends with a case.
             case = present(desk, open_up(desk, row, desk.kinds.require(row.kind)))
         self.services.changed.announce()

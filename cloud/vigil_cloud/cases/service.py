@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from vigil_cloud.cases.errors import (
 from vigil_cloud.cases.history import Action, Said
 from vigil_cloud.cases.lifecycle import Standing, State, Vote
 from vigil_cloud.cases.models import CaseAccess, CaseAlert, CaseEvent, CaseRow, CaseVote
-from vigil_cloud.cases.port import Act, CaseKind, CaseKinds, Facts
+from vigil_cloud.cases.port import Act, CaseKind, CaseKinds, Facts, Happened
 from vigil_cloud.cases.visibility import admitted_to, sight
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
@@ -49,6 +49,13 @@ class Desk:
     now: datetime
     kept_days: Mapping[str, float]
     """``[retention] cases_days``."""
+    access_hours: Mapping[str, float] = field(default_factory=dict)
+    """``cases_access_hours``."""
+
+    def access_for(self, kind: CaseKind) -> timedelta:
+        """So long a case of this kind is shown to whoever asks with a reason."""
+        hours = self.access_hours.get(kind.name)
+        return kind.access_for if hours is None else timedelta(hours=hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,10 @@ def told(
     said = Said(action, by or desk.reader.username, detail or {}, text)
     event = history.append(desk.session, row, number, said, sealed, desk.now)
     feed.append(desk.session, "case", row.id, desk.now)
+    kind = desk.kinds.get(row.kind)
+    if kind is not None:
+        account = by or desk.reader.username
+        kind.happened(Happened(desk.session, row, action, account, detail or {}, desk.now))
     return event
 
 

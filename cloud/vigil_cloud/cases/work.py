@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed
 from vigil_cloud.cases import deadlines, lifecycle
 from vigil_cloud.cases.errors import (
+    AccessOver,
     BadDecision,
     CannotTakeCase,
     CaseForbidden,
@@ -27,6 +28,7 @@ from vigil_cloud.cases.service import (
     keep,
     told,
 )
+from vigil_cloud.cases.visibility import sight
 from vigil_cloud.identity.models import Account
 
 
@@ -177,13 +179,13 @@ def ask_access(desk: Desk, case_id: str, reason: str) -> CaseRow:
     feed.lock(desk.session)
     row = desk.session.get(CaseRow, case_id, with_for_update=True, populate_existing=True)
     kind = desk.kinds.get(row.kind) if row is not None else None
-    if row is None or kind is None or not desk.reader.has(*kind.on_request, *kind.sees):
+    if row is None or kind is None or sight(kind, desk.reader, admitted=False, row=row) == "none":
         raise CaseUnknown("There is no such case for you.")
     if not desk.reader.has(*kind.on_request):
         raise CaseForbidden("access", kind.on_request)
     if row.state == "closed":
-        raise WrongState("This case is closed; access to it has ended.", state="closed")
-    until = desk.now + kind.access_for
+        raise AccessOver(row.number)
+    until = desk.now + desk.access_for(kind)
     admit(desk.session, row.id, desk.reader.username, until)
     told(desk, row, "access-given", {"until": until.isoformat()}, reason)
     return row

@@ -17,6 +17,7 @@ from vigil_cloud.checkin.routes import router
 from vigil_cloud.checkin.seed import SEED
 from vigil_cloud.checkin.service import CheckinHandler
 from vigil_cloud.checkin.silence import silence_job
+from vigil_cloud.checkin.watching import watch_job
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.descriptor import Expiring
@@ -26,7 +27,7 @@ from vigil_schemas.checkin import CONTRACT
 
 
 def _jobs(settings: Settings) -> Sequence[Job]:
-    return (silence_job(timedelta(seconds=settings.offline_after_s)),)
+    return (silence_job(timedelta(seconds=settings.offline_after_s)), watch_job())
 
 
 def _older_than(before: datetime) -> ColumnElement[bool]:

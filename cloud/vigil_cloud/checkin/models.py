@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Float, ForeignKey, Index, String
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
@@ -48,3 +48,39 @@ class Visit(Base):
     """The last sign of the station itself, where that fell silent during the visit."""
     clock_offset_s: Mapped[float | None] = mapped_column(Float)
     """How far the station's clock was ahead of ours; the times have been corrected by it."""
+
+
+class Watch(Base):
+    """Somebody is looked for: their tags are on every station's watch list until then."""
+
+    __tablename__ = "watches"
+
+    case_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    person_key: Mapped[str] = mapped_column(String(64), index=True)
+    until: Mapped[datetime]
+
+
+class WatchListHead(Base):
+    """The watch list as it now is, by number and digest; one row."""
+
+    __tablename__ = "watch_list_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str] = mapped_column(String(64))
+
+
+class WatchStation(Base):
+    """Which list one station was told last, and by which command."""
+
+    __tablename__ = "watch_stations"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(63))
+    epoch: Mapped[str | None] = mapped_column(String(16))
+    """Of the gateway as it was told: one that has started anew is told anew."""
+    revision: Mapped[int] = mapped_column(BigInteger)
+    downlink: Mapped[str] = mapped_column(String(64))
+    asked: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    """Refused in a row."""

@@ -9,6 +9,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.checkin import watching
 from vigil_cloud.checkin.models import Tag, Visit
 from vigil_cloud.devices import newest
 from vigil_cloud.identity.personal_records import PersonalRecords
@@ -33,6 +34,7 @@ class TagsAndVisits(PersonalRecords):
         visits = or_(
             Visit.person_key == person_key, Visit.person_key.is_(None) & Visit.tag.in_(own)
         )
+        watching.forget(session, person_key)
         keys = session.scalars(select(Visit.id).where(visits)).all()
         feed.forget(session, keys)
         session.execute(delete(Visit).where(visits).execution_options(synchronize_session=False))

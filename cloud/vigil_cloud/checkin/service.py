@@ -9,13 +9,16 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.places import Place, place_of
+from vigil_cloud.alerts.places import Place, places_of
 from vigil_cloud.checkin.models import Tag, Visit
 from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.domain.port import Received
+from vigil_cloud.domain.presence import PersonSeen
+from vigil_cloud.domain.registry import tell_person_seen
 from vigil_cloud.identity import audit, looks
-from vigil_schemas.checkin import CheckinVisit
+from vigil_cloud.identity.models import Person
+from vigil_schemas.checkin import CheckinSighting, CheckinVisit
 from vigil_schemas.types import isoformat_utc
 
 LONGEST_FOOTPRINT: Final = timedelta(days=62)
@@ -23,35 +26,85 @@ MOST_VISITS: Final = 5000
 
 
 class CheckinHandler:
-    """Takes visits. Arrival and departure may come in any order and any number of times."""
+    """Takes visits, and sightings of who is looked for. Arrival and departure may come in any
+    order and any number of times."""
 
-    types: frozenset[str] = frozenset({CheckinVisit.TYPE})
+    types: frozenset[str] = frozenset({CheckinVisit.TYPE, CheckinSighting.TYPE})
 
     def handle(self, session: Session, message: Received) -> None:
         """Merge one phase into its visit and raise or clear the relatives' alert."""
         event = message.data
-        assert isinstance(event, CheckinVisit)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
-        visit = _merge(session, message, event)
+        if isinstance(event, CheckinSighting):
+            _tell_sighting(session, message, event)
+            return
+        assert isinstance(event, CheckinVisit)  # noqa: S101 - ingest decodes by type
+        # With the person's row, which the alert needs as well: one statement for both.
+        carrier, person = _carrier(session, event.tag)
+        visit = _merge(session, message, event, carrier)
         if visit is None:
             return
         now = message.received
         feed.append(session, "visit", visit.id, now)
         if visit.person_key is not None:
             tell_relatives(session, visit, now, message.marks)
+            seen = PersonSeen(
+                person_key=visit.person_key,
+                gateway=visit.gateway,
+                device=visit.device,
+                first=visit.arrived,
+                last=visit.last_seen,
+                received=now,
+                at_once=False,
+                marks=message.marks,
+            )
+            tell_person_seen(session, seen)
+        del person  # kept until here: a session forgets what nobody holds
 
 
-def _merge(session: Session, message: Received, event: CheckinVisit) -> Visit | None:
+def _carrier(session: Session, tag: str) -> tuple[str | None, Person | None]:
+    """Whose the tag is."""
+    query = (
+        select(Tag.person_key, Person)
+        .outerjoin(Person, Person.key == Tag.person_key)
+        .where(Tag.tag == tag)
+    )
+    row = session.execute(query).one_or_none()
+    return (None, None) if row is None else (row[0], row[1])
+
+
+def _tell_sighting(session: Session, message: Received, event: CheckinSighting) -> None:
+    """For whoever looks for this person. Nothing of it is kept here: the visit comes by itself."""
+    person_key = session.scalar(select(Tag.person_key).where(Tag.tag == event.tag))
+    if person_key is None:
+        return
+    _, seen, _ = _corrected(session, message, event.seen, event.seen)
+    told = PersonSeen(
+        person_key=person_key,
+        gateway=message.gateway,
+        device=message.envelope.subject,
+        first=seen,
+        last=seen,
+        received=message.received,
+        at_once=True,
+        marks=message.marks,
+    )
+    tell_person_seen(session, told)
+
+
+def _merge(
+    session: Session, message: Received, event: CheckinVisit, carrier: str | None
+) -> Visit | None:
     """The visit as known now; ``None`` where the message brings nothing new."""
     visit_id = f"{message.gateway}:{event.visit_id}"
-    arrived, last_seen, offset_s = _corrected(session, message, event)
+    arrived, last_seen, offset_s = _corrected(session, message, event.arrived, event.last_seen)
     departed = last_seen if event.phase == "departed" else None
     visit = session.get(Visit, visit_id)
     if visit is None:
         visit = Visit(
             id=visit_id,
             tag=event.tag,
-            person_key=session.scalar(select(Tag.person_key).where(Tag.tag == event.tag)),
+            person_key=carrier,
             gateway=message.gateway,
             device=message.envelope.subject,
             carrier=event.carrier,
@@ -80,14 +133,14 @@ def _merge(session: Session, message: Received, event: CheckinVisit) -> Visit | 
 
 
 def _corrected(
-    session: Session, message: Received, event: CheckinVisit
+    session: Session, message: Received, arrived: datetime, last_seen: datetime
 ) -> tuple[datetime, datetime, float | None]:
     """Arrival and last sign by our clock, and by how much the station's was ahead of it.
 
     A station that is minutes ahead would put its visits behind later ones elsewhere. What
     its health last said of its clock is taken off, and nothing is later than its receipt.
     """
-    arrived, last_seen, offset_s = event.arrived, event.last_seen, None
+    offset_s = None
     if "time_quality" not in message.marks:
         gateway = session.get(Gateway, message.gateway)
         offset_s = ((gateway.health if gateway else None) or {}).get("clock_offset_s")
@@ -149,6 +202,14 @@ def footprints(  # noqa: PLR0913 - whose, when and who looks, all by name
         detail={"start": isoformat_utc(start), "stop": isoformat_utc(stop)},
         automatic=automatic,
     )
+    return visits_between(session, person_key, start, stop)
+
+
+def visits_between(
+    session: Session, person_key: str, start: datetime, stop: datetime
+) -> list[tuple[Visit, Place]]:
+    """Visits that touch ``[start, stop)``, oldest first, the latest ``MOST_VISITS`` of them. The
+    caller has asked the right to them and writes down the look."""
     visits = session.scalars(
         select(Visit)
         .where(
@@ -163,7 +224,9 @@ def footprints(  # noqa: PLR0913 - whose, when and who looks, all by name
         .order_by(Visit.arrived.desc())
         .limit(MOST_VISITS)
     )
-    return [(visit, place_of(session, visit.device)) for visit in reversed(list(visits))]
+    found = list(reversed(list(visits)))
+    places = places_of(session, {visit.device for visit in found})
+    return [(visit, places[visit.device]) for visit in found]
 
 
 def _period(start: datetime, stop: datetime, now: datetime) -> str:

@@ -28,7 +28,12 @@ from vigil_cloud.devices.schema import (
     SettingsRequest,
 )
 from vigil_cloud.identity import audit
-from vigil_schemas.commands import COMMANDS, OF_ANY_DEVICE, OF_THE_GATEWAY
+from vigil_schemas.commands import (
+    COMMANDS,
+    OF_ANY_DEVICE,
+    OF_THE_GATEWAY,
+    CommandArguments,
+)
 from vigil_schemas.control import Command, Configuration, Setting
 from vigil_schemas.gateway import CommandResult, ConfigurationReport
 from vigil_schemas.topics import COMMAND, CONFIG
@@ -84,29 +89,50 @@ def send_command(
     session: Session, gateway: str, request: CommandRequest, account: str, now: datetime
 ) -> DownlinkEntry:
     """Write a command for ingest to send. Raises ``UnknownGateway``, ``WrongCommand``."""
-    _lock(session, gateway)
     if request.action not in _OF_GATEWAY and request.device is None:
         raise WrongCommand(f"{request.action} needs a device.")
-    arguments = COMMANDS[request.action]
-    name = uuid.uuid4().hex
     expires = now + timedelta(seconds=request.expires_in_s)
+    arguments = COMMANDS[request.action]
     try:
-        arguments.model_validate_json(json.dumps(request.arguments), strict=True)
+        checked = arguments.model_validate_json(json.dumps(request.arguments), strict=True)
+    except ValidationError as error:
+        raise _wrong(error) from error
+    row = ask(session, gateway, request.device, checked, by=account, expires=expires, now=now)
+    return shown(row)
+
+
+def ask(  # noqa: PLR0913 - one command's columns, most of them by name
+    session: Session,
+    gateway: str,
+    device: str | None,
+    arguments: CommandArguments,
+    *,
+    by: str,
+    expires: datetime,
+    now: datetime,
+) -> Downlink:
+    """The same of arguments that are typed already. Raises ``UnknownGateway``, ``WrongCommand``."""
+    _lock(session, gateway)
+    name = uuid.uuid4().hex
+    try:
         command = Command(
             command_id=name,
-            action=request.action,
-            device=request.device,
-            arguments=request.arguments,
+            action=arguments.ACTION,
+            device=device,
+            arguments=arguments.model_dump(mode="json"),
             expires=expires,
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WrongCommand(f"{where}: {first['msg']}") from error
+        raise _wrong(error) from error
     payload = command.model_dump(mode="json", exclude_none=True)
     row = Downlink(id=name, channel=COMMAND, payload=payload, expires=expires)
-    subject = request.device or gateway
-    return _enqueue(session, row, gateway, account, now, subject)
+    return _enqueue(session, row, gateway, by, now, device or gateway)
+
+
+def _wrong(error: ValidationError) -> WrongCommand:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return WrongCommand(f"{where}: {first['msg']}")
 
 
 def send_configuration(
@@ -256,6 +282,7 @@ def answered(
         return
     row.answered, row.accepted, row.again = at, result.accepted, None
     row.code, row.message = result.code, result.message
+    row.payload = _without_private(row.payload)
     _audited(session, row, now)
 
 
@@ -263,14 +290,25 @@ NO_ANSWER: Final = "no-answer"
 NOT_REACHED: Final = "not-reached"
 TOO_OLD: Final = "gateway-too-old"
 """The gateway's software knows nothing of what it was asked for."""
-GIVEN_UP: Final = frozenset({NO_ANSWER, NOT_REACHED, TOO_OLD})
+SUPERSEDED: Final = "superseded"
+"""Another command took its place before it was answered."""
+GIVEN_UP: Final = frozenset({NO_ANSWER, NOT_REACHED, TOO_OLD, SUPERSEDED})
 
 
 def give_up(session: Session, row: Downlink, code: str, message: str, now: datetime) -> None:
     """It is not sent any more, and whoever asked is told why."""
     row.answered, row.accepted, row.again = now, False, None
     row.code, row.message = code, message[:400]
+    row.payload = _without_private(row.payload)
     _audited(session, row, now)
+
+
+def supersede(session: Session, name: str, now: datetime) -> None:
+    """A command that waits is not sent any more: another one says what it said, or otherwise.
+    Idempotent."""
+    row = session.get(Downlink, name, with_for_update=True, populate_existing=True)
+    if row is not None and row.answered is None:
+        give_up(session, row, SUPERSEDED, "another command took its place", now)
 
 
 def _audited(session: Session, row: Downlink, now: datetime) -> None:
@@ -284,12 +322,19 @@ def _audited(session: Session, row: Downlink, now: datetime) -> None:
     )
 
 
+def _without_private(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Without arguments that stand for people."""
+    model = COMMANDS.get(payload.get("action", ""))
+    private = model is not None and model.PRIVATE
+    return {**payload, "arguments": {}} if private else dict(payload)
+
+
 def shown(row: Downlink) -> DownlinkEntry:
     """As the API shows it."""
     return DownlinkEntry(
         id=row.id,
         channel=row.channel,
-        payload=row.payload,
+        payload=_without_private(row.payload),
         account=row.account,
         created=row.created,
         expires=row.expires,
@@ -331,7 +376,7 @@ def _new_configuration(  # noqa: PLR0913 - a whole configuration, by name
     )
     name = f"config-{wanted.revision}-{uuid.uuid5(uuid.NAMESPACE_OID, gateway).hex[:8]}"
     row = Downlink(id=name, channel=CONFIG, payload=wanted.model_dump(mode="json"))
-    return _enqueue(session, row, gateway, account, now, gateway)
+    return shown(_enqueue(session, row, gateway, account, now, gateway))
 
 
 def _newest(session: Session, gateway: str) -> Downlink | None:
@@ -362,7 +407,7 @@ def _lock(session: Session, gateway: str) -> None:
 
 def _enqueue(
     session: Session, row: Downlink, gateway: str, account: str, now: datetime, subject: str
-) -> DownlinkEntry:
+) -> Downlink:
     row.gateway, row.account, row.created, row.again = gateway, account, now, now
     session.add(row)
     session.flush()
@@ -374,4 +419,4 @@ def _enqueue(
         subject=subject,
         detail={"id": row.id, "what": row.payload.get("action") or row.payload.get("revision")},
     )
-    return shown(row)
+    return row

@@ -153,8 +153,9 @@ class RevokedEntry(BaseModel):
 
 
 def _known_action(action: str) -> str:
-    if action not in COMMANDS:
-        raise ValueError(f"choose one of {', '.join(COMMANDS)}")
+    open_to_people = [name for name, model in COMMANDS.items() if not model.PRIVATE]
+    if action not in open_to_people:
+        raise ValueError(f"choose one of {', '.join(open_to_people)}")
     return action
 
 

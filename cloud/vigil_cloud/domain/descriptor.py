@@ -19,6 +19,7 @@ from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.base import Base
 from vigil_cloud.domain.detail import AlertDetail
 from vigil_cloud.domain.port import Handler, ReadingHandler
+from vigil_cloud.domain.presence import PersonSeen
 from vigil_cloud.identity.personal_records import PersonalRecords
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -115,6 +116,8 @@ class Described:
     """Who sees its alerts, and may act on them."""
     consent_roles: frozenset[Role] = frozenset()
     """Who sees an alert about a person who has consented to it; no other role does."""
+    case_roles: frozenset[Role] = frozenset()
+    """Who sees an alert about a person whose open case lets them know where that person is."""
     household_roles: frozenset[Role] = frozenset()
     """Who sees what concerns a household of theirs, as far as their relation to it allows."""
     device_roles: frozenset[Role] = frozenset()
@@ -133,6 +136,9 @@ class Described:
     reading_handlers: Callable[[Callable[[], datetime]], Sequence[ReadingHandler]] = _no_readings
     """Given the clock: what follows its devices' readings."""
     feed_kinds: tuple[FeedKind, ...] = ()
+    person_seen: Callable[[Session, PersonSeen], None] | None = None
+    """Told of each sign of a person, in ingest's transaction and under the same promises as a
+    ``Handler``."""
     seed: SeedPart | None = None
     personal_records: tuple[PersonalRecords, ...] = ()
     """What it keeps of persons: renamed and erased through these."""

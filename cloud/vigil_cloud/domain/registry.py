@@ -9,8 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
+from sqlalchemy.orm import Session
+
 from vigil_cloud.domain.descriptor import Described, LifeSafety
 from vigil_cloud.domain.detail import is_personal
+from vigil_cloud.domain.presence import PersonSeen
 from vigil_cloud.shipped import SHIPPED
 from vigil_schemas import contract
 from vigil_schemas.errors import VigilError
@@ -59,6 +62,13 @@ def series_days(decided: Mapping[Domain, float]) -> dict[Domain, float]:
     the domain says. Of one that is not in it, and where it is 0: for good."""
     own = {one.name: one.series_days for one in domains() if one.series_days is not None}
     return own | dict(decided)
+
+
+def tell_person_seen(session: Session, seen: PersonSeen) -> None:
+    """Tell every domain that follows persons. The caller holds ``feed.lock``."""
+    for one in domains():
+        if one.person_seen is not None:
+            one.person_seen(session, seen)
 
 
 def register(domain: Described) -> None:

@@ -28,6 +28,7 @@ _NOBODY: Final[frozenset[Role]] = frozenset()
 class _Platform:
     alert_roles: frozenset[Role] = PLATFORM_ROLES
     consent_roles: frozenset[Role] = _NOBODY
+    case_roles: frozenset[Role] = _NOBODY
     household_roles: frozenset[Role] = _NOBODY
     device_roles: frozenset[Role] = _NOBODY
     shelve_roles: frozenset[Role] = _NOBODY

@@ -222,6 +222,8 @@ def _digest(reader: Reader) -> str:
         "/",
         *sorted(reader.consented),
         "/",
+        *sorted(reader.disclosed),
+        "/",
         *sorted(f"{one.household} {one.relation} {sorted(one.devices)}" for one in reader.homes),
         "/",
         *sorted(reader.districts),

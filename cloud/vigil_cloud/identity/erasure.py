@@ -19,7 +19,15 @@ from vigil_cloud.database.changes import announce_rights
 from vigil_cloud.database.engine import forget_deleted, writing
 from vigil_cloud.identity import audit, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
-from vigil_cloud.identity.models import Consent, Guardian, HouseholdMember, Look, Person, PersonKey
+from vigil_cloud.identity.models import (
+    Consent,
+    Disclosure,
+    Guardian,
+    HouseholdMember,
+    Look,
+    Person,
+    PersonKey,
+)
 from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.services import Services
 
@@ -117,6 +125,7 @@ def _name(session: Session, cipher: Cipher, person_key: str) -> list[str]:
 def _erase_own(session: Session, person_key: str, done: Erasure) -> None:
     for model, column in (
         (Consent, Consent.person_key),
+        (Disclosure, Disclosure.person_key),
         (Guardian, Guardian.person_key),
         (HouseholdMember, HouseholdMember.person_key),
         (Look, Look.person_key),

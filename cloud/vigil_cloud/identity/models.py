@@ -106,6 +106,22 @@ class Consent(_Rights, Base):
     revoked: Mapped[datetime | None]
 
 
+class Disclosure(_Rights, Base):
+    """One account may know where one person is because of an open case, until it ends."""
+
+    __tablename__ = "disclosures"
+    __table_args__ = (UniqueConstraint("case_id", "account_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_key: Mapped[str] = mapped_column(String(64), index=True)
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    case_id: Mapped[str] = mapped_column(String(36))
+    given: Mapped[datetime]
+    until: Mapped[datetime]
+
+
 class Guardian(_Rights, Base):
     """Who acts for a person: grants and revokes consents and sees who looked."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.changes import PLACES, number_of
@@ -17,6 +17,7 @@ from vigil_cloud.identity.models import (
     Account,
     AccountDistrict,
     Consent,
+    Disclosure,
     HouseholdDevice,
     HouseholdMember,
 )
@@ -56,6 +57,8 @@ class Reader:
     places: int = 0
     """Of who is limited to districts: when a place was last changed, as a number. What lies in
     the districts is other than before where it differs."""
+    disclosed: frozenset[str] = frozenset()
+    """Persons whose open case lets the account know where they are."""
 
     def has(self, *roles: Role) -> bool:
         """Whether the reader holds one of the roles."""
@@ -83,10 +86,11 @@ def reader_of(session: Session, account: Account, at: datetime) -> Reader:
 
 def readers_of(session: Session, accounts: Collection[Account], at: datetime) -> dict[int, Reader]:
     """The same of several accounts, by their ids. The same few statements however many."""
+    everyone = sorted(account.id for account in accounts)
     family = sorted(account.id for account in accounts if Role.FAMILY.value in account.roles)
-    consented = _consented(session, family, at)
+    consented, disclosed = _known_persons(session, family, everyone, at)
     homes = homes_of(session, family, at)
-    districts = districts_of(session, sorted(account.id for account in accounts))
+    districts = districts_of(session, everyone)
     places = number_of(session, PLACES) if districts else 0
     return {
         account.id: Reader(
@@ -97,6 +101,7 @@ def readers_of(session: Session, accounts: Collection[Account], at: datetime) ->
             frozenset(homes[account.id]),
             frozenset(districts.get(account.id, ())),
             places if account.id in districts else 0,
+            frozenset(disclosed[account.id]),
         )
         for account in accounts
     }
@@ -123,15 +128,22 @@ def device_at(at: datetime) -> ColumnElement[bool]:
     return and_(HouseholdDevice.since <= at, or_(ended.is_(None), ended > at))
 
 
-def _consented(session: Session, account_ids: Collection[int], at: datetime) -> dict[int, set[str]]:
+def _known_persons(
+    session: Session, family: Collection[int], everyone: Collection[int], at: datetime
+) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
+    """By account: persons who consented, and persons whose open case discloses where they are.
+    One statement."""
     consented: dict[int, set[str]] = defaultdict(set)
-    if account_ids:
-        query = select(Consent.account_id, Consent.person_key).where(
-            Consent.account_id.in_(account_ids), Consent.revoked.is_(None), Consent.expires > at
-        )
-        for account_id, person_key in session.execute(query):
-            consented[account_id].add(person_key)
-    return consented
+    disclosed: dict[int, set[str]] = defaultdict(set)
+    by_consent = select(Consent.account_id, Consent.person_key, literal(0)).where(
+        Consent.account_id.in_(family), Consent.revoked.is_(None), Consent.expires > at
+    )
+    by_case = select(Disclosure.account_id, Disclosure.person_key, literal(1)).where(
+        Disclosure.account_id.in_(everyone), Disclosure.given <= at, Disclosure.until > at
+    )
+    for account_id, person_key, by in session.execute(union_all(by_consent, by_case)):
+        (disclosed if by else consented)[account_id].add(person_key)
+    return consented, disclosed
 
 
 def homes_of(session: Session, account_ids: Collection[int], at: datetime) -> dict[int, set[Home]]:

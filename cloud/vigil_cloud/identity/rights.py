@@ -2,11 +2,14 @@
 
 A subject is a domain × a person × a household × a place (district); a reader holds roles, the
 consents of persons, a relation to households, and covers districts or the whole city. Everything
-is closed unless one of three rules opens it:
+is closed unless one of four rules opens it:
 
 - ``role``: the domain names the role, and the subject lies in the reader's districts. Who covers
-  the whole city also sees what has no district.
+  the whole city also sees what has no district. Where a domain opens itself to consents or cases,
+  no role opens what is about a person.
 - ``consent``: the subject is a person who consented, and the domain opens itself to that.
+- ``case``: the subject is a person whose open case discloses where they are to the reader, and
+  the domain opens itself to that.
 - ``household``: the subject belongs to a household of the reader's, whose relation allows the
   operation, and the domain opens itself to that. Never where somebody is: that is a consent's.
 
@@ -66,6 +69,10 @@ class Opened(Protocol):
         """Roles that see what is about a person who consented."""
 
     @property
+    def case_roles(self) -> frozenset[Role]:
+        """Roles that see what is about a person whose open case lets them know where that is."""
+
+    @property
     def household_roles(self) -> frozenset[Role]:
         """Roles that see what is about their own home."""
 
@@ -96,7 +103,8 @@ class Subject:
 
 
 class Decision(NamedTuple):
-    """``reason``: ``role``, ``consent`` or ``household`` opened it; or why it stays closed."""
+    """``reason``: ``role``, ``consent``, ``case`` or ``household`` opened it; or why it stays
+    closed."""
 
     allowed: bool
     reason: str
@@ -110,16 +118,15 @@ def decide(
         return Decision(False, "nobody described this domain")
     of_device = operation in _OF_DEVICES
     refusal = "no rule opens it to this account"
-    if reader.has(*_roles(operation, opened)):
+    by_role = subject.person is None or not (opened.consent_roles or opened.case_roles)
+    if by_role and reader.has(*_roles(operation, opened)):
         if reader.covers(subject.district):
             return Decision(True, "role")
         refusal = "it lies outside the account's districts"
     if subject.person is not None:
-        if of_device or not reader.has(*opened.consent_roles):
+        if of_device:
             return Decision(False, refusal)
-        if subject.person in reader.consented:
-            return Decision(True, "consent")
-        return Decision(False, "the person has not consented, or no longer")
+        return _about_person(reader, subject.person, opened, refusal)
     if reader.has(*opened.household_roles):
         relations = {home.relation for home in reader.homes if _is_of(subject, home)}
         if any(operation in RELATIONS[relation] for relation in relations):
@@ -135,6 +142,16 @@ def _roles(operation: Operation, opened: Opened) -> frozenset[Role]:
     if operation is Operation.SEE_PERSONAL:
         return opened.alert_roles & opened.personal_roles
     return opened.device_roles if operation in _OF_DEVICES else opened.alert_roles
+
+
+def _about_person(reader: Reader, person: str, opened: Opened, refusal: str) -> Decision:
+    if reader.has(*opened.case_roles) and person in reader.disclosed:
+        return Decision(True, "case")
+    if not reader.has(*opened.consent_roles):
+        return Decision(False, refusal)
+    if person in reader.consented:
+        return Decision(True, "consent")
+    return Decision(False, "the person has not consented, or no longer")
 
 
 def _is_of(subject: Subject, home: Home) -> bool:

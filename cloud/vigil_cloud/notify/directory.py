@@ -24,7 +24,8 @@ from vigil_cloud.alerts.visibility import may_see, subject_of
 from vigil_cloud.devices.models import Device
 from vigil_cloud.domain.registry import lives_lost
 from vigil_cloud.domain.rights import PLATFORM, PLATFORM_ROLES, is_described, may
-from vigil_cloud.identity.models import Consent
+from vigil_cloud.identity.disclosures import disclosed_at
+from vigil_cloud.identity.models import Consent, Disclosure
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.roles import Role
@@ -55,6 +56,7 @@ class Directory:
         self._people = people or People(session, now, channel_id=channel_id)
         only = self._people.of_account if self._alone else ()
         self._consented = _consents(session, now, persons, only)
+        self._disclosed = _disclosures(session, now, persons, only)
 
     def hearers(
         self, alert: AlertRow, *, severity: str, audience: str, home_of: str = ""
@@ -97,13 +99,26 @@ class Directory:
         for reader, members in self._people.groups.items():
             if _includes(audience, reader) and may_see(reader, alert):
                 yield from members
-        for account in self._consented.get(alert.person_key or "", ()):
+        yield from self._by_person(alert, audience)
+
+    def _by_person(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
+        """Those who may know where the person is: by consent, or by an open case."""
+        person = alert.person_key or ""
+        consented = self._consented.get(person, set())
+        disclosed = self._disclosed.get(person, set())
+        for account in consented | disclosed:
             for reader, hearer in self._people.of_account.get(account, ()):
+                if not _includes(audience, reader):
+                    continue
                 # A consent counts for whoever is family, and for nobody else.
-                if Role.FAMILY in reader.roles and alert.person_key and _includes(audience, reader):
-                    told = replace(reader, consented=frozenset({alert.person_key}))
-                    if may_see(told, alert):
-                        yield hearer
+                family = account in consented and Role.FAMILY in reader.roles
+                told = replace(
+                    reader,
+                    consented=frozenset({person} if family else ()),
+                    disclosed=frozenset({person} if account in disclosed else ()),
+                )
+                if may_see(told, alert):
+                    yield hearer
 
     def _by_household(self, alert: AlertRow) -> Iterator[Hearer]:
         """Those whose home it is, whoever else is told: they are the first to be warned."""
@@ -151,6 +166,23 @@ class Directory:
 
 def _includes(audience: str, reader: Reader) -> bool:
     return audience != "home-and-maintainers" or reader.has(*PLATFORM_ROLES)
+
+
+def _disclosures(
+    session: Session, now: datetime, persons: Collection[str], accounts: Collection[int]
+) -> dict[str, set[int]]:
+    """Accounts that an open case lets know where the person is, by person."""
+    found: dict[str, set[int]] = defaultdict(set)
+    if not persons:
+        return found
+    query = select(Disclosure.person_key, Disclosure.account_id).where(
+        Disclosure.person_key.in_(sorted(persons)), disclosed_at(now)
+    )
+    if accounts:
+        query = query.where(Disclosure.account_id.in_(sorted(accounts)))
+    for row in session.execute(query):
+        found[row.person_key].add(row.account_id)
+    return found
 
 
 def _consents(

@@ -14,8 +14,10 @@ from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.llrp_codec import TagReport
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
-from vigil_edge.device.seam import Outgoing, PipelineContext
-from vigil_schemas.checkin import DOMAIN, CheckinVisit
+from vigil_edge.checkin.watch import Watch
+from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext
+from vigil_schemas.checkin import DOMAIN, CheckinSighting, CheckinVisit
+from vigil_schemas.commands import CommandArguments, WatchList
 from vigil_schemas.contract import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import DeviceDescription
@@ -23,6 +25,7 @@ from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag
 
 VISITS: Final = "checkin/visits"
+WATCH: Final = "checkin/watch"
 _TICK_S: Final = 0.2
 """Sightings are taken in together this often: one transaction for all of them."""
 _CHECKPOINT_S: Final = 30.0
@@ -60,6 +63,7 @@ class Station:
         self._context = context
         self._carrier: Carrier = carrier
         self._visits = self._restored()
+        self._watch = Watch(settings.device, carrier, context.state(WATCH))
         self._tags: set[str] = set()
         self._adverts = 0
         self._waiting: list[Outgoing] = []
@@ -77,14 +81,33 @@ class Station:
         self._follow_clock(now)
         # Heard just before the clock was set back: not of the future.
         heard = [s if s.time <= now else replace(s, time=now) for s in sightings]
+        over = self._watch.forget(now)
+        # First of all: somebody is being looked for.
+        self._waiting += [self._seen(sighting, now) for sighting in self._watch.take(heard)]
         visits = [*self._visits.take(heard), *self._visits.sweep(now)]
         self._waiting += [self._outgoing(visit, now) for visit in visits]
         self._waiting += self._observations()
         self._count_strangers()
         moment = self._context.monotonic()
         checkpoint = bool(self._visits.present) and moment - self._kept >= _CHECKPOINT_S
-        if self._waiting or checkpoint:
+        if self._waiting or checkpoint or over:
             await self._hand_over(moment)
+
+    async def command(self, _device: str, arguments: CommandArguments) -> str:
+        """``WatchList``: on the disk before it is answered. Raises ``CommandRefused``."""
+        assert isinstance(arguments, WatchList)  # noqa: S101 - the contract names no other
+        replaced = self._watch.replaced(arguments, self._context.now())
+        if replaced is None:
+            return "a newer list is here already"
+        # In force before it is on the disk: a tick meanwhile must not write the old one over it.
+        before, self._watch = self._watch, replaced
+        try:
+            await self._context.accept([], {WATCH: replaced.state()})
+        except (OSError, VigilError) as error:
+            if self._watch is replaced:
+                self._watch = before
+            raise CommandRefused("outbox-failed", f"the list could not be kept: {error}") from error
+        return f"{len(replaced)} watched"
 
     async def _hand_over(self, moment: float) -> None:
         """What the outbox refuses waits for the next tick: who was here is not forgotten.
@@ -94,7 +117,8 @@ class Station:
         more waits than ``_FACTS_LIMIT``.
         """
         try:
-            await self._context.accept(self._waiting, {VISITS: self._visits.state()})
+            state = {VISITS: self._visits.state(), WATCH: self._watch.state()}
+            await self._context.accept(self._waiting, state)
         except (OSError, VigilError) as error:
             self._context.count("visits-delayed")
             if len(self._waiting) > _FACTS_LIMIT:
@@ -125,7 +149,12 @@ class Station:
         step = now - wall - timedelta(seconds=moment - before)
         if abs(step) >= _CLOCK_STEP:
             self._visits.clock_set(step)
+            self._watch.clock_set(step)
             self._context.count("clock-set")
+
+    def _seen(self, sighting: CheckinSighting, now: datetime) -> Outgoing:
+        device, time = self._settings.device, min(sighting.seen, now)
+        return Outgoing(Lane.EVENT, sighting.TYPE, device, time, sighting, id=sighting.sighting_id)
 
     def _outgoing(self, visit: CheckinVisit, now: datetime) -> Outgoing:
         time = visit.arrived if visit.phase == "arrived" else visit.last_seen
@@ -155,16 +184,27 @@ class Station:
         visits.forgotten = visits.cut_short = 0
 
 
-class BlePipeline:
+class _Listens:
+    """What both pipelines are asked for."""
+
+    _station: Station
+
+    async def command(self, device: str, arguments: CommandArguments) -> str:
+        """``WatchList``. Raises ``CommandRefused``."""
+        return await self._station.command(device, arguments)
+
+
+class BlePipeline(_Listens):
     """A Bluetooth radio."""
 
     def __init__(self, settings: BleSettings, context: PipelineContext) -> None:
         self._settings = settings
         self._context = context
+        self._station = Station(settings, context, "ble")
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
-        station = Station(self._settings, self._context, "ble")
+        station = self._station
         radio = Radio(self._settings, self._context)
         try:
             await radio.open()
@@ -188,18 +228,19 @@ class BlePipeline:
             await radio.close()
 
 
-class LlrpPipeline:
+class LlrpPipeline(_Listens):
     """A UHF reader."""
 
     def __init__(self, settings: LlrpSettings, context: PipelineContext) -> None:
         self._settings = settings
         self._context = context
+        self._station = Station(settings, context, "uhf")
         self._waiting: list[Sighting] = []
         self._reports = 0
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
-        station = Station(self._settings, self._context, "uhf")
+        station = self._station
         client = ReaderClient(self._settings, self._context)
         listening: asyncio.Task[None] | None = None
         try:

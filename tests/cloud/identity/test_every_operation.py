@@ -142,6 +142,8 @@ def on_shelves(action: str, body: Any) -> list[Row]:
 
 
 SEES = {"noise-case": PREPARES | ADMINISTER, "water-case": INSPECTS | ADMINISTER}
+POLICE = frozenset({Role.POLICE})
+RELATIVES = frozenset({Role.FAMILY, RELATIVE, GUARDIAN, RESIDENT, CONTACT, LEFT})
 NOW, SAID = {"version": 1}, {"version": 1, "text": "as agreed"}
 DECISION = {"version": 1, "outcome": "dismissed", "reason": "no violation"}
 """Nobody's version: whoever may do it is told that the case has changed."""
@@ -161,6 +163,15 @@ def on_cases(action: str, body: Any, **who: frozenset[str]) -> list[Row]:
     return rows
 
 
+def on_search(operation: str, body: Any = None, **more: Any) -> Row:
+    """Of a case about somebody who is missing: for its guardian; the police know that it is there
+    and are asked for a reason."""
+    address = operation.split()[1].replace("{case_id}", "{search-case}")
+    return Row(operation, GUARD, body, address, hidden=True, knows=POLICE, **more)
+
+
+ENDED = {"version": 999, "outcome": "home", "text": "at home"}
+SEEN = {"kind": "seen", "at": "2026-03-01T03:00:00Z", "latitude": 23.4, "longitude": 120.4}
 TABLE = [
     Row("GET /api/v1/session", ALL),
     Row("GET /api/v1/screen", ALL),
@@ -196,6 +207,15 @@ TABLE = [
     *on_cases("/dossier.json", None),
     *on_cases("/dossier.pdf", None),
     *on_cases("/access", {"reason": "to know"}, noise=frozenset(), water=frozenset()),
+    Row("POST /api/v1/search/reports", GUARD, {"person_key": "p1"}),
+    Row("GET /api/v1/search/open", RELATIVES),
+    on_search("GET /api/v1/search/cases/{case_id}/map"),
+    on_search("POST /api/v1/search/cases/{case_id}/entries", SEEN),
+    on_search("POST /api/v1/search/cases/{case_id}/end", ENDED),
+    on_search("GET /api/v1/cases/{case_id}"),
+    on_search("POST /api/v1/cases/{case_id}/notes", {"text": "looked at"}),
+    on_search("POST /api/v1/cases/{case_id}/decisions", DECISION | {"version": 999}),
+    on_search("POST /api/v1/cases/{case_id}/close", {"version": 999, "resolution": "ended"}),
     Row("GET /api/v1/evidence/{sha256}.zip", STREET, hidden=True),
     Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),
     Row("GET /api/v1/people/mine", ALL),
@@ -290,6 +310,12 @@ TABLE = [
     Row("PUT /api/v1/people/{key}/tags/{tag}", ADMINISTER),
     Row("DELETE /api/v1/people/{key}/guardians/{guardian}", ADMINISTER),
     Row("DELETE /api/v1/people/{key}", ADMINISTER),
+    Row(
+        "POST /api/v1/cases/{case_id}/access",
+        POLICE,
+        {"reason": "call 110-2231"},
+        "/api/v1/cases/{search-case}/access",
+    ),
     Row("DELETE /api/v1/session", ALL),
     Row("DELETE /api/v1/sessions", ALL),
     Row("PUT /api/v1/session/password", ALL, {"current": PASSWORD, "new": "words of another day"}),
@@ -344,12 +370,15 @@ def prepared(city: City) -> dict[str, str]:
     )
     assert stored.status_code == 201, stored.text
     refuse_a_check_in(city)
+    told = city.client(GUARDIAN).post("/api/v1/search/reports", json={"person_key": "p1"})
+    assert told.status_code == 201, told.text
     with city.services.sessions() as session:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
     return {
         **alerts,
         **put_aside(city),
         **open_cases(city),
+        "search-case": told.json()["case_id"],
         "sha256": sha256,
         "file": "plate.png",
         "key": "p1",

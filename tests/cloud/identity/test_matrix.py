@@ -33,14 +33,20 @@ from vigil_cloud.devices.visibility import visible_devices
 from vigil_cloud.domain.rights import may
 from vigil_cloud.identity import districts, households
 from vigil_cloud.identity.households import Described
-from vigil_cloud.identity.models import Account, AccountDistrict, Consent, HouseholdMember
+from vigil_cloud.identity.models import (
+    Account,
+    AccountDistrict,
+    Consent,
+    Disclosure,
+    HouseholdMember,
+)
 from vigil_cloud.identity.reader import Reader, Relation, readers_of
 from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.identity.roles import Role
 
 NOBODYS = "lantern-x"
 """A domain that nobody described."""
-DOMAINS = ("noise", "water", "smoke", "checkin", "platform", NOBODYS)
+DOMAINS = ("noise", "water", "smoke", "checkin", "search", "platform", NOBODYS)
 STREET = {Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}
 HOME = {Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR}
 ALERT_ROLES: dict[str, set[Role]] = {
@@ -48,6 +54,7 @@ ALERT_ROLES: dict[str, set[Role]] = {
     "water": STREET,
     "smoke": HOME,
     "platform": {Role.MAINTAINER, Role.ADMINISTRATOR},
+    "search": {Role.POLICE},
 }
 DEVICE_ROLES: dict[str, set[Role]] = {
     "noise": set(Role),
@@ -73,6 +80,8 @@ RELATIONS = (
     "consent",
     "consent-expired",
     "consent-revoked",
+    "case",
+    "case-over",
 )
 AT_HOME = {"resident", "contact", "guardian"}
 
@@ -113,6 +122,10 @@ EVERYTHING = [
 
 def sees(who: Who, what: What) -> bool:
     """An alert, as it should be."""
+    if what.domain == "search" and what.person is not None:  # no role opens it
+        by_consent = who.role is Role.FAMILY and who.relation == "consent"
+        by_case = who.role in {Role.FAMILY, Role.POLICE} and who.relation == "case"
+        return what.person == "p1" and (by_consent or by_case)
     inside = who.area in {"city", "both"} or (who.area == "east" and what.district == "east")
     if who.area == "both" and what.district is None:
         inside = False
@@ -208,7 +221,7 @@ def _accounts(session: Session, city: City) -> dict[Who, int]:
     return accounts
 
 
-def _ties(who: Who, account: int, city: City) -> Iterator[HouseholdMember | Consent]:
+def _ties(who: Who, account: int, city: City) -> Iterator[HouseholdMember | Consent | Disclosure]:
     before, after = city.time - timedelta(days=2), city.time + timedelta(days=2)
     kind, _, how = who.relation.partition("-")
     if kind == "consent":
@@ -219,6 +232,14 @@ def _ties(who: Who, account: int, city: City) -> Iterator[HouseholdMember | Cons
             granted=before,
             expires=city.time if how == "expired" else after,
             revoked=city.time if how == "revoked" else None,
+        )
+    elif kind == "case":
+        yield Disclosure(
+            person_key="p1",
+            account_id=account,
+            case_id="c1",
+            given=before,
+            until=city.time if how == "over" else after,
         )
     elif kind != "none":
         yield HouseholdMember(

@@ -78,3 +78,21 @@ export function spread(positions: readonly Position[], nearer_m: number): Positi
   }
   return moved;
 }
+
+/** A closed line of points at this distance around a place, on the sphere. */
+export function circle(centre: Position, radius_m: number, corners = 72): Position[] {
+  const rad = Math.PI / 180;
+  const angle = radius_m / EARTH_RADIUS_M;
+  const lat = centre[1] * rad;
+  return Array.from({ length: corners + 1 }, (_, i): Position => {
+    const bearing = (2 * Math.PI * (i % corners)) / corners;
+    const there = Math.asin(
+      Math.sin(lat) * Math.cos(angle) + Math.cos(lat) * Math.sin(angle) * Math.cos(bearing),
+    );
+    const east = Math.atan2(
+      Math.sin(bearing) * Math.sin(angle) * Math.cos(lat),
+      Math.cos(angle) - Math.sin(lat) * Math.sin(there),
+    );
+    return [centre[0] + east / rad, there / rad];
+  });
+}

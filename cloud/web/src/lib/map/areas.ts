@@ -7,6 +7,8 @@ export interface Area {
   /** Written inside; empty while it is being drawn, when its corners are shown instead. */
   name: string;
   corners: readonly Position[];
+  /** The map is not made so wide that all of it is seen. */
+  beyond?: boolean;
 }
 
 const FEWEST = 3;

@@ -1,0 +1,92 @@
+"""What other domains may ask of check-ins: where somebody was, stations, and the watch list.
+
+Whoever asks has decided that it may, and writes the look down in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.news import visit_entry
+from vigil_cloud.checkin.schema import VisitEntry
+from vigil_cloud.checkin.service import visits_between
+from vigil_cloud.checkin.watching import Coverage, coverage, unwatch, watch
+from vigil_cloud.devices.models import Device, Gateway
+from vigil_schemas.checkin import DOMAIN
+
+__all__ = [
+    "Coverage",
+    "Station",
+    "VisitEntry",
+    "coverage",
+    "footprint",
+    "latest_device",
+    "stations",
+    "unwatch",
+    "watch",
+]
+_LATELY: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A device that hears tags. Coordinates: WGS 84, degrees."""
+
+    device: str
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    online: bool
+
+
+def footprint(
+    session: Session, person_key: str, start: datetime, stop: datetime, now: datetime
+) -> list[VisitEntry]:
+    """Visits that touch ``[start, stop)``, oldest first."""
+    found = visits_between(session, person_key, start, stop)
+    return [visit_entry(visit, place, now) for visit, place in found]
+
+
+def latest_device(session: Session, person_key: str, now: datetime) -> str | None:
+    """The station that heard the person last, of the last thirty days."""
+    query = (
+        select(Visit.device)
+        .where(Visit.person_key == person_key, Visit.arrived > now - _LATELY)
+        .order_by(Visit.last_seen.desc())
+    )
+    return session.scalar(query.limit(1))
+
+
+def stations(session: Session) -> Sequence[Station]:
+    """Every station that has a place."""
+    query = (
+        select(Device, Gateway)
+        .join(Gateway, Gateway.gateway == Device.gateway)
+        .where(Device.domain == DOMAIN, Device.described)
+        .order_by(Device.device)
+    )
+    found = []
+    for device, gateway in session.execute(query):
+        if device.latitude is None or device.longitude is None:
+            continue
+        name = device.name or device.name_zh or device.device
+        online = gateway.connected and not gateway.offline and device.state != "failed"
+        found.append(
+            Station(
+                device.device,
+                name,
+                device.name_zh or name,
+                device.latitude,
+                device.longitude,
+                online,
+            )
+        )
+    return found

@@ -1,0 +1,29 @@
+"""That somebody was seen: how the domain that hears it tells those that act on it.
+
+Neither knows the other. Whoever hears tells every registered domain (``registry.tell_person_seen``)
+in ingest's transaction; who is not interested does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSeen:
+    """A person was at a device of the city. Times have been corrected by its clock's offset."""
+
+    person_key: str
+    gateway: str
+    device: str
+    first: datetime
+    """Of this stay, as far as is known."""
+    last: datetime
+    received: datetime
+    at_once: bool
+    """The device was asked to tell of this person at the first sign, and did."""
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    """As ``Received.marks``."""

@@ -1,0 +1,50 @@
+"""Disclosures: who may know where somebody is because of an open case, beside those who have the
+person's consent. Each ends by itself, and with its case."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.identity.models import Account, Disclosure
+
+
+def disclosed_at(at: datetime) -> ColumnElement[bool]:
+    """Disclosures that count at this moment."""
+    return and_(Disclosure.given <= at, Disclosure.until > at)
+
+
+def disclose(
+    session: Session, *, person_key: str, account: str, case_id: str, until: datetime, now: datetime
+) -> None:
+    """Let an account know, or know for longer; never for a shorter time. Idempotent. Unknown
+    accounts are left out."""
+    account_id = session.scalar(select(Account.id).where(Account.username == account))
+    if account_id is None:
+        return
+    row = session.scalar(
+        select(Disclosure).where(Disclosure.case_id == case_id, Disclosure.account_id == account_id)
+    )
+    if row is None:
+        session.add(
+            Disclosure(
+                person_key=person_key,
+                account_id=account_id,
+                case_id=case_id,
+                given=now,
+                until=until,
+            )
+        )
+    else:
+        row.until = max(row.until, until)
+    session.flush()
+
+
+def end(session: Session, case_id: str, now: datetime) -> None:
+    """Nobody knows by this case any longer. Idempotent."""
+    query = select(Disclosure).where(Disclosure.case_id == case_id, Disclosure.until > now)
+    for row in session.scalars(query):
+        row.until = now
+    session.flush()

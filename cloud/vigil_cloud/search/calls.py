@@ -1,0 +1,149 @@
+"""What a search tells people: two alerts while it lasts, and one at its end.
+
+``call`` is for every police account: it names nobody and no place. ``missing`` is about the
+person, for those who may know where they are: relatives with a consent, the guardians, and police
+accounts that have opened the case with a reason. Each hit changes it and is told again at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.places import Place
+from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.cases.models import CaseRow
+from vigil_cloud.identity import persons
+from vigil_cloud.search.models import Search, SearchHit
+from vigil_schemas.types import Domain, isoformat_utc
+
+SEARCH: Final[Domain] = "search"
+_CITY: Final = ZoneInfo("Asia/Taipei")
+
+
+def call_police(session: Session, case: CaseRow, district: str | None, now: datetime) -> AlertRow:
+    """``district``: where the person was heard last; none: whoever covers the whole city."""
+    row = record(
+        session,
+        Occurrence(
+            domain=SEARCH,
+            reference=f"call:{case.id}",
+            kind="call",
+            gateway="",
+            device="",
+            title=f"Somebody is missing: case {case.number}",
+            title_zh=f"有人走失：案件 {case.number}",
+            severity="critical",
+            event_time=now,
+            active=True,
+            detail=_detail(case, "call"),
+        ),
+        now,
+    )
+    row.district = district
+    return row
+
+
+def tell_family(session: Session, case: CaseRow, now: datetime) -> AlertRow:
+    """That the person is reported missing."""
+    title, title_zh = "{person} is reported missing", "{person} 已通報走失"
+    return record(session, _about(session, case, "missing", title, title_zh), now)
+
+
+def tell_hit(
+    session: Session, case: CaseRow, hit: SearchHit, place: Place, *, late: bool, now: datetime
+) -> None:
+    """Everybody who may know is told again, with the place; whoever took it on, too."""
+    at = _clock(hit.last, now)
+    title = f"{{person}} was seen at {place.name}, {at}"
+    title_zh = f"{{person}} {at} 出現在 {place.name_zh}"
+    if late:
+        title, title_zh = f"{title} (told late)", f"{title_zh}（延遲回報）"
+    hit_again = replace(
+        _about(session, case, "missing", title, title_zh),
+        tell_again=f"hit {hit.id}",
+        detail=_detail(
+            case,
+            "missing",
+            seen=isoformat_utc(hit.last),
+            device=hit.device,
+            place=place.name,
+            place_zh=place.name_zh,
+        ),
+    )
+    row = record(session, hit_again, now)
+    row.title, row.title_zh = title, title_zh
+    row.latitude, row.longitude = place.latitude, place.longitude
+    session.flush()
+    feed.append(session, "alert", row.id, now)
+
+
+def tell_found(session: Session, search: Search, case: CaseRow, now: datetime) -> None:
+    """Both alerts are over, and the family is told how."""
+    for alert_id in (search.call_id, search.alert_id):
+        row = session.get(AlertRow, alert_id)
+        if row is not None and row.active:
+            record(session, _ended(row, now), now)
+    title, title_zh = "{person}: the search has ended", "{person} 的協尋已結束"
+    found = replace(
+        _about(session, case, "found", title, title_zh),
+        severity="info",
+        momentary=True,
+        event_time=now,
+        detail=_detail(case, "found", outcome=case.outcome or ""),
+    )
+    record(session, found, now)
+
+
+def _about(session: Session, case: CaseRow, kind: str, title: str, title_zh: str) -> Occurrence:
+    """Urgent, of now or of whenever the caller says, and told to those who may know."""
+    person = case.person_key or ""
+    return Occurrence(
+        domain=SEARCH,
+        reference=f"{kind}:{case.id}",
+        kind=kind,
+        gateway="",
+        device="",
+        title=title,
+        title_zh=title_zh,
+        severity="critical",
+        event_time=case.opened,
+        active=True,
+        supersedes=True,
+        detail=_detail(case, kind),
+        person_key=person,
+        person_name=persons.sealed_name(session, person),
+    )
+
+
+def _detail(case: CaseRow, kind: str, **more: str) -> dict[str, str]:
+    return {"type": f"{SEARCH}-{kind}", "case": case.id, "number": case.number, **more}
+
+
+def _ended(row: AlertRow, now: datetime) -> Occurrence:
+    return Occurrence(
+        domain=SEARCH,
+        reference=row.key.split(":", 2)[2],
+        kind=row.kind,
+        gateway="",
+        device=row.device,
+        title=row.title,
+        title_zh=row.title_zh,
+        severity="info",
+        event_time=row.event_time,
+        active=False,
+        ended=now,
+    )
+
+
+def _clock(at: datetime, now: datetime) -> str:
+    """As people say it in the city; with its day where that is another."""
+    local, today = at.astimezone(_CITY), now.astimezone(_CITY).date()
+    day = "" if local.date() == today else f"{local:%m-%d} "
+    return f"{day}{local:%H:%M}"

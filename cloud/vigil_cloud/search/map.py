@@ -1,0 +1,187 @@
+"""Everything of a search that has a place, for one reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from vigil_cloud.alerts.places import Place, places_of
+from vigil_cloud.cases import sealing
+from vigil_cloud.cases.models import CaseAccess, CaseRow
+from vigil_cloud.cases.service import Desk
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.search import checkins
+from vigil_cloud.search.models import Search, SearchEntry, SearchHit
+from vigil_cloud.search.rings import URBAN, distance_m
+from vigil_cloud.search.schema import (
+    EntryShown,
+    HitEntry,
+    LastPlace,
+    RingEntry,
+    SearchMap,
+    StationEntry,
+    WatchState,
+)
+from vigil_cloud.search.service import CLOTHES, ENTRY, LATE, PLACE
+
+FOOTPRINT: Final = timedelta(days=7)
+NEAR_M: Final = 5_000.0
+"""Stations around the last place that are shown."""
+
+
+def draw(desk: Desk, case: CaseRow, search: Search) -> SearchMap:
+    """The caller has asked whether the reader sees the case, and writes the look down."""
+    open_to_all = search.ended is None and desk.reader.has(Role.POLICE)
+    shown = open_to_all or (search.ended is None and search.person_key in desk.reader.consented)
+    visits: list[checkins.VisitEntry] = []
+    if shown:
+        since = desk.now - FOOTPRINT
+        visits = checkins.footprint(desk.session, search.person_key, since, desk.now, desk.now)
+    hits = _hits(desk, search)
+    last = _last_place(search, visits, hits) if search.ended is None else None
+    sealer = sealing.reader(desk.session, desk.cipher, case)
+    return SearchMap(
+        case_id=case.id,
+        number=case.number,
+        version=case.version,
+        opened=search.opened,
+        ended=search.ended,
+        access_until=_access_until(desk, case),
+        clothes=sealing.opened(sealer, CLOTHES, search.clothes),
+        place=sealing.opened(sealer, PLACE, search.place),
+        last_seen=search.last_seen,
+        last_place=last,
+        rings=[RingEntry(share=r.share, radius_m=r.radius_m) for r in URBAN] if last else [],
+        footprint=visits,
+        footprint_withheld=not shown,
+        stations=_stations(desk, last, {hit.device for hit in hits}),
+        hits=hits,
+        entries=_entries(desk, search, sealer),
+        watch=_watch(desk, search),
+    )
+
+
+def _access_until(desk: Desk, case: CaseRow) -> datetime | None:
+    query = select(CaseAccess.until).where(
+        CaseAccess.case_id == case.id, CaseAccess.account == desk.reader.username
+    )
+    return desk.session.scalar(query)
+
+
+def _hits(desk: Desk, search: Search) -> list[HitEntry]:
+    rows = desk.session.scalars(
+        select(SearchHit).where(SearchHit.case_id == search.case_id).order_by(SearchHit.first)
+    ).all()
+    places = places_of(desk.session, {row.device for row in rows})
+    return [_hit(row, places[row.device]) for row in rows]
+
+
+def _hit(row: SearchHit, place: Place) -> HitEntry:
+    return HitEntry.model_validate(
+        {
+            "id": row.id,
+            "device": row.device,
+            "name": place.name,
+            "name_zh": place.name_zh,
+            "latitude": place.latitude,
+            "longitude": place.longitude,
+            "first": row.first,
+            "last": row.last,
+            "received": row.received,
+            "at_once": row.at_once,
+            "late": row.received - row.last > LATE,
+            "doubts": row.doubts,
+        }
+    )
+
+
+def _last_place(
+    search: Search, visits: Sequence[checkins.VisitEntry], hits: Sequence[HitEntry]
+) -> LastPlace | None:
+    """The newest of what was reported, heard by a station, and hit; what people say they saw is
+    on the map beside it."""
+    found = [
+        _place(source, one.name, one.name_zh, one.latitude, one.longitude, at)
+        for source, some in (("visit", visits), ("hit", hits))
+        for one in some
+        for at in (one.last_seen if hasattr(one, "last_seen") else one.last,)
+        if one.latitude is not None
+    ]
+    if search.latitude is not None and search.last_seen is not None:
+        found.append(_place("report", "", "", search.latitude, search.longitude, search.last_seen))
+    return max(found, key=lambda one: one.at, default=None)
+
+
+def _place(
+    source: str, name: str, name_zh: str, latitude: Any, longitude: Any, at: datetime
+) -> LastPlace:
+    return LastPlace.model_validate(
+        {
+            "name": name,
+            "name_zh": name_zh,
+            "latitude": latitude,
+            "longitude": longitude,
+            "at": at,
+            "source": source,
+        }
+    )
+
+
+def _stations(desk: Desk, last: LastPlace | None, heard: set[str]) -> list[StationEntry]:
+    found = []
+    for one in checkins.stations(desk.session):
+        away = None
+        if last is not None:
+            away = distance_m((last.latitude, last.longitude), (one.latitude, one.longitude))
+        if one.device in heard or (away is not None and away <= NEAR_M):
+            found.append(
+                StationEntry(
+                    device=one.device,
+                    name=one.name,
+                    name_zh=one.name_zh,
+                    latitude=one.latitude,
+                    longitude=one.longitude,
+                    online=one.online,
+                    distance_m=away,
+                )
+            )
+    return sorted(found, key=lambda one: one.distance_m or 0.0)
+
+
+def _entries(desk: Desk, search: Search, sealer: sealing.Sealer) -> list[EntryShown]:
+    rows = desk.session.scalars(
+        select(SearchEntry).where(SearchEntry.case_id == search.case_id).order_by(SearchEntry.at)
+    )
+    return [
+        EntryShown.model_validate(
+            {
+                "id": row.id,
+                "kind": row.kind,
+                "at": row.at,
+                "entered": row.entered,
+                "account": row.account,
+                "text": sealing.opened(sealer, ENTRY, row.text),
+                "latitude": row.latitude,
+                "longitude": row.longitude,
+                "radius_m": row.radius_m,
+                "area": row.area or [],
+            }
+        )
+        for row in rows
+    ]
+
+
+def _watch(desk: Desk, search: Search) -> WatchState | None:
+    if search.ended is not None:
+        return None
+    now = checkins.coverage(desk.session)
+    return WatchState(
+        until=search.watch_until,
+        stations=now.stations,
+        watching=now.watching,
+        waiting=now.waiting,
+        unable=now.unable,
+    )

@@ -1,0 +1,80 @@
+"""Tables of searches. What people wrote is sealed under the person's own key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base, Sealed
+
+
+class Search(Base):
+    """What a case of kind ``search`` knows beyond the case. One person is searched for once."""
+
+    __tablename__ = "searches"
+    __table_args__ = (Index("ix_searches_open", "person_key", "ended"),)
+
+    case_id: Mapped[str] = mapped_column(
+        ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True
+    )
+    person_key: Mapped[str] = mapped_column(String(64))
+    opened: Mapped[datetime]
+    ended: Mapped[datetime | None]
+    watch_until: Mapped[datetime]
+    clothes: Mapped[bytes | None] = mapped_column(Sealed("search.clothes"))
+    place: Mapped[bytes | None] = mapped_column(Sealed("search.place"))
+    """Where they were last seen, in the reporter's words."""
+    last_seen: Mapped[datetime | None]
+    """By whoever reports."""
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    """Of where they were last seen, WGS 84, degrees."""
+    call_id: Mapped[str] = mapped_column(String(36))
+    """The alert that calls the police; it names nobody."""
+    alert_id: Mapped[str] = mapped_column(String(36))
+    """The alert about the person, for those who may know where they are."""
+
+
+class SearchHit(Base):
+    """The person was at a station while they were searched for: one row for one stay."""
+
+    __tablename__ = "search_hits"
+    __table_args__ = (UniqueConstraint("case_id", "device", "first"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("searches.case_id", ondelete="CASCADE"))
+    gateway: Mapped[str] = mapped_column(String(63))
+    device: Mapped[str] = mapped_column(String(64))
+    first: Mapped[datetime]
+    last: Mapped[datetime]
+    received: Mapped[datetime]
+    """Of the first word of it."""
+    at_once: Mapped[bool]
+    """From the watch list; else from a visit."""
+    doubts: Mapped[list[str]] = mapped_column(JSON)
+    """What is doubtful of it: ``time``, ``owner``."""
+
+
+class SearchEntry(Base):
+    """What people brought to a search: somebody was seen, or a place was searched."""
+
+    __tablename__ = "search_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(
+        ForeignKey("searches.case_id", ondelete="CASCADE"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(16))
+    """``seen`` or ``searched``."""
+    at: Mapped[datetime]
+    """When it was."""
+    entered: Mapped[datetime]
+    account: Mapped[str] = mapped_column(String(64))
+    text: Mapped[bytes | None] = mapped_column(Sealed("search.entry"))
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    radius_m: Mapped[float | None] = mapped_column(Float)
+    area: Mapped[list[list[float]] | None] = mapped_column(JSON(none_as_null=True))
+    """A polygon's corners, longitude and latitude; in place of a point."""

@@ -1,0 +1,184 @@
+"""What the API says of searches, and what it takes. Coordinates: WGS 84, degrees."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vigil_cloud.cases.schema import Code, Looked, PersonKey, Reason
+from vigil_cloud.search.checkins import VisitEntry
+from vigil_schemas.types import UtcDatetime
+
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Words = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Corner = Annotated[list[Number], Field(min_length=2, max_length=2)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class ReportMissing(_Body):
+    """A guardian reports somebody missing. Only the person has to be known."""
+
+    person_key: PersonKey
+    clothes: Words = ""
+    place: Words = ""
+    """Where they were last seen, in words."""
+    last_seen: UtcDatetime | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+
+
+class Reported(_Answer):
+    """The case that the report has opened, or joined."""
+
+    case_id: str
+    number: str
+    joined: bool
+    """Somebody had reported it before."""
+
+
+class OpenSearch(_Answer):
+    """A search under way for a person whom the reader guards."""
+
+    case_id: str
+    number: str
+    person_key: str
+    opened: UtcDatetime
+
+
+class OpenSearches(_Answer):
+    """Of the reader's."""
+
+    searches: list[OpenSearch]
+
+
+class AddEntry(_Body):
+    """Somebody was seen, or a place was searched: a point with a radius, or an area."""
+
+    kind: Literal["seen", "searched"]
+    at: UtcDatetime
+    text: Words = ""
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    radius_m: Annotated[float, Field(gt=0, le=20_000, allow_inf_nan=False)] | None = None
+    area: Annotated[list[Corner], Field(max_length=200)] = []
+    """Corners, longitude and latitude; at least three."""
+
+
+class EndSearch(Looked):
+    """How it ended."""
+
+    outcome: Code
+    text: Reason
+
+
+class LastPlace(_Answer):
+    """The newest sign of the person that has a place."""
+
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    at: UtcDatetime
+    source: Literal["report", "visit", "hit"]
+
+
+class RingEntry(_Answer):
+    """So many of those who were searched for were found within so far."""
+
+    share: float
+    radius_m: float
+
+
+class StationEntry(_Answer):
+    """A station near the last place, or one that has heard the person."""
+
+    device: str
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    online: bool
+    distance_m: float | None
+    """From the last place."""
+
+
+class HitEntry(_Answer):
+    """The person was at a station."""
+
+    id: int
+    device: str
+    name: str
+    name_zh: str
+    latitude: float | None
+    longitude: float | None
+    first: UtcDatetime
+    last: UtcDatetime
+    received: UtcDatetime
+    at_once: bool
+    """From the watch list; else from a visit."""
+    late: bool
+    """Told more than ten minutes after it was."""
+    doubts: list[Literal["time", "owner"]]
+
+
+class EntryShown(_Answer):
+    """What somebody brought."""
+
+    id: int
+    kind: Literal["seen", "searched"]
+    at: UtcDatetime
+    entered: UtcDatetime
+    account: str
+    text: str
+    latitude: float | None
+    longitude: float | None
+    radius_m: float | None
+    area: list[list[float]]
+
+
+class WatchState(_Answer):
+    """How far the watch list has come."""
+
+    until: UtcDatetime
+    stations: int
+    watching: int
+    waiting: int
+    unable: int
+    """Of an earlier release: their visits are looked at when they come."""
+
+
+class SearchMap(_Answer):
+    """Everything of a search that has a place. After its end, and for whoever guards without a
+    consent, the footprint and what is drawn from it are left out."""
+
+    case_id: str
+    number: str
+    version: int
+    opened: UtcDatetime
+    ended: UtcDatetime | None
+    access_until: UtcDatetime | None
+    """Until when the reader sees it; null: as long as there is a case."""
+    clothes: str
+    place: str
+    last_seen: UtcDatetime | None
+    """As reported."""
+    last_place: LastPlace | None
+    rings: list[RingEntry]
+    """Around the last place."""
+    footprint: list[VisitEntry]
+    """Of the last seven days, oldest first."""
+    footprint_withheld: bool
+    stations: list[StationEntry]
+    hits: list[HitEntry]
+    entries: list[EntryShown]
+    watch: WatchState | None

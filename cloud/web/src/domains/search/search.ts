@@ -1,0 +1,107 @@
+/** What is asked of searches, and what of one lies where on the map. */
+
+import { answer, api } from "../../lib/api/client";
+import type { Case } from "../../lib/api/model";
+import type { components } from "../../lib/api/schema";
+import { type Language, deviceName } from "../../lib/format";
+import { type Position, circle, positionOf } from "../../lib/geo";
+import type { Area } from "../../lib/map/areas";
+import type { Mark } from "../../lib/map/marker";
+
+export type SearchMap = components["schemas"]["SearchMap"];
+export type Reported = components["schemas"]["Reported"];
+export type Report = components["schemas"]["ReportMissing"];
+export type Entry = components["schemas"]["AddEntry"];
+
+export const report = async (said: Report, key: string): Promise<Reported> =>
+  answer(
+    api.POST("/api/v1/search/reports", {
+      params: { header: { "Idempotency-Key": key } },
+      body: said,
+    }),
+  );
+
+export const addEntry = async (id: string, entry: Entry, key: string): Promise<Case> =>
+  answer(
+    api.POST("/api/v1/search/cases/{case_id}/entries", {
+      params: { path: { case_id: id }, header: { "Idempotency-Key": key } },
+      body: entry,
+    }),
+  );
+
+export const end = async (
+  one: Pick<Case, "id" | "version">,
+  outcome: string,
+  text: string,
+  key: string,
+): Promise<Case> =>
+  answer(
+    api.POST("/api/v1/search/cases/{case_id}/end", {
+      params: { path: { case_id: one.id }, header: { "Idempotency-Key": key } },
+      body: { version: one.version, outcome, text },
+    }),
+  );
+
+/** Stations, and what was seen: each place once, the newest sign of the person pulsing. */
+export function marksOf(map: SearchMap, language: Language): Mark[] {
+  const heard = new Set(map.hits.map((hit) => hit.device));
+  const newest = map.hits.at(-1)?.device;
+  const stations = map.stations.map((one): Mark => ({
+    id: one.device,
+    position: [one.longitude, one.latitude],
+    domain: heard.has(one.device) ? "search" : "checkin",
+    state: one.online ? "ok" : "unknown",
+    severity: one.device === newest ? "critical" : null,
+    label: deviceName(one, language),
+  }));
+  const entries = map.entries.flatMap((one): Mark[] => {
+    const position = positionOf(one);
+    if (!position) return [];
+    return [
+      {
+        id: `entry-${one.id}`,
+        position,
+        domain: "search",
+        state: "ok",
+        severity: null,
+        label: one.text || one.kind,
+      },
+    ];
+  });
+  return [...stations, ...entries];
+}
+
+/** Rings around the last place, and the places that were searched. */
+export function areasOf(map: SearchMap, searched: string): Area[] {
+  const centre = map.last_place ? positionOf(map.last_place) : null;
+  const rings = centre
+    ? map.rings.map(
+        (ring): Area => ({
+          name: `${Math.round(ring.share * 100)} %`,
+          corners: circle(centre, ring.radius_m),
+          beyond: true,
+        }),
+      )
+    : [];
+  const places = map.entries.flatMap((one): Area[] => {
+    const name = one.text || searched;
+    if (one.area.length > 2) return [{ name, corners: one.area as Position[] }];
+    const position = positionOf(one);
+    return position && one.radius_m ? [{ name, corners: circle(position, one.radius_m) }] : [];
+  });
+  return [...rings, ...places];
+}
+
+export const wayOf = (map: SearchMap): Position[] =>
+  map.footprint.flatMap((visit) => {
+    const position = positionOf(visit);
+    return position ? [position] : [];
+  });
+
+/** Rounded as people say it. */
+export function far(metres: number, language: Language): string {
+  const format = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
+  return metres < 1000
+    ? `${format.format(Math.round(metres / 10) * 10)} m`
+    : `${format.format(metres / 1000)} km`;
+}

@@ -1,0 +1,386 @@
+"""The way of a search: reported, opened with a reason, hit, ended; and who is kept out of it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from cases_office import picture
+from cloud.search.conftest import Missing
+from cloud_city import NAME, TAG, City, visit
+from vigil_cloud.identity.erasure import erase
+from vigil_cloud.identity.models import AuditEntry, Disclosure
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.models import Delivery
+from vigil_cloud.search.models import Search, SearchEntry, SearchHit
+from vigil_schemas.checkin import CheckinSighting
+from vigil_schemas.types import isoformat_utc
+from webhook import Hook, channel, plan
+
+MILE = 1609.344
+LOOKS = ("location.read", "case.refused", "case.access-given", "case.closed")
+
+
+def sighting(city: City, id: str = "sighting-1", tag: str = TAG) -> CheckinSighting:
+    return CheckinSighting(sighting_id=id, tag=tag, carrier="ble", seen=city.time, rssi_dbm=-71.0)
+
+
+def lines(city: City, *actions: str) -> list[tuple[str, str, str]]:
+    """Of the person's audit log: who did what, to which case."""
+    with city.services.sessions() as session:
+        query = select(AuditEntry).where(AuditEntry.person_key == "p1").order_by(AuditEntry.number)
+        return [
+            (one.account, one.action, one.detail.get("case", ""))
+            for one in session.scalars(query)
+            if one.action in actions
+        ]
+
+
+def test_from_the_report_to_the_closed_case(missing: Missing) -> None:
+    # Given somebody who was at the temple two hours ago
+    city = missing.city
+    missing.was_at("station-1", timedelta(hours=2), "visit-before")
+    was = isoformat_utc(city.time - timedelta(hours=1))
+
+    # When a guardian reports her missing, with a photograph that tells its place
+    told = missing.report(clothes="Red coat", place="Noodle stall", last_seen=was)
+    case = told["case_id"]
+    assert told["joined"] is False
+    seen = missing.photograph("family", case, picture((64, 48)))
+    assert seen["photographs"][0]["location_removed"] is True
+
+    # Then every police account is called, and told neither who nor where
+    (call,) = missing.city.alerts("police", domain="search")
+    assert call["title"] == f"Somebody is missing: case {told['number']}"
+    assert call["severity"] == "critical"
+    assert NAME not in str(call)
+    assert (call["latitude"], call["device"]) == (None, "")
+    refused = missing.look("police", case)
+    assert (refused.status_code, refused.json()["code"]) == (403, "case-needs-reason")
+
+    # and with a reason one of them sees what there is
+    missing.access("police", case)
+    shown = missing.map("police", case)
+    assert (shown["clothes"], shown["place"]) == ("Red coat", "Noodle stall")
+    assert shown["last_place"]["name"] == "Temple gate"
+    assert shown["last_place"]["source"] == "visit"
+    radii = [(ring["share"], ring["radius_m"]) for ring in shown["rings"]]
+    assert radii == [
+        (0.25, pytest.approx(0.2 * MILE)),
+        (0.5, pytest.approx(0.7 * MILE)),
+        (0.75, pytest.approx(2.0 * MILE)),
+        (0.95, pytest.approx(7.8 * MILE)),
+    ]
+    assert [one["visit_id"] for one in shown["footprint"]] == ["gw-east:visit-before"]
+    assert {one["device"] for one in shown["stations"]} == {"station-1", "station-2"}
+    until = city.time + timedelta(hours=24)
+    assert shown["access_until"] == isoformat_utc(until)
+
+    # When a station hears her
+    city.later(minutes=5)
+    city.send(sighting(city), "station-2")
+
+    # Then it is on the case and the alert of those who may know
+    (hit,) = missing.map("police", case)["hits"]
+    assert (hit["name"], hit["at_once"], hit["late"]) == ("Market", True, False)
+    alert = next(one for one in city.alerts("police", domain="search") if one["kind"] == "missing")
+    assert alert["title"] == f"{NAME} was seen at Market, 12:05"
+    assert (alert["latitude"], alert["longitude"]) == (23.48, 120.44)
+    assert missing.map("police", case)["last_place"]["source"] == "hit"
+
+    # When she is found
+    city.later(minutes=20)
+    answer = missing.end("police", case)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["state"], answer.json()["outcome"]) == ("closed", "found-well")
+
+    # Then the police are shut out, and the guardian sees how it ended and who looked
+    for refused in (
+        missing.look("police", case),
+        city.client("police").get(f"/api/v1/cases/{case}"),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "case-needs-reason")
+    assert missing.refused("police", f"/{case}/access", {"reason": "Curious"})[:2] == (
+        409,
+        "case-wrong-state",
+    )
+    assert all(one["kind"] == "call" for one in city.listed("police", domain="search"))
+    mine = missing.map("family", case)
+    assert mine["ended"] is not None
+    assert (mine["footprint"], mine["last_place"], mine["watch"]) == ([], None, None)
+    titles = {one["title"] for one in city.alerts("family", domain="search")}
+    assert f"{NAME}: the search has ended" in titles
+    did = [what for who, what, _ in lines(city, *LOOKS) if who == "police"]
+    assert did == [
+        "case.refused",
+        "case.access-given",
+        "location.read",  # the map; again within ten minutes is the same look
+        "location.read",  # the alert
+        "location.read",  # the map after the hit, half an hour later
+        "case.closed",
+        "case.refused",
+    ]
+
+
+def test_a_look_without_a_reason_is_refused_and_seen_by_the_guardian(missing: Missing) -> None:
+    case = missing.report()["case_id"]
+
+    for path in (f"/api/v1/cases/{case}", f"/api/v1/search/cases/{case}/map"):
+        refused = missing.city.client("police").get(path)
+        assert (refused.status_code, refused.json()["code"]) == (403, "case-needs-reason")
+        assert "p1" not in refused.text
+
+    audit = missing.city.client("family").get("/api/v1/people/p1/audit").json()["entries"]
+    assert [(one["account"], one["action"]) for one in audit if one["account"] == "police"] == [
+        ("police", "case.refused")
+    ]
+
+
+def test_access_ends_by_itself_and_is_extended_with_a_reason(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+    city.later(hours=23)
+    city.sign_in_anew("police")
+    missing.access("police", case, "Still searching")
+    city.later(hours=23)
+    city.sign_in_anew("police")
+    assert missing.map("police", case)["number"]
+    assert city.listed("police", domain="search")[0]["kind"] in {"missing", "call"}
+
+    city.later(hours=2)
+    city.sign_in_anew("police")
+    assert missing.look("police", case).json()["code"] == "case-needs-reason"
+    assert {one["kind"] for one in city.listed("police", domain="search")} == {"call"}
+    assert [who for who, _, _ in lines(city, "case.refused")] == ["police"]
+
+
+def test_the_operator_says_for_how_long(missing: Missing, monkeypatch: pytest.MonkeyPatch) -> None:
+    city = missing.city
+    shorter = city.settings.model_copy(update={"cases_access_hours": {"search": 2.0}})
+    object.__setattr__(city.services, "settings", shorter)
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+
+    until = missing.map("police", case)["access_until"]
+
+    assert until == isoformat_utc(city.time + timedelta(hours=2))
+
+
+def test_only_a_guardian_reports(missing: Missing) -> None:
+    for who in ("stranger", "police", "administrator"):
+        answer = missing.send_report(who)
+        assert answer.status_code == 403, who
+    unknown = missing.send_report("family", person_key="p-nobody")
+    assert (unknown.status_code, unknown.json()["code"]) == (403, "no-consent")
+    assert missing.city.listed("police", domain="search") == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"latitude": 23.48},
+        {"latitude": 91.0, "longitude": 120.4},
+        {"clothes": "x" * 1001},
+        {"last_seen": "2026-03-01T12:00:00Z"},
+        {"last_seen": "yesterday"},
+        {"whoever": 1},
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_and_begins_nothing(
+    missing: Missing, said: dict[str, Any]
+) -> None:
+    assert missing.send_report(**said).status_code == 422
+    assert missing.listed("family") == []
+
+
+def test_who_is_searched_for_already_is_not_searched_for_twice(missing: Missing) -> None:
+    city = missing.city
+    city.account("brother", Role.FAMILY)
+    city.guardian("brother")
+    first = missing.report(clothes="Red coat")
+    second = missing.report("brother", place="Temple")
+
+    assert (second["case_id"], second["joined"]) == (first["case_id"], True)
+    shown = missing.map("brother", first["case_id"])
+    assert (shown["clothes"], shown["place"]) == ("Red coat", "Temple")
+    assert len(missing.listed("family")) == 1
+    assert len(city.listed("police", domain="search")) == 1
+    by_hand = missing.refused("brother", "", {"kind": "search", "person_key": "p1"})
+    assert by_hand[:2] == (409, "already-searched")
+
+
+def test_after_the_end_it_is_another_search(missing: Missing) -> None:
+    first = missing.report()["case_id"]
+    assert missing.end("family", first, "home").is_success
+    assert missing.end("family", first, "home").json()["code"] == "case-wrong-state"
+
+    second = missing.report()
+
+    assert (second["joined"], second["case_id"] != first) == (False, True)
+
+
+def test_a_visit_is_a_hit_where_the_gateway_knows_no_watch_list(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report()["case_id"]
+    city.later(minutes=3)
+    city.send(visit(city.time, id="visit-hit"), "station-2")
+    city.later(minutes=4)
+    city.send(visit(city.time - timedelta(minutes=4), "departed", id="visit-hit"), "station-2")
+
+    (hit,) = missing.map("family", case)["hits"]
+
+    assert (hit["device"], hit["at_once"]) == ("station-2", False)
+    assert hit["last"] > hit["first"]
+
+
+def test_a_sighting_and_its_visit_are_one_hit_told_once(missing: Missing, hook: Hook) -> None:
+    city = missing.city
+    channel(city, hook.url, username="police")
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+    plan(city)
+    city.later(minutes=1)
+    city.send(sighting(city), "station-2")
+    city.send(visit(city.time, id="visit-hit"), "station-2")
+    city.later(seconds=70)
+    city.send(sighting(city, "sighting-2"), "station-2")
+    plan(city)
+
+    assert len(missing.map("police", case)["hits"]) == 1
+    with city.services.sessions() as session:
+        told = [
+            (one.purpose, one.step)
+            for one in session.scalars(select(Delivery).order_by(Delivery.id))
+            if one.step.startswith("hit")
+        ]
+    assert told == [("again", "hit 1")]
+
+
+def test_who_is_not_searched_for_leaves_no_trace(missing: Missing) -> None:
+    city = missing.city
+    city.send(sighting(city), "station-2")
+    city.send(sighting(city, tag="epc:00112233445566778899aabb"), "station-2")
+    case = missing.report()["case_id"]
+    assert missing.end("family", case, "home").is_success
+    city.send(sighting(city, "sighting-9"), "station-2")
+
+    with city.services.sessions() as session:
+        assert session.scalars(select(SearchHit)).all() == []
+
+
+def test_what_is_told_late_does_not_move_the_last_place_back(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report()["case_id"]
+    city.later(hours=2)
+    city.send(visit(city.time, id="visit-now0"), "station-2")
+    city.send(visit(city.time - timedelta(hours=1), id="visit-late"), "station-1")
+
+    shown = missing.map("family", case)
+
+    assert [(one["name"], one["late"]) for one in shown["hits"]] == [
+        ("Temple gate", True),
+        ("Market", False),
+    ]
+    assert shown["last_place"]["name"] == "Market"
+    (alert,) = [one for one in city.alerts("family", domain="search") if one["kind"] == "missing"]
+    assert "Market" in alert["title"]
+
+
+def test_a_guardian_without_a_consent_sees_hits_and_no_footprint(missing: Missing) -> None:
+    city = missing.city
+    missing.was_at("station-1", timedelta(hours=2), "visit-before")
+    case = missing.report()["case_id"]
+    mine = missing.map("family", case)
+    assert (mine["footprint"], mine["footprint_withheld"], mine["last_place"]) == ([], True, None)
+
+    city.consent("family")
+    mine = missing.map("family", case)
+    assert (len(mine["footprint"]), mine["footprint_withheld"]) == (1, False)
+
+
+def test_reports_and_searched_places_are_on_the_map(missing: Missing) -> None:
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+    area = [[120.43, 23.47], [120.44, 23.47], [120.44, 23.48]]
+    assert missing.add("police", case, kind="searched", area=area, text="Park").is_success
+    seen = {"kind": "seen", "latitude": 23.481, "longitude": 120.441, "text": "At the bus stop"}
+    assert missing.add("family", case, **seen).is_success
+
+    shown = missing.map("police", case)["entries"]
+
+    assert [(one["kind"], one["text"], one["account"]) for one in shown] == [
+        ("searched", "Park", "police"),
+        ("seen", "At the bus stop", "family"),
+    ]
+    assert shown[0]["area"] == area
+    with missing.city.services.sessions() as session:
+        assert b"bus" not in b"".join(
+            one.text or b"" for one in session.scalars(select(SearchEntry))
+        )
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "seen"},
+        {"kind": "seen", "latitude": 23.4},
+        {"kind": "seen", "latitude": 23.4, "longitude": 120.4, "area": [[1.0, 1.0]] * 3},
+        {"kind": "searched", "latitude": 23.4, "longitude": 120.4},
+        {"kind": "searched", "latitude": 23.4, "longitude": 120.4, "radius_m": -5.0},
+        {"kind": "searched", "area": [[120.4, 23.4], [120.5, 23.4]]},
+        {"kind": "searched", "area": [[120.4, 123.4], [120.5, 23.4], [120.5, 23.5]]},
+        {"kind": "heard", "latitude": 23.4, "longitude": 120.4},
+        {"kind": "seen", "latitude": 23.4, "longitude": 120.4, "at": "2026-03-02T00:00:00Z"},
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused(missing: Missing, entry: dict[str, Any]) -> None:
+    case = missing.report()["case_id"]
+    assert missing.add("family", case, **entry).status_code == 422
+    assert missing.map("family", case)["entries"] == []
+
+
+def test_nothing_is_added_to_a_search_that_has_ended(missing: Missing) -> None:
+    case = missing.report()["case_id"]
+    assert missing.end("family", case).is_success
+    entry = {"kind": "seen", "latitude": 23.4, "longitude": 120.4}
+    assert missing.add("family", case, **entry).json()["code"] == "search-over"
+
+
+def test_a_photograph_of_a_hundred_megabytes_is_refused_early(missing: Missing) -> None:
+    case = missing.report()["case_id"]
+    with suppress(httpx.HTTPError):  # the server may close the connection while it is sent
+        answer = missing.send_photograph("family", case, b"\xff\xd8" + bytes(100_000_000))
+        assert answer.status_code == 413
+    assert missing.see("family", case)["photographs"] == []
+
+
+def test_with_the_person_the_search_goes(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report(clothes="Red coat")["case_id"]
+    missing.access("police", case)
+    city.send(sighting(city), "station-2")
+    missing.tell_stations()
+
+    erase(city.services, "p1", by="administrator")
+
+    with city.services.sessions() as session:
+        for model in (Search, SearchHit, SearchEntry, Disclosure):
+            assert session.scalars(select(model)).all() == []
+    assert not [one for one in city.alerts("police", domain="search") if one["state"]["active"]]
+
+
+def test_other_roles_and_other_families_see_nothing(missing: Missing) -> None:
+    case = missing.report()["case_id"]
+    missing.city.send(sighting(missing.city), "station-2")
+    for who in ("stranger", "inspector", "dispatcher", "maintainer", "administrator", "volunteer"):
+        assert missing.look(who, case).status_code == 404, who
+        assert missing.city.listed(who, domain="search") == [], who
+    missing.access("police", case)
+    assert missing.look("police-2", case).status_code == 403
+    assert {one["kind"] for one in missing.city.listed("police-2", domain="search")} == {"call"}

@@ -1,0 +1,185 @@
+"""The watch list on its way: to every station that takes one, also late, withdrawn everywhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from cloud.search.conftest import Missing
+from cloud_city import GATEWAY, TAG, City
+from vigil_cloud.checkin.models import WatchStation
+from vigil_cloud.checkin.service import give_tag
+from vigil_cloud.checkin.watching import _anything
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Downlink
+from vigil_schemas.commands import WatchList
+from vigil_schemas.gateway import CommandResult, DeviceDescription
+
+OTHER = "epc:00112233445566778899aabb"
+
+
+def stations(city: City, *able: str, gateway: str = GATEWAY, epoch: str = "00000000") -> None:
+    """A birth of two stations, of which some take the list."""
+    devices = [
+        DeviceDescription(
+            device=name,
+            domain="checkin",
+            driver="ble",
+            commands=[WatchList.ACTION] if name in able else [],
+            latitude=23.48,
+            longitude=120.44,
+        )
+        for name in ("station-1", "station-2")
+    ]
+    city.birth(gateway, session=city.time.hour + 2, devices=devices, epoch=epoch)
+
+
+def asked(city: City) -> list[Downlink]:
+    with city.services.sessions() as session:
+        return list(session.scalars(select(Downlink).order_by(Downlink.created, Downlink.id)))
+
+
+def lists(city: City) -> dict[str, list[str]]:
+    """By station: the tags of what waits to be sent to it."""
+    return {
+        row.payload["device"]: [one["id"] for one in row.payload["arguments"]["entries"]]
+        for row in asked(city)
+        if row.answered is None
+    }
+
+
+def answer(city: City, accepted: bool = True, code: str = "ok") -> None:
+    for row in asked(city):
+        if row.answered is None:
+            result = CommandResult(command_id=row.id, accepted=accepted, code=code, message="")
+            city.send(result, GATEWAY)
+
+
+def watch_state(missing: Missing, case: str) -> dict[str, Any]:
+    found: dict[str, Any] = missing.map("family", case)["watch"]
+    return {key: found[key] for key in ("stations", "watching", "waiting", "unable")}
+
+
+def test_every_station_that_takes_it_is_told_and_told_again_when_it_ends(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1", "station-2")
+    case = missing.report()["case_id"]
+
+    assert missing.tell_stations() == 2
+    assert lists(city) == {"station-1": [TAG], "station-2": [TAG]}
+    assert watch_state(missing, case) == {"stations": 2, "watching": 0, "waiting": 2, "unable": 0}
+    assert missing.tell_stations() == 0
+    answer(city)
+    assert watch_state(missing, case) == {"stations": 2, "watching": 2, "waiting": 0, "unable": 0}
+
+    assert missing.end("family", case).is_success
+    assert missing.tell_stations() == 2
+    assert lists(city) == {"station-1": [], "station-2": []}
+    answer(city)
+    assert missing.tell_stations() == 0
+    with city.services.sessions() as session:
+        assert session.scalars(select(WatchStation)).all() == []
+        assert not _anything(session, city.time)
+
+
+def test_a_gateway_of_an_earlier_release_is_left_alone_and_counted(missing: Missing) -> None:
+    stations(missing.city, "station-2")
+    case = missing.report()["case_id"]
+    assert missing.tell_stations() == 1
+    assert watch_state(missing, case) == {"stations": 2, "watching": 0, "waiting": 1, "unable": 1}
+
+
+def test_a_newer_list_takes_the_place_of_one_that_waits(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    city.person("p2", "李春生", OTHER)
+    city.guardian("family", "p2")
+    first = missing.report()["case_id"]
+    missing.tell_stations()
+    city.later(seconds=1)
+    missing.report(person_key="p2")
+    missing.tell_stations()
+
+    assert lists(city) == {"station-1": sorted([TAG, OTHER])}
+    assert [row.code for row in asked(city)] == ["superseded", None]
+    revisions = []
+    for end in (first, None):
+        with city.services.sessions() as session:
+            revisions.append(session.scalars(select(WatchStation.revision)).one())
+        if end is not None:
+            missing.end("family", end)
+            city.later(seconds=1)
+            missing.tell_stations()
+    assert revisions[0] < revisions[1]
+    assert lists(city) == {"station-1": [OTHER]}
+
+
+def test_a_station_that_refuses_or_starts_anew_is_asked_again(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    missing.report()
+    missing.tell_stations()
+    answer(city, accepted=False, code="source-not-running")
+    assert missing.tell_stations() == 0
+    city.later(seconds=61)
+    assert missing.tell_stations() == 1
+    answer(city)
+    assert missing.tell_stations() == 0
+
+    city.later(hours=1)
+    stations(city, "station-1", epoch="00000001")
+    assert missing.tell_stations() == 1
+
+
+def test_another_tag_of_the_person_is_looked_for_too(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    missing.report()
+    missing.tell_stations()
+    with writing(city.services.sessions) as session:
+        give_tag(session, OTHER, "p1", by="operator", now=city.time)
+    city.later(seconds=1)
+    assert missing.tell_stations() == 1
+    assert lists(city) == {"station-1": sorted([TAG, OTHER])}
+
+
+def test_it_ends_by_itself_and_an_officers_look_prolongs_it(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    case = missing.report()["case_id"]
+    city.later(days=6)
+    for who in ("family", "police"):
+        city.client(who)
+        city.sign_in_anew(who)
+    missing.access("police", case)
+    city.later(days=6)
+    missing.tell_stations()
+    assert lists(city) == {"station-1": [TAG]}
+    city.later(days=1, seconds=1)
+    missing.tell_stations()
+    assert lists(city) == {"station-1": []}
+
+
+def test_whom_a_station_watches_for_is_shown_to_nobody(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    missing.report()
+    missing.tell_stations()
+    for who in ("maintainer", "administrator"):
+        shown = city.client(who).get(f"/api/v1/gateways/{GATEWAY}/downlinks")
+        assert shown.status_code == 200
+        assert TAG not in shown.text
+        by_hand = {"action": "watch_list", "arguments": {"revision": 1, "entries": []}}
+        sent = city.client(who).post("/api/v1/devices/station-1/commands", json=by_hand)
+        assert sent.status_code == 422
+    answer(city)
+    assert TAG not in str([row.payload for row in asked(city)])
+
+
+def test_a_quiet_city_writes_nothing(missing: Missing) -> None:
+    stations(missing.city, "station-1")
+    with missing.city.services.sessions() as session:
+        assert not _anything(session, missing.city.time)
+        assert not _anything(session, missing.city.time + timedelta(days=1))
