@@ -1787,6 +1787,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/search/cases/{case_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Search
+         * @description How it ended: the case is decided and closed, the watch list withdrawn, access ends.
+         */
+        post: operations["end_search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/cases/{case_id}/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Search Entry
+         * @description Somebody was seen, or a place was searched.
+         */
+        post: operations["add_search_entry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/cases/{case_id}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Search Map
+         * @description Last place, footprint, stations, rings, hits and entries. The look is written down in the
+         *     transaction that shows them, for the guardian to see.
+         */
+        get: operations["get_search_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Open Searches
+         * @description Searches under way for persons whom the reader guards.
+         */
+        get: operations["list_open_searches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report Missing
+         * @description Report somebody missing (guardian). Who is searched for already is not searched for twice:
+         *     what is said joins the open case.
+         */
+        post: operations["report_missing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -2089,6 +2191,39 @@ export interface components {
             alert: string;
         };
         /**
+         * AddEntry
+         * @description Somebody was seen, or a place was searched: a point with a radius, or an area.
+         */
+        AddEntry: {
+            /**
+             * Area
+             * @description Corners, longitude and latitude; at least three.
+             * @default []
+             */
+            area: number[][];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "seen" | "searched";
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /** Radius M */
+            radius_m?: number | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
          * Added
          * @description The membership's number.
          */
@@ -2119,7 +2254,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -2578,6 +2713,64 @@ export interface components {
              * @description null on the last page
              */
             next: number | null;
+        };
+        /**
+         * CallDetail
+         * @description The police are called; it names nobody and no place.
+         */
+        CallDetail: {
+            /** Case */
+            case: string;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Number
+             * @description As people say it.
+             */
+            number: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "search-call";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * Case
@@ -3766,6 +3959,18 @@ export interface components {
             downlinks: components["schemas"]["DownlinkEntry"][];
         };
         /**
+         * EndSearch
+         * @description How it ended.
+         */
+        EndSearch: {
+            /** Outcome */
+            outcome: string;
+            /** Text */
+            text: string;
+            /** Version */
+            version: number;
+        };
+        /**
          * Enrolled
          * @description A person as administrators see them: under their pseudonym, without name, tags or places.
          */
@@ -3786,6 +3991,35 @@ export interface components {
         EnrolledList: {
             /** People */
             people: components["schemas"]["Enrolled"][];
+        };
+        /**
+         * EntryShown
+         * @description What somebody brought.
+         */
+        EntryShown: {
+            /** Account */
+            account: string;
+            /** Area */
+            area: number[][];
+            /** At */
+            at: string;
+            /** Entered */
+            entered: string;
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "seen" | "searched";
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Radius M */
+            radius_m: number | null;
+            /** Text */
+            text: string;
         };
         /**
          * ErasureEntry
@@ -4313,6 +4547,66 @@ export interface components {
             visits: components["schemas"]["VisitEntry"][];
         };
         /**
+         * FoundDetail
+         * @description The search has ended.
+         */
+        FoundDetail: {
+            /** Case */
+            case: string;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Number
+             * @description As people say it.
+             */
+            number: string;
+            /** Outcome */
+            outcome: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "search-found";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
          * GatewayEntry
          * @description A gateway as its maintainers see it.
          */
@@ -4381,6 +4675,42 @@ export interface components {
             to: string;
             /** Version */
             version: number;
+        };
+        /**
+         * HitEntry
+         * @description The person was at a station.
+         */
+        HitEntry: {
+            /**
+             * At Once
+             * @description From the watch list; else from a visit.
+             */
+            at_once: boolean;
+            /** Device */
+            device: string;
+            /** Doubts */
+            doubts: ("time" | "owner")[];
+            /** First */
+            first: string;
+            /** Id */
+            id: number;
+            /** Last */
+            last: string;
+            /**
+             * Late
+             * @description Told more than ten minutes after it was.
+             */
+            late: boolean;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Received */
+            received: string;
         };
         /**
          * HomeDevice
@@ -4557,6 +4887,27 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * LastPlace
+         * @description The newest sign of the person that has a place.
+         */
+        LastPlace: {
+            /** At */
+            at: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "report" | "visit" | "hit";
+        };
+        /**
          * LatestReading
          * @description ``t`` in seconds since 1970 UTC; ``flag`` is QARTOD's.
          */
@@ -4679,6 +5030,72 @@ export interface components {
             since: string;
             /** Until */
             until: string | null;
+        };
+        /**
+         * MissingDetail
+         * @description Somebody is missing, and where they were seen last since then.
+         */
+        MissingDetail: {
+            /** Case */
+            case: string;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Device */
+            device: string | null;
+            /**
+             * Number
+             * @description As people say it.
+             */
+            number: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /** Place */
+            place: string | null;
+            /** Place Zh */
+            place_zh: string | null;
+            /** Seen */
+            seen: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "search-missing";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * Named
@@ -4814,6 +5231,28 @@ export interface components {
              * @enum {string}
              */
             severity: "critical" | "major" | "minor" | "info";
+        };
+        /**
+         * OpenSearch
+         * @description A search under way for a person whom the reader guards.
+         */
+        OpenSearch: {
+            /** Case Id */
+            case_id: string;
+            /** Number */
+            number: string;
+            /** Opened */
+            opened: string;
+            /** Person Key */
+            person_key: string;
+        };
+        /**
+         * OpenSearches
+         * @description Of the reader's.
+         */
+        OpenSearches: {
+            /** Searches */
+            searches: components["schemas"]["OpenSearch"][];
         };
         /**
          * OutcomeEntry
@@ -5220,6 +5659,46 @@ export interface components {
          */
         Relation: "resident" | "contact" | "guardian";
         /**
+         * ReportMissing
+         * @description A guardian reports somebody missing. Only the person has to be known.
+         */
+        ReportMissing: {
+            /**
+             * Clothes
+             * @default
+             */
+            clothes: string;
+            /** Last Seen */
+            last_seen?: string | null;
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /** Person Key */
+            person_key: string;
+            /**
+             * Place
+             * @description Where they were last seen, in words.
+             * @default
+             */
+            place: string;
+        };
+        /**
+         * Reported
+         * @description The case that the report has opened, or joined.
+         */
+        Reported: {
+            /** Case Id */
+            case_id: string;
+            /**
+             * Joined
+             * @description Somebody had reported it before.
+             */
+            joined: boolean;
+            /** Number */
+            number: string;
+        };
+        /**
          * RevokedEntry
          * @description What became free.
          */
@@ -5228,6 +5707,16 @@ export interface components {
             devices: string[];
             /** Gateway */
             gateway: string;
+        };
+        /**
+         * RingEntry
+         * @description So many of those who were searched for were found within so far.
+         */
+        RingEntry: {
+            /** Radius M */
+            radius_m: number;
+            /** Share */
+            share: number;
         };
         /**
          * Role
@@ -5288,6 +5777,57 @@ export interface components {
             colour_dark: string;
             /** Icon */
             icon: string;
+        };
+        /**
+         * SearchMap
+         * @description Everything of a search that has a place. After its end, and for whoever guards without a
+         *     consent, the footprint and what is drawn from it are left out.
+         */
+        SearchMap: {
+            /**
+             * Access Until
+             * @description Until when the reader sees it; null: as long as there is a case.
+             */
+            access_until: string | null;
+            /** Case Id */
+            case_id: string;
+            /** Clothes */
+            clothes: string;
+            /** Ended */
+            ended: string | null;
+            /** Entries */
+            entries: components["schemas"]["EntryShown"][];
+            /**
+             * Footprint
+             * @description Of the last seven days, oldest first.
+             */
+            footprint: components["schemas"]["VisitEntry"][];
+            /** Footprint Withheld */
+            footprint_withheld: boolean;
+            /** Hits */
+            hits: components["schemas"]["HitEntry"][];
+            last_place: components["schemas"]["LastPlace"] | null;
+            /**
+             * Last Seen
+             * @description As reported.
+             */
+            last_seen: string | null;
+            /** Number */
+            number: string;
+            /** Opened */
+            opened: string;
+            /** Place */
+            place: string;
+            /**
+             * Rings
+             * @description Around the last place.
+             */
+            rings: components["schemas"]["RingEntry"][];
+            /** Stations */
+            stations: components["schemas"]["StationEntry"][];
+            /** Version */
+            version: number;
+            watch: components["schemas"]["WatchState"] | null;
         };
         /**
          * SeriesEntry
@@ -5516,6 +6056,29 @@ export interface components {
             title_zh: string;
         };
         /**
+         * StationEntry
+         * @description A station near the last place, or one that has heard the person.
+         */
+        StationEntry: {
+            /** Device */
+            device: string;
+            /**
+             * Distance M
+             * @description From the last place.
+             */
+            distance_m: number | null;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Online */
+            online: boolean;
+        };
+        /**
          * Step
          * @description One call, to several persons at once.
          */
@@ -5670,6 +6233,25 @@ export interface components {
             silent_since: string | null;
             /** Visit Id */
             visit_id: string;
+        };
+        /**
+         * WatchState
+         * @description How far the watch list has come.
+         */
+        WatchState: {
+            /** Stations */
+            stations: number;
+            /**
+             * Unable
+             * @description Of an earlier release: their visits are looked at when they come.
+             */
+            unable: number;
+            /** Until */
+            until: string;
+            /** Waiting */
+            waiting: number;
+            /** Watching */
+            watching: number;
         };
     };
     responses: never;
@@ -8947,6 +9529,187 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Screen"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_search: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_search_entry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_search_map: {
+        parameters: {
+            query?: {
+                /** @description an open page asks again by itself: its look lasts on */
+                refresh?: boolean;
+            };
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchMap"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_open_searches: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenSearches"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_missing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportMissing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reported"];
                 };
             };
             /** @description A problem document */
