@@ -14,10 +14,11 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, outbox
+from vigil_cloud.alerts.acts import AlertUnknown
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.sealing import whole_of, write_detail
-from vigil_cloud.alerts.service import AlertUnknown, count_as_new, note
+from vigil_cloud.alerts.service import count_as_new, note
 from vigil_cloud.alerts.work import SEVERITIES
 
 TITLE: Final = 300

@@ -1,4 +1,4 @@
-"""Alerts: raised and cleared by domains, acted on by people."""
+"""Alerts, raised and cleared by domains; what people do to them is in ``acts``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,15 +17,9 @@ from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.sealing import seal_text, whole_of, write_detail
-from vigil_cloud.alerts.visibility import may_act, may_see
 from vigil_cloud.alerts.work import SEVERITIES
-from vigil_cloud.api_errors import ApiError
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.domain.rights import PLATFORM
-from vigil_cloud.identity import audit
-from vigil_cloud.identity.errors import Forbidden
-from vigil_cloud.identity.reader import Reader
-from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.situation import situation_of
 from vigil_schemas.types import Domain, isoformat_utc
 
@@ -33,37 +27,6 @@ _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
 Audience = Literal["all", "home", "home-and-maintainers"]
 _AUDIENCES: Final = ("home", "home-and-maintainers", "all")
 """Ever wider."""
-Action = Literal[
-    "acknowledged", "confirmed", "shelved", "unshelved", "out-of-service", "in-service"
-]
-
-
-_OPERATIONS: Final[Mapping[Action, Operation]] = {
-    "acknowledged": Operation.ACKNOWLEDGE,
-    "confirmed": Operation.DECIDE,
-    "shelved": Operation.DECIDE,
-    "unshelved": Operation.DECIDE,
-    "out-of-service": Operation.DECIDE,
-    "in-service": Operation.DECIDE,
-}
-
-
-class AlertUnknown(ApiError):
-    """No such alert, or none for this reader; the two are not told apart."""
-
-    code: ClassVar[str] = "alert-unknown"
-    remedy: ClassVar[str] = (
-        "Follow the link again while signed in with the role that the alert is for."
-    )
-    status: ClassVar[int] = 404
-
-
-class ChangedMeanwhile(ApiError):
-    """The reader decided on an older state of the alert."""
-
-    code: ClassVar[str] = "changed-meanwhile"
-    remedy: ClassVar[str] = "Look at the alert as it is now, and decide again."
-    status: ClassVar[int] = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,82 +320,6 @@ def state_of(row: AlertRow) -> State:
         row.momentary,
         coverage.held_until(row),
     )
-
-
-def find(session: Session, reader: Reader, alert_id: str) -> AlertRow:
-    """Raises ``AlertUnknown``."""
-    row = session.get(AlertRow, alert_id)
-    if row is None or not may_see(reader, row):
-        raise AlertUnknown("There is no such alert for you.")
-    return row
-
-
-def act(  # noqa: PLR0913 - one act with everything it may carry, by name
-    session: Session,
-    reader: Reader,
-    alert_id: str,
-    action: Action,
-    *,
-    now: datetime,
-    comment: str = "",
-    until: datetime | None = None,
-    version: int | None = None,
-) -> AlertRow:
-    """One person's act, with history, audit line and feed entry, in the caller's transaction.
-
-    Raises ``AlertUnknown``, ``Forbidden``, ``ChangedMeanwhile`` and the refusals of ``lifecycle``.
-    """
-    feed.lock(session)
-    row = find(session, reader, alert_id)
-    decided = may_act(reader, _OPERATIONS[action], row)
-    if not decided.allowed:
-        raise Forbidden(f"You may see this alert, and not do this to it: {decided.reason}.")
-    if version is not None and version != row.version:
-        raise ChangedMeanwhile("Somebody changed this alert just now; look at it again.")
-    before = state_of(row)
-    critical = row.severity == "critical"
-    longest = lifecycle.LONGEST_CRITICAL_SHELF if critical else lifecycle.LONGEST_SHELF
-    after = (
-        lifecycle.shelve(before, until or now, now, longest)
-        if action == "shelved"
-        else _next(before, action, now)
-    )
-    row.active, row.acknowledged, row.confirmed = after.active, after.acknowledged, after.confirmed
-    row.shelved_until, row.out_of_service = after.shelved_until, after.out_of_service
-    if action == "acknowledged":
-        row.acknowledged_by, row.acknowledged_at = reader.username, now
-    if action == "confirmed":
-        row.confirmed_by, row.confirmed_at = reader.username, now
-    if before.active and not after.active:
-        row.cleared = now
-    if action == "confirmed":
-        outbox.announce(session, row, now, "closed", step=isoformat_utc(now))
-    if action in {"unshelved", "in-service"}:
-        outbox.announce(session, row, now, "woken")
-    note(session, row, now, reader.username, action, comment)
-    session.flush()
-    audit.append(
-        session,
-        at=now,
-        account=reader.username,
-        action=f"alert.{action}",
-        subject=row.id,
-        person_key=row.person_key,
-    )
-    feed.append(session, "alert", row.id, now)
-    return row
-
-
-def _next(state: State, action: Action, now: datetime) -> State:
-    match action:
-        case "acknowledged":
-            return lifecycle.acknowledge(state)
-        case "confirmed":
-            return lifecycle.confirm(state)
-        case "unshelved":
-            return lifecycle.unshelve(state, now)
-        case _:
-            return lifecycle.set_service(state, action == "out-of-service")
 
 
 def evidence_stored(session: Session, gateway: str, sha256: str, now: datetime) -> None:

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, update
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.acts import find as find_alert
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import find as find_alert
 from vigil_cloud.cases import deadlines, sealing
 from vigil_cloud.cases.errors import AlertTaken, CaseKindUnknown, NotForThisKind
 from vigil_cloud.cases.models import CaseAlert, CaseCounter, CaseRow

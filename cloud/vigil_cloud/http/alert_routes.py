@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, listing
+from vigil_cloud.alerts.acts import Action, act, find
 from vigil_cloud.alerts.listing import Cursor, Wanted
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import (
@@ -22,7 +23,6 @@ from vigil_cloud.alerts.schema import (
     ShelveRequest,
     Work,
 )
-from vigil_cloud.alerts.service import Action, act, find
 from vigil_cloud.alerts.titles import Personal, audit_location_view
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing

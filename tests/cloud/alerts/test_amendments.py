@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from cloud_city import City, exceedance
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.acts import AlertUnknown
 from vigil_cloud.alerts.amendments import Amendment, Coordinates, amend
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import AlertUnknown
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.notification_sender import NotificationSender

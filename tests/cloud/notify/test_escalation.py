@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from cloud_city import GATEWAY, City
+from vigil_cloud.alerts.acts import AlertUnknown
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import AlertUnknown, Occurrence, record
+from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import households
 from vigil_cloud.identity.errors import Forbidden

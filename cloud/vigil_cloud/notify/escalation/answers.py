@@ -14,8 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import answering, feed
+from vigil_cloud.alerts.acts import AlertUnknown
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import AlertUnknown
 from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.models import Account

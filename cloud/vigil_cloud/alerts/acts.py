@@ -1,0 +1,129 @@
+"""What people do to alerts: found with their rights, acted on with history and audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar, Final, Literal
+
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed, lifecycle, outbox
+from vigil_cloud.alerts.lifecycle import State
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import note, state_of
+from vigil_cloud.alerts.visibility import may_act, may_see
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.errors import Forbidden
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation
+from vigil_schemas.types import isoformat_utc
+
+Action = Literal[
+    "acknowledged", "confirmed", "shelved", "unshelved", "out-of-service", "in-service"
+]
+
+
+_OPERATIONS: Final[Mapping[Action, Operation]] = {
+    "acknowledged": Operation.ACKNOWLEDGE,
+    "confirmed": Operation.DECIDE,
+    "shelved": Operation.DECIDE,
+    "unshelved": Operation.DECIDE,
+    "out-of-service": Operation.DECIDE,
+    "in-service": Operation.DECIDE,
+}
+
+
+class AlertUnknown(ApiError):
+    """No such alert, or none for this reader; the two are not told apart."""
+
+    code: ClassVar[str] = "alert-unknown"
+    remedy: ClassVar[str] = (
+        "Follow the link again while signed in with the role that the alert is for."
+    )
+    status: ClassVar[int] = 404
+
+
+class ChangedMeanwhile(ApiError):
+    """The reader decided on an older state of the alert."""
+
+    code: ClassVar[str] = "changed-meanwhile"
+    remedy: ClassVar[str] = "Look at the alert as it is now, and decide again."
+    status: ClassVar[int] = 409
+
+
+def find(session: Session, reader: Reader, alert_id: str) -> AlertRow:
+    """Raises ``AlertUnknown``."""
+    row = session.get(AlertRow, alert_id)
+    if row is None or not may_see(reader, row):
+        raise AlertUnknown("There is no such alert for you.")
+    return row
+
+
+def act(  # noqa: PLR0913 - one act with everything it may carry, by name
+    session: Session,
+    reader: Reader,
+    alert_id: str,
+    action: Action,
+    *,
+    now: datetime,
+    comment: str = "",
+    until: datetime | None = None,
+    version: int | None = None,
+) -> AlertRow:
+    """One person's act, with history, audit line and feed entry, in the caller's transaction.
+
+    Raises ``AlertUnknown``, ``Forbidden``, ``ChangedMeanwhile`` and the refusals of ``lifecycle``.
+    """
+    feed.lock(session)
+    row = find(session, reader, alert_id)
+    decided = may_act(reader, _OPERATIONS[action], row)
+    if not decided.allowed:
+        raise Forbidden(f"You may see this alert, and not do this to it: {decided.reason}.")
+    if version is not None and version != row.version:
+        raise ChangedMeanwhile("Somebody changed this alert just now; look at it again.")
+    before = state_of(row)
+    critical = row.severity == "critical"
+    longest = lifecycle.LONGEST_CRITICAL_SHELF if critical else lifecycle.LONGEST_SHELF
+    after = (
+        lifecycle.shelve(before, until or now, now, longest)
+        if action == "shelved"
+        else _next(before, action, now)
+    )
+    row.active, row.acknowledged, row.confirmed = after.active, after.acknowledged, after.confirmed
+    row.shelved_until, row.out_of_service = after.shelved_until, after.out_of_service
+    if action == "acknowledged":
+        row.acknowledged_by, row.acknowledged_at = reader.username, now
+    if action == "confirmed":
+        row.confirmed_by, row.confirmed_at = reader.username, now
+    if before.active and not after.active:
+        row.cleared = now
+    if action == "confirmed":
+        outbox.announce(session, row, now, "closed", step=isoformat_utc(now))
+    if action in {"unshelved", "in-service"}:
+        outbox.announce(session, row, now, "woken")
+    note(session, row, now, reader.username, action, comment)
+    session.flush()
+    audit.append(
+        session,
+        at=now,
+        account=reader.username,
+        action=f"alert.{action}",
+        subject=row.id,
+        person_key=row.person_key,
+    )
+    feed.append(session, "alert", row.id, now)
+    return row
+
+
+def _next(state: State, action: Action, now: datetime) -> State:
+    match action:
+        case "acknowledged":
+            return lifecycle.acknowledge(state)
+        case "confirmed":
+            return lifecycle.confirm(state)
+        case "unshelved":
+            return lifecycle.unshelve(state, now)
+        case _:
+            return lifecycle.set_service(state, action == "out-of-service")
