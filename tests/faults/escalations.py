@@ -44,8 +44,6 @@ SPEED: Final = 40.0
 SECRET: Final = "a test's own secret of more than thirty-two characters"
 PER_GATEWAY: Final = 50
 """Fewer than join in one counted alert."""
-PER_POLICY: Final = 40
-"""As many as one message names."""
 LAST: Final = 3
 _NAMED: Final = re.compile(r"(REMINDER: |REPEAT: )*fire (\d{5})")
 
@@ -55,13 +53,16 @@ class Size:
     """How large a run is."""
 
     alerts: int
+    per_policy: int
+    """Alerts; at most 40, which is how many one message names."""
     kills: int
-    chaos_s: float
+    failures: int
+    """So many requests at least fail."""
     deadline_s: float
 
 
-SHORT: Final = Size(alerts=50, kills=6, chaos_s=15.0, deadline_s=180.0)
-FULL: Final = Size(alerts=1_000, kills=60, chaos_s=120.0, deadline_s=1_200.0)
+SHORT: Final = Size(alerts=50, per_policy=10, kills=4, failures=8, deadline_s=180.0)
+FULL: Final = Size(alerts=1_000, per_policy=40, kills=60, failures=400, deadline_s=1_200.0)
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Receiver:
         self.told: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
         """By person and alert: first tellings, repeats, reminders."""
         self.news: list[tuple[str, int]] = []
-        self.messages = self.failures = 0
+        self.requests = self.messages = self.failures = 0
         self.calm = threading.Event()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -124,6 +125,7 @@ class Receiver:
     def answer(self, request: BaseHTTPRequestHandler, who: str, body: dict[str, Any]) -> None:
         with self._lock:
             chance = 1.0 if self.calm.is_set() else self._random.random()
+            self.requests += 1
             self.failures += chance < 0.4
         if chance < 0.15:
             request.send_response(429)
@@ -200,7 +202,7 @@ class Run:
         }
 
     def policies(self) -> int:
-        return -(-self.size.alerts // PER_POLICY)
+        return -(-self.size.alerts // self.size.per_policy)
 
     def prepare(self) -> None:
         """Accounts with their channels, and a policy for each forty alerts."""
@@ -269,29 +271,33 @@ class Run:
         return Process(f"sender {number}", [sys.executable, script], log, self.environment)
 
     def _chaos(self, senders: list[Process]) -> None:
-        began, raised, killed = time.monotonic(), 0, 0
-        while (passed := time.monotonic() - began) < self.size.chaos_s or (
-            raised < self.size.alerts or killed < self.size.kills
-        ):
-            share = min(1.0, passed / (self.size.chaos_s * 0.7))
-            if raised < (wanted := int(share * self.size.alerts)):
-                self._raise(range(raised, min(wanted, raised + 20)))
-                raised = min(wanted, raised + 20)
-            if killed < passed / self.size.chaos_s * self.size.kills and killed < self.size.kills:
+        """As fast as the machine is: each kill waits for something to be in somebody's hands."""
+        raised, killed, kill_at = 0, 0, 1
+        ends = time.monotonic() + self.size.deadline_s
+        while raised < self.size.alerts or killed < self.size.kills or not self._failed_enough():
+            assert time.monotonic() < ends, "the senders got nowhere"
+            if raised < self.size.alerts:
+                self._raise(range(raised, min(raised + 5, self.size.alerts)))
+                raised += 5
+            if killed < self.size.kills and self.receiver.requests >= kill_at:
                 sender = self.random.choice(senders)
                 sender.kill()
                 sender.start()
                 killed += 1
+                kill_at = self.receiver.requests + self.random.randint(1, 6)
             self._answer()
             time.sleep(0.05)
         self.outcome.kills = killed
+
+    def _failed_enough(self) -> bool:
+        return self.receiver.failures >= self.size.failures
 
     def _raise(self, numbers: range) -> None:
         for number in numbers:
             occurrence = Occurrence(
                 domain="smoke",
                 reference=f"alarm-{number:05}",
-                kind=f"smoke{number // PER_POLICY}",
+                kind=f"smoke{number // self.size.per_policy}",
                 gateway=f"gw-{number // PER_GATEWAY}",
                 device=f"alarm-{number}",
                 title=f"fire {number:05}",

@@ -80,5 +80,9 @@ class PlatformDetail(AlertDetail):
     failures: Count = 0
     reason: str | None = None
     """Why an alarm was refused."""
+    alert: str | None = None
+    """Which alert nobody accepted (`unanswered`)."""
+    policy: str | None = None
+    """Which policy called in vain."""
     detail: Annotated[str | None, Personal] = None
     """What was refused of it: may quote the message, which may be about people."""

@@ -167,6 +167,10 @@ def test_the_fallback_is_reminded_and_administrators_are_told_until_somebody_acc
         stage.later(60)
     assert stage.told == (1, 1, 1)
     assert standing(city) == ["unanswered"]
+    (told,) = city.alerts("administrator", domain="platform")
+    assert told["detail"]["alert"] == the_alert(city)["id"]
+    assert told["detail"]["policy"] == "fire at home"
+    assert told["doubts"] == []
 
     stage.later(119)
     assert stage.told == (1, 1, 1)

@@ -9,6 +9,8 @@ export const en = {
   "platform.explanation": "Found",
   "platform.reason": "Reason",
   "platform.refused": "Refused of it",
+  "platform.policy": "Policy that called in vain",
+  "platform.alert": "The alert that nobody accepted",
   "platform.remedy": "What to do",
 } as const;
 
@@ -21,5 +23,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "platform.explanation": "發現",
   "platform.reason": "原因",
   "platform.refused": "拒收的內容",
+  "platform.policy": "未獲回應的通報政策",
+  "platform.alert": "無人接手的警報",
   "platform.remedy": "處理方式",
 };

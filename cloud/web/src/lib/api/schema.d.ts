@@ -5387,6 +5387,11 @@ export interface components {
          */
         PlatformDetail: {
             /**
+             * Alert
+             * @description Which alert nobody accepted (`unanswered`).
+             */
+            alert: string | null;
+            /**
              * Claimed Times
              * @description What the device said, by the place where it stood.
              */
@@ -5441,6 +5446,11 @@ export interface components {
              * @description The gateway that owns the device; another one reported it.
              */
             owner_doubtful: string | null;
+            /**
+             * Policy
+             * @description Which policy called in vain.
+             */
+            policy: string | null;
             /**
              * Reason
              * @description Why an alarm was refused.
