@@ -9,9 +9,10 @@ from typing import ClassVar, Final, Literal
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, lifecycle, outbox
+from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import note, state_of
+from vigil_cloud.alerts.service import state_of
 from vigil_cloud.alerts.visibility import may_act, may_see
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity import audit

@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, outbox
 from vigil_cloud.alerts.acts import AlertUnknown
+from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.sealing import whole_of, write_detail
-from vigil_cloud.alerts.service import count_as_new, note
+from vigil_cloud.alerts.service import count_as_new
 from vigil_cloud.alerts.work import SEVERITIES
 
 TITLE: Final = 300
-COMMENT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ def amend(
     told = [f"{before} → {row.severity}"] if row.severity != before else []
     told += [word for word in changed if word != "severity"]
     comment = ", ".join(told) + (f": {amendment.reason}" if amendment.reason else "")
-    note(session, row, now, account, "worsened" if worse else "amended", comment[:COMMENT])
+    note(session, row, now, account, "worsened" if worse else "amended", comment)
     if worse and row.active:
         count_as_new(row)
         step = amendment.reason or f"severity {row.severity}"
-        note(session, row, now, None, "told-again", step[:COMMENT])
+        note(session, row, now, account, "told-again", step)
         outbox.announce(session, row, now, "again", step=step)
     session.flush()
     feed.append(session, "alert", row.id, now)

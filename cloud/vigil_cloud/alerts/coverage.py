@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.alerts.history import note
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.devices import shelves
 from vigil_cloud.devices.models import DeviceShelf
 from vigil_cloud.devices.shelves import ShelfKind
@@ -113,12 +114,4 @@ def _cover(session: Session, row: AlertRow, shelf: DeviceShelf, now: datetime) -
     row.device_shelf, row.device_shelf_id = shelf.kind, shelf.id
     row.device_shelf_until = shelves.ends(shelf)
     until = f" until {shelf.until:%Y-%m-%d %H:%M} UTC" if shelf.until else ""
-    session.add(
-        AlertHistory(
-            alert_id=row.id,
-            at=now,
-            account=shelf.account or None,
-            action=BEGUN,
-            comment=f"{shelf.kind}{until}: {shelf.reason}"[:1000],
-        )
-    )
+    note(session, row, now, shelf.account or None, BEGUN, f"{shelf.kind}{until}: {shelf.reason}")

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.details import to_keep
+from vigil_cloud.alerts.history import WRITTEN
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.sealing import seal_content, seal_text
 from vigil_cloud.database.engine import writing
@@ -86,7 +87,7 @@ def _texts(session: Session, after: int | None) -> _Page:
             AlertHistory.account.is_not(None),
             AlertHistory.comment != "",
             AlertHistory.text.is_(None),
-            AlertHistory.action != "told-again",  # the platform's own words, asked for by them
+            AlertHistory.action.in_(WRITTEN),
         )
         .order_by(AlertHistory.id)
         .limit(_PAGE)

@@ -13,10 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import coverage, feed, flood, lifecycle, outbox
+from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
-from vigil_cloud.alerts.sealing import seal_text, whole_of, write_detail
+from vigil_cloud.alerts.sealing import whole_of, write_detail
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.domain.rights import PLATFORM
@@ -330,20 +331,3 @@ def evidence_stored(session: Session, gateway: str, sha256: str, now: datetime) 
     for row in rows:
         note(session, row, now, None, "evidence-stored")
         feed.append(session, "alert", row.id, now)
-
-
-def note(
-    session: Session,
-    row: AlertRow,
-    at: datetime,
-    account: str | None,
-    action: str,
-    comment: str = "",
-) -> None:
-    """What somebody wrote is sealed, what the platform says is not."""
-    line = AlertHistory(alert_id=row.id, at=at, account=account, action=action)
-    if account is not None and comment:
-        line.text = seal_text(session, row, comment)
-    else:
-        line.comment = comment
-    session.add(line)
