@@ -70,7 +70,7 @@ def test_a_device_is_given_to_a_home_and_taken_away(window: OpenWindow) -> None:
     page.get_by_label("Device id").fill(CANAL)
     page.get_by_role("button", name="Give to this home").click()
     expect(page.get_by_role("link", name="Canal outfall 3")).to_be_visible()
-    page.get_by_role("button", name="Take Canal outfall 3 away").click()
+    page.get_by_role("button", name="Take away Canal outfall 3").click()
     expect(page.get_by_text("No device stands here.")).to_be_visible()
 
 

@@ -14,6 +14,13 @@ from browser.conftest import DESKTOP, PHONE, OpenWindow, Window
 from browser.town import CANAL, Town
 
 UNKNOWN = "tidegate"
+ICON = "M4 4h16v16H4V4Z"
+DESCRIBED = {
+    "name": UNKNOWN,
+    "title": "Tide gates",
+    "title_zh": "水門",
+    "look": {"icon": ICON, "colour": "#123456", "colour_dark": "#abcdef"},
+}
 
 
 def _renamed(value: Any) -> Any:
@@ -38,10 +45,19 @@ def _answer(route: Route) -> None:
     route.fulfill(status=answer.status, headers=headers, body=json.dumps(_renamed(answer.json())))
 
 
+def _described(route: Route) -> None:
+    """What the cloud says of the screen, with the unknown domain described."""
+    said = route.fetch().json()
+    said["domains"].append(DESCRIBED)
+    route.fulfill(json=said)
+
+
 @contextmanager
-def newer_cloud(window: Window) -> Iterator[None]:
+def newer_cloud(window: Window, *, described: bool = False) -> Iterator[None]:
     """The real cloud's answers, with one domain's word exchanged. The stream stays as it is."""
     window.context.route(lambda url: "/api/v1/" in url and not url.endswith("/stream"), _answer)
+    if described:
+        window.context.route("**/api/v1/screen", _described)
     yield
     window.context.unroute_all(behavior="wait")
 
@@ -82,3 +98,30 @@ def test_an_unknown_domain_is_shown_plainly(
         mine.go(f"/devices/{CANAL}")
         expect(page.get_by_text(UNKNOWN).first).to_be_attached()
         expect(page.get_by_text("pH").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme", "title", "colour"),
+    [
+        ("en", "light", "Tide gates", "rgb(18, 52, 86)"),
+        ("zh-TW", "dark", "水門", "rgb(171, 205, 239)"),
+    ],
+)
+def test_an_unknown_domain_is_drawn_as_its_cloud_describes_it(
+    window: OpenWindow,
+    town: Town,
+    language: Literal["en", "zh-TW"],
+    scheme: Literal["light", "dark"],
+    title: str,
+    colour: str,
+) -> None:
+    town.discharge()
+    alert = town.newest_alert("water")
+    mine = window("admin", language=language, scheme=scheme)
+    with newer_cloud(mine, described=True):
+        page = mine.go(f"/alerts/{alert}")
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        mark = page.locator(f"[data-domain={UNKNOWN}]").first
+        expect(mark).to_have_css("color", colour)
+        expect(mark.locator("path")).to_have_attribute("d", ICON)
+        expect(page.get_by_text(UNKNOWN, exact=True)).to_have_count(0)

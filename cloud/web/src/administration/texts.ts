@@ -23,6 +23,7 @@ export const en = {
   "household.longitude": "Longitude (degrees)",
   "household.badPosition":
     "A position has a latitude from −90 to 90 and a longitude from −180 to 180.",
+  "household.created": "Added",
   "household.about": "About this home",
   "household.members": "Members",
   "household.membersHint": "Family accounts see this home's alarms; persons live here.",
@@ -47,7 +48,7 @@ export const en = {
   "household.device": "Device id",
   "household.giveDevice": "Give to this home",
   "household.takeDevice": "Take away",
-  "household.takeDeviceOf": "Take {name} away",
+  "household.takeDeviceOf": "Take away {name}",
   "household.erase": "Erase this household",
   "household.eraseExplain":
     "Its name, address and memberships are destroyed and cannot be had back. Its key is never given again.",
@@ -114,6 +115,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "household.latitude": "緯度（度）",
   "household.longitude": "經度（度）",
   "household.badPosition": "位置需有緯度（−90 至 90）與經度（−180 至 180）。",
+  "household.created": "建立時間",
   "household.about": "住戶資料",
   "household.members": "成員",
   "household.membersHint": "家人帳號可看到此住戶的警報；個案則住在這裡。",
@@ -138,7 +140,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "household.device": "裝置代號",
   "household.giveDevice": "歸入此住戶",
   "household.takeDevice": "移出",
-  "household.takeDeviceOf": "將 {name} 移出",
+  "household.takeDeviceOf": "移出 {name}",
   "household.erase": "刪除此住戶",
   "household.eraseExplain": "名稱、地址與成員關係將永久銷毀、無法復原，代號也不再使用。",
   "districts.hint": "城市的分區；帳號可限定於其中幾區。",
