@@ -209,7 +209,7 @@ class MqttSession:
         """
         options = self._options
         self._choices = choices
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho publishes no types for it
+        properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = options.session_s
         properties.ReceiveMaximum = options.receive_maximum
         properties.MaximumPacketSize = LARGEST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ def main() -> int:
                 live(page)
                 page.get_by_text(NAMES["grandmother"]).first.wait_for()
                 words = (*PLACES, NAMES["grandmother"])
-                took.append(gone_after(page, words, lambda one=consent: guardian.take_back(one)))
+                took.append(gone_after(page, words, partial(guardian.take_back, consent)))
         finally:
             browser.close()
             town.close()

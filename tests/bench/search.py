@@ -80,8 +80,11 @@ def run(folder: Path) -> None:
         city.guardian("daughter")
         family = city.client("daughter")
         gateways = [introduced(broker.port, number) for number in range(GATEWAYS)]
-        shown = lambda: family.get("/api/v1/devices").json()["devices"]  # noqa: E731
-        servers.eventually(lambda: len(shown()) == GATEWAYS, "every station is known", PATIENCE_S)
+
+        def all_known() -> bool:
+            return len(family.get("/api/v1/devices").json()["devices"]) == GATEWAYS
+
+        servers.eventually(all_known, "every station is known", PATIENCE_S)
 
         began = time.monotonic()
         reported = family.post("/api/v1/search/reports", json={"person_key": "p1"})

@@ -91,9 +91,11 @@ def test_an_alarm_is_asked_to_test_itself_and_to_be_silent(
     ):
         page.get_by_role("button", name=button).click()
         expect(page.get_by_text("waiting for the gateway's answer")).to_be_visible()
-        servers.eventually(
-            lambda number=number: len(home.said(Command)) >= number, "the command arrived"
-        )
+
+        def arrived(number: int = number) -> bool:
+            return len(home.said(Command)) >= number
+
+        servers.eventually(arrived, "the command arrived")
         assert (
             home.answer(
                 accepted=accepted,

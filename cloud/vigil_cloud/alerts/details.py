@@ -104,7 +104,7 @@ def _best(domain: Domain, content: Mapping[str, Any]) -> Understood | None:
     return min(found, key=lambda one: len(one.faults), default=None)
 
 
-def _plain(content: Mapping[str, Any]) -> PlainDetail:
+def _plain(content: Mapping[str, Any]) -> AlertDetail:
     marks = {key: content[key] for key in MARKS if key in content}
     values = {key: value for key, value in content.items() if key not in {*MARKS, "type"}}
     found = understood(PlainDetail, {**marks, "values": values})

@@ -113,9 +113,9 @@ class AlertsOfPersons(PersonalRecords):
         return (
             [(row, said) for row in rows if (said := opened_detail(session, row))],
             [
-                (row, line, said)
+                (row, line, text)
                 for line, row in session.execute(lines)
-                if (said := open_text(cipher, row, line))
+                if (text := open_text(cipher, row, line))
             ],
         )
 

@@ -180,8 +180,11 @@ def _due(
         .where(Device.domain == DOMAIN, Device.described)
         .order_by(Gateway.connected.desc(), Device.device)
     )
-    found = []
-    for device, commands, gateway, known, sent in session.execute(query):
+    rows: Sequence[tuple[str, list[str], Gateway, WatchStation | None, Downlink | None]] = (
+        session.execute(query).all()
+    )
+    found: list[tuple[str, Gateway, WatchStation | None]] = []
+    for device, commands, gateway, known, sent in rows:
         if WatchList.ACTION not in commands:
             continue  # of an earlier release: its visits are looked at when they come
         if known is None:
@@ -202,7 +205,7 @@ def _refused(known: WatchStation, sent: Downlink | None, now: datetime) -> bool:
         return True
     if sent.answered is None or sent.accepted:
         return False
-    pause = min(_AGAIN * 2 ** min(known.tries, 10), _LONGEST_PAUSE)
+    pause: timedelta = min(_AGAIN * 2 ** min(known.tries, 10), _LONGEST_PAUSE)
     return now - known.asked >= pause
 
 

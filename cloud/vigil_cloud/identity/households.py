@@ -33,7 +33,6 @@ from vigil_cloud.identity.reader import Relation, device_at, member_at
 NAME: Final = "household.name"
 ADDRESS: Final = "household.address"
 POSITION: Final = "household.position"
-_KEY: Final = Household.key
 
 
 class UnknownHousehold(ApiError):
@@ -129,18 +128,18 @@ def page(
     """Homes by key, beyond ``after``, with who and what belongs to them now or will. The same few
     statements however many."""
     query = select(Household).order_by(Household.key).limit(limit)
-    return _kept(session, cipher, now, query if after is None else query.where(after < _KEY))
+    return _kept(
+        session, cipher, now, query if after is None else query.where(Household.key > after)
+    )
 
 
 def find(session: Session, cipher: Cipher, now: datetime, key: str) -> Kept:
     """One home as ``page`` shows it. Raises ``UnknownHousehold``."""
     require(session, key)
-    return _kept(session, cipher, now, select(Household).where(key == _KEY))[0]
+    return _kept(session, cipher, now, select(Household).where(Household.key == key))[0]
 
 
-def _kept(
-    session: Session, cipher: Cipher, now: datetime, query: Select[tuple[Household]]
-) -> list[Kept]:
+def _kept(session: Session, cipher: Cipher, now: datetime, query: Select[Household]) -> list[Kept]:
     rows = session.scalars(query).all()
     keys = [row.key for row in rows]
     person_keys.load(session, map(own_key, keys))

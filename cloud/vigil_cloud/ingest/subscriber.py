@@ -168,7 +168,7 @@ class Subscriber:
 
     def start(self) -> None:
         """Begin to connect; a broker that is away is tried again."""
-        properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
+        properties: Any = Properties(PacketTypes.CONNECT)
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         properties.MaximumPacketSize = MAXIMUM_PACKET_BYTES
         self._client.connect_async(

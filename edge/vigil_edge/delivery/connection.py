@@ -181,7 +181,7 @@ class Connection:
     async def open(self) -> None:
         """CONNECT and subscribe. Raises ``UplinkError``, ``OSError``."""
         settings = self._settings
-        wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        wishes = Properties(PacketTypes.CONNECT)
         wishes.MaximumPacketSize = MAX_MESSAGE_BYTES + _HEAD_BYTES
         await asyncio.to_thread(
             self._client.connect,

@@ -372,7 +372,7 @@ def test_a_home_calls_its_own_people(stage: Stage) -> None:
             city.account("aunt", Role.FAMILY)
         channel(city, home.url, f"of {username}", username=username)
     with writing(city.services.sessions) as session:
-        said = {"by": "operator", "now": city.time}
+        said: dict[str, Any] = {"by": "operator", "now": city.time}
         households.put(session, city.cipher, "h1", households.Described(name="Chen"), **said)
         households.give_device(session, "h1", "alarm-1", **said)
         for username, relation in (("family", Relation.RESIDENT), ("aunt", Relation.CONTACT)):

@@ -12,7 +12,8 @@ from cloud_city import City
 from sql import statements
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import districts, households
-from vigil_cloud.identity.households import Described, Relation
+from vigil_cloud.identity.households import Described
+from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify.models import Channel

@@ -93,7 +93,8 @@ async def test_the_list_survives_a_restart_and_an_older_one_changes_nothing() ->
 
 
 async def test_what_is_over_is_forgotten_without_a_word_from_the_cloud() -> None:
-    time, states = Time(), {}
+    time = Time()
+    states: dict[str, bytes] = {}
     under_test, context = station(time, states)
     until = time.now() + timedelta(seconds=30)
     await under_test.command("gate", wanted(1, GRANDMOTHER, until=until))
