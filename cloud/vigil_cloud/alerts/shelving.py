@@ -174,10 +174,7 @@ def _tell(session: Session, shelf: DeviceShelf, meanwhile: _Meanwhile, now: date
         title_zh=f"{name_zh} 恢復通報：期間 {number} 則警報，{active} 則持續中",
         gateway=gateway,
         device=shelf.device,
-        detail={
-            "explanation": f"{shelf.kind} by {shelf.account or 'nobody known'}: {shelf.reason}",
-            "ended_by": shelf.ended_by,
-        },
+        detail={"explanation": f"{_explanation(shelf)}; ended by {shelf.ended_by or 'its time'}"},
         now=now,
     )
 
@@ -194,15 +191,16 @@ def _remind(session: Session, shelf: DeviceShelf, now: datetime) -> None:
         title=f"{name} is out of service since {days} days, without an end",
         title_zh=f"{name_zh} 停用已 {days} 天，未設定結束時間",
         gateway=device.gateway if device is not None else "",
-        detail={
-            "explanation": f"by {shelf.account or 'nobody known'}: {shelf.reason}",
-            "device": shelf.device,
-        },
+        detail={"explanation": _explanation(shelf), "devices": [shelf.device]},
         since=shelf.begun,
         again=f"out of service for {days} days",
         now=now,
     )
     shelf.reminded = now
+
+
+def _explanation(shelf: DeviceShelf) -> str:
+    return f"{shelf.kind} by {shelf.account or 'nobody known'}: {shelf.reason}"
 
 
 def _subject(shelf: DeviceShelf) -> str:

@@ -101,6 +101,11 @@ def test_at_its_end_everybody_is_told_what_happened_and_what_still_is(
     assert sorted(hook.titles) == ["Conductivity above 2500 µS/cm", "pH below 6"]
     assert all("The device was shelved" in told["message"] for told in hook.received)
     assert keeper.titles == ["Canal calls again: 2 alerts meanwhile, 1 active"]
+    (ended,) = city.alerts("maintainer", domain="platform")
+    assert ended["detail"]["explanation"] == (
+        "shelved by maintainer: painting the bridge; ended by its time"
+    )
+    assert "shape_doubtful" not in {key for key, value in ended["detail"].items() if value}
     (device,) = [
         one
         for one in city.client("police").get("/api/v1/devices").json()["devices"]

@@ -70,6 +70,7 @@ class DeliveryMachine(RuleBasedStateMachine):
             return
         match progress.look(self.delivery, self.standing, self.now):
             case Send():
+                assert not self.standing.state.held(self.now), "its device is put aside"
                 self.delivery = progress.lease(self.delivery, self.now)
                 self.hands.append(InHand(self.delivery.attempts, self.delivery.perhaps_told))
             case Wait() as wait:
@@ -133,7 +134,10 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule(
         act=st.sampled_from(
-            ["acknowledge", "sign", "sign", "shelve", "out", "in", "in", "over", "right"]
+            [
+                *("acknowledge", "sign", "sign", "shelve", "out", "in", "in", "over", "right"),
+                *("device aside", "device back"),
+            ]
         ),
         span=SPANS,
     )
@@ -155,6 +159,12 @@ class DeliveryMachine(RuleBasedStateMachine):
                 after = lifecycle.set_service(state, act == "out")
                 self.standing = replace(standing, state=after)
                 if act == "in" and self.delivery.reason == "out-of-service":
+                    self.delivery = replace(self.delivery, due=self.now)
+            case "device aside" | "device back":
+                until = self.now + (span if act == "device aside" else timedelta())
+                after = replace(state, held_until=until)
+                self.standing = replace(standing, state=after, device_hold="device-shelved")
+                if act == "device back" and self.delivery.reason == "device-shelved":
                     self.delivery = replace(self.delivery, due=self.now)
             case "over" if state.active:
                 after = lifecycle.clear(state)
