@@ -13,6 +13,7 @@ from vigil_cloud.alerts import shelving
 from vigil_cloud.alerts.coverage import OUT_OF_SERVICE
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import service, shelves
+from vigil_cloud.devices.maintenance import LONGEST, BadEnd
 from vigil_cloud.devices.models import Device, DeviceShelf
 from vigil_cloud.devices.routes import DeviceName, OfDevice
 from vigil_cloud.devices.schema import (
@@ -110,6 +111,8 @@ def post_device_service(
         if body.until is None:
             shelving.end_work(session, device, by=by, now=now)
         else:
+            if body.until > now + LONGEST:
+                raise BadEnd(LONGEST)
             wanted = Wanted(OUT_OF_SERVICE, PLANNED_WORK, body.until)
             shelving.begin(session, device, wanted, by=by, now=now)
     services.changed.announce()
