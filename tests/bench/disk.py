@@ -143,14 +143,14 @@ class Found:
     others_letters: int
 
 
-def flood(small: Small, kind: str) -> Found:
+def flood(small: Small, kind: str, size: int = FLOOD) -> Found:
     """Send it all as fast as the broker takes it, with a fire of another gateway now and then."""
     noisy, quiet = Gateway(small.mqtt, new_name("noisy")), Gateway(small.mqtt, new_name("quiet"))
     quiet.publish("event", b"cannot be read")
     made = FLOODS[kind]
     sent = number = fires = 0
     slowest = 0.0
-    while sent < FLOOD:
+    while sent < size:
         infos = []
         for _ in range(WINDOW):
             number += 1
@@ -160,7 +160,7 @@ def flood(small: Small, kind: str) -> Found:
             sent += len(payload)
         with contextlib.suppress(RuntimeError, ValueError):
             infos[-1].wait_for_publish(5)
-        if fires < FIRES and sent > fires * FLOOD / FIRES:
+        if fires < FIRES and sent > fires * size / FIRES:
             fires += 1
             began = time.monotonic()
             small.fire(quiet, fires)

@@ -39,9 +39,10 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def sessions(engine: Engine) -> sessionmaker[Session]:
-    upgrade(engine)
-    return build_sessions(engine)
+def sessions(migrated_url: str) -> Iterator[sessionmaker[Session]]:
+    built = build_engine(migrated_url)
+    yield build_sessions(built)
+    built.dispose()
 
 
 def gateways(session: Session) -> list[str]:

@@ -129,11 +129,23 @@ def running(short: Path) -> Iterator[list[Running]]:
         each.process.communicate()
 
 
+SMALL = ("--scenario", "quiet-street")
+"""One gateway: a whole city takes a processor a quarter of a minute to draw and to start."""
+
+
 @pytest.mark.parametrize(
-    "stage", ["building the city", "starting the cloud", "starting gateway", "the night begins"]
+    ("stage", "options"),
+    [
+        ("building the city", SMALL),
+        ("starting the cloud", SMALL),
+        ("starting gateway", ()),
+        ("the night begins", SMALL),
+    ],
 )
-def test_ctrl_c_ends_every_process(stage: str, short: Path, running: list[Running]) -> None:
-    running.append(demo_ := Running(short / "d"))
+def test_ctrl_c_ends_every_process(
+    stage: str, options: tuple[str, ...], short: Path, running: list[Running]
+) -> None:
+    running.append(demo_ := Running(short / "d", *options))
     demo_.until(stage)
     demo_.process.send_signal(signal.SIGINT)
     code, rest = demo_.end()
@@ -143,7 +155,7 @@ def test_ctrl_c_ends_every_process(stage: str, short: Path, running: list[Runnin
 
 
 def test_a_second_ctrl_c_is_no_longer_patient(short: Path, running: list[Running]) -> None:
-    running.append(demo_ := Running(short / "d"))
+    running.append(demo_ := Running(short / "d", *SMALL))
     demo_.until("the page is open")
     (broken,) = pids(short, "vigil-cloud serve")
     os.kill(broken, signal.SIGSTOP)  # it cannot end when it is asked to
@@ -161,7 +173,7 @@ def test_a_second_ctrl_c_is_no_longer_patient(short: Path, running: list[Running
 def test_a_part_that_dies_in_the_night_is_named(
     which: str, name: str, short: Path, running: list[Running]
 ) -> None:
-    running.append(demo_ := Running(short / "d", "--check"))
+    running.append(demo_ := Running(short / "d", "--check", *SMALL))
     demo_.until("the night begins")
     os.kill(pids(short, which)[0], signal.SIGKILL)
     code, rest = demo_.end()
@@ -172,7 +184,7 @@ def test_a_part_that_dies_in_the_night_is_named(
 
 
 def test_two_demos_at_once_keep_out_of_each_others_way(short: Path, running: list[Running]) -> None:
-    running += [Running(short / "a"), Running(short / "b")]
+    running += [Running(short / "a", *SMALL), Running(short / "b", *SMALL)]
     opened = [each.until("the page is open on") for each in running]
     assert len({line.split("http://")[1].split()[0] for line in opened}) == 2
     for each in running:
