@@ -76,7 +76,8 @@ async def test_who_stays_is_told_of_once_a_minute() -> None:
 
 
 async def test_the_list_survives_a_restart_and_an_older_one_changes_nothing() -> None:
-    time, states = Time(), {}
+    time = Time()
+    states: dict[str, bytes] = {}
     under_test, _ = station(time, states)
     await under_test.command("gate", wanted(7, GRANDMOTHER))
     assert "newer" in await under_test.command("gate", wanted(6))
