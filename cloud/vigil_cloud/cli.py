@@ -1,12 +1,14 @@
 """``vigil-cloud``: serve, or its parts alone, and what an operator does by hand.
 
 The commands are in ``commands/``, one file per subject; a new subject is added to
-``SUBJECTS``.
+``SUBJECTS``. A domain's own are in its room's ``cli.py``, where it has one.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -30,6 +32,7 @@ from vigil_cloud.commands import (
     secret_key,
 )
 from vigil_cloud.commands.opening import Run, common_options
+from vigil_cloud.shipped import SHIPPED
 from vigil_schemas.errors import VigilError
 
 SUBJECTS: Final = (
@@ -82,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for subject in SUBJECTS:
         subject.add(commands, common_options())
+    for domain in SHIPPED:
+        name = f"vigil_cloud.{domain}.cli"
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name).add(commands, common_options())
     return parser
 
 

@@ -182,6 +182,13 @@ class Settings(BaseSettings):
     """A source that has failed for so long raises a platform alert."""
     remind_every_s: Annotated[float, Field(ge=60)] = 600.0
     """So often people are told again of a critical alert that nobody has acknowledged."""
+    emergency_url: str = ""
+    """Where the emergency line (119) takes CAP 1.2 by POST; empty: it is told nothing, which each
+    alert that needs it says."""
+    emergency_token: SecretStr = SecretStr("")
+    """Sent there as ``Authorization: Bearer``."""
+    emergency_sender: str = "vigil@localhost"
+    """Who sends, as CAP's ``sender``: unique in the country."""
     notify_urls: list[str] = Field(default_factory=list)
     """Apprise addresses told of every alert, beside what accounts subscribe to."""
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
@@ -230,7 +237,7 @@ class Settings(BaseSettings):
                 " characters (for example from `openssl rand -hex 32`); without it only"
                 " demo=true starts"
             )
-        for name in ("influx_token", "s3_secret_key", "broker_password"):
+        for name in ("influx_token", "s3_secret_key", "broker_password", "emergency_token"):
             if getattr(self, name).get_secret_value() in _WORN_OUT:
                 raise ValueError(f"{name}: this secret stands in documentation; make your own")
         if urlsplit(self.database_url).password in _WORN_OUT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vigil_schemas.types import Model, Ordinal, UtcDatetime
 
@@ -65,12 +65,22 @@ class Mute(CommandArguments):
 
 
 class PlayVoice(CommandArguments):
-    """A sentence is spoken at the device."""
+    """Something is said at the device: a recording that it has (``prompt``), or a sentence
+    (``text``) where it can speak. One of the two."""
 
     ACTION: ClassVar[str] = "play_voice"
 
-    text: Annotated[str, Field(min_length=1, max_length=400)]
+    text: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    prompt: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
+    """Name of a recording, such as ``help_coming``: every language that the device has it in."""
     language: Literal["zh-TW", "en"] = "zh-TW"
+    """Of ``text``."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> PlayVoice:
+        if (self.text is None) == (self.prompt is None):
+            raise ValueError("give either text or prompt")
+        return self
 
 
 class Watched(Model):

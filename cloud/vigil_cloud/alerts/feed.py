@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import delete, event, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from vigil_cloud.alerts.models import FeedEntry, FeedHead
 
-Kind = Literal["alert", "visit", "case"]
+Kind = str
+"""``alert``, ``case``, or the name of a domain's ``FeedKind``."""
 KEPT = timedelta(days=2)
 """How far back ``Last-Event-ID`` can reach."""
 _PAGE: Final = 200

@@ -22,6 +22,7 @@ ROOMS: Final = (
     "cases",
     "database",
     "devices",
+    "emergency",
     "evidence",
     "identity",
     "ingest",

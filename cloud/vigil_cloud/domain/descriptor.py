@@ -91,11 +91,14 @@ class Expiring:
 @dataclass(frozen=True, slots=True)
 class LifeSafety:
     """Lives hang on hearing this domain's devices: what keeps them from being heard is a major
-    trouble, and an alarm of one that no home has been given rings in the homes on its gateway."""
+    trouble."""
 
     lost: str
     """Said of a gateway that is silent, after a colon: ``its alarms cannot be heard``."""
     lost_zh: str
+    in_homes: bool = False
+    """They stand in homes: an alarm of one that no home has been given rings in the homes on its
+    gateway."""
 
 
 def _no_readings(_now: Callable[[], datetime]) -> Sequence[ReadingHandler]:

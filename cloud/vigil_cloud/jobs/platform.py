@@ -14,6 +14,7 @@ from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import sweep
+from vigil_cloud.emergency import service as emergency
 from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.models import TakenEvent
 from vigil_cloud.jobs import capacity
@@ -52,6 +53,7 @@ def platform_jobs() -> list[Job]:
             REMIND_EVERY,
             lambda turn: NotificationSender(turn.services).remind(),
         ),
+        Job("emergency-line", emergency.EVERY, lambda turn: emergency.send_due(turn.services)),
         Job("shares", timedelta(seconds=5), lambda turn: capacity.tell_shares(turn.services)),
         Job(
             "disk",

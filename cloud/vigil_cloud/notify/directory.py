@@ -146,7 +146,8 @@ class Directory:
         if alert.domain == PLATFORM:
             return here and not alert.device and alert.kind in HOME_KINDS
         # An alarm that nobody has given to a home yet rings in one of those on its gateway.
-        return here and bool(lives_lost({alert.domain})) and alert.device not in self._given
+        in_homes = any(one.in_homes for one in lives_lost({alert.domain}))
+        return here and in_homes and alert.device not in self._given
 
     @cached_property
     def _gateway_of(self) -> dict[str, str]:

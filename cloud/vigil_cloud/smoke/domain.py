@@ -31,7 +31,7 @@ DOMAIN: Final = CloudDomain(
     household_roles=frozenset({Role.FAMILY}),
     false_alarms=True,
     life_safety=LifeSafety(
-        "its smoke alarms cannot be heard", "其下住宅用火災警報器的訊號無法送達"
+        "its smoke alarms cannot be heard", "其下住宅用火災警報器的訊號無法送達", in_homes=True
     ),
     details=(ConditionDetail,),
     handlers=(SmokeHandler(),),

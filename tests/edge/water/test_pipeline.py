@@ -360,7 +360,10 @@ async def test_a_loggers_clock_that_is_ahead_is_told_of_and_its_records_go_on() 
     try:
         async with running(pipeline.build(from_section(device.section()), context)) as task:
             await context.until(lambda: len(context.readings()) >= 6, task)
-            await context.until(lambda: context.reports[-1][1] == "logger-clock-ahead", task)
+            await context.until(
+                lambda: bool(context.reports) and context.reports[-1][1] == "logger-clock-ahead",
+                task,
+            )
             assert " s ahead" in str(context.reports[-1][2])
             ahead[0] = timedelta(0)
             await context.until(lambda: context.reports[-1][0] == "ok", task)

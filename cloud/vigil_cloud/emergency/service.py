@@ -1,0 +1,158 @@
+"""Telling the emergency line: asked for with an alert, sent until it is answered.
+
+Whoever works on the alert sees how it stands (``detail.emergency``). A line that does not answer
+is told to everybody of the alert, again, and is tried on: there is no end but an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import requests
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed, outbox
+from vigil_cloud.alerts.amendments import Amendment, amend
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import count_as_new, note
+from vigil_cloud.config import Settings
+from vigil_cloud.database.engine import writing
+from vigil_cloud.deadline import deadline
+from vigil_cloud.emergency.cap import MEDIA_TYPE, CapMessage, Status, render
+from vigil_cloud.emergency.models import EmergencyCall
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.services import Services
+
+MESSAGE_COLUMN: Final = "emergency.message"
+EVERY: Final = timedelta(seconds=1)
+ANSWER_S: Final = 10.0
+"""For one try as a whole."""
+FIRST_AGAIN_S: Final = 2.0
+LAST_AGAIN_S: Final = 60.0
+TOLD_AFTER: Final = (1, 3, 10, 30, 100)
+"""Tries after which those of the alert are told that nobody has answered yet."""
+AT_ONCE: Final = 20
+NOWHERE: Final = "119 is not connected: call by telephone"
+UNANSWERED: Final = "119 has not answered: call by telephone"
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    id: str
+    alert_id: str
+    body: bytes
+    tries: int
+
+
+def status_of(settings: Settings) -> Status:
+    """A demonstration is never taken for real."""
+    return "Exercise" if settings.demo else "Actual"
+
+
+def ask(session: Session, cipher: Cipher, key: str, alert_id: str, message: CapMessage) -> None:
+    """Have the emergency line told with this transaction's commit. Idempotent by ``key``, which
+    begins with the domain's name."""
+    if session.get(EmergencyCall, key) is not None:
+        return
+    session.add(
+        EmergencyCall(
+            id=key,
+            alert_id=alert_id,
+            asked=message.sent,
+            message=cipher.seal(MESSAGE_COLUMN, render(message).decode()),
+            again=message.sent,
+        )
+    )
+    session.flush()
+
+
+def send_due(services: Services) -> int:
+    """One round: every call that is due is tried once; returns how many."""
+    now = services.now()
+    with services.sessions() as session:
+        due = _due(session, services, now)
+    for one in due:
+        error = _send(services.settings, one.body)
+        with writing(services.sessions) as session:
+            feed.lock(session)
+            _write_down(session, one, error, services.now())
+        services.changed.announce()
+    return len(due)
+
+
+def _due(session: Session, services: Services, now: datetime) -> Sequence[_Due]:
+    query = select(EmergencyCall).where(EmergencyCall.again <= now).order_by(EmergencyCall.asked)
+    rows = session.scalars(query.limit(AT_ONCE)).all()
+    if not rows:
+        return []
+    cipher = Cipher(services.settings.secret)
+    return [
+        _Due(row.id, row.alert_id, cipher.open(MESSAGE_COLUMN, row.message).encode(), row.tries)
+        for row in rows
+    ]
+
+
+def _send(settings: Settings, body: bytes) -> str | None:
+    """Why it was not taken; ``None``: it was."""
+    if not settings.emergency_url:
+        return NOWHERE
+    headers = {"Content-Type": MEDIA_TYPE}
+    if token := settings.emergency_token.get_secret_value():
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        with deadline(ANSWER_S):
+            answer = requests.post(
+                settings.emergency_url,
+                data=body,
+                headers=headers,
+                timeout=(ANSWER_S / 2, ANSWER_S),
+                allow_redirects=False,
+                stream=True,  # the status is the answer; a body may have no end
+            )
+            answer.close()
+    except requests.RequestException as error:
+        return f"no answer ({type(error).__name__})"
+    return None if answer.ok and answer.status_code < 300 else f"answered {answer.status_code}"
+
+
+def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -> None:
+    tries = one.tries + 1
+    pause = min(FIRST_AGAIN_S * 2**one.tries if one.tries < 6 else LAST_AGAIN_S, LAST_AGAIN_S)
+    written = session.execute(
+        update(EmergencyCall)
+        .where(EmergencyCall.id == one.id, EmergencyCall.tries == one.tries)
+        .values(
+            tries=tries,
+            error=(error or "")[:300],
+            answered=now if error is None else None,
+            again=None if error is None else now + timedelta(seconds=pause),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if not written.rowcount:  # type: ignore[attr-defined]  # of a statement that changes rows
+        return  # another process has tried as well, and wrote it down
+    if error is None:
+        told = {"state": "answered", "tries": tries, "at": now.isoformat()}
+    elif tries in TOLD_AFTER:
+        told = {"state": "unanswered", "tries": tries, "error": error}
+    else:
+        return
+    amend(session, one.alert_id, Amendment(detail={"emergency": told}, reason="119"), now)
+    if error is not None and tries in TOLD_AFTER[1:]:
+        _tell_again(session, one.alert_id, NOWHERE if error == NOWHERE else UNANSWERED, tries, now)
+
+
+def _tell_again(session: Session, alert_id: str, reason: str, tries: int, now: datetime) -> None:
+    row = session.get(AlertRow, alert_id, populate_existing=True)
+    if row is None or not row.active:
+        return
+    step = f"{reason} ({tries})"
+    count_as_new(row)
+    note(session, row, now, None, "told-again", step)
+    outbox.announce(session, row, now, "again", step=step)
+    session.flush()
+    feed.append(session, "alert", row.id, now)
