@@ -7,4 +7,4 @@ from __future__ import annotations
 
 from typing import Final
 
-SHIPPED: Final[tuple[str, ...]] = ("noise", "water", "checkin", "smoke", "search")
+SHIPPED: Final[tuple[str, ...]] = ("noise", "water", "checkin", "smoke", "search", "aed")

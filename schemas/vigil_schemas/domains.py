@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vigil_schemas import checkin, noise, smoke, water
+from vigil_schemas import aed, checkin, noise, smoke, water
 from vigil_schemas.contract import DomainContract, register
 
 SHIPPED: Final[tuple[DomainContract, ...]] = (
@@ -12,6 +12,7 @@ SHIPPED: Final[tuple[DomainContract, ...]] = (
     water.CONTRACT,
     checkin.CONTRACT,
     smoke.CONTRACT,
+    aed.CONTRACT,
 )
 
 for _contract in SHIPPED:

@@ -66,6 +66,7 @@ ACCOUNTS: Final = {
     "keeper": ("維護員", ["maintainer"], "zh-TW"),
     "mei": ("林美玲", ["family"], "zh-TW"),
     "lone": ("獨居", ["family"], "en"),
+    "vera": ("志工維拉", ["volunteer"], "en"),
 }
 NAMES: Final = {"grandmother": "林奶奶", "stranger": "陳爺爺"}
 

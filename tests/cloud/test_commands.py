@@ -13,7 +13,7 @@ from vigil_cloud.config import load
 from vigil_cloud.stores import build_services
 
 RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
-NO_DATABASE = {"broker", "export-openapi", "evidence verify", "alerts simulate"}
+NO_DATABASE = {"broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"}
 CHANGES_THE_KEY = {"secret-key adopt"}
 """It takes the settings' key whatever the database's was: that is what it is for."""
 ARGUMENTS: dict[str, list[str]] = {

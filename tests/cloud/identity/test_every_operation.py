@@ -73,6 +73,11 @@ IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE}
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 SOON = isoformat_utc(NOON + timedelta(hours=12))
+VOLUNTEERS = frozenset({Role.VOLUNTEER})
+AED_SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
+PATROL = dict.fromkeys(
+    ("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible"), True
+)
 LATER = isoformat_utc(NOON + timedelta(days=7))
 POLICY = {
     "name": "hook",
@@ -228,6 +233,26 @@ TABLE = [
     Row("GET /api/v1/water/excursions", LISTS_STREET),
     Row("GET /api/v1/water/probes/{device}/hours", LISTS_STREET),
     Row("GET /api/v1/smoke/conditions", HOME | {KEEPS_ELSEWHERE}),
+    Row("GET /api/v1/aed/sites", ALL),
+    Row("PUT /api/v1/aed/sites/{site}", LISTS_GATEWAYS, AED_SITE),
+    Row("POST /api/v1/aed/sites/{site}/patrols", LISTS_GATEWAYS, PATROL),
+    Row("POST /api/v1/aed/sites/import", LISTS_GATEWAYS, {}),
+    Row("GET /api/v1/aed/sites/export", ALL),
+    Row("DELETE /api/v1/aed/sites/{site}", LISTS_GATEWAYS),
+    Row("GET /api/v1/aed/volunteer", VOLUNTEERS),
+    Row("PUT /api/v1/aed/volunteer/consent", VOLUNTEERS, {"consent": True}),
+    Row("PUT /api/v1/aed/volunteer/on-call", VOLUNTEERS, {"position": None}),
+    Row("GET /api/v1/aed/calls/mine", VOLUNTEERS),
+    # Nobody but who was called is told that there is such a call (tests/cloud/aed).
+    Row(
+        "POST /api/v1/aed/calls/{call}/answer",
+        frozenset(),
+        {"answer": "accepted"},
+        "/api/v1/aed/calls/gw-east:call-0001/answer",
+    ),
+    Row("GET /api/v1/aed/calls", frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})),
+    Row("GET /api/v1/aed/volunteers", ADMINISTER),
+    Row("PUT /api/v1/aed/volunteers/{username}/certificate", ADMINISTER, {"until": "2027-01-01"}),
     Row("GET /api/v1/devices", ALL),
     *[
         Row(
@@ -391,6 +416,7 @@ def prepared(city: City) -> dict[str, str]:
         "name": "hook",
         "username": "leaver",
         "household": "h1",
+        "site": "aed-hall",
         "district": "east",
         "guardian": GUARDIAN,
     }

@@ -46,13 +46,14 @@ from vigil_cloud.identity.roles import Role
 
 NOBODYS = "lantern-x"
 """A domain that nobody described."""
-DOMAINS = ("noise", "water", "smoke", "checkin", "search", "platform", NOBODYS)
+DOMAINS = ("noise", "water", "smoke", "checkin", "search", "aed", "platform", NOBODYS)
 STREET = {Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}
 HOME = {Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR}
 ALERT_ROLES: dict[str, set[Role]] = {
     "noise": STREET,
     "water": STREET,
     "smoke": HOME,
+    "aed": {Role.DISPATCHER, Role.POLICE, Role.MAINTAINER, Role.ADMINISTRATOR},
     "platform": {Role.MAINTAINER, Role.ADMINISTRATOR},
     "search": {Role.POLICE},
 }
@@ -60,6 +61,7 @@ DEVICE_ROLES: dict[str, set[Role]] = {
     "noise": set(Role),
     "water": set(Role),
     "checkin": set(Role),
+    "aed": set(Role),
     "smoke": HOME,
 }
 PERSONAL_ROLES: dict[str, set[Role]] = {

@@ -1,6 +1,6 @@
 """aed: the register, volunteers and calls; calls to the emergency line
 
-Revision: 0021, after 0019
+Revision: 0021, after 0020
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ import vigil_cloud.database.base
 
 
 revision = '0021'
-down_revision = '0019'
+down_revision = '0020'
 branch_labels = None
 depends_on = None
 

@@ -64,6 +64,272 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/aed/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Calls
+         * @description The newest first, with whom they called and what became of it.
+         */
+        get: operations["list_aed_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/calls/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Calls
+         * @description What one is needed for.
+         */
+        get: operations["my_aed_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/calls/{call}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Call
+         * @description Accept, decline, on the way, arrived. Idempotent.
+         */
+        post: operations["answer_aed_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sites
+         * @description All AEDs: where they are is public.
+         */
+        get: operations["list_aed_sites"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/sites/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Sites
+         * @description The register as a file, in OpenStreetMap's keys.
+         */
+        get: operations["export_aed_sites"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/sites/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Sites
+         * @description All of a file or nothing: AEDs that are known by their ``ref`` are written anew, others
+         *     stay.
+         */
+        post: operations["import_aed_sites"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/sites/{site}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Site
+         * @description Add an AED, or write it anew.
+         */
+        put: operations["put_aed_site"];
+        post?: never;
+        /**
+         * Remove Site
+         * @description It is no longer there; its patrols go with it.
+         */
+        delete: operations["remove_aed_site"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/sites/{site}/patrols": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Patrol Site
+         * @description Somebody was there and looked.
+         */
+        post: operations["patrol_aed_site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/volunteer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Volunteering
+         * @description One's own standing.
+         */
+        get: operations["my_volunteering"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/volunteer/consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Consent
+         * @description Given, or withdrawn: then nothing of where one is stays.
+         */
+        put: operations["consent_to_be_called"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/volunteer/on-call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Go On Call
+         * @description On call, here; or off. The phone sends it again while on call: an old position counts as
+         *     none.
+         */
+        put: operations["go_on_call"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/volunteers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Volunteers
+         * @description Everybody with the role: certificates, never where they are.
+         */
+        get: operations["list_aed_volunteers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/volunteers/{username}/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Certify
+         * @description Its last day, by somebody who has seen it.
+         */
+        put: operations["certify_aed_volunteer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts": {
         parameters: {
             query?: never;
@@ -2232,6 +2498,263 @@ export interface components {
             number: number;
         };
         /**
+         * AedCabinetDetail
+         * @description Something of a cabinet needs a look.
+         */
+        AedCabinetDetail: {
+            /** Active */
+            active: boolean | null;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Cleared */
+            cleared: string | null;
+            /**
+             * Condition
+             * @enum {string}
+             */
+            condition: "device_fault" | "door_left_open" | "contact_stuck" | "voice_failed";
+            /** Condition Id */
+            condition_id: string | null;
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /** Since */
+            since: string | null;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "aed-condition";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * AedCallDetail
+         * @description A pressed button, and who comes. Nobody is named: volunteers are numbers here.
+         */
+        AedCallDetail: {
+            /**
+             * Aed Role
+             * @default unfilled
+             * @enum {string}
+             */
+            aed_role: "unfilled" | "accepted" | "on-the-way" | "arrived";
+            /** Call Id */
+            call_id: string;
+            /**
+             * Called
+             * @default 0
+             */
+            called: number;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Dispatch Trouble
+             * @description What was wrong when volunteers were chosen.
+             */
+            dispatch_trouble: string | null;
+            /** Door Open */
+            door_open: boolean | null;
+            /** @description Null while nothing is known of it yet. */
+            emergency: components["schemas"]["EmergencyState"] | null;
+            /**
+             * In Reach
+             * @description How many volunteers could come; null until it was worked out.
+             */
+            in_reach: number | null;
+            /**
+             * Lapsed Certificates
+             * @description How many are near and were not called for that.
+             * @default 0
+             */
+            lapsed_certificates: number;
+            /** Last Pressed */
+            last_pressed: string | null;
+            /**
+             * Nobody In Reach
+             * @default false
+             */
+            nobody_in_reach: boolean;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Patient Role
+             * @default unfilled
+             * @enum {string}
+             */
+            patient_role: "unfilled" | "accepted" | "on-the-way" | "arrived";
+            /** Pressed */
+            pressed: string;
+            /**
+             * Presses
+             * @default 1
+             */
+            presses: number;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "aed-call";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * AedPlace
+         * @description Where an AED is that somebody fetches.
+         */
+        AedPlace: {
+            /** Id */
+            id: string;
+            /** Latitude */
+            latitude: number;
+            /** Level */
+            level: string;
+            /** Location */
+            location: string;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * AedRemovalDetail
+         * @description The defibrillator is not in its place.
+         */
+        AedRemovalDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Opened
+             * @description Whether the door was opened before; null: nobody saw it.
+             */
+            opened: boolean | null;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /** Phase */
+            phase: ("taken" | "returned") | null;
+            /** Removal Id */
+            removal_id: string;
+            /** Returned */
+            returned: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /** Taken */
+            taken: string | null;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "aed-removal";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
          * Alert
          * @description One alert, as far as the reader may see it.
          */
@@ -2254,7 +2777,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -2636,6 +3159,17 @@ export interface components {
             work: "new" | "in_progress" | "done";
         };
         /**
+         * AnswerBody
+         * @description A volunteer's word.
+         */
+        AnswerBody: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "declined" | "on-the-way" | "arrived";
+        };
+        /**
          * AnswerRequest
          * @description What somebody who was told of an alert says to it.
          */
@@ -2771,6 +3305,71 @@ export interface components {
              * @default false
              */
             withheld: boolean;
+        };
+        /**
+         * CallEntry
+         * @description One press of a button, for those who lead.
+         */
+        CallEntry: {
+            /** Alert */
+            alert: string;
+            /** Call */
+            call: string;
+            /** Callouts */
+            callouts: components["schemas"]["CalloutEntry"][];
+            /** Case */
+            case: string | null;
+            /** Place */
+            place: string;
+            /** Place Zh */
+            place_zh: string;
+            /** Pressed */
+            pressed: string;
+            /** Presses */
+            presses: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "new" | "calling" | "over";
+        };
+        /**
+         * CallList
+         * @description The newest first.
+         */
+        CallList: {
+            /** Calls */
+            calls: components["schemas"]["CallEntry"][];
+        };
+        /**
+         * CalloutEntry
+         * @description One volunteer of a call.
+         */
+        CalloutEntry: {
+            /** Answered */
+            answered: string | null;
+            /** Arrived */
+            arrived: string | null;
+            /** Called */
+            called: string;
+            /** Predicted S */
+            predicted_s: number;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "patient" | "aed";
+            /** Site */
+            site: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "called" | "accepted" | "on-the-way" | "arrived" | "declined" | "recalled";
+            /** Told */
+            told: string;
+            /** Username */
+            username: string;
         };
         /**
          * Case
@@ -3236,6 +3835,14 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * CertificateBody
+         * @description The last day of a certificate that was seen; null: there is none.
+         */
+        CertificateBody: {
+            /** Until */
+            until: string | null;
+        };
+        /**
          * ChangedSetting
          * @description A key that the file and the cloud set differently; the cloud's value is in force.
          */
@@ -3508,6 +4115,14 @@ export interface components {
                     [key: string]: boolean | number | string | number[];
                 };
             };
+        };
+        /**
+         * ConsentBody
+         * @description To be called, and to be found while on call.
+         */
+        ConsentBody: {
+            /** Consent */
+            consent: boolean;
         };
         /**
          * ConsentEntry
@@ -3957,6 +4572,30 @@ export interface components {
         DownlinkList: {
             /** Downlinks */
             downlinks: components["schemas"]["DownlinkEntry"][];
+        };
+        /**
+         * EmergencyState
+         * @description How the emergency line stands.
+         */
+        EmergencyState: {
+            /**
+             * At
+             * @description When it answered.
+             */
+            at?: string | null;
+            /**
+             * Error
+             * @description What came instead of an answer.
+             * @default
+             */
+            error: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "answered" | "unanswered";
+            /** Tries */
+            tries: number;
         };
         /**
          * EndSearch
@@ -4845,6 +5484,14 @@ export interface components {
             next: string | null;
         };
         /**
+         * Imported
+         * @description What a file brought.
+         */
+        Imported: {
+            /** Sites */
+            sites: number;
+        };
+        /**
          * JobEntry
          * @description One periodic job, whichever process did it last.
          */
@@ -5098,6 +5745,55 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * MyCall
+         * @description A call that one is needed for, or was.
+         */
+        MyCall: {
+            /** Call */
+            call: string;
+            /** Called */
+            called: string;
+            /** @description Which AED to bring. */
+            fetch: components["schemas"]["AedPlace"] | null;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /**
+             * Others
+             * @description How many others have accepted.
+             */
+            others: number;
+            /** Over */
+            over: boolean;
+            /** Place */
+            place: string;
+            /** Place Zh */
+            place_zh: string;
+            /** Predicted S */
+            predicted_s: number;
+            /** Pressed */
+            pressed: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "patient" | "aed";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "called" | "accepted" | "on-the-way" | "arrived" | "declined" | "recalled";
+        };
+        /**
+         * MyCalls
+         * @description Those of the last day, the newest first.
+         */
+        MyCalls: {
+            /** Calls */
+            calls: components["schemas"]["MyCall"][];
+        };
+        /**
          * Named
          * @description A code with its words in both languages.
          */
@@ -5108,6 +5804,32 @@ export interface components {
             title: string;
             /** Title Zh */
             title_zh: string;
+        };
+        /**
+         * NamedVolunteer
+         * @description The same for an administrator; never where they are.
+         */
+        NamedVolunteer: {
+            /**
+             * Bars
+             * @description Why one is not called; empty: one is.
+             */
+            bars: ("no-consent" | "no-certificate" | "certificate-lapsed" | "not-on-call" | "no-position")[];
+            /** Certificate Until */
+            certificate_until: string | null;
+            /** Consented */
+            consented: string | null;
+            /** Display Name */
+            display_name: string;
+            /**
+             * Located
+             * @description When the position was given that is kept while on call.
+             */
+            located: string | null;
+            /** On Call */
+            on_call: boolean;
+            /** Username */
+            username: string;
         };
         /**
          * NewGateway
@@ -5146,6 +5868,17 @@ export interface components {
         NoteBody: {
             /** Text */
             text: string;
+        };
+        /**
+         * OnCallBody
+         * @description ``position``: on call, here; null: off call, and the position is forgotten.
+         */
+        OnCallBody: {
+            /** Position */
+            position: [
+                number,
+                number
+            ] | null;
         };
         /**
          * OpenAlerts
@@ -5292,6 +6025,31 @@ export interface components {
             current: string;
             /** New */
             new: string;
+        };
+        /**
+         * PatrolBody
+         * @description What somebody found who stood before it; what is not named was not found well.
+         */
+        PatrolBody: {
+            /** Battery Until */
+            battery_until?: string | null;
+            /** Cabinet Ok */
+            cabinet_ok: boolean;
+            /** Indicator Ok */
+            indicator_ok: boolean;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Pads Sealed */
+            pads_sealed: boolean;
+            /** Pads Until */
+            pads_until?: string | null;
+            /** Present */
+            present: boolean;
+            /** Sign Visible */
+            sign_visible: boolean;
         };
         /**
          * PersonEntry
@@ -6047,6 +6805,156 @@ export interface components {
             version?: number | null;
         };
         /**
+         * SiteBody
+         * @description One AED of the register, in OpenStreetMap's terms.
+         */
+        SiteBody: {
+            /**
+             * Access
+             * @default yes
+             * @enum {string}
+             */
+            access: "yes" | "public" | "permissive" | "customers" | "private" | "no" | "unknown";
+            /** Battery Until */
+            battery_until?: string | null;
+            /**
+             * Device
+             * @description Its cabinet, where a gateway watches it.
+             */
+            device?: string | null;
+            /**
+             * In Service
+             * @default true
+             */
+            in_service: boolean;
+            /**
+             * Indoor
+             * @default false
+             */
+            indoor: boolean;
+            /** Latitude */
+            latitude: number;
+            /**
+             * Level
+             * @default
+             */
+            level: string;
+            /**
+             * Location
+             * @description ``defibrillator:location``: where in the place, for somebody who runs.
+             * @default
+             */
+            location: string;
+            /** Longitude */
+            longitude: number;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /** Name */
+            name: string;
+            /**
+             * Name Zh
+             * @default
+             */
+            name_zh: string;
+            /**
+             * Opening Hours
+             * @default 24/7
+             */
+            opening_hours: string;
+            /**
+             * Operator
+             * @default
+             */
+            operator: string;
+            /** Pads Until */
+            pads_until?: string | null;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+        };
+        /**
+         * SiteEntry
+         * @description One AED and how it stands.
+         */
+        SiteEntry: {
+            /** Access */
+            access: string;
+            /**
+             * Always Reachable
+             * @description Usable, and open at every hour of the coming year.
+             */
+            always_reachable: boolean;
+            /** Battery Until */
+            battery_until: string | null;
+            /** Checked */
+            checked: string | null;
+            /** Device */
+            device: string | null;
+            /**
+             * Due
+             * Format: date
+             * @description When somebody has to go there.
+             */
+            due: string;
+            /** Id */
+            id: string;
+            /** In Service */
+            in_service: boolean;
+            /** Indoor */
+            indoor: boolean;
+            /** Latitude */
+            latitude: number;
+            /** Level */
+            level: string;
+            /** Location */
+            location: string;
+            /** Longitude */
+            longitude: number;
+            /** Model */
+            model: string;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Open Now */
+            open_now: boolean;
+            /** Opening Hours */
+            opening_hours: string;
+            /** Operator */
+            operator: string;
+            /** Overdue */
+            overdue: boolean;
+            /** Pads Until */
+            pads_until: string | null;
+            /** Phone */
+            phone: string;
+            /** Taken */
+            taken: boolean;
+            /**
+             * Usable
+             * @description Somebody may be sent for it, when it is open.
+             */
+            usable: boolean;
+        };
+        /**
+         * SiteList
+         * @description The whole register, with its share that is reachable at all hours.
+         */
+        SiteList: {
+            /**
+             * Reachable
+             * @description How many are reachable at all hours.
+             */
+            reachable: number;
+            /** Sites */
+            sites: components["schemas"]["SiteEntry"][];
+        };
+        /**
          * StandingAlert
          * @description A platform alert of this gateway that is not over.
          */
@@ -6245,6 +7153,36 @@ export interface components {
             visit_id: string;
         };
         /**
+         * VolunteerEntry
+         * @description One's own standing.
+         */
+        VolunteerEntry: {
+            /**
+             * Bars
+             * @description Why one is not called; empty: one is.
+             */
+            bars: ("no-consent" | "no-certificate" | "certificate-lapsed" | "not-on-call" | "no-position")[];
+            /** Certificate Until */
+            certificate_until: string | null;
+            /** Consented */
+            consented: string | null;
+            /**
+             * Located
+             * @description When the position was given that is kept while on call.
+             */
+            located: string | null;
+            /** On Call */
+            on_call: boolean;
+        };
+        /**
+         * VolunteerList
+         * @description By user name.
+         */
+        VolunteerList: {
+            /** Volunteers */
+            volunteers: components["schemas"]["NamedVolunteer"][];
+        };
+        /**
          * WatchState
          * @description How far the watch list has come.
          */
@@ -6351,6 +7289,456 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_aed_calls: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    my_aed_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyCalls"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_aed_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyCall"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_aed_sites: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_aed_sites: {
+        parameters: {
+            query?: {
+                format?: "csv" | "geojson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The register */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": string;
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_aed_sites: {
+        parameters: {
+            query?: {
+                format?: "csv" | "geojson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/geo+json": string;
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_aed_site: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SiteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_aed_site: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patrol_aed_site: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatrolBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    my_volunteering: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolunteerEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    consent_to_be_called: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolunteerEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    go_on_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OnCallBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolunteerEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_aed_volunteers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolunteerList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    certify_aed_volunteer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CertificateBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolunteerEntry"];
+                };
             };
             /** @description A problem document */
             default: {

@@ -1,0 +1,1 @@
+"""AEDs: the register, the volunteers, and calls to a heart that stopped."""

@@ -1,0 +1,249 @@
+"""A call from the press of the button to its end: who is called when, and what they answer.
+
+``begin``, ``advance`` and ``finish`` are the steps of a job; ``answer`` is a volunteer's. Whoever
+accepts fills their role; a phase is called only for roles that nobody has filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed.dispatch import DAY, ROLES, Call, Phase, Plan, Role
+from vigil_cloud.aed.hours import CITY
+from vigil_cloud.aed.models import AedCallout, AedCallRow, AedVolunteer
+from vigil_cloud.aed.service import CALL_NEWS
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.amendments import Amendment, amend
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.reader import Reader
+
+Word = Literal["accepted", "declined", "on-the-way", "arrived"]
+FILLED: Final = frozenset({"accepted", "on-the-way", "arrived"})
+_NEXT: Final[Mapping[str, frozenset[Word]]] = {
+    "called": frozenset({"accepted", "declined"}),
+    "accepted": frozenset({"on-the-way", "arrived", "declined"}),
+    "on-the-way": frozenset({"arrived", "declined"}),
+}
+"""What may follow; who cannot come after all says so, and somebody else is called."""
+NOBODY: Final = "nobody is in reach"
+
+
+class CallUnknown(NotFound):
+    """No such call, or none that this volunteer was called to."""
+
+    code: ClassVar[str] = "aed-call-unknown"
+    remedy: ClassVar[str] = "Open the page again: it shows the calls that you are needed for."
+
+
+class CallOver(ApiError):
+    """The call has ended: nobody is needed any more."""
+
+    code: ClassVar[str] = "aed-call-over"
+    remedy: ClassVar[str] = "Nothing is left to be done. Thank you."
+    status: ClassVar[int] = 409
+
+
+class AnswerOutOfTurn(ApiError):
+    """This answer does not follow the last one. ``state`` is where it stands."""
+
+    code: ClassVar[str] = "aed-answer-out-of-turn"
+    remedy: ClassVar[str] = "Look at the call as it stands now."
+    status: ClassVar[int] = 409
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"You have said already: {state}.")
+        self.state = state
+
+
+def begin(session: Session, row: AedCallRow, plan: Plan, now: datetime) -> None:
+    """Write the plan down and call its first phase. The caller holds the feed's lock."""
+    row.state = "calling"
+    row.phases = [_phase_json(phase) for phase in plan.phases]
+    audit.append(
+        session,
+        at=now,
+        account="platform",
+        action="aed.dispatch",
+        subject=row.id,
+        detail={"candidates": len(plan.candidates), "lapsed": len(plan.lapsed)},
+    )
+    detail: dict[str, Any] = {
+        "in_reach": len(plan.candidates),
+        "nobody_in_reach": not plan.candidates,
+        "lapsed_certificates": len(plan.lapsed),
+    }
+    alert = session.get(AlertRow, row.alert_id)
+    title, title_zh = None, None
+    if not plan.candidates and alert is not None:
+        title, title_zh = f"{alert.title}: {NOBODY}", f"{alert.title_zh}：附近無志工"
+    change = Amendment(title=title, title_zh=title_zh, detail=detail, reason="dispatch")
+    amend(session, row.alert_id, change, now)
+    advance(session, row, now)
+
+
+def advance(session: Session, row: AedCallRow, now: datetime) -> bool:
+    """Call every phase that is due, for the roles that are unfilled; whether anybody was."""
+    called = False
+    while row.called_phases < len(row.phases):
+        phase = row.phases[row.called_phases]
+        if now - row.received < timedelta(seconds=phase["after_s"]):
+            break
+        filled = filled_roles(session, row.id)
+        row.called_phases += 1
+        for one in phase["calls"]:
+            if one["role"] not in filled:
+                called |= _call(session, row, one, now)
+    if called:
+        told(session, row, now)
+    return called
+
+
+def filled_roles(session: Session, call_id: str) -> Collection[str]:
+    """Roles that somebody has accepted, and not given back."""
+    query = select(AedCallout.role).where(
+        AedCallout.call_id == call_id, AedCallout.state.in_(FILLED)
+    )
+    return set(session.scalars(query))
+
+
+def answer(
+    session: Session, reader: Reader, call_id: str, word: Word, now: datetime
+) -> tuple[AedCallRow, bool]:
+    """A volunteer's word; and whether it is the first acceptance of the call. Idempotent.
+
+    Raises ``CallUnknown``, ``CallOver``, ``AnswerOutOfTurn``.
+    """
+    feed.lock(session)
+    row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
+    mine = session.scalar(
+        select(AedCallout)
+        .where(AedCallout.call_id == call_id, AedCallout.account_id == reader.account_id)
+        .with_for_update()
+    )
+    if row is None or mine is None:
+        raise CallUnknown("There is no such call for you.")
+    if mine.state == word:
+        return row, False
+    if row.state == "over":
+        raise CallOver("This call is over.")
+    if word not in _NEXT.get(mine.state, frozenset()):
+        raise AnswerOutOfTurn(mine.state)
+    first = word == "accepted" and not filled_roles(session, call_id)
+    was, mine.state = mine.state, word
+    if mine.answered is None:
+        mine.answered = now
+    if word == "arrived":
+        mine.arrived = now
+    if word == "accepted":
+        _count(session, reader.account_id, row.received, accepted=True)
+    if word == "declined":
+        _instead(session, row, mine, was, now)
+    session.flush()
+    audit.append(session, at=now, account=reader.username, action=f"aed.{word}", subject=row.id)
+    told(session, row, now)
+    return row, first
+
+
+def finish(session: Session, row: AedCallRow, now: datetime) -> bool:
+    """End it where its alert was confirmed or is gone; whether it ended. The caller holds the
+    feed's lock."""
+    alert = session.get(AlertRow, row.alert_id, populate_existing=True)
+    if alert is not None and not alert.confirmed:
+        return False
+    row.state, row.over = "over", now
+    for one in callouts(session, row.id):
+        if one.state in {"called", "accepted", "on-the-way"}:
+            one.state = "recalled"
+    session.flush()
+    feed.append(session, CALL_NEWS, row.id, now)
+    return True
+
+
+def callouts(session: Session, call_id: str) -> Sequence[AedCallout]:
+    """Of one call, in the order in which they were called."""
+    query = select(AedCallout).where(AedCallout.call_id == call_id).order_by(AedCallout.id)
+    return session.scalars(query).all()
+
+
+def told(session: Session, row: AedCallRow, now: datetime) -> None:
+    """Put how it stands on the alert, and tell the open pages."""
+    known = callouts(session, row.id)
+    detail: dict[str, Any] = {"called": len(known)}
+    for role in ROLES:
+        ranks = [_rank(one.state) for one in known if one.role == role]
+        detail[f"{role}_role"] = ("unfilled", "accepted", "on-the-way", "arrived")[
+            max(ranks, default=0)
+        ]
+    amend(session, row.alert_id, Amendment(detail=detail, reason="volunteers"), now)
+    feed.append(session, CALL_NEWS, row.id, now)
+
+
+def _rank(state: str) -> int:
+    order = ("accepted", "on-the-way", "arrived")
+    return order.index(state) + 1 if state in order else 0
+
+
+def _instead(session: Session, row: AedCallRow, mine: AedCallout, was: str, now: datetime) -> None:
+    """Who declines is replaced, unless somebody else fills the role already; who had accepted
+    and cannot come leaves the role to whoever can."""
+    if mine.on_reject is not None and mine.role not in filled_roles(session, row.id):
+        _call(session, row, mine.on_reject, now)
+    if was in FILLED:
+        advance(session, row, now)
+
+
+def _call(session: Session, row: AedCallRow, one: Mapping[str, Any], now: datetime) -> bool:
+    account_id = int(one["who"])
+    known = select(AedCallout.id).where(
+        AedCallout.call_id == row.id, AedCallout.account_id == account_id
+    )
+    if session.scalar(known) is not None:
+        return False
+    session.add(
+        AedCallout(
+            call_id=row.id,
+            account_id=account_id,
+            role=one["role"],
+            site=one["aed"],
+            predicted_s=one["predicted_s"],
+            on_reject=one.get("then"),
+            called=now,
+            state="called",
+        )
+    )
+    _count(session, account_id, row.received, accepted=False)
+    session.flush()
+    return True
+
+
+def _count(session: Session, account_id: int, moment: datetime, *, accepted: bool) -> None:
+    """Of the volunteer's history, by day or by night."""
+    volunteer = session.get(AedVolunteer, account_id, with_for_update=True)
+    if volunteer is None:
+        return
+    when = "day" if DAY[0] <= moment.astimezone(CITY).hour < DAY[1] else "night"
+    name = f"{'accepted' if accepted else 'asked'}_{when}"
+    setattr(volunteer, name, getattr(volunteer, name) + 1)
+
+
+def _phase_json(phase: Phase) -> dict[str, Any]:
+    spare = {one.who: _call_json(one) for one in phase.spare}
+    calls = [{**_call_json(one), "then": spare.get(one.on_reject or "")} for one in phase.calls]
+    return {"after_s": phase.after_s, "calls": calls}
+
+
+def _call_json(one: Call) -> dict[str, Any]:
+    return {key: value for key, value in asdict(one).items() if key != "on_reject"}
+
+
+def role_of(text: str) -> Role:
+    """The column's word, checked."""
+    return next(role for role in ROLES if role == text)

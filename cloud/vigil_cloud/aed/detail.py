@@ -1,0 +1,73 @@
+"""What an alert of a cabinet says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vigil_cloud.domain.detail import AlertDetail
+from vigil_schemas.aed import CabinetCondition
+from vigil_schemas.types import UtcDatetime
+
+RoleState = Literal["unfilled", "accepted", "on-the-way", "arrived"]
+
+
+class EmergencyState(BaseModel):
+    """How the emergency line stands."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    state: Literal["answered", "unanswered"]
+    tries: int
+    at: UtcDatetime | None = None
+    """When it answered."""
+    error: str = ""
+    """What came instead of an answer."""
+
+
+class AedCallDetail(AlertDetail):
+    """A pressed button, and who comes. Nobody is named: volunteers are numbers here."""
+
+    type: Literal["aed-call"] = "aed-call"
+    call_id: str
+    pressed: UtcDatetime
+    presses: int = 1
+    last_pressed: UtcDatetime | None = None
+    door_open: bool | None = None
+    emergency: EmergencyState | None = None
+    """Null while nothing is known of it yet."""
+    in_reach: int | None = None
+    """How many volunteers could come; null until it was worked out."""
+    nobody_in_reach: bool = False
+    lapsed_certificates: int = 0
+    """How many are near and were not called for that."""
+    called: int = 0
+    patient_role: RoleState = "unfilled"
+    aed_role: RoleState = "unfilled"
+    dispatch_trouble: str | None = None
+    """What was wrong when volunteers were chosen."""
+
+
+class AedRemovalDetail(AlertDetail):
+    """The defibrillator is not in its place."""
+
+    type: Literal["aed-removal"] = "aed-removal"
+    removal_id: str
+    phase: Literal["taken", "returned"] | None = None
+    taken: UtcDatetime | None = None
+    returned: UtcDatetime | None = None
+    opened: bool | None = None
+    """Whether the door was opened before; null: nobody saw it."""
+
+
+class AedCabinetDetail(AlertDetail):
+    """Something of a cabinet needs a look."""
+
+    type: Literal["aed-condition"] = "aed-condition"
+    condition: CabinetCondition
+    condition_id: str | None = None
+    active: bool | None = None
+    since: UtcDatetime | None = None
+    cleared: UtcDatetime | None = None
+    message: str = Field(default="")

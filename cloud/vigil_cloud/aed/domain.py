@@ -1,0 +1,41 @@
+"""AEDs, described for the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from vigil_cloud.aed import live
+from vigil_cloud.aed.call_routes import router as call_router
+from vigil_cloud.aed.cases import call_case
+from vigil_cloud.aed.detail import AedCabinetDetail, AedCallDetail, AedRemovalDetail
+from vigil_cloud.aed.news import CALLS
+from vigil_cloud.aed.register_routes import router as register_router
+from vigil_cloud.aed.service import AedHandler
+from vigil_cloud.aed.volunteer_routes import router as volunteer_router
+from vigil_cloud.config import Settings
+from vigil_cloud.descriptor import CloudDomain
+from vigil_cloud.domain.descriptor import LifeSafety
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.jobs.port import Job
+from vigil_schemas.aed import CONTRACT
+
+
+def _jobs(_settings: Settings) -> Sequence[Job]:
+    return live.jobs()
+
+
+DOMAIN: Final = CloudDomain(
+    contract=CONTRACT,
+    title="AED",
+    title_zh="AED",
+    alert_roles=frozenset({Role.DISPATCHER, Role.POLICE, Role.MAINTAINER, Role.ADMINISTRATOR}),
+    device_roles=frozenset(Role),  # they stand in public view
+    life_safety=LifeSafety("its AED buttons call nobody", "其下 AED 箱的求救按鈕無法送達"),
+    details=(AedCallDetail, AedRemovalDetail, AedCabinetDetail),
+    handlers=(AedHandler(),),
+    jobs=_jobs,
+    routers=(register_router, volunteer_router, call_router),
+    feed_kinds=(CALLS,),
+    case_kinds=(call_case(),),
+)

@@ -1,0 +1,231 @@
+"""The register as CSV and as GeoJSON, in OpenStreetMap's keys. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import isfinite
+from typing import Any, ClassVar, Final
+
+from vigil_cloud.aed.hours import BadOpeningHours, parsed
+from vigil_cloud.aed.models import AedSite
+from vigil_cloud.aed.register import SiteFields
+from vigil_cloud.api_errors import ApiError
+
+COLUMNS: Final = (
+    *("ref", "name", "name:zh", "lat", "lon", "defibrillator:location", "level", "indoor"),
+    *("access", "opening_hours", "phone", "operator", "model", "check_date", "in_service"),
+    *("pads_until", "battery_until", "device"),
+)
+MOST_MISTAKES: Final = 50
+MOST_SITES: Final = 20_000
+_TEXTS: Final = {
+    "name": ("name", 120),
+    "name:zh": ("name_zh", 120),
+    "defibrillator:location": ("location", 300),
+    "level": ("level", 16),
+    "phone": ("phone", 40),
+    "operator": ("operator", 120),
+    "model": ("model", 120),
+}
+_ACCESS: Final = frozenset({"yes", "public", "permissive", "customers", "private", "no", "unknown"})
+
+
+class BadImport(ApiError):
+    """Nothing was taken. ``mistakes``: each with its line (CSV) or number (GeoJSON)."""
+
+    code: ClassVar[str] = "bad-aed-import"
+    remedy: ClassVar[str] = "Correct every place that is named and import again."
+    status: ClassVar[int] = 422
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        shown = "; ".join(mistakes[:5])
+        more = f" (and {len(mistakes) - 5} more)" if len(mistakes) > 5 else ""
+        super().__init__(f"Nothing was imported: {shown}{more}")
+        self.mistakes = list(mistakes[:MOST_MISTAKES])
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One AED of a file."""
+
+    ref: str
+    fields: SiteFields
+
+
+def to_csv(rows: Sequence[AedSite]) -> str:
+    """A header and a line for each. A text that a spreadsheet would run as a formula is quoted."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        tags = _tags(row)
+        writer.writerow([_harmless(tags.get(column, "")) for column in COLUMNS])
+    return out.getvalue()
+
+
+def to_geojson(rows: Sequence[AedSite]) -> str:
+    """A FeatureCollection of points (RFC 7946)."""
+    features = [
+        {
+            "type": "Feature",
+            "id": row.id,
+            "geometry": {"type": "Point", "coordinates": [row.longitude, row.latitude]},
+            "properties": {
+                "emergency": "defibrillator",
+                **{k: v for k, v in _tags(row).items() if v != "" and k not in ("lat", "lon")},
+            },
+        }
+        for row in rows
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
+
+
+def from_csv(text: str) -> list[Imported]:
+    """Raises ``BadImport``."""
+    try:
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+        missing = {"ref", "name", "lat", "lon"} - set(reader.fieldnames or [])
+        if missing:
+            raise BadImport([f"line 1: no column {', '.join(sorted(missing))}"])
+        rows = [(f"line {reader.line_num}", row) for row in reader]
+    except csv.Error as error:
+        raise BadImport([f"no CSV: {error}"]) from error
+    return _all((where, {k: v for k, v in row.items() if k is not None}) for where, row in rows)
+
+
+def from_geojson(text: str) -> list[Imported]:
+    """Raises ``BadImport``."""
+    try:
+        found = [
+            _feature(number, one) for number, one in enumerate(json.loads(text)["features"], 1)
+        ]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadImport([f"no GeoJSON of points: {error}"]) from error
+    return _all(found)
+
+
+def _feature(number: int, feature: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    geometry, tags = feature["geometry"], dict(feature.get("properties") or {})
+    if geometry["type"] != "Point":
+        raise ValueError(f"feature {number} is a {geometry['type']}, not a Point")
+    lon, lat = geometry["coordinates"][:2]
+    ref = tags.get("ref") or feature.get("id") or tags.get("@id") or ""
+    return f"feature {number}", {**tags, "ref": ref, "lat": lat, "lon": lon}
+
+
+def _all(rows: Sequence[tuple[str, Mapping[str, Any]]] | Iterator[Any]) -> list[Imported]:
+    found: dict[str, Imported] = {}
+    mistakes: list[str] = []
+    for where, tags in rows:
+        try:
+            one = _site(tags)
+        except (ValueError, BadOpeningHours) as error:
+            mistakes.append(f"{where}: {error}")
+            continue
+        if one.ref in found:
+            mistakes.append(f"{where}: ref {one.ref!r} is there twice")
+        found[one.ref] = one
+    if len(found) > MOST_SITES:
+        mistakes.append(f"more than {MOST_SITES} AEDs")
+    if mistakes:
+        raise BadImport(mistakes)
+    return list(found.values())
+
+
+def _site(tags: Mapping[str, Any]) -> Imported:
+    """Raises ``ValueError``, ``BadOpeningHours``."""
+    ref = _text(tags, "ref", 40)
+    if not ref or not all(each.isalnum() or each in "._-/" for each in ref):
+        raise ValueError(f"ref {ref!r}: letters, digits, dots, dashes")
+    texts = {field: _text(tags, key, most) for key, (field, most) in _TEXTS.items()}
+    if not texts["name"]:
+        raise ValueError("name is empty")
+    access = _text(tags, "access", 16) or "yes"
+    if access not in _ACCESS:
+        raise ValueError(f"access {access!r}: one of {', '.join(sorted(_ACCESS))}")
+    # What OpenStreetMap does not say is not open at all hours.
+    hours = _text(tags, "opening_hours", 255) or "off"
+    parsed(hours)
+    fields = SiteFields(
+        latitude=_degrees(tags, "lat", 90),
+        longitude=_degrees(tags, "lon", 180),
+        indoor=_truth(tags, "indoor", default=False),
+        access=access,
+        opening_hours=hours,
+        in_service=_truth(tags, "in_service", default=True),
+        pads_until=_day(tags, "pads_until"),
+        battery_until=_day(tags, "battery_until"),
+        device=_text(tags, "device", 64) or None,
+        **texts,
+    )
+    return Imported(ref.replace("/", "-"), fields)
+
+
+def _text(tags: Mapping[str, Any], key: str, most: int) -> str:
+    text = str(tags.get(key) or "").strip()
+    if text[:2] in ("'=", "'+", "'-", "'@"):
+        text = text[1:]  # as ``to_csv`` wrote it
+    if len(text) > most or "\0" in text:
+        raise ValueError(f"{key}: at most {most} characters")
+    return text
+
+
+def _degrees(tags: Mapping[str, Any], key: str, bound: float) -> float:
+    try:
+        value = float(str(tags[key]))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{key} is no number") from error
+    if not isfinite(value) or abs(value) > bound:
+        raise ValueError(f"{key} lies outside of the world")
+    return value
+
+
+def _truth(tags: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    text = str(tags.get(key) or "").strip().lower()
+    if text not in ("", "yes", "no", "true", "false"):
+        raise ValueError(f"{key}: yes or no")
+    return default if not text else text in ("yes", "true")
+
+
+def _day(tags: Mapping[str, Any], key: str) -> date | None:
+    text = str(tags.get(key) or "").strip()
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise ValueError(f"{key}: a day as 2027-05-31") from error
+
+
+def _tags(row: AedSite) -> dict[str, Any]:
+    return {
+        "ref": row.id,
+        "name": row.name,
+        "name:zh": row.name_zh,
+        "lat": row.latitude,
+        "lon": row.longitude,
+        "defibrillator:location": row.location,
+        "level": row.level,
+        "indoor": "yes" if row.indoor else "no",
+        "access": row.access,
+        "opening_hours": row.opening_hours,
+        "phone": row.phone,
+        "operator": row.operator,
+        "model": row.model,
+        "check_date": "" if row.checked is None else row.checked.isoformat(),
+        "in_service": "yes" if row.in_service else "no",
+        "pads_until": "" if row.pads_until is None else row.pads_until.isoformat(),
+        "battery_until": "" if row.battery_until is None else row.battery_until.isoformat(),
+        "device": row.device or "",
+    }
+
+
+def _harmless(value: str | float) -> str:
+    """A text that begins like a formula is quoted; a number is what it is."""
+    if not isinstance(value, str):
+        return repr(value)
+    starts = value[:1] in ("=", "+", "-", "@") and not value[1:].isdigit()
+    return f"'{value}" if starts else value

@@ -1,0 +1,183 @@
+"""What becomes of pressed buttons, each second: the case, the emergency line, the volunteers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed import calls, dispatch_files, register, summons, volunteers
+from vigil_cloud.aed.cases import call_case
+from vigil_cloud.aed.dispatch import Plan, dispatch
+from vigil_cloud.aed.hours import CITY
+from vigil_cloud.aed.models import AedCallRow
+from vigil_cloud.aed.streets import Network, network
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.amendments import Amendment, amend
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.cases.opening import Wanted, open_case
+from vigil_cloud.cases.port import CaseKinds
+from vigil_cloud.cases.service import Desk
+from vigil_cloud.database.engine import writing
+from vigil_cloud.emergency import service as emergency
+from vigil_cloud.emergency.cap import CapMessage, CapText
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.jobs.port import Job, Turn
+from vigil_cloud.services import Services
+
+EVERY: Final = timedelta(seconds=1)
+STREETS: Final = "streets.geojson"
+"""In the data folder: the city's streets, for ways as people go them."""
+PLATFORM: Final = Reader(0, "platform", frozenset(Role))
+"""Who opens a call's case: nobody's account."""
+_log = structlog.get_logger(__name__)
+
+
+def jobs() -> Sequence[Job]:
+    """Periodic work of this domain."""
+    return (
+        Job("aed-calls", EVERY, lambda turn: look(turn.services)),
+        Job("aed-summons", EVERY, _summon, longest=timedelta(minutes=5)),
+    )
+
+
+def look(services: Services) -> None:
+    """One round: new calls begin, due phases are called, ended calls end."""
+    with services.sessions() as session:
+        open_calls = session.execute(
+            select(AedCallRow.id, AedCallRow.state).where(AedCallRow.state != "over")
+        ).all()
+    for row in open_calls:
+        changed = _begin(services, row.id) if row.state == "new" else _go_on(services, row.id)
+        if changed:
+            services.changed.announce()
+
+
+def _summon(turn: Turn) -> None:
+    summons.send_waiting(turn.services, turn.stopping)
+
+
+def _go_on(services: Services, call_id: str) -> bool:
+    now = services.now()
+    with writing(services.sessions) as session:
+        feed.lock(session)
+        row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
+        if row is None or row.state != "calling":
+            return False
+        return calls.finish(session, row, now) or calls.advance(session, row, now)
+
+
+def _begin(services: Services, call_id: str) -> bool:
+    """119 and the case first, whatever the plan takes."""
+    now = services.now()
+    with writing(services.sessions) as session:
+        feed.lock(session)
+        row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
+        if row is None or row.state != "new":
+            return False
+        _tell_emergency(session, services, row)
+        if row.case_id is None:
+            _open_case(session, services, row, now)
+    with services.sessions() as session:
+        row = session.get_one(AedCallRow, call_id)
+        plan, trouble = _plan(session, services, row)
+    with writing(services.sessions) as session:
+        feed.lock(session)
+        row = session.get_one(AedCallRow, call_id, with_for_update=True, populate_existing=True)
+        if row.state != "new":
+            return False
+        calls.begin(session, row, plan, services.now())
+        if trouble:
+            change = Amendment(detail={"dispatch_trouble": trouble[:200]}, reason="dispatch")
+            amend(session, row.alert_id, change, services.now())
+    return True
+
+
+def _plan(session: Session, services: Services, row: AedCallRow) -> tuple[Plan, str]:
+    """The plan, and what was wrong: without streets it is guessed, without a place nobody can
+    be chosen, and a mistake of ours must not keep the call from being told."""
+    if row.latitude is None or row.longitude is None:
+        return Plan(), "nobody knows where the cabinet stands: enter it in the register"
+    patient = (row.longitude, row.latitude)
+    moment = row.received.astimezone(CITY)
+    cipher = Cipher(services.settings.secret)
+    people = volunteers.to_call(session, cipher, services.now())
+    aeds = register.to_fetch(session, services.now())
+    try:
+        streets, trouble = _streets(services, patient), ""
+    except (ApiError, dispatch_files.BadDispatchFile, OSError, ValueError) as error:
+        streets, trouble = None, f"streets cannot be used, ways are guessed: {error}"
+    try:
+        return dispatch(patient, moment, people, aeds, streets), trouble
+    except Exception as error:  # noqa: BLE001 - a mistake of ours must not keep a call untold
+        _log.exception("aed-dispatch-failed", call=row.id)
+        try:
+            guessed = dispatch(patient, moment, people, aeds, None)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("aed-dispatch-failed-again", call=row.id)
+            return Plan(), f"nobody could be chosen: {type(error).__name__}"
+        return guessed, f"ways are guessed: {type(error).__name__}"
+
+
+def _streets(services: Services, near: tuple[float, float]) -> Network | None:
+    path = services.settings.data_dir / STREETS
+    if not path.is_file():
+        return None
+    return _network(path, path.stat().st_mtime_ns, (round(near[0], 1), round(near[1], 1)))
+
+
+@lru_cache(maxsize=2)
+def _network(path: Path, _changed: int, origin: tuple[float, float]) -> Network:
+    return network(dispatch_files.streets(path), origin)
+
+
+def _open_case(session: Session, services: Services, row: AedCallRow, now: datetime) -> None:
+    kinds = CaseKinds([call_case()])
+    cipher = Cipher(services.settings.secret)
+    desk = Desk(session, cipher, kinds, PLATFORM, now, services.settings.retention.cases_days)
+    try:
+        row.case_id = open_case(desk, Wanted(call_case().name, [row.alert_id])).id
+    except ApiError as error:  # a counted alert has its case already: the call goes on in that
+        _log.warning("aed-case-not-opened", call=row.id, error=str(error))
+
+
+def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> None:
+    settings = services.settings
+    message = CapMessage(
+        identifier=f"aed-{row.id}",
+        sender=settings.emergency_sender,
+        sent=row.received,
+        status=emergency.status_of(settings),
+        category="Health",
+        texts=(
+            CapText(
+                "zh-TW",
+                "疑似心跳停止",
+                f"{row.place_zh} AED 箱求救按鈕已按下",
+                f"{row.pressed.astimezone(CITY):%Y-%m-%d %H:%M:%S} 有人按下 AED 箱求救按鈕。",
+                "請派遣救護車。附近受訓志工同時召集。",
+                row.place_zh,
+            ),
+            CapText(
+                "en",
+                "Suspected cardiac arrest",
+                f"AED button pressed at {row.place}",
+                f"The button of an AED cabinet was pressed at"
+                f" {row.pressed.astimezone(CITY):%Y-%m-%d %H:%M:%S} (UTC+8).",
+                "Send an ambulance. Trained volunteers nearby are being called.",
+                row.place,
+            ),
+        ),
+        latitude=row.latitude,
+        longitude=row.longitude,
+    )
+    cipher = Cipher(settings.secret)
+    emergency.ask(session, cipher, f"aed:{row.id}", row.alert_id, message)

@@ -1,0 +1,138 @@
+"""Tables of AEDs, the people who come with them, and the calls that they come to."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vigil_cloud.database.base import Base, Sealed
+
+
+class AedSite(Base):
+    """One AED of the register, in the terms of OpenStreetMap's ``emergency=defibrillator``."""
+
+    __tablename__ = "aed_sites"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    name_zh: Mapped[str] = mapped_column(String(120), default="")
+    latitude: Mapped[float] = mapped_column(Float)
+    longitude: Mapped[float] = mapped_column(Float)
+    location: Mapped[str] = mapped_column(String(300), default="")
+    """``defibrillator:location``: where in the place, for somebody who runs."""
+    level: Mapped[str] = mapped_column(String(16), default="")
+    indoor: Mapped[bool] = mapped_column(default=False)
+    access: Mapped[str] = mapped_column(String(16), default="yes")
+    opening_hours: Mapped[str] = mapped_column(String(255), default="24/7")
+    phone: Mapped[str] = mapped_column(String(40), default="")
+    """Of the place, not of a person."""
+    operator: Mapped[str] = mapped_column(String(120), default="")
+    model: Mapped[str] = mapped_column(String(120), default="")
+    in_service: Mapped[bool] = mapped_column(default=True)
+    checked: Mapped[date | None] = mapped_column(Date)
+    """``check_date``: the last patrol."""
+    pads_until: Mapped[date | None] = mapped_column(Date)
+    battery_until: Mapped[date | None] = mapped_column(Date)
+    device: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """Its cabinet, where a gateway watches it."""
+    taken: Mapped[bool] = mapped_column(default=False)
+    """The cabinet says that it is not in its place."""
+    updated: Mapped[datetime]
+
+
+class AedPatrol(Base):
+    """Somebody stood before an AED and looked."""
+
+    __tablename__ = "aed_patrols"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str] = mapped_column(ForeignKey("aed_sites.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    account: Mapped[str] = mapped_column(String(64))
+    findings: Mapped[dict[str, bool]] = mapped_column(JSON)
+    """By item of the checklist."""
+    usable: Mapped[bool]
+    pads_until: Mapped[date | None] = mapped_column(Date)
+    battery_until: Mapped[date | None] = mapped_column(Date)
+    note: Mapped[str] = mapped_column(String(1000), default="")
+
+
+class AedVolunteer(Base):
+    """An account that may be called. Where it is, is kept only while it is on call."""
+
+    __tablename__ = "aed_volunteers"
+
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    consented: Mapped[datetime | None]
+    """To be called, and to be found while on call; ``None``: not, or no longer."""
+    certificate_until: Mapped[date | None] = mapped_column(Date)
+    """Set by an administrator who has seen the certificate; it counts to the end of this day."""
+    on_call: Mapped[bool] = mapped_column(default=False)
+    speed_mps: Mapped[float] = mapped_column(Float, default=1.8)
+    position: Mapped[bytes | None] = mapped_column(Sealed("aed.volunteer.position"))
+    located: Mapped[datetime | None]
+    asked_day: Mapped[int] = mapped_column(default=0)
+    accepted_day: Mapped[int] = mapped_column(default=0)
+    asked_night: Mapped[int] = mapped_column(default=0)
+    accepted_night: Mapped[int] = mapped_column(default=0)
+
+
+class AedCallRow(Base):
+    """One press of a button, and how it went."""
+
+    __tablename__ = "aed_calls"
+    __table_args__ = (Index("ix_aed_calls_state", "state"),)
+
+    id: Mapped[str] = mapped_column(String(130), primary_key=True)
+    """``{gateway}:{call_id}``: a gateway can only speak of its own."""
+    alert_id: Mapped[str] = mapped_column(String(36), index=True)
+    """Not unique: in a flood a counted alert stands for several."""
+    case_id: Mapped[str | None] = mapped_column(String(36))
+    gateway: Mapped[str] = mapped_column(String(63))
+    device: Mapped[str] = mapped_column(String(64))
+    site: Mapped[str | None] = mapped_column(String(40))
+    place: Mapped[str] = mapped_column(String(300))
+    place_zh: Mapped[str] = mapped_column(String(300))
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    pressed: Mapped[datetime]
+    received: Mapped[datetime]
+    """By our clock: phases count from here."""
+    presses: Mapped[int] = mapped_column(default=1)
+    state: Mapped[str] = mapped_column(String(12))
+    """``new``, ``calling``, ``over``."""
+    phases: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    """The plan: what is still to be called, if nobody accepts."""
+    called_phases: Mapped[int] = mapped_column(default=0)
+    over: Mapped[datetime | None]
+
+
+class AedCallout(Base):
+    """One volunteer who is called to one call."""
+
+    __tablename__ = "aed_callouts"
+    __table_args__ = (UniqueConstraint("call_id", "account_id", name="uq_aed_callouts_once"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("aed_calls.id", ondelete="CASCADE"), index=True)
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    role: Mapped[str] = mapped_column(String(8))
+    site: Mapped[str | None] = mapped_column(String(40))
+    """Which AED to fetch."""
+    predicted_s: Mapped[float] = mapped_column(Float)
+    on_reject: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The call that follows where this one is declined."""
+    called: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(12))
+    """``called``, ``accepted``, ``on-the-way``, ``arrived``, ``declined``, ``recalled``."""
+    answered: Mapped[datetime | None]
+    arrived: Mapped[datetime | None]
+    told: Mapped[str] = mapped_column(String(200), default="")
+    """How the message to the volunteer's own channels went; empty: not tried yet."""

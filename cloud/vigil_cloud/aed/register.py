@@ -1,0 +1,170 @@
+"""The register of AEDs: kept, patrolled, brought in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed.dispatch import Aed
+from vigil_cloud.aed.hours import CITY, PUBLIC_ACCESS, is_always_open, opener, parsed
+from vigil_cloud.aed.models import AedPatrol, AedSite
+from vigil_cloud.api_errors import NotFound
+from vigil_cloud.identity import audit
+
+PATROL_EVERY: Final = timedelta(days=90)
+EXPIRY_WARNING: Final = timedelta(days=30)
+CHECKLIST: Final = ("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible")
+"""What a patrol looks at; every one must be well for the AED to be usable, but the sign."""
+_NEEDED: Final = ("present", "indicator_ok", "pads_sealed")
+
+
+class AedUnknown(NotFound):
+    """No such AED in the register."""
+
+    code: ClassVar[str] = "aed-unknown"
+    remedy: ClassVar[str] = "Look it up in the register."
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFields:
+    """What the register holds of one AED; see ``models.AedSite``."""
+
+    name: str
+    latitude: float
+    longitude: float
+    name_zh: str = ""
+    location: str = ""
+    level: str = ""
+    indoor: bool = False
+    access: str = "yes"
+    opening_hours: str = "24/7"
+    phone: str = ""
+    operator: str = ""
+    model: str = ""
+    in_service: bool = True
+    pads_until: date | None = None
+    battery_until: date | None = None
+    device: str | None = None
+
+
+def put(session: Session, site: str, fields: SiteFields, by: str, now: datetime) -> AedSite:
+    """Add it or write it anew. Raises ``BadOpeningHours``."""
+    parsed(fields.opening_hours)
+    row = session.get(AedSite, site, with_for_update=True)
+    new = row is None
+    if fields.device is not None:  # a cabinet is moved, with its device
+        others = select(AedSite).where(AedSite.device == fields.device, AedSite.id != site)
+        for other in session.scalars(others.with_for_update()):
+            other.device = None
+        session.flush()
+    if row is None:
+        row = AedSite(id=site)
+    for name in SiteFields.__dataclass_fields__:
+        setattr(row, name, getattr(fields, name))
+    row.updated = now
+    session.add(row)
+    session.flush()
+    action = "aed.site-added" if new else "aed.site-changed"
+    audit.append(session, at=now, account=by, action=action, subject=site)
+    return row
+
+
+def remove(session: Session, site: str, by: str, now: datetime) -> None:
+    """Idempotent."""
+    row = session.get(AedSite, site, with_for_update=True)
+    if row is None:
+        return
+    session.delete(row)
+    audit.append(session, at=now, account=by, action="aed.site-removed", subject=site)
+
+
+def find(session: Session, site: str) -> AedSite:
+    """Locked. Raises ``AedUnknown``."""
+    row = session.get(AedSite, site, with_for_update=True)
+    if row is None:
+        raise AedUnknown(f"There is no AED {site!r}.")
+    return row
+
+
+def sites(session: Session) -> Sequence[AedSite]:
+    """All of them, by their ids."""
+    return session.scalars(select(AedSite).order_by(AedSite.id)).all()
+
+
+def patrol(  # noqa: PLR0913 - what a patrol reports, by name
+    session: Session,
+    site: str,
+    *,
+    findings: Mapping[str, bool],
+    pads_until: date | None,
+    battery_until: date | None,
+    note: str,
+    by: str,
+    now: datetime,
+) -> AedSite:
+    """Somebody was there. What is not found well takes the AED out of service: nobody is sent
+    for it. Raises ``AedUnknown``."""
+    row = find(session, site)
+    today = now.astimezone(CITY).date()
+    expired = any(day is not None and day < today for day in (pads_until, battery_until))
+    usable = not expired and all(findings.get(item, False) for item in _NEEDED)
+    session.add(
+        AedPatrol(
+            site=site,
+            at=now,
+            account=by,
+            findings=dict(findings),
+            usable=usable,
+            pads_until=pads_until,
+            battery_until=battery_until,
+            note=note,
+        )
+    )
+    row.checked, row.in_service, row.updated = today, usable, now
+    row.pads_until = pads_until or row.pads_until
+    row.battery_until = battery_until or row.battery_until
+    if findings.get("present", False):
+        row.taken = False
+    session.flush()
+    audit.append(session, at=now, account=by, action="aed.patrolled", subject=site)
+    return row
+
+
+def due(row: AedSite, now: datetime) -> date:
+    """When somebody has to go there: the patrol's turn, or a month before something expires."""
+    today = now.astimezone(CITY).date()
+    turn = today if row.checked is None else row.checked + PATROL_EVERY
+    ends = [day - EXPIRY_WARNING for day in (row.pads_until, row.battery_until) if day is not None]
+    return today if not row.in_service or row.taken else min([turn, *ends])
+
+
+def expired(row: AedSite, now: datetime) -> bool:
+    """Pads or battery are past their day."""
+    today = now.astimezone(CITY).date()
+    return any(day is not None and day < today for day in (row.pads_until, row.battery_until))
+
+
+def usable(row: AedSite, now: datetime) -> bool:
+    """Whether somebody may be sent for it at all."""
+    return (
+        row.in_service and not row.taken and not expired(row, now) and row.access in PUBLIC_ACCESS
+    )
+
+
+def always_reachable(row: AedSite, now: datetime) -> bool:
+    """Usable, and open at every hour of the coming year."""
+    return usable(row, now) and is_always_open(row.opening_hours, now)
+
+
+def to_fetch(session: Session, now: datetime) -> Sequence[Aed]:
+    """Those that somebody may be sent for, whenever they are open."""
+    return [
+        Aed(row.id, (row.longitude, row.latitude), opener(row.opening_hours))
+        for row in sites(session)
+        if usable(row, now)
+    ]

@@ -1,0 +1,153 @@
+"""The register over HTTP: for everybody who is signed in; changed by those who keep it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from vigil_cloud.aed import exchange, register
+from vigil_cloud.aed.exchange import BadImport
+from vigil_cloud.aed.hours import opener
+from vigil_cloud.aed.models import AedSite
+from vigil_cloud.aed.register import SiteFields
+from vigil_cloud.aed.schema import Imported, PatrolBody, SiteBody, SiteEntry, SiteId, SiteList
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.services import Services
+
+router = APIRouter(prefix="/aed", tags=["aed"])
+Keeper = Annotated[Reader, Depends(require(Role.ADMINISTRATOR, Role.MAINTAINER))]
+Format = Literal["csv", "geojson"]
+_MEDIA: Final = {"csv": "text/csv; charset=utf-8", "geojson": "application/geo+json"}
+_LARGEST: Final = 8 * 1024 * 1024
+_TEXT: Final = {"schema": {"type": "string"}}
+
+
+def entry(row: AedSite, services: Services) -> SiteEntry:
+    """One AED as it is shown."""
+    now = services.now()
+    fields = {name: getattr(row, name) for name in (*SiteFields.__dataclass_fields__, "id")}
+    usable = register.usable(row, now)
+    due = register.due(row, now)
+    return SiteEntry(
+        **fields,
+        checked=row.checked,
+        taken=row.taken,
+        usable=usable,
+        open_now=opener(row.opening_hours)(now),
+        always_reachable=register.always_reachable(row, now),
+        due=due,
+        overdue=due <= now.date(),
+    )
+
+
+@router.get("/sites", operation_id="list_aed_sites")
+def list_sites(_reader: CurrentAccount, services: ServicesDependency) -> SiteList:
+    """All AEDs: where they are is public."""
+    with services.sessions() as session:
+        found = [entry(row, services) for row in register.sites(session)]
+    return SiteList(sites=found, reachable=sum(one.always_reachable for one in found))
+
+
+@router.get(
+    "/sites/export",
+    operation_id="export_aed_sites",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The register",
+            "content": {"text/csv": _TEXT, "application/geo+json": _TEXT},
+        }
+    },
+)
+def export_sites(
+    _reader: CurrentAccount,
+    services: ServicesDependency,
+    format: Annotated[Format, Query()] = "csv",
+) -> Response:
+    """The register as a file, in OpenStreetMap's keys."""
+    with services.sessions() as session:
+        rows = register.sites(session)
+        text = exchange.to_csv(rows) if format == "csv" else exchange.to_geojson(rows)
+    name = f'attachment; filename="aed.{format}"'
+    return Response(text, media_type=_MEDIA[format], headers={"Content-Disposition": name})
+
+
+@router.post(
+    "/sites/import",
+    operation_id="import_aed_sites",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"text/csv": _TEXT, "application/geo+json": _TEXT},
+        }
+    },
+)
+async def import_sites(
+    request: Request,
+    keeper: Keeper,
+    services: ServicesDependency,
+    format: Annotated[Format, Query()] = "csv",
+) -> Imported:
+    """All of a file or nothing: AEDs that are known by their ``ref`` are written anew, others
+    stay."""
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > _LARGEST:
+            raise BadImport([f"more than {_LARGEST} bytes"])
+    return await run_in_threadpool(_import, services, keeper, bytes(received), format)
+
+
+def _import(services: Services, keeper: Reader, received: bytes, format: Format) -> Imported:
+    try:
+        text = received.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadImport(["it is not UTF-8"]) from error
+    found = exchange.from_csv(text) if format == "csv" else exchange.from_geojson(text)
+    with writing(services.sessions) as session:
+        for one in found:
+            register.put(session, one.ref, one.fields, keeper.username, services.now())
+    return Imported(sites=len(found))
+
+
+@router.put("/sites/{site}", operation_id="put_aed_site")
+def put_site(
+    site: SiteId, body: SiteBody, keeper: Keeper, services: ServicesDependency
+) -> SiteEntry:
+    """Add an AED, or write it anew."""
+    fields = SiteFields(**body.model_dump())
+    with writing(services.sessions) as session:
+        row = register.put(session, site, fields, keeper.username, services.now())
+        return entry(row, services)
+
+
+@router.delete("/sites/{site}", status_code=204, operation_id="remove_aed_site")
+def remove_site(site: SiteId, keeper: Keeper, services: ServicesDependency) -> None:
+    """It is no longer there; its patrols go with it."""
+    with writing(services.sessions) as session:
+        register.remove(session, site, keeper.username, services.now())
+
+
+@router.post("/sites/{site}/patrols", operation_id="patrol_aed_site")
+def patrol_site(
+    site: SiteId, body: PatrolBody, keeper: Keeper, services: ServicesDependency
+) -> SiteEntry:
+    """Somebody was there and looked."""
+    findings = {item: getattr(body, item) for item in register.CHECKLIST}
+    with writing(services.sessions) as session:
+        row = register.patrol(
+            session,
+            site,
+            findings=findings,
+            pads_until=body.pads_until,
+            battery_until=body.battery_until,
+            note=body.note,
+            by=keeper.username,
+            now=services.now(),
+        )
+        return entry(row, services)

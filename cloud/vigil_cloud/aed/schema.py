@@ -1,0 +1,245 @@
+"""What the API says of AEDs, volunteers and calls."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from vigil_cloud.aed.calls import Word
+from vigil_cloud.aed.dispatch import Role as CallRole
+from vigil_cloud.aed.volunteers import Bar
+from vigil_schemas.types import DeviceId, UtcDatetime
+
+SiteId = Annotated[str, Path(pattern=r"^[\w][\w.-]{0,39}$")]
+CallId = Annotated[str, Path(pattern=r"^[a-z0-9-]{2,63}:[\x21-\x7e]{8,64}$")]
+Access = Literal["yes", "public", "permissive", "customers", "private", "no", "unknown"]
+CalloutState = Literal["called", "accepted", "on-the-way", "arrived", "declined", "recalled"]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+
+
+def _no_time(value: object) -> object:
+    if not isinstance(value, str) or len(value) != 10:
+        raise ValueError("a day as 2027-05-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_no_time), Field(strict=False)]
+
+
+def _text(most: int, least: int = 0) -> StringConstraints:
+    return StringConstraints(min_length=least, max_length=most, pattern=r"^[^\x00]*$")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+class SiteBody(_Body):
+    """One AED of the register, in OpenStreetMap's terms."""
+
+    name: Annotated[str, _text(120, 1)]
+    name_zh: Annotated[str, _text(120)] = ""
+    latitude: Latitude
+    longitude: Longitude
+    location: Annotated[str, _text(300)] = ""
+    """``defibrillator:location``: where in the place, for somebody who runs."""
+    level: Annotated[str, _text(16)] = ""
+    indoor: bool = False
+    access: Access = "yes"
+    opening_hours: Annotated[str, _text(255, 1)] = "24/7"
+    phone: Annotated[str, _text(40)] = ""
+    operator: Annotated[str, _text(120)] = ""
+    model: Annotated[str, _text(120)] = ""
+    in_service: bool = True
+    pads_until: Day | None = None
+    battery_until: Day | None = None
+    device: DeviceId | None = None
+    """Its cabinet, where a gateway watches it."""
+
+
+class SiteEntry(_Answer):
+    """One AED and how it stands."""
+
+    id: str
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    location: str
+    level: str
+    indoor: bool
+    access: str
+    opening_hours: str
+    phone: str
+    operator: str
+    model: str
+    in_service: bool
+    checked: date | None
+    pads_until: date | None
+    battery_until: date | None
+    device: str | None
+    taken: bool
+    usable: bool
+    """Somebody may be sent for it, when it is open."""
+    open_now: bool
+    always_reachable: bool
+    """Usable, and open at every hour of the coming year."""
+    due: date
+    """When somebody has to go there."""
+    overdue: bool
+
+
+class SiteList(_Answer):
+    """The whole register, with its share that is reachable at all hours."""
+
+    sites: list[SiteEntry]
+    reachable: int
+    """How many are reachable at all hours."""
+
+
+class Imported(_Answer):
+    """What a file brought."""
+
+    sites: int
+
+
+class PatrolBody(_Body):
+    """What somebody found who stood before it; what is not named was not found well."""
+
+    present: bool
+    indicator_ok: bool
+    pads_sealed: bool
+    cabinet_ok: bool
+    sign_visible: bool
+    pads_until: Day | None = None
+    battery_until: Day | None = None
+    note: Annotated[str, _text(1000)] = ""
+
+
+class VolunteerEntry(_Answer):
+    """One's own standing."""
+
+    consented: UtcDatetime | None
+    certificate_until: date | None
+    on_call: bool
+    located: UtcDatetime | None
+    """When the position was given that is kept while on call."""
+    bars: list[Bar]
+    """Why one is not called; empty: one is."""
+
+
+class NamedVolunteer(VolunteerEntry):
+    """The same for an administrator; never where they are."""
+
+    username: str
+    display_name: str
+
+
+class VolunteerList(_Answer):
+    """By user name."""
+
+    volunteers: list[NamedVolunteer]
+
+
+class ConsentBody(_Body):
+    """To be called, and to be found while on call."""
+
+    consent: bool
+
+
+class OnCallBody(_Body):
+    """``position``: on call, here; null: off call, and the position is forgotten."""
+
+    position: tuple[Longitude, Latitude] | None = Field(strict=False)
+
+
+class CertificateBody(_Body):
+    """The last day of a certificate that was seen; null: there is none."""
+
+    until: Day | None
+
+
+class AnswerBody(_Body):
+    """A volunteer's word."""
+
+    answer: Word
+
+
+class AedPlace(_Answer):
+    """Where an AED is that somebody fetches."""
+
+    id: str
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    location: str
+    level: str
+
+
+class MyCall(_Answer):
+    """A call that one is needed for, or was."""
+
+    call: str
+    over: bool
+    place: str
+    place_zh: str
+    latitude: float | None
+    longitude: float | None
+    pressed: UtcDatetime
+    role: CallRole
+    state: CalloutState
+    called: UtcDatetime
+    predicted_s: float
+    fetch: AedPlace | None
+    """Which AED to bring."""
+    others: int
+    """How many others have accepted."""
+
+
+class MyCalls(_Answer):
+    """Those of the last day, the newest first."""
+
+    calls: list[MyCall]
+
+
+class CalloutEntry(_Answer):
+    """One volunteer of a call."""
+
+    username: str
+    role: CallRole
+    site: str | None
+    state: CalloutState
+    predicted_s: float
+    called: UtcDatetime
+    answered: UtcDatetime | None
+    arrived: UtcDatetime | None
+    told: str
+
+
+class CallEntry(_Answer):
+    """One press of a button, for those who lead."""
+
+    call: str
+    alert: str
+    case: str | None
+    state: Literal["new", "calling", "over"]
+    place: str
+    place_zh: str
+    pressed: UtcDatetime
+    presses: int
+    callouts: list[CalloutEntry]
+
+
+class CallList(_Answer):
+    """The newest first."""
+
+    calls: list[CallEntry]

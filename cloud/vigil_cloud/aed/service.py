@@ -1,0 +1,194 @@
+"""AED: what gateways tell of cabinets becomes alerts, calls and the state of the register."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed.models import AedCallRow, AedSite
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.places import Place, place_of
+from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.domain.port import Received
+from vigil_schemas.aed import DOMAIN, AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
+
+CALL: Final = "call"
+THEFT: Final = "theft"
+TAKEN: Final = "taken"
+CALL_NEWS: Final = "aed-call"
+"""Name of the feed's kind: somebody's part in a call has changed."""
+_CONDITIONS: Final[Mapping[str, tuple[Severity, str, str]]] = {
+    "device_fault": (
+        "major",
+        "AED at {place} has failed its self test",
+        "{place} AED 自我測試失敗",
+    ),
+    "door_left_open": ("minor", "AED cabinet at {place} stands open", "{place} AED 箱門未關"),
+    "contact_stuck": ("major", "AED button at {place} is stuck", "{place} AED 箱按鈕卡住"),
+    "voice_failed": ("minor", "AED cabinet at {place} cannot speak", "{place} AED 箱無法播放語音"),
+}
+
+
+class AedHandler:
+    """Takes what cabinets tell, in any order and any number of times."""
+
+    types: frozenset[str] = frozenset(
+        {AedCall.TYPE, AedRemoval.TYPE, AedDoor.TYPE, AedCondition.TYPE, AedPrompt.TYPE}
+    )
+
+    def handle(self, session: Session, message: Received) -> None:
+        """One event; see ``Handler``."""
+        event = message.data
+        if isinstance(event, AedCall):
+            _call(session, message, event)
+        elif isinstance(event, AedRemoval):
+            _removal(session, message, event)
+        elif isinstance(event, AedCondition):
+            _condition(session, message, event)
+        # A door and a sentence are history: the series and the conditions tell what matters.
+
+
+def _call(session: Session, message: Received, event: AedCall) -> None:
+    feed.lock(session)
+    place = place_of(session, message.envelope.subject)
+    alert = _record(
+        session,
+        message,
+        place,
+        reference=event.call_id,
+        kind=CALL,
+        titles=(f"Heart stopped: AED called at {place.name}", f"{place.name_zh} AED 求救"),
+        severity="critical",
+        event_time=event.pressed,
+        active=True,
+        detail={"type": "aed-call", **event.model_dump(mode="json", exclude_none=True)},
+        momentary=True,
+        supersedes=True,
+    )
+    key = f"{message.gateway}:{event.call_id}"
+    row = session.get(AedCallRow, key)
+    if row is not None:
+        row.presses = max(row.presses, event.presses)
+        return
+    site = session.scalar(select(AedSite).where(AedSite.device == message.envelope.subject))
+    session.add(
+        AedCallRow(
+            id=key,
+            alert_id=alert.id,
+            gateway=message.gateway,
+            device=message.envelope.subject,
+            site=None if site is None else site.id,
+            place=(site.name if site is not None else place.name)[:300],
+            place_zh=((site.name_zh or site.name) if site is not None else place.name_zh)[:300],
+            latitude=site.latitude if site is not None else place.latitude,
+            longitude=site.longitude if site is not None else place.longitude,
+            pressed=event.pressed,
+            received=message.received,
+            presses=event.presses,
+            state="new",
+        )
+    )
+    session.flush()
+
+
+def _removal(session: Session, message: Received, event: AedRemoval) -> None:
+    feed.lock(session)
+    device = message.envelope.subject
+    place = place_of(session, device)
+    stolen = event.opened is not True
+    kind = THEFT if stolen else TAKEN
+    titles = {
+        True: (f"AED taken from {place.name}", f"{place.name_zh} AED 已取出"),
+        False: (
+            f"AED taken at {place.name} without opening its door",
+            f"{place.name_zh} AED 未開箱即遭取走",
+        ),
+        None: (
+            f"AED at {place.name} is gone; nobody saw how",
+            f"{place.name_zh} AED 不在箱內，取走經過不明",
+        ),
+    }[event.opened]
+    taken = event.phase == "taken"
+    _record(
+        session,
+        message,
+        place,
+        reference=event.removal_id,
+        kind=kind,
+        titles=titles,
+        severity="major" if stolen else "minor",
+        event_time=event.taken,
+        active=taken,
+        ended=event.returned,
+        detail={"type": "aed-removal", **event.model_dump(mode="json", exclude_none=True)},
+    )
+    site = session.scalar(select(AedSite).where(AedSite.device == device).with_for_update())
+    if site is not None:
+        site.taken = taken
+    session.flush()
+
+
+def _condition(session: Session, message: Received, event: AedCondition) -> None:
+    feed.lock(session)
+    place = place_of(session, message.envelope.subject)
+    severity, title, title_zh = _CONDITIONS[event.condition]
+    detail = {"type": "aed-condition", **event.model_dump(mode="json")}
+    _record(
+        session,
+        message,
+        place,
+        reference=event.condition_id,
+        kind=event.condition,
+        titles=(title.format(place=place.name), title_zh.format(place=place.name_zh)),
+        severity=severity,
+        event_time=event.since,
+        active=event.active,
+        ended=None if event.active else event.since,
+        detail=detail
+        if event.active
+        else {"type": "aed-condition", "condition": event.condition, "cleared": detail["since"]},
+    )
+
+
+def _record(  # noqa: PLR0913 - an occurrence's fields, by name
+    session: Session,
+    message: Received,
+    place: Place,
+    *,
+    reference: str,
+    kind: str,
+    titles: tuple[str, str],
+    severity: Severity,
+    event_time: datetime,
+    active: bool,
+    detail: Mapping[str, Any],
+    ended: datetime | None = None,
+    momentary: bool = False,
+    supersedes: bool = False,
+) -> AlertRow:
+    occurrence = Occurrence(
+        domain=DOMAIN,
+        reference=reference,
+        kind=kind,
+        gateway=message.gateway,
+        device=message.envelope.subject,
+        title=titles[0],
+        title_zh=titles[1],
+        severity=severity,
+        event_time=event_time,
+        active=active,
+        ended=ended,
+        momentary=momentary,
+        detail=detail,
+        supersedes=supersedes,
+        marks=message.marks,
+        latitude=place.latitude,
+        longitude=place.longitude,
+    )
+    return record(session, occurrence, message.received)

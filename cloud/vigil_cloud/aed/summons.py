@@ -1,0 +1,136 @@
+"""The message to a called volunteer's own channels (push, chat, mail, web hook).
+
+The open page is told by the stream at once; this is for a phone in a pocket. A channel that fails
+is tried again while the volunteer has not answered; how it went stands with the call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.notify.channels import URL_COLUMN
+from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.sending import send
+from vigil_cloud.notify.text import NotificationText
+from vigil_cloud.services import Services
+
+AT_ONCE: Final = 16
+CONVERSATION_S: Final = 15.0
+AGAIN: Final = "failed"
+_TOO_LATE: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class _Summons:
+    callout: int
+    urls: tuple[str, ...]
+    text: NotificationText
+
+
+def send_waiting(services: Services, stopping: threading.Event) -> int:
+    """One round: everybody who was called and not reached yet; returns how many were tried."""
+    with services.sessions() as session:
+        waiting = _waiting(session, services)
+    if not waiting or stopping.is_set():
+        return 0
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-summons") as pool:
+        results = list(pool.map(_tell, waiting))
+    with writing(services.sessions) as session:
+        for one, told in zip(waiting, results, strict=True):
+            session.execute(
+                update(AedCallout)
+                .where(AedCallout.id == one.callout)
+                .values(told=told[:200])
+                .execution_options(synchronize_session=False)
+            )
+    return len(waiting)
+
+
+def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
+    query = (
+        select(AedCallout, AedCallRow)
+        .join(AedCallRow, AedCallRow.id == AedCallout.call_id)
+        .where(
+            AedCallout.state == "called",
+            or_(AedCallout.told == "", AedCallout.told.startswith(AGAIN)),
+            AedCallout.called > services.now() - _TOO_LATE,
+        )
+        .order_by(AedCallout.id)
+        .limit(200)
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return []
+    accounts = {callout.account_id for callout, _ in rows}
+    channels = session.scalars(
+        select(Channel).where(Channel.account_id.in_(accounts), Channel.enabled)
+    ).all()
+    cipher = Cipher(services.settings.secret)
+    names = {callout.site for callout, _ in rows if callout.site is not None}
+    places = {
+        site.id: site for site in session.scalars(select(AedSite).where(AedSite.id.in_(names)))
+    }
+    return [
+        _Summons(
+            callout.id,
+            tuple(_urls(cipher, channels, callout.account_id)),
+            _text(services, callout, call, places.get(callout.site or "")),
+        )
+        for callout, call in rows
+    ]
+
+
+def _urls(cipher: Cipher, channels: Sequence[Channel], account_id: int) -> Sequence[str]:
+    found = []
+    for channel in channels:
+        if channel.account_id == account_id:
+            try:
+                found.append(cipher.open(URL_COLUMN, channel.url))
+            except Undecipherable:
+                continue  # told as a failing channel by whoever sends through it
+    return found
+
+
+def _text(
+    services: Services, callout: AedCallout, call: AedCallRow, site: AedSite | None
+) -> NotificationText:
+    minutes = max(1, round(callout.predicted_s / 60))
+    fetch, fetch_zh = "", ""
+    if callout.role == "aed" and site is not None:
+        fetch = f"Fetch the AED at {site.name} ({site.location}). "
+        fetch_zh = f"請先取 {site.name_zh or site.name} 的 AED（{site.location}）。"
+    link = (
+        f"\n{services.settings.public_url.rstrip('/')}/aed"
+        if (services.settings.public_url)
+        else ""
+    )
+    return NotificationText(
+        f"心跳停止 AED 求救：{call.place_zh} / Heart stopped: {call.place}",
+        f"{fetch_zh}您約 {minutes} 分鐘可到。請開啟頁面回覆接受或無法前往。\n"
+        f"{fetch}You can be there in about {minutes} min. Open the page to accept or decline."
+        f"{link}",
+    )
+
+
+def _tell(one: _Summons) -> str:
+    """``sent``, or why not; the page is told in any case."""
+    if not one.urls:
+        return "no channel of their own: the page alone"
+    errors = []
+    for url in one.urls:
+        told = send(url, one.text, connect_s=5.0, answer_s=10.0, conversation_s=CONVERSATION_S)
+        if told.verdict == "accepted" or told.perhaps_told:
+            return "sent"
+        errors.append(told.error)
+    return f"{AGAIN}: {'; '.join(errors)}"

@@ -1,0 +1,173 @@
+"""Volunteers over HTTP: their own standing and calls; certificates for administrators."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed import calls, volunteers
+from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite, AedVolunteer
+from vigil_cloud.aed.schema import (
+    AedPlace,
+    AnswerBody,
+    CallId,
+    CertificateBody,
+    ConsentBody,
+    MyCall,
+    MyCalls,
+    NamedVolunteer,
+    OnCallBody,
+    VolunteerEntry,
+    VolunteerList,
+)
+from vigil_cloud.aed.voice import help_is_coming
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.services import Services
+
+router = APIRouter(prefix="/aed", tags=["aed"])
+Volunteer = Annotated[Reader, Depends(require(Role.VOLUNTEER))]
+Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
+SHOWN: Final = timedelta(days=1)
+
+
+def _entry(row: AedVolunteer | None, services: Services) -> VolunteerEntry:
+    return VolunteerEntry(
+        consented=None if row is None else row.consented,
+        certificate_until=None if row is None else row.certificate_until,
+        on_call=row is not None and row.on_call,
+        located=None if row is None else row.located,
+        bars=volunteers.bars(row, services.now()),
+    )
+
+
+@router.get("/volunteer", operation_id="my_volunteering")
+def my_volunteering(reader: Volunteer, services: ServicesDependency) -> VolunteerEntry:
+    """One's own standing."""
+    with services.sessions() as session:
+        return _entry(session.get(AedVolunteer, reader.account_id), services)
+
+
+@router.put("/volunteer/consent", operation_id="consent_to_be_called")
+def consent(body: ConsentBody, reader: Volunteer, services: ServicesDependency) -> VolunteerEntry:
+    """Given, or withdrawn: then nothing of where one is stays."""
+    with writing(services.sessions) as session:
+        row = volunteers.consent(session, reader, body.consent, services.now())
+        return _entry(row, services)
+
+
+@router.put("/volunteer/on-call", operation_id="go_on_call")
+def go_on_call(body: OnCallBody, reader: Volunteer, services: ServicesDependency) -> VolunteerEntry:
+    """On call, here; or off. The phone sends it again while on call: an old position counts as
+    none."""
+    cipher = Cipher(services.settings.secret)
+    with writing(services.sessions) as session:
+        row = volunteers.go_on_call(session, cipher, reader, body.position, services.now())
+        return _entry(row, services)
+
+
+@router.get("/calls/mine", operation_id="my_aed_calls")
+def my_calls(reader: Volunteer, services: ServicesDependency) -> MyCalls:
+    """What one is needed for."""
+    since = services.now() - SHOWN
+    query = (
+        select(AedCallout, AedCallRow)
+        .join(AedCallRow, AedCallRow.id == AedCallout.call_id)
+        .where(AedCallout.account_id == reader.account_id, AedCallout.called > since)
+        .order_by(AedCallout.id.desc())
+    )
+    with services.sessions() as session:
+        found = [_my_call(session, callout, call) for callout, call in session.execute(query).all()]
+    return MyCalls(calls=found)
+
+
+@router.post("/calls/{call}/answer", operation_id="answer_aed_call")
+def answer_call(
+    call: CallId, body: AnswerBody, reader: Volunteer, services: ServicesDependency
+) -> MyCall:
+    """Accept, decline, on the way, arrived. Idempotent."""
+    with writing(services.sessions) as session:
+        row, first = calls.answer(session, reader, call, body.answer, services.now())
+        if first:
+            help_is_coming(session, row, services.now())
+        mine = next(
+            one for one in calls.callouts(session, call) if one.account_id == reader.account_id
+        )
+        shown = _my_call(session, mine, row)
+    services.changed.announce()
+    return shown
+
+
+@router.get("/volunteers", operation_id="list_aed_volunteers")
+def list_volunteers(_reader: Administrator, services: ServicesDependency) -> VolunteerList:
+    """Everybody with the role: certificates, never where they are."""
+    with services.sessions() as session:
+        accounts = [
+            one
+            for one in session.scalars(
+                select(Account).where(Account.active).order_by(Account.username)
+            )
+            if Role.VOLUNTEER.value in one.roles
+        ]
+        rows = {row.account_id: row for row in session.scalars(select(AedVolunteer))}
+        found = [
+            NamedVolunteer(
+                username=one.username,
+                display_name=one.display_name,
+                **_entry(rows.get(one.id), services).model_dump(exclude={"located"}),
+                located=None,
+            )
+            for one in accounts
+        ]
+    return VolunteerList(volunteers=found)
+
+
+@router.put("/volunteers/{username}/certificate", operation_id="certify_aed_volunteer")
+def certify(
+    username: Annotated[str, Path(max_length=64)],
+    body: CertificateBody,
+    reader: Administrator,
+    services: ServicesDependency,
+) -> VolunteerEntry:
+    """Its last day, by somebody who has seen it."""
+    with writing(services.sessions) as session:
+        row = volunteers.certify(session, username, body.until, reader.username, services.now())
+        return _entry(row, services)
+
+
+def _my_call(session: Session, callout: AedCallout, call: AedCallRow) -> MyCall:
+    site = session.get(AedSite, callout.site) if callout.site is not None else None
+    others = session.scalar(
+        select(func.count())
+        .select_from(AedCallout)
+        .where(
+            AedCallout.call_id == call.id,
+            AedCallout.id != callout.id,
+            AedCallout.state.in_(calls.FILLED),
+        )
+    )
+    return MyCall.model_validate(
+        {
+            "call": call.id,
+            "over": call.state == "over",
+            "place": call.place,
+            "place_zh": call.place_zh,
+            "latitude": call.latitude,
+            "longitude": call.longitude,
+            "pressed": call.pressed,
+            "role": callout.role,
+            "state": callout.state,
+            "called": callout.called,
+            "predicted_s": callout.predicted_s,
+            "fetch": None if site is None else AedPlace.model_validate(site),
+            "others": others or 0,
+        }
+    )

@@ -1,0 +1,170 @@
+"""Volunteers: consent, certificate, being on call. Where somebody is, is kept only while on call.
+
+An account's own person consents and goes on call; an administrator who has seen the certificate
+notes its last day. Whoever lacks any of it is not called, and is told why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Final, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed.dispatch import Volunteer
+from vigil_cloud.aed.hours import CITY
+from vigil_cloud.aed.models import AedVolunteer
+from vigil_cloud.aed.streets import Position
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
+
+POSITION_COLUMN: Final = "aed.volunteer.position"
+FRESH: Final = timedelta(minutes=30)
+"""An older position says nothing of now."""
+ANSWER_S: Final = 20.0
+Bar = Literal["no-consent", "no-certificate", "certificate-lapsed", "not-on-call", "no-position"]
+"""Why a volunteer is not called."""
+
+
+class NotACandidate(ApiError):
+    """Only volunteers who consented can be on call. ``bar`` says what is missing."""
+
+    code: ClassVar[str] = "volunteer-not-ready"
+    remedy: ClassVar[str] = (
+        "Consent first; an administrator notes the certificate once it has been seen."
+    )
+    status: ClassVar[int] = 409
+
+    def __init__(self, bar: Bar) -> None:
+        super().__init__(f"You cannot be on call: {bar.replace('-', ' ')}.")
+        self.bar = bar
+
+
+class NoVolunteer(ApiError):
+    """No such account with the role volunteer."""
+
+    code: ClassVar[str] = "no-volunteer"
+    remedy: ClassVar[str] = "Name an account that holds the role volunteer."
+    status: ClassVar[int] = 404
+
+
+def own(session: Session, account_id: int) -> AedVolunteer:
+    """The account's row, made where there is none; locked."""
+    row = session.get(AedVolunteer, account_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        row = AedVolunteer(account_id=account_id, on_call=False)
+        session.add(row)
+        session.flush()
+    return row
+
+
+def bars(row: AedVolunteer | None, now: datetime) -> list[Bar]:
+    """Everything that keeps this volunteer from being called."""
+    if row is None:
+        return ["no-consent", "no-certificate", "not-on-call"]
+    found: list[Bar] = []
+    if row.consented is None:
+        found.append("no-consent")
+    if row.certificate_until is None:
+        found.append("no-certificate")
+    elif row.certificate_until < now.astimezone(CITY).date():
+        found.append("certificate-lapsed")
+    if not row.on_call:
+        found.append("not-on-call")
+    elif row.position is None or row.located is None or now - row.located > FRESH:
+        found.append("no-position")
+    return found
+
+
+def consent(session: Session, reader: Reader, given: bool, now: datetime) -> AedVolunteer:
+    """Given or withdrawn; withdrawn, nothing of where the volunteer is stays."""
+    row = own(session, reader.account_id)
+    if given == (row.consented is not None):
+        return row
+    row.consented = now if given else None
+    if not given:
+        _off(row)
+    action = "aed.consent-given" if given else "aed.consent-withdrawn"
+    audit.append(session, at=now, account=reader.username, action=action, subject=reader.username)
+    return row
+
+
+def go_on_call(
+    session: Session, cipher: Cipher, reader: Reader, position: Position | None, now: datetime
+) -> AedVolunteer:
+    """On call, here (longitude, latitude); ``None``: off call, and the position is forgotten.
+    Raises ``NotACandidate``."""
+    row = own(session, reader.account_id)
+    if position is None:
+        _off(row)
+        return row
+    for bar in bars(row, now):
+        if bar in ("no-consent", "no-certificate", "certificate-lapsed"):
+            raise NotACandidate(bar)
+    row.on_call, row.located = True, now
+    row.position = cipher.seal(POSITION_COLUMN, json.dumps(position))
+    return row
+
+
+def certify(
+    session: Session, username: str, until: date | None, by: str, now: datetime
+) -> AedVolunteer:
+    """An administrator has seen the certificate. Raises ``NoVolunteer``."""
+    account = account_named(session, username)
+    if account is None or Role.VOLUNTEER.value not in account.roles:
+        raise NoVolunteer(f"There is no volunteer {username!r}.")
+    row = own(session, account.id)
+    if row.certificate_until != until:
+        row.certificate_until = until
+        detail = {"until": None if until is None else until.isoformat()}
+        audit.append(
+            session, at=now, account=by, action="aed.certified", subject=username, detail=detail
+        )
+    return row
+
+
+def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunteer]:
+    """Everybody who is on call with a position of now; a lapsed certificate is judged by the
+    dispatch, which tells of it."""
+    query = (
+        select(AedVolunteer)
+        .join(Account, Account.id == AedVolunteer.account_id)
+        .where(Account.active, AedVolunteer.on_call, AedVolunteer.consented.is_not(None))
+        .where(AedVolunteer.located >= now - FRESH, AedVolunteer.position.is_not(None))
+    )
+    return [
+        Volunteer(
+            id=str(row.account_id),
+            at=at,
+            speed_mps=row.speed_mps,
+            available=True,
+            certificate_until=row.certificate_until,
+            asked_day=row.asked_day,
+            accepted_day=row.accepted_day,
+            asked_night=row.asked_night,
+            accepted_night=row.accepted_night,
+            answer_s=ANSWER_S,
+        )
+        for row in session.scalars(query)
+        if (at := _position(cipher, row)) is not None
+    ]
+
+
+def _position(cipher: Cipher, row: AedVolunteer) -> Position | None:
+    try:
+        lon, lat = json.loads(cipher.open(POSITION_COLUMN, row.position or b""))
+    except (Undecipherable, ValueError):
+        return None
+    return float(lon), float(lat)
+
+
+def _off(row: AedVolunteer) -> None:
+    row.on_call, row.position, row.located = False, None, None

@@ -1,0 +1,1 @@
+"""AED cabinets: contacts, voice, and what happens at them."""

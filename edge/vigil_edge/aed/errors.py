@@ -1,0 +1,94 @@
+"""What goes wrong with a cabinet's inputs and with its voice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from vigil_edge.device.seam import SourceError
+from vigil_schemas.errors import VigilError
+
+
+class BoardUnreachable(SourceError):
+    """No connection to the I/O board, or no serial port."""
+
+    code: ClassVar[str] = "io-board-unreachable"
+    remedy: ClassVar[str] = (
+        "Go to the cabinet: its button calls nobody now. Check power, cable and address."
+    )
+
+    def __init__(self, device: str, address: str, reason: str) -> None:
+        super().__init__(device, f"cannot reach {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class BoardTimeout(SourceError):
+    """Connected, and no answer in time."""
+
+    code: ClassVar[str] = "io-board-timeout"
+    remedy: ClassVar[str] = "Check unit, baud rate and wiring, and whether the board has power."
+
+
+class BoardLost(SourceError):
+    """The connection broke before the answer."""
+
+    code: ClassVar[str] = "io-board-lost"
+    remedy: ClassVar[str] = (
+        "Nothing at first: it connects again by itself. If it recurs, look at the line."
+    )
+
+
+class BoardGarbage(SourceError):
+    """An answer that is no Modbus, or one that does not belong to the question."""
+
+    code: ClassVar[str] = "io-board-garbage"
+    remedy: ClassVar[str] = "Check unit and serial settings; look for a second master on the line."
+
+
+class BoardRefused(SourceError):
+    """A Modbus exception answer. ``exception`` is its number (2 is an unknown address)."""
+
+    code: ClassVar[str] = "io-board-refused"
+    remedy: ClassVar[str] = "Compare the numbers in `[aed.inputs]` with the board's manual."
+
+    def __init__(self, device: str, message: str, exception: int) -> None:
+        super().__init__(device, message)
+        self.exception = exception
+
+
+class GpioUnavailable(SourceError):
+    """The GPIO character device cannot be opened, or has no such line."""
+
+    code: ClassVar[str] = "gpio-unavailable"
+    remedy: ClassVar[str] = (
+        "Check `chip` and the line numbers with `gpioinfo`, and that the service's user is in the"
+        " group `gpio`."
+    )
+
+
+class PromptUnreadable(VigilError):
+    """A recording that cannot be played: only the attention tone is heard in its place."""
+
+    code: ClassVar[str] = "prompt-unreadable"
+    remedy: ClassVar[str] = "Give a WAV file with 16-bit PCM of at most a minute, and check again."
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+
+
+class VoiceFailed(VigilError):
+    """The loudspeaker cannot be used."""
+
+    code: ClassVar[str] = "voice-failed"
+    remedy: ClassVar[str] = (
+        "Check the loudspeaker and `[aed.voice] output` (`python -m sounddevice` lists what there"
+        " is)."
+    )
+
+    def __init__(self, output: str | int, why: str) -> None:
+        super().__init__(f"sound device {output!r}: {why}")
+        self.output = output
+        self.why = why

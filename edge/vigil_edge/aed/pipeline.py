@@ -1,0 +1,183 @@
+"""From a cabinet's contacts to calls, removals and openings in the outbox, the call first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import uuid5
+
+from vigil_edge.aed.cabinet import NAMESPACE, Cabinet, Spans, Step, reading
+from vigil_edge.aed.inputs import Inputs, open_inputs
+from vigil_edge.aed.settings import BoardSettings, GpioSettings
+from vigil_edge.aed.voice import Heard, Loudspeaker, Speaker
+from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
+from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext
+from vigil_schemas.aed import DOMAIN, PROMPTS
+from vigil_schemas.commands import CommandArguments, PlayVoice
+from vigil_schemas.contract import observation_type
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.senml import Reading as Measured
+from vigil_schemas.senml import microseconds, pack
+from vigil_schemas.types import Lane, QartodFlag
+
+CABINET: Final = "aed/cabinet"
+DOOR: Final = "door_open"
+PRESENT: Final = "aed_present"
+_AGAIN_S: Final = 1.0
+
+AedSettings = BoardSettings | GpioSettings
+Open = Callable[[AedSettings], Awaitable[Inputs]]
+
+
+def describe(settings: AedSettings) -> list[DeviceDescription]:
+    """One cabinet, one device."""
+    parameters = [DOOR] if settings.inputs.present is None else [DOOR, PRESENT]
+    return [settings.described(DOMAIN, settings.driver, parameters)]
+
+
+def build(settings: AedSettings, context: PipelineContext) -> CabinetPipeline:
+    """One cabinet."""
+    return CabinetPipeline(settings, context)
+
+
+class CabinetPipeline:
+    """Reads the contacts; whatever the loudspeaker does, it goes on reading."""
+
+    def __init__(
+        self,
+        settings: AedSettings,
+        context: PipelineContext,
+        connect: Open = open_inputs,
+        loudspeaker: Loudspeaker | None = None,
+    ) -> None:
+        self._settings = settings
+        self._context = context
+        self._connect = connect
+        self._inverted = frozenset(settings.inputs.inverted)
+        self._heard: list[Heard] = []
+        self._speaker = Speaker(settings.voice, self._heard.append, context.count, loudspeaker)
+        self._cabinet = self._restored()
+        self._observed: tuple[bool | None, bool | None] = (None, None)
+        self._observe_at = 0.0
+
+    def _restored(self) -> Cabinet:
+        wanted = self._settings
+        spans = Spans(
+            debounce_s=wanted.debounce_s,
+            present_s=wanted.present_s,
+            door_open_after_s=wanted.door_open_after_s,
+            stuck_after_s=wanted.stuck_after_s,
+            same_call_s=wanted.same_call_s,
+        )
+        return Cabinet(wanted.device, spans, self._context.state(CABINET))
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ``SourceError``."""
+        inputs = await self._connect(self._settings)
+        speaking = asyncio.create_task(self._speaker.run(), name=f"voice {self._settings.device}")
+        try:
+            self._report()
+            due = self._context.monotonic()
+            while True:
+                seen = reading(await inputs.read(), self._inverted)
+                now, t = self._context.now(), self._context.monotonic()
+                await self._follow(self._cabinet.take(seen, now, t))
+                await self._follow_voice()
+                await self._observe(t)
+                due = max(due + self._settings.interval_s, self._context.monotonic())
+                await asyncio.sleep(max(due - self._context.monotonic(), 0))
+        finally:
+            inputs.close()
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
+
+    async def command(self, _device: str, arguments: CommandArguments) -> str:
+        """``PlayVoice``: a recording by its name."""
+        assert isinstance(arguments, PlayVoice)  # noqa: S101 - the contract's only command
+        if arguments.prompt is None:
+            message = f"it plays recordings by name, and cannot speak: {', '.join(PROMPTS)}"
+            raise CommandRefused("voice-no-text", message)
+        if arguments.prompt not in PROMPTS:
+            message = f"there is no prompt {arguments.prompt!r}; there are: {', '.join(PROMPTS)}"
+            raise CommandRefused("prompt-unknown", message)
+        prompt = arguments.prompt
+        if not self._settings.voice.enabled:
+            raise CommandRefused("voice-disabled", "this cabinet has no loudspeaker")
+        if not self._speaker.say(prompt):
+            raise CommandRefused("voice-busy", "it is saying several things already")
+        if not self._speaker.has(prompt):
+            return "there is no recording of it: the attention tone is heard alone"
+        return "it is being said"
+
+    async def _follow(self, step: Step) -> None:
+        """Into the outbox before a word is said; tried until it has it."""
+        if step.facts or step.changed:
+            out = [
+                Outgoing(
+                    fact.lane,
+                    fact.event.TYPE,
+                    self._settings.device,
+                    self._context.now(),
+                    fact.event,
+                    fact.id,
+                )
+                for fact in step.facts
+            ]
+            await self._accept(out)
+            self._report()
+        for prompt in step.prompts:
+            self._speaker.say(prompt)
+
+    async def _accept(self, out: list[Outgoing]) -> None:
+        """A press of the button is not derived again: it waits here for a full outbox."""
+        state = {CABINET: self._cabinet.state()}
+        while True:
+            try:
+                return await self._context.accept(out, state)
+            except (OutboxFull, OutboxFailed, OSError) as error:
+                self._context.count("aed-event-waits")
+                self._context.report("failed", "outbox-failed", str(error))
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _follow_voice(self) -> None:
+        while self._heard:
+            heard = self._heard.pop(0)
+            now = self._context.now()
+            said = Outgoing(Lane.EVENT, heard.event.TYPE, self._settings.device, now, heard.event)
+            step = self._cabinet.voice(heard.error, now)
+            await self._accept([said])
+            await self._follow(step)
+
+    async def _observe(self, t: float) -> None:
+        state = (self._cabinet.door_open, self._cabinet.present)
+        if state[0] is None or (state == self._observed and t < self._observe_at):
+            return
+        time = self._context.now()
+        readings = [
+            Measured(name, None, time, float(value), QartodFlag.GOOD)
+            for name, value in zip((DOOR, PRESENT), state, strict=True)
+            if value is not None
+        ]
+        device = self._settings.device
+        name = f"{device}/observation/{microseconds(time)}"
+        kind = observation_type(DOMAIN)
+        packed = pack(device, readings)
+        await self._context.accept(
+            [Outgoing(Lane.OBSERVATION, kind, device, time, packed, str(uuid5(NAMESPACE, name)))]
+        )
+        self._observed, self._observe_at = state, t + self._settings.observation_s
+
+    def _report(self) -> None:
+        """``ok`` only where every contact is well and every recording can be played."""
+        conditions = self._cabinet.conditions
+        reasons = [
+            (f"aed-{name.replace('_', '-')}", message or name)
+            for name, message in conditions.items()
+        ]
+        if self._settings.voice.enabled:
+            reasons += [("prompt-unreadable", line) for line in self._speaker.missing]
+        if not reasons:
+            self._context.report("ok")
+            return
+        self._context.report("degraded", reasons[0][0], "; ".join(line for _, line in reasons))

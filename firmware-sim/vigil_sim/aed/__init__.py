@@ -1,0 +1,1 @@
+"""AED cabinets of the simulated city."""

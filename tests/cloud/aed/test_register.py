@@ -1,0 +1,166 @@
+"""The register: opening hours, patrols, import and export."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud_city import City
+from vigil_cloud.aed.exchange import BadImport, from_csv, from_geojson, to_csv, to_geojson
+from vigil_cloud.aed.hours import BadOpeningHours, is_always_open, opener
+from vigil_cloud.aed.models import AedSite
+from vigil_cloud.aed.register import SiteFields
+
+MONDAY = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+"""Noon in Taipei."""
+SITE = {"name": "City hall", "name_zh": "市政府", "latitude": 23.48, "longitude": 120.44}
+WELL = dict.fromkeys(("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible"), True)
+
+
+@pytest.mark.parametrize(
+    ("hours", "always", "at_noon"),
+    [
+        ("24/7", True, True),
+        ("Mo-Su 00:00-24:00", True, True),
+        ("Mo-Fr 08:00-18:00", False, True),
+        ("Mo-Fr 08:00-18:00; PH off", False, True),
+        ("24/7; PH off", False, True),
+        ("24/7; Jan 01 off", False, True),
+        ("Sa-Su 08:00-18:00", False, False),
+        ("off", False, False),
+        ("22:00-06:00", False, False),
+    ],
+)
+def test_opening_hours(hours: str, always: bool, at_noon: bool) -> None:
+    assert is_always_open(hours, MONDAY) is always
+    assert opener(hours)(MONDAY) is at_noon
+
+
+@pytest.mark.parametrize("text", ["whenever", "25:00-26:00", "<script>"])
+def test_what_is_no_opening_hours_is_refused(text: str) -> None:
+    with pytest.raises(BadOpeningHours):
+        opener(text)
+
+
+def put(city: City, site: str, **fields: Any) -> dict[str, Any]:
+    answer = city.client("maintainer").put(f"/api/v1/aed/sites/{site}", json=SITE | fields)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_the_share_that_is_reachable_at_all_hours_is_computed(city: City) -> None:
+    put(city, "a")
+    put(city, "b", opening_hours="Mo-Fr 08:00-18:00")
+    put(city, "c", access="private")
+    put(city, "d", battery_until="2026-02-01")
+    put(city, "e", pads_until="2027-02-01")
+    listed = city.client("family").get("/api/v1/aed/sites").json()
+    assert (listed["reachable"], len(listed["sites"])) == (2, 5)
+    assert [one["id"] for one in listed["sites"] if one["always_reachable"]] == ["a", "e"]
+
+
+def test_a_patrol_that_finds_it_unfit_takes_it_out_of_service(city: City) -> None:
+    first = put(city, "a")
+    assert first["overdue"], "nobody has looked at it yet"
+    patrol = city.client("maintainer").post
+    well = patrol("/api/v1/aed/sites/a/patrols", json=WELL | {"pads_until": "2026-04-15"}).json()
+    assert (well["usable"], well["due"], well["overdue"]) == (True, "2026-03-16", False)
+    bad = patrol("/api/v1/aed/sites/a/patrols", json=WELL | {"indicator_ok": False}).json()
+    assert (bad["usable"], bad["in_service"], bad["overdue"]) == (False, False, True)
+    expired = patrol("/api/v1/aed/sites/a/patrols", json=WELL | {"battery_until": "2026-01-01"})
+    assert expired.json()["usable"] is False
+    missing = patrol("/api/v1/aed/sites/zz/patrols", json=WELL)
+    assert (missing.status_code, missing.json()["code"]) == (404, "aed-unknown")
+
+
+def test_a_file_comes_in_whole_or_not_at_all(city: City) -> None:
+    text = (
+        "ref,name,lat,lon,opening_hours,defibrillator:location\n"
+        "a-1,Station,23.479,120.441,24/7,platform 1\n"
+        "a-2,School,23.480,120.442,Mo-Fr 07:00-17:00,gate\n"
+    )
+    client = city.client("administrator")
+    done = client.post("/api/v1/aed/sites/import?format=csv", content=text)
+    assert done.json() == {"sites": 2}
+    assert client.post("/api/v1/aed/sites/import?format=csv", content=text).json() == {"sites": 2}
+    broken = text.replace("a-1,Station,23.479", "a-3,Station,95.0").replace("Mo-Fr", "Monday")
+    refused = client.post("/api/v1/aed/sites/import", content=broken)
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad-aed-import")
+    assert [one.partition(":")[0] for one in refused.json()["data"]["mistakes"]] == [
+        "line 2",
+        "line 3",
+    ]
+    exported = client.get("/api/v1/aed/sites/export?format=geojson")
+    assert exported.headers["content-type"].startswith("application/geo+json")
+    assert client.post(
+        "/api/v1/aed/sites/import?format=geojson", content=exported.content
+    ).json() == {"sites": 2}
+    assert len(client.get("/api/v1/aed/sites").json()["sites"]) == 2
+
+
+texts = st.text(
+    st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufeff"), max_size=40
+).map(str.strip)
+
+
+@given(
+    st.builds(
+        SiteFields,
+        name=texts.filter(bool),
+        name_zh=texts,
+        latitude=st.floats(-90, 90),
+        longitude=st.floats(-180, 180),
+        location=texts,
+        operator=texts,
+        level=st.sampled_from(["", "0", "-1", "3;4"]),
+        indoor=st.booleans(),
+        in_service=st.booleans(),
+        access=st.sampled_from(["yes", "private", "customers"]),
+        opening_hours=st.sampled_from(["24/7", "Mo-Fr 08:00-18:00"]),
+        pads_until=st.none() | st.dates(),
+        battery_until=st.none() | st.dates(),
+    )
+)
+def test_what_goes_out_comes_in_again(fields: SiteFields) -> None:
+    values = {name: getattr(fields, name) for name in SiteFields.__dataclass_fields__}
+    row = AedSite(id="a-1", updated=MONDAY, checked=None, taken=False, **values)
+    (by_csv,) = from_csv(to_csv([row]))
+    (by_json,) = from_geojson(to_geojson([row]))
+    assert by_json.fields == fields
+    assert by_csv.fields == fields
+
+
+@pytest.mark.parametrize("start", ["=cmd()", "+1+cmd", "@sum", "-2+3+cmd"])
+def test_a_name_is_no_formula(start: str) -> None:
+    row = AedSite(
+        id="a", name=start, name_zh="", latitude=1.0, longitude=2.0, location="", level="",
+        indoor=False, access="yes", opening_hours="24/7", phone="", operator="", model="",
+        in_service=True, checked=None, pads_until=None, battery_until=None, device=None,
+        taken=False, updated=MONDAY,
+    )  # fmt: skip
+    line = to_csv([row]).splitlines()[1]
+    assert line.split(",")[1] == f"'{start}"
+    (back,) = from_csv(to_csv([row]))
+    assert back.fields.name == start
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"features": 3}', '{"features": [{"geometry": null}]}', '{"features": [[]]}'],
+)
+def test_what_is_no_geojson_of_points_is_refused(text: str) -> None:
+    with pytest.raises(BadImport):
+        from_geojson(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ref,name\n", 'ref,name,lat,lon\n"a,b\n', "ref,name,lat,lon\na,b,c,d\n"]
+)
+def test_what_is_no_csv_of_aeds_is_refused(text: str) -> None:
+    with pytest.raises(BadImport):
+        from_csv(text)
