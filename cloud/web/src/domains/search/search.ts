@@ -13,6 +13,9 @@ export type Reported = components["schemas"]["Reported"];
 export type Report = components["schemas"]["ReportMissing"];
 export type Entry = components["schemas"]["AddEntry"];
 
+/** Cases whose photograph could not be kept: told on the case's page. */
+export const unkept = new Set<string>();
+
 export const report = async (said: Report, key: string): Promise<Reported> =>
   answer(
     api.POST("/api/v1/search/reports", {
@@ -75,13 +78,11 @@ export function marksOf(map: SearchMap, language: Language): Mark[] {
 export function areasOf(map: SearchMap, searched: string): Area[] {
   const centre = map.last_place ? positionOf(map.last_place) : null;
   const rings = centre
-    ? map.rings.map(
-        (ring): Area => ({
-          name: `${Math.round(ring.share * 100)} %`,
-          corners: circle(centre, ring.radius_m),
-          beyond: true,
-        }),
-      )
+    ? map.rings.map((ring): Area => ({
+        name: `${Math.round(ring.share * 100)} %`,
+        corners: circle(centre, ring.radius_m),
+        beyond: true,
+      }))
     : [];
   const places = map.entries.flatMap((one): Area[] => {
     const name = one.text || searched;

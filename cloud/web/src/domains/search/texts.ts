@@ -11,8 +11,7 @@ export const en = {
   "search.place": "Last seen where (optional)",
   "search.when": "Last seen when (optional)",
   "search.photograph": "Photograph (optional)",
-  "search.photographFailed":
-    "It is reported. The photograph could not be kept: add it on the case's page.",
+  "search.photographFailed": "It is reported. The photograph could not be kept: add it below.",
   "search.underWay": "A search is under way since {time}",
   "search.toCase": "To the case",
   "search.map": "Search map",
@@ -76,7 +75,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "search.place": "最後看到的地點（選填）",
   "search.when": "最後看到的時間（選填）",
   "search.photograph": "照片（選填）",
-  "search.photographFailed": "已通報，但照片未能保存，請到案件頁新增。",
+  "search.photographFailed": "已通報，但照片未能保存，請在下方新增。",
   "search.underWay": "自 {time} 起協尋中",
   "search.toCase": "前往案件",
   "search.map": "協尋地圖",
