@@ -21,6 +21,7 @@ DOMAIN: Final = CloudDomain(
     alert_roles=frozenset({Role.POLICE}),  # of calls, which name nobody and no place
     consent_roles=frozenset({Role.FAMILY}),
     case_roles=frozenset({Role.FAMILY, Role.POLICE}),
+    shelve_roles=frozenset(),  # there is no device to put aside
     details=(CallDetail, MissingDetail, FoundDetail),
     person_seen=person_seen,
     routers=(router,),

@@ -148,7 +148,10 @@ def does(who: Who, operation: Operation, what: What) -> bool:
 
 
 def sees_personal(who: Who, what: What) -> bool:
-    """What names people in an alert, as it should be: of those at home, not a mere contact."""
+    """What names people in an alert, as it should be: of those at home, not a mere contact. What a
+    consent or an open case opens is opened whole."""
+    if what.person is not None and what.domain in {"checkin", "search"}:
+        return sees(who, what)
     if who.role is Role.FAMILY:
         return sees(who, what) and who.relation != "contact"
     return sees(who, what) and who.role in PERSONAL_ROLES.get(what.domain, set())
