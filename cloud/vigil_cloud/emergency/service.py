@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, outbox
 from vigil_cloud.alerts.amendments import Amendment, amend
-from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.history import note
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import count_as_new
 from vigil_cloud.config import Settings
 from vigil_cloud.database.engine import writing
