@@ -74,6 +74,7 @@ export function alert({ evidence, ...over }: Over = {}): Alert {
     subject: null,
     deliveries: [],
     answers: [],
+    escalation: null,
     may_answer: true,
     may_call_false: false,
     history: [],
