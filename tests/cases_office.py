@@ -10,6 +10,7 @@ import httpx
 from PIL import ExifTags, Image
 
 from cloud_city import City, exceedance, excursion
+from vigil_cloud.app import case_kinds
 from vigil_cloud.cases import deadlines
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
@@ -77,7 +78,7 @@ class Office:
     def chore(self) -> None:
         """What the platform does every minute."""
         with writing(self.city.services.sessions) as session:
-            deadlines.tell(session, self.city.time)
+            deadlines.tell(session, case_kinds(), self.city.time)
 
     def noise(self, who: str = "inspector", id: str = "exceedance-9") -> dict[str, Any]:
         """A case about one loud vehicle."""

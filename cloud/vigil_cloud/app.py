@@ -121,7 +121,7 @@ def work_kinds() -> list[WorkKind]:
 def jobs(services: Services, *, ingest: bool) -> list[Job]:
     """What is done now and then, by one of all processes; ``ingest``: by one that has it."""
     return [
-        *platform_jobs(),
+        *platform_jobs(case_kinds()),
         *(ingest_jobs() if ingest else ()),
         retention_job(),
         *(job for one in cloud_domains() for job in one.jobs(services.settings)),

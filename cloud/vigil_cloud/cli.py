@@ -27,7 +27,6 @@ from vigil_cloud.commands import (
     gateway,
     household,
     openapi,
-    person,
     processes,
     secret_key,
 )
@@ -43,7 +42,6 @@ SUBJECTS: Final = (
     gateway,
     device,
     dead_letters,
-    person,
     consent,
     household,
     channel,

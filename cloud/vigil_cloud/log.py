@@ -10,6 +10,8 @@ from typing import Final
 
 import structlog
 
+from vigil_cloud.metrics import LOGGED
+
 STRANGERS: Final = ("uvicorn.error", "asyncio")
 """What these say, anybody who can connect can make them say."""
 
@@ -44,6 +46,19 @@ class NotTooOften(logging.Filter):
         return count < self._most
 
 
+_COUNTED: Final = frozenset({"warning", "error", "critical"})
+
+
+def count(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Whatever our own code says of trouble is a figure, too: nobody reads a log all day."""
+    level = str(event.get("level", ""))
+    if level in _COUNTED:
+        LOGGED.labels(level, str(event.get("event", ""))[:60]).inc()
+    return event
+
+
 def set_up_logging(level: str = "info") -> None:
     """Route structlog and the standard library's loggers (uvicorn, SQLAlchemy) the same way."""
     shared: list[structlog.typing.Processor] = [
@@ -58,6 +73,7 @@ def set_up_logging(level: str = "info") -> None:
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
+            count,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),

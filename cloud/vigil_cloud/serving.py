@@ -8,7 +8,6 @@ import json
 import logging
 import math
 import os
-import signal
 import socket
 import sys
 import threading
@@ -42,6 +41,7 @@ from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.jobs import runner
 from vigil_cloud.jobs.runner import JobRunner
 from vigil_cloud.services import Services
+from vigil_cloud.stopping import Stop
 from vigil_schemas.errors import VigilError
 
 EMBEDDED: Final = "embedded"
@@ -185,7 +185,7 @@ def running_jobs(services: Services, *, ingest: bool) -> AbstractContextManager[
     return runner.running(services, jobs(services, ingest=ingest), work_kinds())
 
 
-def serve_api(services: Services, ready: Callable[[int], None]) -> None:
+def serve_api(services: Services, stop: Stop, ready: Callable[[int], None]) -> None:
     """The API until SIGTERM or SIGINT; ``ready`` is told the port once it answers.
 
     Raises ``PortTaken``.
@@ -199,24 +199,29 @@ def serve_api(services: Services, ready: Callable[[int], None]) -> None:
     elif not settings.public_url.startswith("https://") and not settings.demo:
         _log.warning("reply-links-in-clear", reason="VIGIL_PUBLIC_URL is not https: links are keys")
     listener = _listen(settings.http_host, settings.http_port, "VIGIL_HTTP_PORT")
-    _serve(services, create_app(services), listener, ready)
+    _serve(services, create_app(services), listener, stop, ready)
 
 
-def serve_operations(services: Services, ready: Callable[[], None]) -> None:
+def serve_operations(services: Services, stop: Stop, ready: Callable[[], None]) -> None:
     """What ``operations_listen`` asks for, or nothing, until SIGTERM or SIGINT.
 
     Raises ``PortTaken``.
     """
     listen = services.settings.operations_listen
     if not listen:
-        wait_for_signal(ready)
+        ready()
+        stop.wait()
         return
     listener = _listen(*host_and_port(listen), "VIGIL_OPERATIONS_LISTEN")
-    _serve(services, create_operations_app(services), listener, lambda _port: ready())
+    _serve(services, create_operations_app(services), listener, stop, lambda _port: ready())
 
 
 def _serve(
-    services: Services, app: FastAPI, listener: socket.socket, ready: Callable[[int], None]
+    services: Services,
+    app: FastAPI,
+    listener: socket.socket,
+    stop: Stop,
+    ready: Callable[[int], None],
 ) -> None:
     port = int(listener.getsockname()[1])
     limits = services.settings.http_limits
@@ -229,8 +234,15 @@ def _serve(
         timeout_graceful_shutdown=_DRAIN_S,
     )
     guard = build_guard(services)
-    with _quiet_signals(), listener:
-        GuardedServer(config, listener, guard, lambda: ready(port)).run()
+
+    def answers() -> None:
+        # From its start on uvicorn takes the signals itself, and gives each back at its end.
+        server.should_exit = server.should_exit or stop.asked
+        ready(port)
+
+    server = GuardedServer(config, listener, guard, answers)
+    with listener:
+        server.run()
 
 
 def build_guard(services: Services) -> Guard:
@@ -250,15 +262,6 @@ def build_guard(services: Services) -> Guard:
     )
     metrics.http_connections.set_function(lambda: float(len(guard.connections)))
     return guard
-
-
-def wait_for_signal(ready: Callable[[], None]) -> None:
-    """Until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    ready()
-    stop.wait()
 
 
 def ended() -> int:
@@ -293,16 +296,3 @@ def _listen(host: str, port: int, variable: str) -> socket.socket:
         raise PortTaken(host, port, str(error.strerror), variable) from error
     listener.set_inheritable(True)
     return listener
-
-
-@contextlib.contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """Hold uvicorn's last signal back: at its end it raises once more the one that stopped it,
-    and ours is not to die of it before ingest and the broker are stopped."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,14 +6,16 @@ begins anew, and that would end every open stream. So all streams are opened and
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
+import structlog
+
 CLOSE_WITHIN_S: Final = 2.0
 
+_log = structlog.get_logger("portaudio")
 _opening = threading.Lock()
 _streams: set[int] = set()
 """Identities of the streams that are open in this process."""
@@ -54,10 +56,11 @@ def close(stream: Any) -> None:
     """Abort and close; where the driver hangs on a vanished device, it is left behind."""
 
     def end() -> None:
-        # Whatever closing a vanished device says, it is gone.
-        with contextlib.suppress(Exception):
+        try:
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
+        except Exception as error:  # noqa: BLE001 - whatever closing a vanished device says, it is gone
+            _log.info("a device did not close in order", error=repr(error))
 
     _streams.discard(id(stream))
     closer = threading.Thread(target=end, daemon=True, name="close-sound-device")

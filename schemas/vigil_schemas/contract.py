@@ -55,6 +55,9 @@ PAYLOADS: Final[dict[str, type[Model]]] = {
 OBSERVATION_TYPES: Final[dict[str, Domain]] = {}
 """The domain of each type of observations whose domain is registered."""
 
+ALARM_TYPES: Final[dict[str, Domain]] = {}
+"""The domain of each event type that may come on the alarm lane, of any version."""
+
 DOWNWARD: Final[frozenset[str]] = frozenset(model.TYPE for model in _DOWNWARD)
 """Types that only the cloud sends."""
 
@@ -84,6 +87,18 @@ def type_of(model: type[Model]) -> str:
     if not isinstance(name, str):
         raise BadContract(f"{model.__name__} names no event TYPE")
     return name
+
+
+def kind_of(event_type: str) -> str:
+    """An event type without its version."""
+    return event_type.rpartition(".")[0]
+
+
+def alarm_types(contract: DomainContract) -> frozenset[str]:
+    """Those of its event types that may come on the alarm lane, of any version."""
+    kinds = {kind_of(type_of(model)) for model in contract.alarms}
+    names = (type_of(model) for model in (*contract.events, *contract.accepted))
+    return frozenset(name for name in names if kind_of(name) in kinds)
 
 
 def observation_type(domain: Domain) -> str:
@@ -121,6 +136,7 @@ def register(contract: DomainContract) -> None:
             raise BadContract(f"{contract.name}: the action {command.ACTION} has other arguments")
     _contracts[contract.name] = contract
     PAYLOADS.update(zip(names, models, strict=True))
+    ALARM_TYPES.update(dict.fromkeys(alarm_types(contract), contract.name))
     OBSERVATION_TYPES[observation_type(contract.name)] = contract.name
 
 
@@ -129,6 +145,8 @@ def forget(contract: DomainContract) -> None:
     del _contracts[contract.name], OBSERVATION_TYPES[observation_type(contract.name)]
     for model in (*contract.events, *contract.accepted):
         del PAYLOADS[type_of(model)]
+    for name in alarm_types(contract):
+        del ALARM_TYPES[name]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ BENCHES = (
     "search",
     "streams",
     "ingest",
+    "handlers",
     "crowd",
     "disk",
     "no_loss",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from city_ingest import CityIngest
 from city_stream import stream
-from cloud.lantern import LANTERN, NAME, SEES_ALERTS, SEES_DEVICES, LanternLit
+from cloud.lantern import LANTERN, NAME, SEES_ALERTS, SEES_DEVICES, LanternFallen, LanternLit
 from cloud_city import City, exceedance
 from gateways import Gateway, birth, event
 from servers.mqtt import iotcore
@@ -35,6 +37,7 @@ from vigil_cloud.noise.service import NoiseHandler
 from vigil_cloud.notify.channels import put_channel
 from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.text import Telling, compose
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.contract import BadContract, DomainContract, observation_type
 from vigil_schemas.envelope import encode
@@ -237,6 +240,82 @@ def test_what_a_domain_sends_that_nobody_described_is_kept_as_refused(
     assert list(city.services.timeseries.series(DEVICE)) == []
 
 
+MALFORMED: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a field that nobody knows": lambda said: said | {"data": said["data"] | {"colour": "red"}},
+    "a height out of range": lambda said: said | {"data": said["data"] | {"metres": 900}},
+    "no name": lambda said: said | {"data": {"burning": True}},
+    "nothing that says whether it burns": lambda said: said | {"data": {"fall": "fall-0001"}},
+    "no data": lambda said: {key: one for key, one in said.items() if key != "data"},
+    "a later version": lambda said: said | {"type": "city.vigil.lantern.fallen.v7", "data": {}},
+    "another type with its keys": lambda said: said | {"type": "com.lamp.fell"},
+    "no envelope at all": lambda said: {**said["data"], "subject": DEVICE},
+    "in a list, in a string": lambda said: json.dumps([said]),
+    "cut off": lambda said: json.dumps(said).partition('"burning')[0].encode(),
+    "no JSON": lambda said: b"{'subject': 'lantern-1', 'burning': True, 'of': 'lantern'}",
+}
+
+
+@pytest.mark.parametrize("damage", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_alarm_of_it_is_an_alert_as_well(
+    fifth: None, city: City, damage: Callable[[dict[str, Any]], Any]
+) -> None:
+    """Given an alarm of the fifth domain that does not keep the contract, read by that domain."""
+    ingest = CityIngest(city, GATEWAY)
+    good = event(
+        GATEWAY,
+        1,
+        LanternFallen(fall="fall-0001", burning=True),
+        subject=DEVICE,
+        time=city.time,
+        lane="alarm",
+    )
+    damaged = damage(json.loads(good))
+    payload = damaged if isinstance(damaged, bytes) else json.dumps(damaged).encode()
+
+    ingest.store(f"vigil/v1/{GATEWAY}/alarm", payload)
+
+    (alert,) = city.alerts("reviewer", domain=NAME)
+    assert (alert["kind"], alert["severity"], alert["device"]) == ("fallen", "critical", DEVICE)
+    assert alert["detail"]["shape_doubtful"]
+    assert city.alerts("dispatcher") == [], "and it is no fire"
+
+
+def test_an_alarm_that_is_told_twice_under_one_id_is_two_where_it_says_something_else(
+    fifth: None, city: City
+) -> None:
+    ingest = CityIngest(city, GATEWAY)
+    for number, fall in enumerate(("fall-0001", "fall-0002"), start=1):
+        said = LanternFallen(fall=fall, burning=True, metres=number)
+        ingest.store(
+            f"vigil/v1/{GATEWAY}/alarm",
+            event(
+                GATEWAY, number, said, subject=DEVICE, time=city.time, lane="alarm", event_id="1"
+            ),
+        )
+    assert len(city.alerts("reviewer", domain=NAME)) == 2
+
+
+def test_what_shows_no_sign_of_it_is_the_most_dangerous_of_all(fifth: None, city: City) -> None:
+    ingest = CityIngest(city, GATEWAY)
+    odd = {"type": "com.lamp.fell", "subject": DEVICE, "data": {"depth": 3}}
+    ingest.store(f"vigil/v1/{GATEWAY}/alarm", json.dumps(odd).encode())
+    assert [one["kind"] for one in city.alerts("dispatcher")] == ["unreadable"]
+
+
+def test_why_it_is_told_again_is_said_in_its_words(fifth: None, city: City) -> None:
+    row = AlertRow(
+        domain=NAME, kind="fallen", device=DEVICE, gateway=GATEWAY, severity="critical",
+        title="Lantern fell", title_zh="燈籠掉落", event_time=city.time, detail={},
+    )  # fmt: skip
+    told = [Telling(row, purpose="again", step="oil spilt 3, 2 devices, unheard of")]
+    said = {
+        language: compose(city.cipher, told, language=language, public_url="").body
+        for language in ("en", "zh-TW")
+    }
+    assert "litres of oil were spilt (3), 2 devices, unheard of." in said["en"]
+    assert "燈油外溢（公升） (3)、2 個裝置、unheard of。" in said["zh-TW"]
+
+
 def bare(contract: DomainContract) -> CloudDomain:
     return replace(LANTERN, contract=contract, handlers=(), details=())
 
@@ -253,6 +332,13 @@ def test_a_description_that_takes_what_is_anothers_is_refused() -> None:
         replace(LANTERN.look, colour_dark="red"),
     ):
         with pytest.raises(BadDomain), registered(replace(LANTERN, look=look)):
+            pass
+    deaf = replace(LANTERN, alarm_reading=None)
+    assert LANTERN.alarm_reading is not None
+    greedy = replace(LANTERN, alarm_reading=replace(LANTERN.alarm_reading, anything=True))
+    strange = replace(LANTERN, alarm_reading=replace(LANTERN.alarm_reading, says=("colour",)))
+    for wrong in (deaf, greedy, strange):
+        with pytest.raises(BadDomain), registered(wrong):
             pass
     for contract in (
         DomainContract(name="platform"),

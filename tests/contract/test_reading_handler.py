@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 
 from cloud_city import City, populated
 from gateways import EPOCH, event, smoke
+from sql import statements
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.app import reading_handlers
+from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import ReadingState
 from vigil_cloud.domain.port import STATE_BYTES, Folded, Readings
 from vigil_cloud.ingest.intakes import Ingest
@@ -336,3 +338,26 @@ def test_a_stuck_sensor_and_an_empty_hour_are_seen(city: City) -> None:
 def test_no_handler_costs_no_statement(city: City) -> None:
     point = Point(SERIES, microseconds(NOON), 7.0, 1)
     assert ReadingStates([], city.services.sessions).prepare([Told([point], NOON)]) == []
+
+
+def test_a_batch_costs_the_same_statements_however_many_devices_it_is_of(city: City) -> None:
+    """One that reads the states, one that locks them, one that writes them."""
+    handler = Newest()
+    states = ReadingStates([handler], city.services.sessions)
+
+    def asked(devices: int) -> int:
+        told = [
+            Told(
+                [Point(Series("water", GATEWAY, f"sonde-{one}", "pH"), 1_000_000, 7.0, 1)],
+                city.time,
+            )
+            for one in range(devices)
+        ]
+        for _ in range(2):  # the first makes the rows
+            with statements(city.services.engine) as found:
+                steps = states.prepare(told)
+                with writing(city.services.sessions) as session:
+                    states.write(session, steps, city.time)
+        return sum("reading_states" in text for text, _ in found)
+
+    assert asked(1) == asked(50) == 3

@@ -73,10 +73,18 @@ class Cloud:
         self.broker = broker
         self.city = PresentCity(folder, **settings)
         self.city.account("maintainer", Role.MAINTAINER)
-        services = self.city.services
-        self.ingest = Ingest(services, self.city.handlers, BrokerAddress.parse(broker))
-        self.ingest.start()
+        self.ingest = self._started()
         self.url = self.city.serve()
+
+    def _started(self) -> Ingest:
+        address = BrokerAddress.parse(self.broker)
+        ingest = Ingest(self.city.services, self.city.handlers, address)
+        ingest.start()
+        return ingest
+
+    def start_ingest_again(self) -> None:
+        self.ingest.stop()
+        self.ingest = self._started()
 
     def admit(self, gateway: str) -> None:
         with writing(self.city.services.sessions) as session:
@@ -147,6 +155,10 @@ class Box:
 
     async def on(self) -> None:
         await self.open()
+        await self.run()
+
+    async def run(self) -> None:
+        """From when it was opened."""
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(self.agent.run(self._stop))
 

@@ -8,6 +8,7 @@ from typing import Final
 from vigil_cloud.aed import live
 from vigil_cloud.aed.call_routes import router as call_router
 from vigil_cloud.aed.cases import call_case
+from vigil_cloud.aed.damaged import READING
 from vigil_cloud.aed.detail import AedCabinetDetail, AedCallDetail, AedRemovalDetail
 from vigil_cloud.aed.news import CALLS
 from vigil_cloud.aed.register_routes import router as register_router
@@ -33,6 +34,7 @@ DOMAIN: Final = CloudDomain(
     device_roles=frozenset(Role),  # they stand in public view
     life_safety=LifeSafety("its AED buttons call nobody", "其下 AED 箱的求救按鈕無法送達"),
     details=(AedCallDetail, AedRemovalDetail, AedCabinetDetail),
+    alarm_reading=READING,
     handlers=(AedHandler(),),
     jobs=_jobs,
     routers=(register_router, volunteer_router, call_router),

@@ -15,7 +15,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializeAsAny
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from vigil_cloud.alerts.standard_details import FloodDetail, PlatformDetail
+from vigil_cloud.alerts.standard_details import STANDARD, PlatformDetail
 from vigil_cloud.domain.detail import MARKS, AlertDetail, PlainDetail, Understood, understood
 from vigil_cloud.domain.registry import described, domains
 from vigil_cloud.domain.rights import PLATFORM
@@ -37,13 +37,13 @@ def models_of(domain: Domain) -> tuple[type[AlertDetail], ...]:
     if domain == PLATFORM:
         return (PlatformDetail,)
     found = described(domain)
-    return (*(found.details if found is not None else ()), FloodDetail)
+    return (*(found.details if found is not None else ()), *STANDARD)
 
 
 def every_model() -> list[type[AlertDetail]]:
     """The members of the union: of the registered domains and the platform's own."""
     own = [model for one in domains() for model in one.details]
-    return [*own, FloodDetail, PlatformDetail, PlainDetail]
+    return [*own, *STANDARD, PlatformDetail, PlainDetail]
 
 
 def read(
@@ -93,7 +93,7 @@ def _sealed_names(
 
 
 def _described_models(domain: Domain) -> tuple[type[AlertDetail], ...]:
-    return tuple(model for model in models_of(domain) if model is not FloodDetail)
+    return tuple(model for model in models_of(domain) if model not in STANDARD)
 
 
 def _best(domain: Domain, content: Mapping[str, Any]) -> Understood | None:

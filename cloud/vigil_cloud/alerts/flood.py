@@ -2,7 +2,8 @@
 
 Above a rate nobody reads single alerts any more, and each costs rows and calls. None is hidden:
 the counted alert lists every device with what it said and how often, and everybody is told again
-as the number of devices grows and with each fire, whatever its device had said before.
+as the number of devices grows and with each fire, whatever its device had said before. What stands
+in a household has a counted alert of its own, which its members see.
 """
 
 from __future__ import annotations
@@ -50,10 +51,13 @@ class Said(NamedTuple):
     """It is critical."""
 
 
-def counted(session: Session, gateway: str, domain: str, now: datetime) -> AlertRow | None:
+def counted(
+    session: Session, gateway: str, domain: str, household: str | None, now: datetime
+) -> AlertRow | None:
     """The counted alert of this gateway that a flood is going on in: until a minute after its
-    last alarm."""
-    latest = session.scalar(_standing(gateway, domain).order_by(AlertRow.raised.desc()).limit(1))
+    last alarm. That of a household, or of all devices that stand in none."""
+    query = _standing(gateway, domain).where(AlertRow.household.is_not_distinct_from(household))
+    latest = session.scalar(query.order_by(AlertRow.raised.desc()).limit(1))
     if latest is None or datetime.fromisoformat(latest.detail["last"]) <= now - WINDOW:
         return None
     return latest

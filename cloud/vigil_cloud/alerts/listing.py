@@ -71,6 +71,7 @@ _SHOWN: Final = (
     AlertRow.person_name,
     AlertRow.household,
     AlertRow.district,
+    AlertRow.only_roles,
     AlertRow.latitude,
     AlertRow.longitude,
     AlertRow.detail["phase"].as_string().label("phase"),

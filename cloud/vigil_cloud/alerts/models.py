@@ -111,6 +111,9 @@ class AlertRow(Base):
     """Whose home it happened in: that of the device as it was raised."""
     district: Mapped[str | None] = mapped_column(String(40))
     """Where it happened; an open one goes with its device."""
+    only_roles: Mapped[str | None] = mapped_column(String(200))
+    """Of the roles that see the domain's alerts those that see this one, each between commas;
+    ``None``: all of them, and whom a consent or a household opens it to."""
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)
 

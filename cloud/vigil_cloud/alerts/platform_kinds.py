@@ -20,6 +20,8 @@ PlatformKind = Literal[
     "shelf-ended",
     "out-of-service-long",
     "unanswered",
+    "domain-unknown",
+    "alert-untold",
 ]
 
 
@@ -109,6 +111,18 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " alert's page.",
         "此警報政策所列的人員均已通知，但無人接手。請親自聯絡人員並檢視該政策；"
         "何時通知了誰，請見該警報的頁面。",
+    ),
+    "domain-unknown": Remedy(
+        "The gateway has devices of a kind that this cloud does not know: nothing that they send is"
+        " taken, no alarm either. Update the cloud, or take them out of the gateway's file.",
+        "閘道器上有本平台不認得的裝置類別：其資料與警報一律無法接收。請更新平台，"
+        "或將這些裝置自閘道器設定檔移除。",
+    ),
+    "alert-untold": Remedy(
+        "An alert could not be passed on to anybody. Look at it and call whoever has to know; the"
+        " error is in the log. It is tried again by itself.",
+        "有一則警報無法轉達給任何人。請查看該警報並直接通知相關人員；錯誤訊息記錄於日誌。"
+        "系統會自動重試。",
     ),
 }
 

@@ -57,7 +57,7 @@ class AlertEvidence(Answer):
 
 
 class AlertSubject(Answer):
-    """The person whom a check-in alert is about."""
+    """The person whom an alert is about."""
 
     person_key: str
     person_name: str

@@ -18,10 +18,12 @@ from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.sealing import whole_of, write_detail
+from vigil_cloud.alerts.visibility import only_for
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.domain.rights import PLATFORM
-from vigil_cloud.identity.situation import situation_of
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.situation import Situation, situation_of
 from vigil_schemas.types import Domain, isoformat_utc
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
@@ -66,6 +68,10 @@ class Occurrence:
     characters. The same reason twice tells once."""
     marks: Mapping[str, Any] = field(default_factory=dict)
     """What is doubtful (``Received.marks``); kept in the detail whatever comes later."""
+    only_for: frozenset[Role] | None = None
+    """The roles that see it, where not all of those do that see the domain's alerts."""
+    district: str | None = None
+    """Where it is, of what no device and no gateway tells."""
     alert_id: str | None = None
     """Where a key may come back after its alert is over. Else it follows from the key."""
 
@@ -85,10 +91,11 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
     feed.lock(session)
     row = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
     if row is None:
-        joined = _join(session, occurrence, now)
+        situation = situation_of(session, occurrence.device, occurrence.gateway, now)
+        joined = _join(session, occurrence, situation.household, now)
         if joined is not None:
             return joined
-        row = _insert(session, occurrence, now)
+        row = _insert(session, occurrence, situation, now)
         outbox.announce(session, row, now, "raised")
         feed.append(session, "alert", row.id, now)
         return row
@@ -108,11 +115,15 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
     return row
 
 
-def _join(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow | None:
-    """A new alarm in a flood of its gateway's joins the counted alert, which it is returned."""
+def _join(
+    session: Session, occurrence: Occurrence, household: str | None, now: datetime
+) -> AlertRow | None:
+    """A new alarm in a flood of its gateway's joins the counted alert, which it is returned. Each
+    household has one of its own: it sees whatever it is told of, and nothing of its neighbours."""
     gateway, domain, device = occurrence.gateway, occurrence.domain, occurrence.device
     if (
         occurrence.domain == PLATFORM
+        or not occurrence.gateway  # ours, and as many as we raise
         or occurrence.person_key is not None  # whereabouts have readers of their own
         or occurrence.kind == flood.MANY
     ):
@@ -124,7 +135,7 @@ def _join(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow |
         ended = occurrence.ended or now
         detail, over = flood.ended(row.detail, device, occurrence.reference, ended)
         return record(session, _counted(row, occurrence, detail, None, active=not over), now)
-    row = flood.counted(session, gateway, domain, now)
+    row = flood.counted(session, gateway, domain, household, now)
     if row is None and not flood.begins(session, gateway, now):
         return None
     before = row.detail if row is not None else {}
@@ -194,8 +205,9 @@ def _counted(
     )
 
 
-def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
-    situation = situation_of(session, occurrence.device, occurrence.gateway, now)
+def _insert(
+    session: Session, occurrence: Occurrence, situation: Situation, now: datetime
+) -> AlertRow:
     row = AlertRow(
         id=occurrence.alert_id or str(uuid.uuid5(_NAMESPACE, occurrence.key)),
         key=occurrence.key,
@@ -221,7 +233,8 @@ def _insert(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow
         person_key=occurrence.person_key,
         person_name=occurrence.person_name,
         household=situation.household,
-        district=situation.district,
+        district=occurrence.district or situation.district,
+        only_roles=None if occurrence.only_for is None else only_for(occurrence.only_for),
         latitude=occurrence.latitude,
         longitude=occurrence.longitude,
     )

@@ -1,8 +1,8 @@
-"""Details of the platform's own: the counted alert of a flood, and what is wrong with a part."""
+"""Details of the platform's own: floods, deadlines of cases, and what is wrong with a part."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,6 +51,25 @@ class FloodDetail(AlertDetail):
     """Alarms of devices beyond those that are listed."""
     newest: list[FloodTitle] = Field(default_factory=list)
     last: UtcDatetime
+
+
+class CaseDeadlineDetail(AlertDetail):
+    """A deadline of a case that is near or over (kind `case-deadline`), whatever its domain."""
+
+    type: Literal["case-deadline"] = "case-deadline"
+    case: str
+    """Its id."""
+    number: str
+    """As people say it."""
+    deadline: str
+    """Which one, by its code."""
+    due: UtcDatetime
+    assignee: str | None = None
+    """Who has the case in hand."""
+
+
+STANDARD: Final = (FloodDetail, CaseDeadlineDetail)
+"""Of any domain."""
 
 
 class PlatformDetail(AlertDetail):

@@ -5,7 +5,7 @@ The rule is ``identity.rights``; a test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, and_, false, not_, or_
@@ -14,6 +14,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.domain.rights import all_opened, decision, may
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import RELATIONS, Decision, Opened, Operation, Subject
+from vigil_cloud.identity.roles import Role
 from vigil_schemas.types import Domain
 
 
@@ -36,12 +37,33 @@ class Placed(Protocol):
     def district(self) -> str | None:
         """Where it happened, if that is known."""
 
+    @property
+    def only_roles(self) -> str | None:
+        """Which roles alone it is for, as ``only_for`` writes them; ``None``: no such limit."""
+
 
 def subject_of(alert: Placed) -> Subject:
     """What an alert is about."""
     return Subject(
-        alert.domain, person=alert.person_key, household=alert.household, district=alert.district
+        alert.domain,
+        person=alert.person_key,
+        household=alert.household,
+        district=alert.district,
+        only=roles_of(alert.only_roles),
     )
+
+
+def only_for(roles: Collection[Role]) -> str:
+    """``AlertRow.only_roles`` of an alert that these roles alone see."""
+    return f",{','.join(sorted(roles))},"
+
+
+def roles_of(only: str | None) -> frozenset[Role] | None:
+    """The same read; what is no role opens nothing."""
+    if only is None:
+        return None
+    known = {role.value: role for role in Role}
+    return frozenset(known[name] for name in only.split(",") if name in known)
 
 
 def may_see(reader: Reader, alert: Placed) -> bool:
@@ -71,7 +93,8 @@ def scopes(reader: Reader, domain: Domain | None = None) -> list[ColumnElement[b
 
 
 def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnElement[bool]]:
-    here = AlertRow.domain == name
+    here = and_(AlertRow.domain == name, _for_roles(reader, opened))
+    unlimited = and_(AlertRow.domain == name, AlertRow.only_roles.is_(None))
     nobody = AlertRow.person_key.is_(None)
     personal = bool(opened.consent_roles or opened.case_roles)
     of_role = and_(here, nobody) if personal else here
@@ -88,15 +111,24 @@ def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnE
         beyond = (or_(AlertRow.district.is_(None), elsewhere),)
         households = households if districts else set()
     for person in sorted(_persons(reader, opened)):
-        yield and_(AlertRow.person_key == person, here)
+        yield and_(AlertRow.person_key == person, unlimited)
     for household in sorted(households):
-        yield and_(AlertRow.household == household, here, nobody, *beyond)
+        yield and_(AlertRow.household == household, unlimited, nobody, *beyond)
 
 
 def _persons(reader: Reader, opened: Opened) -> frozenset[str]:
     """Whose alerts are the reader's to see. Of a domain in which this is so, no role opens them."""
     consented = reader.consented if reader.has(*opened.consent_roles) else frozenset()
     return consented | (reader.disclosed if reader.has(*opened.case_roles) else frozenset())
+
+
+def _for_roles(reader: Reader, opened: Opened) -> ColumnElement[bool]:
+    """Of the alerts that a role opens: those that are for each such role, or for the reader's."""
+    own = sorted(reader.roles & opened.alert_roles)
+    return or_(
+        AlertRow.only_roles.is_(None),
+        *(AlertRow.only_roles.contains(f",{role.value},", autoescape=True) for role in own),
+    )
 
 
 def _households(reader: Reader) -> set[str]:

@@ -1,7 +1,7 @@
 """Deadlines: set by the kind or by people, met by a step or by hand, told when near and when over.
 
 The platform looks every minute (``tell``, a job); what it tells stands in the case's history and
-on every open page, once each.
+on every open page, once each, and is an alert (``deadline_alerts``) until the deadline is met.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.cases import history
+from vigil_cloud.cases import deadline_alerts, history
 from vigil_cloud.cases.errors import BadDeadline, CaseFull, WrongState
 from vigil_cloud.cases.history import Action, Said
 from vigil_cloud.cases.lifecycle import Step
 from vigil_cloud.cases.models import CaseDeadline, CaseRow
-from vigil_cloud.cases.port import CaseKind
+from vigil_cloud.cases.port import CaseKind, CaseKinds
 from vigil_cloud.cases.service import Desk, hold, told
 
 CUSTOM: Final = "custom"
@@ -62,7 +62,7 @@ def meet(desk: Desk, case_id: str, number: int) -> CaseRow:
     if deadline is None or deadline.case_id != case_id:
         raise BadDeadline("This case has no such deadline.")
     if deadline.met is None:
-        deadline.met = desk.now
+        _met(desk, held.row, deadline)
         told(desk, held.row, "deadline-met", {"deadline": deadline.id, "code": deadline.code})
         refresh(desk.session, held.row)
     return held.row
@@ -73,8 +73,13 @@ def met_by(desk: Desk, row: CaseRow, kind: CaseKind, step: Step) -> None:
     codes = {rule.code for rule in kind.deadlines if step in rule.met_by}
     for deadline in _open(desk.session, row.id):
         if step == "close" or deadline.code in codes:
-            deadline.met = desk.now
+            _met(desk, row, deadline)
     refresh(desk.session, row)
+
+
+def _met(desk: Desk, row: CaseRow, deadline: CaseDeadline) -> None:
+    deadline.met = desk.now
+    deadline_alerts.met(desk.session, row, deadline, desk.now)
 
 
 def refresh(session: Session, row: CaseRow) -> None:
@@ -96,7 +101,7 @@ def _set(desk: Desk, row: CaseRow, code: str, due: datetime, remind: datetime, t
     )
 
 
-def tell(session: Session, now: datetime) -> bool:
+def tell(session: Session, kinds: CaseKinds, now: datetime) -> bool:
     """What is near or over and not told yet; at most so many at once. Whether there was any.
 
     Idempotent: several processes each do it, and the row says what was told.
@@ -114,6 +119,7 @@ def tell(session: Session, now: datetime) -> bool:
         if over:
             deadline.overdue = now
         _say(session, row, "deadline-over" if over else "deadline-near", deadline, now)
+        deadline_alerts.tell(session, row, kinds.get(row.kind), deadline, now)
     return True
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
 from PIL import ExifTags, Image, ImageOps
 
 from vigil_cloud.cases.errors import PhotographRefused, PhotographTooLarge
@@ -21,6 +22,7 @@ _QUALITY: Final = 90
 _READING: Final = threading.BoundedSemaphore(2)
 """A picture in memory takes a few hundred megabytes at most: so many at once."""
 
+_log = structlog.get_logger(__name__)
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # Pillow warns up to twice the limit and refuses above: here both are refusals.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -47,15 +49,22 @@ def written_anew(received: bytes) -> Prepared:
                 return _anew(picture, received)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise PhotographTooLarge(MOST_PIXELS, "pixels") from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except Exception as error:
+            # Decoders stumble over damaged files each in its own way.
+            _log.info("photograph-refused", error=f"{type(error).__name__}: {error}"[:300])
             raise PhotographRefused(
                 "This cannot be read as a whole JPEG, PNG or WebP picture; take it again."
             ) from error
 
 
 def _anew(picture: Image.Image, received: bytes) -> Prepared:
-    located, taken = _said(picture, received)
-    upright = ImageOps.exif_transpose(picture)
+    picture.load()  # what is wrong with the picture itself is no fault of what is told of it
+    try:
+        located, taken = _said(picture, received)
+        upright = ImageOps.exif_transpose(picture)
+    except Exception as error:  # noqa: BLE001 - damaged metadata costs itself, not the photograph
+        _log.info("photograph-metadata-unread", error=f"{type(error).__name__}: {error}"[:300])
+        located, taken, upright = True, None, picture  # it may have told where
     upright.thumbnail((LONGEST_EDGE, LONGEST_EDGE))
     plain = Image.new("RGB", upright.size, "white")
     alpha = upright.convert("RGBA") if "A" in upright.getbands() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vigil_cloud.commands.opening import Commands, add_command, settings_of, stores
+from vigil_cloud.stopping import stoppable
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -21,9 +22,10 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
 
-    with stores(options) as services:
+    with stoppable() as stop, stores(options) as services:
         settings = services.settings
         serving.await_database(services, always=True)
+        stop.hold()
         with serving.running_broker(services) as broker:
             address = serving.broker_address(settings, broker)
             with (
@@ -32,6 +34,7 @@ def _serve(options: argparse.Namespace) -> int:
             ):
                 serving.serve_api(
                     services,
+                    stop,
                     lambda port: serving.say(
                         kind="ready",
                         url=f"http://{settings.http_host}:{port}",
@@ -44,12 +47,13 @@ def _serve(options: argparse.Namespace) -> int:
 def _api(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
 
-    with stores(options) as services:
+    with stoppable() as stop, stores(options) as services:
         serving.await_database(services, always=False)
+        stop.hold()
         host = services.settings.http_host
         with serving.running_jobs(services, ingest=False):
             serving.serve_api(
-                services, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
+                services, stop, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
             )
     return serving.ended()
 
@@ -57,15 +61,18 @@ def _api(options: argparse.Namespace) -> int:
 def _ingest(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
 
-    with stores(options) as services:
+    with stoppable() as stop, stores(options) as services:
         serving.await_database(services, always=False)
         address = serving.broker_address(services.settings, None)
+        stop.hold()
         with (
             serving.running_ingest(services, address),
             serving.running_jobs(services, ingest=True),
         ):
             where = f"mqtt://{address.host}:{address.port}"
-            serving.serve_operations(services, lambda: serving.say(kind="ready", broker=where))
+            serving.serve_operations(
+                services, stop, lambda: serving.say(kind="ready", broker=where)
+            )
     return serving.ended()
 
 
@@ -73,10 +80,13 @@ def _broker(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
     from vigil_cloud.broker import EmbeddedBroker
 
-    broker = EmbeddedBroker(settings_of(options).broker_listen)
-    broker.start()
-    try:
-        serving.wait_for_signal(lambda: serving.say(kind="ready", broker=broker.url))
-    finally:
-        broker.stop()
+    with stoppable() as stop:
+        broker = EmbeddedBroker(settings_of(options).broker_listen)
+        stop.hold()
+        broker.start()
+        try:
+            serving.say(kind="ready", broker=broker.url)
+            stop.wait()
+        finally:
+            broker.stop()
     return 0

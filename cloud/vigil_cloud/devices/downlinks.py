@@ -264,6 +264,17 @@ def send_again(session: Session, gateway: str, now: datetime) -> None:
         newest.again = now
 
 
+def reconcile(session: Session, gateway: str, report: ConfigurationReport, now: datetime) -> None:
+    """What a gateway says is in force, against what is wanted of it. One that knows of an older
+    revision alone (another box under its name, a disk that was replaced, a broker that lost what
+    it had retained) gets the newest again; it takes each once."""
+    newest = _newest(session, gateway)
+    if newest is None or report.revision >= int(newest.payload["revision"]) or newest.sent is None:
+        return
+    newest.again = now
+    newest.answered = newest.accepted = newest.code = newest.message = None
+
+
 def answered(
     session: Session, gateway: str, result: CommandResult, at: datetime, now: datetime
 ) -> None:
@@ -361,8 +372,11 @@ def _new_configuration(  # noqa: PLR0913 - a whole configuration, by name
             Downlink.gateway == gateway, Downlink.channel == CONFIG
         )
     )
+    # A gateway takes nothing older than what it knows: our tables may have been put back.
+    known = session.get_one(Gateway, gateway).configuration
+    reported = 0 if known is None else _report(known).revision
     wanted = Configuration(
-        revision=1 + (newest or 0),
+        revision=1 + max(newest or 0, reported),
         health_interval_s=health_interval_s,
         paused_devices=paused_devices,
         settings={device: dict(keys) for device, keys in settings.items()},

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.births import born, died
-from vigil_cloud.devices.downlinks import answered
+from vigil_cloud.devices.downlinks import answered, reconcile
 from vigil_cloud.devices.epochs import supersedes
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
@@ -95,7 +95,7 @@ class DevicesHandler:
             case CommandResult() as result:
                 answered(session, gateway.gateway, result, message.time, message.received)
             case ConfigurationReport() as report:
-                _configured(gateway, report, message)
+                _configured(session, gateway, report, message)
             case _:
                 pass
         return None
@@ -104,7 +104,9 @@ class DevicesHandler:
 FRESH_S: Final = 60.0
 
 
-def _configured(gateway: Gateway, report: ConfigurationReport, message: Received) -> None:
+def _configured(
+    session: Session, gateway: Gateway, report: ConfigurationReport, message: Received
+) -> None:
     """The newest says what is in force; one that was overtaken on its way says nothing."""
     position = Position.of(message)
     known = gateway.configuration_sequence
@@ -115,6 +117,7 @@ def _configured(gateway: Gateway, report: ConfigurationReport, message: Received
     gateway.configuration_time = message.time
     gateway.configuration_epoch, gateway.configuration_sequence = position.epoch, position.sequence
     gateway.updated = message.received
+    reconcile(session, gateway.gateway, report, message.received)
 
 
 def _locked_gateway(session: Session, name: str, now: datetime) -> Gateway:

@@ -209,6 +209,8 @@ def post_command(
 ) -> DownlinkEntry:
     """Have a gateway do something once; the answer appears among its downlinks."""
     with writing(services.sessions) as session:
+        if body.device is not None:
+            service.require_device(session, operator, body.device)
         sent = downlinks.send_command(session, gateway, body, operator.username, services.now())
     services.changed.announce()
     return sent
@@ -223,6 +225,8 @@ def post_configuration(
 ) -> DownlinkEntry:
     """Change a gateway's remote settings; they are retained for when it connects."""
     with writing(services.sessions) as session:
+        for device in sorted({*body.paused_devices, *body.settings}):
+            service.require_device(session, operator, device)
         sent = downlinks.send_configuration(
             session, gateway, body, operator.username, services.now()
         )

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
+from sqlalchemy.orm import Session
+
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.schema import LatestReading, SeriesEntry, SeriesPoints
-from vigil_cloud.devices.service import device_row
+from vigil_cloud.devices.service import device_row, subject_of
+from vigil_cloud.devices.visibility import readable_since
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.services import Services
@@ -30,14 +34,14 @@ class WrongRange(ApiError):
 def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry]:
     """Parameters with their newest readings. Raises ``UnknownDevice``."""
     with services.sessions() as session:
-        row = device_row(session, reader, name, Operation.READ)
+        row, since = _readable(services, session, reader, name)
     written = {series.parameter for series in services.timeseries.series(name)}
     newest = services.timeseries.latest(name)
     return [
         SeriesEntry(
             parameter=parameter,
             unit=row.units.get(parameter),
-            latest=_latest(newest.get(parameter)),
+            latest=_latest(newest.get(parameter), since),
         )
         for parameter in sorted(written | set(row.parameters))
     ]
@@ -56,9 +60,12 @@ def points_of(  # noqa: PLR0913 - a request with who asks
     if start >= stop:
         raise WrongRange("start has to lie before stop.")
     with services.sessions() as session:
-        row = device_row(session, reader, name, Operation.READ)
+        row, since = _readable(services, session, reader, name)
+    if since is not None:
+        start, stop = max(start, since), max(stop, since)
     # A device that moved to another gateway has a series under each.
     found = [one for one in services.timeseries.series(name) if one.parameter == parameter]
+    found = found if start < stop else []
     total = sum(services.timeseries.count(one, start, stop) for one in found)
     window_s = None if total <= min(most, RAW_LIMIT) else window(stop - start, most)
     samples = _read(services, found, start, stop, window_s)
@@ -97,7 +104,16 @@ def _read(
     return [merged[time] for time in sorted(merged)]
 
 
-def _latest(sample: Sample | None) -> LatestReading | None:
-    if sample is None:
+def _readable(
+    services: Services, session: Session, reader: Reader, name: str
+) -> tuple[Device, datetime | None]:
+    """The device, and from when on its readings are this reader's to see."""
+    row = device_row(session, reader, name, Operation.READ)
+    subject = subject_of(session, row)
+    return row, readable_since(session, reader, row, subject, services.now())
+
+
+def _latest(sample: Sample | None, since: datetime | None) -> LatestReading | None:
+    if sample is None or (since is not None and sample.time < since):
         return None
     return LatestReading(t=sample.time.timestamp(), v=sample.value, flag=sample.flag)

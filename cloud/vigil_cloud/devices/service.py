@@ -70,10 +70,11 @@ def device_row(
 
 def may_do(session: Session, reader: Reader, row: Device, operation: Operation) -> bool:
     """Whether the reader may do this to the device."""
-    return may(reader, operation, _subject(session, row))
+    return may(reader, operation, subject_of(session, row))
 
 
-def _subject(session: Session, row: Device) -> Subject:
+def subject_of(session: Session, row: Device) -> Subject:
+    """What rights to a device are decided on."""
     district = districts.places(session, "device", [row.device]).get(row.device)
     return Subject(row.domain, device=row.device, district=district)
 

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
-from sqlalchemy.orm import InstrumentedAttribute
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.domain.registry import domains
+from vigil_cloud.domain.rights import decision
 from vigil_cloud.identity.districts import covered
-from vigil_cloud.identity.reader import Reader
-from vigil_cloud.identity.rights import RELATIONS, Operation
+from vigil_cloud.identity.models import HouseholdDevice, HouseholdMember
+from vigil_cloud.identity.reader import Reader, Relation, device_at, member_at
+from vigil_cloud.identity.rights import RELATIONS, Operation, Subject
 
 
 def visible_devices(reader: Reader) -> ColumnElement[bool]:
@@ -28,6 +32,28 @@ def visible_devices(reader: Reader) -> ColumnElement[bool]:
     if at_home and devices:
         found.append(and_(Device.domain.in_(at_home), Device.device.in_(sorted(devices))))
     return or_(false(), *found)
+
+
+def readable_since(
+    session: Session, reader: Reader, device: Device, subject: Subject, at: datetime
+) -> datetime | None:
+    """Readings from before this moment are not the reader's to see: whoever moved in later, or
+    was given the device later, reads nothing of those who lived there before. ``None``: no such
+    moment, for a role opens them."""
+    if decision(reader, Operation.READ, subject).reason != "household":
+        return None
+    rows = session.execute(
+        select(HouseholdMember.since, HouseholdDevice.since, HouseholdMember.relation)
+        .join(HouseholdDevice, HouseholdDevice.household == HouseholdMember.household)
+        .where(
+            HouseholdMember.account_id == reader.account_id,
+            HouseholdDevice.device == device.device,
+            member_at(at),
+            device_at(at),
+        )
+    ).all()
+    opens = [one for one in rows if Operation.READ in RELATIONS[Relation(one[2])]]
+    return min((max(member, given) for member, given, _ in opens), default=at)
 
 
 def in_districts(reader: Reader, device: InstrumentedAttribute[str]) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ devices only where the description names it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.base import Base
+from vigil_cloud.domain.alarms import AlarmReading
 from vigil_cloud.domain.detail import AlertDetail
 from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.domain.presence import PersonSeen
@@ -54,6 +55,8 @@ class Change:
     """Where not what it is about decides."""
     household: str | None = None
     district: str | None = None
+    only: frozenset[Role] | None = None
+    """These roles alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,11 @@ class Described:
     details: tuple[type[AlertDetail], ...] = ()
     """What its alerts say beside their titles; the more specific model first."""
     life_safety: LifeSafety | None = None
+
+    alarm_reading: AlarmReading | None = None
+    """How its alarms are read where they do not keep the contract: whoever has alarms says so."""
+    told_again: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Words of ``Occurrence.tell_again``, in both languages; a figure may stand behind one."""
 
     handlers: tuple[Handler, ...] = ()
     reading_handlers: Callable[[Callable[[], datetime]], Sequence[ReadingHandler]] = _no_readings

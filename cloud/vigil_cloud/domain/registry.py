@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from sqlalchemy.orm import Session
 
+from vigil_cloud.domain.alarms import AlarmReading
 from vigil_cloud.domain.descriptor import Described, LifeSafety
 from vigil_cloud.domain.detail import is_personal
 from vigil_cloud.domain.presence import PersonSeen
@@ -55,6 +56,19 @@ def lives_lost(names: Collection[Domain]) -> Sequence[LifeSafety]:
     """What is lost where devices of these domains are not heard; empty: no life hangs on it."""
     found = [one for one in domains() if one.name in names]
     return [one.life_safety for one in found if one.life_safety is not None]
+
+
+def alarm_readings() -> dict[Domain, AlarmReading]:
+    """How the alarms of each domain that has any are read where they are damaged."""
+    _load()
+    return dict(_readings())
+
+
+def alarm_reading(event_type: str) -> AlarmReading | None:
+    """The same of an alarm's event type; ``None``: it is no alarm."""
+    name = contract.ALARM_TYPES.get(event_type)
+    domain = None if name is None else described(name)
+    return None if domain is None else domain.alarm_reading
 
 
 def series_days(decided: Mapping[Domain, float]) -> dict[Domain, float]:
@@ -120,6 +134,11 @@ def _register(domain: Described) -> None:
     _check_details(domain)
     _check_look(domain)
     contract.register(domain.contract)
+    try:
+        _check_alarms(domain)
+    except BadDomain:
+        contract.forget(domain.contract)
+        raise
     _domains[domain.name] = domain
 
 
@@ -147,3 +166,24 @@ def _check_details(domain: Described) -> None:
     words = [model.type_word() for model in domain.details]
     if len(set(words)) < len(words):
         raise BadDomain(f"domain {domain.name!r}: two details have one type")
+
+
+def _check_alarms(domain: Described) -> None:
+    """Nothing true is refused of an alarm: whoever has any says how a damaged one is read."""
+    reading = domain.alarm_reading
+    if reading is None:
+        if domain.contract.alarms:
+            raise BadDomain(f"domain {domain.name!r} does not say how its alarms are read")
+        return
+    fields = {name for model in domain.contract.alarms for name in model.model_fields}
+    if unknown := {*reading.names, *reading.says} - fields:
+        raise BadDomain(f"domain {domain.name!r}: its alarms have no {sorted(unknown)}")
+    others = [name for name, one in _readings() if one.anything]
+    if reading.anything and others:
+        raise BadDomain(f"domain {domain.name!r}: {others[0]} takes what nobody explains already")
+
+
+def _readings() -> Iterator[tuple[Domain, AlarmReading]]:
+    for name, one in _domains.items():
+        if one.alarm_reading is not None:
+            yield name, one.alarm_reading

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed, listing
 from vigil_cloud.alerts.models import FeedEntry
 from vigil_cloud.alerts.titles import audit_location_view
+from vigil_cloud.alerts.visibility import roles_of
 from vigil_cloud.cases.news import changes
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.database.changes import RIGHTS, number_of
@@ -285,6 +286,7 @@ def _alerts(
             json,
             household=row.household,
             district=row.district,
+            only=roles_of(row.only_roles),
         )
 
 
@@ -297,6 +299,7 @@ def shown_to(reader: Reader, change: Change) -> bool:
         person=change.person_key,
         household=change.household,
         district=change.district,
+        only=change.only,
     )
     return may(reader, Operation.SEE, subject)
 

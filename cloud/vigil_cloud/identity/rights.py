@@ -100,6 +100,8 @@ class Subject:
     device: str | None = None
     """Of a device itself: whose household's it is now says the reader."""
     district: str | None = None
+    only: frozenset[Role] | None = None
+    """Where not everybody who sees the domain's alerts sees this one, but these roles alone."""
 
 
 class Decision(NamedTuple):
@@ -119,20 +121,30 @@ def decide(
     of_device = operation in _OF_DEVICES
     refusal = "no rule opens it to this account"
     by_role = subject.person is None or not (opened.consent_roles or opened.case_roles)
-    if by_role and reader.has(*_roles(operation, opened)):
+    roles = _roles(operation, opened)
+    if by_role and reader.has(*(roles if subject.only is None else roles & subject.only)):
         if reader.covers(subject.district):
             return Decision(True, "role")
         refusal = "it lies outside the account's districts"
+    if subject.only is not None:
+        return Decision(False, refusal)
     if subject.person is not None:
         if of_device:
             return Decision(False, refusal)
         return _about_person(reader, subject.person, opened, refusal)
     if reader.has(*opened.household_roles):
-        relations = {home.relation for home in reader.homes if _is_of(subject, home)}
-        if any(operation in RELATIONS[relation] for relation in relations):
-            return Decision(True, "household")
-        if relations:
-            refusal = "this relation to the household does not allow it"
+        return _decide_at_home(reader, operation, subject, refusal)
+    return Decision(False, refusal)
+
+
+def _decide_at_home(
+    reader: Reader, operation: Operation, subject: Subject, refusal: str
+) -> Decision:
+    relations = {home.relation for home in reader.homes if _is_of(subject, home)}
+    if any(operation in RELATIONS[relation] for relation in relations):
+        return Decision(True, "household")
+    if relations:
+        refusal = "this relation to the household does not allow it"
     return Decision(False, refusal)
 
 

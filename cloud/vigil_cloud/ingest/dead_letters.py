@@ -131,7 +131,7 @@ def entry(row: DeadLetter) -> DeadLetterEntry:
 
 
 def _harmless(content: bytes) -> str:
-    """Refused check-ins too tell where somebody was, which no role opens; also where they are
+    """Refused messages too tell where somebody was, which no role opens; also where they are
     written in another way: UTF-16, escaped, or packed."""
     plain = readable_text(content)
     if plain.count("\ufffd") * _GARBLED > len(plain):

@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple, cast
 
 import structlog
 
+from vigil_cloud.domain.registry import alarm_reading
 from vigil_cloud.ingest.fast_packs import FastPackDecoder
 from vigil_cloud.ingest.salvage import (
-    ALARM_TYPES,
     EPOCH_NAME,
     GATEWAY,
     Salvaged,
+    alarm_keys,
     concerns_alarm,
     own_number,
     salvage,
@@ -26,7 +27,7 @@ from vigil_cloud.ingest.salvage import (
 from vigil_cloud.ingest.times import Limits, judged
 from vigil_cloud.ingest.unwrap import parsed
 from vigil_cloud.timeseries.port import Point
-from vigil_schemas.contract import DOWNWARD, OBSERVATION_TYPES
+from vigil_schemas.contract import ALARM_TYPES, DOWNWARD, OBSERVATION_TYPES
 from vigil_schemas.envelope import (
     Envelope,
     Source,
@@ -38,7 +39,6 @@ from vigil_schemas.envelope import (
 from vigil_schemas.errors import InvalidMessage
 from vigil_schemas.gateway import GatewayBirth, GatewayDeath
 from vigil_schemas.senml import Resolved, SenmlRecord, resolve
-from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 from vigil_schemas.topics import STATUS, UP, parse
 from vigil_schemas.types import Lane, Model
 
@@ -75,7 +75,7 @@ class Fact(NamedTuple):
 
     @property
     def alarm(self) -> bool:
-        """Whether a fire may hang on it."""
+        """Whether lives may hang on it."""
         return self.channel == Lane.ALARM or self.envelope.type in ALARM_TYPES
 
 
@@ -182,10 +182,12 @@ class Decoder:
         if source.lane == STATUS:  # retained for as long as the gateway stays connected
             return Fact(source.gateway, None, None, STATUS, envelope, data)
         number = _number(envelope)
-        if isinstance(data, SmokeAlarm | SmokeAlarmV1) and not (
-            data.alarm_id.isprintable() and envelope.subject.isprintable()
-        ):
-            raise InvalidMessage("wrong-schema", "alarm_id or subject: unprintable")
+        reading = alarm_reading(envelope.type)
+        if reading is not None:
+            names = [envelope.subject, *(str(envelope.data.get(one)) for one in reading.names)]
+            if not all(name.isprintable() for name in names):
+                told = " or ".join((*reading.names, "subject"))
+                raise InvalidMessage("wrong-schema", f"{told}: unprintable")
         alarm = source.lane == Lane.ALARM or envelope.type in ALARM_TYPES
         envelope, data, marks = judged(envelope, data, received, self._limits, alarm=alarm)
         return Fact(source.gateway, envelope.source, number, source.lane, envelope, data, marks)
@@ -231,7 +233,7 @@ def refuse(topic: str, payload: bytes, reason: str, detail: str) -> Refusal:
     gateway = addressed.gateway[:63] if addressed else ""
     source = sequence = None
     try:
-        source, sequence = own_number(topic, parsed(payload) or {})
+        source, sequence = own_number(topic, parsed(payload, alarm_keys()) or {})
     except Exception:  # noqa: BLE001 - one message that cannot even be refused would stop the lane for all
         _log.exception("refusing-failed", topic=topic)
     return Refusal(gateway, source, sequence, reason, detail)

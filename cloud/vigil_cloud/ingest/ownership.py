@@ -3,16 +3,14 @@
 An alarm is the exception: a second gateway that hears the fire, or one that replaces the owner,
 raises it, marked ``owner_doubtful``. It is an alert of its own, so that it ends no one else's.
 
-Readings pass on what was known a moment ago, so that most batches ask the database nothing.
-Events, which raise alerts, are looked up once per batch; and nothing is refused on a memory:
-a device may just have been released and claimed anew.
+The owners are looked up once per batch, never remembered: a device may just have been claimed, or
+released and claimed anew.
 """
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,9 +21,6 @@ from vigil_cloud.ingest.decode import Decoded, Fact, Observation, refuse
 from vigil_schemas.gateway import CommandResult, DeviceHealth, GatewayHealth, ObservationLoss
 from vigil_schemas.topics import STATUS
 
-LIFETIME_S: Final = 5.0
-"""So long after a claim another's readings may still pass."""
-REMEMBERED: Final = 50_000
 _OF_GATEWAYS: Final = (GatewayHealth, ObservationLoss, CommandResult)
 """Their subject is the gateway itself."""
 _DEVICE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -33,55 +28,33 @@ _DEVICE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class Owners:
-    """Remembers device → gateway, ``None`` where it is nobody's. Belongs to one thread."""
+    """Looks up whose devices a batch speaks for."""
 
-    def __init__(
-        self, sessions: sessionmaker[Session], monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
-        self._monotonic = monotonic
-        self._known: dict[str, str | None] = {}
-        self._forget_at = 0.0
 
     def refuse_foreign(self, items: Sequence[Item]) -> Sequence[Item]:
         """The batch with messages for another gateway's device refused. Raises SQLAlchemy's
         errors."""
-        now = self._monotonic()
-        if now >= self._forget_at or len(self._known) > REMEMBERED:
-            self._known.clear()
-            self._forget_at = now + LIFETIME_S
-        known = self._known
-        unsure: set[str] = set()
-        for _, decoded in items:
-            if isinstance(decoded, Observation):
-                device = decoded.device
-                if device not in known or known[device] not in (None, decoded.gateway):
-                    unsure.add(device)
-            else:
-                unsure.update(_devices(decoded))
-        if not unsure:
+        named = {device for item in items for device in _devices(item.decoded)}
+        if not named:
             return items
-        self._look(unsure)
-        return [self._checked(item) for item in items]
-
-    def _look(self, devices: Iterable[str]) -> None:
         with self._sessions() as session:
-            found = owners(session, devices)
-        self._known.update({device: found.get(device) for device in devices})
+            known = owners(session, named)
+        return [_checked(item, known) for item in items]
 
-    def _checked(self, item: Item) -> Item:
-        arrived, decoded = item
-        for device in _devices(decoded):
-            owner = self._known.get(device)
-            if owner is not None and owner != decoded.gateway:
-                if isinstance(decoded, Fact) and decoded.alarm:
-                    marks = {**decoded.marks, "owner_doubtful": owner}
-                    return Item(arrived, decoded._replace(marks=marks))
-                detail = f"{device} belongs to {owner}"
-                return Item(
-                    arrived, refuse(arrived.topic, arrived.payload, DEVICE_OF_ANOTHER, detail)
-                )
-        return item
+
+def _checked(item: Item, owners_: Mapping[str, str]) -> Item:
+    arrived, decoded = item
+    for device in _devices(decoded):
+        owner = owners_.get(device)
+        if owner is not None and owner != decoded.gateway:
+            if isinstance(decoded, Fact) and decoded.alarm:
+                marks = {**decoded.marks, "owner_doubtful": owner}
+                return Item(arrived, decoded._replace(marks=marks))
+            detail = f"{device} belongs to {owner}"
+            return Item(arrived, refuse(arrived.topic, arrived.payload, DEVICE_OF_ANOTHER, detail))
+    return item
 
 
 def _devices(decoded: Decoded) -> tuple[str, ...]:

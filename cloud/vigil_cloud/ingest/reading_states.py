@@ -2,7 +2,8 @@
 
 ``prepare`` reads the states of a batch's devices and lets the handlers fold, without a lock;
 ``write`` puts the new states down in ingest's transaction, each only onto the version it was
-folded from. Where another process was faster, that device is folded again under its row's lock.
+folded from: one statement locks the batch's rows and reads their versions, one writes them. Where
+another process was faster, that device is folded again under its row's lock.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from operator import itemgetter
 from typing import Any, ClassVar, Final, NamedTuple
 
 import structlog
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import ReadingState
 from vigil_cloud.domain.port import CATCHING_UP, STATE_BYTES, Folded, ReadingHandler, Readings
 from vigil_cloud.ingest.commit import database_is_away
@@ -123,10 +124,26 @@ class ReadingStates:
         insert_missing(
             session, ReadingState, [_new(*one.key, now) for one in steps if one.version == 0]
         )
-        for step in steps:
-            if not self._put(session, step, now):
-                fresh = _read(session, {step.key}, lock=True).get(step.key, _NOTHING)
-                self._put(session, self._fold(step.handler, step.readings, fresh), now)
+        versions = _locked_versions(session, {one.key for one in steps})
+        stale = {one.key for one in steps if versions.get(one.key) != one.version}
+        fresh = _read(session, stale) if stale else {}
+        ready = [
+            self._fold(one.handler, one.readings, fresh.get(one.key, _NOTHING))
+            if one.key in stale
+            else one
+            for one in steps
+        ]
+        plain = []
+        for step in filter(lambda one: one.counts, ready):
+            if step.error is None and step.folded is not None and step.folded.write is not None:
+                failed = self._with_more(session, step, now)
+                plain += [failed] if failed is not None else []
+            else:
+                plain.append(step)
+        _store(session, plain, now)
+        for step in plain:
+            if step.error is not None:
+                self._failed(step.handler.name)
 
     def _fold(self, handler: ReadingHandler, readings: Readings, known: _Known) -> _Step:
         if known.missed_us is not None:
@@ -144,50 +161,64 @@ class ReadingStates:
             return replace(step, error=error)
         return replace(step, folded=folded)
 
-    def _put(self, session: Session, step: _Step, now: datetime) -> bool:
-        """``False`` where the state is another than it was folded from."""
-        if step.error is None and step.folded is not None and step.folded.write is not None:
-            try:
-                with session.begin_nested():
-                    if not _store(session, step, now):
-                        return False
-                    step.folded.write(session)
-                return True
-            except Exception as error:
-                if database_is_away(error):
-                    raise
-                _log.exception("readings-not-handled", handler=step.handler.name)
-                step = replace(step, error=error)
-        done = _store(session, step, now)
-        if done and step.error is not None:
-            self._failed(step.handler.name)
-        return done
+    def _with_more(self, session: Session, step: _Step, now: datetime) -> _Step | None:
+        """State and what else is to be written, or neither; the step that is left to be stored."""
+        assert step.folded is not None  # noqa: S101 - as the caller found
+        assert step.folded.write is not None  # noqa: S101 - as the caller found
+        try:
+            with session.begin_nested():
+                _store(session, [step], now)
+                step.folded.write(session)
+        except Exception as error:
+            if database_is_away(error):
+                raise
+            _log.exception("readings-not-handled", handler=step.handler.name)
+            return replace(step, error=error)
+        return None
 
 
-def _store(session: Session, step: _Step, now: datetime) -> bool:
-    values: dict[str, Any] = {"version": ReadingState.version + 1, "updated": now}
-    if step.error is not None:
-        first_us = step.readings.points[0].time_us
-        if (before := step.readings.missed_since) is not None:
-            first_us = min(first_us, microseconds(before))
-        told = f"{type(step.error).__name__}: {step.error}"[:_ERROR]
-        values |= {"failures": ReadingState.failures + 1, "missed_us": first_us, "error": told}
-    else:
-        values |= {"failures": 0, "missed_us": None, "error": None}
-        if step.folded is not None:
-            values["state"] = dict(step.folded.state)
-    name, device = step.key
-    statement = (
-        update(ReadingState)
-        .where(
-            ReadingState.handler == name,
-            ReadingState.device == device,
-            ReadingState.version == step.version,
+def _store(session: Session, steps: Sequence[_Step], now: datetime) -> None:
+    """Under the locks of their rows, at the versions that were read under them."""
+    table = table_of(ReadingState)
+    same = (table.c.handler == bindparam("of"), table.c.device == bindparam("which"))
+    version = {"version": table.c.version + 1, "updated": now}
+    well = [_values(one) for one in steps if one.error is None and one.folded is not None]
+    if well:
+        statement = (
+            update(table)
+            .where(*same)
+            .values(
+                state=bindparam("put", type_=table.c.state.type),
+                failures=0,
+                missed_us=None,
+                error=None,
+                **version,
+            )
         )
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-    return bool(session.connection().execute(statement).rowcount)
+        session.connection().execute(statement, well)
+    for step in steps:
+        if step.error is None and step.folded is None:  # it works again, and nothing follows
+            values: dict[str, Any] = {"failures": 0, "missed_us": None, "error": None}
+        elif step.error is not None:
+            values = {"failures": table.c.failures + 1, **_missed(step, step.error)}
+        else:
+            continue
+        name, device = step.key
+        one = update(table).where(table.c.handler == name, table.c.device == device)
+        session.connection().execute(one.values(**values, **version))
+
+
+def _values(step: _Step) -> dict[str, Any]:
+    assert step.folded is not None  # noqa: S101 - as the caller found
+    name, device = step.key
+    return {"of": name, "which": device, "put": dict(step.folded.state)}
+
+
+def _missed(step: _Step, error: Exception) -> dict[str, Any]:
+    first_us = step.readings.points[0].time_us
+    if (before := step.readings.missed_since) is not None:
+        first_us = min(first_us, microseconds(before))
+    return {"missed_us": first_us, "error": f"{type(error).__name__}: {error}"[:_ERROR]}
 
 
 def _by_device(messages: Iterable[Told], domains: Collection[str]) -> list[Readings]:
@@ -215,20 +246,36 @@ def _by_device(messages: Iterable[Told], domains: Collection[str]) -> list[Readi
     return found
 
 
-def _read(session: Session, keys: set[_Key], *, lock: bool = False) -> dict[_Key, _Known]:
+def _read(session: Session, keys: set[_Key]) -> dict[_Key, _Known]:
     query = select(
         ReadingState.handler,
         ReadingState.device,
         ReadingState.version,
         ReadingState.state,
         ReadingState.missed_us,
-    ).where(tuple_(ReadingState.handler, ReadingState.device).in_(sorted(keys)))
-    if lock:
-        query = query.with_for_update()
+    ).where(*_among(keys))
     return {
         (handler, device): _Known(version, state, missed_us)
         for handler, device, version, state, missed_us in session.execute(query)
     }
+
+
+def _locked_versions(session: Session, keys: set[_Key]) -> dict[_Key, int]:
+    """In one order, so that two processes wait for each other and do not deadlock."""
+    query = (
+        select(ReadingState.handler, ReadingState.device, ReadingState.version)
+        .where(*_among(keys))
+        .order_by(ReadingState.handler, ReadingState.device)
+        .with_for_update()
+    )
+    return {(handler, device): version for handler, device, version in session.execute(query)}
+
+
+def _among(keys: set[_Key]) -> tuple[ColumnElement[bool], ...]:
+    """Walks along the primary key. Of several handlers it finds some more: few, and no matter."""
+    handlers = sorted({handler for handler, _ in keys})
+    devices = sorted({device for _, device in keys})
+    return ReadingState.handler.in_(handlers), ReadingState.device.in_(devices)
 
 
 def _new(handler: str, device: str, now: datetime) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """What can still be read of an alarm that does not keep the contract.
 
 On the alarm lane nothing true is refused. The contract's own decoder reads first; where it
-refuses, this reads leniently, keeps what it understood and lists what it did not
-(``shape_doubtful``). The rule throughout: what cannot be read counts as the more dangerous of
-the two things that it may mean. Where not even a condition can be read, the alarm is
-``unreadable``, possibly a fire. Only what shows no sign of an alarm at all is given up.
+refuses, the messages in the payload are found here, each is given to the domain whose alarm it
+is (``AlarmReading``), and what was not understood is listed (``shape_doubtful``). Only what shows
+no sign of an alarm at all is given up.
 """
 
 from __future__ import annotations
@@ -12,35 +11,25 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
-
-from vigil_cloud.ingest.unwrap import DANGERS, READ_BYTES, first_value, messages, readable_text
-from vigil_schemas.contract import PAYLOADS
+from vigil_cloud.domain.alarms import AlarmReading, DamagedAlarm, time_of
+from vigil_cloud.domain.registry import alarm_readings
+from vigil_cloud.ingest.unwrap import READ_BYTES, first_value, messages, readable_text
+from vigil_schemas.contract import ALARM_TYPES, PAYLOADS, kind_of, type_of
 from vigil_schemas.envelope import Envelope, Source, schema_url
-from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1, SmokeCondition
 from vigil_schemas.topics import parse
-from vigil_schemas.types import ClockQuality, Lane, UtcDatetime
+from vigil_schemas.types import ClockQuality, Lane, Model
 
 GATEWAY: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 EPOCH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-ALARM_TYPES: Final = frozenset({SmokeAlarm.TYPE, SmokeAlarmV1.TYPE})
 MOST_DOUBTS: Final = 16
-_FAMILY: Final = "city.vigil.smoke.alarm."
-_CONDITIONS: Final[frozenset[str]] = frozenset(get_args(SmokeCondition))
-_CONDITIONS_V1: Final = frozenset(get_args(SmokeAlarmV1.model_fields["condition"].annotation))
-_SYNONYMS: Final = {"fire": "smoke", "flame": "smoke", "carbon_monoxide": "co"}
-_ON: Final = frozenset({"true", "on", "yes", "active", "alarm", "detected", "1"})
-_OFF: Final = frozenset({"false", "off", "no", "inactive", "cleared", "0"})
-_SIGN: Final = re.compile(r"smoke|fire|flame|\bheat\b|carbon_monoxide|\bco\b", re.IGNORECASE)
 _SUBJECT: Final = re.compile(r"subject\W{1,8}([a-z0-9][a-z0-9._-]{0,63})")
-_TIME: Final[TypeAdapter[datetime]] = TypeAdapter(UtcDatetime)
+_TEXT: Final = 100
+"""So much of what is no JSON is kept with the alarm; the whole is a dead letter beside it."""
 
 
 class Salvaged(NamedTuple):
@@ -52,13 +41,21 @@ class Salvaged(NamedTuple):
     source: str | None
     sequence: int | None
     envelope: Envelope
-    data: SmokeAlarm | SmokeAlarmV1
+    data: Model
     doubts: list[str]
 
 
 def concerns_alarm(topic: str, payload: bytes) -> bool:
-    """Whether a fire may hang on this message: all of the alarm lane, and alarms elsewhere."""
-    return topic.endswith(f"/{Lane.ALARM}") or _FAMILY.encode() in payload[:READ_BYTES]
+    """Whether lives may hang on this message: all of the alarm lane, and alarms elsewhere."""
+    if topic.endswith(f"/{Lane.ALARM}"):
+        return True
+    read = payload[:READ_BYTES]
+    return any(family.encode() in read for family in _families())
+
+
+def alarm_keys() -> frozenset[str]:
+    """Data that holds one of these says that something is alarming."""
+    return frozenset(key for reading in alarm_readings().values() for key in reading.keys)
 
 
 def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> list[Salvaged]:
@@ -71,28 +68,40 @@ def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> list[
         or not concerns_alarm(topic, payload)
     ):
         return []
-    whole = messages(payload)
+    whole = messages(payload, alarm_keys())
     found = [one for one in whole if one and _of_alarms(one.get("type"))]
+    text: str | None = None
     if not any(whole):
         text = readable_text(payload)
-        if not _SIGN.search(text):
-            return []
         subject = _SUBJECT.search(text)
-        message = {"subject": subject[1] if subject else None, "data": {"condition": text[:100]}}
-        found = [message]
+        found = [{"subject": subject[1] if subject else None, "data": {}}]
     several = [f"message: holds {len(whole)}"] if len(whole) > 1 else []
-    return [
-        _salvaged(topic, message, _digest(payload, number), received, [fault[:200], *several])
+    read = (
+        _salvaged(topic, message, text, _digest(payload, number), received, [fault[:200], *several])
         for number, message in enumerate(found)
-    ]
+    )
+    return [one for one in read if one is not None]
 
 
 def _salvaged(
-    topic: str, message: Mapping[str, Any], digest: str, received: datetime, doubts: list[str]
-) -> Salvaged:
+    topic: str,
+    message: Mapping[str, Any],
+    text: str | None,
+    digest: str,
+    received: datetime,
+    doubts: list[str],
+) -> Salvaged | None:
     addressed = parse(topic)
     assert addressed is not None  # noqa: S101 - as ``salvage`` found
-    data = _alarm(message, digest, received, doubts)
+    named = message.get("type")
+    event_type = named if isinstance(named, str) else None
+    values = _data(message, doubts)
+    reading = _whose(event_type, values, text)
+    if reading is None:
+        return None
+    data = reading.read(
+        DamagedAlarm(event_type, values, (text or "")[:_TEXT], digest, received, doubts)
+    )
     envelope = _envelope(message, data, addressed.gateway, digest, received, doubts)
     source, sequence = own_number(topic, message)
     return Salvaged(
@@ -104,6 +113,37 @@ def _salvaged(
         data,
         doubts[:MOST_DOUBTS],
     )
+
+
+def _whose(
+    event_type: str | None, values: Mapping[str, Any], text: str | None
+) -> AlarmReading | None:
+    """The domain that an alarm is of: by its type, by the keys of its data, by its words."""
+    readings = alarm_readings()
+    if text is not None:
+        families = {family: ALARM_TYPES[name] for name, family in _by_type()}
+        named = next((readings[of] for family, of in families.items() if family in text), None)
+        signs = (one for one in readings.values() if one.signs and one.signs.search(text))
+        return named or next(signs, None)
+    if event_type is not None:
+        for domain, reading in readings.items():
+            if event_type.startswith(f"city.vigil.{domain}."):
+                return reading
+    known = max(readings.values(), key=lambda one: _fits(one, values), default=None)
+    return known if known is not None and any(_fits(known, values)) else None
+
+
+def _fits(reading: AlarmReading, values: Mapping[str, Any]) -> tuple[int, bool]:
+    return len(reading.keys & values.keys()), reading.anything
+
+
+def _by_type() -> list[tuple[str, str]]:
+    """Each alarm's event type, and what it has in common with all its versions."""
+    return [(name, f"{kind_of(name)}.") for name in ALARM_TYPES]
+
+
+def _families() -> set[str]:
+    return {family for _, family in _by_type()}
 
 
 def _digest(payload: bytes, number: int) -> str:
@@ -141,38 +181,11 @@ def _of_alarms(event_type: Any) -> bool:
     """Whether this is, or may be, the type of an alarm."""
     if not isinstance(event_type, str):
         return True
-    if event_type.startswith(_FAMILY):
+    if any(event_type.startswith(family) for family in _families()):
         return True
-    kind = event_type.rpartition(".")[0]
-    known = {name.rpartition(".")[0] for name in PAYLOADS}
+    kind = kind_of(event_type)
+    known = {kind_of(name) for name in PAYLOADS}
     return kind not in known and not kind.endswith(".observation")
-
-
-def _alarm(
-    message: Mapping[str, Any], digest: str, received: datetime, doubts: list[str]
-) -> SmokeAlarm | SmokeAlarmV1:
-    values = _data(message, doubts)
-    condition, raw = _condition(values, doubts)
-    since = _time(values.get("since"))
-    if since is None:
-        doubts.append("data.since: no time that can be read")
-    # A made-up identifier is that of this message alone: one that came again with the next fire
-    # would be taken for the fire that is over.
-    name = values.get("alarm_id")
-    if not isinstance(name, str) or not 8 <= len(name) <= 64 or not name.isprintable():
-        doubts.append("data.alarm_id: none that can be read")
-        long = isinstance(name, str) and len(name) > 64
-        name = hashlib.sha256(str(name).encode(errors="replace")).hexdigest() if long else digest
-    values |= {
-        "alarm_id": name,
-        "condition": condition,
-        "active": _active(values, doubts),
-        "since": since or received,
-    }
-    if raw is not None:
-        values["raw"] = raw
-    old = message.get("type") == SmokeAlarmV1.TYPE and condition in _CONDITIONS_V1
-    return _without_faults(SmokeAlarmV1 if old else SmokeAlarm, values, doubts)
 
 
 def _data(message: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
@@ -190,73 +203,13 @@ def _data(message: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
     if isinstance(found, dict):
         return dict(found)
     doubts.append("data: no object")
-    return {key: message[key] for key in SmokeAlarm.model_fields if key in message}
+    return {key: message[key] for key in _data_fields() if key in message}
 
 
-def _condition(values: dict[str, Any], doubts: list[str]) -> tuple[str, str | None]:
-    """The condition, and for ``unreadable`` what could not be read."""
-    said = values.get("condition")
-    if isinstance(said, str):
-        word = re.sub(r"[^a-z0-9]+", "_", said.lower()).strip("_")
-        word = _SYNONYMS.get(word, word)
-        if word in _CONDITIONS:
-            if word != said:
-                doubts.append(f"data.condition: read {said[:40]!r} as {word}")
-            return word, None
-    else:
-        for name in DANGERS:
-            if _truth(values.get(name)):
-                doubts.append(f"data.condition: read from the field {name}")
-                return _SYNONYMS.get(name, name), None
-    doubts.append(f"data.condition: {said!r} is not known"[:200])
-    shown = said if isinstance(said, str) else json.dumps(values, default=str)
-    return "unreadable", shown[:200]
-
-
-def _active(values: Mapping[str, Any], doubts: list[str]) -> bool:
-    """Only what plainly says so ends an alarm."""
-    said = values.get("active")
-    found = _truth(said)
-    if found is None or not isinstance(said, bool):
-        doubts.append(f"data.active: read {said!r} as {found is not False}"[:200])
-    return found is not False
-
-
-def _truth(value: Any) -> bool | None:
-    """``None`` where it says neither."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return value != 0  # NaN is not nothing
-    if isinstance(value, str):
-        word = value.strip().lower()
-        return True if word in _ON else False if word in _OFF else None
-    return None
-
-
-def _without_faults(
-    model: type[SmokeAlarm] | type[SmokeAlarmV1], values: dict[str, Any], doubts: list[str]
-) -> SmokeAlarm | SmokeAlarmV1:
-    """The model of what is sound: a field that is unknown or out of range costs itself only."""
-    signs = values.get("signs")
-    if isinstance(signs, list):
-        values["signs"] = [one for one in signs if isinstance(one, str) and len(one) <= 24][:8]
-        if values["signs"] != signs:
-            doubts.append("data.signs: not all of them can be read")
-    while True:
-        try:
-            return model.model_validate_json(
-                to_json(values, inf_nan_mode="constants", fallback=str), strict=True
-            )
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False)
-            unsound = {str(fault["loc"][0]): fault["msg"] for fault in faults}
-            if not unsound.keys() & values.keys():
-                raise
-            doubts += [
-                f"data.{name}: {values.pop(name)!r}: {unsound[name]}"[:200]
-                for name in sorted(unsound.keys() & values.keys())
-            ]
+def _data_fields() -> frozenset[str]:
+    """What may stand in an alarm's data, and is no attribute of its envelope."""
+    fields = {name for one in ALARM_TYPES for name in PAYLOADS[one].model_fields}
+    return (alarm_keys() | fields) - Envelope.model_fields.keys()
 
 
 def _is_name(text: str) -> bool:
@@ -266,7 +219,7 @@ def _is_name(text: str) -> bool:
 
 def _envelope(
     message: Mapping[str, Any],
-    data: SmokeAlarm | SmokeAlarmV1,
+    data: Model,
     gateway: str,
     digest: str,
     received: datetime,
@@ -279,27 +232,20 @@ def _envelope(
         doubts.append(f"{key}: {said!r}"[:200])
         return otherwise
 
-    time = _time(message.get("time"))
+    time = time_of(message.get("time"))
     if time is None:
         doubts.append("time: none that can be read")
     quality = str(message.get("clockquality"))
     return Envelope(
         id=text("id", lambda one: 0 < len(one) <= 64 and one.isprintable(), digest),
         source=text("source", lambda one: 2 <= len(one) <= 160, f"/{gateway}"),
-        type=data.TYPE,
+        type=type_of(type(data)),
         # The gateway stands for its device: somebody has to be called, and knows its homes.
         subject=text("subject", _is_name, gateway),
         time=time or received,
         clockquality=ClockQuality(quality)
         if quality in set(ClockQuality)
         else ClockQuality.UNSYNCHRONISED,
-        dataschema=schema_url(data.TYPE),
+        dataschema=schema_url(type_of(type(data))),
         data=data.model_dump(mode="json"),
     )
-
-
-def _time(said: Any) -> datetime | None:
-    try:
-        return _TIME.validate_python(said)
-    except ValidationError:
-        return None

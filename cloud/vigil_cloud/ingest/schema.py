@@ -26,7 +26,7 @@ class DeadLetterEntry(BaseModel):
     first_received: UtcDatetime
     last_received: UtcDatetime
     alarm: bool
-    """A fire may hang on it."""
+    """Lives may hang on it."""
     whole: bool
     """All of it was kept, so that it can be replayed."""
     settlement: Settlement | None
@@ -35,7 +35,7 @@ class DeadLetterEntry(BaseModel):
     settled_by: str | None
     payload: str
     """What was kept, as text; bytes that are not UTF-8 appear as replacement characters.
-    Withheld where it may tell of a check-in: no role opens where somebody was."""
+    Withheld where it may tell where somebody was, which no role opens."""
 
 
 class DeadLetterList(BaseModel):

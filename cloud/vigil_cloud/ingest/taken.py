@@ -1,7 +1,7 @@
 """Which events were taken before, so that the same fact told twice is taken once.
 
 An event is known by its id, which its gateway draws. Firmware that counts its messages from 1 at
-each start, or keeps an id for each device, draws the same one for the next fire: on the alarm lane
+each start, or keeps an id for each device, draws the same one for the next alarm: on its lane
 what was taken under an id counts with it, and something else under the same id is taken, marked.
 """
 
@@ -16,9 +16,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert
+from vigil_cloud.domain.registry import alarm_reading
 from vigil_cloud.ingest.decode import Fact
 from vigil_cloud.ingest.models import TakenEvent
-from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
 
 USED_AGAIN: Final = "id: its gateway used it before, for something else"
 _DIGITS: Final = 32
@@ -65,9 +65,9 @@ def is_new(session: Session, fact: Fact) -> bool:
 def _said(fact: Fact) -> str | None:
     """``None`` where the id alone counts: of what is no alarm, and of an alarm that could not be
     read whole, in which the time of receipt may stand for one that was said."""
-    if not isinstance(fact.data, SmokeAlarm | SmokeAlarmV1) or "shape_doubtful" in fact.marks:
+    reading = alarm_reading(fact.envelope.type)
+    if reading is None or "shape_doubtful" in fact.marks:
         return None
-    # What makes it another fact; a name that is drawn anew for the same one does not.
-    said = [fact.envelope.data.get(key) for key in ("condition", "active", "since")]
+    said = [fact.envelope.data.get(key) for key in reading.says]
     text = json.dumps([fact.envelope.subject, *said])
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -2,7 +2,9 @@
 
 A gateway, or a bridge between it and us, sends several in a list (CloudEvents' batch) or one
 behind the other (NDJSON, RFC 7464), wraps them in an object or a string of its own, writes a
-byte-order mark or UTF-16, or is cut off. A fire counts in each place of all these.
+byte-order mark or UTF-16, or is cut off. An alarm counts in each place of all these.
+
+``keys`` throughout: data that holds one of these says something itself (``AlarmReading.keys``).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -20,25 +22,24 @@ READ_BYTES: Final = 1024 * 1024
 """No more of a message than this is looked at."""
 MOST: Final = 1000
 """So many messages in one payload are looked for; the payload itself stays a dead letter."""
-DANGERS: Final = ("smoke", "fire", "flame", "heat", "co", "carbon_monoxide", "gas")
 _DEPTH: Final = 4
-_OF_DATA: Final = frozenset({"condition", "alarm_id", *DANGERS})
 _BETWEEN: Final = re.compile(r"[\0\s,\x1e]*")
 
 
-def messages(payload: bytes) -> list[dict[str, Any]]:
+def messages(payload: bytes, keys: Collection[str]) -> list[dict[str, Any]]:
     """In the order in which they stand; empty where there is no JSON object."""
-    return list(islice((part for one in _found(payload) for part in _apart(one)), MOST))
+    return list(islice((part for one in _found(payload, keys) for part in _apart(one)), MOST))
 
 
-def parsed(payload: bytes) -> dict[str, Any] | None:
+def parsed(payload: bytes, keys: Collection[str]) -> dict[str, Any] | None:
     """The first of them."""
-    return next(_found(payload), None)
+    return next(_found(payload, keys), None)
 
 
-def _found(payload: bytes) -> Iterator[dict[str, Any]]:
+def _found(payload: bytes, keys: Collection[str]) -> Iterator[dict[str, Any]]:
+    of_data = frozenset(keys)
     for value in _values(readable_text(payload)):
-        yield from _within(value, _DEPTH)
+        yield from _within(value, _DEPTH, of_data)
 
 
 def first_value(text: str) -> Any:
@@ -56,36 +57,32 @@ def readable_text(payload: bytes) -> str:
     return payload.decode("utf-8-sig", errors="replace")
 
 
-def _within(value: Any, depth: int) -> list[dict[str, Any]]:
+def _within(value: Any, depth: int, keys: frozenset[str]) -> list[dict[str, Any]]:
     if isinstance(value, str) and depth:
         value = first_value(value)
     if isinstance(value, list) and depth:
-        return [found for one in value for found in _within(one, depth - 1)]
+        return [found for one in value for found in _within(one, depth - 1, keys)]
     if not isinstance(value, dict):
         return []
-    if depth and not _is_message(value):
+    if depth and not _is_message(value, keys):
         inner = [
             found
             for one in value.values()
             if isinstance(one, dict | list | str)
-            for found in _within(one, depth - 1)
-            if _is_message(found)
+            for found in _within(one, depth - 1, keys)
+            if _is_message(found, keys)
         ]
         if inner:
             return inner
     return [value]
 
 
-def _is_message(found: Mapping[str, Any]) -> bool:
+def _is_message(found: Mapping[str, Any], keys: frozenset[str]) -> bool:
     """Whether it says something itself, or is the envelope of what does."""
     data = found.get("data")
-    if not _OF_DATA.isdisjoint(found) or (isinstance(data, dict) and _says(data)):
+    if not keys.isdisjoint(found) or (isinstance(data, dict) and not keys.isdisjoint(data)):
         return True
     return not {"data", "data_base64"}.isdisjoint(found) and "type" in found
-
-
-def _says(data: Mapping[str, Any]) -> bool:
-    return not _OF_DATA.isdisjoint(data)
 
 
 def _apart(message: dict[str, Any]) -> list[dict[str, Any]]:

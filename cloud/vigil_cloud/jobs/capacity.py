@@ -19,11 +19,13 @@ from vigil_cloud.capacity.dropped import dropped_of
 from vigil_cloud.capacity.models import Dropped
 from vigil_cloud.database.engine import writing
 from vigil_cloud.ingest.epochs import compact
+from vigil_cloud.jobs.models import JobRow
+from vigil_cloud.jobs.port import machine
 from vigil_cloud.services import Services
 
 STANDS_FOR: Final = timedelta(minutes=10)
 """A share that nothing was dropped for in so long is kept again."""
-_CLOUD: Final = "cloud"
+DISK_JOB: Final = "disk"
 _NOBODY: Final = "-"
 """In place of a gateway, where a topic named none."""
 _MIB: Final = 1024 * 1024
@@ -35,11 +37,13 @@ def tell_disk(services: Services) -> None:
     services.disk.hold_reserve()
     found = services.disk.free_space()
     with services.sessions() as session:
-        low = bool(standing(session, "cloud-disk"))
-    if found.level is Level.OK and not low:
+        low, gone = _told_of(session)
+    if found.level is Level.OK and not low and not gone:
         return
     with writing(services.sessions) as session:
         changed = _tell_disk(session, found, services.now())
+        for other in gone:
+            changed |= clear_platform(session, "cloud-disk", other, now=services.now())
     if changed:
         services.changed.announce()
 
@@ -78,9 +82,21 @@ def _beyond_share(session: Session, now: datetime) -> dict[str, dict[str, int]]:
     return dropped_of(session, lately) if lately else {}
 
 
+def _told_of(session: Session) -> tuple[bool, list[str]]:
+    """Whether this machine's disk is told of; machines that are told of and do nothing here any
+    more (``cloud``: all of them, as long as they had one alert together)."""
+    stand = {str(row.detail["subject"]) for row in standing(session, "cloud-disk")}
+    if not stand:
+        return False, []
+    jobs = session.scalars(select(JobRow.name).where(JobRow.name.startswith(f"{DISK_JOB}@")))
+    here = {name.partition("@")[2] for name in jobs} | {machine()}
+    return machine() in stand, sorted(stand - here)
+
+
 def _tell_disk(session: Session, found: FreeSpace, now: datetime) -> bool:
+    name = machine()
     if found.level is Level.OK:
-        return clear_platform(session, "cloud-disk", _CLOUD, now=now)
+        return clear_platform(session, "cloud-disk", name, now=now)
     free, total = found.free // _MIB, found.total // _MIB
     waits, waits_zh = {
         Level.LOW: ("", ""),
@@ -90,10 +106,10 @@ def _tell_disk(session: Session, found: FreeSpace, now: datetime) -> bool:
     row = raise_platform(
         session,
         "cloud-disk",
-        _CLOUD,
+        name,
         severity=severity,
-        title=f"The server's disk is nearly full: {free} of {total} MiB are free{waits}",
-        title_zh=f"伺服器磁碟即將用盡：剩餘 {free} MiB，共 {total} MiB{waits_zh}",
+        title=f"The disk of server {name} is nearly full: {free} of {total} MiB are free{waits}",
+        title_zh=f"伺服器 {name} 磁碟即將用盡：剩餘 {free} MiB，共 {total} MiB{waits_zh}",
         now=now,
         detail={"level": found.level.name.lower()},
     )

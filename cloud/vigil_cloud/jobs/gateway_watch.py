@@ -24,9 +24,13 @@ from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.domain.descriptor import LifeSafety
-from vigil_cloud.domain.registry import lives_lost
+from vigil_cloud.domain.registry import described, lives_lost
 
-OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = ("gateway-silent", "device-conflict")
+OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = (
+    "gateway-silent",
+    "device-conflict",
+    "domain-unknown",
+)
 OF_ITS_HEALTH: Final[tuple[PlatformKind, ...]] = (
     "source-failed",
     "outbox-filling",
@@ -123,6 +127,7 @@ def of_gateway(
         return
     lost = lives_lost({device.domain for device in devices if device.described})
     yield from _conflicts(gateway, devices, now)
+    yield from _unknown(gateway, devices)
     if silent(gateway, limits, now):
         yield _silent(gateway, lost)
         return
@@ -261,6 +266,23 @@ def _conflicts(gateway: Gateway, devices: Sequence[Device], now: datetime) -> It
         else f"閘道器 {name} 描述了他台的裝置：{told}"[:300],
         gateway=name,
         detail={"devices": gateway.conflicts, "second_box": twice},
+    )
+
+
+def _unknown(gateway: Gateway, devices: Sequence[Device]) -> Iterator[Trouble]:
+    """Devices of its birth whose domain nobody described here: all that they send is refused."""
+    found = [one for one in devices if one.described and described(one.domain) is None]
+    if not found:
+        return
+    told = ", ".join(f"{one.device} ({one.domain})" for one in found)
+    yield Trouble(
+        "domain-unknown",
+        gateway.gateway,
+        "major",  # lives may hang on what is not understood
+        f"Gateway {gateway.gateway} has devices of an unknown kind: {told}"[:300],
+        f"閘道器 {gateway.gateway} 有不認得的裝置類別：{told}"[:300],
+        gateway=gateway.gateway,
+        detail={"devices": [one.device for one in found][:100]},
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, sealing_old, shelving
 from vigil_cloud.cases import deadlines, idempotency
+from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import sweep
@@ -31,8 +32,12 @@ HOUR: Final = timedelta(hours=1)
 _log = structlog.get_logger(__name__)
 
 
-def platform_jobs() -> list[Job]:
-    """What any process can do."""
+def platform_jobs(kinds: CaseKinds) -> list[Job]:
+    """What any process can do. ``kinds`` of cases."""
+
+    def tell_deadlines(session: Session, now: datetime) -> bool:
+        return deadlines.tell(session, kinds, now)
+
     return [
         Job(
             "alert-details-sealed",
@@ -42,7 +47,7 @@ def platform_jobs() -> list[Job]:
         Job("feed-pruned", HOUR, in_transaction(_prune_feed)),
         Job("silent-gateways", timedelta(seconds=5), lambda turn: sweep_silent(turn.services)),
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
-        Job("case-deadlines", timedelta(minutes=1), in_transaction(deadlines.tell)),
+        Job("case-deadlines", timedelta(minutes=1), in_transaction(tell_deadlines)),
         Job("reply-links-forgotten", HOUR, in_transaction(reply_links.prune)),
         Job("shelves-ended", timedelta(seconds=5), in_transaction(shelving.sweep)),
         Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
@@ -56,7 +61,7 @@ def platform_jobs() -> list[Job]:
         Job("emergency-line", emergency.EVERY, lambda turn: emergency.send_due(turn.services)),
         Job("shares", timedelta(seconds=5), lambda turn: capacity.tell_shares(turn.services)),
         Job(
-            "disk",
+            capacity.DISK_JOB,
             timedelta(seconds=5),
             lambda turn: capacity.tell_disk(turn.services),
             each_machine=True,

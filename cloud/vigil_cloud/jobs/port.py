@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ class LeaseLost(VigilError):
     def __init__(self, job: str) -> None:
         super().__init__(f"job {job}: another process took it over")
         self.job = job
+
+
+def machine() -> str:
+    """What this machine is called where its own jobs and its troubles are shown."""
+    return platform.node()[:60] or "machine"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import threading
 import time
 import uuid
@@ -18,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vigil_cloud.jobs import leases, supervision
 from vigil_cloud.jobs.leases import RENEW_EVERY, Fence, Lease
-from vigil_cloud.jobs.port import Job, LeaseLost, Turn
+from vigil_cloud.jobs.port import Job, LeaseLost, Turn, machine
 from vigil_cloud.jobs.work import WorkKind
 from vigil_cloud.jobs.worker import Worker
 from vigil_cloud.services import Services
@@ -60,9 +59,10 @@ class JobRunner:
 
     def __init__(self, services: Services, jobs: Sequence[Job], holder: str = "") -> None:
         """``holder``: how this process is called where the lease is shown."""
-        machine = platform.node()[:60] or "machine"
-        self.holder = holder or f"{machine}/{os.getpid()}/{uuid.uuid4().hex[:6]}"
-        self.jobs = {f"{job.name}@{machine}" if job.each_machine else job.name: job for job in jobs}
+        self.holder = holder or f"{machine()}/{os.getpid()}/{uuid.uuid4().hex[:6]}"
+        self.jobs = {
+            f"{job.name}@{machine()}" if job.each_machine else job.name: job for job in jobs
+        }
         if len(self.jobs) != len(jobs):
             raise ValueError("two jobs have the same name")
         self._services = services

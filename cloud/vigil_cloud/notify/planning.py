@@ -33,6 +33,7 @@ from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.models import FOLLOW_UPS, Delivery, Escalation
 from vigil_cloud.notify.people import Hearer, KnownPeople
 from vigil_cloud.notify.progress import HELD_BACK
+from vigil_cloud.notify.untold import clear_told, tell_untold
 
 AT_ONCE: Final = 50
 """Rows of a round."""
@@ -53,7 +54,8 @@ class _Step:
     rows: tuple[dict[str, Any], ...] = ()
     reached: int | None = None
     """How far it is worked through then; ``None``: to its end."""
-    failed: bool = False
+    failed: str = ""
+    """Why nothing can be said of it yet."""
     policy: Policy | None = None
     """It answers for the alert: nobody is told but by its steps."""
 
@@ -180,9 +182,9 @@ def _step(
         )
     except SQLAlchemyError:
         raise
-    except Exception:  # noqa: BLE001 - one that cannot be worked through must not keep the others waiting
+    except Exception as error:  # noqa: BLE001 - one that cannot be worked through must not keep the others waiting
         _log.exception("not-planned", alert=entry.alert_id)
-        return _Step(entry, reached=entry.reached, failed=True)
+        return _Step(entry, reached=entry.reached, failed=f"{type(error).__name__}: {error}")
     soonest = _soonest(entry, alert)
     if entry.purpose in FOLLOW_UPS:
         asked = {one.id for one in hearers if everybody or entry.purpose in one.follow_ups}
@@ -228,11 +230,13 @@ def _write(session: Session, steps: Sequence[_Step], now: datetime) -> None:
         _act(session, step.entry, now)
         if step.failed:
             _set(session, step.entry.id, not_before=now + TRY_AGAIN)
+            tell_untold(session, step.entry, step.failed, now)
         elif step.reached is not None:
             _set(session, step.entry.id, reached=step.reached)
     done = [step.entry.id for step in steps if step.reached is None]
     if done:
         session.execute(delete(OutboxEntry).where(OutboxEntry.id.in_(done)))
+        clear_told(session, {step.entry.alert_id for step in steps if step.reached is None}, now)
     feed.append_all(session, "alert", sorted({step.entry.alert_id for step in steps}), now)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +13,7 @@ from vigil_cloud.alerts import coverage
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.work import SEVERITIES
+from vigil_cloud.domain.registry import described
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify.models import REMINDER
@@ -23,23 +25,16 @@ MOST_LINES: Final = 40
 """Alerts that one message names; of more it tells the number. Several services cut what is
 longer than 4,000 characters."""
 _SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
-_REASONS: Final = {
-    "heat": ("heat", "高溫"),
-    "density": ("denser smoke", "煙霧變濃"),
-    "second_alarm": ("a second alarm rings", "第二個警報器作響"),
-    "the alarm says so now": ("the alarm says so now", "警報器已證實"),
-    "smoke lasts longer than a self test": (
-        "smoke lasts longer than a self test",
-        "煙霧持續時間超過自我測試",
-    ),
-    "smoke goes on after its self test": (
-        "smoke goes on after its self test",
-        "自我測試結束後煙霧仍持續",
-    ),
+_TOLD_AGAIN: Final = {
     "severity major": ("it is more severe", "情況加重"),
     "severity critical": ("it is critical now", "情況已屬緊急"),
+    "fire": ("fire", "火災"),
+    "another at": ("another at", "另一起，時間"),
 }
-"""Why an alert is told again, as the domains word it; what is not known is shown as it is."""
+"""The platform's own reasons why an alert is told again; the others are its domain's."""
+_COUNTED: Final = {"devices": "個裝置", "fires": "起火災"}
+_FIGURE: Final = re.compile(r"(.+) (\S+)")
+_COUNT: Final = re.compile(r"([0-9]+) (\w+)")
 
 
 _PREFIXES: Final = {
@@ -184,7 +179,7 @@ def _why(telling: Telling, words: _Words) -> list[str]:
             )
         )
     elif telling.purpose == "again":
-        reason = _reason(telling.step, words)
+        reason = _reason(telling, words)
         lines.append(words.of(f"Told again: {reason}.", f"再次通報：{reason}。"))
     elif telling.purpose == "closed" and telling.alert.confirmed_by is not None:
         by = telling.alert.confirmed_by
@@ -194,14 +189,24 @@ def _why(telling: Telling, words: _Words) -> list[str]:
     return lines
 
 
-def _reason(step: str, words: _Words) -> str:
-    """Several signs stand one after the other; the density's figure follows its word."""
-    told = []
-    for one in step.split(", "):
-        word, _, figure = one.partition(" ") if one.startswith("density ") else (one, "", "")
-        text = words.of(*_REASONS.get(word, (word, word)))
-        told.append(f"{text} ({figure})" if figure else text)
-    return words.of(", ", "、").join(told)
+def _reason(telling: Telling, words: _Words) -> str:
+    """Several stand one after the other; what nobody has put into words is shown as it is."""
+    domain = described(telling.alert.domain)
+    known = {**_TOLD_AGAIN, **(domain.told_again if domain is not None else {})}
+    return words.of(", ", "、").join(_put(one, known, words) for one in telling.step.split(", "))
+
+
+def _put(reason: str, known: Mapping[str, tuple[str, str]], words: _Words) -> str:
+    """One of them. A figure stands behind its word, a count before it."""
+    if reason in known:
+        return words.of(*known[reason])
+    count = _COUNT.fullmatch(reason)
+    if count is not None and count[2] in _COUNTED:
+        return words.of(reason, f"{count[1]} {_COUNTED[count[2]]}")
+    figure = _FIGURE.fullmatch(reason)
+    if figure is not None and figure[1] in known:
+        return f"{words.of(*known[figure[1]])} ({figure[2]})"
+    return reason
 
 
 def _facts(alert: AlertRow, words: _Words) -> list[str]:

@@ -10,9 +10,11 @@ from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.descriptor import LifeSafety
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Job
+from vigil_cloud.smoke.damaged import READING
 from vigil_cloud.smoke.detail import ConditionDetail
 from vigil_cloud.smoke.routes import router
 from vigil_cloud.smoke.service import SmokeHandler, smoke_job
+from vigil_cloud.smoke.verdict import TOLD_AGAIN
 from vigil_schemas.smoke import CONTRACT
 
 _HOME: Final = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR})
@@ -33,6 +35,8 @@ DOMAIN: Final = CloudDomain(
     life_safety=LifeSafety(
         "its smoke alarms cannot be heard", "其下住宅用火災警報器的訊號無法送達", in_homes=True
     ),
+    alarm_reading=READING,
+    told_again=TOLD_AGAIN,
     details=(ConditionDetail,),
     handlers=(SmokeHandler(),),
     jobs=_jobs,

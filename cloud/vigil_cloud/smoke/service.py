@@ -22,6 +22,7 @@ from vigil_cloud.smoke.verdict import (
     FIRES,
     LONGEST_TEST,
     NEIGHBOURS,
+    SECOND_ALARM,
     TITLES,
     AnyAlarm,
     Circumstances,
@@ -32,7 +33,6 @@ from vigil_cloud.smoke.verdict import (
 from vigil_schemas.smoke import DOMAIN, SmokeAlarm, SmokeAlarmV1
 
 CHECK_EVERY_S: Final = 5.0
-SECOND_ALARM: Final = "a second alarm rings"
 
 
 class SmokeHandler:

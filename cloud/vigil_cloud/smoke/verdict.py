@@ -24,6 +24,22 @@ NEIGHBOURS: Final = timedelta(hours=1)
 RECENT: Final = timedelta(days=1)
 """An old report that is no older than this may well be of a fire that still burns."""
 CONFIRMED: Final = "the alarm says so now"
+OUTLASTS_TEST: Final = "smoke lasts longer than a self test"
+GOES_ON: Final = "smoke goes on after its self test"
+SECOND_ALARM: Final = "a second alarm rings"
+TOLD_AGAIN: Final[dict[str, tuple[str, str]]] = {
+    "smoke": ("smoke", "煙霧"),
+    "heat": ("heat", "高溫"),
+    "co": ("carbon monoxide", "一氧化碳"),
+    "gas": ("gas", "瓦斯"),
+    "density": ("denser smoke", "煙霧變濃"),
+    "second_alarm": (SECOND_ALARM, "第二個警報器作響"),
+    SECOND_ALARM: (SECOND_ALARM, "第二個警報器作響"),
+    CONFIRMED: (CONFIRMED, "警報器已證實"),
+    OUTLASTS_TEST: (OUTLASTS_TEST, "煙霧持續時間超過自我測試"),
+    GOES_ON: (GOES_ON, "自我測試結束後煙霧仍持續"),
+}
+"""Why people are told again, in both languages; the density's figure stands behind its word."""
 _TOLD_CHARACTERS: Final = 40
 
 Titles = tuple[str, str]
@@ -118,7 +134,7 @@ def _signs(event: AnyAlarm) -> str | None:
 def outlasted(heard: datetime, test_over: datetime | None, now: datetime) -> str | None:
     """Why smoke that came with a self test is a fire after all, or ``None`` while it is not."""
     if now - heard >= IN_ALL:
-        return "smoke lasts longer than a self test"
+        return OUTLASTS_TEST
     if test_over is not None and now - max(test_over, heard) >= AFTER_TEST:
-        return "smoke goes on after its self test"
+        return GOES_ON
     return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from contextlib import aclosing
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from vigil_edge.device.seam import Outgoing, PipelineContext
 from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send, with_curve
@@ -25,6 +26,8 @@ from vigil_schemas.gateway import SourceState
 from vigil_schemas.noise import DOMAIN, NoiseExceedance
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag
+
+_log = structlog.get_logger("noise")
 
 BATCH_S: Final = 10
 KEPT_S: Final = 300
@@ -174,21 +177,25 @@ class NoisePipeline:
             folder = await self._cases.get()
             try:
                 await send(self._context, folder)
-            except FileNotFoundError:
-                await self._set_aside(folder)
+            except FileNotFoundError as error:
+                await self._set_aside(folder, error)
             except (OSError, VigilError):
                 # It stays on disk and in the queue; the pause keeps a full disk from spinning.
                 self._context.count("case-delayed")
                 await asyncio.sleep(RETRY_S)
                 self._cases.put_nowait(folder)
-            except Exception:  # noqa: BLE001 - one damaged case must not stop the microphone
+            except Exception as error:  # noqa: BLE001 - one damaged case must not stop the microphone
                 # Whatever is wrong with one case, it must not stop the microphone at every start.
-                await self._set_aside(folder)
+                await self._set_aside(folder, error)
 
-    async def _set_aside(self, folder: Path) -> None:
+    async def _set_aside(self, folder: Path, reason: Exception) -> None:
         self._context.count("case-damaged")
-        with contextlib.suppress(OSError):
+        _log.error("a case was put aside", case=folder.name, exc_info=reason)
+        try:
             await asyncio.to_thread(self._spool.set_aside, folder)
+        except OSError as error:  # it is tried again at the next start
+            self._context.count("case-not-put-aside")
+            _log.warning("a case could not be put aside", case=folder.name, error=str(error))
 
     def _observe(self, time: datetime, levels: Levels, silence: str | None) -> None:
         silent = levels.LZeq <= FLOOR_DB

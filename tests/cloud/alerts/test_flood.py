@@ -9,6 +9,9 @@ from sqlalchemy import func, select
 from cloud_city import City, alarm
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import households
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_schemas.smoke import SmokeAlarm
 from webhook import plan
@@ -229,3 +232,63 @@ def test_a_contact_that_chatters_calls_a_bounded_number_of_times(city: City) -> 
         city.send(fire(city, number), "smoke-30")
         city.send(fire(city, number, active=False), "smoke-30")
     assert 20 <= len(told(city, "duty")) < 30
+
+
+def home(city: City, key: str, username: str, *devices: str) -> None:
+    """A household with a member and what stands in it."""
+    city.account(username, Role.FAMILY)
+    with writing(city.services.sessions) as session:
+        told: dict[str, Any] = {"by": "operator", "now": city.time}
+        households.put(session, city.cipher, key, households.Described(key), **told)
+        account = account_named(session, username)
+        households.add_member(session, key, account=account, **told)
+        for device in devices:
+            households.give_device(session, key, device, **told)
+
+
+def test_a_family_sees_what_it_is_told_of_and_nothing_of_its_neighbours(city: City) -> None:
+    """Given a flood in a house of many homes: each has a counted alert of its own."""
+    home(city, "chen", "chen", "smoke-110", "smoke-111")
+    home(city, "lin", "lin", "smoke-120")
+    for number in range(130):
+        city.send(fire(city, number), f"smoke-{number}")
+
+    (chen,) = city.alerts("chen")
+    assert chen["kind"] == "many"
+    assert sorted(chen["detail"]["devices"]) == ["smoke-110", "smoke-111"]
+    assert "smoke-12" not in str(chen)
+    (lin,) = city.alerts("lin")
+    assert sorted(lin["detail"]["devices"]) == ["smoke-120"]
+    told = [alert["detail"]["devices"] for alert in counted(city)]
+    assert sorted(map(len, told)) == [1, 2, 27]
+    assert set().union(*told) == {f"smoke-{number}" for number in range(100, 130)}
+
+    city.send(fire(city, 120, active=False), "smoke-120")
+    assert [one["state"]["active"] for one in city.alerts("lin")] == [False]
+    assert [one["state"]["active"] for one in city.alerts("chen")] == [True]
+
+
+def test_whoever_is_told_of_an_alert_may_open_it(city: City) -> None:
+    """The same asked of the plan: no channel is told of what its owner cannot see."""
+    home(city, "chen", "chen", "smoke-110")
+    home(city, "lin", "lin", "smoke-120", "smoke-121")
+    with writing(city.services.sessions) as session:
+        for username in ("chen", "lin"):
+            account = account_named(session, username)
+            session.add(
+                Channel(
+                    name=username, url=b"json://", account_id=account.id, domains=[], devices=[]
+                )
+            )
+    for number in range(130):
+        city.send(fire(city, number), f"smoke-{number}")
+    plan(city)
+
+    with city.services.sessions() as session:
+        query = select(Channel.name, Delivery.alert_id).join(
+            Delivery, Delivery.channel_id == Channel.id
+        )
+        told = session.execute(query.where(Channel.name.in_(("chen", "lin")))).all()
+    assert {name for name, _ in told} == {"chen", "lin"}
+    for name, alert in told:
+        assert city.client(name).get(f"/api/v1/alerts/{alert}").status_code == 200, name

@@ -16,6 +16,7 @@ from cloud_city import City
 from gateways import event, new_name, observation, smoke
 from ingest_bench import NOW, Bench
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.platform import raise_platform
 from vigil_cloud.capacity.disk import Disk, Level, NoSpace, Usage, free_space
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.capacity.limits import MIB, DiskLimits
@@ -23,6 +24,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.http import health
 from vigil_cloud.ingest.commit import Committer, Outcome
 from vigil_cloud.jobs import capacity
+from vigil_cloud.jobs.models import JobRow
 
 LIMITS = DiskLimits()
 SIZES = st.integers(16 * MIB, 16 * 1024 * 1024 * MIB)
@@ -221,6 +223,52 @@ def test_a_disk_that_fills_is_told_and_worse_is_told_again(city: City, fake: Fak
     assert alert.severity == "critical"
     assert "readings and events wait" in alert.title
     fake.fill(900)
+    look(city, fake)
+    assert standing(city, "cloud-disk") == []
+
+
+def test_each_machine_has_an_alert_of_its_own(
+    city: City, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given two machines whose disks are low: the one that is well again clears its own alert
+    alone, and one that was taken away leaves none."""
+
+    def on(name: str, free: int) -> None:
+        monkeypatch.setattr("platform.node", lambda: name)
+        with writing(city.services.sessions) as session:
+            session.merge(JobRow(name=f"disk@{name}", period_s=5.0, due=city.time))
+        fake.fill(free)
+        look(city, fake)
+
+    on("one", 180)
+    on("two", 60)
+    on("three", 900)
+    told = {alert.detail["subject"]: alert.severity for alert in standing(city, "cloud-disk")}
+    assert told == {"one": "major", "two": "critical"}
+    assert all(name in one.title for one in standing(city, "cloud-disk") for name in [
+        one.detail["subject"]
+    ])  # fmt: skip
+
+    on("one", 900)
+    assert [one.detail["subject"] for one in standing(city, "cloud-disk")] == ["two"]
+    with writing(city.services.sessions) as session:
+        session.delete(session.get_one(JobRow, "disk@two"))
+    on("one", 900)
+    assert standing(city, "cloud-disk") == []
+
+
+def test_the_alert_that_all_machines_had_together_ends(city: City, fake: Fake) -> None:
+    """Given one that an earlier release raised."""
+    with writing(city.services.sessions) as session:
+        raise_platform(
+            session,
+            "cloud-disk",
+            "cloud",
+            severity="major",
+            title="The server's disk",
+            title_zh="伺服器磁碟",
+            now=city.time,
+        )
     look(city, fake)
     assert standing(city, "cloud-disk") == []
 

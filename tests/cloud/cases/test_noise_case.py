@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cases_office import Office, decision
 from cloud_city import City, exceedance
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.app import case_kinds
+from vigil_cloud.cases.deadline_alerts import told as hears_of_deadlines
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.channels import put_channel
+from vigil_cloud.notify.models import Channel, Delivery
 from vigil_schemas.noise import NoiseExceedance
+from webhook import plan
 
 
 def test_two_reviewers_who_agree_fine_and_the_case_goes_its_way(office: Office) -> None:
@@ -188,3 +197,60 @@ def test_the_deadline_for_deciding_is_near_then_over_then_met(office: Office) ->
     decided = office.decide("bo", case, "dismissed")
     assert decided["due"] is None
     assert office.listed("ana", view="overdue") == []
+
+
+def deadline_alerts(office: Office, who: str) -> list[dict[str, Any]]:
+    return [one for one in office.city.alerts(who) if one["kind"] == "case-deadline"]
+
+
+def test_a_deadline_that_is_near_or_over_is_an_alert_until_it_is_met(office: Office) -> None:
+    """For those who see the case; the police, who see the domain's alerts, do not."""
+    case = office.noise()
+    office.later(days=26)
+    office.chore()
+
+    (near,) = deadline_alerts(office, "ana")
+    assert near["severity"] == "minor"
+    assert case["number"] in near["title"]
+    assert "is due on" in near["title"]
+    assert near["title_zh"].startswith(f"案件 {case['number']}：作成審查決定將於")
+    assert near["detail"]["case"] == case["id"]
+    assert deadline_alerts(office, "police") == []
+    answer = office.city.client("police").get(f"/api/v1/alerts/{near['id']}")
+    assert answer.status_code == 404
+
+    office.later(days=5)
+    office.chore()
+    (over,) = deadline_alerts(office, "ana")
+    assert (over["id"], over["severity"]) == (near["id"], "major")
+    assert "was due on" in over["title"]
+
+    office.decide("ana", case, "dismissed")
+    office.decide("bo", case, "dismissed")
+    (met,) = deadline_alerts(office, "ana")
+    assert met["state"]["active"] is False
+
+
+def test_a_deadline_reaches_the_channels_of_those_who_see_the_case(office: Office) -> None:
+    city = office.city
+    with writing(city.services.sessions) as session:
+        for role in (Role.INSPECTOR, Role.POLICE, Role.DISPATCHER):
+            put_channel(session, city.cipher, name=role.value, url="json://127.0.0.1:1/", role=role)
+    office.noise()
+    plan(city)
+    office.later(days=26)
+    office.chore()
+    plan(city)
+    with city.services.sessions() as session:
+        rows = session.execute(
+            select(Channel.name)
+            .join(Delivery, Delivery.channel_id == Channel.id)
+            .join(AlertRow, AlertRow.id == Delivery.alert_id)
+            .where(AlertRow.kind == "case-deadline")
+        )
+        assert {row.name for row in rows} == {"inspector"}
+
+
+def test_every_shipped_kind_of_case_has_somebody_who_hears_of_its_deadlines() -> None:
+    for kind in case_kinds():
+        assert not kind.deadlines or hears_of_deadlines(kind), kind.name

@@ -10,7 +10,10 @@ import pytest
 from cloud_city import GATEWAY, City
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.sending import anything_waiting, send_waiting
+from vigil_cloud.identity import districts
 from vigil_cloud.identity.models import AuditEntry
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
 from vigil_schemas.control import Command, CommandV1, Configuration, ConfigurationV1, Receipt
 from vigil_schemas.envelope import decode
 from vigil_schemas.gateway import (
@@ -287,3 +290,71 @@ def test_a_change_of_descriptions_within_a_session_is_taken(city: City) -> None:
     assert client.get("/api/v1/devices/mic-1").json()["name"] != "Mine again"  # released, and so
     connect(city, 2, description=1, devices=[described | {"name": "Of before"}])
     assert client.get("/api/v1/devices/sonde-1").json()["name"] == "Weir"
+
+
+def test_a_gateway_that_knows_an_older_revision_gets_the_newest_again(
+    city: City, broker: Broker
+) -> None:
+    """Given another box under its name, whose broker lost what it had retained."""
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    change(city, 0, interval_s=30)
+    broker.run()
+    city.send(CommandResult(command_id="config-1", accepted=True), GATEWAY)
+    city.send(report(1), GATEWAY)
+    assert broker.run() == []
+
+    city.later(minutes=5)
+    city.send(report(0), GATEWAY)
+    (again,) = broker.run()
+    assert (again.revision, again.settings) == (1, {"sonde-1": {"interval_s": 30}})
+    assert settings_of(city)["accepted"] is None, "what the other box said counts no more"
+    city.send(CommandResult(command_id="config-1", accepted=True), GATEWAY)
+    city.send(report(1), GATEWAY)
+    assert broker.run() == []
+    assert settings_of(city)["accepted"] is True
+
+
+def test_what_somebody_dropped_at_the_gateway_stays_dropped(city: City, broker: Broker) -> None:
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    change(city, 0, interval_s=30)
+    broker.run()
+    city.send(report(1, in_force=False, dropped=True), GATEWAY)
+    assert broker.run() == []
+
+
+def test_a_revision_is_above_all_that_the_gateway_knows(city: City, broker: Broker) -> None:
+    """Given tables that were put back to a time before the gateway's newest revision."""
+    connect(city, 2)
+    city.send(report(7), GATEWAY)
+    assert change(city, 0, interval_s=30).status_code == 202
+    (configuration,) = broker.run()
+    assert configuration.revision == 8
+
+
+def test_nobody_works_on_a_device_of_another_district_through_its_gateway(city: City) -> None:
+    """Given a gateway in the east with a sonde in the west, and somebody who keeps the east."""
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    city.account("east", Role.MAINTAINER)
+    with writing(city.services.sessions) as session:
+        for name in ("east", "west"):
+            districts.put(session, name, name, name, by="operator", now=city.time)
+        districts.place(session, "gateway", GATEWAY, "east", by="operator", now=city.time)
+        districts.place(session, "device", "sonde-1", "west", by="operator", now=city.time)
+        account = account_named(session, "east")
+        districts.limit(session, account, ["east"], by="operator", now=city.time)
+    client = city.client("east")
+    gateway = f"/api/v1/gateways/{GATEWAY}"
+
+    command = {"action": "sample_now", "device": "sonde-1"}
+    settings = {"settings": {"sonde-1": {"signal.pH.high": 14.0}}}
+    for path, body in (
+        ("commands", command),
+        ("configurations", settings),
+        ("configurations", {"paused_devices": ["sonde-1"]}),
+    ):
+        answer = client.post(f"{gateway}/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown-device"), path
+    assert client.post(f"{gateway}/commands", json={"action": "report_health"}).is_success

@@ -20,6 +20,7 @@ from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
 from vigil_cloud.jobs.gateway_watch import TOGETHER, Limits, watch
 from vigil_edge.configuration.tls import certificate_end as edge_certificate_end
+from vigil_schemas.gateway import DeviceDescription
 
 LIMITS = Limits(offline_after=timedelta(seconds=180), source_failed_after=timedelta(minutes=10))
 WELL: dict[str, Any] = {
@@ -346,3 +347,28 @@ def test_many_at_once_are_told_in_small_transactions(well: City) -> None:
     sqlalchemy.event.remove(city.services.engine, "commit", _committed)
     assert len(raised) == 3
     assert [kind for kind, _ in standing(city)] == ["gateway-silent"] * len(names)
+
+
+def test_devices_of_a_kind_that_nobody_described_are_told_of(well: City) -> None:
+    """All that such a device sends is refused, its alarms too: somebody has to know before."""
+    city = well
+    city.birth(devices=[lantern("lantern-1"), lantern("lantern-2")], description=1)
+    heard(city)
+    assert look(city)
+    assert ("domain-unknown", "major") in standing(city)
+    (alert,) = [one for one in city.alerts("maintainer") if one["kind"] == "domain-unknown"]
+    assert alert["title"] == (
+        f"Gateway {GATEWAY} has devices of an unknown kind:"
+        " lantern-1 (paperlantern), lantern-2 (paperlantern)"
+    )
+    assert alert["detail"]["devices"] == ["lantern-1", "lantern-2"]
+
+    city.later(minutes=5)
+    city.birth(description=2)
+    heard(city)
+    look(city)
+    assert "domain-unknown" not in dict(standing(city))
+
+
+def lantern(name: str) -> DeviceDescription:
+    return DeviceDescription(device=name, domain="paperlantern", driver="switch")

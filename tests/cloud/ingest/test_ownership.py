@@ -19,7 +19,7 @@ from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.domain.port import Received
 from vigil_cloud.ingest.commit import Item
 from vigil_cloud.ingest.decode import Decoder, Refusal
-from vigil_cloud.ingest.ownership import LIFETIME_S, Owners
+from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.timeseries.port import Series
@@ -314,11 +314,12 @@ def counted(bench: Bench) -> Iterator[list[str]]:
         listening.remove(bench.services.engine, "before_cursor_execute", note)
 
 
-def test_readings_ask_the_database_once_in_a_while(bench: Bench, street: Street) -> None:
-    """Given many batches of readings, only the first of each lifetime is looked up."""
-    gateway, other, clock = new_name(), new_name(), [1000.0]
+def test_readings_count_as_their_devices_stand_now(bench: Bench, street: Street) -> None:
+    """Given batches of readings, each asks once, however many it holds, and none counts by what
+    was so before."""
+    gateway, other = new_name(), new_name()
     street.born(gateway, "s-1")
-    owners = Owners(bench.services.sessions, lambda: clock[0])
+    owners = Owners(bench.services.sessions)
     decoder = Decoder(Limits())
 
     def batch(sender: str, devices: Sequence[str]) -> list[Item]:
@@ -335,12 +336,12 @@ def test_readings_ask_the_database_once_in_a_while(bench: Bench, street: Street)
     mine = batch(gateway, ["s-1", "s-2"] * 5)
     with counted(bench) as statements:
         assert [refused(mine) for _ in range(10)] == [0] * 10
-        assert sum("devices" in one for one in statements) == 1
-        clock[0] += LIFETIME_S
-        assert refused(mine) == 0
-        assert sum("devices" in one for one in statements) == 2
+        assert sum("devices" in one for one in statements) == 10
 
-    # Nothing is refused on a memory that may be old.
+    early = batch(other, ["s-2", "s-3"])
+    assert refused(early) == 0, "nobody's yet"
+    street.born(gateway, "s-1", "s-2")
+    assert refused(early) == 1, "from the claim on, at once"
     street.release("s-1")
     street.born(other, "s-1")
     assert refused(batch(other, ["s-1"])) == 0

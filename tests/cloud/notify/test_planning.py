@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -12,10 +13,12 @@ from cloud_city import City, alarm, visit
 from households import add_households
 from sql import statements
 from vigil_cloud.alerts.models import AlertRow, OutboxEntry
+from vigil_cloud.alerts.platform import standing
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify import planning
+from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.planning import plan
 from webhook import channel
@@ -179,10 +182,11 @@ def test_one_that_cannot_be_planned_keeps_no_other_waiting(city: City) -> None:
 
     plan(city.services.sessions, city.time)
     assert list(told(city)) == [("alarm-2", "hook")]
-    assert waiting(city) == 1, "it is tried again"
+    assert waiting(city) == 2, "it is tried again, and an administrator is told"
 
     with writing(city.services.sessions) as session:
-        session.scalars(select(OutboxEntry)).one().severity = "critical"
+        wrong = select(OutboxEntry).where(OutboxEntry.severity == "no such severity")
+        session.scalars(wrong).one().severity = "critical"
     city.later(minutes=1)
     plan(city.services.sessions, city.time)
     assert ("alarm-1", "hook") in told(city)
@@ -202,3 +206,64 @@ def test_planning_asks_as_much_for_two_thousand_channels_as_for_ten(city: City) 
         add_households(session, city.cipher, 2_000, city.time, url="json://127.0.0.1:1")
 
     assert asked(2) == few
+
+
+def test_an_alert_that_cannot_be_passed_on_is_told_to_an_administrator(
+    either_city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a row that nothing can be worked out from: others are told, this is told of, and is
+    over once it can be."""
+    city = either_city
+    real = Directory.hearers
+
+    def broken(self: Directory, alert: AlertRow, **more: Any) -> Any:
+        if alert.device == "alarm-1":
+            raise ValueError("a subject of no shape")
+        return real(self, alert, **more)
+
+    channel(city, "json://127.0.0.1:1", name="admin", username="administrator")
+    monkeypatch.setattr(Directory, "hearers", broken)
+    fire(city, 1)
+    fire(city, 2)
+    for _ in range(3):
+        plan(city.services.sessions, city.time)
+
+    with city.services.sessions() as session:
+        (alert,) = standing(session, "alert-untold")
+        untold = session.scalar(select(AlertRow.id).where(AlertRow.device == "alarm-1"))
+    assert (alert.severity, alert.detail["subject"]) == ("critical", untold)
+    assert "a subject of no shape" in alert.detail["explanation"]
+    assert any(kind == "alert-untold" for kind, _ in planned(city))
+
+    monkeypatch.setattr(Directory, "hearers", real)
+    city.later(seconds=31)
+    while plan(city.services.sessions, city.time):
+        pass
+    with city.services.sessions() as session:
+        assert standing(session, "alert-untold") == []
+    assert waiting(city) == 0
+
+
+def planned(city: City) -> list[tuple[str, str]]:
+    with city.services.sessions() as session:
+        rows = session.execute(
+            select(AlertRow.kind, Channel.name)
+            .join(Delivery, Delivery.alert_id == AlertRow.id)
+            .join(Channel, Channel.id == Delivery.channel_id)
+        )
+        return [(row.kind, row.name) for row in rows]
+
+
+def test_where_nothing_can_be_worked_out_the_alert_of_it_makes_no_others(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ValueError("no directory at all")
+
+    monkeypatch.setattr(Directory, "hearers", broken)
+    fire(city, 1)
+    for _ in range(5):
+        plan(city.services.sessions, city.time)
+        city.later(seconds=31)
+    with city.services.sessions() as session:
+        assert len(standing(session, "alert-untold")) == 1

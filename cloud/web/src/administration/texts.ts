@@ -14,7 +14,7 @@ export const en = {
   "households.hint": "Homes, who belongs to them and which devices stand in them.",
   "households.add": "Add a household",
   "households.empty": "No household yet",
-  "households.emptyHint": "A household tells whose smoke alarms are whose.",
+  "households.emptyHint": "A household tells whose alarms are whose.",
   "households.counts": "{members} members · {devices} devices",
   "household.address": "Address",
   "household.district": "District",

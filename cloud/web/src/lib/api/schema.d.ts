@@ -2777,7 +2777,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -3090,7 +3090,7 @@ export interface components {
         };
         /**
          * AlertSubject
-         * @description The person whom a check-in alert is about.
+         * @description The person whom an alert is about.
          */
         AlertSubject: {
             /** Person Key */
@@ -3530,6 +3530,79 @@ export interface components {
             to_decide: number;
             /** Unassigned */
             unassigned: number;
+        };
+        /**
+         * CaseDeadlineDetail
+         * @description A deadline of a case that is near or over (kind `case-deadline`), whatever its domain.
+         */
+        CaseDeadlineDetail: {
+            /**
+             * Assignee
+             * @description Who has the case in hand.
+             */
+            assignee: string | null;
+            /**
+             * Case
+             * @description Its id.
+             */
+            case: string;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Deadline
+             * @description Which one, by its code.
+             */
+            deadline: string;
+            /** Due */
+            due: string;
+            /**
+             * Number
+             * @description As people say it.
+             */
+            number: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "case-deadline";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * CaseDeadlineEntry
@@ -4180,7 +4253,7 @@ export interface components {
         DeadLetterEntry: {
             /**
              * Alarm
-             * @description A fire may hang on it.
+             * @description Lives may hang on it.
              */
             alarm: boolean;
             /** Count */
@@ -4198,7 +4271,7 @@ export interface components {
             /**
              * Payload
              * @description What was kept, as text; bytes that are not UTF-8 appear as replacement characters.
-             *     Withheld where it may tell of a check-in: no role opens where somebody was.
+             *     Withheld where it may tell where somebody was, which no role opens.
              */
             payload: string;
             /** Reason */
