@@ -72,10 +72,11 @@ def test_one_goes_to_the_patient_and_one_fetches() -> None:
     people = [volunteer("near", at(100)), volunteer("by-the-aed", at(-300))]
     found = plan(people, [Aed("hall", at(-280))])
 
-    assert called(found) == {
+    expected: dict[str, Any] = {
         "near": ("patient", pytest.approx(10 + 100 / 2, abs=0.2)),
         "by-the-aed": ("aed", pytest.approx(10 + (20 + 280) / 2, abs=0.2)),
     }
+    assert called(found) == expected
     fetches = next(call for call in found.phases[0].calls if call.role == "aed")
     assert fetches.aed == "hall"
 
