@@ -224,6 +224,7 @@ def test_no_place_survives_in_any_corner_of_a_photograph(format: str) -> None:
         assert sign not in prepared.content, sign
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_notes_of_a_camera_cost_themselves_and_not_the_photograph() -> None:
     """Given a picture whose Exif block says nonsense: it is kept, and taken for one that told
     where it was."""
