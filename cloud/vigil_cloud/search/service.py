@@ -237,7 +237,7 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
         before = (known.first, known.last)
         known.first, known.last = min(known.first, seen.first), max(known.last, seen.last)
         if (known.first, known.last) != before:
-            feed.append(session, "case", search.case_id, seen.received)
+            _show(session, search, seen.received)
         return
     hit = SearchHit(
         case_id=search.case_id,
@@ -259,7 +259,15 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
         late = seen.received - seen.last > LATE
         place = place_of(session, seen.device)
         calls.tell_hit(session, case, hit, place, late=late, now=seen.received)
-    feed.append(session, "case", search.case_id, seen.received)
+    _show(session, search, seen.received)
+
+
+def _show(session: Session, search: Search, now: datetime) -> None:
+    """Open pages ask again: they go by the version. It is no step, so nobody's is refused."""
+    case = session.get_one(CaseRow, search.case_id)
+    case.version += 1
+    session.flush()
+    feed.append(session, "case", case.id, now)
 
 
 def _doubts(seen: PersonSeen) -> list[str]:
