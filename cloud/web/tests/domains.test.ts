@@ -9,6 +9,8 @@ const DOMAINS = readdirSync(join(SOURCE, "domains"), { withFileTypes: true })
 const sources = readdirSync(SOURCE, { withFileTypes: true, recursive: true })
   .filter((entry) => entry.isFile() && /\.(svelte|ts|css)$/.test(entry.name))
   .map((entry) => join(entry.parentPath, entry.name));
+// "search" is a kind of field, too: of that domain only its folder counts.
+const words = DOMAINS.map((domain) => (domain === "search" ? `domains/${domain}` : domain));
 const outside = sources.filter(
   (path) => !DOMAINS.some((domain) => path.startsWith(join(SOURCE, "domains", domain))),
 );
@@ -30,7 +32,7 @@ describe("a domain", () => {
     "is named nowhere in %s",
     (path) => {
       const text = readFileSync(path, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
-      const named = new RegExp(`["'\`./-](?:${DOMAINS.join("|")})["'\`./]`, "g");
+      const named = new RegExp(`["'\`./-](?:${words.join("|")})["'\`./]`, "g");
       expect(text.match(named) ?? []).toEqual([]);
     },
   );
