@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.devices import shelves
@@ -99,8 +100,14 @@ def cover_new(session: Session, row: AlertRow, now: datetime) -> None:
 
 def cover_standing(session: Session, shelf: DeviceShelf, now: datetime) -> None:
     """What stands of the device as it is put aside. What happened once (a loud vehicle) is past:
-    it goes on being work. The caller has called ``feed.lock`` before."""
-    of_it = [AlertRow.device == shelf.device, AlertRow.active, AlertRow.momentary == false()]
+    it goes on being work. A counted alert of many devices is not the one's that began it. The
+    caller has called ``feed.lock`` before."""
+    of_it = [
+        AlertRow.device == shelf.device,
+        AlertRow.active,
+        AlertRow.momentary == false(),
+        AlertRow.kind != MANY,
+    ]
     if shelf.parameter:
         of_it.append(AlertRow.parameter == shelf.parameter)
     for row in session.scalars(select(AlertRow).where(*of_it).limit(_AT_ONCE)):

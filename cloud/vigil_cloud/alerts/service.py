@@ -317,7 +317,6 @@ def reopen(session: Session, row: AlertRow, now: datetime) -> None:
     row.active, row.cleared = True, None
     note(session, row, now, None, "raised")
     coverage.cover_new(session, row, now)
-    note(session, row, now, None, "raised")
     outbox.announce(session, row, now, "reopened")
     session.flush()
     feed.append(session, "alert", row.id, now)

@@ -340,6 +340,22 @@ def test_what_stands_is_covered_and_what_happened_once_goes_on_being_work(city: 
     assert states == {"sonde-1": "shelved", "mic-1": None}
 
 
+def test_a_device_that_is_put_aside_takes_no_flood_of_others_along(city: City) -> None:
+    """A counted alert bears the name of the device that began it, and tells of all the others."""
+    for number in range(100):
+        city.send(alarm(city.time, id=f"alarm-id-{number}"), f"smoke-{number}")
+    city.send(alarm(city.time), "alarm-1")
+    city.send(alarm(city.time, id="alarm-id-next"), "smoke-next")
+    many = select(AlertRow).where(AlertRow.kind == "many")
+    with city.services.sessions() as session:
+        assert session.scalars(many).one().device == "alarm-1"
+
+    assert put_aside(city, "alarm-1", kind="out-of-service").status_code == 201
+
+    with city.services.sessions() as session:
+        assert session.scalars(many).one().device_shelf is None
+
+
 def test_of_two_shelves_the_end_of_one_leaves_the_other(city: City, hook: Hook) -> None:
     channel(city, hook.url, role=Role.INSPECTOR)
     put_aside(city, "sonde-1")
