@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,13 +27,13 @@ from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.escalation.engine import begin, renew
-from vigil_cloud.notify.escalation.policies import Chooser
+from vigil_cloud.notify.escalation.policies import Chooser, NotUnderstood, read
 from vigil_cloud.notify.escalation.policy import Policy
 from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.models import FOLLOW_UPS, Delivery, Escalation
 from vigil_cloud.notify.people import Hearer, KnownPeople
 from vigil_cloud.notify.progress import HELD_BACK
-from vigil_cloud.notify.untold import clear_told, tell_untold
+from vigil_cloud.notify.untold import amiss, clear_told, tell_policy_amiss, tell_untold
 
 AT_ONCE: Final = 50
 """Rows of a round."""
@@ -58,6 +58,8 @@ class _Step:
     """Why nothing can be said of it yet."""
     policy: Policy | None = None
     """It answers for the alert: nobody is told but by its steps."""
+    amiss: str = ""
+    """The policy that should, and cannot be read."""
 
 
 def plan(sessions: sessionmaker[Session], now: datetime, people: KnownPeople | None = None) -> int:
@@ -93,20 +95,35 @@ def _steps(session: Session, now: datetime, people: KnownPeople) -> list[_Step]:
     steps: list[_Step] = []
     room = WRITTEN_AT_ONCE
     for entry, alert in waiting:
-        if entry.purpose in {"raised", "again"} and not entry.home_of:
-            policy = chooser.choose(alert, entry.severity)
-            if policy is None and entry.alert_id in escalated:  # taken away meanwhile
-                policy = Policy.model_validate(escalated[entry.alert_id])
-            if policy is not None:
-                steps.append(_Step(entry, policy=policy))
-                continue
+        policy, unread = _policy(chooser, entry, alert, escalated.get(entry.alert_id))
+        if policy is not None:
+            steps.append(_Step(entry, policy=policy))
+            continue
         everybody = entry.alert_id in escalated
         step = _step(directory, entry, alert, told[entry.alert_id], room, everybody=everybody)
-        steps.append(step)
+        steps.append(replace(step, amiss=unread))
         room -= len(step.rows)
         if room <= 0:
             break
     return steps
+
+
+def _policy(
+    chooser: Chooser, entry: OutboxEntry, alert: AlertRow, before: Any
+) -> tuple[Policy | None, str]:
+    """The policy that answers for it, or the name of the one that should and cannot be read:
+    then everybody who may hear of the alert is told at once, as without it. ``before``: by which
+    it was escalated so far."""
+    if entry.purpose not in {"raised", "again"} or entry.home_of:
+        return None, ""
+    try:
+        policy = chooser.choose(alert, entry.severity)
+        if policy is None and before is not None:  # taken away meanwhile
+            policy = read(str(before.get("name", "")), before)
+    except NotUnderstood as error:
+        _log.exception("policy-not-understood", alert=entry.alert_id, policy=error.name)
+        return None, error.name
+    return policy, ""
 
 
 def _next(session: Session, now: datetime) -> Sequence[tuple[OutboxEntry, AlertRow]]:
@@ -230,13 +247,18 @@ def _write(session: Session, steps: Sequence[_Step], now: datetime) -> None:
         _act(session, step.entry, now)
         if step.failed:
             _set(session, step.entry.id, not_before=now + TRY_AGAIN)
-            tell_untold(session, step.entry, step.failed, now)
+            entry = step.entry
+            tell_untold(session, entry.alert_id, step.failed, now, urgent=entry.urgent)
         elif step.reached is not None:
             _set(session, step.entry.id, reached=step.reached)
+        if step.amiss:
+            tell_policy_amiss(session, step.amiss, step.entry.alert_id, now)
     done = [step.entry.id for step in steps if step.reached is None]
     if done:
         session.execute(delete(OutboxEntry).where(OutboxEntry.id.in_(done)))
-        clear_told(session, {step.entry.alert_id for step in steps if step.reached is None}, now)
+        followed = {amiss(step.policy.name) for step in steps if step.policy is not None}
+        told = {step.entry.alert_id for step in steps if step.reached is None}
+        clear_told(session, followed | told, now)
     feed.append_all(session, "alert", sorted({step.entry.alert_id for step in steps}), now)
 
 

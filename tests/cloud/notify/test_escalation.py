@@ -24,7 +24,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify.escalation import answers, policies
 from vigil_cloud.notify.escalation.policy import BadPolicy, parse
-from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer
+from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer, EscalationPolicy
 from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.removal import remove_channel
 from webhook import Hook, channel
@@ -605,3 +605,51 @@ def test_administrators_keep_policies(city: City) -> None:
         query = select(AuditEntry.action).where(AuditEntry.action.like("escalation%"))
         said = session.scalars(query.order_by(AuditEntry.number)).all()
     assert said == ["escalation-policy.added", "escalation-policy.removed"]
+
+
+def misread(city: City, table: type[Escalation] | type[EscalationPolicy]) -> None:
+    """As written by a later release, with a key that this one does not know."""
+    with writing(city.services.sessions) as session:
+        for row in session.scalars(select(table)):
+            row.document = {**row.document, "of_a_later_release": True}
+
+
+def test_a_policy_that_is_not_understood_leaves_nobody_untold(stage: Stage) -> None:
+    city = stage.city
+    misread(city, EscalationPolicy)
+    fire(city)
+    fire(city, reference="alarm-0002", device="alarm-2")
+    stage.later(0)
+    assert stage.told == (2, 2, 2), "everybody who may hear of it, at once, as without a policy"
+    assert standing(city) == ["alert-untold"]
+    (told,) = city.listed("administrator", domain="platform")
+    assert told["title"].startswith("Escalation policy fire at home is not understood")
+    assert city.client("administrator").get("/api/v1/escalation-policies").status_code == 200
+
+    put(city)
+    fire(city, reference="alarm-0003", device="alarm-3")
+    stage.later(0)
+    assert standing(city) == []
+
+
+def test_an_escalation_that_is_not_understood_is_told_and_answered_all_the_same(
+    stage: Stage,
+) -> None:
+    city = stage.city
+    fire(city)
+    stage.later(0)
+    misread(city, Escalation)
+    stage.later(60)
+    assert standing(city) == ["alert-untold"]
+    (told,) = city.listed("administrator", domain="platform")
+    assert told["title"].startswith("The escalation of an alert does not go on")
+    assert the_alert(city)["escalation"] is None
+
+    assert answer(city, "dispatcher", "accepted")
+    assert the_alert(city)["acknowledged_by"] == "dispatcher"
+
+    with writing(city.services.sessions) as session:
+        row = session.scalars(select(Escalation).where(Escalation.policy == HOME["name"])).one()
+        row.document = parse(HOME).model_dump(mode="json")
+    stage.later(31)
+    assert standing(city) == []

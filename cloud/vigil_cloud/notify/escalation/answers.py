@@ -22,7 +22,7 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import reader_of
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.notify.directory import Directory
-from vigil_cloud.notify.escalation.engine import load
+from vigil_cloud.notify.escalation.engine import started
 from vigil_cloud.notify.escalation.people import CHANNEL
 from vigil_cloud.notify.escalation.progress import Answer
 from vigil_cloud.notify.escalation.waking import wake
@@ -75,7 +75,7 @@ def _last(session: Session, row: AlertRow, who: str) -> str | None:
     if last is None or (last.answer == "accepted" and not row.acknowledged):
         return None
     escalation = session.get(Escalation, row.id)
-    if escalation is not None and last.at < load(escalation)[1].started:
+    if escalation is not None and last.at < started(escalation):
         return None
     return last.answer
 
@@ -83,11 +83,11 @@ def _last(session: Session, row: AlertRow, who: str) -> str | None:
 def _other(session: Session, row: AlertRow, who: str) -> str | None:
     """Somebody else who accepted in this round, and has not given it back."""
     escalation = session.get(Escalation, row.id)
-    started = None if escalation is None else load(escalation)[1].started
+    since = None if escalation is None else started(escalation)
     last = {}
     query = select(EscalationAnswer).where(EscalationAnswer.alert_id == row.id)
     for one in session.scalars(query.order_by(EscalationAnswer.id)):
-        if started is None or one.at >= started:
+        if since is None or one.at >= since:
             last[one.who] = one.answer
     return next((one for one, said in last.items() if said == "accepted" and one != who), None)
 

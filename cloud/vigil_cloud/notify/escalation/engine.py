@@ -31,6 +31,7 @@ from vigil_cloud.notify.escalation.policy import Policy
 from vigil_cloud.notify.escalation.progress import Circumstances, State, Target
 from vigil_cloud.notify.models import Delivery, Escalation, EscalationAnswer
 from vigil_cloud.notify.people import KnownPeople
+from vigil_cloud.notify.untold import clear_told, stuck, tell_stuck
 
 AT_ONCE: Final = 20
 """Escalations of one transaction, which everybody who changes an alert waits for."""
@@ -44,6 +45,11 @@ _log = structlog.get_logger(__name__)
 def load(row: Escalation) -> tuple[Policy, State]:
     """As they were stored."""
     return Policy.model_validate(row.document), STATE.validate_python(row.state)
+
+
+def started(row: Escalation) -> datetime:
+    """When its round began; the policy need not be understood."""
+    return STATE.validate_python(row.state).started
 
 
 def dump(state: State) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def begin(policy: Policy, alert_id: str, at: datetime) -> dict[str, Any]:
 
 def renew(row: Escalation, policy: Policy, at: datetime, reason: str) -> None:
     """More is known of the alert: from the first step, by the policy as it is now."""
-    _, state = load(row)
+    state = STATE.validate_python(row.state)
     row.policy, row.document = policy.name, policy.model_dump(mode="json")
     row.state = dump(progress.renewed(state, at, reason))
     row.version, row.due = row.version + 1, at
@@ -79,7 +85,8 @@ class _Seen:
     version: int
     resolved: Mapping[int, Sequence[Target]] = field(default_factory=dict)
     """Who is called, by step."""
-    failed: bool = False
+    failed: str = ""
+    """Why nothing can be said of it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +140,10 @@ def _look(session: Session, now: datetime, known: KnownPeople) -> dict[str, _See
             resolved = _resolved(people, row.Escalation, row.AlertRow)
         except SQLAlchemyError:
             raise
-        except Exception:  # noqa: BLE001 - one that cannot be worked on must not keep the others waiting
+        except Exception as error:  # noqa: BLE001 - one that cannot be worked on must not keep the others waiting
             _log.exception("not-escalated", alert=row.AlertRow.id)
-            seen[row.AlertRow.id] = _Seen(version, failed=True)
+            # Not its text: a policy that cannot be read is quoted there, with people's names.
+            seen[row.AlertRow.id] = _Seen(version, failed=type(error).__name__)
         else:
             seen[row.AlertRow.id] = _Seen(version, resolved)
     return seen
@@ -163,12 +171,15 @@ def _write(
     facts = facts_of(session, [row.Escalation.alert_id for row in ours])
     for row in ours:
         one = seen[row.Escalation.alert_id]
+        alert = row.AlertRow
         if one.failed:
             row.Escalation.due = now + TRY_AGAIN
+            tell_stuck(session, alert.id, one.failed, now, urgent=alert.severity == "critical")
         else:
-            alert = row.AlertRow
             _move(session, row.Escalation, alert, one, facts[alert.id], _Turn(now, remind_every))
-    feed.append_all(session, "alert", [row.Escalation.alert_id for row in ours], now)
+    moved = [row.AlertRow.id for row in ours if not seen[row.AlertRow.id].failed]
+    clear_told(session, {stuck(alert_id) for alert_id in moved}, now)
+    feed.append_all(session, "alert", moved, now)
     return len(ours)
 
 

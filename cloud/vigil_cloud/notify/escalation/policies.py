@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -16,8 +17,9 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.notify.escalation.policy import SELECTORS, BadPolicy, Match, Policy
+from vigil_cloud.notify.escalation.policy import SELECTORS, BadPolicy, Policy
 from vigil_cloud.notify.models import Channel, EscalationPolicy
+from vigil_cloud.notify.untold import amiss, clear_told
 from vigil_schemas.types import UtcDatetime
 
 _BY_WEIGHT: Final = ("household", "district", "kind", "domain", "severity")
@@ -34,22 +36,39 @@ class StoredPolicy(BaseModel):
     changed_by: str
 
 
+class NotUnderstood(Exception):
+    """A stored policy that this release cannot read, such as one of a later release."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class PolicyList(BaseModel):
     """The most special first: of two that answer for an alert the first counts."""
 
     policies: list[StoredPolicy]
 
 
+def read(name: str, document: object) -> Policy:
+    """As it was stored. Raises ``NotUnderstood``."""
+    try:
+        return Policy.model_validate(document)
+    except ValidationError as error:
+        raise NotUnderstood(name) from error
+
+
 def stored(session: Session) -> list[StoredPolicy]:
-    """All of them, the most special first."""
-    return [
-        StoredPolicy(
-            policy=Policy.model_validate(row.document),
-            changed=row.changed,
-            changed_by=row.changed_by,
-        )
-        for row in _rows(session)
-    ]
+    """All that this release understands, the most special first; of what it does not, the
+    platform raises an alert as soon as it would be needed."""
+    found = []
+    for row in _rows(session):
+        with suppress(NotUnderstood):
+            policy = read(row.name, row.document)
+            found.append(
+                StoredPolicy(policy=policy, changed=row.changed, changed_by=row.changed_by)
+            )
+    return found
 
 
 def put(session: Session, policy: Policy, *, by: str, now: datetime) -> None:
@@ -86,6 +105,7 @@ def remove(session: Session, name: str, *, by: str, now: datetime) -> None:
     if session.get(EscalationPolicy, name) is None:
         raise NotFound(f"There is no policy {name!r}.")
     session.execute(delete(EscalationPolicy).where(EscalationPolicy.name == name))
+    clear_told(session, {amiss(name)}, now)
     audit.append(session, at=now, account=by, action="escalation-policy.removed", subject=name)
 
 
@@ -93,15 +113,12 @@ class Chooser:
     """Which policy answers for which alert; read once for many alerts, one statement."""
 
     def __init__(self, session: Session) -> None:
-        self._policies: Sequence[tuple[Match, Policy]] = [
-            (policy.match, policy)
-            for policy in (Policy.model_validate(row.document) for row in _rows(session))
-        ]
+        self._rows = _rows(session)
 
     def choose(self, alert: AlertRow, severity: str) -> Policy | None:
         """The most special one; ``None``: everybody who may hear of it is told at once, as their
         channels ask for it. What only informs, and what is told to a home alone or as a test, is
-        never escalated. ``severity``: as it is announced."""
+        never escalated. ``severity``: as it is announced. Raises ``NotUnderstood``."""
         if severity == "info" or alert.audience != "all":
             return None
         said = {
@@ -111,10 +128,10 @@ class Chooser:
             "domain": alert.domain,
             "severity": severity,
         }
-        for match, policy in self._policies:
-            wanted = {name: value for name, value in match.model_dump().items() if value}
+        for row in self._rows:
+            wanted = {name: value for name in _BY_WEIGHT if (value := getattr(row, name))}
             if wanted.items() <= said.items():
-                return policy
+                return read(row.name, row.document)
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -87,7 +88,10 @@ def escalations(
     facts = facts_of(session, [row.alert_id for row in rows])
     found = {}
     for row in rows:
-        policy, stored = load(row)
+        try:
+            policy, stored = load(row)
+        except ValidationError:  # the engine has told of it; the alert is shown all the same
+            continue
         alert = by_id[row.alert_id]
         state = folded(stored, alert, facts[row.alert_id])
         found[row.alert_id] = _shown(policy, state, alert, reader, now)
