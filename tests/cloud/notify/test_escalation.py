@@ -414,6 +414,45 @@ def test_a_shelf_puts_off_who_comes_next(stage: Stage) -> None:
     assert stage.told == (1, 1, 1)
 
 
+def test_who_gives_it_back_at_night_has_nobody_called_before_the_morning(stage: Stage) -> None:
+    """Given quiet hours from 22:00 in Taipei, and what is not critical."""
+    city = stage.city
+    put(city, match={"domain": "smoke", "severity": "major"}, quiet_hours="22:00-07:00", name="m")
+    city.later(hours=9, minutes=55)  # 21:55
+    fire(city, severity="major")
+    stage.later(0)
+    assert answer(city, "dispatcher", "accepted")
+    stage.later(3600)
+    assert answer(city, "dispatcher", "declined")
+    stage.later(0)
+    stage.later(4 * 3600)
+    assert stage.told == (1, 0, 0)
+    assert "unanswered" not in standing(city)
+    stage.later(4 * 3600 + 300)  # 07:00
+    assert stage.told == (1, 1, 1)
+    assert "unanswered" in standing(city)
+
+
+def test_of_what_is_out_of_service_nobody_is_told_that_nobody_accepts(city: City) -> None:
+    """Given a policy of a fallback alone, which is called at once."""
+    made = Stage(city)
+    put(
+        city, step=[], fallback={"after_s": 0, "channel": "webhook", "persons": ["role:maintainer"]}
+    )
+    until = (city.time + timedelta(hours=2)).isoformat()
+    test = {"kind": "out-of-service", "reason": "a test", "until": until}
+    shelves = "/api/v1/devices/alarm-1/shelves"
+    assert city.client("maintainer").post(shelves, json=test).status_code == 201
+    fire(city)
+    made.later(0)
+    made.later(3600)
+    assert standing(city) == []
+    made.later(3600)
+    assert made.told == (0, 1, 0)
+    assert standing(city) == ["unanswered"]
+    made.close()
+
+
 def test_without_a_policy_everybody_is_told_at_once(city: City) -> None:
     made = Stage(city)
     fire(city)

@@ -201,7 +201,7 @@ def _move(
     for effect in effects:
         carry_out(session, effect, alert, policy, state, now)
     row.state, row.version = dump(state), row.version + 1
-    due = progress.due(policy, state, given)
+    due = progress.due(policy, state, now, given)
     row.due = max(due, held) if due is not None and held is not None else due
 
 

@@ -6,6 +6,8 @@ idempotent and change the state alone; ``advance`` says what is to be done at a 
 
 - A step is called at its moment, unless somebody has accepted, or the alert is over, before it.
   A step whose moment passed while nobody looked (a restart) is called at the next look.
+- In quiet hours nobody is called or reminded of what is not critical, however late or early the
+  call is: what a restart, an acceptance given back or the end of a shelf brings up waits as well.
 - A call that is given up (no address, no right, a service that takes nothing for hours) counts as
   not answered. When all of a step are, the next is called at once.
 - The fallback is the last step. Once it is called, whoever runs the platform is told, nobody new
@@ -214,31 +216,38 @@ def _advance(
     at_once = state.reached == 0 and policy.steps[0].after_s == 0
     if _rests(policy, state) or (given.held and not at_once):
         return state, effects
-    while _calls_next(policy, state, now, given):
+    asleep = policy.awake(now, critical=given.critical) > now
+    while not asleep and _calls_next(policy, state, now, given):
         step = state.reached + 1
         calls = _calls(policy, step, now, resolve(step))
         state = replace(state, reached=step, calls=(*state.calls, *calls))
         effects.append(Place(calls))
         if step == len(policy.steps):
             state = replace(state, reminded=now)
-    if state.reached == len(policy.steps) and state.over is None and not state.told:
+    if given.held or state.over is not None:
+        return state, effects
+    if state.reached == len(policy.steps) and not state.told:
         state = replace(state, told=True)
         effects.append(TellAdministrators())
     reminds_at = _reminds_at(policy, state, given)
-    if state.over is None and reminds_at is not None and reminds_at <= now:
+    if not asleep and reminds_at is not None and reminds_at <= now:
         state, reminders = _remind(policy, state, now, resolve)
         effects += reminders
     return state, effects
 
 
-def due(policy: Policy, state: State, given: Circumstances) -> datetime | None:
-    """When ``advance`` has something to say next; ``None``: only after an event. While it is held
-    the caller knows for how long."""
+def due(policy: Policy, state: State, now: datetime, given: Circumstances) -> datetime | None:
+    """When ``advance``, which was asked ``now``, has something to say next; ``None``: only after
+    an event. While it is held the caller knows for how long."""
     if _rests(policy, state):
         return None
-    if state.reached < len(policy.steps):
-        return moment_of(policy, state, state.reached + 1, critical=given.critical)
-    return _reminds_at(policy, state, given)
+    if state.reached == len(policy.steps):
+        moment = _reminds_at(policy, state, given)
+    elif state.exhausted:
+        moment = now  # quiet hours alone put it off
+    else:
+        moment = moment_of(policy, state, state.reached + 1, critical=given.critical)
+    return None if moment is None else policy.awake(max(moment, now), critical=given.critical)
 
 
 def _rests(policy: Policy, state: State) -> bool:

@@ -74,7 +74,7 @@ def simulate(
         while pending and pending[0][0] <= now:
             at, _, call, reply = heapq.heappop(pending)
             state = progress.answered(state, call.person, reply.answer, at)
-        step = progress.due(policy, state, given)
+        step = progress.due(policy, state, now, given)
         now = min((one for one in (step, pending[0][0] if pending else None) if one), default=None)
     return [_outcome(call, replies, started) for call in calls]
 
