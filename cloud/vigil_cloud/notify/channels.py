@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, delete, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.config import Settings, SmtpSettings
@@ -21,7 +21,7 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.escalation.policy import ChannelKind
 from vigil_cloud.notify.hook_signatures import SECRET_CHARACTERS, SECRET_COLUMN
-from vigil_cloud.notify.models import Channel, FollowUp
+from vigil_cloud.notify.models import Channel, FollowUp, ReplyLink
 from vigil_schemas.errors import VigilError
 
 URL_COLUMN: Final = "channel.url"
@@ -151,12 +151,16 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
         raise BadChannel(f"channel {name!r}: the page is shown to accounts, it has no address")
     secret_key.require(session, cipher)
     channel = session.scalar(select(Channel).where(Channel.name == name))
+    owner = (account.id if account else None, role.value if role else None)
     if channel is None:
         channel = Channel(name=name)
         session.add(channel)
+    elif (channel.account_id, channel.role) != owner:
+        # Whoever has its messages would answer in the name of somebody else from now on.
+        unused = ReplyLink.channel_id == channel.id, ReplyLink.used.is_(None)
+        session.execute(delete(ReplyLink).where(*unused))
     channel.url = cipher.seal(URL_COLUMN, url)
-    channel.account_id = account.id if account else None
-    channel.role = role.value if role else None
+    channel.account_id, channel.role = owner
     channel.domains = list(domains)
     channel.minimum = minimum
     channel.escalate_after_s = escalate_after_s

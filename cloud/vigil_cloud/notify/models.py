@@ -187,7 +187,7 @@ class EscalationAnswer(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
-    who: Mapped[str] = mapped_column(String(80))
+    who: Mapped[str] = mapped_column(String(96))
     """A user name, or ``channel NAME`` of whoever stands behind a channel without an account."""
     answer: Mapped[str] = mapped_column(String(16))
     """``accepted`` or ``declined``."""

@@ -73,7 +73,7 @@ def offer(
     whoever it reaches may not answer. In the caller's transaction."""
     if alert.severity == "info" or not alert.active or alert.acknowledged:
         return None
-    answers = _answers(session, channel, alert, now)
+    answers = answers_of(session, channel, alert, now)
     if not answers:
         return None
     link = _standing(session, channel, alert, answers, now)
@@ -137,9 +137,10 @@ def prune(session: Session, now: datetime) -> bool:
     return False
 
 
-def _answers(
+def answers_of(
     session: Session, channel: Channel, alert: AlertRow, now: datetime
 ) -> tuple[Reply, ...]:
+    """What whoever the channel reaches may answer, by their rights as they are."""
     if channel.account_id is None:
         return ("accepted", "declined")  # it is told of this alert, and so it may answer
     account = session.get(Account, channel.account_id)

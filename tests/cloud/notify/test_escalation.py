@@ -414,6 +414,17 @@ def test_a_shelf_puts_off_who_comes_next(stage: Stage) -> None:
     assert stage.told == (1, 1, 1)
 
 
+def test_a_control_room_of_the_longest_name_answers(either_city: City) -> None:
+    city, name = either_city, "control room ".ljust(80, "z")
+    channel(city, "json://127.0.0.1:1", name, role=Role.DISPATCHER)
+    fire(city)
+    for _ in range(2):
+        answer(city, f"channel {name}", "accepted", via="webhook")
+    alert = the_alert(city)
+    assert [one["who"] for one in alert["answers"]] == [f"channel {name}"], "and once"
+    assert alert["acknowledged_by"] == f"channel {name}"[:64]
+
+
 def test_who_gives_it_back_at_night_has_nobody_called_before_the_morning(stage: Stage) -> None:
     """Given quiet hours from 22:00 in Taipei, and what is not critical."""
     city = stage.city

@@ -22,7 +22,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.database.registry import metadata
 from vigil_cloud.identity import households
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.models import Account, AuditEntry, LoginAttempt
+from vigil_cloud.identity.models import Account, AuditEntry, HouseholdMember, LoginAttempt
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
@@ -242,6 +242,48 @@ def test_who_may_not_hear_of_it_any_more_may_not_answer(linked: City, hook: Hook
 
     assert page.status_code == 403
     assert fire(linked)["answers"] == []
+
+
+def test_a_channel_that_is_given_to_somebody_else_leaves_its_links_to_nobody(
+    linked: City, hook: Hook
+) -> None:
+    """Whoever has the old message would answer in the new owner's name."""
+    linked.account("li", Role.DISPATCHER)
+    paths = told(linked, hook, username="li")
+    channel(linked, hook.url, username="li")
+    assert linked.anonymous().get(paths["accepted"]).status_code == 200, "nothing changed"
+
+    channel(linked, hook.url, username="dispatcher")
+
+    assert linked.anonymous().post(paths["accepted"]).status_code == 404
+    assert fire(linked)["answers"] == []
+
+
+def test_who_moved_out_calls_no_false_alarm_any_more(linked: City, hook: Hook) -> None:
+    linked.account("li", Role.FAMILY)
+    by, home = "operator", households.Described("Chen", "7 Zhongshan Road")
+    with writing(linked.services.sessions) as session:
+        households.put(session, linked.cipher, "h1", home, by=by, now=linked.time)
+        households.give_device(session, "h1", "alarm-1", by=by, now=linked.time)
+    belongs(linked, Relation.RESIDENT)
+    paths = told(linked, hook, username="li")
+    linked.later(minutes=5)
+    with writing(linked.services.sessions) as session:
+        (member,) = session.scalars(select(HouseholdMember))
+        households.remove_member(session, "h1", member.id, by=by, now=linked.time)
+    belongs(linked, Relation.CONTACT)
+
+    assert linked.anonymous().post(paths["false-alarm"]).status_code == 403
+    assert fire(linked)["answers"] == []
+    assert linked.anonymous().post(paths["accepted"]).status_code == 303
+
+
+def belongs(city: City, relation: Relation) -> None:
+    with writing(city.services.sessions) as session:
+        account, now = account_named(session, "li"), city.time
+        households.add_member(
+            session, "h1", account=account, relation=relation, by="operator", now=now
+        )
 
 
 def test_only_who_lives_there_calls_a_false_alarm(linked: City, hook: Hook) -> None:

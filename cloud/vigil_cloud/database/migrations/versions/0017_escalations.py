@@ -49,7 +49,7 @@ def upgrade() -> None:
         'escalation_answers',
         sa.Column('id', sa.Integer(), nullable=False),
         sa.Column('alert_id', sa.String(length=36), nullable=False),
-        sa.Column('who', sa.String(length=80), nullable=False),
+        sa.Column('who', sa.String(length=96), nullable=False),
         sa.Column('answer', sa.String(length=16), nullable=False),
         sa.Column('at', sa.DateTime(timezone=True), nullable=False),
         sa.Column('via', sa.String(length=16), nullable=False),
