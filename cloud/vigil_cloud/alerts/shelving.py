@@ -98,12 +98,19 @@ def _locked(session: Session, name: str) -> Device | None:
 
 
 def _lock(session: Session, devices: Collection[str]) -> None:
-    """In the order of ingest: gateways, then the feed."""
+    """In the order of ingest: gateways, devices, then the feed. A birth of another gateway that
+    claims one of the devices holds it and waits for the feed."""
     gateways = select(Device.gateway).where(Device.device.in_(devices))
     session.execute(
         select(Gateway.gateway)
         .where(Gateway.gateway.in_(gateways))
         .order_by(Gateway.gateway)
+        .with_for_update()
+    )
+    session.execute(
+        select(Device.device)
+        .where(Device.device.in_(devices))
+        .order_by(Device.device)
         .with_for_update()
     )
     feed.lock(session)

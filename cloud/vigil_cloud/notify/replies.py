@@ -14,7 +14,6 @@ from vigil_cloud.alerts import answering, feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.notify import reply_links
 from vigil_cloud.notify.escalation import answers
 from vigil_cloud.notify.escalation.progress import Answer
@@ -111,8 +110,9 @@ def answer(
         raise ReplyExpired("The time of this link is over.")
     if said not in link.answers:
         raise ReplyNotOffered(link.answers)
+    # Whoever has moved out since may still answer, and not say that.
     if said == "false-alarm" and said not in reply_links.answers_of(session, channel, alert, now):
-        raise Forbidden("A false alarm is called by whoever lives there, or decides.")
+        raise ReplyNotOffered([one for one in link.answers if one != said])
     give(session, alert, who, said, now, via="link" if request is None else "webhook")
     link.used, link.answer = now, said
     link.request_id = request.id if request is not None else None

@@ -304,6 +304,8 @@ def test_who_cannot_be_reached_is_passed_over_at_once(stage: Stage) -> None:
     fire(city)
     stage.later(0)
     assert stage.told == (0, 1, 0)
+    lines = [one["comment"] for one in the_alert(city)["history"] if one["action"] == "escalated"]
+    assert "1: nobody" in lines, "a step that calls nobody is no silence"
 
 
 def test_whose_right_ended_is_passed_over_at_once(stage: Stage) -> None:

@@ -273,7 +273,7 @@ def test_who_moved_out_calls_no_false_alarm_any_more(linked: City, hook: Hook) -
         households.remove_member(session, "h1", member.id, by=by, now=linked.time)
     belongs(linked, Relation.CONTACT)
 
-    assert linked.anonymous().post(paths["false-alarm"]).status_code == 403
+    assert linked.anonymous().post(paths["false-alarm"]).status_code == 422
     assert fire(linked)["answers"] == []
     assert linked.anonymous().post(paths["accepted"]).status_code == 303
 

@@ -39,6 +39,8 @@ def carry_out(
 ) -> None:
     """In the caller's transaction, together with the state."""
     match effect:
+        case Place((), step):  # such as of accounts that were closed since it was written
+            _note(session, alert, now, f"{step}: nobody")
         case Place(calls):
             for call in calls:
                 _place(session, alert, policy, state, call, now)
@@ -60,8 +62,7 @@ def _place(
     now: datetime,
 ) -> None:
     if call.address is None:
-        comment = f"{call.step}: page {call.person}"
-        session.add(AlertHistory(alert_id=alert.id, at=now, action="escalated", comment=comment))
+        _note(session, alert, now, f"{call.step}: page {call.person}")
         return
     channel_id, purpose, step = delivery_key(state, call)
     row = session.scalar(
@@ -81,6 +82,10 @@ def _place(
     # Only while the alert still calls for somebody; what is told at once is told in any case.
     row.escalation = policy.steps[call.step - 1].after_s > 0
     session.flush()
+
+
+def _note(session: Session, alert: AlertRow, now: datetime, comment: str) -> None:
+    session.add(AlertHistory(alert_id=alert.id, at=now, action="escalated", comment=comment))
 
 
 def _tell_administrators(session: Session, alert: AlertRow, policy: Policy, now: datetime) -> None:

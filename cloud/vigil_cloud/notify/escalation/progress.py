@@ -106,6 +106,9 @@ class Place:
     """These calls are to be made."""
 
     calls: tuple[Call, ...]
+    """Empty: of those whom the step names nobody can be called."""
+    step: int
+    """From 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +224,7 @@ def _advance(
         step = state.reached + 1
         calls = _calls(policy, step, now, resolve(step))
         state = replace(state, reached=step, calls=(*state.calls, *calls))
-        effects.append(Place(calls))
+        effects.append(Place(calls, step))
         if step == len(policy.steps):
             state = replace(state, reminded=now)
     if given.held or state.over is not None:
@@ -288,7 +291,7 @@ def _remind(
         calls = _calls(policy, last, now, found)
         state = replace(state, calls=(*state.calls, *calls))
         if calls:
-            effects.append(Place(calls))
+            effects.append(Place(calls, last))
     asked = tuple(call for call in state.calls if call.step == last and call.at < now)
     if asked:
         effects.append(Remind(asked))
