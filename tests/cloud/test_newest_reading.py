@@ -260,6 +260,20 @@ def test_a_slow_reader_is_sent_the_newest_and_none_before_it() -> None:
     asyncio.run(read())
 
 
+def test_a_look_says_by_which_rights_it_was_written_down_who_sees_it() -> None:
+    """Rights may be later when the stream comes to its turn: whoever has gained one since then is
+    in no audit line yet."""
+
+    async def read() -> None:
+        inbox = Inbox("a session", 1)
+        inbox.put(Look(Rights(1.0)))
+        inbox.put(Look(Rights(2.0)))
+        taken = await inbox.get()
+        assert (taken.noted.asked, taken.rights.asked) == (1.0, 2.0)
+
+    asyncio.run(read())
+
+
 def test_readings_that_are_not_kept_any_more_are_neither_shown_nor_left(city: City) -> None:
     from vigil_cloud.retention import Retention
 

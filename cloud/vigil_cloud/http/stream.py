@@ -34,6 +34,7 @@ from vigil_cloud.http.stream_hub import (
     Ended,
     Hub,
     Inbox,
+    Rights,
     changes_of,
     note_shown,
     shown_to,
@@ -144,8 +145,11 @@ class _Reading:
         except TimeoutError:
             pass
         rights = look.rights if look is not None else self.hub.rights
-        reader = rights.readers.get(self.signed_in.token_sha256)
-        behind = look is not None and look.after > self.position
+        reader = self._of(rights)
+        behind = look is not None and (
+            look.after > self.position
+            or (bool(look.changes) and self._of(look.noted) != reader)  # not written down as seen
+        )
         if reader is None or behind or not rights.fresh(inbox.since):
             # Late to its turn, or behind what the hub looked at: ask and read for itself. So does
             # who is not among those asked about: it may have come while they were.
@@ -161,6 +165,9 @@ class _Reading:
         for device in look.devices if look is not None else ():
             if device.shown_to(self._known()):
                 yield _event(device.kind, device.json)
+
+    def _of(self, rights: Rights) -> Reader | None:
+        return rights.readers.get(self.signed_in.token_sha256)
 
     async def _catch_up(self) -> AsyncIterator[str]:
         """From where the reader stands to the feed's end, on rights asked for it alone."""

@@ -81,6 +81,8 @@ class Look:
     head: int = 0
     changes: tuple[Change, ...] = ()
     devices: tuple[DeviceNews, ...] = ()
+    noted: Rights = Rights()
+    """By which it was written down who is shown whose whereabouts; ``rights`` may be later."""
 
 
 class Ended(Exception):
@@ -111,7 +113,7 @@ class Inbox:
         if isinstance(found, Ended):
             raise found
         devices, self._devices = tuple(self._devices.values()), {}
-        return replace(found, rights=self._rights, devices=devices)
+        return replace(found, rights=self._rights, noted=found.rights, devices=devices)
 
     def put(self, news: Look | Ended) -> None:
         """Where the reader is too slow, what waits is forgotten and the stream ends: the reader
