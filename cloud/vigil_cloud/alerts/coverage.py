@@ -10,7 +10,7 @@ shelf that somebody forgot must never hide a fire (docs/decisions/0031).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.devices import shelves
 from vigil_cloud.devices.models import DeviceShelf
 from vigil_cloud.devices.shelves import ShelfKind
+from vigil_cloud.domain.registry import lives_lost
 from vigil_cloud.domain.rights import PLATFORM
 
 SHELVED: Final = "shelved"
@@ -117,8 +118,17 @@ def cover_standing(session: Session, shelf: DeviceShelf, now: datetime) -> None:
             feed.append(session, "alert", row.id, now)
 
 
+def ends_for(row: AlertRow, shelf: DeviceShelf) -> datetime:
+    """Until when the shelf holds of this alert. Where lives hang on what the alert says, never
+    longer than a device of that domain may be put aside, whatever its device was taken for."""
+    ends = shelves.ends(shelf)
+    if lives_lost({row.domain}):
+        return min(ends, shelf.begun + shelves.longest(row.domain, cast(ShelfKind, shelf.kind)))
+    return ends
+
+
 def _cover(session: Session, row: AlertRow, shelf: DeviceShelf, now: datetime) -> None:
     row.device_shelf, row.device_shelf_id = shelf.kind, shelf.id
-    row.device_shelf_until = shelves.ends(shelf)
+    row.device_shelf_until = ends_for(row, shelf)
     until = f" until {shelf.until:%Y-%m-%d %H:%M} UTC" if shelf.until else ""
     note(session, row, now, shelf.account or None, BEGUN, f"{shelf.kind}{until}: {shelf.reason}")

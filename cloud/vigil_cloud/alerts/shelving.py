@@ -142,7 +142,7 @@ def _settle(session: Session, shelf: DeviceShelf, now: datetime) -> None:
         for row in covered:
             if other is not None:
                 row.device_shelf, row.device_shelf_id = other.kind, other.id
-                row.device_shelf_until = shelves.ends(other)
+                row.device_shelf_until = coverage.ends_for(row, other)
             else:
                 _release(session, row, shelf, now)
     shelf.settled = True

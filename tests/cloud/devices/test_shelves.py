@@ -340,6 +340,26 @@ def test_what_stands_is_covered_and_what_happened_once_goes_on_being_work(city: 
     assert states == {"sonde-1": "shelved", "mic-1": None}
 
 
+def test_what_is_no_smoke_alarm_and_put_aside_for_good_hides_no_fire(
+    city: City, hook: Hook
+) -> None:
+    """Given a device of a domain on which no life hangs, which tells of a fire all the same."""
+    channel(city, hook.url, role=Role.DISPATCHER)
+    assert put_aside(city, "mic-1", kind="out-of-service", hours=None).status_code == 201
+    city.later(hours=7)
+    city.send(alarm(city.time), "mic-1")
+    deliver(city)
+    assert hook.received == []
+
+    city.later(hours=1)
+    deliver(city)
+    assert len(hook.received) == 1
+
+    city.send(alarm(city.time, id="alarm-0002"), "mic-1")
+    deliver(city)
+    assert len(hook.received) == 2
+
+
 def test_a_device_that_is_put_aside_takes_no_flood_of_others_along(city: City) -> None:
     """A counted alert bears the name of the device that began it, and tells of all the others."""
     for number in range(100):
