@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.cases.models import CaseEvent, CasePhotograph, CaseRow
+from vigil_cloud.cases.models import CaseAccess, CaseEvent, CasePhotograph, CaseRow
 from vigil_cloud.identity.personal_records import PersonalRecords
 
 
@@ -20,6 +21,18 @@ class CasesOfPersons(PersonalRecords):
     def lock(self, session: Session) -> None:
         """As whoever changes a case does."""
         feed.lock(session)
+
+    def guardian_removed(
+        self, session: Session, person_key: str, username: str, now: datetime
+    ) -> None:
+        """Cases about the person that the account followed as the guardian who reported them."""
+        cases = select(CaseRow.id).where(CaseRow.person_key == person_key)
+        followed = update(CaseAccess).where(
+            CaseAccess.account == username,
+            CaseAccess.until.is_(None),
+            CaseAccess.case_id.in_(cases),
+        )
+        session.execute(followed.values(until=now).execution_options(synchronize_session="fetch"))
 
     def erase(
         self, session: Session, person_key: str, words: Sequence[str], found: Any

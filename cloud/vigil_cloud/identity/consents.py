@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.database.changes import announce_rights
-from vigil_cloud.identity import audit
+from vigil_cloud.identity import audit, disclosures
 from vigil_cloud.identity.errors import NoConsent
 from vigil_cloud.identity.models import Account, Consent, Guardian
+from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 
@@ -78,7 +79,8 @@ def guardians_of(session: Session, person_key: str) -> list[str]:
 def remove_guardian(
     session: Session, *, person_key: str, account: Account, by: str, now: datetime
 ) -> None:
-    """The account decides for the person no more. Raises ``NotFound``."""
+    """The account decides for the person no more, and is told by no open case where the person
+    is. Raises ``NotFound``."""
     removed = session.execute(
         delete(Guardian)
         .where(Guardian.person_key == person_key, Guardian.account_id == account.id)
@@ -86,6 +88,9 @@ def remove_guardian(
     ).first()
     if removed is None:
         raise NotFound(f"{account.username!r} is no guardian of this person.")
+    disclosures.end_for(session, person_key=person_key, account_id=account.id, now=now)
+    for room in records_of(session):
+        room.guardian_removed(session, person_key, account.username, now)
     announce_rights(session)
     audit.append(
         session,

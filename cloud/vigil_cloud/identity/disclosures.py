@@ -44,7 +44,16 @@ def disclose(
 
 def end(session: Session, case_id: str, now: datetime) -> None:
     """Nobody knows by this case any longer. Idempotent."""
-    query = select(Disclosure).where(Disclosure.case_id == case_id, Disclosure.until > now)
-    for row in session.scalars(query):
+    _end(session, Disclosure.case_id == case_id, now)
+
+
+def end_for(session: Session, *, person_key: str, account_id: int, now: datetime) -> None:
+    """This account knows by no case any longer where the person is. Idempotent."""
+    of_both = and_(Disclosure.person_key == person_key, Disclosure.account_id == account_id)
+    _end(session, of_both, now)
+
+
+def _end(session: Session, which: ColumnElement[bool], now: datetime) -> None:
+    for row in session.scalars(select(Disclosure).where(which, Disclosure.until > now)):
         row.until = now
     session.flush()

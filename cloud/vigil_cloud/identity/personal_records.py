@@ -8,6 +8,7 @@ forgets persons as well (tests/cloud/identity/test_erasure.py finds every column
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -50,6 +51,11 @@ class PersonalRecords:
 
     def seal_anew(self, session: Session, person_key: str, content: Any) -> None:
         """The same, as ``opened`` gave it, under the person's new key."""
+
+    def guardian_removed(
+        self, session: Session, person_key: str, username: str, now: datetime
+    ) -> None:
+        """The account decides for the person no more: what it saw only as the guardian ends."""
 
     def given_home(self, session: Session, device: str, household: str) -> None:
         """The device stands in this home from now on."""

@@ -304,6 +304,30 @@ def test_a_guardian_without_a_consent_sees_hits_and_no_footprint(missing: Missin
     assert (len(mine["footprint"]), mine["footprint_withheld"]) == (1, False)
 
 
+def test_who_is_guardian_no_more_is_told_no_more(missing: Missing, hook: Hook) -> None:
+    city = missing.city
+    city.account("uncle", Role.FAMILY)
+    city.guardian("uncle")
+    channel(city, hook.url, username="uncle")
+    case = missing.report("uncle")["case_id"]
+    assert {one["kind"] for one in city.listed("uncle", domain="search")} == {"missing"}
+
+    removed = city.client("administrator").delete("/api/v1/people/p1/guardians/uncle")
+    assert removed.status_code == 204, removed.text
+    plan(city)
+    with city.services.sessions() as session:
+        before = len(session.scalars(select(Delivery)).all())
+    city.later(minutes=5)
+    city.send(sighting(city), "station-2")
+    plan(city)
+
+    assert city.listed("uncle", domain="search") == []
+    assert missing.look("uncle", case).status_code == 404
+    assert city.client("uncle").get(f"/api/v1/cases/{case}").status_code == 404
+    with city.services.sessions() as session:
+        assert len(session.scalars(select(Delivery)).all()) == before
+
+
 def test_reports_and_searched_places_are_on_the_map(missing: Missing) -> None:
     case = missing.report()["case_id"]
     missing.access("police", case)
