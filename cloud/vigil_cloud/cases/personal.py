@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.cases import history, sealing
 from vigil_cloud.cases.models import CaseAccess, CaseEvent, CasePhotograph, CaseRow
 from vigil_cloud.identity.personal_records import PersonalRecords
 
@@ -62,3 +63,22 @@ class CasesOfPersons(PersonalRecords):
         for statement in (texts, keys, rows):
             session.execute(statement.execution_options(synchronize_session=False))
         return {"cases": len(ids), "case_photographs": count}
+
+    def opened(self, session: Session, person_key: str) -> Any:
+        """Titles, texts and the pictures' keys of the cases about the person."""
+        cases = session.scalars(select(CaseRow).where(CaseRow.person_key == person_key)).all()
+        ids = [case.id for case in cases]
+        events = select(CaseEvent).where(CaseEvent.case_id.in_(ids), CaseEvent.text.is_not(None))
+        pictures = select(CasePhotograph).where(
+            CasePhotograph.case_id.in_(ids), CasePhotograph.key.is_not(None)
+        )
+        sealed = [
+            *((case, "title", sealing.TITLE) for case in cases),
+            *((event, "text", history.TEXT) for event in session.scalars(events)),
+            *((one, "key", sealing.PHOTOGRAPH) for one in session.scalars(pictures)),
+        ]
+        return sealing.opened_all(session, person_key, sealed)
+
+    def seal_anew(self, session: Session, person_key: str, content: Any) -> None:
+        """Under the new key."""
+        sealing.seal_all(session, person_key, content or ())

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 LARGEST_BYTES: Final = 20 * 1024 * 1024
 MOST: Final = 100
 """Photographs of one case."""
-PURPOSE: Final = "case.photograph"
 _NONCE: Final = 12
 
 
@@ -93,7 +92,7 @@ def add(desk: Desk, case_id: str, prepared: Prepared, stored: Stored, caption: s
             case_id=case_id,
             event=event.number,
             object_name=stored.name,
-            key=sealer.seal(PURPOSE, stored.key.hex()),
+            key=sealer.seal(sealing.PHOTOGRAPH, stored.key.hex()),
             media_type=prepared.media_type,
             size=len(prepared.content),
             width=prepared.width,
@@ -117,7 +116,9 @@ def read(desk: Desk, objects: Objects, row: CaseRow, photograph: str) -> bytes:
     if kept is None or kept.case_id != row.id or kept.key is None:
         raise PhotographUnknown("This case has no such photograph.")
     try:
-        key = bytes.fromhex(sealing.reader(desk.session, desk.cipher, row).open(PURPOSE, kept.key))
+        key = bytes.fromhex(
+            sealing.reader(desk.session, desk.cipher, row).open(sealing.PHOTOGRAPH, kept.key)
+        )
     except Undecipherable as error:
         raise PhotographUnknown("This case has no such photograph any more.") from error
     sealed = b"".join(objects.read(kept.object_name))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 
 TITLE: Final = "case.title"
+PHOTOGRAPH: Final = "case.photograph"
+"""The key of a picture, which is in the object store."""
 
 
 class Sealer(Protocol):
@@ -46,3 +50,39 @@ def opened(sealer: Sealer, column: str, sealed: bytes | None) -> str:
         return sealer.open(column, sealed)
     except Undecipherable:
         return ""
+
+
+class Written(NamedTuple):
+    """A text in the clear, and the row and attribute that hold it sealed under ``column``."""
+
+    row: Any
+    attribute: str
+    column: str
+    text: str
+
+
+def opened_all(
+    session: Session, person_key: str, sealed: Iterable[tuple[Any, str, str]]
+) -> list[Written]:
+    """Of rows, attributes and purposes those that can be opened: the person's key is about to be
+    renewed. What cannot be opened stays as it is."""
+    cipher: Cipher | None = session.info.get(CIPHER)
+    if cipher is None:
+        return []
+    sealer = person_keys.of(session, cipher, person_key)
+    found = (
+        Written(row, attribute, column, opened(sealer, column, getattr(row, attribute)))
+        for row, attribute, column in sealed
+    )
+    return [one for one in found if one.text]
+
+
+def seal_all(session: Session, person_key: str, written: Iterable[Written]) -> None:
+    """The same under the person's new key."""
+    cipher: Cipher | None = session.info.get(CIPHER)
+    if cipher is None:
+        return
+    sealer = person_keys.of(session, cipher, person_key)
+    for one in written:
+        setattr(one.row, one.attribute, sealer.seal(one.column, one.text))
+    session.flush()

@@ -9,8 +9,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.cases import sealing
 from vigil_cloud.identity.personal_records import PersonalRecords
-from vigil_cloud.search.models import Search
+from vigil_cloud.search.models import Search, SearchEntry
+from vigil_cloud.search.service import CLOTHES, ENTRY, PLACE
 
 
 class SearchesOfPersons(PersonalRecords):
@@ -31,3 +33,19 @@ class SearchesOfPersons(PersonalRecords):
             delete(Search).where(of_person).execution_options(synchronize_session=False)
         )
         return {"searches": number}
+
+    def opened(self, session: Session, person_key: str) -> Any:
+        """What people wrote of the searches for the person."""
+        of_person = Search.person_key == person_key
+        searches = session.scalars(select(Search).where(of_person)).all()
+        entries = select(SearchEntry).join(Search, Search.case_id == SearchEntry.case_id)
+        sealed = [
+            *((one, "clothes", CLOTHES) for one in searches),
+            *((one, "place", PLACE) for one in searches),
+            *((one, "text", ENTRY) for one in session.scalars(entries.where(of_person))),
+        ]
+        return sealing.opened_all(session, person_key, sealed)
+
+    def seal_anew(self, session: Session, person_key: str, content: Any) -> None:
+        """Under the new key."""
+        sealing.seal_all(session, person_key, content or ())

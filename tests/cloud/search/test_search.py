@@ -13,8 +13,10 @@ from sqlalchemy import select
 from cases_office import picture
 from cloud.search.conftest import Missing
 from cloud_city import NAME, TAG, City, visit
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import AuditEntry, Disclosure
+from vigil_cloud.identity.persons import rotate_key
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Delivery
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit
@@ -397,6 +399,28 @@ def test_with_the_person_the_search_goes(missing: Missing) -> None:
         for model in (Search, SearchHit, SearchEntry, Disclosure):
             assert session.scalars(select(model)).all() == []
     assert not [one for one in city.alerts("police", domain="search") if one["state"]["active"]]
+
+
+def test_another_key_of_the_person_opens_what_was_written_before(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report(clothes="Red coat", place="Noodle stall")["case_id"]
+    missing.access("police", case)
+    point = {"latitude": 23.48, "longitude": 120.44}
+    missing.add("police", case, kind="seen", text="By the bus", **point).raise_for_status()
+    seen = missing.photograph("police", case, picture((64, 48)))
+    path = f"/api/v1/cases/{case}/photographs/{seen['photographs'][0]['id']}"
+    before = city.client("police").get(path)
+    assert before.status_code == 200, before.text
+
+    with writing(city.services.sessions) as session:
+        rotate_key(session, city.cipher, "p1", by="operator", now=city.time)
+
+    shown = missing.map("police", case)
+    assert (shown["clothes"], shown["place"]) == ("Red coat", "Noodle stall")
+    assert [one["text"] for one in shown["entries"]] == ["By the bus"]
+    after = missing.see("police", case)
+    assert "Seen by somebody: By the bus" in str(after)
+    assert city.client("police").get(path).content == before.content
 
 
 def test_other_roles_and_other_families_see_nothing(missing: Missing) -> None:
