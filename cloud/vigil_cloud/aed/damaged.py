@@ -42,7 +42,7 @@ def _removal(alarm: DamagedAlarm) -> AedRemoval:
     taken = time_of(values.get("taken"))
     if taken is None:
         doubts.append("data.taken: no time that can be read")
-    if values.get("phase") not in {"taken", "returned"}:
+    if values.get("phase") not in ("taken", "returned"):  # a list or an object has no hash
         doubts.append(f"data.phase: read {values.get('phase')!r} as taken"[:200])
         values["phase"] = "taken"
     if not isinstance(values.get("opened"), bool | None):

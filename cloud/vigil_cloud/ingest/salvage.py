@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 from vigil_cloud.domain.alarms import AlarmReading, DamagedAlarm, time_of
 from vigil_cloud.domain.registry import alarm_readings
 from vigil_cloud.ingest.unwrap import READ_BYTES, first_value, messages, readable_text
@@ -28,6 +30,7 @@ GATEWAY: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 EPOCH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MOST_DOUBTS: Final = 16
 _SUBJECT: Final = re.compile(r"subject\W{1,8}([a-z0-9][a-z0-9._-]{0,63})")
+_log = structlog.get_logger(__name__)
 _TEXT: Final = 100
 """So much of what is no JSON is kept with the alarm; the whole is a dead letter beside it."""
 
@@ -99,9 +102,12 @@ def _salvaged(
     reading = _whose(event_type, values, text)
     if reading is None:
         return None
-    data = reading.read(
-        DamagedAlarm(event_type, values, (text or "")[:_TEXT], digest, received, doubts)
-    )
+    damaged = DamagedAlarm(event_type, values, (text or "")[:_TEXT], digest, received, doubts)
+    try:
+        data = reading.read(damaged)
+    except Exception:  # noqa: BLE001 - it costs itself, not the alarms beside it; the payload is kept
+        _log.exception("alarm-unreadable", topic=topic)
+        return None
     envelope = _envelope(message, data, addressed.gateway, digest, received, doubts)
     source, sequence = own_number(topic, message)
     return Salvaged(

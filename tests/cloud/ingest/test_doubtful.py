@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +14,19 @@ from hypothesis import strategies as st
 
 from gateways import EPOCH, event
 from ingest_bench import NOW
+from vigil_cloud.domain.alarms import DamagedAlarm
+from vigil_cloud.domain.registry import alarm_readings
+from vigil_cloud.ingest import salvage
 from vigil_cloud.ingest.decode import Decoder, Fact, Refusal
 from vigil_cloud.ingest.times import Limits
+from vigil_schemas.aed import DOMAIN as AED
+from vigil_schemas.aed import AedRemoval
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.envelope import encode
 from vigil_schemas.gateway import DeviceHealth, GatewayHealth, SourceHealth
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.smoke import SmokeAlarm, SmokeAlarmV1
-from vigil_schemas.types import ClockQuality
+from vigil_schemas.types import ClockQuality, Model
 
 GATEWAY, DEVICE = "gw-a", "alarm-1"
 TOPIC = f"vigil/v1/{GATEWAY}/alarm"
@@ -405,6 +411,32 @@ def test_a_fire_behind_what_is_no_alarm_is_raised() -> None:
     health = message(1) | {"type": GatewayHealth.TYPE, "data": {"uptime_s": 1}}
     (found,) = all_of(json.dumps([health, message(2)]).encode())
     assert found.envelope.subject == "a-2"
+
+
+@pytest.mark.parametrize("phase", [["taken"], {"is": "taken"}, None, 1.5, "gone"])
+def test_no_value_of_an_aed_that_was_taken_hides_it_or_a_fire_beside_it(phase: Any) -> None:
+    data = {"removal_id": "removal-0001", "phase": phase, "opened": phase}
+    removal = message(1) | {"type": AedRemoval.TYPE, "data": data}
+    taken, burning = all_of(json.dumps([removal, message(2)]).encode())
+
+    assert (taken.envelope.type, taken.data.phase) == (AedRemoval.TYPE, "taken")
+    assert (burning.envelope.subject, burning.data.condition) == ("a-2", "smoke")
+
+
+def test_an_alarm_that_its_domain_cannot_read_costs_itself_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mistaken(_: DamagedAlarm) -> Model:
+        raise ValueError("a mistake of ours")
+
+    readings = alarm_readings()
+    broken = readings | {AED: replace(readings[AED], read=mistaken)}
+    monkeypatch.setattr(salvage, "alarm_readings", lambda: broken)
+    removal = message(1) | {"type": AedRemoval.TYPE, "data": {"removal_id": "removal-0001"}}
+
+    (burning,) = all_of(json.dumps([removal, message(2)]).encode())
+    assert burning.envelope.subject == "a-2"
+    assert [type(one) for one in all_of(json.dumps(removal).encode())] == [Refusal]
 
 
 def test_a_payload_of_alarms_without_end_is_read_so_far_and_no_further() -> None:
