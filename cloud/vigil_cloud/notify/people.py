@@ -42,6 +42,11 @@ _COLUMNS: Final = (
 )
 
 
+_ROLES: Final = frozenset(Role)
+"""A later release may have written others: whoever holds only those hears of nothing by a role,
+and keeps nobody else from hearing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hearer:
     """A channel without its address."""
@@ -107,13 +112,13 @@ class People:
             tuple(row.devices),
             tuple(row.follow_ups),
             row.username or "",
-            frozenset(row.roles or [row.role]),
+            frozenset([row.role] if row.account_id is None else row.roles),
             row.kind,
         )
         if hearer.devices:
             self.homes.append(hearer)
             return
-        roles = frozenset(Role(role) for role in row.roles or [row.role])
+        roles = frozenset(Role(role) for role in hearer.roles if role in _ROLES)
         reader = Reader(0, "", roles, districts=frozenset(self._districts.get(row.account_id, ())))
         self.groups[reader].append(hearer)
         if row.account_id is not None:

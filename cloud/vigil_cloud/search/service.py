@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -176,6 +176,8 @@ def _let_know(event: Happened) -> None:
         until=datetime.fromisoformat(event.detail["until"]),
         now=event.now,
     )
+    for guardian in consents.guardians_of(event.session, search.person_key):
+        _disclose(event.session, search, guardian, event.now)  # as long as it goes on
     search.watch_until = max(search.watch_until, event.now + WATCHED_FOR)
     checkins.watch(
         event.session, search.person_key, case_id=search.case_id, until=search.watch_until
@@ -224,8 +226,18 @@ def _family(session: Session, names: Sequence[str]) -> list[str]:
 def person_seen(session: Session, seen: PersonSeen) -> None:
     """A hit where the person is searched for; else nothing, and nothing is kept."""
     search = open_search(session, seen.person_key)
-    if search is None or seen.last < (search.last_seen or search.opened):
-        return  # of before they were missed: the footprint has it
+    if search is None:
+        return
+    if seen.last < (search.last_seen or search.opened):
+        if not seen.at_once:
+            return  # of before they were missed: the footprint has it
+        # No station was asked to tell of them before: its clock is behind.
+        seen = replace(
+            seen,
+            first=seen.received,
+            last=seen.received,
+            marks={**seen.marks, "time_quality": "behind"},
+        )
     near = select(SearchHit).where(
         SearchHit.case_id == search.case_id,
         SearchHit.device == seen.device,

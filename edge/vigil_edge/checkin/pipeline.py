@@ -99,6 +99,9 @@ class Station:
         replaced = self._watch.replaced(arguments, self._context.now())
         if replaced is None:
             return "a newer list is here already"
+        if arguments.entries and not len(replaced):
+            # The cloud drops what is over: here it is later than there, and nobody is watched.
+            raise CommandRefused("clock-ahead", "every entry of the list is over by this clock")
         # In force before it is on the disk: a tick meanwhile must not write the old one over it.
         before, self._watch = self._watch, replaced
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from cloud_city import GATEWAY, City
 from vigil_cloud.alerts.acts import AlertUnknown
@@ -22,7 +23,7 @@ from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
-from vigil_cloud.notify.escalation import answers, policies
+from vigil_cloud.notify.escalation import answers, engine, policies
 from vigil_cloud.notify.escalation.policy import BadPolicy, parse
 from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer, EscalationPolicy
 from vigil_cloud.notify.notification_sender import NotificationSender
@@ -704,4 +705,28 @@ def test_an_escalation_that_is_not_understood_is_told_and_answered_all_the_same(
         row = session.scalars(select(Escalation).where(Escalation.policy == HOME["name"])).one()
         row.document = parse(HOME).model_dump(mode="json")
     stage.later(31)
+    assert standing(city) == []
+
+
+def test_one_that_cannot_be_moved_on_keeps_no_other_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, move = stage.city, engine._move
+    fire(city)
+    fire(city, reference="alarm-0002", device="alarm-2")
+    broken = city.alerts("administrator", device="alarm-1")[0]["id"]
+
+    def moves(session: Session, row: Escalation, *rest: Any) -> None:
+        move(session, row, *rest)
+        if row.alert_id == broken:
+            raise RuntimeError
+
+    monkeypatch.setattr(engine, "_move", moves)
+    stage.later(0)
+    assert stage.told[0] == 1
+    assert standing(city) == ["alert-untold"]
+
+    monkeypatch.setattr(engine, "_move", move)
+    stage.later(31)
+    assert stage.told[0] == 2
     assert standing(city) == []

@@ -137,6 +137,17 @@ def test_nobody_is_read_again_while_nothing_changes(city: City) -> None:
     assert [text for text, _ in asked if "channels" in text] == []
 
 
+def test_a_role_of_a_later_release_keeps_nobody_from_hearing(city: City) -> None:
+    add_channel(city)
+    with writing(city.services.sessions) as session:
+        account_named(session, "family").roles = ["astronaut"]
+
+    people = known(city, KnownPeople())
+
+    (inspectors,) = [reader for reader in people.groups if Role.INSPECTOR in reader.roles]
+    assert [one.name for one in people.groups[inspectors]] == ["of inspectors"]
+
+
 @pytest.mark.parametrize("back", [timedelta(days=-1)])
 def test_a_clock_that_was_set_back_is_read_anew(city: City, back: timedelta) -> None:
     kept = KnownPeople()

@@ -294,6 +294,47 @@ def test_what_is_told_late_does_not_move_the_last_place_back(missing: Missing) -
     assert "Market" in alert["title"]
 
 
+def test_a_station_whose_clock_is_behind_is_heard_all_the_same(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report()["case_id"]
+    city.later(minutes=5)
+    slow = sighting(city).model_copy(update={"seen": city.time - timedelta(hours=3)})
+    city.send(slow, "station-2")
+
+    (hit,) = missing.map("family", case)["hits"]
+
+    assert (hit["device"], hit["first"], hit["doubts"]) == (
+        "station-2",
+        isoformat_utc(city.time),
+        ["time"],
+    )
+
+
+def test_the_family_hears_of_a_search_for_as_long_as_it_goes_on(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report()["case_id"]
+    for _ in range(5):
+        city.later(days=8)
+        missing.access("police", case)
+    city.send(sighting(city), "station-2")
+
+    (alert,) = [one for one in city.alerts("family", domain="search") if one["kind"] == "missing"]
+
+    assert "Market" in alert["title"]
+
+
+def test_the_police_account_of_a_guardian_needs_a_reason_for_the_footprint(
+    missing: Missing,
+) -> None:
+    city = missing.city
+    missing.was_at("station-1", timedelta(hours=2), "visit-before")
+    city.account("both", Role.FAMILY, Role.POLICE)
+    city.guardian("both")
+    case = missing.report("both")["case_id"]
+
+    assert missing.map("both", case)["footprint_withheld"] is True
+
+
 def test_a_guardian_without_a_consent_sees_hits_and_no_footprint(missing: Missing) -> None:
     city = missing.city
     missing.was_at("station-1", timedelta(hours=2), "visit-before")

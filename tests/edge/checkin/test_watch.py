@@ -107,6 +107,16 @@ async def test_what_is_over_is_forgotten_without_a_word_from_the_cloud() -> None
     assert told(context) == []
 
 
+async def test_a_station_that_would_watch_nobody_says_so() -> None:
+    time = Time()
+    under_test, _ = station(time)
+    over = time.now() - timedelta(seconds=1)
+    with pytest.raises(CommandRefused) as refused:
+        await under_test.command("gate", wanted(1, GRANDMOTHER, until=over))
+    assert refused.value.code == "clock-ahead"
+    assert await under_test.command("gate", wanted(2)) == "0 watched"
+
+
 @pytest.mark.parametrize("failure", [OSError("no"), OutboxFailed("no")])
 async def test_a_list_that_cannot_be_kept_is_refused(failure: Exception) -> None:
     time = Time()

@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import coverage, feed
@@ -169,18 +169,35 @@ def _write(
     ).all()
     ours = [row for row in rows if row.Escalation.version == seen[row.Escalation.alert_id].version]
     facts = facts_of(session, [row.Escalation.alert_id for row in ours])
+    moved: list[str] = []
     for row in ours:
         one = seen[row.Escalation.alert_id]
         alert = row.AlertRow
-        if one.failed:
+        turn = _Turn(now, remind_every)
+        failed = one.failed or _moved(session, row.Escalation, alert, one, facts[alert.id], turn)
+        if failed:
             row.Escalation.due = now + TRY_AGAIN
-            tell_stuck(session, alert.id, one.failed, now, urgent=alert.severity == "critical")
+            tell_stuck(session, alert.id, failed, now, urgent=alert.severity == "critical")
         else:
-            _move(session, row.Escalation, alert, one, facts[alert.id], _Turn(now, remind_every))
-    moved = [row.AlertRow.id for row in ours if not seen[row.AlertRow.id].failed]
+            moved.append(alert.id)
     clear_told(session, {stuck(alert_id) for alert_id in moved}, now)
     feed.append_all(session, "alert", moved, now)
     return len(ours)
+
+
+def _moved(
+    session: Session, row: Escalation, alert: AlertRow, seen: _Seen, facts: Facts, turn: _Turn
+) -> str:
+    """Move one on, or say why it could not be: it keeps no other waiting."""
+    try:
+        with session.begin_nested():
+            _move(session, row, alert, seen, facts, turn)
+    except (OperationalError, InterfaceError):
+        raise  # the store's own trouble, and not this alert's
+    except Exception as error:  # noqa: BLE001 - one that cannot be moved on must not keep the others waiting
+        _log.exception("not-escalated", alert=alert.id)
+        return type(error).__name__
+    return ""
 
 
 def _move(
