@@ -63,6 +63,30 @@ class AnswerOutOfTurn(ApiError):
         self.state = state
 
 
+def due(session: Session, now: datetime) -> list[tuple[str, str]]:
+    """Calls that something is to be done for, with their state, the new ones first. A read: what
+    only waits for its dispatcher takes no lock."""
+    query = (
+        select(AedCallRow, AlertRow.confirmed)
+        .outerjoin(AlertRow, AlertRow.id == AedCallRow.alert_id)
+        .where(AedCallRow.state != "over")
+        .order_by(AedCallRow.received, AedCallRow.id)
+    )
+    found = [
+        (row.id, row.state)
+        for row, confirmed in session.execute(query).all()
+        if row.state == "new" or confirmed is not False or _phase_is_due(row, now)
+    ]
+    return sorted(found, key=lambda one: one[1] != "new")
+
+
+def _phase_is_due(row: AedCallRow, now: datetime) -> bool:
+    if row.called_phases >= len(row.phases):
+        return False
+    after = timedelta(seconds=row.phases[row.called_phases]["after_s"])
+    return now - row.received >= after
+
+
 def begin(session: Session, row: AedCallRow, plan: Plan, now: datetime) -> None:
     """Write the plan down and call its first phase. The caller holds the feed's lock."""
     row.state = "calling"
@@ -92,10 +116,8 @@ def begin(session: Session, row: AedCallRow, plan: Plan, now: datetime) -> None:
 def advance(session: Session, row: AedCallRow, now: datetime) -> bool:
     """Call every phase that is due, for the roles that are unfilled; whether anybody was."""
     called = False
-    while row.called_phases < len(row.phases):
+    while _phase_is_due(row, now):
         phase = row.phases[row.called_phases]
-        if now - row.received < timedelta(seconds=phase["after_s"]):
-            break
         filled = filled_roles(session, row.id)
         row.called_phases += 1
         for one in phase["calls"]:

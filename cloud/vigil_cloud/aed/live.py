@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import calls, dispatch_files, register, summons, volunteers
@@ -30,7 +29,7 @@ from vigil_cloud.emergency.cap import CapMessage, CapText
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.jobs.port import Job, Turn
+from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
 
 EVERY: Final = timedelta(seconds=1)
@@ -44,25 +43,50 @@ _log = structlog.get_logger(__name__)
 def jobs() -> Sequence[Job]:
     """Periodic work of this domain."""
     return (
-        Job("aed-calls", EVERY, lambda turn: look(turn.services)),
-        Job("aed-summons", EVERY, _summon, longest=timedelta(minutes=5)),
+        Job("aed-calls", EVERY, lambda turn: look(turn.services), waiting=waiting),
+        Job(
+            "aed-summons",
+            EVERY,
+            _summon,
+            longest=timedelta(minutes=5),
+            waiting=summons.waiting,
+        ),
+        Job("aed-positions-forgotten", timedelta(minutes=1), _forget, waiting=volunteers.stale),
     )
+
+
+def waiting(session: Session, now: datetime) -> bool:
+    """Whether a round would do anything."""
+    return bool(calls.due(session, now))
 
 
 def look(services: Services) -> None:
     """One round: new calls begin, due phases are called, ended calls end."""
     with services.sessions() as session:
-        open_calls = session.execute(
-            select(AedCallRow.id, AedCallRow.state).where(AedCallRow.state != "over")
-        ).all()
-    for row in open_calls:
-        changed = _begin(services, row.id) if row.state == "new" else _go_on(services, row.id)
+        found = calls.due(session, services.now())
+    failed: Exception | None = None
+    for call_id, state in found:
+        try:
+            changed = _begin(services, call_id) if state == "new" else _go_on(services, call_id)
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - one call's trouble must not keep the others waiting
+            _log.exception("aed-call-not-led", call=call_id)
+            failed = failed or error
+            continue
         if changed:
             services.changed.announce()
+    if failed is not None:
+        raise failed  # the job is shown as failing
 
 
 def _summon(turn: Turn) -> None:
     summons.send_waiting(turn.services, turn.stopping)
+
+
+def _forget(turn: Turn) -> None:
+    with writing(turn.services.sessions) as session:
+        volunteers.forget_stale(session, turn.now)
 
 
 def _go_on(services: Services, call_id: str) -> bool:

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
@@ -57,15 +57,24 @@ def send_waiting(services: Services, stopping: threading.Event) -> int:
     return len(waiting)
 
 
+def waiting(session: Session, now: datetime) -> bool:
+    """Whether a round would tell anybody."""
+    return session.scalar(select(AedCallout.id).where(_untold(now)).limit(1)) is not None
+
+
+def _untold(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        AedCallout.state == "called",
+        or_(AedCallout.told == "", AedCallout.told.startswith(AGAIN)),
+        AedCallout.called > now - _TOO_LATE,
+    )
+
+
 def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
     query = (
         select(AedCallout, AedCallRow)
         .join(AedCallRow, AedCallRow.id == AedCallout.call_id)
-        .where(
-            AedCallout.state == "called",
-            or_(AedCallout.told == "", AedCallout.told.startswith(AGAIN)),
-            AedCallout.called > services.now() - _TOO_LATE,
-        )
+        .where(_untold(services.now()))
         .order_by(AedCallout.id)
         .limit(200)
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Final, Literal
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.dispatch import Volunteer
@@ -131,11 +131,35 @@ def certify(
     return row
 
 
+def _is_stale(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        AedVolunteer.position.is_not(None),
+        or_(AedVolunteer.located.is_(None), AedVolunteer.located < now - FRESH),
+    )
+
+
+def stale(session: Session, now: datetime) -> bool:
+    """Whether a position is kept that says nothing of now."""
+    found = select(AedVolunteer.account_id).where(_is_stale(now)).limit(1)
+    return session.scalar(found) is not None
+
+
+def forget_stale(session: Session, now: datetime) -> None:
+    """A phone that was switched off while on call leaves no position behind. Being on call stays:
+    the page says that the position is missing."""
+    session.execute(
+        update(AedVolunteer)
+        .where(_is_stale(now))
+        .values(position=None, located=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunteer]:
     """Everybody who is on call with a position of now; a lapsed certificate is judged by the
     dispatch, which tells of it."""
     query = (
-        select(AedVolunteer)
+        select(AedVolunteer, Account)
         .join(Account, Account.id == AedVolunteer.account_id)
         .where(Account.active, AedVolunteer.on_call, AedVolunteer.consented.is_not(None))
         .where(AedVolunteer.located >= now - FRESH, AedVolunteer.position.is_not(None))
@@ -153,8 +177,9 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
             accepted_night=row.accepted_night,
             answer_s=ANSWER_S,
         )
-        for row in session.scalars(query)
-        if (at := _position(cipher, row)) is not None
+        for row, account in session.execute(query)
+        if Role.VOLUNTEER.value in account.roles  # else it cannot see the call nor answer
+        and (at := _position(cipher, row)) is not None
     ]
 
 

@@ -25,6 +25,9 @@ LEASE: Final = timedelta(seconds=30)
 RENEW_EVERY: Final = LEASE / 3
 RETRY: Final = timedelta(seconds=30)
 """A failed turn is repeated so soon, or after the period where that is shorter."""
+IDLE_TURN_EVERY: Final = timedelta(seconds=30)
+"""So late a job that has nothing to do is begun in spite of that; well within
+``supervision.LATE_AFTER``."""
 _ERROR: Final = 400
 
 
@@ -76,12 +79,24 @@ class Due:
     name: str
     token: int
     leased_until: datetime | None
+    may_idle: bool
+    """It went well the last time, and is not late yet: where nothing waits, it need not begin."""
 
 
 def due(session: Session, names: Collection[str], now: datetime) -> list[Due]:
     """Those that may be taken, the longest due first."""
     rows = session.scalars(select(JobRow).where(JobRow.name.in_(names)).order_by(JobRow.due))
-    return [Due(row.name, row.token, row.leased_until) for row in rows if is_due(row, now)]
+    return [
+        Due(row.name, row.token, row.leased_until, _may_idle(row, now))
+        for row in rows
+        if is_due(row, now)
+    ]
+
+
+def _may_idle(row: JobRow, now: datetime) -> bool:
+    on_time = timedelta() <= now - row.due < IDLE_TURN_EVERY
+    ended = row.leased_until is None  # else a turn was cut off, and what it left is not known
+    return on_time and ended and row.succeeded is not None and not row.failures
 
 
 def is_due(row: JobRow, now: datetime) -> bool:

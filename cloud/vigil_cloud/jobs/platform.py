@@ -58,7 +58,12 @@ def platform_jobs(kinds: CaseKinds) -> list[Job]:
             REMIND_EVERY,
             lambda turn: NotificationSender(turn.services).remind(),
         ),
-        Job("emergency-line", emergency.EVERY, lambda turn: emergency.send_due(turn.services)),
+        Job(
+            "emergency-line",
+            emergency.EVERY,
+            lambda turn: emergency.send_due(turn.services),
+            waiting=emergency.waiting,
+        ),
         Job("shares", timedelta(seconds=5), lambda turn: capacity.tell_shares(turn.services)),
         Job(
             capacity.DISK_JOB,

@@ -60,6 +60,10 @@ class Job:
     run: Callable[[Turn], object]
     each_machine: bool = False
     """About the machine it runs on (its disk): one process of each machine does it."""
+    waiting: Callable[[Session, datetime], bool] | None = None
+    """Whether there is anything to do: a read, asked before a turn begins, so that a job that
+    looks each second writes nothing while it is idle. Only a hint: without it a turn is begun
+    now and then (``leases.IDLE_TURN_EVERY``), which also says that the job is not late."""
     longest: timedelta = timedelta(minutes=15)
     """A turn that takes longer is believed to hang: its lease is not renewed any more."""
 

@@ -110,11 +110,24 @@ class JobRunner:
             found = leases.due(session, idle, now)
         started = []
         for one in found:
+            if one.may_idle and not self._waiting(self.jobs[one.name], now):
+                continue
             lease = leases.take(services.sessions, one, self.holder, now)
             if lease is not None:
                 self._start(lease)
                 started.append(one.name)
         return started
+
+    def _waiting(self, job: Job, now: datetime) -> bool:
+        if job.waiting is None:
+            return True
+        try:
+            with self._services.sessions() as session:
+                return job.waiting(session, now)
+        except SQLAlchemyError:
+            raise
+        except Exception:  # noqa: BLE001 - one job's mistake must not hold up the others: its turn shows it
+            return True
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Until no turn is under way."""
