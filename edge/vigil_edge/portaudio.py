@@ -62,7 +62,8 @@ def close(stream: Any) -> None:
         except Exception as error:  # noqa: BLE001 - whatever closing a vanished device says, it is gone
             _log.info("a device did not close in order", error=repr(error))
 
-    _streams.discard(id(stream))
     closer = threading.Thread(target=end, daemon=True, name="close-sound-device")
     closer.start()
     closer.join(CLOSE_WITHIN_S)
+    # Only now: without a stream PortAudio may begin anew, which frees what is still being closed.
+    _streams.discard(id(stream))

@@ -216,10 +216,25 @@ def _rank(state: str) -> int:
 def _instead(session: Session, row: AedCallRow, mine: AedCallout, was: str, now: datetime) -> None:
     """Who declines is replaced, unless somebody else fills the role already; who had accepted
     and cannot come leaves the role to whoever can."""
-    if mine.on_reject is not None and mine.role not in filled_roles(session, row.id):
+    if mine.role in filled_roles(session, row.id):
+        return
+    if mine.on_reject is not None:
         _call(session, row, mine.on_reject, now)
     if was in FILLED:
+        _call_those_left_out(session, row, mine.role, now)
         advance(session, row, now)
+
+
+def _call_those_left_out(session: Session, row: AedCallRow, role: str, now: datetime) -> None:
+    """A role that was filled is free again: whoever a phase, or somebody's refusal, did not call
+    for that reason is called now."""
+    for phase in row.phases[: row.called_phases]:
+        for one in phase["calls"]:
+            if one["role"] == role:
+                _call(session, row, one, now)
+    for other in callouts(session, row.id):
+        if other.state == "declined" and other.role == role and other.on_reject is not None:
+            _call(session, row, other.on_reject, now)
 
 
 def _call(session: Session, row: AedCallRow, one: Mapping[str, Any], now: datetime) -> bool:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from vigil_cloud.aed import exchange, register
 from vigil_cloud.aed.exchange import BadImport
-from vigil_cloud.aed.hours import opener
+from vigil_cloud.aed.hours import CITY, opener
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.aed.register import SiteFields
 from vigil_cloud.aed.schema import Imported, PatrolBody, SiteBody, SiteEntry, SiteId, SiteList
@@ -41,7 +41,7 @@ def entry(row: AedSite, services: Services) -> SiteEntry:
         open_now=opener(row.opening_hours)(now),
         always_reachable=register.always_reachable(row, now),
         due=due,
-        overdue=due <= now.date(),
+        overdue=due <= now.astimezone(CITY).date(),
     )
 
 

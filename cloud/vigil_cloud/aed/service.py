@@ -23,6 +23,10 @@ THEFT: Final = "theft"
 TAKEN: Final = "taken"
 CALL_NEWS: Final = "aed-call"
 """Name of the feed's kind: somebody's part in a call has changed."""
+_MOST_PRESSES: Final = 2**31 - 1
+"""What the column holds on PostgreSQL; a damaged count must not cost the call."""
+_NAME: Final = 53
+"""Characters of a call's name beside the number of a press (at most 64 together)."""
 _CONDITIONS: Final[Mapping[str, tuple[Severity, str, str]]] = {
     "device_fault": (
         "major",
@@ -57,11 +61,12 @@ class AedHandler:
 def _call(session: Session, message: Received, event: AedCall) -> None:
     feed.lock(session)
     place = place_of(session, message.envelope.subject)
+    reference = _reference(session, message, event)
     alert = _record(
         session,
         message,
         place,
-        reference=event.call_id,
+        reference=reference,
         kind=CALL,
         titles=(f"Heart stopped: AED called at {place.name}", f"{place.name_zh} AED 求救"),
         severity="critical",
@@ -71,10 +76,10 @@ def _call(session: Session, message: Received, event: AedCall) -> None:
         momentary=True,
         supersedes=True,
     )
-    key = f"{message.gateway}:{event.call_id}"
+    key = f"{message.gateway}:{reference}"
     row = session.get(AedCallRow, key)
     if row is not None:
-        row.presses = max(row.presses, event.presses)
+        row.presses = max(row.presses, min(event.presses, _MOST_PRESSES))
         return
     site = session.scalar(select(AedSite).where(AedSite.device == message.envelope.subject))
     session.add(
@@ -90,11 +95,25 @@ def _call(session: Session, message: Received, event: AedCall) -> None:
             longitude=site.longitude if site is not None else place.longitude,
             pressed=event.pressed,
             received=message.received,
-            presses=event.presses,
+            presses=min(event.presses, _MOST_PRESSES),
             state="new",
         )
     )
     session.flush()
+
+
+def _reference(session: Session, message: Received, event: AedCall) -> str:
+    """The call that this press belongs to. Pressed again after its call was ended, the button
+    asks for help anew: whoever ended it did not know of this press."""
+    reference = event.call_id
+    while True:
+        row = session.get(AedCallRow, f"{message.gateway}:{reference}")
+        if row is None or min(event.presses, _MOST_PRESSES) <= row.presses:
+            return reference
+        alert = session.get(AlertRow, row.alert_id, populate_existing=True)
+        if row.state != "over" and alert is not None and not alert.confirmed:
+            return reference
+        reference = f"{event.call_id[:_NAME]}.{row.presses + 1}"
 
 
 def _removal(session: Session, message: Received, event: AedRemoval) -> None:

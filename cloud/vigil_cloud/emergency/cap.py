@@ -94,5 +94,6 @@ def _add(parent: ET.Element, name: str, text: str) -> None:
 
 
 def _time(moment: datetime) -> str:
-    """CAP wants the offset written out, and no Z."""
-    return moment.replace(microsecond=0).isoformat()
+    """CAP wants the offset written out, no Z, and -00:00 for UTC (3.3.2, DateTime)."""
+    text = moment.replace(microsecond=0).isoformat()
+    return text.removesuffix("+00:00") + "-00:00" if text.endswith("+00:00") else text

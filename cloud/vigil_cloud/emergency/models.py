@@ -24,7 +24,7 @@ class EmergencyCall(Base):
     """CAP 1.2: it may name people and their homes."""
     tries: Mapped[int] = mapped_column(default=0)
     again: Mapped[datetime | None]
-    """When it is sent (again); ``None``: never, it was answered."""
+    """When it is sent (again); ``None``: never, it was answered, or its alert was confirmed."""
     answered: Mapped[datetime | None]
     error: Mapped[str] = mapped_column(String(300), default="")
     """Of the last try."""

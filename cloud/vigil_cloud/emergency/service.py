@@ -1,17 +1,20 @@
 """Telling the emergency line: asked for with an alert, sent until it is answered.
 
 Whoever works on the alert sees how it stands (``detail.emergency``). A line that does not answer
-is told to everybody of the alert, again, and is tried on: there is no end but an answer.
+is told to everybody of the alert, again, and is tried on: until it answers, or somebody confirms
+that what was to be done is done. An ambulance sent to a heart that stopped last week misses today's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import requests
+import urllib3.exceptions
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -25,7 +28,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.deadline import deadline
 from vigil_cloud.emergency.cap import MEDIA_TYPE, CapMessage, Status, render
 from vigil_cloud.emergency.models import EmergencyCall
-from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.services import Services
 
 MESSAGE_COLUMN: Final = "emergency.message"
@@ -38,14 +41,20 @@ TOLD_AFTER: Final = (1, 3, 10, 30, 100)
 """Tries after which those of the alert are told that nobody has answered yet."""
 AT_ONCE: Final = 20
 NOWHERE: Final = "119 is not connected: call by telephone"
+UNREADABLE: Final = "the message to 119 cannot be read: call by telephone"
+"""It was sealed with another secret."""
 UNANSWERED: Final = "119 has not answered: call by telephone"
+
+
+_OUR_OWN: Final = frozenset({NOWHERE, UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
     id: str
     alert_id: str
-    body: bytes
+    body: bytes | None
+    """``None``: it cannot be read."""
     tries: int
 
 
@@ -71,13 +80,23 @@ def ask(session: Session, cipher: Cipher, key: str, alert_id: str, message: CapM
     session.flush()
 
 
+def waiting(session: Session, now: datetime) -> bool:
+    """Whether a call is due."""
+    due = select(EmergencyCall.id).where(EmergencyCall.again <= now).limit(1)
+    return session.scalar(due) is not None
+
+
 def send_due(services: Services) -> int:
-    """One round: every call that is due is tried once; returns how many."""
+    """One round: every call that is due is tried once; returns how many. Side by side: a line
+    that lets one call wait must not let the next fire wait behind it."""
     now = services.now()
     with services.sessions() as session:
         due = _due(session, services, now)
-    for one in due:
-        error = _send(services.settings, one.body)
+    if not due:
+        return 0
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="emergency-line") as pool:
+        errors = list(pool.map(lambda one: _send(services.settings, one.body), due))
+    for one, error in zip(due, errors, strict=True):
         with writing(services.sessions) as session:
             feed.lock(session)
             _write_down(session, one, error, services.now())
@@ -86,19 +105,31 @@ def send_due(services: Services) -> int:
 
 
 def _due(session: Session, services: Services, now: datetime) -> Sequence[_Due]:
-    query = select(EmergencyCall).where(EmergencyCall.again <= now).order_by(EmergencyCall.asked)
-    rows = session.scalars(query.limit(AT_ONCE)).all()
+    """Those that were tried least come first: what is new does not wait behind what fails."""
+    query = (
+        select(EmergencyCall)
+        .where(EmergencyCall.again <= now)
+        .order_by(EmergencyCall.tries, EmergencyCall.asked, EmergencyCall.id)
+        .limit(AT_ONCE)
+    )
+    rows = session.scalars(query).all()
     if not rows:
         return []
     cipher = Cipher(services.settings.secret)
-    return [
-        _Due(row.id, row.alert_id, cipher.open(MESSAGE_COLUMN, row.message).encode(), row.tries)
-        for row in rows
-    ]
+    return [_Due(row.id, row.alert_id, _body(cipher, row), row.tries) for row in rows]
 
 
-def _send(settings: Settings, body: bytes) -> str | None:
+def _body(cipher: Cipher, row: EmergencyCall) -> bytes | None:
+    try:
+        return cipher.open(MESSAGE_COLUMN, row.message).encode()
+    except Undecipherable:
+        return None
+
+
+def _send(settings: Settings, body: bytes | None) -> str | None:
     """Why it was not taken; ``None``: it was."""
+    if body is None:
+        return UNREADABLE
     if not settings.emergency_url:
         return NOWHERE
     headers = {"Content-Type": MEDIA_TYPE}
@@ -115,13 +146,15 @@ def _send(settings: Settings, body: bytes) -> str | None:
                 stream=True,  # the status is the answer; a body may have no end
             )
             answer.close()
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return f"no answer ({type(error).__name__})"
     return None if answer.ok and answer.status_code < 300 else f"answered {answer.status_code}"
 
 
 def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -> None:
     tries = one.tries + 1
+    alert = session.get(AlertRow, one.alert_id, populate_existing=True)
+    over = alert is None or alert.confirmed
     pause = min(FIRST_AGAIN_S * 2**one.tries if one.tries < 6 else LAST_AGAIN_S, LAST_AGAIN_S)
     written = session.execute(
         update(EmergencyCall)
@@ -130,7 +163,7 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
             tries=tries,
             error=(error or "")[:300],
             answered=now if error is None else None,
-            again=None if error is None else now + timedelta(seconds=pause),
+            again=None if error is None or over else now + timedelta(seconds=pause),
         )
         .execution_options(synchronize_session=False)
     )
@@ -144,7 +177,7 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
         return
     amend(session, one.alert_id, Amendment(detail={"emergency": told}, reason="119"), now)
     if error is not None and tries in TOLD_AFTER[1:]:
-        _tell_again(session, one.alert_id, NOWHERE if error == NOWHERE else UNANSWERED, tries, now)
+        _tell_again(session, one.alert_id, error if error in _OUR_OWN else UNANSWERED, tries, now)
 
 
 def _tell_again(session: Session, alert_id: str, reason: str, tries: int, now: datetime) -> None:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from aed_town import PATIENT, Line119, ready, rounds
 from cloud_city import GATEWAY, NOON, City, populated
+from vigil_cloud.aed import live
+from vigil_cloud.aed.models import AedCallout, AedCallRow
+from vigil_cloud.app import jobs
+from vigil_cloud.database.engine import writing
+from vigil_cloud.emergency import service as emergency
 from vigil_cloud.emergency.cap import NAMESPACE, CapMessage, CapText, render
+from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.jobs.port import Turn
 from vigil_schemas.aed import AedCall, AedCondition, AedRemoval
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth
 from vigil_schemas.types import Model
@@ -96,6 +105,19 @@ def calls_of(city: City, name: str) -> list[dict[str, Any]]:
 
 def say(city: City, name: str, word: str, call: str = "gw-hall:call-0001") -> httpx.Response:
     return city.client(name).post(f"/api/v1/aed/calls/{call}/answer", json={"answer": word})
+
+
+def callouts(city: City) -> list[dict[str, Any]]:
+    (call,) = city.client("dispatcher").get("/api/v1/aed/calls").json()["calls"]
+    found: list[dict[str, Any]] = call["callouts"]
+    return found
+
+
+def end(city: City, alert: str) -> None:
+    """The dispatcher says that all is done."""
+    for act in ("acknowledge", "confirm"):
+        done = city.client("dispatcher").post(f"/api/v1/alerts/{alert}/{act}", json={})
+        done.raise_for_status()
 
 
 def test_a_call_from_the_button_to_the_closed_case(town: City, line: Line119, hook: Hook) -> None:
@@ -296,6 +318,163 @@ def test_a_call_told_again_is_one_call(town: City, line: Line119) -> None:
     assert listed["presses"] == 3
 
 
+def test_a_press_after_the_call_was_ended_is_a_call_of_its_own(town: City, line: Line119) -> None:
+    first = press(town)
+    rounds(town)
+    end(town, first["id"])
+    tell(town, AedCall(call_id="call-0001", pressed=town.time, presses=1))
+    rounds(town)
+    assert len(line.received) == 1, "the press that was known"
+    for presses in (2, 3):
+        tell(town, AedCall(call_id="call-0001", pressed=town.time, presses=presses))
+    rounds(town)
+    assert len(line.received) == 2
+    assert len(town.alerts("dispatcher", domain="aed")) == 2
+    listed = town.client("dispatcher").get("/api/v1/aed/calls").json()["calls"]
+    assert sorted((one["state"], one["presses"]) for one in listed) == [("calling", 3), ("over", 1)]
+
+
+def test_a_damaged_count_of_presses_costs_no_call(town: City, line: Line119) -> None:
+    tell(town, AedCall(call_id="call-0001", pressed=town.time, presses=2**53 - 1))
+    rounds(town)
+    assert len(line.received) == 1
+
+
+def test_who_gives_a_role_back_leaves_it_to_those_who_were_left_out(town: City) -> None:
+    for number in range(12):
+        town.account(f"v{number:02}", Role.VOLUNTEER)
+        ready(town, f"v{number:02}", 0.0005 * (number + 1))
+    with town.services.engine.begin() as connection:  # they nearly always accept: few are called
+        connection.exec_driver_sql("UPDATE aed_volunteers SET asked_day = 50, accepted_day = 50")
+    press(town)
+    rounds(town)
+    accepted = callouts(town)
+    for one in accepted:
+        assert say(town, one["username"], "accepted").status_code == 200
+    town.later(minutes=3)
+    rounds(town)
+    assert len(callouts(town)) == len(accepted), "the later phases found every role filled"
+    for one in accepted:
+        assert say(town, one["username"], "declined").status_code == 200
+    with town.services.sessions() as session:
+        phases = session.get_one(AedCallRow, "gw-hall:call-0001").phases
+        called = set(session.scalars(select(AedCallout.account_id)))
+    assert len(phases) > 1
+    assert {int(one["who"]) for phase in phases for one in phase["calls"]} <= called
+
+
+def test_who_is_no_volunteer_any_more_is_not_called(town: City) -> None:
+    ready(town, "ann", 0.001)
+    with writing(town.services.sessions) as session:
+        account = session.scalars(select(Account).where(Account.username == "ann")).one()
+        account.roles = [Role.FAMILY.value]
+    press(town)
+    rounds(town)
+    assert alert_of(town)["detail"]["nobody_in_reach"] is True
+    assert callouts(town) == []
+
+
+def test_a_position_of_a_phone_that_fell_silent_is_forgotten(town: City) -> None:
+    ready(town, "ann", 0.001)
+    (job,) = [one for one in live.jobs() if one.name == "aed-positions-forgotten"]
+    assert job.waiting is not None
+    town.later(minutes=29)
+    with town.services.sessions() as session:
+        assert not job.waiting(session, town.time)
+    town.later(minutes=2)
+    with town.services.sessions() as session:
+        assert job.waiting(session, town.time)
+    job.run(Turn(town.services, town.time))
+    with town.services.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT position, located FROM aed_volunteers").all()
+    assert rows == [(None, None)]
+
+
+def test_a_call_that_cannot_be_led_keeps_no_other_waiting(town: City, line: Line119) -> None:
+    press(town)
+    press(town, "call-0002")
+    with town.services.engine.begin() as connection:  # its alert is gone: 119's row cannot be made
+        connection.exec_driver_sql(
+            "UPDATE aed_calls SET alert_id = 'none' WHERE id = 'gw-hall:call-0001'"
+        )
+    with pytest.raises(IntegrityError):  # the job shows it
+        live.look(town.services)
+    emergency.send_due(town.services)
+    (told,) = line.received
+    assert b"call-0002" in told
+
+
+def test_a_call_that_waits_for_its_dispatcher_takes_no_turn(town: City) -> None:
+    due = {one.name: one.waiting for one in jobs(town.services, ingest=False)}
+    names = ("aed-calls", "aed-summons", "emergency-line")
+
+    def waiting() -> list[str]:
+        with town.services.sessions() as session:
+            return [name for name in names if (ask := due[name]) and ask(session, town.time)]
+
+    assert waiting() == []
+    ready(town, "ann", 0.001)
+    alert = press(town)
+    assert waiting() == ["aed-calls"]
+    live.look(town.services)
+    assert waiting() == ["aed-summons", "emergency-line"]
+    rounds(town)
+    town.later(minutes=5)
+    rounds(town)
+    assert waiting() == []
+    end(town, alert["id"])
+    assert waiting() == ["aed-calls"], "it ends with its alert"
+    rounds(town)
+    assert waiting() == []
+
+
+def test_119_is_not_tried_on_once_somebody_confirmed_the_alert(town: City, line: Line119) -> None:
+    line.status = 503
+    end_id = press(town)["id"]
+    rounds(town)
+    end(town, end_id)
+    town.later(minutes=2)
+    rounds(town)
+    tried = len(line.received)
+    for _ in range(5):
+        town.later(minutes=2)
+        rounds(town)
+    assert len(line.received) == tried
+    with town.services.sessions() as session:
+        assert not emergency.waiting(session, town.time)
+
+
+def test_what_is_new_is_told_to_119_before_what_fails(town: City, line: Line119) -> None:
+    line.status = 503
+    for number in range(emergency.AT_ONCE):
+        tell(town, AedCall(call_id=f"call-{number:04}", pressed=town.time))
+    live.look(town.services)
+    emergency.send_due(town.services)
+    town.later(minutes=2)
+    tell(town, AedCall(call_id="call-newest", pressed=town.time))
+    live.look(town.services)
+    line.received.clear()
+    emergency.send_due(town.services)
+    assert any(b"call-newest" in one for one in line.received)
+
+
+def test_a_message_that_cannot_be_read_is_told_and_keeps_no_other_waiting(
+    town: City, line: Line119
+) -> None:
+    press(town)
+    live.look(town.services)
+    with town.services.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE emergency_calls SET message = x'00'")
+    press(town, "call-0002")
+    live.look(town.services)
+    emergency.send_due(town.services)
+    (told,) = line.received
+    assert b"call-0002" in told
+    states = [one["detail"]["emergency"] for one in town.alerts("dispatcher", domain="aed")]
+    assert {one["state"] for one in states} == {"answered", "unanswered"}
+    assert any("cannot be read" in one["error"] for one in states)
+
+
 @pytest.mark.parametrize(
     ("opened", "severity", "kind"),
     [(False, "major", "theft"), (None, "major", "theft"), (True, "minor", "taken")],
@@ -328,6 +507,16 @@ def test_a_condition_is_an_alert_until_it_is_over(town: City) -> None:
     assert alert_of(town, "maintainer")["severity"] == "major"
     tell(town, stuck.model_copy(update={"active": False}))
     assert alert_of(town, "maintainer")["state"]["active"] is False
+
+
+@pytest.mark.parametrize(
+    ("hours", "written"), [(0, "2026-03-04T12:30:01-00:00"), (8, "2026-03-04T12:30:01+08:00")]
+)
+def test_cap_writes_times_as_its_standard_asks(hours: int, written: str) -> None:
+    moment = datetime(2026, 3, 4, 12, 30, 1, 250_000, timezone(timedelta(hours=hours)))
+    text = CapText("en", "event", "headline", "description", "instruction", "place")
+    parsed = ET.fromstring(render(CapMessage("a", "v", moment, "Test", "Health", (text,))))
+    assert parsed.findtext(f"{CAP}sent") == written
 
 
 def test_cap_holds_texts_as_data() -> None:
