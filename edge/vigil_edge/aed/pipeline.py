@@ -25,6 +25,8 @@ CABINET: Final = "aed/cabinet"
 DOOR: Final = "door_open"
 PRESENT: Final = "aed_present"
 _AGAIN_S: Final = 1.0
+_WAITING_MOST: Final = 200
+"""Events that wait in memory for an outbox with room; the oldest are dropped, and counted."""
 
 AedSettings = BoardSettings | GpioSettings
 Open = Callable[[AedSettings], Awaitable[Inputs]]
@@ -60,6 +62,11 @@ class CabinetPipeline:
         self._cabinet = self._restored()
         self._observed: tuple[bool | None, bool | None] = (None, None)
         self._observe_at = 0.0
+        self._waiting: list[Outgoing] = []
+        """No alarms: they wait for room while the contacts are read."""
+        self._trouble = ""
+        """Why they wait."""
+        self._again_at = 0.0
 
     def _restored(self) -> Cabinet:
         wanted = self._settings
@@ -84,6 +91,9 @@ class CabinetPipeline:
                 now, t = self._context.now(), self._context.monotonic()
                 await self._follow(self._cabinet.take(seen, now, t))
                 await self._follow_voice()
+                if self._waiting and t >= self._again_at:
+                    await self._accept([])
+                    self._report()
                 await self._observe(t)
                 due = max(due + self._settings.interval_s, self._context.monotonic())
                 await asyncio.sleep(max(due - self._context.monotonic(), 0))
@@ -130,15 +140,36 @@ class CabinetPipeline:
             self._speaker.say(prompt)
 
     async def _accept(self, out: list[Outgoing]) -> None:
-        """A press of the button is not derived again: it waits here for a full outbox."""
+        """A press of the button is not derived again: it waits here for an outbox that fails.
+
+        What is no alarm waits in memory: an outbox that is full of events still takes alarms, and
+        somebody who opens the door must not make the button deaf.
+        """
+        out = [*self._waiting, *out]
+        self._waiting = []
         state = {CABINET: self._cabinet.state()}
         while True:
             try:
                 return await self._context.accept(out, state)
             except (OutboxFull, OutboxFailed, OSError) as error:
-                self._context.count("aed-event-waits")
-                self._context.report("failed", "outbox-failed", str(error))
+                self._trouble = str(error)
+            alarms = [one for one in out if one.lane is Lane.ALARM]
+            if len(alarms) < len(out):
+                self._put_off([one for one in out if one.lane is not Lane.ALARM])
+                out = alarms
+                if not alarms:
+                    return
+                continue
+            self._context.count("aed-alarm-waits")
+            self._context.report("failed", "outbox-failed", self._trouble)
             await asyncio.sleep(_AGAIN_S)
+
+    def _put_off(self, events: list[Outgoing]) -> None:
+        self._context.count("aed-event-waits", len(events))
+        if (lost := len(events) - _WAITING_MOST) > 0:
+            self._context.count("aed-events-dropped", lost)
+        self._waiting = events[-_WAITING_MOST:]
+        self._again_at = self._context.monotonic() + _AGAIN_S
 
     async def _follow_voice(self) -> None:
         while self._heard:
@@ -163,10 +194,14 @@ class CabinetPipeline:
         name = f"{device}/observation/{microseconds(time)}"
         kind = observation_type(DOMAIN)
         packed = pack(device, readings)
-        await self._context.accept(
-            [Outgoing(Lane.OBSERVATION, kind, device, time, packed, str(uuid5(NAMESPACE, name)))]
-        )
-        self._observed, self._observe_at = state, t + self._settings.observation_s
+        said = Outgoing(Lane.OBSERVATION, kind, device, time, packed, str(uuid5(NAMESPACE, name)))
+        again_s = self._settings.observation_s
+        try:
+            await self._context.accept([said])
+        except (OutboxFull, OutboxFailed, OSError):  # a reading is never worth a deaf button
+            self._context.count("aed-reading-waits")
+            again_s = _AGAIN_S
+        self._observed, self._observe_at = state, t + again_s
 
     def _report(self) -> None:
         """``ok`` only where every contact is well and every recording can be played."""
@@ -175,6 +210,8 @@ class CabinetPipeline:
             (f"aed-{name.replace('_', '-')}", message or name)
             for name, message in conditions.items()
         ]
+        if self._waiting:
+            reasons.insert(0, ("outbox-full", self._trouble))
         if self._settings.voice.enabled:
             reasons += [("prompt-unreadable", line) for line in self._speaker.missing]
         if not reasons:

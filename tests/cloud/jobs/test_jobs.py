@@ -25,6 +25,7 @@ from vigil_cloud.jobs.leases import LEASE
 from vigil_cloud.jobs.models import JobRow
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn, in_transaction
 from vigil_cloud.jobs.runner import JobRunner
+from vigil_cloud.jobs.supervision import state_of
 
 EVERY = timedelta(minutes=1)
 
@@ -251,6 +252,63 @@ def test_a_wrong_clock_holds_up_no_job(city: City) -> None:
         session.get_one(JobRow, "job").leased_until = city.time + LEASE
     city.later(days=-400)
     assert turn_of(runner) == ["job"]
+
+
+def test_a_job_that_has_nothing_to_do_writes_nothing_and_is_not_late(city: City) -> None:
+    waits = False
+    runner = JobRunner(
+        city.services, [Job("job", timedelta(seconds=1), writes, waiting=lambda *_: waits)]
+    )
+    assert turn_of(runner) == ["job"], "the first turn clears up what was left"
+    began = row(city)
+    for _ in range(20):
+        city.later(seconds=1)
+        assert turn_of(runner) == []
+    assert (row(city).runs, row(city).token) == (began.runs, began.token)
+
+    waits = True
+    assert turn_of(runner) == ["job"], "what waits is begun at the next look"
+    waits = False
+    for _ in range(180):
+        city.later(seconds=1)
+        turn_of(runner)
+        assert state_of(row(city), city.time) == "waiting"
+    assert 4 <= row(city).runs <= 8, "now and then it is begun all the same"
+
+
+@pytest.mark.parametrize("trouble", ["failed", "cut off"])
+def test_a_job_that_did_not_end_well_is_begun_whatever_waits(city: City, trouble: str) -> None:
+    fails = False
+
+    def run(_turn: Turn) -> None:
+        if fails:
+            raise ValueError("no")
+
+    runner = JobRunner(
+        city.services, [Job("job", timedelta(seconds=1), run, waiting=lambda *_: fails)]
+    )
+    turn_of(runner)
+    city.later(seconds=2)
+    if trouble == "failed":
+        fails = True
+        turn_of(runner)
+        fails = False
+        city.later(seconds=2)
+    else:
+        with writing(city.services.sessions) as session:
+            session.get_one(JobRow, "job").leased_until = city.time - timedelta(seconds=1)
+    assert turn_of(runner) == ["job"]
+    assert row(city).failures == 0
+
+
+def test_a_job_that_cannot_say_what_waits_is_begun(city: City) -> None:
+    def waiting(*_: object) -> bool:
+        raise ValueError("no")
+
+    runner = JobRunner(city.services, [job(writes, waiting=waiting), Job("other", EVERY, writes)])
+    for _ in range(2):
+        assert sorted(turn_of(runner)) == ["job", "other"]
+        city.later(minutes=1)
 
 
 def test_what_a_transaction_of_a_job_says_wakes_the_screens(city: City) -> None:

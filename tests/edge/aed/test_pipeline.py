@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,8 @@ from vigil_edge.aed.recording import Recording, attention_tone, read_wav
 from vigil_edge.aed.settings import AedSettings, BoardSettings, GpioSettings
 from vigil_edge.configuration.mistakes import CHECKING
 from vigil_edge.configuration.paths import FOLDER
-from vigil_edge.device.seam import CommandRefused
+from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
+from vigil_edge.device.seam import CommandRefused, Outgoing
 from vigil_schemas.aed import AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
 from vigil_schemas.commands import PlayVoice
 from vigil_schemas.types import Lane
@@ -179,6 +180,19 @@ async def test_stolen_while_the_link_was_cut_is_an_alarm() -> None:
     assert of(context, AedRemoval, Lane.ALARM)[0].opened is None
 
 
+class FailsReadings(MemoryContext):
+    """An outbox whose disk fails at readings."""
+
+    failing = True
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        if self.failing and any(each.lane is Lane.OBSERVATION for each in outgoing):
+            raise OutboxFailed("disk full")
+        await super().accept(outgoing, state)
+
+
 async def test_a_press_waits_for_a_full_outbox() -> None:
     context = MemoryContext()
     async with board() as found:
@@ -188,7 +202,49 @@ async def test_a_press_waits_for_a_full_outbox() -> None:
             context.fail_next = OSError("no space left")
             found.hold("button", True)
             await context.until(lambda: bool(of(context, AedCall)), task)
-    assert context.counters["aed-event-waits"] == 1
+    assert context.counters["aed-alarm-waits"] == 1
+
+
+class FullOfEvents(MemoryContext):
+    """An outbox in which only the reserve of alarms is left."""
+
+    full = True
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        if self.full and any(each.lane is Lane.EVENT for each in outgoing):
+            raise OutboxFull("full of events")
+        await super().accept(outgoing, state)
+
+
+async def test_a_door_that_finds_no_room_makes_no_button_deaf() -> None:
+    context = FullOfEvents()
+    async with board() as found:
+        pipe = CabinetPipeline(settings(found, voice={"enabled": False}), context)
+        async with running(pipe, context) as task:
+            await context.until(lambda: looked(context), task)
+            found.hold("door", True)
+            await context.until(lambda: context.reports[-1][1] == "outbox-full", task)
+            found.hold("button", True)
+            await context.until(lambda: bool(of(context, AedCall)), task)
+            assert of(context, AedDoor) == []
+            context.full = False
+            await context.until(lambda: bool(of(context, AedDoor)), task)
+            await context.until(lambda: context.reports[-1][0] == "ok", task)
+    assert len(of(context, AedCall)) == len(of(context, AedDoor)) == 1
+
+
+async def test_readings_that_cannot_be_kept_make_no_button_deaf() -> None:
+    context = FailsReadings()
+    async with board() as found:
+        pipe = CabinetPipeline(settings(found, voice={"enabled": False}), context)
+        async with running(pipe, context) as task:
+            await context.until(lambda: context.counters["aed-reading-waits"] > 0, task)
+            found.hold("button", True)
+            await context.until(lambda: bool(of(context, AedCall)), task)
+            context.failing = False
+            await context.until(lambda: looked(context), task)
 
 
 async def test_the_citys_own_recordings_in_their_order(tmp_path: Path) -> None:
