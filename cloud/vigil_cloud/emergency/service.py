@@ -2,7 +2,7 @@
 
 Whoever works on the alert sees how it stands (``detail.emergency``). A line that does not answer
 is told to everybody of the alert, again, and is tried on: until it answers, or somebody confirms
-that what was to be done is done. An ambulance sent to a heart that stopped last week misses today's.
+that what was to be done is done: an ambulance must not be sent to last week's call.
 """
 
 from __future__ import annotations

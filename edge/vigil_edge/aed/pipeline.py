@@ -150,9 +150,11 @@ class CabinetPipeline:
         state = {CABINET: self._cabinet.state()}
         while True:
             try:
-                return await self._context.accept(out, state)
+                await self._context.accept(out, state)
             except (OutboxFull, OutboxFailed, OSError) as error:
                 self._trouble = str(error)
+            else:
+                return
             alarms = [one for one in out if one.lane is Lane.ALARM]
             if len(alarms) < len(out):
                 self._put_off([one for one in out if one.lane is not Lane.ALARM])
