@@ -315,7 +315,9 @@ def test_the_family_hears_of_a_search_for_as_long_as_it_goes_on(missing: Missing
     case = missing.report()["case_id"]
     for _ in range(5):
         city.later(days=8)
+        city.sign_in_anew("police")
         missing.access("police", case)
+    city.sign_in_anew("family")
     city.send(sighting(city), "station-2")
 
     (alert,) = [one for one in city.alerts("family", domain="search") if one["kind"] == "missing"]
