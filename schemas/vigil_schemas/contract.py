@@ -79,6 +79,8 @@ class DomainContract:
     """Older versions of them, which are still taken."""
     commands: tuple[type[CommandArguments], ...] = ()
     """What its devices may be asked for; an action may be that of several domains."""
+    observes: bool = True
+    """``False``: no device of it measures anything; observations in its name are refused."""
 
 
 def type_of(model: type[Model]) -> str:
@@ -121,28 +123,37 @@ def register(contract: DomainContract) -> None:
         if known != contract:
             raise BadContract(f"domain {contract.name!r} is registered already, differently")
         return
-    if not _NAME.fullmatch(contract.name) or contract.name in RESERVED:
-        raise BadContract(f"{contract.name!r} cannot be a domain's name")
-    if not set(contract.alarms) <= set(contract.events):
-        raise BadContract(f"{contract.name}: alarms that are not among its events")
     models = (*contract.events, *contract.accepted)
-    for name in (names := [type_of(model) for model in models]):
-        if not name.startswith(f"city.vigil.{contract.name}."):
-            raise BadContract(f"{name} does not begin with city.vigil.{contract.name}.")
-        if names.count(name) > 1 or name == observation_type(contract.name):
-            raise BadContract(f"{name} stands for two things")
+    names = _checked_names(contract, models)
     for command in contract.commands:
         if COMMANDS.setdefault(command.ACTION, command) is not command:
             raise BadContract(f"{contract.name}: the action {command.ACTION} has other arguments")
     _contracts[contract.name] = contract
     PAYLOADS.update(zip(names, models, strict=True))
     ALARM_TYPES.update(dict.fromkeys(alarm_types(contract), contract.name))
-    OBSERVATION_TYPES[observation_type(contract.name)] = contract.name
+    if contract.observes:
+        OBSERVATION_TYPES[observation_type(contract.name)] = contract.name
+
+
+def _checked_names(contract: DomainContract, models: Sequence[type[Model]]) -> list[str]:
+    """The event types of its models. Raises ``BadContract``."""
+    if not _NAME.fullmatch(contract.name) or contract.name in RESERVED:
+        raise BadContract(f"{contract.name!r} cannot be a domain's name")
+    if not set(contract.alarms) <= set(contract.events):
+        raise BadContract(f"{contract.name}: alarms that are not among its events")
+    names = [type_of(model) for model in models]
+    for name in names:
+        if not name.startswith(f"city.vigil.{contract.name}."):
+            raise BadContract(f"{name} does not begin with city.vigil.{contract.name}.")
+        if names.count(name) > 1 or name == observation_type(contract.name):
+            raise BadContract(f"{name} stands for two things")
+    return names
 
 
 def forget(contract: DomainContract) -> None:
     """Take it away again: a test's domain ends with its test."""
-    del _contracts[contract.name], OBSERVATION_TYPES[observation_type(contract.name)]
+    del _contracts[contract.name]
+    OBSERVATION_TYPES.pop(observation_type(contract.name), None)
     for model in (*contract.events, *contract.accepted):
         del PAYLOADS[type_of(model)]
     for name in alarm_types(contract):

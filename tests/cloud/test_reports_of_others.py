@@ -90,7 +90,7 @@ def test_two_people_who_change_the_same_settings_at_once_do_not_overwrite_each_o
     body = {"revision": 0, "settings": {"name": "Mill"}}
     answers = at_once(
         *(
-            lambda client=client: client.patch("/api/v1/devices/sonde-1/settings", json=body)  # type: ignore[misc]  # each its own
+            lambda client=client: client.patch("/api/v1/devices/sonde-1/settings", json=body)
             for client in clients
         )
     )
@@ -205,13 +205,13 @@ def hidden(format: str) -> bytes:
     told = PngImagePlugin.PngInfo()
     told.add_text("XML:com.adobe.xmp", xmp.decode())
     told.add_itxt("Comment", "23.48, 120.44")
-    options: dict[str, Any] = {
+    all_options: dict[str, dict[str, Any]] = {
         "JPEG": {"xmp": xmp, "comment": b"23.48, 120.44"},
         "PNG": {"pnginfo": told},
         "WEBP": {"xmp": xmp},
-    }[format]
+    }
     written = io.BytesIO()
-    image.save(written, format, exif=image.getexif(), **options)
+    image.save(written, format, exif=image.getexif(), **all_options[format])
     return written.getvalue() + b"GPS 23.48, 120.44 behind the picture"
 
 

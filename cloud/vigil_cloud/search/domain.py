@@ -15,7 +15,7 @@ from vigil_cloud.search.service import person_seen
 from vigil_schemas.contract import DomainContract
 
 DOMAIN: Final = CloudDomain(
-    contract=DomainContract(name=SEARCH),
+    contract=DomainContract(name=SEARCH, observes=False),
     title="Search",
     title_zh="走失協尋",
     alert_roles=frozenset({Role.POLICE}),  # of calls, which name nobody and no place

@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy import select
 
 from city_ingest import CityIngest
-from cloud_city import GATEWAY, NOON, City, alarm, exceedance, excursion, visit
+from cloud_city import GATEWAY, NOON, TAG, City, alarm, exceedance, excursion, visit
 from gateways import EPOCH, birth, death, event
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.refusals.models import DeadLetter
+from vigil_schemas.aed import AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
+from vigil_schemas.checkin import CheckinSighting
 from vigil_schemas.contract import DOWNWARD, PAYLOADS
 from vigil_schemas.control import RefusalReason
 from vigil_schemas.evidence import EvidenceReference
@@ -82,6 +84,9 @@ def examples() -> dict[str, tuple[str, str, Model]]:
     old_fire = SmokeAlarmV1.model_validate(
         {k: v for k, v in fire.model_dump().items() if k in SmokeAlarmV1.model_fields}
     )
+    seen = CheckinSighting(
+        sighting_id="sighting-1", tag=TAG, carrier="uhf", seen=NOON, rssi_dbm=-60.0, antenna=1
+    )
     found: list[tuple[str, str, Model]] = [
         ("event", "mic-1", noise),
         ("event", "sonde-1", water),
@@ -89,6 +94,60 @@ def examples() -> dict[str, tuple[str, str, Model]]:
         ("event", "station-1", full_visit),
         ("alarm", "alarm-1", fire),
         ("alarm", "alarm-1", old_fire),
+        ("event", "station-1", seen),
+        (
+            "alarm",
+            "cabinet-1",
+            AedCall(
+                call_id="call-0001",
+                pressed=NOON,
+                presses=2,
+                last_pressed=NOON,
+                door_open=True,
+            ),
+        ),
+        (
+            "alarm",
+            "cabinet-1",
+            AedRemoval(
+                removal_id="removal-1",
+                phase="returned",
+                taken=NOON,
+                returned=NOON,
+                opened=False,
+            ),
+        ),
+        (
+            "event",
+            "cabinet-1",
+            AedDoor(
+                opening_id="opening-1",
+                phase="closed",
+                opened=NOON,
+                closed=NOON,
+            ),
+        ),
+        (
+            "event",
+            "cabinet-1",
+            AedCondition(
+                condition_id="condition-1",
+                condition="contact_stuck",
+                active=True,
+                since=NOON,
+                message="m",
+            ),
+        ),
+        (
+            "event",
+            "cabinet-1",
+            AedPrompt(
+                prompt="call_sent",
+                languages=["en"],
+                outcome="failed",
+                message="m",
+            ),
+        ),
         ("status", GATEWAY, birth(NOON, [described], accepts=["x"])),
         ("status", GATEWAY, death()),
         ("observation", GATEWAY, health),

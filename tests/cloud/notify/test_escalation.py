@@ -663,7 +663,8 @@ def test_administrators_keep_policies(city: City) -> None:
 def misread(city: City, table: type[Escalation] | type[EscalationPolicy]) -> None:
     """As written by a later release, with a key that this one does not know."""
     with writing(city.services.sessions) as session:
-        for row in session.scalars(select(table)):
+        rows: list[Any] = list(session.scalars(select(table)))
+        for row in rows:
             row.document = {**row.document, "of_a_later_release": True}
 
 
