@@ -313,6 +313,7 @@ def test_a_station_whose_clock_is_behind_is_heard_all_the_same(missing: Missing)
 def test_the_family_hears_of_a_search_for_as_long_as_it_goes_on(missing: Missing) -> None:
     city = missing.city
     case = missing.report()["case_id"]
+    missing.access("police", case)
     for _ in range(5):
         city.later(days=8)
         city.sign_in_anew("police")
