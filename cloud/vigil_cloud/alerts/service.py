@@ -21,6 +21,7 @@ from vigil_cloud.alerts.sealing import whole_of, write_detail
 from vigil_cloud.alerts.visibility import only_for
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.capacity.dropped import count_dropped
+from vigil_cloud.devices import shelves
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.situation import Situation, situation_of
@@ -91,7 +92,9 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
     feed.lock(session)
     row = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
     if row is None:
-        situation = situation_of(session, occurrence.device, occurrence.gateway, now)
+        device = occurrence.device
+        shelved = shelves.any_open(device)
+        situation = situation_of(session, device, occurrence.gateway, now, also=shelved)
         joined = _join(session, occurrence, situation.household, now)
         if joined is not None:
             return joined
@@ -242,7 +245,9 @@ def _insert(
     session.add(row)
     session.flush()
     note(session, row, now, None, "raised")
-    if occurrence.kind != flood.MANY:  # a flood is more than what somebody put aside
+    # Nothing is put aside after it was asked for: that waits for ``feed.lock``. And a flood is
+    # more than what somebody put aside.
+    if situation.asked and occurrence.kind != flood.MANY:
         coverage.cover_new(session, row, now)
     if occurrence.tell_again:  # told with the alert itself: the same reason later is no news
         note(session, row, now, None, "told-again", occurrence.tell_again)

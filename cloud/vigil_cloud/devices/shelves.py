@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, Literal, cast
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
@@ -156,6 +156,12 @@ def covering(
         key=lambda one: (one.kind == "out-of-service", ends(one), one.id),
         default=None,
     )
+
+
+def any_open(device: str) -> ColumnElement[bool]:
+    """Whether anything of the device is put aside, its end past or not: where not, ``covering``
+    finds nothing. Asked along with another statement, as hardly any device is."""
+    return _open(device).exists()
 
 
 def ends(shelf: DeviceShelf) -> datetime:
