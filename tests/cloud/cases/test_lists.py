@@ -16,24 +16,12 @@ from vigil_cloud.app import case_kinds
 from vigil_cloud.cases import listing
 from vigil_cloud.cases.listing import Wanted
 from vigil_cloud.cases.models import CaseAccess, CaseRow
-from vigil_cloud.cases.port import CaseKind, CaseKinds, Words
-from vigil_cloud.cases.rules import OneDecides
 from vigil_cloud.cases.visibility import admitted_to, sight, visible
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 
-HIDDEN = CaseKind(
-    name="search",
-    domain="search",
-    words=Words("Search", "協尋"),
-    rule=OneDecides(),
-    outcomes=(),
-    resolutions=(),
-    rights={"note": frozenset({Role.POLICE, Role.FAMILY})},
-    on_request=frozenset({Role.POLICE}),
-)
-KINDS = CaseKinds([*case_kinds(), HIDDEN])
+KINDS = case_kinds()
 
 
 def fill(city: City, number: int, kind: str = "noise-exceedance", first: int = 0) -> None:
@@ -101,10 +89,13 @@ def test_pages_joined_are_the_whole_list(office: Office, city: City) -> None:
 
 
 def test_the_right_in_sql_is_the_right_in_python(office: Office, city: City) -> None:
-    for n, kind in enumerate(("noise-exceedance", "water-inspection", "search", "unknown-kind")):
+    kinds = [*(kind.name for kind in KINDS if kind.name != "search"), "search", "unknown-kind"]
+    for n, kind in enumerate(kinds):
         fill(city, 2, kind, first=n * 2)
+    asked = kinds.index("search") * 2  # both are shown on request alone
+    ended = NOON - timedelta(seconds=1)
     with writing(city.services.sessions) as session:
-        for number, until in ((4, None), (5, NOON - timedelta(seconds=1)), (6, None)):
+        for number, until in ((asked, None), (asked + 1, ended), (asked + 2, None)):
             case = f"{number:08d}-0000-4000-8000-000000000000"
             session.add(CaseAccess(case_id=case, account="somebody", until=until))
     combinations = itertools.chain.from_iterable(

@@ -29,7 +29,8 @@ def raised(city: City) -> list[tuple[str, bool, bool]]:
     """Device, whether it is active, and whether somebody is told of a doubt."""
     found = [one for one in city.alerts("dispatcher", limit=200) if one["domain"] == "smoke"]
     return sorted(
-        (one["device"], one["state"]["active"], "shape_doubtful" in one["detail"]) for one in found
+        (one["device"], one["state"]["active"], bool(one["detail"]["shape_doubtful"]))
+        for one in found
     )
 
 

@@ -414,4 +414,7 @@ def test_an_account_with_an_address_is_told_by_e_mail(mailed: tuple[City, Mailbo
     assert subject == "Loud vehicle 91.2 dB(A)"
     with city.services.sessions() as session:
         (alert,) = session.scalars(select(AlertRow.id))
-    assert body.splitlines()[-1] == f"https://vigil.city.example/alerts/{alert}"
+    *_, link, take, decline = body.splitlines()
+    assert link == f"https://vigil.city.example/alerts/{alert}"
+    assert take.startswith("I take it: https://vigil.city.example/r/")
+    assert decline.startswith("I cannot: https://vigil.city.example/r/")
