@@ -16,13 +16,14 @@ SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone
 
 
 def link_in_a_message(town: Town, title: str) -> str:
-    """What was sent for the alert of this title, as it arrived."""
+    """The alert's page, as it was sent for the alert of this title; beside it, the message may
+    offer links that answer the alert (``/r/...``)."""
 
     def bodies() -> list[str]:
         return [told["message"] for told in town.hook.received if told["title"].startswith(title)]
 
     eventually(bodies, f"a message about {title}")
-    (link,) = re.findall(r"https?://\S+", bodies()[-1])
+    (link,) = re.findall(rf"{re.escape(town.url)}/alerts/\S+", bodies()[-1])
     return str(link)
 
 
