@@ -56,7 +56,8 @@ def test_reported_in_two_taps_opened_with_a_reason_hit_and_ended(
     officer.get_by_label("Reason").fill("Call 110-2231")
     officer.get_by_role("button", name="Open for a limited time").click()
     expect(officer.get_by_role("heading", name="Search map")).to_be_visible()
-    expect(officer.get_by_text("Chiayi Park gate").first).to_be_visible()
+    way = officer.locator("section", has=officer.get_by_role("heading", name="Footprint of"))
+    expect(way.get_by_text("Chiayi Park gate").first).to_be_visible()
     expect(officer.get_by_text("25 % within 320 m")).to_be_visible()
     expect(officer.get_by_text("紅外套").first).to_be_visible()
 
