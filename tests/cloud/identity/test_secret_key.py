@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -246,10 +246,15 @@ def _row(session: Session, table: Table, number: int) -> dict[str, Any]:
             made[column.name] = NOW
         elif column.primary_key and column.type.python_type is int:
             made[column.name] = number
+            for key in column.foreign_keys:  # a row of another's: that one first
+                parent = key.column.table
+                session.execute(insert(parent).values(_row(session, parent, number)))
         elif column.type.python_type is int or column.type.python_type is float:
             made[column.name] = None if column.foreign_keys else number
         elif column.type.python_type is bool:
             made[column.name] = False
+        elif column.type.python_type is date:
+            made[column.name] = NOW.date()
         elif column.type.python_type is str:
             missing = column.nullable and column.foreign_keys
             made[column.name] = None if missing else f"{number:08}"
