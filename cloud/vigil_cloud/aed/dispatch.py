@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import product
 from math import inf, isfinite
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from vigil_cloud.aed.streets import Network, Position, Reach, reach, straight
+if TYPE_CHECKING:
+    from vigil_cloud.aed.streets import Network, Position, Reach
 
 Role = Literal["patient", "aed"]
 ROLES: Final[tuple[Role, ...]] = ("patient", "aed")
@@ -158,6 +159,8 @@ def dispatch(
     asked = [one for one in volunteers if one.available and one.speed_mps > 0]
     if not asked:
         return Plan()
+    from vigil_cloud.aed.streets import reach, straight  # scipy is large
+
     fastest = max(one.speed_mps for one in asked)
     places, people = [one.at for one in aeds], [one.at for one in asked]
     found = (

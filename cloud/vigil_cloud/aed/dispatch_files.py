@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from vigil_cloud.aed.dispatch import Aed, Hours, Volunteer, clock_time, daily
-from vigil_cloud.aed.streets import Position
 from vigil_schemas.errors import VigilError
+
+if TYPE_CHECKING:
+    from vigil_cloud.aed.streets import Position
 
 VOLUNTEER_COLUMNS: Final = (
     *("id", "lon", "lat", "speed_mps", "available", "certificate_until"),

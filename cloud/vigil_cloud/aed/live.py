@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy.orm import Session
@@ -16,7 +16,6 @@ from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.dispatch import Plan, dispatch
 from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedCallRow
-from vigil_cloud.aed.streets import Network, network
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.api_errors import ApiError
@@ -32,6 +31,9 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
 
+if TYPE_CHECKING:
+    from vigil_cloud.aed.streets import Network
+
 EVERY: Final = timedelta(seconds=1)
 STREETS: Final = "streets.geojson"
 """In the data folder: the city's streets, for ways as people go them."""
@@ -42,6 +44,11 @@ _log = structlog.get_logger(__name__)
 
 def jobs() -> Sequence[Job]:
     """Periodic work of this domain."""
+    # Whoever works on calls loads what that needs at its start: no call waits for it, and who
+    # could not must not start as if it could.
+    import vigil_cloud.aed.streets
+    import vigil_cloud.notify.sending  # noqa: F401
+
     return (
         Job("aed-calls", EVERY, lambda turn: look(turn.services), waiting=waiting),
         Job(
@@ -160,6 +167,8 @@ def _streets(services: Services, near: tuple[float, float]) -> Network | None:
 
 @lru_cache(maxsize=2)
 def _network(path: Path, _changed: int, origin: tuple[float, float]) -> Network:
+    from vigil_cloud.aed.streets import network  # scipy is large
+
     return network(dispatch_files.streets(path), origin)
 
 

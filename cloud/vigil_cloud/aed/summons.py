@@ -21,7 +21,6 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.notify.channels import URL_COLUMN
 from vigil_cloud.notify.models import Channel
-from vigil_cloud.notify.sending import send
 from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.services import Services
 
@@ -136,6 +135,8 @@ def _tell(one: _Summons) -> str:
     """``sent``, or why not; the page is told in any case."""
     if not one.urls:
         return "no channel of their own: the page alone"
+    from vigil_cloud.notify.sending import send  # Apprise is large
+
     errors = []
     for url in one.urls:
         told = send(url, one.text, connect_s=5.0, answer_s=10.0, conversation_s=CONVERSATION_S)

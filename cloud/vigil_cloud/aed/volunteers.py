@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from vigil_cloud.aed.dispatch import Volunteer
 from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedVolunteer
-from vigil_cloud.aed.streets import Position
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
@@ -25,6 +24,9 @@ from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
+
+if TYPE_CHECKING:
+    from vigil_cloud.aed.streets import Position
 
 POSITION_COLUMN: Final = "aed.volunteer.position"
 FRESH: Final = timedelta(minutes=30)

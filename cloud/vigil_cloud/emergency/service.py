@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import requests
-import urllib3.exceptions
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -132,6 +130,9 @@ def _send(settings: Settings, body: bytes | None) -> str | None:
         return UNREADABLE
     if not settings.emergency_url:
         return NOWHERE
+    import requests  # large, and only whoever sends needs it
+    import urllib3.exceptions
+
     headers = {"Content-Type": MEDIA_TYPE}
     if token := settings.emergency_token.get_secret_value():
         headers["Authorization"] = f"Bearer {token}"
