@@ -81,7 +81,14 @@ class BadPolicy(ApiError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+def _tuple(value: object) -> object:
+    """Lists are what JSON and TOML have."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _time_of_day(value: object) -> object:
@@ -146,7 +153,9 @@ def _quiet_hours(value: object) -> object:
 class Rota(_Part):
     """Who is on duty, in turns."""
 
-    persons: Annotated[tuple[Person, ...], Field(min_length=1, max_length=MOST_PERSONS)]
+    persons: Annotated[
+        tuple[Person, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=MOST_PERSONS)
+    ]
     start: Annotated[datetime, BeforeValidator(_moment)] = datetime(2026, 1, 1, tzinfo=UTC)
     """When a turn of the first person begins; by default at 08:00 in Taipei."""
     shift_s: Annotated[float, Field(strict=True, ge=60, le=LONGEST_S, allow_inf_nan=False)] = 86400
@@ -187,7 +196,9 @@ class Step(_Part):
     after_s: Annotated[float, Field(strict=True, ge=0, le=LONGEST_S, allow_inf_nan=False)]
     """Seconds from the alert."""
     channel: ChannelKind
-    persons: Annotated[tuple[Person, ...], Field(max_length=MOST_PERSONS)] = ()
+    persons: Annotated[
+        tuple[Person, ...], BeforeValidator(_tuple), Field(max_length=MOST_PERSONS)
+    ] = ()
     rota: str | AnyRota | None = None
     """Instead of persons: whoever is on duty, by the name of a rota or of one written here."""
 
@@ -223,7 +234,7 @@ class Policy(_Part):
     remind_s: (
         Annotated[float, Field(strict=True, ge=60, le=LONGEST_S, allow_inf_nan=False)] | None
     ) = None
-    step: Annotated[tuple[Step, ...], Field(max_length=MOST_STEPS)] = ()
+    step: Annotated[tuple[Step, ...], BeforeValidator(_tuple), Field(max_length=MOST_STEPS)] = ()
     fallback: Step
 
     @model_validator(mode="after")
