@@ -25,6 +25,7 @@ Format = Literal["csv", "geojson"]
 _MEDIA: Final = {"csv": "text/csv; charset=utf-8", "geojson": "application/geo+json"}
 _LARGEST: Final = 8 * 1024 * 1024
 _TEXT: Final = {"schema": {"type": "string"}}
+_OBJECT: Final = {"schema": {"type": "object"}}
 
 
 def entry(row: AedSite, services: Services) -> SiteEntry:
@@ -60,7 +61,7 @@ def list_sites(_reader: CurrentAccount, services: ServicesDependency) -> SiteLis
     responses={
         200: {
             "description": "The register",
-            "content": {"text/csv": _TEXT, "application/geo+json": _TEXT},
+            "content": {"text/csv": _TEXT, "application/geo+json": _OBJECT},
         }
     },
 )
@@ -83,7 +84,7 @@ def export_sites(
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"text/csv": _TEXT, "application/geo+json": _TEXT},
+            "content": {"text/csv": _TEXT, "application/geo+json": _OBJECT},
         }
     },
 )

@@ -7515,7 +7515,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/geo+json": string;
+                    "application/geo+json": Record<string, never>;
                     "text/csv": string;
                 };
             };
@@ -7541,7 +7541,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/geo+json": string;
+                "application/geo+json": Record<string, never>;
                 "text/csv": string;
             };
         };
