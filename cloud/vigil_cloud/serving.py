@@ -264,8 +264,8 @@ def build_guard(services: Services) -> Guard:
     return guard
 
 
-def ended() -> int:
-    """0, once everything was stopped. Python would now wait for threads that ask a store which
+def ended() -> None:
+    """Once everything was stopped. Python would now wait for threads that ask a store which
     hangs: they hold nothing that was promised to anybody, so the process ends without them."""
     end = time.monotonic() + _LEFT_S
     for thread in threading.enumerate():
@@ -276,7 +276,6 @@ def ended() -> int:
                 logging.shutdown()
                 sys.stdout.flush()
                 os._exit(0)
-    return 0
 
 
 def say(**fields: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final
 
@@ -48,13 +48,16 @@ class _Asked(BaseException):
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[Stop]:
-    """In the main thread, around all that a process does. Ends quietly where a signal asks."""
+def stoppable(ended: Callable[[], object] = lambda: None) -> Iterator[Stop]:
+    """In the main thread, around all that a process does. Ends quietly where a signal asks.
+    ``ended`` is called once nothing is held any more, while signals still are only noted."""
     stop = Stop()
     before = {number: signal.signal(number, stop._handle) for number in _SIGNALS}
     try:
         with contextlib.suppress(_Asked):
             yield stop
+        stop._holding = True
+        ended()
     finally:
         stop._holding = True
         for number, handler in before.items():

@@ -15,18 +15,20 @@ import os, signal, sys
 
 from vigil_cloud import cli, serving
 
-command, point, number, often = sys.argv[1:5]
-original = getattr(serving, point)
+command, points, number, often = sys.argv[1:5]
 
-def asked(*arguments, **named):
-    for _ in range(int(often)):
-        os.kill(os.getpid(), getattr(signal, number))
-    return original(*arguments, **named)
+def asking(original):
+    def asked(*arguments, **named):
+        for _ in range(int(often)):
+            os.kill(os.getpid(), getattr(signal, number))
+        return original(*arguments, **named)
+    return asked
 
-setattr(serving, point, asked)
+for point in points.split(","):
+    setattr(serving, point, asking(getattr(serving, point)))
 sys.exit(cli.main([command]))
 """
-"""Runs a command of ``vigil-cloud`` and sends itself a signal as it comes to one of its steps."""
+"""Runs a command of ``vigil-cloud`` and sends itself a signal as it comes to its steps."""
 STEPS = {
     "before the database": ("serve", "await_database"),
     "before the broker": ("serve", "running_broker"),
@@ -36,7 +38,7 @@ STEPS = {
     "as the API is put together": ("serve", "create_app"),
     "as its guard is made": ("serve", "build_guard"),
     "as it is ready": ("serve", "say"),
-    "as it has ended": ("serve", "ended"),
+    "as it has ended": ("serve", "say,ended"),
     "ingest alone, subscribed": ("ingest", "running_jobs"),
     "ingest alone, ready": ("ingest", "say"),
     "the API alone": ("api", "create_app"),

@@ -22,7 +22,7 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
 
-    with stoppable() as stop, stores(options) as services:
+    with stoppable(serving.ended) as stop, stores(options) as services:
         settings = services.settings
         serving.await_database(services, always=True)
         stop.hold()
@@ -41,13 +41,13 @@ def _serve(options: argparse.Namespace) -> int:
                         broker=f"mqtt://{address.host}:{address.port}",
                     ),
                 )
-    return serving.ended()
+    return 0
 
 
 def _api(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
 
-    with stoppable() as stop, stores(options) as services:
+    with stoppable(serving.ended) as stop, stores(options) as services:
         serving.await_database(services, always=False)
         stop.hold()
         host = services.settings.http_host
@@ -55,13 +55,13 @@ def _api(options: argparse.Namespace) -> int:
             serving.serve_api(
                 services, stop, lambda port: serving.say(kind="ready", url=f"http://{host}:{port}")
             )
-    return serving.ended()
+    return 0
 
 
 def _ingest(options: argparse.Namespace) -> int:
     from vigil_cloud import serving
 
-    with stoppable() as stop, stores(options) as services:
+    with stoppable(serving.ended) as stop, stores(options) as services:
         serving.await_database(services, always=False)
         address = serving.broker_address(services.settings, None)
         stop.hold()
@@ -73,7 +73,7 @@ def _ingest(options: argparse.Namespace) -> int:
             serving.serve_operations(
                 services, stop, lambda: serving.say(kind="ready", broker=where)
             )
-    return serving.ended()
+    return 0
 
 
 def _broker(options: argparse.Namespace) -> int:
