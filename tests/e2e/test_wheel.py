@@ -33,6 +33,7 @@ MODULES = {
     "pillow": "PIL",
     "psycopg": "psycopg",
     "argon2-cffi": "argon2",
+    "opening-hours-py": "opening_hours",
 }
 """Distributions whose modules are called otherwise than they are."""
 OF_OTHERS = {
