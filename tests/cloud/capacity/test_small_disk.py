@@ -6,9 +6,11 @@ Figures, of a flood of twice the disk: `make bench ARGS=disk`; the same under `V
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
+import servers
 from bench.disk import DISK, FLOOD, FLOODS, Small, flood, small_disk
 from gateways import Gateway
 
@@ -29,7 +31,6 @@ def test_no_fire_is_lost_while_a_gateway_floods_a_small_disk(kind: str) -> None:
         found = flood(small, kind, SIZE)
         assert found.sent_bytes > 1.2 * DISK
         assert found.fires_stored == found.fires
-        assert found.free_bytes > 0
         if kind == "dead letters":
             assert "dead-letters" in found.dropped
             assert found.others_letters == 1, "another sender's letter is kept"
@@ -37,3 +38,5 @@ def test_no_fire_is_lost_while_a_gateway_floods_a_small_disk(kind: str) -> None:
         late = Gateway(small.mqtt)
         small.fire(late, 1)
         late.close()
+        # Full at one moment perhaps (a checkpoint copies before it gives room back), not for good.
+        servers.eventually(lambda: shutil.disk_usage(small.folder).free > 0, "there is room again")
