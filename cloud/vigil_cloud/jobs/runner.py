@@ -127,6 +127,7 @@ class JobRunner:
         except SQLAlchemyError:
             raise
         except Exception:  # noqa: BLE001 - one job's mistake must not hold up the others: its turn shows it
+            _log.warning("job-not-looked-at", job=job.name, exc_info=True)
             return True
 
     def wait(self, timeout_s: float | None = None) -> None:
