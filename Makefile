@@ -22,6 +22,9 @@ IN_MEMORY = memory=; if [ -d "$(MEMORY)" ] && [ -w "$(MEMORY)" ] && [ "$$(df -Pk
 	memory="$$(mktemp -d "$(MEMORY)/vt.XXXX")"; chmod 711 "$$memory"; fi;
 # Matrices here are small: threads of a linear algebra library would spin beside each other.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# Images and CI machines often forbid Python to keep what it compiled. Then every process of ours
+# (a city night is a dozen, the tests start hundreds) compiles all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup wheel demo test check bench faults schemas format clean
 .DEFAULT_GOAL := help

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 import servers
+
+# Where Python may not keep what it compiled, each worker rewrites the assertions of every module
+# of the tests, and each process that a test starts compiles all of ours: seconds, hundreds of times.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("vigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])
