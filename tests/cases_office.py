@@ -9,11 +9,15 @@ from urllib.parse import quote
 import httpx
 from PIL import ExifTags, Image
 
-from cloud_city import City, exceedance, excursion
+from cloud_city import GATEWAY, City, exceedance, excursion, sealed
 from vigil_cloud.app import case_kinds
 from vigil_cloud.cases import deadlines
 from vigil_cloud.database.engine import writing
+from vigil_cloud.evidence import service as evidence
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.noise import register
+from vigil_cloud.noise.register_schema import RegisterBody
+from vigil_schemas.noise import NoiseExceedance
 
 
 class Office:
@@ -24,6 +28,7 @@ class Office:
         for name in ("ana", "bo", "chen"):
             city.account(name, Role.REVIEWER)
         city.account("other-inspector", Role.INSPECTOR)
+        self._registered = False
 
     def ask(self, who: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
         return self.city.client(who).post(f"/api/v1/cases{path}", json=body, **more)
@@ -80,11 +85,41 @@ class Office:
         with writing(self.city.services.sessions) as session:
             deadlines.tell(session, case_kinds(), self.city.time)
 
-    def noise(self, who: str = "inspector", id: str = "exceedance-9") -> dict[str, Any]:
+    def register(self, **entries: Any) -> None:
+        """What the noise register holds, unless other entries are given."""
+        with writing(self.city.services.sessions) as session:
+            body = RegisterBody.model_validate(entries or noise_register())
+            register.enter(session, body, "keeper", self.city.time)
+
+    def exceedance(self, id: str = "exceedance-9", **change: Any) -> str:
+        """A loud vehicle, measured as the law wants it, with its evidence; its alert's id."""
+        city = self.city
+        if not self._registered:
+            self._registered = True
+            self.register()
+            city.birth()
+        sha256, body = sealed({"plate.png": b"plate", "audio.wav": b"sound"}, evidence_id=id)
+        path = evidence.new_upload(city.services)
+        path.write_bytes(body)
+        evidence.store(city.services, GATEWAY, sha256, path)
+        path.unlink(missing_ok=True)
+        said = exceedance(city.time, id).model_dump()
+        said |= {
+            "background_db": 62.0,
+            "evidence": {"sha256": sha256, "size": len(body)},
+            **change,
+        }
+        city.send(NoiseExceedance.model_validate(said), "mic-1")
+        (alert,) = city.listed("inspector", domain="noise", limit=1)
+        alert_id: str = alert["id"]
+        return alert_id
+
+    def noise(
+        self, who: str = "inspector", id: str = "exceedance-9", **change: Any
+    ) -> dict[str, Any]:
         """A case about one loud vehicle."""
-        self.city.send(exceedance(self.city.time, id), "mic-1")
-        (alert,) = self.city.listed("inspector", domain="noise", limit=1)
-        return self.do(who, "", {"kind": "noise-exceedance", "alerts": [alert["id"]]})
+        alert = self.exceedance(id, **change)
+        return self.do(who, "", {"kind": "noise-exceedance", "alerts": [alert]})
 
     def water(self, id: str = "excursion-9") -> dict[str, Any]:
         self.city.send(excursion(self.city.time, id=id), "sonde-1")
@@ -92,17 +127,75 @@ class Office:
         return self.do("inspector", "", {"kind": "water-inspection", "alerts": [alert["id"]]})
 
     def decide(
-        self, who: str, case: dict[str, Any], outcome: str, amount: int | None = None
+        self,
+        who: str,
+        case: dict[str, Any],
+        outcome: str,
+        amount: int | None = None,
+        plate: str = "ABC-1234",
     ) -> dict[str, Any]:
-        return self.do(who, f"/{case['id']}/decisions", decision(case, outcome, amount))
+        return self.do(who, f"/{case['id']}/decisions", decision(case, outcome, amount, plate))
 
 
-def decision(case: dict[str, Any], outcome: str, amount: int | None = None) -> dict[str, Any]:
+def decision(
+    case: dict[str, Any], outcome: str, amount: int | None = None, plate: str = "ABC-1234"
+) -> dict[str, Any]:
+    carries = case["kind"] == "noise-exceedance" and outcome == "fine"
     return {
         "version": case["version"],
         "outcome": outcome,
         "amount_twd": amount,
         "reason": "Seen and heard.",
+        "entries": {"plate": plate} if carries else {},
+    }
+
+
+def noise_register() -> dict[str, Any]:
+    """One crossing with a limit of 86 dB(A), an instrument with its three certificates."""
+    long = {"valid_from": "2026-01-01", "valid_until": "2027-12-31"}
+    return {
+        "intersections": [
+            {
+                "id": "zhongshan",
+                "name": "Zhongshan Road",
+                "name_zh": "中山路口",
+                "latitude": 23.48,
+                "longitude": 120.45,
+            }
+        ],
+        "roads": [
+            {
+                "intersection": "zhongshan",
+                "valid_from": "2026-01-01",
+                "speed_limit_kmh": 50,
+                "sign_distance_m": 120.0,
+                "limits": [{"limit_db": 86.0}],
+                "basis": "Announcement 115-001",
+            }
+        ],
+        "instruments": [{"serial": "XL2-1", "maker": "NTi", "model": "XL2"}],
+        "certificates": [
+            {"instrument": "XL2-1", "kind": "verification", "number": "V-1", **long},
+            {"instrument": "XL2-1", "kind": "comparison", "number": "C-1", **long},
+            {"instrument": "XL2-1", "kind": "calibration", "number": "F-1", **long},
+        ],
+        "placements": [
+            {
+                "device": "mic-1",
+                "since": "2026-01-05T00:00:00Z",
+                "intersection": "zhongshan",
+                "instrument": "XL2-1",
+            }
+        ],
+        "rules": [
+            {
+                "valid_from": "2026-01-01",
+                "penalties": [
+                    {"over_db": 0.0, "amount_twd": 3600},
+                    {"over_db": 5.0, "amount_twd": 7200},
+                ],
+            }
+        ],
     }
 
 

@@ -40,7 +40,7 @@ from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.smoke import SmokeAlarm
-from vigil_schemas.types import Model, QartodFlag
+from vigil_schemas.types import ClockQuality, Model, QartodFlag
 from vigil_schemas.water import WaterExcursion
 
 PASSWORD = "four unrelated quiet words"
@@ -185,6 +185,7 @@ class City:
             subject=device,
             time=self.time,
             dataschema=schema_url(data.TYPE),  # type: ignore[attr-defined]  # as above
+            clockquality=ClockQuality.SYNCHRONISED,
             data=data.model_dump(mode="json"),
         )
         message = Received(gateway, envelope, data, self.time)

@@ -189,6 +189,9 @@ class Settings(BaseSettings):
     """Sent there as ``Authorization: Bearer``."""
     emergency_sender: str = "vigil@localhost"
     """Who sends, as CAP's ``sender``: unique in the country."""
+    vehicle_register_file: Path | None = None
+    """Whose a vehicle is, by plate, as JSON: the stand-in for the register that the police keep
+    (``docs/noise.md``). Without it nobody can look an owner up."""
     notify_urls: list[str] = Field(default_factory=list)
     """Apprise addresses told of every alert, beside what accounts subscribe to."""
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)

@@ -47,6 +47,8 @@ class DossierFact(Model):
     title_zh: str
     value: str
     value_zh: str
+    verdict: Literal["pass", "fail", "unknown"] | None = None
+    """Of a check."""
 
 
 class DossierSection(Model):
@@ -59,6 +61,18 @@ class DossierSection(Model):
     data: dict[str, Any]
 
 
+class DossierEntry(Model):
+    """What a decider wrote down beside the outcome, such as a licence plate."""
+
+    code: str
+    title: str
+    title_zh: str
+    value: str | None
+    """``None`` where whoever made the dossier may not see it."""
+    read: str | None
+    """What a machine had read, where it is another than that."""
+
+
 class DossierDecision(Model):
     """One person's decision."""
 
@@ -68,6 +82,7 @@ class DossierDecision(Model):
     outcome: DossierWords
     amount_twd: Annotated[int, Field(ge=1, le=10**9)] | None
     reason: str
+    entries: list[DossierEntry] = Field(default_factory=list)
 
 
 class DossierPhotograph(Model):

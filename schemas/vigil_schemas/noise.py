@@ -25,6 +25,21 @@ class LevelCurve(Model):
     """A-weighted, Fast, dB re 20 µPa, one value per interval."""
 
 
+class Conditions(Model):
+    """What a weather station beside the microphone measured during the passage."""
+
+    wind_m_s: Annotated[float, Field(ge=0, le=120, allow_inf_nan=False)] | None = None
+    """The highest gust."""
+    rain: bool | None = None
+
+
+class PlateCandidate(Model):
+    """What a recogniser made of the plate in the pictures."""
+
+    text: Annotated[str, Field(min_length=2, max_length=16)]
+    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
 class NoiseExceedance(Model):
     """``city.vigil.noise.exceedance.v1``: a passage was louder than the threshold.
 
@@ -50,6 +65,11 @@ class NoiseExceedance(Model):
     """The input clipped: the level is a lower bound and no fine may rest on it."""
     calibrated: bool = False
     """A sensitivity has been set for this microphone; without it levels are not evidence."""
+    conditions: Conditions | None = None
+    bearing_deg: Annotated[float, Field(ge=0, lt=360, allow_inf_nan=False)] | None = None
+    """Where the sound came from, clockwise from north."""
+    plates: Annotated[list[PlateCandidate], Field(max_length=8)] = Field(default_factory=list)
+    """The likeliest first; for people to compare with what they read, never a finding."""
     level_curve: LevelCurve | None = None
     evidence: EvidenceReference | None = None
 

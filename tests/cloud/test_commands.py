@@ -69,6 +69,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "alerts policy add": ["policy.toml"],
     "alerts policy list": [],
     "alerts policy remove": ["fire"],
+    "noise statistics": [],
     "audit verify": [],
     "dead-letters list": [],
     "dead-letters show": ["1"],

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from vigil_cloud.cases import history
 from vigil_cloud.cases.port import Words
-from vigil_cloud.cases.presentation import Opened, present
+from vigil_cloud.cases.presentation import Opened, entries_broken, present
 from vigil_cloud.cases.schema import Case, CaseDecision
 from vigil_cloud.cases.service import Desk
 from vigil_cloud.identity import audit, looks
@@ -18,6 +18,7 @@ from vigil_schemas.dossier import (
     DossierAlert,
     DossierDeadline,
     DossierDecision,
+    DossierEntry,
     DossierEvent,
     DossierFact,
     DossierLook,
@@ -71,7 +72,9 @@ def build(desk: Desk, opened: Opened) -> CaseDossier:
             for one in case.deadlines
         ],
         history=_history(opened, case),
-        history_broken=history.broken(desk.session, opened.events, opened.texts),
+        history_broken=sorted(
+            {*history.broken(desk.session, opened.events, opened.texts), *entries_broken(opened)}
+        ),
         looks=_looks(desk, row.id),
         audit_head=head.hash if head else audit.GENESIS,
         made=desk.now,
@@ -95,6 +98,7 @@ def _decision(one: CaseDecision) -> DossierDecision:
         ),
         amount_twd=one.amount_twd,
         reason=one.reason,
+        entries=[DossierEntry.model_validate(entry.model_dump()) for entry in one.entries],
     )
 
 

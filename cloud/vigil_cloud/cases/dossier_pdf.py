@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from vigil_cloud.cases.wording import ACTIONS, STATES
+from vigil_cloud.cases.wording import ACTIONS, STATES, VERDICTS
 from vigil_schemas.dossier import CaseDossier
 
 Language = Literal["zh-TW", "en"]
@@ -75,6 +75,7 @@ def _inputs(dossier: CaseDossier, language: Language) -> dict[str, str]:
     made = dossier.made.astimezone(_CIVIL)
     inputs |= {"year": f"{made.year}", "month": f"{made.month}", "day": f"{made.day}"}
     inputs |= {f"action.{action}": words[chinese] for action, words in ACTIONS.items()}
+    inputs |= {f"verdict.{verdict}": words[chinese] for verdict, words in VERDICTS.items()}
     for stamp in _stamps(dossier.model_dump(mode="json")):
         local = datetime.fromisoformat(stamp).astimezone(_CIVIL)
         inputs[stamp] = f"{local:%Y-%m-%d %H:%M:%S}"

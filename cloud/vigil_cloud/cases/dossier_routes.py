@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 
-from vigil_cloud.cases import dossier, dossier_pdf, photographs
+from vigil_cloud.cases import bundle, dossier, dossier_pdf, photographs
 from vigil_cloud.cases.dossier_pdf import Language
 from vigil_cloud.cases.errors import CaseForbidden
 from vigil_cloud.cases.presentation import open_up
 from vigil_cloud.cases.routes import BenchDependency, CaseId, note_look
 from vigil_cloud.cases.service import find
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import audit
 from vigil_schemas.dossier import CaseDossier
 
 router = APIRouter(prefix="/cases", tags=["cases"])
@@ -48,6 +51,42 @@ def get_case_dossier_pdf(
         media_type="application/pdf",
         headers={
             "Content-Disposition": f'attachment; filename="{made.number}.pdf"',
+            **_HEADERS,
+        },
+    )
+
+
+@router.get(
+    "/{case_id}/dossier.zip",
+    operation_id="get_case_bundle",
+    response_class=Response,
+    responses={200: {"description": "The bundle", "content": {"application/zip": {}}}},
+)
+def get_case_bundle(case_id: CaseId, bench: BenchDependency) -> StreamingResponse:
+    """The dossier in Chinese and as JSON, with the sealed packages that it rests on:
+    `vigil-cloud evidence verify` checks it. Its digest is written into the audit chain."""
+    made, pictures = _made(bench, case_id, "dossier.zip", pictures=True)
+    services, reader = bench.services, bench.reader
+    rows = bundle.packages(services, reader, made)
+    file = bundle.write(services, made, dossier_pdf.render(made, pictures, "zh-TW"), rows)
+    with writing(services.sessions) as session:
+        audit.append(
+            session,
+            at=services.now(),
+            account=reader.username,
+            action="case.dossier-issued",
+            subject=case_id,
+            detail={
+                "case": made.number,
+                "sha256": made.sha256,
+                "evidence": [row.sha256 for row in rows],
+            },
+        )
+    return StreamingResponse(
+        bundle.stream(file),
+        media_type="application/zip",
+        headers={
+            "Content-Disposition": f'attachment; filename="{made.number}.zip"',
             **_HEADERS,
         },
     )

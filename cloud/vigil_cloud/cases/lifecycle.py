@@ -43,6 +43,8 @@ class Vote:
     round: int
     outcome: str
     amount_twd: int | None = None
+    entries: tuple[tuple[str, str], ...] = ()
+    """Codes and texts of what was written down beside it: whoever differs in one does not agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +109,17 @@ def assign(standing: Standing, assignee: str, *, step: Step = "assign") -> Stand
     return replace(standing, state=state, assignee=assignee)
 
 
-def decide(
-    standing: Standing, rule: DecisionRule, account: str, outcome: str, amount_twd: int | None
-) -> Standing:
+def decide(standing: Standing, rule: DecisionRule, vote: Vote) -> Standing:
     """One person's decision; the case is decided where the rule says so.
 
     Raises ``WrongState``, ``DecidedAlready``, ``NotImpartial``.
     """
     _require(standing, "decide")
-    if any(vote.account == account for vote in standing.now):
+    vote, account = replace(vote, round=standing.round), vote.account
+    if any(one.account == account for one in standing.now):
         raise DecidedAlready("You have given your decision on this case; another person is needed.")
     if (reason := barred(standing, rule, account)) is not None:
         raise NotImpartial(reason)
-    vote = Vote(account, standing.round, outcome, amount_twd)
     state: State = "in_progress" if standing.state == "new" else standing.state
     after = replace(standing, state=state, votes=(*standing.votes, vote))
     settled = rule.settled(after.now)

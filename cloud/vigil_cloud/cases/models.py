@@ -117,6 +117,8 @@ class CaseVote(Base):
     account: Mapped[str] = mapped_column(String(64))
     outcome: Mapped[str] = mapped_column(String(40))
     amount_twd: Mapped[int | None]
+    entries: Mapped[bytes | None] = mapped_column(Sealed("case.entries"))
+    """What was written down beside the outcome (``entries.py``)."""
     event: Mapped[int]
     """Number of its event within the case."""
 

@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.cases import history, sealing
-from vigil_cloud.cases.models import CaseAccess, CaseEvent, CasePhotograph, CaseRow
+from vigil_cloud.cases import entries, history, sealing
+from vigil_cloud.cases.models import CaseAccess, CaseEvent, CasePhotograph, CaseRow, CaseVote
 from vigil_cloud.identity.personal_records import PersonalRecords
 
 
@@ -47,6 +47,7 @@ class CasesOfPersons(PersonalRecords):
         pictures = CasePhotograph.case_id.in_(ids)
         count = session.scalar(select(func.count()).where(pictures)) or 0
         texts = update(CaseEvent).where(CaseEvent.case_id.in_(ids)).values(text=None, salt=None)
+        written = update(CaseVote).where(CaseVote.case_id.in_(ids)).values(entries=None)
         keys = update(CasePhotograph).where(pictures).values(key=None)
         rows = (
             update(CaseRow)
@@ -60,7 +61,7 @@ class CasesOfPersons(PersonalRecords):
                 version=CaseRow.version + 1,
             )
         )
-        for statement in (texts, keys, rows):
+        for statement in (texts, written, keys, rows):
             session.execute(statement.execution_options(synchronize_session=False))
         return {"cases": len(ids), "case_photographs": count}
 
@@ -72,10 +73,12 @@ class CasesOfPersons(PersonalRecords):
         pictures = select(CasePhotograph).where(
             CasePhotograph.case_id.in_(ids), CasePhotograph.key.is_not(None)
         )
+        votes = select(CaseVote).where(CaseVote.case_id.in_(ids), CaseVote.entries.is_not(None))
         sealed = [
             *((case, "title", sealing.TITLE) for case in cases),
             *((event, "text", history.TEXT) for event in session.scalars(events)),
             *((one, "key", sealing.PHOTOGRAPH) for one in session.scalars(pictures)),
+            *((one, "entries", entries.PURPOSE) for one in session.scalars(votes)),
         ]
         return sealing.opened_all(session, person_key, sealed)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vigil_cloud.cases.history import Action
     from vigil_cloud.cases.models import CaseRow
 
+Verdict = Literal["pass", "fail", "unknown"]
+"""``unknown`` is never counted as passed."""
 Act = Step | Literal["open", "note", "photograph", "deadline", "alert", "dossier"]
 """A step of the life cycle, or something that adds to the case."""
 Everything: Final[tuple[Act, ...]] = (
@@ -60,6 +62,22 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that whoever decides writes down beside the outcome, such as a licence plate. It
+    is as blind as the decision, sealed, and shown to ``seen_by`` alone."""
+
+    code: str
+    words: Words
+    outcomes: frozenset[str]
+    """It is needed for these outcomes, and belongs to no other."""
+    seen_by: frozenset[Role]
+    form: Callable[[str], str | None]
+    """The text as it is kept and compared, or ``None`` where it cannot be one."""
+    read: Callable[[Facts], Sequence[str]] = lambda _facts: ()
+    """What a machine read, the likeliest first: shown beside it, and told where it differs."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineRule:
     """A deadline that begins with the case. ``met_by``: the step that meets it."""
 
@@ -77,6 +95,8 @@ class Fact:
     words: Words
     value: str
     value_zh: str = ""
+    verdict: Verdict | None = None
+    """Of a check: what it came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +144,10 @@ def _no_bar(_facts: Facts, _outcome: str) -> Words | None:
     return None
 
 
+def _no_amount(_facts: Facts, _outcome: str) -> int | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class CaseKind:
     """One kind of case. ``name`` is unique in the city, such as ``noise-fine``."""
@@ -154,6 +178,10 @@ class CaseKind:
     sections: Callable[[Facts], Sequence[Section]] = _no_sections
     bar: Callable[[Facts, str], Words | None] = _no_bar
     """Why an outcome may not be chosen, from what is known of the case."""
+    entries: Sequence[Entry] = ()
+    """What decisions carry. Where deciders differ in one they do not agree."""
+    amount: Callable[[Facts, str], int | None] = _no_amount
+    """The amount in TWD that the tariff gives for an outcome: proposed, never imposed."""
     happened: Callable[[Happened], None] = _follows_nothing
     """Told of each event of such a case, in its transaction; what it raises undoes the step."""
 

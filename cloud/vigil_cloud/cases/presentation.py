@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.visibility import may_see
-from vigil_cloud.cases import history, lifecycle, sealing
+from vigil_cloud.cases import entries, history, lifecycle, sealing
+from vigil_cloud.cases.entries import NOTHING, Written
 from vigil_cloud.cases.lifecycle import Standing
 from vigil_cloud.cases.models import (
     CaseDeadline,
@@ -21,7 +22,7 @@ from vigil_cloud.cases.models import (
     CaseRow,
     CaseVote,
 )
-from vigil_cloud.cases.port import Act, CaseKind, Everything, Facts, Section, Words
+from vigil_cloud.cases.port import Act, CaseKind, Entry, Everything, Facts, Section, Words
 from vigil_cloud.cases.schema import (
     Case,
     CaseAlertEntry,
@@ -33,6 +34,8 @@ from vigil_cloud.cases.schema import (
     CasePhotographEntry,
     CaseSection,
     CaseSummary,
+    EntryField,
+    EntryGiven,
     Named,
     OutcomeEntry,
 )
@@ -56,6 +59,8 @@ class Opened:
     events: Sequence[CaseEvent]
     texts: Mapping[int, str]
     """By the event's number; empty ones are left out."""
+    entries: Mapping[int, Written]
+    """What decisions carry, by the event's number."""
     photographs: Sequence[CasePhotograph]
     deadlines: Sequence[CaseDeadline]
 
@@ -66,19 +71,20 @@ class Opened:
 
 
 def open_up(desk: Desk, row: CaseRow, kind: CaseKind) -> Opened:
-    """Six statements, however much there is."""
+    """Seven statements, however much there is."""
     session = desk.session
     sealer = sealing.reader(session, desk.cipher, row)
     events = session.scalars(
         select(CaseEvent).where(CaseEvent.case_id == row.id).order_by(CaseEvent.number)
     ).all()
+    votes = session.scalars(select(CaseVote).where(CaseVote.case_id == row.id)).all()
     photographs = select(CasePhotograph).where(CasePhotograph.case_id == row.id)
     deadlines = select(CaseDeadline).where(CaseDeadline.case_id == row.id)
     return Opened(
         session,
         row,
         kind,
-        standing_of(session, row),
+        standing_of(desk, row),
         alerts_of(session, row.id),
         events,
         {
@@ -86,6 +92,7 @@ def open_up(desk: Desk, row: CaseRow, kind: CaseKind) -> Opened:
             for event in events
             if event.text is not None
         },
+        {vote.event: entries.read(sealer, vote) for vote in votes if vote.entries is not None},
         session.scalars(photographs.order_by(CasePhotograph.event)).all(),
         session.scalars(deadlines.order_by(CaseDeadline.due, CaseDeadline.id)).all(),
     )
@@ -110,11 +117,12 @@ def present(desk: Desk, opened: Opened) -> Case:
         may=may(desk, opened),
         may_not_decide=_may_not_decide(desk, opened),
         outcomes=[_outcome(opened, outcome.code) for outcome in kind.outcomes],
+        entries=[_entry_field(desk, opened, entry) for entry in kind.entries],
         resolutions=[_named(one.code, one.words) for one in kind.resolutions],
         alerts=[_alert(desk, alert) for alert in shown],
         alerts_withheld=len(opened.alerts) - len(shown),
         sections=[_section(section) for section in kind.sections(opened.facts)],
-        decisions_given=decisions(opened, hidden),
+        decisions_given=decisions(desk, opened, hidden),
         photographs=[_photograph(opened, one) for one in opened.photographs],
         deadlines=[_deadline(desk, opened, one) for one in opened.deadlines],
         history=[_event(opened, event, hidden) for event in opened.events],
@@ -189,7 +197,7 @@ def _may_not_decide(desk: Desk, opened: Opened) -> str | None:
     return None if lifecycle.barred(standing, opened.kind.rule, name) is None else "not-impartial"
 
 
-def decisions(opened: Opened, hidden: frozenset[str]) -> list[CaseDecision]:
+def decisions(desk: Desk, opened: Opened, hidden: frozenset[str]) -> list[CaseDecision]:
     """Each person's, by round; without those that are not to be known yet."""
     found = []
     for event in opened.events:
@@ -206,9 +214,52 @@ def decisions(opened: Opened, hidden: frozenset[str]) -> list[CaseDecision]:
                 outcome_title_zh=outcome.words.chinese if outcome else event.detail["outcome"],
                 amount_twd=event.detail["amount_twd"],
                 reason=opened.texts.get(event.number, ""),
+                entries=_entries_given(desk, opened, event.number),
             )
         )
     return found
+
+
+def _entry_field(desk: Desk, opened: Opened, entry: Entry) -> EntryField:
+    seen = desk.reader.has(*entry.seen_by)
+    return EntryField(
+        code=entry.code,
+        title=entry.words.english,
+        title_zh=entry.words.chinese,
+        outcomes=sorted(entry.outcomes),
+        read=list(entry.read(opened.facts)) if seen else [],
+    )
+
+
+def _entries_given(desk: Desk, opened: Opened, event: int) -> list[EntryGiven]:
+    values = opened.entries.get(event, NOTHING).values
+    found = []
+    for entry in opened.kind.entries:
+        if entry.code not in values:
+            continue
+        seen = desk.reader.has(*entry.seen_by)
+        read = next(iter(entry.read(opened.facts)), None) if seen else None
+        found.append(
+            EntryGiven(
+                code=entry.code,
+                title=entry.words.english,
+                title_zh=entry.words.chinese,
+                value=values[entry.code] if seen else None,
+                read=None if read is None or entry.form(read) == values[entry.code] else read,
+            )
+        )
+    return found
+
+
+def entries_broken(opened: Opened) -> list[int]:
+    """Events whose decision carries something else than the history says. What was erased
+    cannot be compared."""
+    told = {event.number: event.detail.get("entries", "") for event in opened.events}
+    return [
+        number
+        for number, written in opened.entries.items()
+        if written is not NOTHING and told.get(number) != written.digest
+    ]
 
 
 def _is_hidden(opened: Opened, event: CaseEvent, hidden: frozenset[str]) -> bool:
@@ -284,6 +335,7 @@ def _outcome(opened: Opened, code: str) -> OutcomeEntry:
         follows=outcome.follows,
         barred=bar.english if bar else None,
         barred_zh=bar.chinese if bar else None,
+        proposed_twd=opened.kind.amount(opened.facts, code) if outcome.fined else None,
     )
 
 
@@ -302,6 +354,7 @@ def _section(section: Section) -> CaseSection:
                 title_zh=fact.words.chinese,
                 value=fact.value,
                 value_zh=fact.value_zh or fact.value,
+                verdict=fact.verdict,
             )
             for fact in section.facts
         ],

@@ -13,11 +13,17 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.cases import deadlines, idempotency, listing, opening, work
-from vigil_cloud.cases.errors import AccessOver, CaseNeedsReason
+from vigil_cloud.cases.errors import (
+    AccessOver,
+    CaseForbidden,
+    CaseNeedsReason,
+    DecidedAlready,
+    NotImpartial,
+    OutcomeBarred,
+)
 from vigil_cloud.cases.lifecycle import State
 from vigil_cloud.cases.listing import Cursor, Wanted
 from vigil_cloud.cases.models import CaseRow
@@ -62,6 +68,13 @@ router = APIRouter(prefix="/cases", tags=["cases"])
 CaseId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 
 
+_NOTED: Final = (
+    *(CaseNeedsReason, AccessOver, CaseForbidden),
+    *(NotImpartial, DecidedAlready, OutcomeBarred),
+)
+"""Refusals that stand in the audit log."""
+
+
 def _kinds(request: Request) -> CaseKinds:
     kinds: CaseKinds = request.app.state.case_kinds
     return kinds
@@ -71,6 +84,7 @@ def _kinds(request: Request) -> CaseKinds:
 class Bench:
     """What each route works with."""
 
+    request: Request
     services: ServicesDependency
     reader: CurrentAccount
     kinds: Annotated[CaseKinds, Depends(_kinds)]
@@ -109,23 +123,25 @@ class Bench:
 
     @contextmanager
     def _refusals_noted(self) -> Iterator[None]:
-        """Whoever tries to see a case that is closed to them is seen trying, by the person's
-        guardian too."""
+        """Whoever tries to see a case that is closed to them, or to do in one what is not for
+        them, is seen trying, by the person's guardian too."""
         try:
             yield
-        except (CaseNeedsReason, AccessOver) as refused:
+        except _NOTED as refused:
+            case_id = self.request.path_params.get("case_id", "")
             with writing(self.services.sessions) as session:
-                query = select(CaseRow).where(CaseRow.number == refused.case)
-                row = session.scalars(query).one()
-                looks.note(
-                    session,
-                    now=self.services.now(),
-                    account=self.reader.username,
-                    action="case.refused",
-                    subject=row.id,
-                    person_key=row.person_key,
-                    detail={"case": row.number, "code": refused.code},
-                )
+                row = session.get(CaseRow, case_id)
+                if row is not None:
+                    looks.note(
+                        session,
+                        now=self.services.now(),
+                        account=self.reader.username,
+                        action="case.refused",
+                        subject=row.id,
+                        thing=refused.code,
+                        person_key=row.person_key,
+                        detail={"case": row.number, "code": refused.code},
+                    )
             raise
 
     def change(self, asked: str, act: Callable[[Desk], CaseRow]) -> Case:
@@ -257,11 +273,10 @@ def hand_over_case(
 @router.post("/{case_id}/decisions", operation_id="decide_case")
 def decide_case(case_id: CaseId, body: Decide, request: Request, bench: BenchDependency) -> Case:
     """The reader's own decision; the domain's rule says when the case is decided."""
+    said = work.Decided(**body.model_dump(exclude={"version"}))
     return bench.change(
         asked(request, body),
-        lambda desk: work.decide(
-            desk, case_id, body.version, body.outcome, body.amount_twd, body.reason
-        ),
+        lambda desk: work.decide(desk, case_id, body.version, said),
     )
 
 

@@ -32,10 +32,10 @@ class OneDecides:
 class TwoAgree:
     """Two people, neither of whom opened the case, each without knowing the other's decision.
 
-    Where the two differ, in the outcome or in the amount, a third is asked, who sees both. What
-    two people say stands; nobody is fined on one person's word. Where two agree on the outcome
-    but no two on the amount, the lower of theirs is owed. Where even three have three opinions,
-    further people are asked until two agree.
+    Where the two differ, in the outcome, in the amount or in what they wrote down beside it, a
+    third is asked, who sees both. What two people say stands; nobody is fined on one person's
+    word. Where two agree on all but the amount, and no two on that, the lower of theirs is owed.
+    Where even three have three opinions, further people are asked until two agree.
     """
 
     revealed_after: int = 2
@@ -46,16 +46,17 @@ class TwoAgree:
         return OPENER if account == standing.opened_by else None
 
     def settled(self, votes: Sequence[Vote]) -> Vote | None:
-        """Two alike; from the third on, two with the same outcome."""
-        alike = Counter((vote.outcome, vote.amount_twd) for vote in votes)
+        """Two alike; from the third on, two that differ in the amount alone."""
+        alike = Counter((vote.outcome, vote.amount_twd, vote.entries) for vote in votes)
         for vote in votes:
-            if alike[vote.outcome, vote.amount_twd] >= 2:
+            if alike[vote.outcome, vote.amount_twd, vote.entries] >= 2:
                 return vote
         if len(votes) < 3:
             return None
-        outcomes = Counter(vote.outcome for vote in votes)
+        outcomes = Counter((vote.outcome, vote.entries) for vote in votes)
         for vote in votes:
-            if outcomes[vote.outcome] >= 2:
-                agreed = (one for one in votes if one.outcome == vote.outcome)
+            said = (vote.outcome, vote.entries)
+            if outcomes[said] >= 2:
+                agreed = (one for one in votes if (one.outcome, one.entries) == said)
                 return min(agreed, key=lambda one: one.amount_twd or 0)
         return None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.cases.history import Action
 from vigil_cloud.cases.lifecycle import State
-from vigil_cloud.cases.port import Act
+from vigil_cloud.cases.port import Act, Verdict
 from vigil_schemas.types import Domain, UtcDatetime
 
 MOST_TWD: Final = 10**9
@@ -17,6 +17,9 @@ Text = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
 Reason = Annotated[
     str,
     StringConstraints(min_length=3, max_length=4000, strip_whitespace=True, pattern=r"^[^\x00]*$"),
+]
+EntryText = Annotated[
+    str, StringConstraints(max_length=40, strip_whitespace=True, pattern=r"^[^\x00-\x1f]*$")
 ]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
@@ -37,6 +40,15 @@ class Named(_Answer):
     title_zh: str
 
 
+class EntryField(Named):
+    """Something to be written down beside an outcome."""
+
+    outcomes: list[str]
+    """It is needed for these, and belongs to no other."""
+    read: list[str]
+    """What a machine read, the likeliest first; empty also where the reader may not see it."""
+
+
 class OutcomeEntry(Named):
     """One way to decide."""
 
@@ -47,6 +59,8 @@ class OutcomeEntry(Named):
     barred: str | None = None
     """Why it cannot be chosen in this case."""
     barred_zh: str | None = None
+    proposed_twd: int | None = None
+    """The amount that the tariff gives."""
 
 
 class CaseKindEntry(_Answer):
@@ -127,6 +141,15 @@ class CaseEventEntry(_Answer):
     text: str
 
 
+class EntryGiven(Named):
+    """What a decider wrote down."""
+
+    value: str | None
+    """Null where the reader may not see it."""
+    read: str | None
+    """What a machine had read, where it is another than that."""
+
+
 class CaseDecision(_Answer):
     """One person's decision. Others' of an open blind round are not shown."""
 
@@ -138,6 +161,7 @@ class CaseDecision(_Answer):
     outcome_title_zh: str
     amount_twd: int | None
     reason: str
+    entries: list[EntryGiven]
 
 
 class CasePhotographEntry(_Answer):
@@ -190,6 +214,8 @@ class CaseFact(_Answer):
     title_zh: str
     value: str
     value_zh: str
+    verdict: Verdict | None = None
+    """Of a check; `unknown` is never counted as passed."""
 
 
 class CaseSection(Named):
@@ -217,6 +243,7 @@ class Case(CaseSummary):
     may_not_decide: str | None
     """Why the reader, whose role may decide, may not decide here."""
     outcomes: list[OutcomeEntry]
+    entries: list[EntryField]
     resolutions: list[Named]
     alerts: list[CaseAlertEntry]
     alerts_withheld: int
@@ -278,6 +305,8 @@ class Decide(Looked):
     outcome: Code
     amount_twd: Annotated[int, Field(ge=1, le=MOST_TWD)] | None = None
     reason: Reason
+    entries: Annotated[dict[Code, EntryText], Field(max_length=8)] = {}
+    """What the outcome carries, by code."""
 
 
 class Explained(Looked):

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.cases import history, lifecycle, sealing
+from vigil_cloud.cases import entries, history, lifecycle, sealing
 from vigil_cloud.cases.errors import (
     CaseChanged,
     CaseForbidden,
@@ -90,7 +90,7 @@ def hold(desk: Desk, case_id: str, act: Act, version: int | None) -> Held:
     row, kind = find(desk, case_id, locked=True)
     if not desk.reader.has(*kind.may(act)):
         raise CaseForbidden(act, kind.may(act))
-    standing = standing_of(desk.session, row)
+    standing = standing_of(desk, row)
     if version is not None and version != row.version:
         since = _since(desk.session, row, version)
         blind = lifecycle.hidden(standing, kind.rule, desk.reader.username)
@@ -99,11 +99,12 @@ def hold(desk: Desk, case_id: str, act: Act, version: int | None) -> Held:
     return Held(row, kind, standing)
 
 
-def standing_of(session: Session, row: CaseRow) -> Standing:
+def standing_of(desk: Desk, row: CaseRow) -> Standing:
     """The row's place in the life cycle."""
-    votes = session.scalars(
+    votes = desk.session.scalars(
         select(CaseVote).where(CaseVote.case_id == row.id).order_by(CaseVote.event)
-    )
+    ).all()
+    sealer = sealing.reader(desk.session, desk.cipher, row)
     return Standing(
         opened_by=row.opened_by,
         state=state_of(row),
@@ -113,8 +114,16 @@ def standing_of(session: Session, row: CaseRow) -> Standing:
         outcome=row.outcome,
         amount_twd=row.amount_twd,
         resolution=row.resolution,
-        votes=tuple(Vote(one.account, one.round, one.outcome, one.amount_twd) for one in votes),
+        votes=tuple(_vote(sealer, one) for one in votes),
     )
+
+
+def _vote(sealer: sealing.Sealer, row: CaseVote) -> Vote:
+    values = entries.read(sealer, row).values
+    if row.entries is not None and not values:
+        values = {"": row.account}  # what nobody can read agrees with nothing
+    said = tuple(sorted(values.items()))
+    return Vote(row.account, row.round, row.outcome, row.amount_twd, said)
 
 
 def state_of(row: CaseRow) -> State:

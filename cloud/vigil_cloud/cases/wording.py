@@ -32,3 +32,9 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "access-given": ("Access given", "限時檢視"),
 }
 """By ``lifecycle.State`` and ``history.Action``; a test holds them together."""
+VERDICTS: Final[dict[str, tuple[str, str]]] = {
+    "pass": ("Passed", "合格"),
+    "fail": ("Failed", "不合格"),
+    "unknown": ("Not known", "無法判定"),
+}
+"""By ``port.Verdict``."""

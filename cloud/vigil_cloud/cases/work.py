@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.cases import deadlines, lifecycle
+from vigil_cloud.cases import deadlines, entries, lifecycle, sealing
 from vigil_cloud.cases.errors import (
     AccessOver,
     BadDecision,
@@ -16,6 +19,7 @@ from vigil_cloud.cases.errors import (
     OutcomeBarred,
     WrongState,
 )
+from vigil_cloud.cases.lifecycle import Vote
 from vigil_cloud.cases.models import CaseAccess, CaseRow, CaseVote
 from vigil_cloud.cases.port import CaseKind, Outcome
 from vigil_cloud.cases.service import (
@@ -64,12 +68,22 @@ def candidates(session: Session, kind: CaseKind) -> list[tuple[str, str]]:
     return [(one.username, one.display_name) for one in open_ones if may & set(one.roles)]
 
 
-def decide(
-    desk: Desk, case_id: str, version: int, outcome: str, amount_twd: int | None, reason: str
-) -> CaseRow:
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What somebody decides."""
+
+    outcome: str
+    amount_twd: int | None
+    reason: str
+    entries: Mapping[str, str] = field(default_factory=dict)
+    """By code; what the kind says that the outcome carries."""
+
+
+def decide(desk: Desk, case_id: str, version: int, said: Decided) -> CaseRow:
     """The reader's own decision. Raises ``BadDecision``, ``OutcomeBarred``, ``DecidedAlready``,
     ``NotImpartial``, ``WrongState``."""
     held = hold(desk, case_id, "decide", version)
+    outcome, amount_twd = said.outcome, said.amount_twd
     chosen = held.kind.outcome(outcome)
     if chosen is None:
         codes = [one.code for one in held.kind.outcomes]
@@ -77,17 +91,22 @@ def decide(
         message = f"A case of this kind has no outcome {outcome!r}; there are: {there}."
         raise BadDecision(message, chosen=outcome, offered=codes)
     _check_amount(chosen, amount_twd)
-    after = lifecycle.decide(
-        held.standing, held.kind.rule, desk.reader.username, outcome, amount_twd
+    values = entries.checked(held.kind, outcome, said.entries)
+    vote = Vote(
+        desk.reader.username, held.row.round, outcome, amount_twd, tuple(sorted(values.items()))
     )
+    after = lifecycle.decide(held.standing, held.kind.rule, vote)
     bar = held.kind.bar(facts(desk.session, held.row), outcome)
     if bar is not None:
         raise OutcomeBarred(bar.english)
     row = held.row
     was = row.state
     apply(desk, row, after)
+    sealer = sealing.writer(desk.session, desk.cipher, row.person_key, desk.now)
+    sealed, digest = entries.seal(sealer, values)
     detail = {"round": row.round, "outcome": outcome, "amount_twd": amount_twd}
-    event = told(desk, row, "decision-given", detail, reason)
+    detail |= {"entries": digest} if digest else {}
+    event = told(desk, row, "decision-given", detail, said.reason)
     desk.session.add(
         CaseVote(
             case_id=row.id,
@@ -95,6 +114,7 @@ def decide(
             account=desk.reader.username,
             outcome=outcome,
             amount_twd=amount_twd,
+            entries=sealed,
             event=event.number,
         )
     )

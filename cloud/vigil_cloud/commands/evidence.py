@@ -1,4 +1,5 @@
-"""``vigil-cloud evidence``: is a package what its gateway sealed? Asked of the file alone."""
+"""``vigil-cloud evidence``: is a package what its gateway sealed, or a case's file what left the
+house? Asked of the file alone."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Final
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject
 from vigil_cloud.config import ConfigurationError
+from vigil_schemas.types import isoformat_utc
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 _LARGEST_KEY_FILE: Final = 10_000
@@ -29,17 +31,22 @@ def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
     verify.add_argument("file", type=Path, metavar="FILE.zip")
     verify.add_argument(
         "--key",
-        required=True,
         metavar="HEX|FILE",
-        help="the gateway's public key (`vigil-edge evidence public-key`), or a file with it",
+        help="the gateway's public key (`vigil-edge evidence public-key`), or a file with it;"
+        " a case's file (dossier.zip) brings one, which is only as good as the way it came",
     )
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from vigil_cloud.cases.bundle_check import is_bundle
     from vigil_cloud.evidence.layout import PACKAGE, Fault
     from vigil_cloud.evidence.verification import examine
 
-    key = _public_key(options.key)
+    key = None if options.key is None else _public_key(options.key)
+    if is_bundle(options.file):
+        return _verify_bundle(options.file, key)
+    if key is None:
+        raise ConfigurationError("--key: a package by itself needs its gateway's public key")
     with options.file.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     found = examine(options.file, public_key=key)
@@ -63,6 +70,27 @@ def _verify(options: argparse.Namespace) -> int:
             ensure_ascii=False,
         )
     )
+    return 0
+
+
+def _verify_bundle(path: Path, key: bytes | None) -> int:
+    from vigil_cloud.cases.bundle_check import examine_bundle
+
+    found = examine_bundle(path, key)
+    if found.faults or found.dossier is None:
+        for fault in found.faults:
+            print(fault)
+        return 1
+    dossier = found.dossier
+    summary = {
+        "verified": True,
+        "case": dossier.number,
+        "sha256": dossier.sha256,
+        "made": isoformat_utc(dossier.made),
+        "evidence": found.packages,
+        "key": "given" if found.key_given else "from the file itself",
+    }
+    print(json.dumps(summary, ensure_ascii=False))
     return 0
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
-
-from sqlalchemy import select
 
 from vigil_cloud.cases.port import (
     CaseKind,
     Choice,
     DeadlineRule,
+    Entry,
     Fact,
     Facts,
     Outcome,
@@ -20,78 +19,87 @@ from vigil_cloud.cases.port import (
 )
 from vigil_cloud.cases.rules import TwoAgree
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.noise.models import Exceedance
+from vigil_cloud.noise import plates
+from vigil_cloud.noise.judging import (
+    FINE,
+    PLATE,
+    Judged,
+    amount,
+    bar,
+    happened,
+    judged,
+    plates_read,
+)
 from vigil_schemas.noise import DOMAIN
 from vigil_schemas.types import isoformat_utc
 
-FINE: Final = "fine"
 _PREPARES: Final = frozenset({Role.INSPECTOR, Role.REVIEWER})
 _LEADS: Final = frozenset({Role.INSPECTOR, Role.REVIEWER, Role.ADMINISTRATOR})
 _REVIEWS: Final = frozenset({Role.REVIEWER})
-
-
-def _exceedances(facts: Facts) -> Sequence[Exceedance]:
-    ids = [alert.id for alert in facts.alerts]
-    query = select(Exceedance).where(Exceedance.alert_id.in_(ids)).order_by(Exceedance.started)
-    return facts.session.scalars(query).all() if ids else ()
+_SEES_PLATES: Final = frozenset({Role.INSPECTOR, Role.REVIEWER})
 
 
 def sections(facts: Facts) -> Iterator[Section]:
-    """One for each measurement."""
-    for found in _exceedances(facts):
-        yield Section(
-            code="exceedance",
-            words=Words("Measurement", "量測紀錄"),
-            facts=[
-                Fact(Words("LAFmax", "最大噪音量 LAFmax"), f"{found.LAFmax:.1f} dB"),
-                Fact(Words("Threshold", "門檻"), f"{found.threshold_db:.1f} dB"),
-                Fact(Words("LAE", "音暴露位準 LAE"), f"{found.LAE:.1f} dB"),
-                Fact(
-                    Words("Background", "背景噪音"),
-                    "–" if found.background_db is None else f"{found.background_db:.1f} dB",
-                ),
-                Fact(Words("Calibrated", "已校正"), *_truth(found.calibrated)),
-                Fact(Words("Overload", "過載"), *_truth(found.overload)),
-                Fact(
-                    Words("Clock", "時鐘"),
-                    "doubtful" if found.time_quality else "trusted",
-                    "可疑" if found.time_quality else "可信",
-                ),
-            ],
-            data={
-                "device": found.device,
-                "started": isoformat_utc(found.started),
-                "ended": isoformat_utc(found.ended),
-                "LAFmax": found.LAFmax,
-                "LAE": found.LAE,
-                "threshold_db": found.threshold_db,
-                "background_db": found.background_db,
-                "calibrated": found.calibrated,
-                "overload": found.overload,
-                "time_quality": found.time_quality,
-                "evidence_sha256": found.evidence_sha256,
-            },
-        )
+    """For each measurement, what was measured and what each check says."""
+    for one in judged(facts):
+        yield _measurement(one)
+        yield _checks(one)
 
 
-def _truth(value: bool) -> tuple[str, str]:
-    return ("yes", "是") if value else ("no", "否")
+def _measurement(one: Judged) -> Section:
+    found = one.exceedance
+    return Section(
+        code="exceedance",
+        words=Words("Measurement", "量測紀錄"),
+        facts=[
+            Fact(Words("LAFmax", "最大噪音量 LAFmax"), f"{found.LAFmax:.1f} dB"),
+            Fact(
+                Words("Above the limit", "超過管制值"),
+                "–" if one.over_db is None else f"{one.over_db:+.1f} dB",
+            ),
+            Fact(Words("Threshold", "門檻"), f"{found.threshold_db:.1f} dB"),
+            Fact(Words("LAE", "音暴露位準 LAE"), f"{found.LAE:.1f} dB"),
+            Fact(
+                Words("Background", "背景噪音"),
+                "–" if found.background_db is None else f"{found.background_db:.1f} dB",
+            ),
+        ],
+        data={
+            "device": found.device,
+            "started": isoformat_utc(found.started),
+            "ended": isoformat_utc(found.ended),
+            "LAFmax": found.LAFmax,
+            "LAE": found.LAE,
+            "threshold_db": found.threshold_db,
+            "over_db": one.over_db,
+            "background_db": found.background_db,
+            "calibrated": found.calibrated,
+            "overload": found.overload,
+            "time_quality": found.time_quality,
+            "clock_quality": found.clock_quality,
+            "wind_m_s": found.wind_m_s,
+            "rain": found.rain,
+            "bearing_deg": found.bearing_deg,
+            "evidence_sha256": found.evidence_sha256,
+        },
+    )
 
 
-def bar(facts: Facts, outcome: str) -> Words | None:
-    """No fine rests on a measurement that proves nothing."""
-    if outcome != FINE:
-        return None
-    found = _exceedances(facts)
-    if not found:
-        return Words("No measurement belongs to this case.", "本案沒有量測紀錄。")
-    if any(one.overload for one in found):
-        return Words("The microphone was overloaded.", "麥克風過載。")
-    if not all(one.calibrated for one in found):
-        return Words("The microphone was not calibrated.", "麥克風未經校正。")
-    if any(one.time_quality for one in found):
-        return Words("The device's clock could not be believed.", "裝置的時鐘不可信。")
-    return None
+def _checks(one: Judged) -> Section:
+    return Section(
+        code="checks",
+        words=Words("Checks", "採證查核"),
+        facts=[
+            Fact(check.words, check.reason.english, check.reason.chinese, check.verdict)
+            for check in one.checks
+        ],
+        data={
+            "checks": [
+                {"code": check.code, "verdict": check.verdict, "required": check.required}
+                for check in one.checks
+            ]
+        },
+    )
 
 
 def exceedance_case() -> CaseKind:
@@ -141,4 +149,16 @@ def exceedance_case() -> CaseKind:
         kept_for=timedelta(days=3650),
         sections=lambda facts: list(sections(facts)),
         bar=bar,
+        entries=(
+            Entry(
+                code=PLATE,
+                words=Words("Licence plate as you read it", "車牌（審查人判讀）"),
+                outcomes=frozenset({FINE}),
+                seen_by=_SEES_PLATES,
+                form=plates.normal,
+                read=plates_read,
+            ),
+        ),
+        amount=amount,
+        happened=happened,
     )

@@ -8,7 +8,10 @@ from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.noise.cases import exceedance_case
 from vigil_cloud.noise.detail import ExceedanceDetail
+from vigil_cloud.noise.owner_routes import router as owner_router
+from vigil_cloud.noise.register_routes import router as register_router
 from vigil_cloud.noise.routes import router
+from vigil_cloud.noise.seeding import SEED
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_schemas.noise import CONTRACT
 
@@ -22,6 +25,7 @@ DOMAIN: Final = CloudDomain(
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     details=(ExceedanceDetail,),
     handlers=(NoiseHandler(),),
-    routers=(router,),
+    routers=(router, register_router, owner_router),
+    seed=SEED,
     case_kinds=(exceedance_case(),),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.domain.port import Received
+from vigil_cloud.noise import plates
 from vigil_cloud.noise.models import Exceedance
 from vigil_schemas.noise import DOMAIN, NoiseExceedance
 
@@ -43,7 +46,7 @@ class NoiseHandler:
                 event_time=event.started,
                 active=True,
                 momentary=True,
-                detail=event.model_dump(mode="json", exclude_none=True),
+                detail=_detail(event),
                 marks=message.marks,
                 evidence_sha256=evidence,
                 supersedes=True,
@@ -54,6 +57,8 @@ class NoiseHandler:
         )
         if known is not None:
             known.evidence_sha256 = evidence
+            known.plates = plates.seal(session, _texts(event)) or known.plates
+            known.bearing_deg = event.bearing_deg or known.bearing_deg
             return
         session.add(
             Exceedance(
@@ -69,7 +74,25 @@ class NoiseHandler:
                 overload=event.overload,
                 calibrated=event.calibrated,
                 time_quality=message.marks.get("time_quality"),
+                clock_quality=message.envelope.clockquality,
+                wind_m_s=event.conditions.wind_m_s if event.conditions else None,
+                rain=event.conditions.rain if event.conditions else None,
+                bearing_deg=event.bearing_deg,
+                plates=plates.seal(session, _texts(event)),
                 evidence_sha256=evidence,
                 alert_id=alert.id,
             )
         )
+
+
+def _texts(event: NoiseExceedance) -> list[str]:
+    """Plates that were read, the likeliest first."""
+    return [one.text for one in sorted(event.plates, key=lambda one: -one.confidence)]
+
+
+def _detail(event: NoiseExceedance) -> dict[str, Any]:
+    detail = event.model_dump(mode="json", exclude_none=True)
+    if not event.plates:
+        del detail["plates"]
+        return detail
+    return {**detail, "plate": _texts(event)[0]}

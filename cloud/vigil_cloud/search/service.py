@@ -331,5 +331,5 @@ def _check(entry: Entry, now: datetime) -> None:
 
 def found(desk: Desk, case_id: str, version: int, outcome: str, text: str) -> CaseRow:
     """Decide how it ended and close the case, in one step. Raises what the two raise."""
-    row = work.decide(desk, case_id, version, outcome, None, text)
+    row = work.decide(desk, case_id, version, work.Decided(outcome, None, text))
     return work.close(desk, case_id, row.version, RESOLUTION, "")

@@ -53,7 +53,7 @@ class ACase(RuleBasedStateMachine):
 
     @rule(who=PEOPLE, what=OUTCOMES)
     def decide(self, who: str, what: tuple[str, int | None]) -> None:
-        self.step("decide", lambda case: lifecycle.decide(case, self.rule, who, *what))
+        self.step("decide", lambda case: lifecycle.decide(case, self.rule, Vote(who, 1, *what)))
 
     @rule()
     def refer(self) -> None:
@@ -161,10 +161,10 @@ def test_two_agree(
 
 
 def test_one_decides_and_may_be_kept_from_deciding_what_they_opened() -> None:
-    case = lifecycle.decide(Standing("ana"), OneDecides(), "ana", "not-found", None)
+    case = lifecycle.decide(Standing("ana"), OneDecides(), Vote("ana", 1, "not-found"))
     assert (case.state, case.outcome) == ("decided", "not-found")
     with pytest.raises(NotImpartial):
-        lifecycle.decide(Standing("ana"), OneDecides(opener_may=False), "ana", "fine", 1)
+        lifecycle.decide(Standing("ana"), OneDecides(opener_may=False), Vote("ana", 1, "fine", 1))
 
 
 def test_a_refusal_says_from_where_the_step_is_possible() -> None:

@@ -28,6 +28,7 @@ def test_an_inspection_from_alert_to_closed(office: Office) -> None:
         "title_zh": "限值",
         "value": "2500 µS/cm",
         "value_zh": "2500 µS/cm",
+        "verdict": None,
     }
     taken = office.do("inspector", f"{path}/take", {"version": case["version"]})
     assert (taken["state"], taken["assignee"]) == ("in_progress", "inspector")

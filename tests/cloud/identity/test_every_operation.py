@@ -72,6 +72,7 @@ LISTS_STREET, LISTS_GATEWAYS = STREET | {ELSEWHERE}, OPERATE | {KEEPS_ELSEWHERE}
 IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE}
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
+READS_NOISE = LISTS_GATEWAYS | PREPARES | {ELSEWHERE}
 SOON = isoformat_utc(NOON + timedelta(hours=12))
 VOLUNTEERS = frozenset({Role.VOLUNTEER})
 AED_SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
@@ -211,6 +212,7 @@ TABLE = [
     *on_cases("/photographs/{photograph}", None),
     *on_cases("/dossier.json", None),
     *on_cases("/dossier.pdf", None),
+    *on_cases("/dossier.zip", None),
     *on_cases("/access", {"reason": "to know"}, noise=frozenset(), water=frozenset()),
     Row("POST /api/v1/search/reports", GUARD, {"person_key": "p1"}),
     Row("GET /api/v1/search/open", RELATIVES),
@@ -230,6 +232,15 @@ TABLE = [
     Row("POST /api/v1/people/{key}/consents", GUARD, {"account": "family", "expires": LATER}),
     Row("DELETE /api/v1/people/{key}/consents/{consent}", GUARD),
     Row("GET /api/v1/noise/exceedances", LISTS_STREET),
+    Row("GET /api/v1/noise/register", READS_NOISE),
+    Row("POST /api/v1/noise/register", READS_NOISE - REVIEWS, {"complaints": []}),
+    Row("GET /api/v1/noise/statistics", READS_NOISE),
+    Row(
+        "POST /api/v1/noise/cases/{case_id}/owner",
+        PREPARES,
+        {"reason": "to deliver the notice"},
+        "/api/v1/noise/cases/{noise-case}/owner",
+    ),
     Row("GET /api/v1/water/excursions", LISTS_STREET),
     Row("GET /api/v1/water/probes/{device}/hours", LISTS_STREET),
     Row("GET /api/v1/smoke/conditions", HOME | {KEEPS_ELSEWHERE}),

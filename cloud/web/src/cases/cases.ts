@@ -17,6 +17,7 @@ interface Said {
   outcome?: string;
   amount_twd?: number | null;
   reason?: string;
+  entries?: Record<string, string>;
   resolution?: string;
 }
 
@@ -90,6 +91,12 @@ export const pictureAddress = (id: string, photograph: string): string =>
 
 export const dossierAddress = (id: string, file: string): string =>
   `/api/v1/cases/${id}/dossier.${file}`;
+
+const BETWEEN = /[\s.·•_‐-―−-]+/g;
+
+/** How what somebody typed is compared with what a machine read; the server decides for itself. */
+export const folded = (text: string): string =>
+  text.normalize("NFKC").replace(BETWEEN, "").toUpperCase();
 
 /** An amount, or nothing. */
 export const twd = (amount: number | null): string =>

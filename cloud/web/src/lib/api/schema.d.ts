@@ -797,6 +797,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{case_id}/dossier.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case Bundle
+         * @description The dossier in Chinese and as JSON, with the sealed packages that it rests on:
+         *     `vigil-cloud evidence verify` checks it. Its digest is written into the audit chain.
+         */
+        get: operations["get_case_bundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{case_id}/hand-over": {
         parameters: {
             query?: never;
@@ -1783,6 +1804,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/noise/cases/{case_id}/owner": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look Up Vehicle Owner
+         * @description Whose the vehicle is that was fined.
+         */
+        post: operations["look_up_vehicle_owner"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/noise/exceedances": {
         parameters: {
             query?: never;
@@ -1795,6 +1836,51 @@ export interface paths {
          * @description Passages that began in ``[start, stop)``.
          */
         get: operations["list_exceedances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Noise Register
+         * @description Intersections, instruments, certificates, limits and rules, with who entered them.
+         */
+        get: operations["get_noise_register"];
+        put?: never;
+        /**
+         * Add To Noise Register
+         * @description Record entries, all or none. What stands there already in the same words is left.
+         */
+        post: operations["add_to_noise_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Noise Statistics
+         * @description Days from exceedance to decision, the share that can be acted upon, complaints before and
+         *     after. Of the reader's districts; nothing of what is not decided yet but how many there are.
+         */
+        get: operations["get_noise_statistics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3192,6 +3278,14 @@ export interface components {
             reason: string;
         };
         /**
+         * AskOwner
+         * @description Why the owner is to be known.
+         */
+        AskOwner: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * Assignee
          * @description An open account.
          */
@@ -3402,6 +3496,8 @@ export interface components {
             domain: string;
             /** Due */
             due: string | null;
+            /** Entries */
+            entries: components["schemas"]["EntryField"][];
             /**
              * Erased
              * @description The person was erased: what was written about them is gone.
@@ -3635,6 +3731,8 @@ export interface components {
             amount_twd: number | null;
             /** At */
             at: string;
+            /** Entries */
+            entries: components["schemas"]["EntryGiven"][];
             /** Outcome */
             outcome: string;
             /** Outcome Title */
@@ -3750,6 +3848,11 @@ export interface components {
             value: string;
             /** Value Zh */
             value_zh: string;
+            /**
+             * Verdict
+             * @description Of a check; `unknown` is never counted as passed.
+             */
+            verdict?: ("pass" | "fail" | "unknown") | null;
         };
         /**
          * CaseKindEntry
@@ -3908,12 +4011,35 @@ export interface components {
             withheld: boolean;
         };
         /**
-         * CertificateBody
-         * @description The last day of a certificate that was seen; null: there is none.
+         * CertificateEntry
+         * @description One entry.
          */
-        CertificateBody: {
-            /** Until */
-            until: string | null;
+        CertificateEntry: {
+            /** Instrument */
+            instrument: string;
+            /** Issuer */
+            issuer: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "verification" | "comparison" | "calibration";
+            /** Number */
+            number: string;
+            /** Recorded */
+            recorded: string;
+            /** Recorded By */
+            recorded_by: string;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /**
+             * Valid Until
+             * Format: date
+             */
+            valid_until: string;
         };
         /**
          * ChangedSetting
@@ -3991,6 +4117,52 @@ export interface components {
              * @default 3600
              */
             expires_in_s: number;
+        };
+        /**
+         * ComplaintBody
+         * @description ``[[noise_complaint]]``: somebody complained of noise at an intersection; not who.
+         */
+        ComplaintBody: {
+            /** Intersection */
+            intersection: string;
+            /**
+             * Received
+             * Format: date
+             */
+            received: string;
+            /** Reference */
+            reference: string;
+        };
+        /**
+         * Complaints
+         * @description Complaints at an intersection in two spans of one length: before its first microphone and
+         *     since.
+         */
+        Complaints: {
+            /** After */
+            after: number;
+            /** After A Month */
+            after_a_month: number | null;
+            /** Before */
+            before: number;
+            /**
+             * Before A Month
+             * @description In 30 days; null before a day has passed.
+             */
+            before_a_month: number | null;
+            /**
+             * Days
+             * @description Length of each span.
+             */
+            days: number;
+            /** Intersection */
+            intersection: string;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Since */
+            since: string;
         };
         /**
          * ConditionDetail
@@ -4115,6 +4287,19 @@ export interface components {
         ConditionList: {
             /** Conditions */
             conditions: components["schemas"]["ConditionEntry"][];
+        };
+        /**
+         * Conditions
+         * @description What a weather station beside the microphone measured during the passage.
+         */
+        Conditions: {
+            /** Rain */
+            rain?: boolean | null;
+            /**
+             * Wind M S
+             * @description The highest gust.
+             */
+            wind_m_s?: number | null;
         };
         /**
          * ConfigurationEntry
@@ -4310,6 +4495,14 @@ export interface components {
         Decide: {
             /** Amount Twd */
             amount_twd?: number | null;
+            /**
+             * Entries
+             * @description What the outcome carries, by code.
+             * @default {}
+             */
+            entries: {
+                [key: string]: string;
+            };
             /** Outcome */
             outcome: string;
             /** Reason */
@@ -4492,11 +4685,35 @@ export interface components {
             amount_twd: number | null;
             /** At */
             at: string;
+            /** Entries */
+            entries?: components["schemas"]["DossierEntry"][];
             outcome: components["schemas"]["DossierWords"];
             /** Reason */
             reason: string;
             /** Round */
             round: number;
+        };
+        /**
+         * DossierEntry
+         * @description What a decider wrote down beside the outcome, such as a licence plate.
+         */
+        DossierEntry: {
+            /** Code */
+            code: string;
+            /**
+             * Read
+             * @description What a machine had read, where it is another than that.
+             */
+            read: string | null;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /**
+             * Value
+             * @description ``None`` where whoever made the dossier may not see it.
+             */
+            value: string | null;
         };
         /**
          * DossierEvent
@@ -4533,6 +4750,11 @@ export interface components {
             value: string;
             /** Value Zh */
             value_zh: string;
+            /**
+             * Verdict
+             * @description Of a check.
+             */
+            verdict?: ("pass" | "fail" | "unknown") | null;
         };
         /**
          * DossierLook
@@ -4705,6 +4927,58 @@ export interface components {
             people: components["schemas"]["Enrolled"][];
         };
         /**
+         * Entered
+         * @description How many entries were new.
+         */
+        Entered: {
+            /** Entered */
+            entered: number;
+        };
+        /**
+         * EntryField
+         * @description Something to be written down beside an outcome.
+         */
+        EntryField: {
+            /** Code */
+            code: string;
+            /**
+             * Outcomes
+             * @description It is needed for these, and belongs to no other.
+             */
+            outcomes: string[];
+            /**
+             * Read
+             * @description What a machine read, the likeliest first; empty also where the reader may not see it.
+             */
+            read: string[];
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * EntryGiven
+         * @description What a decider wrote down.
+         */
+        EntryGiven: {
+            /** Code */
+            code: string;
+            /**
+             * Read
+             * @description What a machine had read, where it is another than that.
+             */
+            read: string | null;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /**
+             * Value
+             * @description Null where the reader may not see it.
+             */
+            value: string | null;
+        };
+        /**
          * EntryShown
          * @description What somebody brought.
          */
@@ -4861,7 +5135,7 @@ export interface components {
         };
         /**
          * ExceedanceDetail
-         * @description The exceedance as its gateway told it, and the vehicle's plate once somebody has read it.
+         * @description The exceedance as its gateway told it, and the plate as a machine read it.
          */
         ExceedanceDetail: {
             /**
@@ -4879,6 +5153,11 @@ export interface components {
              */
             background_db: number | null;
             /**
+             * Bearing Deg
+             * @description Where the sound came from, clockwise from north.
+             */
+            bearing_deg: number | null;
+            /**
              * Calibrated
              * @description A sensitivity has been set for this microphone; without it levels are not evidence.
              * @default false
@@ -4891,6 +5170,7 @@ export interface components {
             claimed_times: {
                 [key: string]: string;
             };
+            conditions: components["schemas"]["Conditions"] | null;
             /** Ended */
             ended: string;
             evidence: components["schemas"]["EvidenceReference"] | null;
@@ -4916,6 +5196,8 @@ export interface components {
             phase: "measured" | "sealed";
             /** Plate */
             plate: string | null;
+            /** Plates */
+            plates: components["schemas"]["PlateCandidate"][];
             /**
              * Shape Doubtful
              * @description What was not understood of the message, or of this detail as it was written.
@@ -5565,6 +5847,40 @@ export interface components {
             sites: number;
         };
         /**
+         * InstrumentBody
+         * @description ``[[noise_instrument]]``: a sound level meter.
+         */
+        InstrumentBody: {
+            /**
+             * Maker
+             * @default
+             */
+            maker: string;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /** Serial */
+            serial: string;
+        };
+        /**
+         * IntersectionBody
+         * @description ``[[noise_intersection]]``: a place at which vehicles are listened to.
+         */
+        IntersectionBody: {
+            /** Id */
+            id: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
          * JobEntry
          * @description One periodic job, whichever process did it last.
          */
@@ -5653,6 +5969,29 @@ export interface components {
             interval_s: number;
             /** Start */
             start: string;
+        };
+        /**
+         * LimitBody
+         * @description A limit in dB(A) on some days between two times of day; where ``until`` is not after
+         *     ``since`` it lasts into the next day, and the whole day where both are the same.
+         */
+        LimitBody: {
+            /** Days */
+            days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+            /** Limit Db */
+            limit_db: number;
+            /**
+             * Since
+             * Format: time
+             * @default 00:00:00
+             */
+            since: string;
+            /**
+             * Until
+             * Format: time
+             * @default 00:00:00
+             */
+            until: string;
         };
         /**
          * Limits
@@ -5935,6 +6274,64 @@ export interface components {
             name: string;
         };
         /**
+         * NoiseStatistics
+         * @description Of exceedances that began in the period.
+         */
+        NoiseStatistics: {
+            /**
+             * Actionable Share
+             * @description Decided violations per exceedance; null where there is none.
+             */
+            actionable_share: number | null;
+            /**
+             * Amount Twd
+             * @description Of fines that stand as decided; without those revoked.
+             */
+            amount_twd: number;
+            /** Appealed */
+            appealed: number;
+            /**
+             * Cases
+             * @description Exceedances of which a case was opened.
+             */
+            cases: number;
+            /** Complaints */
+            complaints: components["schemas"]["Complaints"][];
+            /**
+             * Days To Decision Median
+             * @description From the exceedance to the first decision of its case.
+             */
+            days_to_decision_median: number | null;
+            /** Days To Decision P90 */
+            days_to_decision_p90: number | null;
+            /** Decided */
+            decided: number;
+            /** Exceedances */
+            exceedances: number;
+            /**
+             * Outcomes
+             * @description Of decided cases.
+             */
+            outcomes: {
+                [key: string]: number;
+            };
+            /** Paid */
+            paid: number;
+            /**
+             * Referred
+             * @description Handed to the authority, whatever came of it.
+             */
+            referred: number;
+            /** Revoked */
+            revoked: number;
+            /** Start */
+            start: string | null;
+            /** Stop */
+            stop: string | null;
+            /** Violations */
+            violations: number;
+        };
+        /**
          * NoteBody
          * @description Something that is to be remembered.
          */
@@ -6084,10 +6481,42 @@ export interface components {
              * @description The case can then be referred and appealed.
              */
             follows: boolean;
+            /**
+             * Proposed Twd
+             * @description The amount that the tariff gives.
+             */
+            proposed_twd?: number | null;
             /** Title */
             title: string;
             /** Title Zh */
             title_zh: string;
+        };
+        /**
+         * Owner
+         * @description Who is registered for a vehicle.
+         */
+        Owner: {
+            /**
+             * Address
+             * @default
+             */
+            address: string;
+            /** Name */
+            name: string;
+            /**
+             * Vehicle
+             * @default
+             */
+            vehicle: string;
+        };
+        /**
+         * OwnerAnswer
+         * @description What the register of vehicles says.
+         */
+        OwnerAnswer: {
+            owner: components["schemas"]["Owner"] | null;
+            /** Plate */
+            plate: string;
         };
         /**
          * PasswordChange
@@ -6125,6 +6554,16 @@ export interface components {
             sign_visible: boolean;
         };
         /**
+         * PenaltyStep
+         * @description The amount from so many decibels over the limit on.
+         */
+        PenaltyStep: {
+            /** Amount Twd */
+            amount_twd: number;
+            /** Over Db */
+            over_db: number;
+        };
+        /**
          * PersonEntry
          * @description A person whom the reader may follow, or guards, or both.
          */
@@ -6153,6 +6592,49 @@ export interface components {
         PlaceBody: {
             /** District */
             district: string | null;
+        };
+        /**
+         * PlacementBody
+         * @description ``[[noise_placement]]``: which instrument a device is, and where it stands, from a moment
+         *     on; without an intersection it was taken down.
+         */
+        PlacementBody: {
+            /** Device */
+            device: string;
+            /**
+             * Direction
+             * @default
+             */
+            direction: string;
+            /** Instrument */
+            instrument?: string | null;
+            /** Intersection */
+            intersection?: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+        };
+        /**
+         * PlacementEntry
+         * @description One entry.
+         */
+        PlacementEntry: {
+            /** Device */
+            device: string;
+            /** Direction */
+            direction: string;
+            /** Instrument */
+            instrument: string | null;
+            /** Intersection */
+            intersection: string | null;
+            /** Recorded */
+            recorded: string;
+            /** Recorded By */
+            recorded_by: string;
+            /** Since */
+            since: string;
         };
         /**
          * PlainDetail
@@ -6211,6 +6693,16 @@ export interface components {
              * @default false
              */
             withheld: boolean;
+        };
+        /**
+         * PlateCandidate
+         * @description What a recogniser made of the plate in the pictures.
+         */
+        PlateCandidate: {
+            /** Confidence */
+            confidence: number;
+            /** Text */
+            text: string;
         };
         /**
          * PlatformDetail
@@ -6494,6 +6986,44 @@ export interface components {
             revision: number;
         };
         /**
+         * Register
+         * @description All entries, also those that others have replaced; complaints are in the statistics.
+         */
+        Register: {
+            /** Certificates */
+            certificates: components["schemas"]["CertificateEntry"][];
+            /** Instruments */
+            instruments: components["schemas"]["InstrumentBody"][];
+            /** Intersections */
+            intersections: components["schemas"]["IntersectionBody"][];
+            /** Placements */
+            placements: components["schemas"]["PlacementEntry"][];
+            /** Roads */
+            roads: components["schemas"]["RoadEntry"][];
+            /** Rules */
+            rules: components["schemas"]["RulesEntry"][];
+        };
+        /**
+         * RegisterBody
+         * @description Entries to be recorded, all or none. What stands there already in the same words is left.
+         */
+        RegisterBody: {
+            /** Certificates */
+            certificates?: components["schemas"]["vigil_cloud__noise__register_schema__CertificateBody"][];
+            /** Complaints */
+            complaints?: components["schemas"]["ComplaintBody"][];
+            /** Instruments */
+            instruments?: components["schemas"]["InstrumentBody"][];
+            /** Intersections */
+            intersections?: components["schemas"]["IntersectionBody"][];
+            /** Placements */
+            placements?: components["schemas"]["PlacementBody"][];
+            /** Roads */
+            roads?: components["schemas"]["RoadBody"][];
+            /** Rules */
+            rules?: components["schemas"]["RulesBody"][];
+        };
+        /**
          * Relation
          * @description What an account is to a household.
          * @enum {string}
@@ -6560,6 +7090,77 @@ export interface components {
             share: number;
         };
         /**
+         * RoadBody
+         * @description ``[[noise_road]]``: what holds for one direction of an intersection from a day on.
+         */
+        RoadBody: {
+            /**
+             * Basis
+             * @description The announcement or article that the limit rests on.
+             * @default
+             */
+            basis: string;
+            /**
+             * Direction
+             * @description Empty: every direction that has no entry of its own.
+             * @default
+             */
+            direction: string;
+            /** Intersection */
+            intersection: string;
+            /**
+             * Limits
+             * @description The first that fits counts.
+             */
+            limits: components["schemas"]["LimitBody"][];
+            /**
+             * Sign Distance M
+             * @description How far before the microphone the warning sign stands.
+             */
+            sign_distance_m?: number | null;
+            /** Speed Limit Kmh */
+            speed_limit_kmh?: number | null;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /**
+             * Valid Until
+             * @description The last day.
+             */
+            valid_until?: string | null;
+        };
+        /**
+         * RoadEntry
+         * @description One version.
+         */
+        RoadEntry: {
+            /** Basis */
+            basis: string;
+            /** Direction */
+            direction: string;
+            /** Intersection */
+            intersection: string;
+            /** Limits */
+            limits: components["schemas"]["LimitBody"][];
+            /** Recorded */
+            recorded: string;
+            /** Recorded By */
+            recorded_by: string;
+            /** Sign Distance M */
+            sign_distance_m: number | null;
+            /** Speed Limit Kmh */
+            speed_limit_kmh: number | null;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /** Valid Until */
+            valid_until: string | null;
+        };
+        /**
          * Role
          * @description What each may see is decided in ``alerts.visibility`` and in the routes' ``require``.
          * @enum {string}
@@ -6584,6 +7185,64 @@ export interface components {
              * @default 2026-01-01T00:00:00Z
              */
             start: string;
+        };
+        /**
+         * RulesBody
+         * @description ``[[noise_rules]]``: what the city's method asks from a day on, and what its tariff is.
+         */
+        RulesBody: {
+            /**
+             * Background Margin Db
+             * @default 10
+             */
+            background_margin_db: number;
+            /**
+             * Basis
+             * @default
+             */
+            basis: string;
+            /** Penalties */
+            penalties?: components["schemas"]["PenaltyStep"][];
+            /**
+             * Sign Distance M
+             * @default 100
+             */
+            sign_distance_m: number;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /**
+             * Wind Limit M S
+             * @default 5
+             */
+            wind_limit_m_s: number;
+        };
+        /**
+         * RulesEntry
+         * @description One version.
+         */
+        RulesEntry: {
+            /** Background Margin Db */
+            background_margin_db: number;
+            /** Basis */
+            basis: string;
+            /** Penalties */
+            penalties: components["schemas"]["PenaltyStep"][];
+            /** Recorded */
+            recorded: string;
+            /** Recorded By */
+            recorded_by: string;
+            /** Sign Distance M */
+            sign_distance_m: number;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /** Wind Limit M S */
+            wind_limit_m_s: number;
         };
         /**
          * Screen
@@ -7274,6 +7933,48 @@ export interface components {
             /** Watching */
             watching: number;
         };
+        /**
+         * CertificateBody
+         * @description The last day of a certificate that was seen; null: there is none.
+         */
+        vigil_cloud__aed__schema__CertificateBody: {
+            /** Until */
+            until: string | null;
+        };
+        /**
+         * CertificateBody
+         * @description ``[[noise_certificate]]``: of an instrument. A later entry of the same kind and number
+         *     counts instead of an earlier one, which is how a certificate is corrected or withdrawn.
+         */
+        vigil_cloud__noise__register_schema__CertificateBody: {
+            /** Instrument */
+            instrument: string;
+            /**
+             * Issuer
+             * @default
+             */
+            issuer: string;
+            /**
+             * Kind
+             * @description `verification` (metrological), `comparison` (with the agency's reference) or `calibration`
+             *     (in the field).
+             * @enum {string}
+             */
+            kind: "verification" | "comparison" | "calibration";
+            /** Number */
+            number: string;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /**
+             * Valid Until
+             * Format: date
+             * @description The last day.
+             */
+            valid_until: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -7800,7 +8501,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CertificateBody"];
+                "application/json": components["schemas"]["vigil_cloud__aed__schema__CertificateBody"];
             };
         };
         responses: {
@@ -8667,6 +9368,40 @@ export interface operations {
                 };
                 content: {
                     "application/pdf": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_case_bundle: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bundle */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
                 };
             };
             /** @description A problem document */
@@ -10533,6 +11268,44 @@ export interface operations {
             };
         };
     };
+    look_up_vehicle_owner: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskOwner"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnerAnswer"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_exceedances: {
         parameters: {
             query?: {
@@ -10554,6 +11327,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExceedanceList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_noise_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Register"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_to_noise_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entered"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_noise_statistics: {
+        parameters: {
+            query?: {
+                /** @description the first day */
+                start?: string | null;
+                /** @description the day after the last */
+                stop?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoiseStatistics"];
                 };
             };
             /** @description A problem document */

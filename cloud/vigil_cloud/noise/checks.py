@@ -1,0 +1,249 @@
+"""Whether a measurement may found a fine: one verdict with a reason per rule. Pure.
+
+What is not known is ``unknown`` and never counted as passed: a fine needs every required check
+passed. Wind and rain are asked where somebody measures them; where nobody does they stay
+``unknown``, are shown so, and are the reviewers' to judge from sound and picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final, Protocol
+
+from vigil_cloud.cases.port import Verdict, Words
+from vigil_cloud.noise.models import Certificate, Road
+from vigil_cloud.noise.register import CIVIL, Holding, civil_day
+from vigil_cloud.noise.register_schema import DAYS, LimitBody
+from vigil_schemas.types import ClockQuality
+
+CERTIFICATES: Final[dict[str, Words]] = {
+    "verification": Words("Metrological verification", "法定計量檢定"),
+    "comparison": Words("Comparison with the agency's reference", "主管機關比對"),
+    "calibration": Words("Field calibration", "現場校正"),
+}
+
+
+class Measured(Protocol):
+    """What an exceedance says of itself (``noise.models.Exceedance``)."""
+
+    started: datetime
+    LAFmax: float
+    background_db: float | None
+    overload: bool
+    calibrated: bool
+    time_quality: str | None
+    clock_quality: str | None
+    wind_m_s: float | None
+    rain: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule and what it came to."""
+
+    code: str
+    words: Words
+    verdict: Verdict
+    reason: Words
+    required: bool = True
+    """A fine needs it passed; else it must only not have failed."""
+
+    @property
+    def bars(self) -> bool:
+        """Whether no fine may rest on the measurement for this."""
+        return self.verdict == "fail" or (self.required and self.verdict == "unknown")
+
+
+def checks(measured: Measured, holding: Holding, *, package: bool) -> list[Check]:
+    """Every rule, in the order in which they are shown. ``package``: sealed evidence is there."""
+    return [
+        _sensitivity(measured),
+        *_certificates(holding, civil_day(measured.started)),
+        _clock(measured),
+        _overload(measured),
+        _background(measured, holding.rules.background_margin_db),
+        _wind(measured, holding.rules.wind_limit_m_s),
+        _rain(measured),
+        _limit(measured, holding.road),
+        _sign(holding),
+        _package(package=package),
+    ]
+
+
+def limit_of(road: Road, moment: datetime) -> float | None:
+    """The limit in dB(A) there at that moment; ``None`` where none holds."""
+    local = moment.astimezone(CIVIL)
+    for kept in road.limits:
+        rule = LimitBody.model_validate(kept)
+        if _holds(rule, local):
+            return rule.limit_db
+    return None
+
+
+def amount_of(over_db: float, penalties: Sequence[tuple[float, int]]) -> int | None:
+    """What the tariff gives for so much over the limit, in TWD. ``penalties``: rising."""
+    fitting = [amount for from_db, amount in penalties if from_db <= over_db]
+    return fitting[-1] if fitting and over_db > 0 else None
+
+
+def _holds(rule: LimitBody, local: datetime) -> bool:
+    now = local.time().replace(tzinfo=None)
+    today, before = DAYS[local.weekday()], DAYS[(local - timedelta(days=1)).weekday()]
+    if rule.since < rule.until:
+        return today in rule.days and rule.since <= now < rule.until
+    if rule.since == rule.until == time(0):
+        return today in rule.days
+    # It lasts into the next day and belongs to the day on which it began.
+    return (today in rule.days and now >= rule.since) or (before in rule.days and now < rule.until)
+
+
+def _sensitivity(measured: Measured) -> Check:
+    words = Words("Sensitivity set", "靈敏度設定")
+    if measured.calibrated:
+        return Check("sensitivity", words, "pass", Words("Set on the device.", "裝置已設定。"))
+    reason = Words("The microphone was not calibrated.", "麥克風未經校正。")
+    return Check("sensitivity", words, "fail", reason)
+
+
+def _certificates(holding: Holding, day: date) -> Iterator[Check]:
+    placement = holding.placement
+    for kind, words in CERTIFICATES.items():
+        code = f"certificate-{kind}"
+        if placement is None or placement.instrument is None:
+            reason = Words(
+                "The register does not say which instrument the device was that day.",
+                "登錄簿未記載當日該裝置所用之儀器。",
+            )
+            yield Check(code, words, "unknown", reason)
+            continue
+        own = [one for one in holding.certificates if one.kind == kind]
+        yield Check(code, words, *_certified(placement.instrument, own, day))
+
+
+def _certified(serial: str, own: Sequence[Certificate], day: date) -> tuple[Verdict, Words]:
+    if not own:
+        return "unknown", Words(
+            f"None of instrument {serial} is registered.", f"儀器 {serial} 無此項登錄。"
+        )
+    fitting = [one for one in own if one.valid_from <= day <= one.valid_until]
+    if fitting:
+        best = max(fitting, key=lambda one: one.valid_until)
+        return "pass", Words(
+            f"{best.number}, {best.valid_from} to {best.valid_until}; measured on {day}.",
+            f"{best.number}，{best.valid_from} 至 {best.valid_until}；量測日 {day}。",
+        )
+    before = [one for one in own if one.valid_until < day]
+    if before:
+        last = max(before, key=lambda one: one.valid_until)
+        return "fail", Words(
+            f"{last.number} had expired on {last.valid_until}; measured on {day}.",
+            f"{last.number} 已於 {last.valid_until} 逾期；量測日 {day}。",
+        )
+    first = min(own, key=lambda one: one.valid_from)
+    return "fail", Words(
+        f"{first.number} holds from {first.valid_from} only; measured on {day}.",
+        f"{first.number} 自 {first.valid_from} 始有效；量測日 {day}。",
+    )
+
+
+def _clock(measured: Measured) -> Check:
+    words = Words("Clock synchronised", "時鐘同步")
+    if measured.time_quality:
+        reason = Words("The device's clock could not be believed.", "裝置的時鐘不可信。")
+        return Check("clock", words, "fail", reason)
+    match measured.clock_quality:
+        case None:
+            reason = Words("The gateway did not say.", "閘道器未回報。")
+            return Check("clock", words, "unknown", reason)
+        case ClockQuality.SYNCHRONISED:
+            reason = Words("Synchronised when it was told.", "回報時已同步。")
+            return Check("clock", words, "pass", reason)
+        case said:
+            reason = Words(f"The gateway's clock was {said}.", f"閘道器時鐘狀態：{said}。")
+            return Check("clock", words, "fail", reason)
+
+
+def _overload(measured: Measured) -> Check:
+    words = Words("No overload", "無過載")
+    if measured.overload:
+        reason = Words("The microphone was overloaded.", "麥克風過載。")
+        return Check("overload", words, "fail", reason)
+    return Check("overload", words, "pass", Words("Within its range.", "於量測範圍內。"))
+
+
+def _background(measured: Measured, margin: float) -> Check:
+    words = Words(f"Background {margin:g} dB below", f"背景噪音低 {margin:g} 分貝")
+    if measured.background_db is None:
+        return Check(
+            "background", words, "unknown", Words("It was not measured.", "未量測背景噪音。")
+        )
+    below = measured.LAFmax - measured.background_db
+    reason = Words(
+        f"Background {measured.background_db:.1f} dB, {below:.1f} dB below.",
+        f"背景 {measured.background_db:.1f} 分貝，低 {below:.1f} 分貝。",
+    )
+    return Check("background", words, "pass" if below >= margin else "fail", reason)
+
+
+def _wind(measured: Measured, limit: float) -> Check:
+    words = Words(f"Wind below {limit:g} m/s", f"風速低於 {limit:g} m/s")
+    if measured.wind_m_s is None:
+        return Check("wind", words, "unknown", _NOBODY, required=False)
+    reason = Words(f"{measured.wind_m_s:.1f} m/s.", f"{measured.wind_m_s:.1f} m/s。")
+    verdict: Verdict = "pass" if measured.wind_m_s < limit else "fail"
+    return Check("wind", words, verdict, reason, required=False)
+
+
+_NOBODY: Final = Words(
+    "Nobody measures it there: judge it from sound and picture.",
+    "該處無量測：請由聲音與影像判斷。",
+)
+
+
+def _rain(measured: Measured) -> Check:
+    words = Words("No rain", "無降雨")
+    if measured.rain is None:
+        return Check("rain", words, "unknown", _NOBODY, required=False)
+    if measured.rain:
+        return Check("rain", words, "fail", Words("It rained.", "當時降雨。"), required=False)
+    return Check("rain", words, "pass", Words("It was dry.", "當時無雨。"), required=False)
+
+
+def _limit(measured: Measured, road: Road | None) -> Check:
+    words = Words("Above the limit of the road", "超過該路段管制值")
+    limit = None if road is None else limit_of(road, measured.started)
+    if road is None or limit is None:
+        reason = Words(
+            "The register has no limit for that place and time.", "登錄簿無該地該時之管制值。"
+        )
+        return Check("limit", words, "unknown", reason)
+    over = measured.LAFmax - limit
+    reason = Words(
+        f"{measured.LAFmax:.1f} dB against {limit:g} dB ({over:+.1f} dB),"
+        f" in force since {road.valid_from}. {road.basis}".rstrip(),
+        f"{measured.LAFmax:.1f} 分貝，管制值 {limit:g} 分貝（{over:+.1f} 分貝），"
+        f"{road.valid_from} 起適用。{road.basis}",
+    )
+    return Check("limit", words, "pass" if over > 0 else "fail", reason)
+
+
+def _sign(holding: Holding) -> Check:
+    asked = holding.rules.sign_distance_m
+    words = Words(f"Warning sign {asked:g} m ahead", f"前方 {asked:g} 公尺設告示牌")
+    distance = holding.road.sign_distance_m if holding.road is not None else None
+    if distance is None:
+        reason = Words("The register names no sign.", "登錄簿未記載告示牌。")
+        return Check("sign", words, "unknown", reason)
+    reason = Words(f"{distance:g} m ahead.", f"前方 {distance:g} 公尺。")
+    return Check("sign", words, "pass" if distance >= asked else "fail", reason)
+
+
+def _package(*, package: bool) -> Check:
+    words = Words("Sealed evidence", "封存證據")
+    if package:
+        reason = Words("The package has come and its seal holds.", "證據已收到且封存完整。")
+        return Check("evidence", words, "pass", reason)
+    reason = Words("No sealed package has come yet.", "尚未收到封存證據。")
+    return Check("evidence", words, "unknown", reason)

@@ -1,0 +1,14 @@
+/** Figures of the service, and the register that measurements are judged by. */
+
+import type { DomainPage } from "../descriptor";
+import noise from "./index";
+import NoisePage from "./NoisePage.svelte";
+import { both } from "./speech";
+
+export default {
+  path: "noise",
+  label: both("nav.noise"),
+  icon: noise.icon,
+  roles: ["inspector", "reviewer", "maintainer", "administrator"],
+  component: NoisePage,
+} satisfies DomainPage;
