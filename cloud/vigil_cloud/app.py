@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -121,7 +122,7 @@ def work_kinds() -> list[WorkKind]:
 def jobs(services: Services, *, ingest: bool) -> list[Job]:
     """What is done now and then, by one of all processes; ``ingest``: by one that has it."""
     return [
-        *platform_jobs(case_kinds()),
+        *platform_jobs(case_kinds(), timedelta(seconds=services.settings.offline_after_s)),
         *(ingest_jobs() if ingest else ()),
         retention_job(),
         *(job for one in cloud_domains() for job in one.jobs(services.settings)),

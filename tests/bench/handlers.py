@@ -58,7 +58,7 @@ def seconds(folder: Path, devices: int, records: int, handlers: list[ReadingHand
     """Of the processor, for all groups."""
     start = datetime(2026, 3, 1, tzinfo=UTC)
     services = build_services(
-        load(None, demo=True, data_dir=folder, enrolment_open=True), now=lambda: start
+        load(None, demo=True, data_dir=folder, open_enrolment=True), now=lambda: start
     )
     upgrade(services.engine)
     numbers = itertools.count(1)

@@ -85,6 +85,13 @@ def sweep(session: Session, now: datetime) -> bool:
     return True
 
 
+def anything_due(session: Session, now: datetime) -> bool:
+    """Whether ``sweep`` would change anything."""
+    if session.scalar(select(DeviceShelf.id).where(_due(now)).limit(1)) is not None:
+        return True
+    return any(row.raised <= now - TOLD_FOR for row in standing(session, _ENDED))
+
+
 def _due(now: datetime) -> ColumnElement[bool]:
     over = or_(DeviceShelf.ended.is_not(None), DeviceShelf.until <= now)
     last = func.coalesce(DeviceShelf.reminded, DeviceShelf.begun)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -17,18 +17,19 @@ from vigil_cloud.jobs.port import Job, in_transaction
 
 EVERY: Final = timedelta(seconds=10)
 _AT_ONCE: Final = 500
+_Visits = Select[Visit, Gateway]
 
 
 def silence_job(offline_after: timedelta) -> Job:
     """Marks and unmarks visits; a station counts as silent after the platform's offline time."""
     follow = partial(follow_stations, offline_after)
-    return Job("visits-of-silent-stations", EVERY, in_transaction(follow))
+    waiting = partial(_anything, offline_after)
+    return Job("visits-of-silent-stations", EVERY, in_transaction(follow), waiting=waiting)
 
 
-def follow_stations(offline_after: timedelta, session: Session, now: datetime) -> bool:
-    """Mark open visits whose gateway has not been heard of for so long, with its last sign;
-    take the mark away when it is back, until its next word of the visit. Idempotent."""
-    silent = or_(Gateway.last_seen.is_(None), Gateway.last_seen < now - offline_after)
+def _turning(since: datetime) -> tuple[_Visits, _Visits]:
+    """Open visits at gateways that have fallen silent since, and at those that are back."""
+    silent = or_(Gateway.last_seen.is_(None), Gateway.last_seen < since)
     open_visits = (
         select(Visit, Gateway)
         .join(Gateway, Gateway.gateway == Visit.gateway)
@@ -36,11 +37,20 @@ def follow_stations(offline_after: timedelta, session: Session, now: datetime) -
         .limit(_AT_ONCE)
     )
     falling = open_visits.where(Visit.silent_since.is_(None), silent)
-    returning = open_visits.where(
-        Visit.silent_since.is_not(None), Gateway.last_seen >= now - offline_after
-    )
-    if not any(session.execute(some.limit(1)).first() for some in (falling, returning)):
+    return falling, open_visits.where(Visit.silent_since.is_not(None), Gateway.last_seen >= since)
+
+
+def _anything(offline_after: timedelta, session: Session, now: datetime) -> bool:
+    turning = _turning(now - offline_after)
+    return any(session.execute(some.limit(1)).first() for some in turning)
+
+
+def follow_stations(offline_after: timedelta, session: Session, now: datetime) -> bool:
+    """Mark open visits whose gateway has not been heard of for so long, with its last sign;
+    take the mark away when it is back, until its next word of the visit. Idempotent."""
+    if not _anything(offline_after, session, now):
         return False
+    falling, returning = _turning(now - offline_after)
     feed.lock(session)  # before they are read: a visit may end meanwhile
     fresh = {"populate_existing": True}
     fallen = session.execute(falling, execution_options=fresh).all()

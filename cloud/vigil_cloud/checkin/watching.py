@@ -67,7 +67,7 @@ def forget(session: Session, person_key: str) -> None:
 
 def watch_job() -> Job:
     """Tells stations what has changed; what is over ends here as well."""
-    return Job("watch-lists", EVERY, _follow)
+    return Job("watch-lists", EVERY, _follow, waiting=_anything)
 
 
 def _follow(turn: Turn) -> None:

@@ -9,7 +9,8 @@ in the time series.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
@@ -18,6 +19,9 @@ from vigil_cloud.database import changes
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import NewestReadings, ReadingState
 from vigil_cloud.timeseries.port import Point
+
+_SERIES: Final = itemgetter(0)
+_TIME: Final = itemgetter(1)
 
 
 class Newest(NamedTuple):
@@ -29,10 +33,14 @@ class Newest(NamedTuple):
 
 def newest_of(points: Iterable[Point], known: dict[str, Point]) -> None:
     """Fold points of one device into ``known``: parameter → its newest point."""
-    for point in points:
-        (_, _, _, parameter), time_us, _, _ = point  # unpacked: names cost twice as much here
+    # Sorted by time and folded into a dictionary by functions in C, each some tens of
+    # nanoseconds for a point: a loop here costs ingest several percent.
+    ordered = sorted(points, key=_TIME)
+    for (_, _, _, parameter), point in dict(
+        zip(map(_SERIES, ordered), ordered, strict=True)
+    ).items():
         before = known.get(parameter)
-        if before is None or time_us >= before[1]:
+        if before is None or point[1] >= before[1]:
             known[parameter] = point
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing, table_of
@@ -158,16 +158,21 @@ def _record_units(session: Session, name: str, seen: Seen, now: datetime) -> Non
         device.updated = now
 
 
+def anybody_silent(session: Session, silent_since: datetime) -> bool:
+    """Whether ``sweep`` would find anybody."""
+    return session.scalar(select(Gateway.gateway).where(_silent(silent_since)).limit(1)) is not None
+
+
+def _silent(since: datetime) -> ColumnElement[bool]:
+    return and_(
+        Gateway.offline.is_(False), Gateway.last_seen.is_not(None), Gateway.last_seen < since
+    )
+
+
 def sweep(session: Session, now: datetime, silent_since: datetime) -> list[str]:
     """Mark gateways offline that have been silent; returns those that just became so."""
     silent = session.scalars(
-        select(Gateway)
-        .where(
-            Gateway.offline.is_(False),
-            Gateway.last_seen.is_not(None),
-            Gateway.last_seen < silent_since,
-        )
-        .with_for_update(skip_locked=True)
+        select(Gateway).where(_silent(silent_since)).with_for_update(skip_locked=True)
     ).all()
     for gateway in silent:
         gateway.offline = True

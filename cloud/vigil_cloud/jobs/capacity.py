@@ -67,6 +67,11 @@ def tell_shares(services: Services) -> None:
         services.changed.announce()
 
 
+def shares_to_tell(session: Session, now: datetime) -> bool:
+    """Whether ``tell_shares`` has anybody to look at."""
+    return bool(_beyond_share(session, now) or standing(session, "quota"))
+
+
 def fold(services: Services) -> None:
     """Fold marks of outbox openings that are over."""
     with writing(services.sessions) as session:

@@ -14,7 +14,7 @@ from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.certificates import certificate_end
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.seen import sweep
+from vigil_cloud.devices.seen import anybody_silent, sweep
 from vigil_cloud.emergency import service as emergency
 from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.models import TakenEvent
@@ -32,8 +32,9 @@ HOUR: Final = timedelta(hours=1)
 _log = structlog.get_logger(__name__)
 
 
-def platform_jobs(kinds: CaseKinds) -> list[Job]:
-    """What any process can do. ``kinds`` of cases."""
+def platform_jobs(kinds: CaseKinds, offline_after: timedelta) -> list[Job]:
+    """What any process can do. ``kinds`` of cases; a gateway that is silent for longer than
+    ``offline_after`` is offline."""
 
     def tell_deadlines(session: Session, now: datetime) -> bool:
         return deadlines.tell(session, kinds, now)
@@ -45,11 +46,21 @@ def platform_jobs(kinds: CaseKinds) -> list[Job]:
             lambda turn: sealing_old.seal_what_lies_open(turn.services, turn.stopping),
         ),
         Job("feed-pruned", HOUR, in_transaction(_prune_feed)),
-        Job("silent-gateways", timedelta(seconds=5), lambda turn: sweep_silent(turn.services)),
+        Job(
+            "silent-gateways",
+            timedelta(seconds=5),
+            lambda turn: sweep_silent(turn.services),
+            waiting=lambda session, now: anybody_silent(session, now - offline_after),
+        ),
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
         Job("case-deadlines", timedelta(minutes=1), in_transaction(tell_deadlines)),
         Job("reply-links-forgotten", HOUR, in_transaction(reply_links.prune)),
-        Job("shelves-ended", timedelta(seconds=5), in_transaction(shelving.sweep)),
+        Job(
+            "shelves-ended",
+            timedelta(seconds=5),
+            in_transaction(shelving.sweep),
+            waiting=shelving.anything_due,
+        ),
         Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
         Job("channels-kept", SYNC_EVERY, lambda turn: NotificationSender(turn.services).sync()),
@@ -64,7 +75,12 @@ def platform_jobs(kinds: CaseKinds) -> list[Job]:
             lambda turn: emergency.send_due(turn.services),
             waiting=emergency.waiting,
         ),
-        Job("shares", timedelta(seconds=5), lambda turn: capacity.tell_shares(turn.services)),
+        Job(
+            "shares",
+            timedelta(seconds=5),
+            lambda turn: capacity.tell_shares(turn.services),
+            waiting=capacity.shares_to_tell,
+        ),
         Job(
             capacity.DISK_JOB,
             timedelta(seconds=5),

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 import structlog
@@ -70,6 +70,8 @@ class JobRunner:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
+        self._idle_until: dict[str, datetime] = {}
+        """When a job that has nothing to do is asked again."""
         self._entered = False
         self._renewed = time.monotonic()
         self._supervise_at = time.monotonic() + SUPERVISE_EVERY_S
@@ -121,14 +123,19 @@ class JobRunner:
     def _waiting(self, job: Job, now: datetime) -> bool:
         if job.waiting is None:
             return True
+        until = self._idle_until.get(job.name, now)
+        if now < until <= now + job.every:  # farther ahead only where the clock was set back
+            return False
         try:
             with self._services.sessions() as session:
-                return job.waiting(session, now)
+                found = job.waiting(session, now)
         except SQLAlchemyError:
             raise
         except Exception:  # noqa: BLE001 - one job's mistake must not hold up the others: its turn shows it
             _log.warning("job-not-looked-at", job=job.name, exc_info=True)
             return True
+        self._idle_until[job.name] = now + job.every - timedelta(seconds=LOOK_EVERY_S)
+        return found
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Until no turn is under way."""

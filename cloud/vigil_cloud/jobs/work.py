@@ -53,6 +53,8 @@ class WorkKind:
     store: Callable[[Session, Payload, Any, datetime], None]
     merge: Callable[[Payload, Payload], Payload] = newer
     """What is asked where the same key waits already: of the waiting and the new payload."""
+    settle: timedelta = timedelta()
+    """So long it waits after it was asked for first, for more of the same key to come."""
     most_waiting: int = 2_000
     longest: timedelta = timedelta(minutes=2)
 
@@ -102,7 +104,7 @@ def enqueue(
             payload=dict(payload),
             priority=priority,
             queued=now,
-            due=now,
+            due=now + kind.settle,
             attempts=0,
             token=0,
         )

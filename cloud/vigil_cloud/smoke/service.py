@@ -81,20 +81,30 @@ class SmokeHandler:
             call_fire(session, other, rings.condition if same else SECOND_ALARM, now)
 
 
+_RINGING: Final = select(AlarmCondition).where(
+    AlarmCondition.in_test, AlarmCondition.cleared.is_(None)
+)
+"""Believed to be a self test."""
+
+
 def smoke_job() -> Job:
     """Smoke that outlasts its self test becomes a fire, also where its gateway says no more."""
     every = timedelta(seconds=CHECK_EVERY_S)
-    return Job("smoke-outlasts-its-test", every, in_transaction(end_outlasted_tests))
+    return Job(
+        "smoke-outlasts-its-test",
+        every,
+        in_transaction(end_outlasted_tests),
+        waiting=lambda session, _now: session.scalar(_RINGING.limit(1)) is not None,
+    )
 
 
 def end_outlasted_tests(session: Session, now: datetime) -> bool:
     """Judged by our clock and our tables alone. Whether anything changed."""
     changed = False
-    ringing = select(AlarmCondition).where(AlarmCondition.in_test, AlarmCondition.cleared.is_(None))
-    if session.scalar(ringing.limit(1)) is None:
+    if session.scalar(_RINGING.limit(1)) is None:
         return False
     feed.lock(session)  # before the rows, as those who take events do
-    for row in session.scalars(ringing.with_for_update()).all():
+    for row in session.scalars(_RINGING.with_for_update()).all():
         reason = outlasted(row.heard or now, _test_over(session, row), now)
         if reason is not None:
             call_fire(session, row, reason, now)

@@ -164,4 +164,8 @@ def _both(waiting: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, An
     }
 
 
-PROBE_HOURS: Final = WorkKind("water-probe-hours", load, compute, store, merge=_both)
+PROBE_HOURS: Final = WorkKind(
+    "water-probe-hours", load, compute, store, merge=_both, settle=timedelta(minutes=5)
+)
+"""Not at once: a gateway that was away hands in many hours one after the other, and a city's probes
+begin their hours together, while their readings are on the way."""
