@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 
 import servers
 
-# Where Python may not keep what it compiled, each worker rewrites the assertions of every module
-# of the tests, and each process that a test starts compiles all of ours: seconds, hundreds of times.
+# Where Python may not keep what it compiled, each worker rewrites the assertions of all modules of
+# the tests, and each process that a test starts compiles all of ours: seconds, hundreds of times.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

@@ -112,6 +112,7 @@ class EmbeddedBroker:
         try:
             self._start_child()
         except (OSError, RuntimeError) as error:
+            self._folder.cleanup()
             raise BrokerFailed(
                 f"embedded broker on {self.host}:{self.port}: {error};"
                 " choose another VIGIL_BROKER_LISTEN or point VIGIL_BROKER_URL at a broker"

@@ -32,14 +32,13 @@ from vigil_cloud.app import (
 from vigil_cloud.broker import EmbeddedBroker
 from vigil_cloud.capacity.connections import file_handles, most_connections, most_per_client
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
-from vigil_cloud.database.migrate import check, upgrade
 from vigil_cloud.http.acceptor import GuardedServer
 from vigil_cloud.http.guard import Guard, trusted_proxies
-from vigil_cloud.identity import persons, secret_key
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.jobs import runner
 from vigil_cloud.jobs.runner import JobRunner
+from vigil_cloud.preparation import prepare_database
 from vigil_cloud.services import Services
 from vigil_cloud.stopping import Stop
 from vigil_schemas.errors import VigilError
@@ -69,31 +68,6 @@ class PortTaken(VigilError):
         self.port = port
         self.reason = reason
         self.variable = variable
-
-
-def prepare_database(services: Services, *, always: bool) -> None:
-    """Migrate a SQLite file of our own; a server's database only where ``always``.
-
-    Raises ``DatabaseOutdated`` where an operator has to run ``vigil-cloud migrate``, and
-    ``WrongSecretKey``, before anything is changed where the key has been noted.
-    """
-    _check_key(services)
-    prepare_tables(services, always=always)
-    _check_key(services)
-    persons.give_own_keys(services)
-
-
-def prepare_tables(services: Services, *, always: bool) -> None:
-    """As ``prepare_database``, without a look at the secret key: for whoever changes that."""
-    if always or services.engine.dialect.name == "sqlite":
-        upgrade(services.engine)
-    else:
-        check(services.engine)
-
-
-def _check_key(services: Services) -> None:
-    now, secret = services.now(), services.settings.secret
-    secret_key.check(services.engine, services.sessions, secret, now)
 
 
 def await_database(services: Services, *, always: bool) -> None:

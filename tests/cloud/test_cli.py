@@ -1,7 +1,12 @@
-"""`vigil-cloud` as an operator meets it."""
+"""`vigil-cloud` as an operator meets it.
+
+Commands run in this process, except for one: to start one costs a second of a processor.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,8 +14,10 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from sqlalchemy import select, text
@@ -18,6 +25,7 @@ from sqlalchemy.orm import Session
 
 import servers
 from gateways import Gateway, birth, event, new_name, now, observation
+from vigil_cloud import cli
 from vigil_cloud.config import load
 from vigil_cloud.database import migrate
 from vigil_cloud.database.engine import writing
@@ -31,6 +39,15 @@ from vigil_schemas.envelope import decode_envelope
 from vigil_schemas.gateway import DeviceDescription
 
 PASSWORD = "four unrelated quiet words"
+
+
+@dataclass
+class Done:
+    """What a command said, and its exit status."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 class Operator:
@@ -47,17 +64,20 @@ class Operator:
         }
         self.server: servers.Server | None = None
 
-    def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    def environment(self, **changes: str) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIGIL_")}
-        return subprocess.run(
-            [sys.executable, "-m", "vigil_cloud.cli", *arguments],
-            env={**inherited, **self.variables, **changes},
-            capture_output=True,
-            text=True,
-            input=PASSWORD + "\n",
-            check=False,
-            timeout=60,
-        )
+        return {**inherited, **self.variables, **changes}
+
+    def run(self, *arguments: str, **changes: str) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment(**changes), clear=True),
+            mock.patch.object(sys, "stdin", io.StringIO(PASSWORD + "\n")),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            status = cli.main(arguments)
+        return Done(status, out.getvalue(), err.getvalue())
 
     def start(self, *command: str, until: str = '"kind": "ready"') -> servers.Server:
         log = self.folder / "server.log"
@@ -167,7 +187,13 @@ def test_a_killed_server_leaves_no_broker_behind(operator: Operator) -> None:
 
 
 def test_known_secrets_are_refused_outside_the_demo(operator: Operator) -> None:
-    refused = operator.run("serve", VIGIL_SECRET_KEY="changeme")
+    refused = subprocess.run(
+        [sys.executable, "-m", "vigil_cloud", "serve"],
+        env=operator.environment(VIGIL_SECRET_KEY="changeme"),
+        capture_output=True,
+        text=True,
+        timeout=servers.DEADLINE_S,
+    )
 
     assert refused.returncode == 2
     assert refused.stderr.startswith("vigil-cloud: configuration: secret_key: set VIGIL_SECRET_KEY")
@@ -175,11 +201,11 @@ def test_known_secrets_are_refused_outside_the_demo(operator: Operator) -> None:
 
 
 def test_a_taken_port_is_one_line(operator: Operator, mosquitto: servers.Mosquitto) -> None:
-    for changes, code in (
-        ({"VIGIL_BROKER_LISTEN": f"127.0.0.1:{mosquitto.port}"}, "broker-failed"),
-        ({"VIGIL_HTTP_PORT": str(mosquitto.port)}, "port-taken"),
+    for command, changes, code in (
+        ("serve", {"VIGIL_BROKER_LISTEN": f"127.0.0.1:{mosquitto.port}"}, "broker-failed"),
+        ("api", {"VIGIL_HTTP_PORT": str(mosquitto.port)}, "port-taken"),
     ):
-        refused = operator.run("serve", **changes)
+        refused = operator.run(command, **changes)
         assert refused.returncode == 2
         assert f"vigil-cloud: {code}: " in refused.stderr
         assert "Traceback" not in refused.stderr
@@ -194,29 +220,29 @@ def test_a_database_that_is_away_is_one_line(operator: Operator) -> None:
     assert refused.stderr.startswith("vigil-cloud: database-unavailable: ")
 
 
-@pytest.mark.parametrize("command", ["serve", "api", "ingest"])
 def test_a_service_that_starts_before_its_database_waits_for_it(
-    operator: Operator, tmp_path: Path, command: str
+    operator: Operator, tmp_path: Path
 ) -> None:
     database = servers.postgres(tmp_path / "postgres")
     operator.variables["VIGIL_DATABASE_URL"] = database.create("vigil")
     assert operator.run("migrate").returncode == 0
     database.stop()
     try:
-        operator.start(command, until="database-away")
+        operator.start("serve", until="database-away")
         log = operator.folder / "server.log"
         assert '"kind": "ready"' not in log.read_text()
 
         database.start()
-        servers.eventually(lambda: '"kind": "ready"' in log.read_text(), f"{command} is ready")
+        servers.eventually(lambda: '"kind": "ready"' in log.read_text(), "it is ready")
     finally:
         database.stop()
 
 
-def test_a_service_waits_no_longer_than_its_patience(operator: Operator) -> None:
+@pytest.mark.parametrize("command", ["serve", "api", "ingest"])
+def test_a_service_waits_no_longer_than_its_patience(operator: Operator, command: str) -> None:
     url = f"postgresql+psycopg://nobody@127.0.0.1:{servers.free_port()}/nothing"
 
-    refused = operator.run("api", VIGIL_DATABASE_URL=url, VIGIL_DATABASE_PATIENCE_S="0.5")
+    refused = operator.run(command, VIGIL_DATABASE_URL=url, VIGIL_DATABASE_PATIENCE_S="0.5")
 
     assert refused.returncode == 2
     assert "database-away" in refused.stderr

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vigil_cloud import cli, serving
+from vigil_cloud import cli
 from vigil_cloud.config import load
+from vigil_cloud.preparation import prepare_database
 from vigil_cloud.stores import build_services
 
 RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
@@ -94,9 +96,19 @@ def test_no_command_is_forgotten_here() -> None:
     assert set(commands(cli._parser())) == {*ARGUMENTS, *NO_DATABASE, *CHANGES_THE_KEY}
 
 
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose database was used with the right key, made once."""
+    folder = tmp_path_factory.mktemp("used")
+    services = build_services(load(None, data_dir=folder, secret_key=RIGHT))
+    prepare_database(services, always=False)
+    services.close()
+    return folder
+
+
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder whose database was used with the right key; settings with the wrong one."""
+def data(tmp_path: Path, used: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it; settings with the wrong key."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seed.toml").write_text("", "utf-8")
     (tmp_path / "new-key").write_text("0" * 40, "utf-8")
@@ -104,9 +116,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         'name = "fire"\n[fallback]\nafter_s = 0\nchannel = "page"\npersons = ["role:police"]\n',
         "utf-8",
     )
-    services = build_services(load(None, data_dir=tmp_path / "data", secret_key=RIGHT))
-    serving.prepare_database(services, always=False)
-    services.close()
+    shutil.copytree(used, tmp_path / "data")
     monkeypatch.setenv("VIGIL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("VIGIL_SECRET_KEY", WRONG)
     return tmp_path

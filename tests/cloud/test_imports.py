@@ -21,12 +21,13 @@ with suppress(SystemExit):
 SERVE = """
 import sys
 from pathlib import Path
-from vigil_cloud import serving
+import vigil_cloud.serving
 from vigil_cloud.app import create_app
 from vigil_cloud.config import load
+from vigil_cloud.preparation import prepare_database
 from vigil_cloud.stores import build_services
 services = build_services(load(None, demo=True, data_dir=Path(sys.argv[1])))
-serving.prepare_database(services, always=False)
+prepare_database(services, always=False)
 create_app(services)
 services.close()
 """

@@ -10,25 +10,7 @@ import pytest
 
 import servers
 
-DRIVER = """
-import os, signal, sys
-
-from vigil_cloud import cli, serving
-
-command, points, number, often = sys.argv[1:5]
-
-def asking(original):
-    def asked(*arguments, **named):
-        for _ in range(int(often)):
-            os.kill(os.getpid(), getattr(signal, number))
-        return original(*arguments, **named)
-    return asked
-
-for point in points.split(","):
-    setattr(serving, point, asking(getattr(serving, point)))
-sys.exit(cli.main([command]))
-"""
-"""Runs a command of ``vigil-cloud`` and sends itself a signal as it comes to its steps."""
+DRIVER = Path(__file__).with_name("signals_itself.py")
 STEPS = {
     "before the database": ("serve", "await_database"),
     "before the broker": ("serve", "running_broker"),
@@ -76,13 +58,11 @@ def run(
         "VIGIL_HTTP_PORT": str(http),
         "PATH": "/usr/bin:/bin",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, command, point, number, str(often)],
+    done = servers.run(
+        [sys.executable, str(DRIVER), command, point, number, str(often)],
         env=environment,
-        capture_output=True,
         text=True,
         timeout=servers.DEADLINE_S,
-        check=False,
         cwd=folder,
     )
     return done, port

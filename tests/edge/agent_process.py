@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import servers
 from edge.ingest_stand_in import IngestStandIn
 from vigil_schemas.senml import unpack
 
@@ -44,7 +45,7 @@ class Agent:
 
     def start(self) -> subprocess.Popen[bytes]:
         with (self.folder / "agent.log").open("ab") as log:
-            process = subprocess.Popen(
+            process = servers.spawn(
                 [
                     *(sys.executable, str(self.program), "run"),
                     *("--config", str(self.folder / "gateway.toml")),

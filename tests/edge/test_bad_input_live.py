@@ -65,7 +65,7 @@ class Gateway:
         path.write_text(tomlkit.dumps(config))
         self.sources = ["mic-1", self.sonde.device, self.reader.device, self.home.device]
         with (self.folder / "agent.log").open("wb") as log:
-            self.process = subprocess.Popen(
+            self.process = servers.spawn(
                 [sys.executable, "-m", "vigil_edge", "run", "--config", str(path)],
                 stdout=log,
                 stderr=log,

@@ -69,9 +69,7 @@ def test_a_section_of_no_domain_is_named(
 
 
 def toy(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(TOY), *words], capture_output=True, text=True, check=False
-    )
+    return servers.run([sys.executable, str(TOY), *words], text=True)
 
 
 def test_a_domain_of_the_tests_alone_is_checked_and_has_its_commands(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Site:
     def start(self) -> None:
         with (self.folder / "agent.log").open("ab") as log:
             words = [sys.executable, "-m", "vigil_edge", "run", "--config", str(self.file)]
-            self.process = subprocess.Popen(words, stdout=log, stderr=log)
+            self.process = servers.spawn(words, stdout=log, stderr=log)
 
     def hang_up(self) -> None:
         assert self.process is not None
@@ -67,13 +67,14 @@ class Site:
             self.process.wait(60)
 
     def tool(self, *words: str) -> str:
-        return subprocess.check_output(
-            [sys.executable, "-m", "vigil_edge", *words, "--config", str(self.file)], text=True
-        )
+        words = (sys.executable, "-m", "vigil_edge", *words, "--config", str(self.file))
+        done = servers.run(words, text=True)
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout)
 
     def checked(self) -> str:
         words = [sys.executable, "-m", "vigil_edge", "check", "--config", str(self.file)]
-        return subprocess.run(words, capture_output=True, text=True).stderr
+        return str(servers.run(words, text=True).stderr)
 
     def ask(self, action: str, device: str | None = "sonde-1", **arguments: Any) -> str:
         name = f"command-{uuid.uuid4().hex[:8]}"

@@ -15,6 +15,7 @@ from .programs import SERVERS, find, missing, need, required
 from .relational import Postgres, postgres
 from .sound import PulseAudio, pulseaudio
 from .timeseries import Influx, influxd
+from .warm import run, spawn
 
 __all__ = [
     "DEADLINE_S",
@@ -42,6 +43,8 @@ __all__ = [
     "postgres",
     "pulseaudio",
     "required",
+    "run",
+    "spawn",
     "toxiproxy",
     "versitygw",
 ]

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from .warm import spawn
+
 DEADLINE_S = 60.0
-_running: set[subprocess.Popen[bytes]] = set()
+_running: set[subprocess.Popen[Any]] = set()
 
 
 @atexit.register
@@ -51,14 +53,14 @@ class Server:
     env: Mapping[str, str] | None = None
     user: str | None = None
     cwd: Path | None = None
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[Any] | None = None
     _logs: list[Any] = field(default_factory=list)
 
     def start(self, deadline_s: float = DEADLINE_S) -> None:
         """Raises ``RuntimeError`` with the end of its log where it does not become ready."""
         output = self.log.open("ab")
         self._logs.append(output)
-        self.process = subprocess.Popen(
+        self.process = spawn(
             list(self.command),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -29,7 +29,8 @@ token = "${CITY_TOKEN}"
 id = "gw-of-somebody-else"
 token = "another-token"
 """
-BIN = Path(sys.executable).parent
+SIMULATOR = (sys.executable, "-m", "vigil_sim")
+INSTALLED = (str(Path(sys.executable).with_name("vigil-sim")),)
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(files: Path, *more: str) -> list[str]:
-    found = [str(BIN / "vigil-sim"), "city", "--scenario", str(files / "small.toml")]
+def command(files: Path, *more: str, program: tuple[str, ...] = SIMULATOR) -> list[str]:
+    found = [*program, "city", "--scenario", str(files / "small.toml")]
     found += ["--seed-file", str(files / "seed.toml"), "--dir", str(files / "city")]
     return [
         *found,
@@ -60,13 +61,11 @@ ENVIRONMENT = {"CITY_PASSWORD": "four unrelated quiet words", "CITY_TOKEN": "t" 
 
 
 def city(files: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return servers.run(
         command(files, *more),
         env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
         text=True,
-        timeout=60,
-        check=False,
+        timeout=servers.DEADLINE_S,
     )
 
 
@@ -116,9 +115,8 @@ def test_sigterm_ends_it_while_it_waits_for_the_cloud(
     files: Path, running: list[servers.Server]
 ) -> None:
     secret = files / "city" / "tokens.toml"
-    server = servers.Server(
-        "city", command(files), secret.exists, files / "city.log", env=ENVIRONMENT
-    )
+    installed = command(files, program=INSTALLED)
+    server = servers.Server("city", installed, secret.exists, files / "city.log", env=ENVIRONMENT)
     running.append(server)
     server.start()
     # Secrets are written with the handlers in place.
@@ -137,13 +135,13 @@ def cloud(files: Path) -> tuple[servers.Server, dict[str, str]]:
         "VIGIL_HTTP_PORT": str(http),
         "VIGIL_BROKER_LISTEN": f"127.0.0.1:{broker}",
     }
-    program = str(BIN / "vigil-cloud")
-    subprocess.run(
-        [program, "seed", str(files / "seed.toml")], env=os.environ | environment, check=True
-    )
+    program = (sys.executable, "-m", "vigil_cloud")
+    seed = (*program, "seed", str(files / "seed.toml"))
+    seeded = servers.run(seed, env=os.environ | environment, text=True)
+    assert seeded.returncode == 0, seeded.stderr
     log = files / "cloud.log"
     server = servers.Server(
-        "cloud", [program, "serve"], lambda: '"ready"' in log.read_text(), log, env=environment
+        "cloud", [*program, "serve"], lambda: '"ready"' in log.read_text(), log, env=environment
     )
     return server, {
         "--broker-url": f"mqtt://127.0.0.1:{broker}",

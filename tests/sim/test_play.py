@@ -49,7 +49,7 @@ class Play:
     ) -> None:
         self.folder = folder
         self._errors = (folder.parent / "errors.txt").open("w+b")
-        self.process = subprocess.Popen(
+        self.process = servers.spawn(
             [*program, str(scenario), "--dir", str(folder), *AROUND, *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -164,7 +164,7 @@ def test_the_configuration_is_one_that_the_edge_accepts(
 
 def checked(path: Path) -> None:
     command = [sys.executable, "-m", "vigil_edge", "check", "--config", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = servers.run(command, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -237,7 +237,7 @@ def test_a_bad_scenario_is_refused_with_a_reason_and_exit_code_2(
 ) -> None:
     scenario.write_text(scenario.read_text("utf-8").replace(*change), "utf-8")
     command = [*PLAY, str(scenario), "--dir", str(tmp_path / "city"), *AROUND]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = servers.run(command, text=True)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("vigil-sim: scenario-invalid: ")
@@ -263,7 +263,7 @@ def test_tokens_that_fit_no_gateway_are_refused(
         "--tokens",
         str(tokens),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = servers.run(command, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith(f"vigil-sim: {code}: ")
     assert len(done.stderr.splitlines()) == 1

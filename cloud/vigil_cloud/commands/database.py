@@ -20,12 +20,12 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    from vigil_cloud import serving
     from vigil_cloud.database.migrate import current
+    from vigil_cloud.preparation import prepare_database
 
     with stores(options) as services:
         before = current(services.engine)
-        serving.prepare_database(services, always=True)
+        prepare_database(services, always=True)
         print(f"database: {before or 'empty'} -> {current(services.engine)}")
     return 0
 

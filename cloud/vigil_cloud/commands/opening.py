@@ -68,8 +68,8 @@ def opened(options: argparse.Namespace) -> Iterator[Services]:
 
     Raises ``DatabaseOutdated`` and SQLAlchemy's errors.
     """
-    from vigil_cloud import serving
+    from vigil_cloud.preparation import prepare_database
 
     with stores(options) as services:
-        serving.prepare_database(services, always=False)
+        prepare_database(services, always=False)
         yield services

@@ -48,10 +48,10 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def _tables(options: argparse.Namespace) -> Iterator[Services]:
-    from vigil_cloud import serving
+    from vigil_cloud.preparation import prepare_tables
 
     with stores(options) as services:
-        serving.prepare_tables(services, always=False)
+        prepare_tables(services, always=False)
         yield services
 
 

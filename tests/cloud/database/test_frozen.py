@@ -18,7 +18,6 @@ import pytest
 from sqlalchemy import JSON, Boolean, DateTime, Engine, MetaData, insert, select, text
 
 from cloud_city import GATEWAY, KEY, NAME, SECRET, TAG, City
-from vigil_cloud import serving
 from vigil_cloud.database.engine import build_engine
 from vigil_cloud.database.migrate import differences, upgrade
 from vigil_cloud.devices.epochs import public_keys
@@ -29,6 +28,7 @@ from vigil_cloud.identity.persons import name_of
 from vigil_cloud.notify import leased_deliveries
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.reminders import remind
+from vigil_cloud.preparation import prepare_database
 from vigil_cloud.refusals.models import DeadLetter
 
 FROZEN = Path(__file__).with_name("revision_0001.sql")
@@ -121,7 +121,7 @@ def test_what_was_known_goes_on_counting(frozen: Engine, database_url: str, tmp_
     """Names open, the audit chain holds, what waits is told, and what was given up is told too."""
     upgrade(frozen)
     city = City(tmp_path / "cloud", database_url)
-    serving.prepare_database(city.services, always=False)
+    prepare_database(city.services, always=False)
 
     with city.services.sessions() as session:
         assert session.scalar(select(SecretKeyMark.fingerprint)) == Cipher(SECRET).fingerprint()

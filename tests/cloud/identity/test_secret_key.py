@@ -12,7 +12,6 @@ from sqlalchemy import LargeBinary, Table, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from revisions import bring_up
-from vigil_cloud import serving
 from vigil_cloud.config import load
 from vigil_cloud.database.base import Sealed, UtcDateTime
 from vigil_cloud.database.engine import build_engine, build_sessions, writing
@@ -27,6 +26,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.secret_key import WrongSecretKey, sealed_columns
 from vigil_cloud.notify.channels import URL_COLUMN, put_channel
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.preparation import prepare_database
 from vigil_cloud.stores import build_services
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
@@ -284,7 +284,7 @@ def test_names_of_an_older_version_get_their_persons_own_key(tmp_path: Path) -> 
         sealed = Cipher(OLD).seal("person.name", NAME)
         session.add(Person(key="p1", name=sealed, created=NOW))
 
-    serving.prepare_database(services, always=False)
+    prepare_database(services, always=False)
 
     with services.sessions() as session:
         assert session.get_one(Person, "p1").name[:1] == BY_PERSONS_KEY
@@ -301,7 +301,7 @@ def test_a_name_that_the_adopted_key_does_not_open_stops_no_start(tmp_path: Path
             session.add(Person(key=key, name=sealed, created=NOW))
         secret_key.adopt(session, Cipher(NEW), by="operator", now=NOW)
 
-    serving.prepare_database(services, always=False)
+    prepare_database(services, always=False)
 
     with services.sessions() as session:
         assert session.get_one(Person, "p1").name[:1] == BY_SECRET_KEY

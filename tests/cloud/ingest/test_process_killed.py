@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -141,12 +140,10 @@ def test_postgresql_killed_and_back(
     server = servers.postgres(tmp_path / "postgres")
     try:
         cloud = build_cloud(VIGIL_DATABASE_URL=server.create("vigil"))
-        migrated = subprocess.run(
+        migrated = servers.run(
             [sys.executable, "-m", "vigil_cloud.cli", "migrate"],
             env={**cloud.env, "PATH": ""},
-            capture_output=True,
             text=True,
-            check=False,
         )
         assert migrated.returncode == 0, migrated.stderr
         cloud.start()
@@ -179,7 +176,7 @@ def test_a_database_that_hangs_does_not_hold_up_the_end(
     try:
         cloud = build_cloud(VIGIL_DATABASE_URL=postgres.url())
         migrate = [sys.executable, "-m", "vigil_cloud.cli", "migrate"]
-        subprocess.run(migrate, env={**os.environ, **cloud.env}, check=True)
+        assert servers.run(migrate, env={**os.environ, **cloud.env}).returncode == 0
         child = cloud.start().process
         assert child is not None
         main = postgres.pid

@@ -86,7 +86,7 @@ async def test_an_upgraded_gateway_with_an_alarm_that_nobody_configured(
 def started(folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "agent.log").open("wb") as log:
         command = [sys.executable, "-m", "vigil_edge", "run", "--config", "gateway.toml"]
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        return servers.spawn(command, stdout=log, stderr=log, cwd=folder)
 
 
 def born(cloud: IngestStandIn) -> set[str]:

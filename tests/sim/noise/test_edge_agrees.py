@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 import cv2
 import pytest
 
+import servers
+
 
 def run(*arguments: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, text=True, check=True
-    )
+    done = servers.run([sys.executable, "-m", *arguments], text=True)
+    assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

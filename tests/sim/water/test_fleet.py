@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.client import ModbusTcpClient
 
+import servers
 from servers import eventually
 from vigil_sim.ledger import LedgerReader
 from vigil_sim.water.fleet import HIGH, plan_excursions
@@ -31,7 +32,7 @@ def test_excursions_are_apart_and_end_before_the_end(seed: int, records: int, wa
 
 def test_the_fleet_produces_what_its_ledger_says(tmp_path: Path) -> None:
     ledger, ports = tmp_path / "ledger.db", tmp_path / "ports.json"
-    process = subprocess.Popen(
+    process = servers.spawn(
         [
             *(sys.executable, "-m", "vigil_sim.water", "--sondes", "3", "--records", "400"),
             *("--rate", "1000", "--excursions", "2", "--seed", "5"),
@@ -81,7 +82,7 @@ def _acknowledge_all(address: str) -> None:
 
 def test_a_ledger_is_read_while_it_is_written(tmp_path: Path) -> None:
     ledger, ports = tmp_path / "ledger.db", tmp_path / "ports.json"
-    process = subprocess.Popen(
+    process = servers.spawn(
         [
             *(sys.executable, "-m", "vigil_sim.water", "--sondes", "1", "--records", "100000"),
             *("--rate", "100", "--ledger", str(ledger), "--ports-file", str(ports)),

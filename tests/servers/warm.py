@@ -1,0 +1,178 @@
+"""Processes of our own programs that need not read a thousand modules each: forked by a nursery,
+a process that has loaded the program's package already.
+
+Each is a process like any other, with a pid, signals, environment, standard streams and folder of
+its own; it runs the program as ``python -m`` does and ends as an interpreter ends. Only what it
+imports is there already. A start from nothing is tested once for each program.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+PRELOADED: Final[Mapping[str, Sequence[str]]] = {
+    "vigil_cloud": (
+        *("vigil_cloud.serving", "vigil_cloud.cli", "vigil_cloud.notify.sending"),
+        *("vigil_cloud.database.migrate", "alembic.op"),
+    ),
+    "vigil_edge": ("vigil_edge.cli", "vigil_edge.process"),
+    "vigil_sim": ("vigil_sim.cli", "vigil_sim.play"),
+}
+"""What a nursery loads, by the package whose programs it starts."""
+_TESTS: Final = Path(__file__).parents[1]
+_NURSERY: Final = Path(__file__).with_name("nursery.py")
+_AT_ITS_START: Final = ("PYTHON", "LD_", "LC_", "LANG")
+"""An interpreter and its libraries read what begins so when they start, and never again."""
+_INDIFFERENT: Final = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+_nurseries: Final[dict[str, _Nursery]] = {}
+_used: Final = [0.0]
+
+
+def used_s() -> float:
+    """Processor time of all that have ended: they are no children of this process."""
+    return _used[0]
+
+
+def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """As ``subprocess.Popen``, warm where the command is one of our programs."""
+    package = _package(command, options.get("env"))
+    if package is None or options.get("user") is not None:
+        return subprocess.Popen(command, **options)
+    return _Warm(package, command, **options)
+
+
+def run(
+    command: Sequence[str], *, input: Any = None, timeout: float | None = None, **options: Any
+) -> subprocess.CompletedProcess[Any]:
+    """As ``subprocess.run`` with its output captured."""
+    if input is not None:
+        options["stdin"] = subprocess.PIPE
+    with spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
+        try:
+            out, err = process.communicate(input, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def _package(command: Sequence[str], environment: Mapping[str, str] | None) -> str | None:
+    """Whose nursery starts it: by its module, or by the folder of tests that its file is in."""
+    if len(command) < 2 or command[0] != sys.executable or not _is_plain(environment):
+        return None
+    word = command[2].partition(".")[0] if command[1] == "-m" else ""
+    if (file := Path(command[1])).is_relative_to(_TESTS):
+        word = file.relative_to(_TESTS).parts[0]
+    return next((one for one in (word, f"vigil_{word}") if one in PRELOADED), None)
+
+
+def _is_plain(environment: Mapping[str, str] | None) -> bool:
+    return all(
+        os.environ.get(name) == value
+        for name, value in (environment or {}).items()
+        if name.startswith(_AT_ITS_START) and name not in _INDIFFERENT
+    )
+
+
+class _Nursery:
+    """The process that has loaded a package, and forks."""
+
+    def __init__(self, package: str) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = {k: v for k, v in os.environ.items() if k not in _INDIFFERENT}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(_NURSERY), str(theirs.fileno()), *PRELOADED[package]],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+            )
+
+    def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> int:
+        """The new process' pid."""
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
+        self._socket.sendmsg([json.dumps(request).encode()], [rights])
+        answer = self._socket.recv(100)
+        if not answer or int(answer) < 0:
+            raise RuntimeError("the nursery has ended, or has threads")
+        return int(answer)
+
+    def close(self) -> None:
+        """Processes that are left go on."""
+        self._socket.close()
+        self._process.wait(60)
+
+
+@atexit.register
+def _close() -> None:
+    for one in _nurseries.values():
+        one.close()
+
+
+class _Warm(subprocess.Popen[Any]):
+    """Only the start, and how its end is learned of, are other than in the standard library."""
+
+    def __init__(self, package: str, command: Sequence[str], **options: Any) -> None:
+        self._package = package
+        self._told, self._tell = os.pipe2(os.O_CLOEXEC)
+        self._ending = threading.Lock()
+        super().__init__(command, **options)
+
+    def _execute_child(self, command: Sequence[str], *rest: Any) -> None:
+        # The order of these has been the same since Python 3.7; what follows is not asked for here.
+        folder, environment = rest[4], rest[5]
+        theirs_in, ours_in, ours_out, theirs_out, ours_err, theirs_err = rest[9:15]
+        is_module = command[1] == "-m"
+        request = {
+            "module": command[2] if is_module else None,
+            "file": None if is_module else command[1],
+            "arguments": [str(word) for word in command[3 if is_module else 2 :]],
+            "environment": dict(os.environ if environment is None else environment),
+            "folder": str(folder or Path.cwd()),
+        }
+        streams = [
+            own if file == -1 else file
+            for own, file in enumerate((theirs_in, theirs_out, theirs_err))
+        ]
+        if self._package not in _nurseries:
+            _nurseries[self._package] = _Nursery(self._package)
+        try:
+            self.pid = _nurseries[self._package].fork(request, [*streams, self._tell])
+        finally:
+            os.close(self._tell)
+            self._close_pipe_fds(theirs_in, ours_in, ours_out, theirs_out, ours_err, theirs_err)  # type: ignore[attr-defined]  # as the original
+        self._child_created = True
+
+    def _internal_poll(self, *_rest: Any, **_more: Any) -> int | None:
+        return self._ended(0)
+
+    def _wait(self, timeout: float | None) -> int | None:
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return code
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
+            with self._ending:  # one thread may poll while another waits
+                if self.returncode is None:
+                    told = json.loads(os.read(self._told, 1000))
+                    _used[0] += told["used_s"]
+                    self.returncode = told["code"]
+        code: int | None = self.returncode
+        return code
+
+    def __del__(self, *rest: Any) -> None:
+        os.close(self._told)
+        super().__del__(*rest)  # type: ignore[misc]  # typeshed does not know it
