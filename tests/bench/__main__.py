@@ -15,6 +15,7 @@ BENCHES = (
     "screen",
     "forgetting",
     "search",
+    "aed_dispatch",
     "streams",
     "ingest",
     "handlers",

@@ -50,9 +50,10 @@ def press(page: Page, name: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_a_volunteer_is_called_and_comes(
+def test_the_journey_from_the_button_to_the_closed_case(
     window: OpenWindow, town: Town, register: httpx.Client
 ) -> None:
+    """By keyboard alone: the volunteer on a phone, the dispatcher at a desk."""
     opened = window("vera", size=PHONE)
     opened.context.grant_permissions(["geolocation"])
     opened.context.set_geolocation({"longitude": PATIENT[0] + 0.001, "latitude": PATIENT[1]})
@@ -72,18 +73,67 @@ def test_a_volunteer_is_called_and_comes(
     press(page, "Arrived")
     expect(page.get_by_role("status").get_by_text("Arrived")).to_be_visible()
 
-    (led,) = [
-        one
-        for one in register.get("/api/v1/aed/calls").json()["calls"]
-        if one["call"].endswith(call.call_id)
-    ]
-    assert [(one["username"], one["state"]) for one in led["callouts"]] == [("vera", "arrived")]
-    dispatcher = window("admin")
-    alert = dispatcher.go(f"/alerts/{led['alert']}")
-    expect(alert.get_by_text("119", exact=True)).to_be_visible()
-    _is_accessible(alert, "alert of a call")
+    # Whoever leads sees each volunteer's part, and goes from there to the alert and the case.
+    desk = window("admin").go("/aed")
+    led = desk.get_by_role("article", name="City hall").first
+    expect(led.get_by_text("vera")).to_be_visible()
+    expect(led.get_by_text("Arrived")).to_be_visible()
+    _is_accessible(desk, "/aed of who leads")
+    led.get_by_role("link", name="Alert", exact=True).focus()
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_text("119", exact=True)).to_be_visible()
+    _is_accessible(desk, "alert of a call")
+    desk.go_back()
+    led.get_by_role("link", name="Case", exact=True).focus()
+    desk.keyboard.press("Enter")
+    press(desk, "Take it on")
+    confirm(desk, "Take it on")
+    outcome = desk.get_by_label("Pulse is back")
+    outcome.focus()
+    desk.keyboard.press("Space")
+    desk.get_by_label("Reason").focus()
+    desk.keyboard.type("Pulse after one shock.")
+    press(desk, "Give my decision")
+    press(desk, "Close the case")
+    desk.get_by_role("dialog").get_by_label("Closed as").select_option("aed-back")
+    confirm(desk, "Close the case")
+    expect(desk.get_by_text("Closed", exact=True).first).to_be_visible()
+
+    # And the volunteer's page says that it is over, in the other language as well.
+    expect(page.get_by_text("This call is over. Thank you.").first).to_be_visible()
     chinese = window("vera", size=PHONE, language="zh-TW").go("/aed")
-    expect(chinese.get_by_text("已到達")).to_be_visible()
+    expect(chinese.get_by_text("本次召集已結束，謝謝您。").first).to_be_visible()
+
+
+def confirm(page: Page, name: str) -> None:
+    """In the dialog that asks once more."""
+    page.get_by_role("dialog").get_by_role("button", name=name, exact=True).focus()
+    page.keyboard.press("Enter")
+
+
+def test_a_patroller_on_a_phone_looks_at_what_is_due(
+    window: OpenWindow, register: httpx.Client
+) -> None:
+    page = window("keeper", size=PHONE, language="en").go("/aed")
+    press(page, "Look at it: City hall")
+    for check in ("It is in its place", "The pads are sealed"):
+        page.get_by_label(check).focus()
+        page.keyboard.press("Space")
+    _is_accessible(page, "/aed patrol")
+    press(page, "Save patrol")
+    expect(page.get_by_text("City hall is out of service")).to_be_visible()
+    press(page, "Look at it: City hall")
+    for box in page.get_by_role("checkbox").all():
+        box.focus()
+        page.keyboard.press("Space")
+    page.get_by_label("Pads until").fill("2099-01-01")
+    page.get_by_label("Battery until").fill("2099-01-01")
+    press(page, "Save patrol")
+    expect(page.get_by_text("City hall may be fetched")).to_be_visible()
+    (site,) = [
+        one for one in register.get("/api/v1/aed/sites").json()["sites"] if one["id"] == "hall"
+    ]
+    assert (site["usable"], site["pads_until"]) == (True, "2099-01-01")
 
 
 def test_the_register_is_shown_with_its_reachable_share(

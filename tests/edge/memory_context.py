@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vigil_edge.device.seam import Outgoing
+from vigil_edge.device.seam import Held, Outgoing
 from vigil_edge.worker import Worker
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
@@ -35,6 +35,7 @@ class MemoryContext:
         self.gateway = gateway
         self.directory = directory
         self.states = {} if states is None else states
+        self.held = Held()
         self.accepted: list[Outgoing] = []
         self.counters: Counter[str] = Counter()
         self.worker = Worker(self.count)
@@ -64,7 +65,7 @@ class MemoryContext:
         self._changed.set()
 
     def state(self, key: str) -> bytes | None:
-        return self.states.get(key)
+        return self.held.state.get(key) or self.states.get(key)
 
     async def deposit(
         self, manifest: EvidenceManifest, files: Mapping[str, Path]

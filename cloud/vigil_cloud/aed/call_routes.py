@@ -48,7 +48,7 @@ def list_calls(
                     "call": row.id,
                     "alert": row.alert_id,
                     "case": row.case_id,
-                    "state": row.state,
+                    "state": calls.shown_state(row.state),
                     "place": row.place,
                     "place_zh": row.place_zh,
                     "pressed": row.pressed,

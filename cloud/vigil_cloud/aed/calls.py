@@ -22,6 +22,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 
@@ -33,6 +34,8 @@ _NEXT: Final[Mapping[str, frozenset[Word]]] = {
     "on-the-way": frozenset({"arrived", "declined"}),
 }
 """What may follow; who cannot come after all says so, and somebody else is called."""
+CLOSED: Final = "closed"
+_TO_BEGIN: Final = frozenset({"new", "late"})
 NOBODY: Final = "nobody is in reach"
 
 
@@ -67,17 +70,26 @@ def due(session: Session, now: datetime) -> list[tuple[str, str]]:
     """Calls that something is to be done for, with their state, the new ones first. A read: what
     only waits for its dispatcher takes no lock."""
     query = (
-        select(AedCallRow, AlertRow.confirmed)
+        select(AedCallRow, AlertRow.confirmed, CaseRow.state)
         .outerjoin(AlertRow, AlertRow.id == AedCallRow.alert_id)
+        .outerjoin(CaseRow, CaseRow.id == AedCallRow.case_id)
         .where(AedCallRow.state != "over")
         .order_by(AedCallRow.received, AedCallRow.id)
     )
     found = [
         (row.id, row.state)
-        for row, confirmed in session.execute(query).all()
-        if row.state == "new" or confirmed is not False or _phase_is_due(row, now)
+        for row, confirmed, case in session.execute(query).all()
+        if row.state in _TO_BEGIN
+        or confirmed is not False
+        or case == CLOSED
+        or _phase_is_due(row, now)
     ]
     return sorted(found, key=lambda one: one[1] != "new")
+
+
+def shown_state(state: str) -> str:
+    """As the API says it."""
+    return "late" if state == "late-told" else state
 
 
 def _phase_is_due(row: AedCallRow, now: datetime) -> bool:
@@ -175,10 +187,12 @@ def answer(
 
 
 def finish(session: Session, row: AedCallRow, now: datetime) -> bool:
-    """End it where its alert was confirmed or is gone; whether it ended. The caller holds the
-    feed's lock."""
+    """End it where its alert was confirmed or is gone, or its case was closed; whether it ended.
+    The caller holds the feed's lock."""
     alert = session.get(AlertRow, row.alert_id, populate_existing=True)
-    if alert is not None and not alert.confirmed:
+    case = None if row.case_id is None else session.get(CaseRow, row.case_id)
+    closed = case is not None and case.state == CLOSED
+    if alert is not None and not alert.confirmed and not closed:
         return False
     row.state, row.over = "over", now
     for one in callouts(session, row.id):

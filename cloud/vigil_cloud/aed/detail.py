@@ -47,6 +47,10 @@ class AedCallDetail(AlertDetail):
     aed_role: RoleState = "unfilled"
     dispatch_trouble: str | None = None
     """What was wrong when volunteers were chosen."""
+    late: bool = False
+    """Told so long after the press that neither 119 nor volunteers were called by themselves."""
+    cabinet_said: str | None = None
+    """What the message called its cabinet, where none of its gateway is called so."""
 
 
 class AedRemovalDetail(AlertDetail):
@@ -59,6 +63,12 @@ class AedRemovalDetail(AlertDetail):
     returned: UtcDatetime | None = None
     opened: bool | None = None
     """Whether the door was opened before; null: nobody saw it."""
+    seen: UtcDatetime | None = None
+    """Where a station has seen its tag since: when, and where that stands."""
+    seen_at: str = ""
+    seen_at_zh: str = ""
+    seen_latitude: float | None = None
+    seen_longitude: float | None = None
 
 
 class AedCabinetDetail(AlertDetail):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from vigil_cloud.aed import live
+from vigil_cloud.aed import live, tagged
 from vigil_cloud.aed.call_routes import router as call_router
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.damaged import READING
 from vigil_cloud.aed.detail import AedCabinetDetail, AedCallDetail, AedRemovalDetail
 from vigil_cloud.aed.news import CALLS
 from vigil_cloud.aed.register_routes import router as register_router
-from vigil_cloud.aed.service import AedHandler
+from vigil_cloud.aed.seed import SEED
+from vigil_cloud.aed.service import PRESSED_AGAIN, SEEN_AGAIN, AedHandler
 from vigil_cloud.aed.volunteer_routes import router as volunteer_router
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
@@ -35,9 +36,16 @@ DOMAIN: Final = CloudDomain(
     life_safety=LifeSafety("its AED buttons call nobody", "其下 AED 箱的求救按鈕無法送達"),
     details=(AedCallDetail, AedRemovalDetail, AedCabinetDetail),
     alarm_reading=READING,
+    told_again={
+        PRESSED_AGAIN: ("the button was pressed again", "再次按下求救按鈕"),
+        SEEN_AGAIN: ("its tag was seen at", "標籤再次出現於"),
+    },
+    tag_seen=tagged.seen,
+    owns_tag=tagged.is_of_a_site,
     handlers=(AedHandler(),),
     jobs=_jobs,
     routers=(register_router, volunteer_router, call_router),
     feed_kinds=(CALLS,),
     case_kinds=(call_case(),),
+    seed=SEED,
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import isfinite
 from typing import Any, ClassVar, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from vigil_cloud.aed.hours import BadOpeningHours, parsed
 from vigil_cloud.aed.models import AedSite
-from vigil_cloud.aed.register import SiteFields
 from vigil_cloud.api_errors import ApiError
+from vigil_schemas.types import DeviceId
 
 COLUMNS: Final = (
     *("ref", "name", "name:zh", "lat", "lon", "defibrillator:location", "level", "indoor"),
@@ -32,6 +35,9 @@ _TEXTS: Final = {
     "operator": ("operator", 120),
     "model": ("model", 120),
 }
+_REF: Final = re.compile(r"\w[\w.-]{0,39}")
+"""As the API's addresses name one (``schema.SiteId``)."""
+_DEVICE: Final[TypeAdapter[str]] = TypeAdapter(DeviceId)
 _ACCESS: Final = frozenset({"yes", "public", "permissive", "customers", "private", "no", "unknown"})
 
 
@@ -51,10 +57,10 @@ class BadImport(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One AED of a file."""
+    """One AED of a file: of its fields (``register.SiteFields``) those that the file says."""
 
     ref: str
-    fields: SiteFields
+    fields: Mapping[str, Any]
 
 
 def to_csv(rows: Sequence[AedSite]) -> str:
@@ -139,31 +145,36 @@ def _all(rows: Sequence[tuple[str, Mapping[str, Any]]] | Iterator[Any]) -> list[
 
 def _site(tags: Mapping[str, Any]) -> Imported:
     """Raises ``ValueError``, ``BadOpeningHours``."""
-    ref = _text(tags, "ref", 40)
-    if not ref or not all(each.isalnum() or each in "._-/" for each in ref):
-        raise ValueError(f"ref {ref!r}: letters, digits, dots, dashes")
-    texts = {field: _text(tags, key, most) for key, (field, most) in _TEXTS.items()}
-    if not texts["name"]:
+    ref = _text(tags, "ref", 40).replace("/", "-")
+    if not _REF.fullmatch(ref):
+        raise ValueError(f"ref {ref!r}: letters, digits, dots, dashes; a letter or digit first")
+    fields: dict[str, Any] = {
+        field: _text(tags, key, most) for key, (field, most) in _TEXTS.items() if key in tags
+    }
+    if not fields.get("name"):
         raise ValueError("name is empty")
-    access = _text(tags, "access", 16) or "yes"
-    if access not in _ACCESS:
-        raise ValueError(f"access {access!r}: one of {', '.join(sorted(_ACCESS))}")
-    # What OpenStreetMap does not say is not open at all hours.
-    hours = _text(tags, "opening_hours", 255) or "off"
-    parsed(hours)
-    fields = SiteFields(
-        latitude=_degrees(tags, "lat", 90),
-        longitude=_degrees(tags, "lon", 180),
-        indoor=_truth(tags, "indoor", default=False),
-        access=access,
-        opening_hours=hours,
-        in_service=_truth(tags, "in_service", default=True),
-        pads_until=_day(tags, "pads_until"),
-        battery_until=_day(tags, "battery_until"),
-        device=_text(tags, "device", 64) or None,
-        **texts,
-    )
-    return Imported(ref.replace("/", "-"), fields)
+    fields["latitude"], fields["longitude"] = _degrees(tags, "lat", 90), _degrees(tags, "lon", 180)
+    if access := _text(tags, "access", 16):
+        if access not in _ACCESS:
+            raise ValueError(f"access {access!r}: one of {', '.join(sorted(_ACCESS))}")
+        fields["access"] = access
+    if hours := _text(tags, "opening_hours", 255):
+        parsed(hours)
+        fields["opening_hours"] = hours
+    truths = {key: _truth(tags, key) for key in ("indoor", "in_service")}
+    fields |= {key: truth for key, truth in truths.items() if truth is not None}
+    fields |= {key: _day(tags, key) for key in ("pads_until", "battery_until") if key in tags}
+    if "device" in tags:
+        fields["device"] = _device(tags)
+    return Imported(ref, fields)
+
+
+def _device(tags: Mapping[str, Any]) -> str | None:
+    text = _text(tags, "device", 64)
+    try:
+        return _DEVICE.validate_python(text) if text else None
+    except ValidationError as error:
+        raise ValueError(f"device {text!r} is no device's name") from error
 
 
 def _text(tags: Mapping[str, Any], key: str, most: int) -> str:
@@ -185,11 +196,12 @@ def _degrees(tags: Mapping[str, Any], key: str, bound: float) -> float:
     return value
 
 
-def _truth(tags: Mapping[str, Any], key: str, *, default: bool) -> bool:
+def _truth(tags: Mapping[str, Any], key: str) -> bool | None:
+    """``None``: not said."""
     text = str(tags.get(key) or "").strip().lower()
     if text not in ("", "yes", "no", "true", "false"):
         raise ValueError(f"{key}: yes or no")
-    return default if not text else text in ("yes", "true")
+    return text in ("yes", "true") if text else None
 
 
 def _day(tags: Mapping[str, Any], key: str) -> date | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -33,12 +34,22 @@ class BadOpeningHours(ApiError):
         self.text = text[:80]
 
 
+@lru_cache(maxsize=4096)
 def parsed(text: str) -> OpeningHours:
     """Raises ``BadOpeningHours``."""
     try:
         return OpeningHours(text)
     except ParserError as error:
         raise BadOpeningHours(text) from error
+
+
+def readable(text: str) -> bool:
+    """Whether these are opening hours; what was stored once need not be for good."""
+    try:
+        parsed(text)
+    except BadOpeningHours:
+        return False
+    return True
 
 
 def opener(text: str) -> Callable[[datetime], bool]:
@@ -50,10 +61,16 @@ def opener(text: str) -> Callable[[datetime], bool]:
 def is_always_open(text: str, today: datetime) -> bool:
     """On every day of the coming year, at every hour. What names holidays is not: which days
     they are is not known here."""
+    return _always_open_from(text, today.astimezone(CITY).date())
+
+
+@lru_cache(maxsize=4096)
+def _always_open_from(text: str, day: date) -> bool:
+    """A year is looked through: once a day for each text, not for each AED and request."""
     hours = parsed(text)
     if _HOLIDAY.search(text):
         return False
-    start = today.astimezone(CITY).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+    start = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - of the city's clock, as the library wants it
     if not hours.is_open(start):
         return False
     change = start

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import calls, dispatch_files, register, summons, volunteers
 from vigil_cloud.aed.cases import call_case
-from vigil_cloud.aed.dispatch import Plan, dispatch
+from vigil_cloud.aed.dispatch import Aed, Plan, dispatch
 from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.alerts import feed
@@ -74,7 +74,7 @@ def look(services: Services) -> None:
     failed: Exception | None = None
     for call_id, state in found:
         try:
-            changed = _begin(services, call_id) if state == "new" else _go_on(services, call_id)
+            changed = _STEPS.get(state, _go_on)(services, call_id)
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - one call's trouble must not keep the others waiting
@@ -101,7 +101,7 @@ def _go_on(services: Services, call_id: str) -> bool:
     with writing(services.sessions) as session:
         feed.lock(session)
         row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
-        if row is None or row.state != "calling":
+        if row is None or row.state not in ("calling", "late-told"):
             return False
         return calls.finish(session, row, now) or calls.advance(session, row, now)
 
@@ -132,30 +132,61 @@ def _begin(services: Services, call_id: str) -> bool:
     return True
 
 
+def _tell_late(services: Services, call_id: str) -> bool:
+    """Nobody is sent by itself: its case is opened for whoever is told of it."""
+    with writing(services.sessions) as session:
+        feed.lock(session)
+        row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
+        if row is None or row.state != "late":
+            return False
+        if row.case_id is None:
+            _open_case(session, services, row, services.now())
+        row.state = "late-told"
+    return True
+
+
+_STEPS: Final = {"new": _begin, "late": _tell_late}
+
+
 def _plan(session: Session, services: Services, row: AedCallRow) -> tuple[Plan, str]:
     """The plan, and what was wrong: without streets it is guessed, without a place nobody can
     be chosen, and a mistake of ours must not keep the call from being told."""
     if row.latitude is None or row.longitude is None:
         return Plan(), "nobody knows where the cabinet stands: enter it in the register"
-    patient = (row.longitude, row.latitude)
-    moment = row.received.astimezone(CITY)
-    cipher = Cipher(services.settings.secret)
-    people = volunteers.to_call(session, cipher, services.now())
-    aeds = register.to_fetch(session, services.now())
     try:
-        streets, trouble = _streets(services, patient), ""
-    except (ApiError, dispatch_files.BadDispatchFile, OSError, ValueError) as error:
-        streets, trouble = None, f"streets cannot be used, ways are guessed: {error}"
-    try:
-        return dispatch(patient, moment, people, aeds, streets), trouble
+        return _chosen(session, services, row, (row.longitude, row.latitude))
     except Exception as error:  # noqa: BLE001 - a mistake of ours must not keep a call untold
         _log.exception("aed-dispatch-failed", call=row.id)
-        try:
-            guessed = dispatch(patient, moment, people, aeds, None)
-        except Exception:  # noqa: BLE001 - as above
-            _log.exception("aed-dispatch-failed-again", call=row.id)
-            return Plan(), f"nobody could be chosen: {type(error).__name__}"
-        return guessed, f"ways are guessed: {type(error).__name__}"
+        return Plan(), f"nobody could be chosen: {type(error).__name__}"
+
+
+def _chosen(
+    session: Session, services: Services, row: AedCallRow, patient: tuple[float, float]
+) -> tuple[Plan, str]:
+    troubles: list[str] = []
+    moment = row.received.astimezone(CITY)
+    people = volunteers.to_call(session, Cipher(services.settings.secret), services.now())
+    aeds: Sequence[Aed] = ()
+    try:
+        aeds, unreadable = register.to_fetch(session, services.now())
+    except Exception as error:  # noqa: BLE001 - whoever can give CPR is called all the same
+        _log.exception("aed-register-unreadable", call=row.id)
+        troubles.append(f"the register cannot be used, no AED is fetched: {type(error).__name__}")
+    else:
+        if unreadable:
+            troubles.append(f"not fetched, their hours cannot be read: {', '.join(unreadable)}")
+    try:
+        streets = _streets(services, patient)
+    except (ApiError, dispatch_files.BadDispatchFile, OSError, ValueError) as error:
+        streets = None
+        troubles.append(f"streets cannot be used, ways are guessed: {error}")
+    try:
+        plan = dispatch(patient, moment, people, aeds, streets)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours must not keep a call untold
+        _log.exception("aed-dispatch-failed", call=row.id)
+        troubles.append(f"ways are guessed: {type(error).__name__}")
+        plan = dispatch(patient, moment, people, aeds, None)
+    return plan, "; ".join(troubles)
 
 
 def _streets(services: Services, near: tuple[float, float]) -> Network | None:

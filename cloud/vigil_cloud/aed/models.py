@@ -40,6 +40,11 @@ class AedSite(Base):
     """Its cabinet, where a gateway watches it."""
     taken: Mapped[bool] = mapped_column(default=False)
     """The cabinet says that it is not in its place."""
+    tag: Mapped[str | None] = mapped_column(String(140), unique=True)
+    """That sticks on the defibrillator itself, as a station names it."""
+    tag_seen: Mapped[datetime | None]
+    tag_station: Mapped[str | None] = mapped_column(String(64))
+    """Which device saw it last."""
     updated: Mapped[datetime]
 
 
@@ -105,7 +110,8 @@ class AedCallRow(Base):
     """By our clock: phases count from here."""
     presses: Mapped[int] = mapped_column(default=1)
     state: Mapped[str] = mapped_column(String(12))
-    """``new``, ``calling``, ``over``."""
+    """``new``, ``calling``, ``over``; ``late`` and ``late-told``: told too late for anybody to be
+    sent by itself, before and after its case was opened."""
     phases: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """The plan: what is still to be called, if nobody accepts."""
     called_phases: Mapped[int] = mapped_column(default=0)
@@ -136,3 +142,6 @@ class AedCallout(Base):
     arrived: Mapped[datetime | None]
     told: Mapped[str] = mapped_column(String(200), default="")
     """How the message to the volunteer's own channels went; empty: not tried yet."""
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    again: Mapped[datetime | None]
+    """When it is sent again after it failed; ``None``: at once, or never."""

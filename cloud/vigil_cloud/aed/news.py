@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.aed.models import AedCallout, AedCallRow
 from vigil_cloud.aed.service import CALL_NEWS
 from vigil_cloud.domain.descriptor import Change, FeedKind
+from vigil_cloud.identity.districts import places
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
@@ -26,7 +27,9 @@ def _render(_services: Services, session: Session, numbers: Mapping[str, int]) -
     query = select(AedCallout.call_id, AedCallout.account_id)
     for row in session.execute(query.where(AedCallout.call_id.in_(numbers))):
         called[row.call_id].add(row.account_id)
-    for call in session.scalars(select(AedCallRow).where(AedCallRow.id.in_(numbers))):
+    calls = session.scalars(select(AedCallRow).where(AedCallRow.id.in_(numbers))).all()
+    located = places(session, "device", (call.device for call in calls))
+    for call in calls:
         told = json.dumps({"call": call.id, "state": call.state})
         yield Change(
             numbers[call.id],
@@ -35,13 +38,15 @@ def _render(_services: Services, session: Session, numbers: Mapping[str, int]) -
             DOMAIN,
             None,
             told,
-            shown_to=_shown_to(frozenset(called[call.id])),
+            shown_to=_shown_to(frozenset(called[call.id]), located.get(call.device)),
         )
 
 
-def _shown_to(accounts: frozenset[int]) -> Callable[[Reader], bool]:
-    """The content names nobody; a page asks for what it may see."""
-    return lambda reader: reader.account_id in accounts or reader.has(*LEADS)
+def _shown_to(accounts: frozenset[int], district: str | None) -> Callable[[Reader], bool]:
+    """The content names nobody; a page asks for what it may see. As the list of calls is."""
+    return lambda reader: (
+        reader.account_id in accounts or (reader.has(*LEADS) and reader.covers(district))
+    )
 
 
 CALLS: Final = FeedKind(CALL_NEWS, _render)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.dispatch import Aed
-from vigil_cloud.aed.hours import CITY, PUBLIC_ACCESS, is_always_open, opener, parsed
+from vigil_cloud.aed.hours import CITY, PUBLIC_ACCESS, is_always_open, opener, parsed, readable
 from vigil_cloud.aed.models import AedPatrol, AedSite
-from vigil_cloud.api_errors import NotFound
+from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.devices.models import Device
 from vigil_cloud.identity import audit
+from vigil_schemas.aed import DOMAIN
 
 PATROL_EVERY: Final = timedelta(days=90)
 EXPIRY_WARNING: Final = timedelta(days=30)
@@ -28,6 +30,19 @@ class AedUnknown(NotFound):
 
     code: ClassVar[str] = "aed-unknown"
     remedy: ClassVar[str] = "Look it up in the register."
+
+
+class NotACabinet(ApiError):
+    """The device is no AED cabinet. ``device``, and the ``domain`` that it is of."""
+
+    code: ClassVar[str] = "aed-not-a-cabinet"
+    remedy: ClassVar[str] = "Name the device of the AED's cabinet, or leave it empty."
+    status: ClassVar[int] = 422
+
+    def __init__(self, device: str, domain: str) -> None:
+        super().__init__(f"{device!r} is no AED cabinet: it is a device of {domain}.")
+        self.device = device
+        self.domain = domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +61,80 @@ class SiteFields:
     phone: str = ""
     operator: str = ""
     model: str = ""
-    in_service: bool = True
+    in_service: bool | None = None
+    """``None``: as it is; a new one is in service."""
     pads_until: date | None = None
     battery_until: date | None = None
     device: str | None = None
 
 
 def put(session: Session, site: str, fields: SiteFields, by: str, now: datetime) -> AedSite:
-    """Add it or write it anew. Raises ``BadOpeningHours``."""
-    parsed(fields.opening_hours)
+    """Add it or write it anew. Raises ``BadOpeningHours``, ``NotACabinet``."""
     row = session.get(AedSite, site, with_for_update=True)
+    wanted = {name: getattr(fields, name) for name in SiteFields.__dataclass_fields__}
+    if wanted["in_service"] is None:
+        wanted["in_service"] = row is None or row.in_service
+    return _write(session, row, site, wanted, by, now)
+
+
+def bring_in(session: Session, site: str, said: Mapping[str, Any], by: str, now: datetime) -> bool:
+    """From a file: what it does not say stays as it is. Whether the AED stays out of service
+    against what the file says: a patrol found it unfit, and only the next one can tell that it is
+    fit again. Raises ``NotACabinet``."""
+    row = session.get(AedSite, site, with_for_update=True)
+    wanted = dict(said)
+    kept_out = False
+    if row is None:
+        new = SiteFields(**{"opening_hours": "off", **wanted})
+        wanted = {name: getattr(new, name) for name in SiteFields.__dataclass_fields__}
+        wanted["in_service"] = wanted["in_service"] is not False
+    elif wanted.get("in_service") and not row.in_service and _found_unfit(session, site):
+        del wanted["in_service"]
+        kept_out = True
+    if row is None or any(getattr(row, name) != value for name, value in wanted.items()):
+        _write(session, row, site, wanted, by, now)
+    return kept_out
+
+
+def _found_unfit(session: Session, site: str) -> bool:
+    query = select(AedPatrol.usable).where(AedPatrol.site == site).order_by(AedPatrol.id.desc())
+    return session.scalar(query.limit(1)) is False
+
+
+def _write(
+    session: Session,
+    row: AedSite | None,
+    site: str,
+    wanted: Mapping[str, Any],
+    by: str,
+    now: datetime,
+) -> AedSite:
+    if "opening_hours" in wanted:
+        parsed(wanted["opening_hours"])
     new = row is None
-    if fields.device is not None:  # a cabinet is moved, with its device
-        others = select(AedSite).where(AedSite.device == fields.device, AedSite.id != site)
-        for other in session.scalars(others.with_for_update()):
-            other.device = None
-        session.flush()
+    if (device := wanted.get("device")) is not None:
+        _give_cabinet(session, device, site)
     if row is None:
         row = AedSite(id=site)
-    for name in SiteFields.__dataclass_fields__:
-        setattr(row, name, getattr(fields, name))
+    for name, value in wanted.items():
+        setattr(row, name, value)
     row.updated = now
     session.add(row)
     session.flush()
     action = "aed.site-added" if new else "aed.site-changed"
     audit.append(session, at=now, account=by, action=action, subject=site)
     return row
+
+
+def _give_cabinet(session: Session, device: str, site: str) -> None:
+    """A cabinet is moved, with its device. One that no gateway has told of yet may come later."""
+    known = session.get(Device, device)
+    if known is not None and known.domain != DOMAIN:
+        raise NotACabinet(device, known.domain)
+    others = select(AedSite).where(AedSite.device == device, AedSite.id != site)
+    for other in session.scalars(others.with_for_update()):
+        other.device = None
+    session.flush()
 
 
 def remove(session: Session, site: str, by: str, now: datetime) -> None:
@@ -135,6 +198,12 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
     return row
 
 
+def patrols(session: Session, site: str, limit: int) -> Sequence[AedPatrol]:
+    """The newest first."""
+    query = select(AedPatrol).where(AedPatrol.site == site).order_by(AedPatrol.id.desc())
+    return session.scalars(query.limit(limit)).all()
+
+
 def due(row: AedSite, now: datetime) -> date:
     """When somebody has to go there: the patrol's turn, or a month before something expires."""
     today = now.astimezone(CITY).date()
@@ -158,13 +227,23 @@ def usable(row: AedSite, now: datetime) -> bool:
 
 def always_reachable(row: AedSite, now: datetime) -> bool:
     """Usable, and open at every hour of the coming year."""
-    return usable(row, now) and is_always_open(row.opening_hours, now)
+    return (
+        usable(row, now) and readable(row.opening_hours) and is_always_open(row.opening_hours, now)
+    )
 
 
-def to_fetch(session: Session, now: datetime) -> Sequence[Aed]:
-    """Those that somebody may be sent for, whenever they are open."""
-    return [
+def is_open(row: AedSite, now: datetime) -> bool:
+    """What is unknown is closed."""
+    return readable(row.opening_hours) and opener(row.opening_hours)(now)
+
+
+def to_fetch(session: Session, now: datetime) -> tuple[Sequence[Aed], Sequence[str]]:
+    """Those that somebody may be sent for, whenever they are open; and the names of those whose
+    hours cannot be read: one of these must not keep the others from being fetched."""
+    fit = [row for row in sites(session) if usable(row, now)]
+    aeds = [
         Aed(row.id, (row.longitude, row.latitude), opener(row.opening_hours))
-        for row in sites(session)
-        if usable(row, now)
+        for row in fit
+        if readable(row.opening_hours)
     ]
+    return aeds, [row.id for row in fit if not readable(row.opening_hours)]

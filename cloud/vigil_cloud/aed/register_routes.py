@@ -7,16 +7,27 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from vigil_cloud.aed import exchange, register
+from vigil_cloud.aed import exchange, register, tagged
 from vigil_cloud.aed.exchange import BadImport
-from vigil_cloud.aed.hours import CITY, opener
+from vigil_cloud.aed.hours import CITY, readable
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.aed.register import SiteFields
-from vigil_cloud.aed.schema import Imported, PatrolBody, SiteBody, SiteEntry, SiteId, SiteList
+from vigil_cloud.aed.schema import (
+    Imported,
+    PatrolBody,
+    PatrolEntry,
+    PatrolList,
+    SiteBody,
+    SiteEntry,
+    SiteId,
+    SiteList,
+    TagBody,
+)
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.parameters import Whole
 from vigil_cloud.services import Services
 
 router = APIRouter(prefix="/aed", tags=["aed"])
@@ -24,22 +35,31 @@ Keeper = Annotated[Reader, Depends(require(Role.ADMINISTRATOR, Role.MAINTAINER))
 Format = Literal["csv", "geojson"]
 _MEDIA: Final = {"csv": "text/csv; charset=utf-8", "geojson": "application/geo+json"}
 _LARGEST: Final = 8 * 1024 * 1024
+_SEES_TAGS: Final = (Role.ADMINISTRATOR, Role.MAINTAINER, Role.POLICE)
+_OF_TAG: Final = ("tag", "tag_seen", "tag_station")
+_AT_ONCE: Final = 50
+"""So many AEDs of a file are written in one transaction: an alarm waits for no more."""
 _TEXT: Final = {"schema": {"type": "string"}}
 _OBJECT: Final = {"schema": {"type": "object"}}
 
 
-def entry(row: AedSite, services: Services) -> SiteEntry:
-    """One AED as it is shown."""
+def entry(row: AedSite, services: Services, reader: Reader) -> SiteEntry:
+    """One AED as it is shown to this reader."""
     now = services.now()
     fields = {name: getattr(row, name) for name in (*SiteFields.__dataclass_fields__, "id")}
     usable = register.usable(row, now)
     due = register.due(row, now)
+    if reader.has(*_SEES_TAGS):
+        fields |= {name: getattr(row, name) for name in _OF_TAG}
+    else:
+        fields |= dict.fromkeys(_OF_TAG)
     return SiteEntry(
         **fields,
         checked=row.checked,
         taken=row.taken,
         usable=usable,
-        open_now=opener(row.opening_hours)(now),
+        open_now=register.is_open(row, now),
+        hours_readable=readable(row.opening_hours),
         always_reachable=register.always_reachable(row, now),
         due=due,
         overdue=due <= now.astimezone(CITY).date(),
@@ -47,10 +67,10 @@ def entry(row: AedSite, services: Services) -> SiteEntry:
 
 
 @router.get("/sites", operation_id="list_aed_sites")
-def list_sites(_reader: CurrentAccount, services: ServicesDependency) -> SiteList:
+def list_sites(reader: CurrentAccount, services: ServicesDependency) -> SiteList:
     """All AEDs: where they are is public."""
     with services.sessions() as session:
-        found = [entry(row, services) for row in register.sites(session)]
+        found = [entry(row, services, reader) for row in register.sites(session)]
     return SiteList(sites=found, reachable=sum(one.always_reachable for one in found))
 
 
@@ -94,8 +114,8 @@ async def import_sites(
     services: ServicesDependency,
     format: Annotated[Format, Query()] = "csv",
 ) -> Imported:
-    """All of a file or nothing: AEDs that are known by their ``ref`` are written anew, others
-    stay."""
+    """A file with a mistake is not taken at all. AEDs are known by their ``ref``; what the file
+    does not say of one, and those that are not in it, stay as they are."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
@@ -110,10 +130,17 @@ def _import(services: Services, keeper: Reader, received: bytes, format: Format)
     except UnicodeDecodeError as error:
         raise BadImport(["it is not UTF-8"]) from error
     found = exchange.from_csv(text) if format == "csv" else exchange.from_geojson(text)
-    with writing(services.sessions) as session:
-        for one in found:
-            register.put(session, one.ref, one.fields, keeper.username, services.now())
-    return Imported(sites=len(found))
+    kept_out: list[str] = []
+    # Looked at whole before the first is written; written in small pieces, so that nobody waits
+    # for the register. A process that dies in between leaves the rest to the next import.
+    for first in range(0, len(found), _AT_ONCE):
+        with writing(services.sessions) as session:
+            kept_out += [
+                one.ref
+                for one in found[first : first + _AT_ONCE]
+                if register.bring_in(session, one.ref, one.fields, keeper.username, services.now())
+            ]
+    return Imported(sites=len(found), kept_out=kept_out)
 
 
 @router.put("/sites/{site}", operation_id="put_aed_site")
@@ -124,7 +151,17 @@ def put_site(
     fields = SiteFields(**body.model_dump())
     with writing(services.sessions) as session:
         row = register.put(session, site, fields, keeper.username, services.now())
-        return entry(row, services)
+        return entry(row, services, keeper)
+
+
+@router.put("/sites/{site}/tag", operation_id="tag_aed_site")
+def tag_site(
+    site: SiteId, body: TagBody, keeper: Keeper, services: ServicesDependency
+) -> SiteEntry:
+    """Which tag sticks on it: stations that see it tell where a taken AED is."""
+    with writing(services.sessions) as session:
+        row = tagged.put_tag(session, site, body.tag, keeper.username, services.now())
+        return entry(row, services, keeper)
 
 
 @router.delete("/sites/{site}", status_code=204, operation_id="remove_aed_site")
@@ -132,6 +169,19 @@ def remove_site(site: SiteId, keeper: Keeper, services: ServicesDependency) -> N
     """It is no longer there; its patrols go with it."""
     with writing(services.sessions) as session:
         register.remove(session, site, keeper.username, services.now())
+
+
+@router.get("/sites/{site}/patrols", operation_id="list_aed_patrols")
+def list_patrols(
+    site: SiteId,
+    _keeper: Keeper,
+    services: ServicesDependency,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
+) -> PatrolList:
+    """Who stood before it, and what they found."""
+    with services.sessions() as session:
+        rows = register.patrols(session, site, limit)
+    return PatrolList(patrols=[PatrolEntry.model_validate(row) for row in rows])
 
 
 @router.post("/sites/{site}/patrols", operation_id="patrol_aed_site")
@@ -151,4 +201,4 @@ def patrol_site(
             by=keeper.username,
             now=services.now(),
         )
-        return entry(row, services)
+        return entry(row, services, keeper)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from vigil_cloud.aed.calls import Word
 from vigil_cloud.aed.dispatch import Role as CallRole
 from vigil_cloud.aed.volunteers import Bar
+from vigil_schemas.checkin import TagId
 from vigil_schemas.types import DeviceId, UtcDatetime
 
 SiteId = Annotated[str, Path(pattern=r"^[\w][\w.-]{0,39}$")]
@@ -58,7 +59,8 @@ class SiteBody(_Body):
     phone: Annotated[str, _text(40)] = ""
     operator: Annotated[str, _text(120)] = ""
     model: Annotated[str, _text(120)] = ""
-    in_service: bool = True
+    in_service: bool | None = None
+    """Null: as it is; a new one is in service."""
     pads_until: Day | None = None
     battery_until: Day | None = None
     device: DeviceId | None = None
@@ -90,8 +92,15 @@ class SiteEntry(_Answer):
     usable: bool
     """Somebody may be sent for it, when it is open."""
     open_now: bool
+    hours_readable: bool
+    """False: its opening hours are no such; it counts as closed until somebody corrects them."""
     always_reachable: bool
     """Usable, and open at every hour of the coming year."""
+    tag: str | None
+    """On the defibrillator itself; with where it was seen last only for those who keep the
+    register, and the police."""
+    tag_seen: UtcDatetime | None
+    tag_station: str | None
     due: date
     """When somebody has to go there."""
     overdue: bool
@@ -109,6 +118,32 @@ class Imported(_Answer):
     """What a file brought."""
 
     sites: int
+    kept_out: list[str]
+    """Said to be in service by the file, and left out of it: a patrol found them unfit."""
+
+
+class TagBody(_Body):
+    """The tag that sticks on the defibrillator; null: none does."""
+
+    tag: TagId | None
+
+
+class PatrolEntry(_Answer):
+    """What somebody found who stood before it."""
+
+    at: UtcDatetime
+    account: str
+    findings: dict[str, bool]
+    usable: bool
+    pads_until: date | None
+    battery_until: date | None
+    note: str
+
+
+class PatrolList(_Answer):
+    """Of one AED, the newest first."""
+
+    patrols: list[PatrolEntry]
 
 
 class PatrolBody(_Body):
@@ -231,7 +266,8 @@ class CallEntry(_Answer):
     call: str
     alert: str
     case: str | None
-    state: Literal["new", "calling", "over"]
+    state: Literal["new", "calling", "late", "over"]
+    """``late``: told too late for anybody to be called by itself."""
     place: str
     place_zh: str
     pressed: UtcDatetime

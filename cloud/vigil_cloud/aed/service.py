@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.aed.cabinets import cabinet_of
+from vigil_cloud.aed.dispatch import REACH_S
 from vigil_cloud.aed.models import AedCallRow, AedSite
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import Place, place_of
 from vigil_cloud.alerts.schema import Severity
@@ -21,8 +24,15 @@ from vigil_schemas.aed import DOMAIN, AedCall, AedCondition, AedDoor, AedPrompt,
 CALL: Final = "call"
 THEFT: Final = "theft"
 TAKEN: Final = "taken"
+AWAY: Final = "away"
+"""Its tag was seen where it does not stand."""
+SEEN_AGAIN: Final = "seen again"
 CALL_NEWS: Final = "aed-call"
 """Name of the feed's kind: somebody's part in a call has changed."""
+LATE: Final = timedelta(seconds=REACH_S)
+"""Whoever would be called now comes when everything has been decided for long."""
+LATE_STATES: Final = frozenset({"late", "late-told"})
+PRESSED_AGAIN: Final = "pressed again"
 _MOST_PRESSES: Final = 2**31 - 1
 """What the column holds on PostgreSQL; a damaged count must not cost the call."""
 _NAME: Final = 53
@@ -60,46 +70,79 @@ class AedHandler:
 
 def _call(session: Session, message: Received, event: AedCall) -> None:
     feed.lock(session)
-    place = place_of(session, message.envelope.subject)
+    at = cabinet_of(session, message.gateway, message.envelope.subject)
     reference = _reference(session, message, event)
+    key = f"{message.gateway}:{reference}"
+    row = session.get(AedCallRow, key)
+    late = is_late(event, message.received)
+    revived = row is not None and not late and row.state in LATE_STATES
+    place = at.place
+    titles = (f"Heart stopped: AED called at {place.name}", f"{place.name_zh} AED 求救")
+    if late:
+        ago = message.received - _last_press(event)
+        hours, minutes = divmod(int(ago.total_seconds()) // 60, 60)
+        titles = (
+            f"AED was called at {place.name} {hours} h {minutes} min ago, told only now",
+            f"{place.name_zh} AED 求救發生於 {hours} 小時 {minutes} 分鐘前，現在才送達",
+        )
+    detail = {"type": "aed-call", **event.model_dump(mode="json", exclude_none=True)}
+    if at.said is not None:
+        detail["cabinet_said"] = at.said
+    if row is None or revived:
+        detail["late"] = late
     alert = _record(
         session,
         message,
         place,
+        device=at.device,
         reference=reference,
         kind=CALL,
-        titles=(f"Heart stopped: AED called at {place.name}", f"{place.name_zh} AED 求救"),
+        titles=titles,
         severity="critical",
         event_time=event.pressed,
         active=True,
-        detail={"type": "aed-call", **event.model_dump(mode="json", exclude_none=True)},
+        detail=detail,
         momentary=True,
         supersedes=True,
+        tell_again=PRESSED_AGAIN if revived else None,
     )
-    key = f"{message.gateway}:{reference}"
-    row = session.get(AedCallRow, key)
     if row is not None:
         row.presses = max(row.presses, min(event.presses, _MOST_PRESSES))
+        if revived:  # what was told too late is a call of now
+            row.state, row.received = "new", message.received
+            amend(
+                session, row.alert_id, Amendment(title=titles[0], title_zh=titles[1]), row.received
+            )
         return
-    site = session.scalar(select(AedSite).where(AedSite.device == message.envelope.subject))
+    site = at.site
     session.add(
         AedCallRow(
             id=key,
             alert_id=alert.id,
             gateway=message.gateway,
-            device=message.envelope.subject,
+            device=at.device,
             site=None if site is None else site.id,
-            place=(site.name if site is not None else place.name)[:300],
-            place_zh=((site.name_zh or site.name) if site is not None else place.name_zh)[:300],
-            latitude=site.latitude if site is not None else place.latitude,
-            longitude=site.longitude if site is not None else place.longitude,
+            place=place.name[:300],
+            place_zh=place.name_zh[:300],
+            latitude=place.latitude,
+            longitude=place.longitude,
             pressed=event.pressed,
             received=message.received,
             presses=min(event.presses, _MOST_PRESSES),
-            state="new",
+            state="late" if late else "new",
         )
     )
     session.flush()
+
+
+def _last_press(event: AedCall) -> datetime:
+    return max(event.pressed, event.last_pressed or event.pressed)
+
+
+def is_late(event: AedCall, received: datetime) -> bool:
+    """Told so long after the last press that nobody is to be sent as if it were now. The times
+    are those that can be believed: a clock that is wrong makes no call late."""
+    return received - _last_press(event) > LATE
 
 
 def _reference(session: Session, message: Received, event: AedCall) -> str:
@@ -118,8 +161,8 @@ def _reference(session: Session, message: Received, event: AedCall) -> str:
 
 def _removal(session: Session, message: Received, event: AedRemoval) -> None:
     feed.lock(session)
-    device = message.envelope.subject
-    place = place_of(session, device)
+    at = cabinet_of(session, message.gateway, message.envelope.subject)
+    device, place = at.device, at.place
     stolen = event.opened is not True
     kind = THEFT if stolen else TAKEN
     titles = {
@@ -145,6 +188,7 @@ def _removal(session: Session, message: Received, event: AedRemoval) -> None:
         event_time=event.taken,
         active=taken,
         ended=event.returned,
+        device=device,
         detail={"type": "aed-removal", **event.model_dump(mode="json", exclude_none=True)},
     )
     site = session.scalar(select(AedSite).where(AedSite.device == device).with_for_update())
@@ -188,15 +232,17 @@ def _record(  # noqa: PLR0913 - an occurrence's fields, by name
     active: bool,
     detail: Mapping[str, Any],
     ended: datetime | None = None,
+    device: str | None = None,
     momentary: bool = False,
     supersedes: bool = False,
+    tell_again: str | None = None,
 ) -> AlertRow:
     occurrence = Occurrence(
         domain=DOMAIN,
         reference=reference,
         kind=kind,
         gateway=message.gateway,
-        device=message.envelope.subject,
+        device=device or message.envelope.subject,
         title=titles[0],
         title_zh=titles[1],
         severity=severity,
@@ -206,6 +252,7 @@ def _record(  # noqa: PLR0913 - an occurrence's fields, by name
         momentary=momentary,
         detail=detail,
         supersedes=supersedes,
+        tell_again=tell_again,
         marks=message.marks,
         latitude=place.latitude,
         longitude=place.longitude,

@@ -1,7 +1,8 @@
 """The message to a called volunteer's own channels (push, chat, mail, web hook).
 
 The open page is told by the stream at once; this is for a phone in a pocket. A channel that fails
-is tried again while the volunteer has not answered; how it went stands with the call.
+is tried again, after pauses that grow, while the volunteer has not answered; how it went stands
+with the call.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from vigil_cloud.services import Services
 AT_ONCE: Final = 16
 CONVERSATION_S: Final = 15.0
 AGAIN: Final = "failed"
+FIRST_AGAIN_S: Final = 2.0
+LAST_AGAIN_S: Final = 60.0
 _TOO_LATE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class _Summons:
     callout: int
+    tries: int
     urls: tuple[str, ...]
     text: NotificationText
 
@@ -47,13 +51,25 @@ def send_waiting(services: Services, stopping: threading.Event) -> int:
         results = list(pool.map(_tell, waiting))
     with writing(services.sessions) as session:
         for one, told in zip(waiting, results, strict=True):
-            session.execute(
-                update(AedCallout)
-                .where(AedCallout.id == one.callout)
-                .values(told=told[:200])
-                .execution_options(synchronize_session=False)
-            )
+            _write_down(session, one, told, services.now())
     return len(waiting)
+
+
+def _write_down(session: Session, one: _Summons, told: str, now: datetime) -> None:
+    """A channel that fails is tried again after a pause that grows: it must not take the turns
+    of those that work."""
+    failed = told.startswith(AGAIN)
+    pause_s = min(FIRST_AGAIN_S * 2 ** min(one.tries, 10), LAST_AGAIN_S)
+    session.execute(
+        update(AedCallout)
+        .where(AedCallout.id == one.callout)
+        .values(
+            told=told[:200],
+            tries=one.tries + 1,
+            again=now + timedelta(seconds=pause_s) if failed else None,
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def waiting(session: Session, now: datetime) -> bool:
@@ -64,7 +80,7 @@ def waiting(session: Session, now: datetime) -> bool:
 def _untold(now: datetime) -> ColumnElement[bool]:
     return and_(
         AedCallout.state == "called",
-        or_(AedCallout.told == "", AedCallout.told.startswith(AGAIN)),
+        or_(AedCallout.told == "", AedCallout.again <= now),
         AedCallout.called > now - _TOO_LATE,
     )
 
@@ -74,7 +90,7 @@ def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
         select(AedCallout, AedCallRow)
         .join(AedCallRow, AedCallRow.id == AedCallout.call_id)
         .where(_untold(services.now()))
-        .order_by(AedCallout.id)
+        .order_by(AedCallout.tries, AedCallout.id)
         .limit(200)
     )
     rows = session.execute(query).all()
@@ -92,6 +108,7 @@ def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
     return [
         _Summons(
             callout.id,
+            callout.tries,
             tuple(_urls(cipher, channels, callout.account_id)),
             _text(services, callout, call, places.get(callout.site or "")),
         )

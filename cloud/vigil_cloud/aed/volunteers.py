@@ -18,6 +18,7 @@ from vigil_cloud.aed.dispatch import Volunteer
 from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedVolunteer
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
@@ -32,6 +33,11 @@ POSITION_COLUMN: Final = "aed.volunteer.position"
 FRESH: Final = timedelta(minutes=30)
 """An older position says nothing of now."""
 ANSWER_S: Final = 20.0
+_NEW: Final = {
+    "on_call": False,
+    "speed_mps": 1.8,
+    **dict.fromkeys(("asked_day", "accepted_day", "asked_night", "accepted_night"), 0),
+}
 Bar = Literal["no-consent", "no-certificate", "certificate-lapsed", "not-on-call", "no-position"]
 """Why a volunteer is not called."""
 
@@ -60,12 +66,9 @@ class NoVolunteer(ApiError):
 
 def own(session: Session, account_id: int) -> AedVolunteer:
     """The account's row, made where there is none; locked."""
-    row = session.get(AedVolunteer, account_id, with_for_update=True, populate_existing=True)
-    if row is None:
-        row = AedVolunteer(account_id=account_id, on_call=False)
-        session.add(row)
-        session.flush()
-    return row
+    # Two phones of one person, or a person and an administrator, may be the first at once.
+    insert_missing(session, AedVolunteer, [{"account_id": account_id, **_NEW}])
+    return session.get_one(AedVolunteer, account_id, with_for_update=True, populate_existing=True)
 
 
 def bars(row: AedVolunteer | None, now: datetime) -> list[Bar]:
@@ -188,9 +191,9 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
 def _position(cipher: Cipher, row: AedVolunteer) -> Position | None:
     try:
         lon, lat = json.loads(cipher.open(POSITION_COLUMN, row.position or b""))
-    except (Undecipherable, ValueError):
+        return float(lon), float(lat)
+    except (Undecipherable, ValueError, TypeError):  # one row must not keep the others uncalled
         return None
-    return float(lon), float(lat)
 
 
 def _off(row: AedVolunteer) -> None:

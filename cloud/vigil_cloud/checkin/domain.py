@@ -15,7 +15,7 @@ from vigil_cloud.checkin.news import VISITS
 from vigil_cloud.checkin.personal import TagsAndVisits
 from vigil_cloud.checkin.routes import router
 from vigil_cloud.checkin.seed import SEED
-from vigil_cloud.checkin.service import CheckinHandler
+from vigil_cloud.checkin.service import CheckinHandler, carries
 from vigil_cloud.checkin.silence import silence_job
 from vigil_cloud.checkin.watching import watch_job
 from vigil_cloud.config import Settings
@@ -45,6 +45,7 @@ DOMAIN: Final = CloudDomain(
     jobs=_jobs,
     routers=(router, tags_router),
     feed_kinds=(VISITS,),
+    owns_tag=carries,
     seed=SEED,
     personal_records=(TagsAndVisits(),),
     expiring=(Expiring("visits", lambda kept: kept.visits_days, Visit, Visit.id, _older_than),),

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import Place, places_of
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin.models import Tag, Visit
 from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.domain.port import Received
-from vigil_cloud.domain.presence import PersonSeen
-from vigil_cloud.domain.registry import tell_person_seen
+from vigil_cloud.domain.presence import PersonSeen, TagSeen
+from vigil_cloud.domain.registry import tag_owner, tell_person_seen, tell_tag_seen
 from vigil_cloud.identity import audit, looks
 from vigil_cloud.identity.models import Person
-from vigil_schemas.checkin import CheckinSighting, CheckinVisit
+from vigil_schemas.checkin import DOMAIN, CheckinSighting, CheckinVisit
 from vigil_schemas.types import isoformat_utc
 
 LONGEST_FOOTPRINT: Final = timedelta(days=62)
 MOST_VISITS: Final = 5000
+
+
+class TagOfThing(ApiError):
+    """The tag sticks on a thing. ``domain``: whose that is."""
+
+    code: ClassVar[str] = "tag-of-a-thing"
+    remedy: ClassVar[str] = "Take the tag from the thing first, or give another one."
+    status: ClassVar[int] = 409
+
+    def __init__(self, tag: str, domain: str) -> None:
+        super().__init__(f"Tag {tag!r} is on a thing of {domain}.")
+        self.domain = domain
 
 
 class CheckinHandler:
@@ -59,6 +72,18 @@ class CheckinHandler:
                 marks=message.marks,
             )
             tell_person_seen(session, seen)
+        else:
+            tell_tag_seen(
+                session,
+                TagSeen(
+                    tag=visit.tag,
+                    gateway=visit.gateway,
+                    device=visit.device,
+                    last=visit.last_seen,
+                    received=now,
+                    marks=message.marks,
+                ),
+            )
         del person  # kept until here: a session forgets what nobody holds
 
 
@@ -158,8 +183,10 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
     """The tag is this person's from now on; visits before stay whose they were.
 
     Written down for whom it was taken from and for whom it was given to: whoever moves a
-    tag to somebody whose whereabouts they may see could follow its carrier.
+    tag to somebody whose whereabouts they may see could follow its carrier. Raises ``TagOfThing``.
     """
+    if (domain := tag_owner(session, tag, beside=DOMAIN)) is not None:
+        raise TagOfThing(tag, domain)
     row = session.get(Tag, tag)
     before = row.person_key if row is not None else None
     if before == person_key:
@@ -175,6 +202,11 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
                 subject=tag,
                 person_key=key,
             )
+
+
+def carries(session: Session, tag: str) -> bool:
+    """Whether the tag is a person's."""
+    return session.get(Tag, tag) is not None
 
 
 def footprints(  # noqa: PLR0913 - whose, when and who looks, all by name

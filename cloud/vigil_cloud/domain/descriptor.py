@@ -20,7 +20,7 @@ from vigil_cloud.database.base import Base
 from vigil_cloud.domain.alarms import AlarmReading
 from vigil_cloud.domain.detail import AlertDetail
 from vigil_cloud.domain.port import Handler, ReadingHandler
-from vigil_cloud.domain.presence import PersonSeen
+from vigil_cloud.domain.presence import PersonSeen, TagSeen
 from vigil_cloud.identity.personal_records import PersonalRecords
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -150,6 +150,10 @@ class Described:
     person_seen: Callable[[Session, PersonSeen], None] | None = None
     """Told of each sign of a person, in ingest's transaction and under the same promises as a
     ``Handler``."""
+    tag_seen: Callable[[Session, TagSeen], None] | None = None
+    """The same of each visit of a tag that no person carries."""
+    owns_tag: Callable[[Session, str], bool] | None = None
+    """Whether a tag was given to one of its persons or things: one tag is on one of them."""
     seed: SeedPart | None = None
     personal_records: tuple[PersonalRecords, ...] = ()
     """What it keeps of persons: renamed and erased through these."""

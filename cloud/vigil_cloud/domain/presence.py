@@ -1,4 +1,4 @@
-"""That somebody was seen: how the domain that hears it tells those that act on it.
+"""That somebody, or something, was seen: how the domain that hears it tells those that act on it.
 
 Neither knows the other. Whoever hears tells every registered domain (``registry.tell_person_seen``)
 in ingest's transaction; who is not interested does nothing.
@@ -25,5 +25,18 @@ class PersonSeen:
     received: datetime
     at_once: bool
     """The device was asked to tell of this person at the first sign, and did."""
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    """As ``Received.marks``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagSeen:
+    """A tag that no person carries was at a device of the city; times as in ``PersonSeen``."""
+
+    tag: str
+    gateway: str
+    device: str
+    last: datetime
+    received: datetime
     marks: Mapping[str, Any] = field(default_factory=dict)
     """As ``Received.marks``."""

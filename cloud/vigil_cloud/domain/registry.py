@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.domain.alarms import AlarmReading
 from vigil_cloud.domain.descriptor import Described, LifeSafety
 from vigil_cloud.domain.detail import is_personal
-from vigil_cloud.domain.presence import PersonSeen
+from vigil_cloud.domain.presence import PersonSeen, TagSeen
 from vigil_cloud.shipped import SHIPPED
 from vigil_schemas import contract
 from vigil_schemas.errors import VigilError
@@ -83,6 +83,21 @@ def tell_person_seen(session: Session, seen: PersonSeen) -> None:
     for one in domains():
         if one.person_seen is not None:
             one.person_seen(session, seen)
+
+
+def tell_tag_seen(session: Session, seen: TagSeen) -> None:
+    """The same of a tag that no person carries: those that follow things know what it is on."""
+    for one in domains():
+        if one.tag_seen is not None:
+            one.tag_seen(session, seen)
+
+
+def tag_owner(session: Session, tag: str, *, beside: Domain) -> Domain | None:
+    """The domain, other than ``beside``, to whose persons or things this tag was given."""
+    for one in domains():
+        if one.name != beside and one.owns_tag is not None and one.owns_tag(session, tag):
+            return one.name
+    return None
 
 
 def register(domain: Described) -> None:

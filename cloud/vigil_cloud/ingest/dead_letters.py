@@ -24,6 +24,7 @@ from vigil_cloud.identity.districts import covered, places
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
+from vigil_cloud.ingest.known_devices import KnownDevices
 from vigil_cloud.ingest.ownership import Owners
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.reading_states import ReadingStates, Told
@@ -193,7 +194,8 @@ def _checked(services: Services, arrived: Arrived) -> Item:
     limits = Limits(
         timedelta(days=settings.stale_after_days), timedelta(seconds=settings.future_after_s)
     )
-    decoded = Decoder(limits).decode(arrived.topic, arrived.payload, arrived.received)
+    decoder = Decoder(limits, KnownDevices(services.sessions).domain_of)
+    decoded = decoder.decode(arrived.topic, arrived.payload, arrived.received)
     item = Item(arrived, decoded)
     if not isinstance(decoded, Refusal):
         with services.sessions() as session:

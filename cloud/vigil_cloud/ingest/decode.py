@@ -18,9 +18,11 @@ from vigil_cloud.ingest.fast_packs import FastPackDecoder
 from vigil_cloud.ingest.salvage import (
     EPOCH_NAME,
     GATEWAY,
+    DomainOf,
     Salvaged,
     alarm_keys,
     concerns_alarm,
+    nobodys,
     own_number,
     salvage,
 )
@@ -95,8 +97,10 @@ Decoded = Observation | Fact | Refusal
 class Decoder:
     """Remembers sources and series; belongs to one thread."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, domain_of: DomainOf = nobodys) -> None:
+        """``domain_of``: asked of a damaged alarm that does not say what it is."""
         self._limits = limits
+        self._domain_of = domain_of
         self._fast_packs = FastPackDecoder()
 
     def decode(self, topic: str, payload: bytes, received: datetime) -> Decoded:
@@ -136,7 +140,7 @@ class Decoder:
 
     def _salvaged(self, topic: str, payload: bytes, received: datetime, fault: str) -> list[Fact]:
         try:
-            found = salvage(topic, payload, received, fault)
+            found = salvage(topic, payload, received, fault, self._domain_of)
         except Exception:  # noqa: BLE001 - a mistake of ours in salvaging leaves the plain refusal
             _log.exception("salvaging-failed", topic=topic)
             return []

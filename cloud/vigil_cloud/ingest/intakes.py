@@ -25,6 +25,7 @@ from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.ingest.commit import Committer
 from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.fair_queue import FairQueue
+from vigil_cloud.ingest.known_devices import KnownDevices
 from vigil_cloud.ingest.letters import DeadLetters
 from vigil_cloud.ingest.queue import Queue, Waiting
 from vigil_cloud.ingest.reading_states import ReadingStates
@@ -111,7 +112,8 @@ class Intake:
                 Limits(
                     timedelta(days=settings.stale_after_days),
                     timedelta(seconds=settings.future_after_s),
-                )
+                ),
+                KnownDevices(services.sessions).domain_of,
             ),
             metrics=services.metrics,
             now=services.now,

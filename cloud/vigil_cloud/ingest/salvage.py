@@ -20,16 +20,29 @@ import structlog
 
 from vigil_cloud.domain.alarms import AlarmReading, DamagedAlarm, time_of
 from vigil_cloud.domain.registry import alarm_readings
-from vigil_cloud.ingest.unwrap import READ_BYTES, first_value, messages, readable_text
+from vigil_cloud.ingest.unwrap import (
+    READ_BYTES,
+    first_value,
+    is_broken,
+    messages,
+    readable_text,
+    scattered,
+)
 from vigil_schemas.contract import ALARM_TYPES, PAYLOADS, kind_of, type_of
 from vigil_schemas.envelope import Envelope, Source, schema_url
 from vigil_schemas.topics import parse
-from vigil_schemas.types import ClockQuality, Lane, Model
+from vigil_schemas.types import ClockQuality, Domain, Lane, Model
 
+DomainOf = Callable[[str, str | None], Domain | None]
+"""The domain of a gateway's device (``None``: that cannot be read) where that is known and it
+may raise alarms."""
 GATEWAY: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 EPOCH_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MOST_DOUBTS: Final = 16
 _SUBJECT: Final = re.compile(r"subject\W{1,8}([a-z0-9][a-z0-9._-]{0,63})")
+_ENVELOPE: Final = frozenset(
+    {"id", "source", "type", "subject", "time", "sequence", "clockquality"}
+)
 _log = structlog.get_logger(__name__)
 _TEXT: Final = 100
 """So much of what is no JSON is kept with the alarm; the whole is a dead letter beside it."""
@@ -61,7 +74,14 @@ def alarm_keys() -> frozenset[str]:
     return frozenset(key for reading in alarm_readings().values() for key in reading.keys)
 
 
-def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> list[Salvaged]:
+def nobodys(_gateway: str, _device: str | None) -> Domain | None:
+    """Of a process that knows no devices."""
+    return None
+
+
+def salvage(
+    topic: str, payload: bytes, received: datetime, fault: str, domain_of: DomainOf = nobodys
+) -> list[Salvaged]:
     """Every alarm in it; empty where none can be read, or it came where nobody may send one."""
     addressed = parse(topic)
     if (
@@ -73,36 +93,87 @@ def salvage(topic: str, payload: bytes, received: datetime, fault: str) -> list[
         return []
     whole = messages(payload, alarm_keys())
     found = [one for one in whole if one and _of_alarms(one.get("type"))]
-    text: str | None = None
-    if not any(whole):
-        text = readable_text(payload)
-        subject = _SUBJECT.search(text)
-        found = [{"subject": subject[1] if subject else None, "data": {}}]
+    text = readable_text(payload)
+    empty = not any(whole)
+    if empty:
+        found = [{"data": {}}]
+    broken = len(found) == len(whole or found) == 1 and is_broken(text)
+    if len(found) == 1 and (broken or "subject" not in found[0]):
+        found = [_completed(found[0], text)]
     several = [f"message: holds {len(whole)}"] if len(whole) > 1 else []
     read = (
-        _salvaged(topic, message, text, _digest(payload, number), received, [fault[:200], *several])
+        _salvaged(
+            topic,
+            message,
+            _Text(text if empty or broken else "", nothing_else=empty),
+            _digest(payload, number),
+            received,
+            [fault[:200], *several],
+            domain_of,
+        )
         for number, message in enumerate(found)
     )
     return [one for one in read if one is not None]
 
 
-def _salvaged(
+class _Text(NamedTuple):
+    """What stands around and behind the fault; empty where every message was read whole."""
+
+    text: str
+    nothing_else: bool
+    """No JSON at all could be read."""
+
+
+def _completed(message: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """With what stands behind the fault, and texts that the fault cut off made whole."""
+    behind = scattered(text, {*_ENVELOPE, *_data_fields()})
+    outer = {name: value for name, value in behind.items() if name in _ENVELOPE}
+    if "subject" not in outer and (subject := _SUBJECT.search(text)):  # in no JSON at all
+        outer["subject"] = subject[1]
+    inner = {name: value for name, value in behind.items() if name not in _ENVELOPE}
+    data = message.get("data")
+    if data is None and "data" not in message and not _ENVELOPE.isdisjoint(message):
+        data = {}
+    if isinstance(data, dict):
+        return {**_longer(message, outer), "data": _longer(data, inner)}
+    return _longer(message, outer)
+
+
+def _longer(known: Mapping[str, Any], behind: Mapping[str, Any]) -> dict[str, Any]:
+    cut = {
+        name: value
+        for name, value in behind.items()
+        if name not in known
+        or (
+            isinstance(value, str)
+            and isinstance(known[name], str)
+            and value.startswith(known[name])
+        )
+    }
+    return {**known, **cut}
+
+
+def _salvaged(  # noqa: PLR0913 - what is known of one alarm, given in one place
     topic: str,
     message: Mapping[str, Any],
-    text: str | None,
+    around: _Text,
     digest: str,
     received: datetime,
     doubts: list[str],
+    domain_of: DomainOf,
 ) -> Salvaged | None:
     addressed = parse(topic)
     assert addressed is not None  # noqa: S101 - as ``salvage`` found
     named = message.get("type")
     event_type = named if isinstance(named, str) else None
     values = _data(message, doubts)
-    reading = _whose(event_type, values, text)
+    subject = message.get("subject")
+    device = subject if isinstance(subject, str) and _is_name(subject) else None
+    reading = _whose(event_type, values, around, lambda: domain_of(addressed.gateway, device))
     if reading is None:
         return None
-    damaged = DamagedAlarm(event_type, values, (text or "")[:_TEXT], digest, received, doubts)
+    text = around.text if around.nothing_else else ""
+    damaged = DamagedAlarm(event_type, values, text[:_TEXT], digest, received, doubts)
     try:
         data = reading.read(damaged)
     except Exception:  # noqa: BLE001 - it costs itself, not the alarms beside it; the payload is kept
@@ -122,25 +193,32 @@ def _salvaged(
 
 
 def _whose(
-    event_type: str | None, values: Mapping[str, Any], text: str | None
+    event_type: str | None,
+    values: Mapping[str, Any],
+    around: _Text,
+    domain_of: Callable[[], Domain | None],
 ) -> AlarmReading | None:
-    """The domain that an alarm is of: by its type, by the keys of its data, by its words."""
+    """The domain that an alarm is of: by its type, by the keys of its data, by the words around
+    the fault, by the device that it is of; else that which takes what nobody explains."""
     readings = alarm_readings()
-    if text is not None:
-        families = {family: ALARM_TYPES[name] for name, family in _by_type()}
-        named = next((readings[of] for family, of in families.items() if family in text), None)
-        signs = (one for one in readings.values() if one.signs and one.signs.search(text))
-        return named or next(signs, None)
     if event_type is not None:
         for domain, reading in readings.items():
             if event_type.startswith(f"city.vigil.{domain}."):
                 return reading
-    known = max(readings.values(), key=lambda one: _fits(one, values), default=None)
-    return known if known is not None and any(_fits(known, values)) else None
-
-
-def _fits(reading: AlarmReading, values: Mapping[str, Any]) -> tuple[int, bool]:
-    return len(reading.keys & values.keys()), reading.anything
+    families = {family: ALARM_TYPES[name] for name, family in _by_type()}
+    named = next((readings[of] for family, of in families.items() if family in around.text), None)
+    if named is not None:
+        return named
+    known = max(readings.values(), key=lambda one: len(one.keys & values.keys()), default=None)
+    if known is not None and known.keys & values.keys():
+        return known
+    signs = (one for one in readings.values() if one.signs and one.signs.search(around.text))
+    found = next(signs, None)
+    if found is None and (not around.nothing_else or "{" in around.text):
+        found = readings.get(domain_of() or "")  # the beginning of a message, not mere rubbish
+    if found is not None or around.nothing_else:
+        return found
+    return next((one for one in readings.values() if one.anything), None)
 
 
 def _by_type() -> list[tuple[str, str]]:

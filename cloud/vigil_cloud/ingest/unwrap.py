@@ -23,6 +23,15 @@ READ_BYTES: Final = 1024 * 1024
 MOST: Final = 1000
 """So many messages in one payload are looked for; the payload itself stays a dead letter."""
 _DEPTH: Final = 4
+_SCATTERED: Final = 64 * 1024
+"""So many characters of what is broken are searched for what stands behind the fault."""
+_NAMED: Final = re.compile(
+    r"""(?<![A-Za-z0-9_])([a-z_]{2,40})"?\s{0,4}:?\s{0,4}"""
+    r"""(?:"(?P<quoted>(?:[^"\\]|\\.){0,2000})"|"""
+    r"""(?P<plain>-?\d{1,16}(?:\.\d{1,16})?|true|false|null)(?=\s{0,4}[,}\]])|"""
+    r"""(?P<open>[^\s",:{}\[\]][^",{}\[\]]{0,200})")"""
+)
+"""A key and a value that needs nothing around it; either may have lost a quote."""
 _BETWEEN: Final = re.compile(r"[\0\s,\x1e]*")
 
 
@@ -40,6 +49,37 @@ def _found(payload: bytes, keys: Collection[str]) -> Iterator[dict[str, Any]]:
     of_data = frozenset(keys)
     for value in _values(readable_text(payload)):
         yield from _within(value, _DEPTH, of_data)
+
+
+def is_broken(text: str) -> bool:
+    """Whether a fault or the end stands in the middle of its JSON: the rest was not read."""
+    decoder = json.JSONDecoder(strict=False)
+    at = _end_of_gap(text, 0)
+    try:
+        while at < len(text):
+            _, at = decoder.raw_decode(text, at)
+            at = _end_of_gap(text, at)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def scattered(text: str, names: Collection[str]) -> dict[str, Any]:
+    """Texts, numbers and truths that stand behind one of these names, wherever that is: one lost
+    quote or comma costs what it stood in, not everything behind it."""
+    found: dict[str, Any] = {}
+    for match in _NAMED.finditer(text[:_SCATTERED]):
+        if match[1] in names and match[1] not in found:
+            try:
+                found[match[1]] = _scalar(match["plain"], match["quoted"] or match["open"] or "")
+            except ValueError:
+                continue
+    return found
+
+
+def _scalar(plain: str | None, quoted: str) -> Any:
+    """A text that lost its closing quote runs up to the comma before the next one."""
+    return _storable(json.loads(plain or f'"{quoted.rstrip(",")}"', strict=False))
 
 
 def first_value(text: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import uuid5
 
@@ -62,8 +62,6 @@ class CabinetPipeline:
         self._cabinet = self._restored()
         self._observed: tuple[bool | None, bool | None] = (None, None)
         self._observe_at = 0.0
-        self._waiting: list[Outgoing] = []
-        """No alarms: they wait for room while the contacts are read."""
         self._trouble = ""
         """Why they wait."""
         self._again_at = 0.0
@@ -84,6 +82,8 @@ class CabinetPipeline:
         inputs = await self._connect(self._settings)
         speaking = asyncio.create_task(self._speaker.run(), name=f"voice {self._settings.device}")
         try:
+            if self._context.held.outgoing:  # of the pipeline before this one
+                await self._accept([])
             self._report()
             due = self._context.monotonic()
             while True:
@@ -91,7 +91,7 @@ class CabinetPipeline:
                 now, t = self._context.now(), self._context.monotonic()
                 await self._follow(self._cabinet.take(seen, now, t))
                 await self._follow_voice()
-                if self._waiting and t >= self._again_at:
+                if self._context.held.outgoing and t >= self._again_at:
                     await self._accept([])
                     self._report()
                 await self._observe(t)
@@ -101,6 +101,7 @@ class CabinetPipeline:
             inputs.close()
             speaking.cancel()
             await asyncio.gather(speaking, return_exceptions=True)
+            self._hold_what_was_heard()
 
     async def command(self, _device: str, arguments: CommandArguments) -> str:
         """``PlayVoice``: a recording by its name."""
@@ -143,44 +144,63 @@ class CabinetPipeline:
         """A press of the button is not derived again: it waits here for an outbox that fails.
 
         What is no alarm waits in memory: an outbox that is full of events still takes alarms, and
-        somebody who opens the door must not make the button deaf.
+        somebody who opens the door must not make the button deaf. All of it is held with the
+        device: a pipeline that is started anew in the middle goes on with it.
         """
-        out = [*self._waiting, *out]
-        self._waiting = []
-        state = {CABINET: self._cabinet.state()}
-        while True:
-            try:
-                await self._context.accept(out, state)
-            except (OutboxFull, OutboxFailed, OSError) as error:
-                self._trouble = str(error)
-            else:
-                return
+        held = self._context.held
+        held.outgoing += out
+        held.state[CABINET] = self._cabinet.state()
+        out = held.outgoing
+        while not await self._kept(out):
             alarms = [one for one in out if one.lane is Lane.ALARM]
             if len(alarms) < len(out):
-                self._put_off([one for one in out if one.lane is not Lane.ALARM])
-                out = alarms
-                if not alarms:
-                    return
-                continue
-            self._context.count("aed-alarm-waits")
-            self._context.report("failed", "outbox-failed", self._trouble)
-            await asyncio.sleep(_AGAIN_S)
+                self._put_off()
+            elif alarms:
+                self._context.count("aed-alarm-waits")
+                self._context.report("failed", "outbox-failed", self._trouble)
+                await asyncio.sleep(_AGAIN_S)
+            if not alarms:
+                return
+            out = alarms
 
-    def _put_off(self, events: list[Outgoing]) -> None:
+    async def _kept(self, out: Sequence[Outgoing]) -> bool:
+        """Whether the outbox has them, with the state; only then they are let go."""
+        held, out = self._context.held, list(out)
+        try:
+            await self._context.accept(out, dict(held.state))
+        except (OutboxFull, OutboxFailed, OSError) as error:
+            self._trouble = str(error)
+            return False
+        held.outgoing = [one for one in held.outgoing if one not in out]
+        held.state.clear()
+        return True
+
+    def _put_off(self) -> None:
+        held = self._context.held
+        events = [one for one in held.outgoing if one.lane is not Lane.ALARM]
         self._context.count("aed-event-waits", len(events))
         if (lost := len(events) - _WAITING_MOST) > 0:
             self._context.count("aed-events-dropped", lost)
-        self._waiting = events[-_WAITING_MOST:]
+            dropped = events[:lost]
+            held.outgoing = [one for one in held.outgoing if one not in dropped]
         self._again_at = self._context.monotonic() + _AGAIN_S
 
     async def _follow_voice(self) -> None:
         while self._heard:
             heard = self._heard.pop(0)
-            now = self._context.now()
-            said = Outgoing(Lane.EVENT, heard.event.TYPE, self._settings.device, now, heard.event)
-            step = self._cabinet.voice(heard.error, now)
-            await self._accept([said])
+            step = self._cabinet.voice(heard.error, self._context.now())
+            await self._accept([self._said(heard)])
             await self._follow(step)
+
+    def _hold_what_was_heard(self) -> None:
+        """Told by the next pipeline, with whatever else waits."""
+        self._context.held.outgoing += [self._said(heard) for heard in self._heard]
+
+    def _said(self, heard: Heard) -> Outgoing:
+        device, now, event = self._settings.device, self._context.now(), heard.event
+        name = f"{device}/said/{event.prompt}/{microseconds(now)}"
+        fact = str(uuid5(NAMESPACE, name))
+        return Outgoing(Lane.EVENT, event.TYPE, device, now, event, fact)
 
     async def _observe(self, t: float) -> None:
         state = (self._cabinet.door_open, self._cabinet.present)
@@ -212,7 +232,7 @@ class CabinetPipeline:
             (f"aed-{name.replace('_', '-')}", message or name)
             for name, message in conditions.items()
         ]
-        if self._waiting:
+        if self._context.held.outgoing:
             reasons.insert(0, ("outbox-full", self._trouble))
         if self._settings.voice.enabled:
             reasons += [("prompt-unreadable", line) for line in self._speaker.missing]

@@ -9,7 +9,7 @@ from pathlib import Path
 from vigil_edge.clock import Clock
 from vigil_edge.delivery.outbox import Outbox
 from vigil_edge.device.health import SourceRecord
-from vigil_edge.device.seam import Outgoing
+from vigil_edge.device.seam import Held, Outgoing
 from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_edge.worker import Worker
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
@@ -62,7 +62,12 @@ class DeviceContext:
             self.report("ok")  # a source that yields facts has evidently started
 
     def state(self, key: str) -> bytes | None:
-        return self._outbox.state(self._record.device, key)
+        held = self.held.state.get(key)
+        return self._outbox.state(self._record.device, key) if held is None else held
+
+    @property
+    def held(self) -> Held:
+        return self._record.held
 
     async def deposit(
         self, manifest: EvidenceManifest, files: Mapping[str, Path]

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from vigil_edge.device.seam import Held
 from vigil_edge.text import well_formed
 from vigil_schemas.gateway import DeviceHealth, GatewayHealth, SourceHealth, SourceState
 from vigil_schemas.types import isoformat_utc
@@ -67,6 +68,7 @@ class SourceRecord:
         self.device = device
         self.restarts = 0
         self.counters: Counter[str] = Counter()
+        self.held = Held()
         self.said_this_attempt = False
         """Whether the pipeline itself has reported since it was last started."""
         self.state: SourceState = "starting"

@@ -9,6 +9,7 @@ touches the network towards the cloud.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -22,6 +23,7 @@ from vigil_schemas.gateway import DeviceDescription, SourceState
 
 __all__ = [
     "CommandRefused",
+    "Held",
     "Outgoing",
     "Pipeline",
     "PipelineContext",
@@ -39,6 +41,16 @@ class SourceError(VigilError):
     def __init__(self, device: str, message: str) -> None:
         super().__init__(message)
         self.device = device
+
+
+@dataclass(slots=True)
+class Held:
+    """What a device's pipeline could not put into the outbox yet: whoever is started in its place
+    (its settings changed, its source failed) goes on with it. It lives as long as the process."""
+
+    outgoing: list[Outgoing] = field(default_factory=list)
+    state: dict[str, bytes] = field(default_factory=dict)
+    """The pipeline's own, to be kept with it; ``PipelineContext.state`` knows it already."""
 
 
 class PipelineContext(Protocol):
@@ -68,7 +80,11 @@ class PipelineContext(Protocol):
         """
 
     def state(self, key: str) -> bytes | None:
-        """What ``accept`` last kept under this key, also across restarts."""
+        """What ``accept`` last kept under this key, also across restarts; what is held first."""
+
+    @property
+    def held(self) -> Held:
+        """What waits for room in the outbox."""
 
     async def deposit(
         self, manifest: EvidenceManifest, files: Mapping[str, Path]

@@ -29,8 +29,10 @@ class Shown(NamedTuple):
     fault: bool = False
 
 
-def shown(uses: Sequence[CabinetUse], t: float) -> Shown:
-    """At world second ``t``."""
+def shown(uses: Sequence[CabinetUse], t: float, speed: float = 1.0) -> Shown:
+    """At world second ``t``. A finger stays on the button for as long on the wall's clock however
+    fast the world's runs: the gateway reads it by the former."""
+    press_s = PRESS_S * max(1.0, speed)
     door = button = away = False
     for use in uses:
         since = t - use.at_s
@@ -40,7 +42,7 @@ def shown(uses: Sequence[CabinetUse], t: float) -> Shown:
         door |= opens and since < CLOSED_AFTER_S
         pressed = BUTTON_AFTER_S if use.act == "call" else 0.0
         presses = use.act in ("call", "button")
-        button |= presses and pressed <= since < pressed + PRESS_S
+        button |= presses and pressed <= since < pressed + press_s
         taken = TAKEN_AFTER_S if use.act == "call" else 0.0
         takes = use.act in ("call", "theft")
         away |= takes and taken <= since < taken + use.away_s

@@ -7,11 +7,16 @@ from typing import Final
 
 from vigil_sim.aed.cabinet import STATE_STYLES, shown
 from vigil_sim.aed.scenario import Cabinet, CabinetUse
-from vigil_sim.domain import NightAlert, SimulatedDomain
+from vigil_sim.domain import NightAlert, SeedTable, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.faults import FaultKind
 from vigil_sim.modbus.broken import TCP_STYLES
+from vigil_sim.scenario_model import Scenario
 from vigil_sim.site import Site
+from vigil_sim.world import World
+
+VOLUNTEER: Final = "volunteer"
+"""The demo's account that is called."""
 
 
 async def start(site: Site, cabinets: Sequence[Cabinet]) -> None:
@@ -24,7 +29,7 @@ async def start(site: Site, cabinets: Sequence[Cabinet]) -> None:
     for cabinet in cabinets:
         own = [use for use in uses if use.device == cabinet.device]
         device = CabinetBoard(
-            lambda t, own=own: shown(own, t),  # type: ignore[misc]  # the default binds this cabinet's
+            lambda t, own=own: shown(own, t, site.clock.speed),  # type: ignore[misc]  # the default binds this cabinet's
             device=cabinet.device,
             gateway=cabinet.gateway,
             transport=cabinet.transport,
@@ -58,6 +63,29 @@ def faults(_: Cabinet) -> FaultProfile:
     )
 
 
+def seed(scenario: Scenario, _relatives: Sequence[str], expires: str) -> list[SeedTable]:
+    """The register: an AED in each cabinet. And the certificate of the demo's volunteer, who still
+    consents and goes on call by themselves."""
+    cabinets = scenario.devices_of(AED.key)
+    world = World(scenario)
+    found: list[SeedTable] = []
+    for cabinet in cabinets:
+        latitude, longitude = world.geographic(cabinet.at)
+        keys = {
+            "id": cabinet.device,
+            "name": cabinet.name,
+            "name_zh": cabinet.name_zh,
+            "latitude": latitude,
+            "longitude": longitude,
+            "device": cabinet.device,
+        }
+        found.append(("aed_site", keys))
+    if cabinets:
+        certificate = {"username": VOLUNTEER, "certificate_until": expires[:10]}
+        found.append(("volunteer", certificate))
+    return found
+
+
 AED: Final = SimulatedDomain(
     key="aed",
     title="AED cabinets",
@@ -71,5 +99,6 @@ AED: Final = SimulatedDomain(
         "aed-taken": "the AED left its place",
     },
     happenings=(CabinetUse,),
+    seed=seed,
     alert=NightAlert(moment="pressed"),
 )

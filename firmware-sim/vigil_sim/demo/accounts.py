@@ -25,6 +25,7 @@ ACCOUNTS: Final = (
     Account("reviewer", "複核員 Reviewer", ("reviewer",)),
     Account("family", "家屬 Family", ("family",)),
     Account("dispatcher", "派遣員 Dispatcher", ("dispatcher",)),
+    Account("volunteer", "志工 Volunteer", ("volunteer",)),
     Account("maintainer", "維護員 Maintainer", ("maintainer",)),
     Account("admin", "管理員 Administrator", ("administrator",)),
 )

@@ -247,6 +247,8 @@ TABLE = [
     Row("GET /api/v1/aed/sites", ALL),
     Row("PUT /api/v1/aed/sites/{site}", LISTS_GATEWAYS, AED_SITE),
     Row("POST /api/v1/aed/sites/{site}/patrols", LISTS_GATEWAYS, PATROL),
+    Row("GET /api/v1/aed/sites/{site}/patrols", LISTS_GATEWAYS),
+    Row("PUT /api/v1/aed/sites/{site}/tag", LISTS_GATEWAYS, {"tag": None}),
     Row("POST /api/v1/aed/sites/import", LISTS_GATEWAYS, {}),
     Row("GET /api/v1/aed/sites/export", ALL),
     Row("DELETE /api/v1/aed/sites/{site}", LISTS_GATEWAYS),

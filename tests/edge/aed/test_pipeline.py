@@ -363,3 +363,37 @@ def test_a_cabinet_on_the_gateways_own_pins_is_described() -> None:
     assert isinstance(found, GpioSettings)
     (device,) = describe(found)
     assert (device.driver, device.parameters) == ("gpio", ["door_open", "aed_present"])
+
+
+async def test_what_waits_for_room_outlives_a_reload_of_the_configuration() -> None:
+    """A door event that found no room is told by the pipeline that takes this one's place."""
+    context = FullOfEvents()
+    async with board() as found:
+        quiet = settings(found, voice={"enabled": False})
+        async with running(CabinetPipeline(quiet, context), context) as task:
+            await context.until(lambda: looked(context), task)
+            found.hold("door", True)
+            await context.until(lambda: context.counters["aed-event-waits"] > 0, task)
+        context.full = False
+        async with running(CabinetPipeline(quiet, context), context) as task:
+            await context.until(lambda: bool(of(context, AedDoor)), task)
+            await context.until(lambda: context.reports[-1][0] == "ok", task)
+    assert len(of(context, AedDoor)) == 1
+    assert context.held.outgoing == []
+
+
+async def test_a_press_that_waits_for_the_outbox_outlives_a_reload() -> None:
+    """Also where the button was let go before: it is one call, and the only one."""
+    context = MemoryContext()
+    async with board() as found:
+        quiet = settings(found, voice={"enabled": False})
+        async with running(CabinetPipeline(quiet, context), context) as task:
+            await context.until(lambda: looked(context), task)
+            context.fail_next = OSError("no space left")
+            found.hold("button", True)
+            await context.until(lambda: context.counters["aed-alarm-waits"] > 0, task)
+            found.hold("button", False)
+        async with running(CabinetPipeline(quiet, context), context) as task:
+            await context.until(lambda: bool(of(context, AedCall)), task)
+    (call,) = of(context, AedCall)
+    assert call.presses == 1

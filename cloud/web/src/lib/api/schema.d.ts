@@ -175,8 +175,8 @@ export interface paths {
         put?: never;
         /**
          * Import Sites
-         * @description All of a file or nothing: AEDs that are known by their ``ref`` are written anew, others
-         *     stay.
+         * @description A file with a mistake is not taken at all. AEDs are known by their ``ref``; what the file
+         *     does not say of one, and those that are not in it, stay as they are.
          */
         post: operations["import_aed_sites"];
         delete?: never;
@@ -216,13 +216,37 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Patrols
+         * @description Who stood before it, and what they found.
+         */
+        get: operations["list_aed_patrols"];
         put?: never;
         /**
          * Patrol Site
          * @description Somebody was there and looked.
          */
         post: operations["patrol_aed_site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/sites/{site}/tag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Tag Site
+         * @description Which tag sticks on it: stations that see it tell where a taken AED is.
+         */
+        put: operations["tag_aed_site"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2663,6 +2687,11 @@ export interface components {
              * @enum {string}
              */
             aed_role: "unfilled" | "accepted" | "on-the-way" | "arrived";
+            /**
+             * Cabinet Said
+             * @description What the message called its cabinet, where none of its gateway is called so.
+             */
+            cabinet_said: string | null;
             /** Call Id */
             call_id: string;
             /**
@@ -2699,6 +2728,12 @@ export interface components {
             lapsed_certificates: number;
             /** Last Pressed */
             last_pressed: string | null;
+            /**
+             * Late
+             * @description Told so long after the press that neither 119 nor volunteers were called by themselves.
+             * @default false
+             */
+            late: boolean;
             /**
              * Nobody In Reach
              * @default false
@@ -2804,6 +2839,25 @@ export interface components {
             removal_id: string;
             /** Returned */
             returned: string | null;
+            /**
+             * Seen
+             * @description Where a station has seen its tag since: when, and where that stands.
+             */
+            seen: string | null;
+            /**
+             * Seen At
+             * @default
+             */
+            seen_at: string;
+            /**
+             * Seen At Zh
+             * @default
+             */
+            seen_at_zh: string;
+            /** Seen Latitude */
+            seen_latitude: number | null;
+            /** Seen Longitude */
+            seen_longitude: number | null;
             /**
              * Shape Doubtful
              * @description What was not understood of the message, or of this detail as it was written.
@@ -3423,9 +3477,10 @@ export interface components {
             presses: number;
             /**
              * State
+             * @description ``late``: told too late for anybody to be called by itself.
              * @enum {string}
              */
-            state: "new" | "calling" | "over";
+            state: "new" | "calling" | "late" | "over";
         };
         /**
          * CallList
@@ -5843,6 +5898,11 @@ export interface components {
          * @description What a file brought.
          */
         Imported: {
+            /**
+             * Kept Out
+             * @description Said to be in service by the file, and left out of it: a patrol found them unfit.
+             */
+            kept_out: string[];
             /** Sites */
             sites: number;
         };
@@ -6552,6 +6612,36 @@ export interface components {
             present: boolean;
             /** Sign Visible */
             sign_visible: boolean;
+        };
+        /**
+         * PatrolEntry
+         * @description What somebody found who stood before it.
+         */
+        PatrolEntry: {
+            /** Account */
+            account: string;
+            /** At */
+            at: string;
+            /** Battery Until */
+            battery_until: string | null;
+            /** Findings */
+            findings: {
+                [key: string]: boolean;
+            };
+            /** Note */
+            note: string;
+            /** Pads Until */
+            pads_until: string | null;
+            /** Usable */
+            usable: boolean;
+        };
+        /**
+         * PatrolList
+         * @description Of one AED, the newest first.
+         */
+        PatrolList: {
+            /** Patrols */
+            patrols: components["schemas"]["PatrolEntry"][];
         };
         /**
          * PenaltyStep
@@ -7556,9 +7646,9 @@ export interface components {
             device?: string | null;
             /**
              * In Service
-             * @default true
+             * @description Null: as it is; a new one is in service.
              */
-            in_service: boolean;
+            in_service?: boolean | null;
             /**
              * Indoor
              * @default false
@@ -7633,6 +7723,11 @@ export interface components {
              * @description When somebody has to go there.
              */
             due: string;
+            /**
+             * Hours Readable
+             * @description False: its opening hours are no such; it counts as closed until somebody corrects them.
+             */
+            hours_readable: boolean;
             /** Id */
             id: string;
             /** In Service */
@@ -7665,6 +7760,16 @@ export interface components {
             pads_until: string | null;
             /** Phone */
             phone: string;
+            /**
+             * Tag
+             * @description On the defibrillator itself; with where it was seen last only for those who keep the
+             *     register, and the police.
+             */
+            tag: string | null;
+            /** Tag Seen */
+            tag_seen: string | null;
+            /** Tag Station */
+            tag_station: string | null;
             /** Taken */
             taken: boolean;
             /**
@@ -7764,6 +7869,14 @@ export interface components {
             /** Changed By */
             changed_by: string;
             policy: components["schemas"]["Policy"];
+        };
+        /**
+         * TagBody
+         * @description The tag that sticks on the defibrillator; null: none does.
+         */
+        TagBody: {
+            /** Tag */
+            tag: string | null;
         };
         /**
          * TokenEntry
@@ -8331,6 +8444,39 @@ export interface operations {
             };
         };
     };
+    list_aed_patrols: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatrolList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     patrol_aed_site: {
         parameters: {
             query?: never;
@@ -8343,6 +8489,41 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PatrolBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tag_aed_site: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagBody"];
             };
         };
         responses: {

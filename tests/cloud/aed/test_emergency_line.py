@@ -1,0 +1,129 @@
+"""119: told until it answers, and told of when it does not."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from aed_town import CABINET, Line119, alert_of, end, press, rounds, tell
+from cloud_city import GATEWAY, NOON, City, populated
+from vigil_cloud.aed import live
+from vigil_cloud.emergency import service as emergency
+from vigil_cloud.emergency.cap import NAMESPACE, CapMessage, CapText, render
+from vigil_schemas.aed import AedCall
+
+CAP = f"{{{NAMESPACE}}}"
+
+
+def test_119_that_does_not_answer_is_tried_on_and_told(town: City, line: Line119) -> None:
+    line.status = 503
+    press(town)
+    rounds(town)
+    detail = alert_of(town)["detail"]["emergency"]
+    assert (detail["state"], detail["error"]) == ("unanswered", "answered 503")
+    dispatcher = town.client("dispatcher")
+    alert_id = alert_of(town)["id"]
+    dispatcher.post(f"/api/v1/alerts/{alert_id}/acknowledge", json={}).raise_for_status()
+    for _ in range(2):
+        town.later(seconds=60)
+        rounds(town)
+    alert = alert_of(town)
+    assert alert["state"]["acknowledged"] is False, "it is news: whoever has it must telephone"
+    assert any(one["action"] == "told-again" for one in alert["history"])
+    line.status = 200
+    town.later(seconds=61)
+    rounds(town)
+    assert alert_of(town)["detail"]["emergency"]["state"] == "answered"
+    rounds(town, 3)
+    assert len(line.received) == 4, "answered once, it is not sent again"
+
+
+def test_without_an_emergency_line_the_alert_says_so(tmp_path: Path, line: Line119) -> None:
+    city = populated(tmp_path / "cloud")
+    try:
+        city.send(AedCall(call_id="call-0001", pressed=city.time), CABINET, GATEWAY)
+        rounds(city)
+        assert "telephone" in alert_of(city)["detail"]["emergency"]["error"]
+    finally:
+        city.close()
+    assert line.received == []
+
+
+def test_a_demonstration_is_an_exercise_for_119(tmp_path: Path, line: Line119) -> None:
+    city = populated(tmp_path / "cloud", emergency_url=line.url, demo=True)
+    try:
+        city.send(AedCall(call_id="call-0001", pressed=city.time), CABINET, GATEWAY)
+        rounds(city)
+    finally:
+        city.close()
+    assert ET.fromstring(line.received[0]).findtext(f"{CAP}status") == "Exercise"
+
+
+def test_119_is_not_tried_on_once_somebody_confirmed_the_alert(town: City, line: Line119) -> None:
+    line.status = 503
+    end_id = press(town)["id"]
+    rounds(town)
+    end(town, end_id)
+    town.later(minutes=2)
+    rounds(town)
+    tried = len(line.received)
+    for _ in range(5):
+        town.later(minutes=2)
+        rounds(town)
+    assert len(line.received) == tried
+    with town.services.sessions() as session:
+        assert not emergency.waiting(session, town.time)
+
+
+def test_what_is_new_is_told_to_119_before_what_fails(town: City, line: Line119) -> None:
+    line.status = 503
+    for number in range(emergency.AT_ONCE):
+        tell(town, AedCall(call_id=f"call-{number:04}", pressed=town.time))
+    live.look(town.services)
+    emergency.send_due(town.services)
+    town.later(minutes=2)
+    tell(town, AedCall(call_id="call-newest", pressed=town.time))
+    live.look(town.services)
+    line.received.clear()
+    emergency.send_due(town.services)
+    assert any(b"call-newest" in one for one in line.received)
+
+
+def test_a_message_that_cannot_be_read_is_told_and_keeps_no_other_waiting(
+    town: City, line: Line119
+) -> None:
+    press(town)
+    live.look(town.services)
+    with town.services.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE emergency_calls SET message = x'00'")
+    press(town, "call-0002")
+    live.look(town.services)
+    emergency.send_due(town.services)
+    (told,) = line.received
+    assert b"call-0002" in told
+    states = [one["detail"]["emergency"] for one in town.alerts("dispatcher", domain="aed")]
+    assert {one["state"] for one in states} == {"answered", "unanswered"}
+    assert any("cannot be read" in one["error"] for one in states)
+
+
+@pytest.mark.parametrize(
+    ("hours", "written"), [(0, "2026-03-04T12:30:01-00:00"), (8, "2026-03-04T12:30:01+08:00")]
+)
+def test_cap_writes_times_as_its_standard_asks(hours: int, written: str) -> None:
+    moment = datetime(2026, 3, 4, 12, 30, 1, 250_000, timezone(timedelta(hours=hours)))
+    text = CapText("en", "event", "headline", "description", "instruction", "place")
+    parsed = ET.fromstring(render(CapMessage("a", "v", moment, "Test", "Health", (text,))))
+    assert parsed.findtext(f"{CAP}sent") == written
+
+
+def test_cap_holds_texts_as_data() -> None:
+    hostile = "<script>alert('1')</script> & \x00\x1b[2J"
+    text = CapText("en", hostile, hostile, hostile, hostile, hostile)
+    document = render(CapMessage("a <b>", "v,x", NOON, "Test", "Health", (text,), 23.0, 120.0))
+    parsed = ET.fromstring(document)
+    assert parsed.findtext(f"{CAP}info/{CAP}event") == "<script>alert('1')</script> & [2J"
+    assert parsed.findtext(f"{CAP}identifier") == "a--b>"
+    assert b"<script>" not in document

@@ -1,0 +1,144 @@
+"""A call that comes late, or whose cabinet cannot be made out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from aed_town import (
+    GATEWAY,
+    PATIENT,
+    Line119,
+    alert_of,
+    calls_of,
+    end,
+    ready,
+    rounds,
+    tell,
+)
+from cloud_city import City
+from gateways import event
+from ingest_bench import Bench, Recorder
+from vigil_cloud.aed.models import AedCallRow
+from vigil_cloud.app import handlers
+from vigil_cloud.ingest.decode import Decoder
+from vigil_cloud.ingest.known_devices import KnownDevices
+from vigil_cloud.ingest.times import Limits
+from vigil_schemas.aed import AedCall
+from vigil_schemas.gateway import DeviceDescription, GatewayBirth
+
+
+def state_of(city: City, id: str = "call-0001") -> str:
+    with city.services.sessions() as session:
+        return session.get_one(AedCallRow, f"{GATEWAY}:{id}").state
+
+
+def test_a_call_of_hours_ago_is_told_and_sends_nobody(town: City, line: Line119) -> None:
+    ready(town, "ann", 0.001)
+
+    tell(town, AedCall(call_id="call-0001", pressed=town.time - timedelta(hours=3)))
+    rounds(town, 2)
+
+    alert = alert_of(town)
+    assert (alert["severity"], alert["detail"]["late"]) == ("critical", True)
+    assert "3 h 0 min ago" in alert["title"]
+    assert "3 小時 0 分鐘前" in alert["title_zh"]
+    assert line.received == []
+    assert calls_of(town, "ann") == []
+    (listed,) = town.client("dispatcher").get("/api/v1/aed/calls").json()["calls"]
+    assert (listed["state"], listed["callouts"]) == ("late", [])
+    assert listed["case"] is not None, "its outcome is asked all the same"
+    end(town, alert["id"])
+    rounds(town)
+    assert state_of(town) == "over"
+
+
+def test_a_press_of_now_makes_a_late_call_one_of_now(town: City, line: Line119) -> None:
+    ready(town, "ann", 0.001)
+    then = town.time - timedelta(hours=1)
+    tell(town, AedCall(call_id="call-0001", pressed=then))
+    rounds(town)
+
+    tell(town, AedCall(call_id="call-0001", pressed=then, presses=2, last_pressed=town.time))
+    rounds(town)
+
+    assert len(line.received) == 1
+    assert len(calls_of(town, "ann")) == 1
+    alert = alert_of(town)
+    assert alert["detail"]["late"] is False
+    assert alert["title"].startswith("Heart stopped")
+    assert any(one["action"] == "told-again" for one in alert["history"])
+
+
+@pytest.mark.parametrize("minutes", [0, 14])
+def test_a_call_that_was_held_up_for_minutes_is_one_of_now(
+    town: City, line: Line119, minutes: int
+) -> None:
+    tell(town, AedCall(call_id="call-0001", pressed=town.time - timedelta(minutes=minutes)))
+    rounds(town)
+    assert len(line.received) == 1
+
+
+def test_a_call_of_a_cabinet_that_nobody_knows_is_one_of_its_gateway(town: City) -> None:
+    ready(town, "ann", 0.001)
+    town.send(AedCall(call_id="call-0001", pressed=town.time), "aed-\ufffd", GATEWAY)
+    rounds(town)
+    alert = alert_of(town)
+    assert alert["detail"]["cabinet_said"] == "aed-\ufffd"
+    (mine,) = calls_of(town, "ann")
+    assert mine["place"] == "City hall"
+
+
+def test_of_several_cabinets_that_it_may_be_each_is_named(town: City) -> None:
+    ready(town, "ann", 0.001)
+    town.send(
+        GatewayBirth(
+            session=3,
+            started=town.time,
+            software="test",
+            epoch="00000002",
+            public_key="0" * 64,
+            devices=[
+                DeviceDescription(
+                    device=f"aed-{number}",
+                    domain="aed",
+                    driver="modbus-tcp",
+                    name=f"Door {number}",
+                    name_zh=f"{number} 號門",
+                    latitude=PATIENT[1],
+                    longitude=PATIENT[0],
+                )
+                for number in (1, 2)
+            ],
+        ),
+        GATEWAY,
+        GATEWAY,
+    )
+    town.send(AedCall(call_id="call-0001", pressed=town.time), GATEWAY, GATEWAY)
+    rounds(town)
+    (mine,) = calls_of(town, "ann")
+    assert (mine["place"], mine["place_zh"]) == ("City hall / Door 2", "市政府 / 2 號門")
+
+
+def test_a_call_with_a_lost_byte_summons_through_ingest(town: City, line: Line119) -> None:
+    """As the alarm lane stores it: whatever of the message can be read."""
+    ready(town, "ann", 0.001)
+    good = event(
+        GATEWAY,
+        1,
+        AedCall(call_id="call-0001", pressed=town.time),
+        subject="aed-1",
+        time=town.time,
+        lane="alarm",
+    )
+    quote = good.index(b'"type"') - 2
+    broken = good[:quote] + good[quote + 1 :]
+    bench = Bench(town.services, Recorder(), [town.time])
+    decoder = Decoder(Limits(), KnownDevices(town.services.sessions).domain_of)
+    writer = bench.writer(handlers(town.services), decoder=decoder)
+    writer.store([bench.arrived(f"vigil/v1/{GATEWAY}/alarm", broken)])
+    rounds(town)
+    assert len(line.received) == 1
+    assert len(calls_of(town, "ann")) == 1
+    assert [one["kind"] for one in town.listed("dispatcher", domain="smoke")] == []
