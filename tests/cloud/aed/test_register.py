@@ -166,11 +166,11 @@ def test_a_large_file_lets_others_write_in_between(
 ) -> None:
     """In pieces of which each is a transaction of its own."""
     rows = "".join(f"s-{n},Place {n},23.4,120.4\n" for n in range(120))
-    turns: list[int] = []
+    turns: list[object] = []
     each = register.bring_in
 
     def counted(session: Session, *args: Any) -> bool:
-        turns.append(id(session.get_transaction()))
+        turns.append(session.get_transaction())
         return each(session, *args)
 
     monkeypatch.setattr(register, "bring_in", counted)

@@ -85,7 +85,8 @@ export const en = {
   "aed.state.recalled": "Not needed any more",
   "aed.over": "This call is over. Thank you.",
   "aed.kind.away": "Seen where it does not stand",
-  "aed.late": "Told late: neither 119 nor volunteers were called. Find out whether help came, and call 119.",
+  "aed.late":
+    "Told late: neither 119 nor volunteers were called. Find out whether help came, and call 119.",
   "aed.cabinetSaid": "Cabinet as the message calls it (unknown)",
   "aed.removedAt": "Taken",
   "aed.returnedAt": "Back in its place",
