@@ -79,8 +79,11 @@ check: setup ## Style, types, walls, drift
 bench: setup ## Every figure that the project claims, printed as `name: value`
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-faults: setup ## The long no-loss run: 100,000 readings, everything killed at least ten times
-	@VIGIL_FULL=1 $(BIN)/python -m pytest tests/faults -s $(ARGS)
+# Beside tests/faults: whatever has a long form of its own.
+LONG = tests/cloud/alerts/test_plans.py tests/cloud/capacity/test_small_disk.py tests/cloud/test_http.py \
+	tests/cloud/notify/test_progress.py tests/cloud/notify/test_escalation_progress.py
+faults: setup ## The long forms: 100,000 readings with everything killed at least ten times, and the like
+	@VIGIL_FULL=1 $(BIN)/python -m pytest tests/faults $(LONG) -s $(ARGS)
 
 schemas: $(VENV)/.ready ## Export JSON Schema, AsyncAPI, OpenAPI, the web client's types and docs/errors.md
 	@$(BIN)/python -m vigil_schemas.export

@@ -256,15 +256,19 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     if config is not None and not config.is_file():
         raise ConfigurationError(f"{config}: no such file")
 
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=config)
-
     try:
-        return FromFile(**overrides)
+        return (Settings if config is None else _from_file(config))(**overrides)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_mistakes(error))) from None
     except ValueError as error:  # TOML that does not parse
         raise ConfigurationError(f"{config}: {error}") from None
+
+
+def _from_file(config: Path) -> type[Settings]:
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    return FromFile
 
 
 def _mistakes(error: ValidationError) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +31,9 @@ from vigil_cloud.http.pages import STATIC
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.objects.port import ObjectsUnavailable
 
+EXAMPLES = 15 if os.environ.get("VIGIL_FULL") else 6
+"""Of each of two hundred operations."""
+
 
 @schemathesis.serializer("application/zip")
 def _zip(_context: Any, value: Any) -> bytes:
@@ -48,26 +54,44 @@ def described() -> Any:
     return schemathesis.openapi.from_dict(openapi_document())
 
 
-@pytest.mark.parametrize(("path", "method"), operations())
-def test_every_operation_keeps_its_description(city: City, path: str, method: str) -> None:
+@pytest.fixture(scope="module")
+def everybodys(
+    populated_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
+    """A city's folder in which somebody may do everything, to copy; and the headers of a session.
+
+    Sessions end here in some of the cases: each case brings its own cookie.
+    """
+    folder = shutil.copytree(populated_folder, tmp_path_factory.mktemp("everybodys") / "cloud")
+    city = City(folder)
     city.account("everybody", *_all_roles())
     city.guardian("everybody")
     city.consent("everybody")
     city.one_of_each()
     client = city.client("everybody")
-    # Sessions end here in some of the cases: each case brings its own cookie.
     cookie = f"vigil_session={client.cookies['vigil_session']}"
     headers = {"Cookie": cookie, "X-CSRF-Token": client.headers["X-CSRF-Token"]}
-    schema = described()
-    schema.config.update(base_url=city.serve())
-    operation = schema[path][method.upper()]
+    city.close()
+    return folder, headers
 
-    _try(operation, headers)
+
+@pytest.mark.parametrize(("path", "method"), operations())
+def test_every_operation_keeps_its_description(
+    everybodys: tuple[Path, dict[str, str]], tmp_path: Path, path: str, method: str
+) -> None:
+    folder, headers = everybodys
+    city = City(shutil.copytree(folder, tmp_path / "cloud"))
+    try:
+        schema = described()
+        schema.config.update(base_url=city.serve())
+        _try(schema[path][method.upper()], headers)
+    finally:
+        city.close()
 
 
 def _try(operation: Any, headers: dict[str, str]) -> None:
     @settings(
-        max_examples=15,
+        max_examples=EXAMPLES,
         deadline=None,
         database=None,
         derandomize=True,

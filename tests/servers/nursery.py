@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -65,8 +66,22 @@ def _tell_of_the_ended(ended: dict[int, int]) -> None:
         os.close(file)
 
 
+def open_streams() -> None:
+    """Anew: whether a stream may seek or is a terminal is asked when it is opened."""
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        before: io.TextIOWrapper = getattr(sys, name)
+        stream = open(  # noqa: SIM115 - for as long as the process lives
+            number, mode, encoding=before.encoding, errors=before.errors, closefd=False
+        )
+        if name == "stderr":
+            stream.reconfigure(line_buffering=True)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
 def run(request: Request) -> None:
     """As ``python -m MODULE`` or ``python FILE`` would."""
+    open_streams()
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
@@ -76,7 +91,8 @@ def run(request: Request) -> None:
         runpy.run_path(request["file"], run_name="__main__")
     else:
         sys.path.insert(0, str(Path.cwd()))
-        sys.modules.pop(request["module"], None)
+        if not hasattr(sys.modules.get(request["module"]), "__path__"):
+            sys.modules.pop(request["module"], None)  # a package runs its ``__main__``
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 

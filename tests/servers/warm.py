@@ -21,13 +21,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+_ROOMS: Final = ("noise", "water", "checkin", "smoke", "aed")
 PRELOADED: Final[Mapping[str, Sequence[str]]] = {
     "vigil_cloud": (
         *("vigil_cloud.serving", "vigil_cloud.cli", "vigil_cloud.notify.sending"),
         *("vigil_cloud.database.migrate", "alembic.op"),
     ),
-    "vigil_edge": ("vigil_edge.cli", "vigil_edge.process"),
-    "vigil_sim": ("vigil_sim.cli", "vigil_sim.play"),
+    "vigil_edge": (
+        *("vigil_edge.cli", "vigil_edge.process", "cv2", "scipy.signal", "pymodbus.client"),
+        *(f"vigil_edge.{room}.pipeline" for room in _ROOMS),
+    ),
+    "vigil_sim": ("vigil_sim.cli", "vigil_sim.play", "vigil_sim.noise.street"),
 }
 """What a nursery loads, by the package whose programs it starts."""
 _TESTS: Final = Path(__file__).parents[1]
@@ -91,6 +95,8 @@ class _Nursery:
     def __init__(self, package: str) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {k: v for k, v in os.environ.items() if k not in _INDIFFERENT}
+        # A library for linear algebra starts threads when it is loaded, and threads do not fork.
+        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, str(_NURSERY), str(theirs.fileno()), *PRELOADED[package]],
