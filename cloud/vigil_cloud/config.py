@@ -95,6 +95,8 @@ class RetentionSettings(BaseModel):
     (ten years). One that is not closed is never removed."""
     downlinks_days: Annotated[float, Field(ge=0)] = 400.0
     """Commands; configurations stay."""
+    shelves_days: Annotated[float, Field(ge=0)] = 1825.0
+    """What was put aside of a device, counted from its end; who did it stays in the audit log."""
     audit_days: Annotated[float, Field(ge=0)] = 3650.0
     """Lines of the audit log; the rest of the chain still verifies."""
     series_days: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)

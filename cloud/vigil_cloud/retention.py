@@ -25,7 +25,7 @@ from vigil_cloud.cases.retention import expire
 from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import newest
-from vigil_cloud.devices.models import Downlink
+from vigil_cloud.devices.models import DeviceShelf, Downlink
 from vigil_cloud.domain.registry import domains, series_days
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import audit, looks
@@ -122,6 +122,7 @@ class Retention:
             Rule("stray evidence", kept.stray_evidence_days, self._evidence(_of_no_alert)),
             Rule("cases", 0, self._cases),
             Rule("downlinks", kept.downlinks_days, self._of(Downlink, Downlink.id, _downlinks)),
+            Rule("shelves", kept.shelves_days, self._of(DeviceShelf, DeviceShelf.id, _shelves)),
             Rule("audit", kept.audit_days, self._audit),
         ]
         series = [
@@ -144,7 +145,7 @@ class Retention:
     def _of(
         self,
         model: type[Any],
-        key: InstrumentedAttribute[str],
+        key: InstrumentedAttribute[Any],
         condition: Callable[[datetime], ColumnElement[bool]],
     ) -> Callable[[datetime], int]:
         def batch(before: datetime) -> int:
@@ -268,3 +269,8 @@ def _of_done_alerts() -> ColumnElement[bool]:
 def _downlinks(before: datetime) -> ColumnElement[bool]:
     # The newest configuration's number follows from how many there were.
     return and_(Downlink.created < before, Downlink.channel != "config")
+
+
+def _shelves(before: datetime) -> ColumnElement[bool]:
+    """Never one that runs, or whose end nobody was told of yet."""
+    return and_(DeviceShelf.settled, DeviceShelf.ended < before)

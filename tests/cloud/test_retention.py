@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from cloud_city import GATEWAY, NOON, City, exceedance, sealed, visit
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import DeviceShelf
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity.audit import append, verify
 from vigil_cloud.identity.errors import AuditBroken
@@ -210,3 +211,34 @@ def test_more_than_one_batch_goes_in_one_round(city: City) -> None:
     city.later(days=91)
 
     assert Retention(city.services).keep()["visits"] == BATCH * 2 + 1
+
+
+def test_what_was_put_aside_goes_years_after_it_ended(city: City) -> None:
+    begun = city.time
+
+    def shelf(device: str, ended: datetime | None, *, settled: bool) -> DeviceShelf:
+        return DeviceShelf(
+            device=device,
+            kind="shelved",
+            reason="a nuisance",
+            account="maintainer",
+            begun=begun,
+            until=None,
+            ended=ended,
+            settled=settled,
+        )
+
+    with writing(city.services.sessions) as session:
+        session.add_all(
+            [
+                shelf("old", begun, settled=True),
+                shelf("untold", begun, settled=False),
+                shelf("running", None, settled=False),
+            ]
+        )
+    Retention(city.services).keep()
+    city.later(days=1826)
+    assert Retention(city.services).keep()["shelves"] == 1
+    with city.services.sessions() as session:
+        left = session.scalars(select(DeviceShelf.device).order_by(DeviceShelf.id)).all()
+    assert left == ["untold", "running"]

@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallRow
-from vigil_cloud.devices.downlinks import UnknownGateway, send_command
+from vigil_cloud.devices.downlink_errors import UnknownGateway
+from vigil_cloud.devices.downlinks import send_command
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.schema import CommandRequest
 from vigil_schemas.commands import PlayVoice

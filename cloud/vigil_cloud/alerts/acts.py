@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Literal
 
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed, lifecycle, outbox
+from vigil_cloud.alerts import aside, feed, lifecycle, outbox
 from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertRow
@@ -75,7 +75,8 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
 ) -> AlertRow:
     """One person's act, with history, audit line and feed entry, in the caller's transaction.
 
-    Raises ``AlertUnknown``, ``Forbidden``, ``ChangedMeanwhile`` and the refusals of ``lifecycle``.
+    ``until``: of what is put aside. Raises ``AlertUnknown``, ``Forbidden``, ``ChangedMeanwhile``,
+    ``BadEnd``, ``AsideTooLong`` and the refusals of ``lifecycle``.
     """
     feed.lock(session)
     row = find(session, reader, alert_id)
@@ -85,15 +86,12 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     if version is not None and version != row.version:
         raise ChangedMeanwhile("Somebody changed this alert just now; look at it again.")
     before = state_of(row)
-    critical = row.severity == "critical"
-    longest = lifecycle.LONGEST_CRITICAL_SHELF if critical else lifecycle.LONGEST_SHELF
-    after = (
-        lifecycle.shelve(before, until or now, now, longest)
-        if action == "shelved"
-        else _next(before, action, now)
-    )
+    after = _next(row, before, action, until, now)
+    if action in {"shelved", "out-of-service"}:
+        aside.begun(session, row, until, now)
     row.active, row.acknowledged, row.confirmed = after.active, after.acknowledged, after.confirmed
     row.shelved_until, row.out_of_service = after.shelved_until, after.out_of_service
+    row.out_of_service_until = after.out_of_service_until
     if action == "acknowledged":
         row.acknowledged_by, row.acknowledged_at = reader.username, now
     if action == "confirmed":
@@ -103,6 +101,7 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     if action == "confirmed":
         outbox.announce(session, row, now, "closed", step=isoformat_utc(now))
     if action in {"unshelved", "in-service"}:
+        aside.ended(row, now)
         outbox.announce(session, row, now, "woken")
     note(session, row, now, reader.username, action, comment)
     session.flush()
@@ -118,8 +117,15 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     return row
 
 
-def _next(state: State, action: Action, now: datetime) -> State:
+def _next(
+    row: AlertRow, state: State, action: Action, until: datetime | None, now: datetime
+) -> State:
     match action:
+        case "shelved":
+            return lifecycle.shelve(state, until or now, now, aside.longest(row, action))
+        case "out-of-service":
+            aside.check_work(row, until, now)
+            return lifecycle.set_service(state, True, until)
         case "acknowledged":
             return lifecycle.acknowledge(state)
         case "confirmed":
@@ -127,4 +133,4 @@ def _next(state: State, action: Action, now: datetime) -> State:
         case "unshelved":
             return lifecycle.unshelve(state, now)
         case _:
-            return lifecycle.set_service(state, action == "out-of-service")
+            return lifecycle.set_service(state, False)

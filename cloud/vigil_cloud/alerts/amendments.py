@@ -19,7 +19,7 @@ from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.sealing import whole_of, write_detail
-from vigil_cloud.alerts.service import count_as_new
+from vigil_cloud.alerts.service import count_as_new, put_back_where_vital
 from vigil_cloud.alerts.work import SEVERITIES
 
 TITLE: Final = 300
@@ -74,6 +74,8 @@ def amend(
     told += [word for word in changed if word != "severity"]
     comment = ", ".join(told) + (f": {amendment.reason}" if amendment.reason else "")
     note(session, row, now, account, "worsened" if worse else "amended", comment)
+    if worse:
+        put_back_where_vital(row)
     if worse and row.active:
         count_as_new(row)
         step = amendment.reason or f"severity {row.severity}"

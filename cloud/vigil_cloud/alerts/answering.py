@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, lifecycle
@@ -22,31 +23,42 @@ def accept(session: Session, row: AlertRow, who: str, now: datetime, *, via: str
     first = not row.acknowledged
     if first:
         row.acknowledged = lifecycle.acknowledge(state_of(row)).acknowledged
-        row.acknowledged_by, row.acknowledged_at = who[:64], now
+        row.acknowledged_by, row.acknowledged_at = who, now
     _note(session, row, who, now, "acknowledged" if first else "accepted", via)
 
 
 def decline(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> None:
     """``who`` cannot. What they had acknowledged is open again for others. The caller has called
     ``feed.lock`` before."""
-    if row.acknowledged and not row.confirmed and row.acknowledged_by == who[:64]:
+    if row.acknowledged and not row.confirmed and row.acknowledged_by == who:
         row.acknowledged, row.acknowledged_by, row.acknowledged_at = False, None, None
     _note(session, row, who, now, "declined", via)
 
 
-def call_false(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> None:
+def call_false(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> bool:
     """``who`` says that it is a false alarm: shown, beside that they have taken it. The alert
-    stays active until its device takes it back. The caller has called ``feed.lock`` before."""
+    stays active until its device takes it back. ``False`` where they have said so before, and
+    nothing more became known since. The caller has called ``feed.lock`` before."""
+    query = select(AlertHistory.action).where(
+        AlertHistory.alert_id == row.id,
+        or_(
+            AlertHistory.action == "told-again",
+            and_(AlertHistory.account == who, AlertHistory.action.in_(("false-alarm", "declined"))),
+        ),
+    )
+    if session.scalar(query.order_by(AlertHistory.id.desc()).limit(1)) == "false-alarm":
+        return False
     _note(session, row, who, now, "false-alarm", via)
+    return True
 
 
 def _note(session: Session, row: AlertRow, who: str, now: datetime, action: str, via: str) -> None:
-    session.add(AlertHistory(alert_id=row.id, at=now, account=who[:64], action=action, comment=via))
+    session.add(AlertHistory(alert_id=row.id, at=now, account=who, action=action, comment=via))
     session.flush()
     audit.append(
         session,
         at=now,
-        account=who[:64],
+        account=who,
         action=f"alert.{action}",
         subject=row.id,
         person_key=row.person_key,

@@ -61,6 +61,25 @@ def spared(alert: Covered) -> bool:
     return alert.domain == PLATFORM and alert.severity == "major"
 
 
+class Rated(Protocol):
+    """An alert, or a row of a list, with how much hangs on it."""
+
+    @property
+    def domain(self) -> str:
+        """Whose alert it is."""
+
+    @property
+    def severity(self) -> str:
+        """As it is now."""
+
+
+def needs_end(alert: Rated) -> bool:
+    """Whether nobody may put the alert itself aside without an end, or in a row for long: it is
+    critical, and lives hang on what its domain hears, or on the platform that hears it."""
+    vital = alert.domain == PLATFORM or bool(lives_lost({alert.domain}))
+    return alert.severity == "critical" and vital
+
+
 def held_until(alert: Covered) -> datetime | None:
     """Until when nobody is called of it, whether that is over or not; ``None``: never held."""
     if alert.device_shelf == SHELVED and spared(alert):

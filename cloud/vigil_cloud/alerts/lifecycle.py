@@ -74,6 +74,10 @@ class State:
     momentary: bool = False
     held_until: datetime | None = None
     """Its device is put aside until then, in a way that reaches this alert; see ``coverage``."""
+    out_of_service_until: datetime | None = None
+    """``None``: until somebody puts it back, where that is allowed."""
+    needs_end: bool = False
+    """What is critical where lives hang on it: out of service without an end does not count."""
 
     def held(self, now: datetime) -> bool:
         """Whether nobody is called because of its device."""
@@ -82,6 +86,12 @@ class State:
     def shelved(self, now: datetime) -> bool:
         """Whether it is put aside right now."""
         return self.shelved_until is not None and self.shelved_until > now
+
+    def in_work(self, now: datetime) -> bool:
+        """Whether it is out of service right now."""
+        if self.out_of_service_until is None:
+            return self.out_of_service and not self.needs_end
+        return self.out_of_service and self.out_of_service_until > now
 
     @property
     def retained(self) -> bool:
@@ -93,7 +103,7 @@ class State:
         return (
             self.active
             and not self.acknowledged
-            and not self.out_of_service
+            and not self.in_work(now)
             and not self.shelved(now)
             and not self.held(now)
         )
@@ -142,6 +152,7 @@ def renew(state: State) -> State:
     return replace(state, acknowledged=False, confirmed=False, shelved_until=None)
 
 
-def set_service(state: State, out_of_service: bool) -> State:
+def set_service(state: State, out_of_service: bool, until: datetime | None = None) -> State:
     """Take out of service for maintenance, or put back. Idempotent."""
-    return replace(state, out_of_service=out_of_service)
+    until = until if out_of_service else None
+    return replace(state, out_of_service=out_of_service, out_of_service_until=until)

@@ -58,6 +58,7 @@ _SHOWN: Final = (
     AlertRow.confirmed,
     AlertRow.shelved_until,
     AlertRow.out_of_service,
+    AlertRow.out_of_service_until,
     AlertRow.device_shelf,
     AlertRow.device_shelf_until,
     AlertRow.priority,

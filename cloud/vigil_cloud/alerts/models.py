@@ -50,6 +50,12 @@ class AlertRow(Base):
             sqlite_where=text("NOT typed"),
             postgresql_where=text("NOT typed"),
         ),
+        Index(
+            "ix_alerts_out_of_service",
+            "out_of_service_until",
+            sqlite_where=text("out_of_service"),
+            postgresql_where=text("out_of_service"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -57,7 +63,7 @@ class AlertRow(Base):
     """``{domain}:{gateway}:{exceedance_id | excursion_id | visit_id | alarm_id}``: one alert for
     each. A platform alert that is over gives its key up to the next of its kind."""
     version: Mapped[int] = mapped_column(default=0)
-    domain: Mapped[str] = mapped_column(String(16))
+    domain: Mapped[str] = mapped_column(String(32))
     kind: Mapped[str] = mapped_column(String(40))
     gateway: Mapped[str] = mapped_column(String(63))
     device: Mapped[str] = mapped_column(String(64))
@@ -77,6 +83,11 @@ class AlertRow(Base):
     confirmed: Mapped[bool] = mapped_column(default=False)
     shelved_until: Mapped[datetime | None]
     out_of_service: Mapped[bool] = mapped_column(default=False)
+    out_of_service_until: Mapped[datetime | None]
+    """``None``: until somebody puts it back, where ``coverage.needs_end`` allows that."""
+    aside_since: Mapped[datetime | None]
+    aside_until: Mapped[datetime | None]
+    """Since when and until when it was shelved or out of service in a row; see ``aside``."""
     parameter: Mapped[str | None] = mapped_column(String(48))
     """Of the device's readings: which one it is about."""
     device_shelf: Mapped[str | None] = mapped_column(String(16))
@@ -92,7 +103,8 @@ class AlertRow(Base):
     raised: Mapped[datetime]
     event_time: Mapped[datetime]
     cleared: Mapped[datetime | None]
-    acknowledged_by: Mapped[str | None] = mapped_column(String(64))
+    acknowledged_by: Mapped[str | None] = mapped_column(String(96))
+    """A user name, or ``channel NAME`` of whoever stands behind a channel without an account."""
     acknowledged_at: Mapped[datetime | None]
     confirmed_by: Mapped[str | None] = mapped_column(String(64))
     confirmed_at: Mapped[datetime | None]
@@ -128,7 +140,8 @@ class AlertHistory(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime]
-    account: Mapped[str | None] = mapped_column(String(64))
+    account: Mapped[str | None] = mapped_column(String(96))
+    """As ``AlertRow.acknowledged_by``."""
     action: Mapped[str] = mapped_column(String(24))
     comment: Mapped[str] = mapped_column(String(1000), default="")
     """What the platform says; what people wrote is in ``text``."""
@@ -166,8 +179,8 @@ class FeedEntry(Base):
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(index=True)
-    kind: Mapped[str] = mapped_column(String(16))
-    """``alert``, ``visit`` or ``case``."""
+    kind: Mapped[str] = mapped_column(String(32))
+    """``alert``, ``case``, or what a domain tells pages of."""
     key: Mapped[str] = mapped_column(String(130))
 
 

@@ -19,6 +19,8 @@ PlatformKind = Literal[
     "job-failing",
     "shelf-ended",
     "out-of-service-long",
+    "aside-long",
+    "policy-gap",
     "unanswered",
     "domain-unknown",
     "alert-untold",
@@ -104,6 +106,20 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         "Nobody is called of anything that this device raises. End it on the device's page once"
         " the work is done, or give it an end.",
         "此裝置的任何警報都不會通知任何人。作業完成後請在裝置頁面結束停用，或設定結束時間。",
+    ),
+    "aside-long": Remedy(
+        "Something on which lives hang has been silenced several times in a row. Ask whoever did it"
+        " why, and have what is wrong mended; the device's or the alert's page says who and for"
+        " how long. Longer than a few days in a row is refused.",
+        "攸關人命的裝置或警報已多次連續被暫緩或停用。請詢問處理人員原因並排除問題；"
+        "裝置或警報的頁面會顯示由誰設定、為期多久。連續超過數日將被拒絕。",
+    ),
+    "policy-gap": Remedy(
+        "Somebody whom this escalation policy names can be called no longer: an account or a"
+        " channel was closed. Change the policy (Administration, Escalation) before an alert needs"
+        " it.",
+        "此逐級通報規則所列的人員已無法通知：帳號或通知管道已關閉。"
+        "請在警報發生前修改規則（管理 → 逐級通報）。",
     ),
     "unanswered": Remedy(
         "Everybody whom the policy of this alert names has been called, and nobody has accepted."

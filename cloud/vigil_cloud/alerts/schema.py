@@ -31,6 +31,9 @@ class AlertState(Answer):
     confirmed: bool
     shelved_until: UtcDatetime | None
     out_of_service: bool
+    """Right now."""
+    out_of_service_until: UtcDatetime | None = None
+    """Null beside `out_of_service`: until somebody puts it back."""
     device_shelf: Literal["shelved", "out-of-service"] | None
     """Its device is put aside right now. Of what is critical people are called all the same,
     unless the device is out of service."""
@@ -189,6 +192,9 @@ class ServiceRequest(AlertComment):
     """Take one alert out of service while its source is maintained, or put it back."""
 
     out_of_service: bool
+    until: UtcDatetime | None = None
+    """Until when it is out of service. What is critical where lives hang on it needs one, at most
+    eight hours ahead; null: until somebody puts it back."""
 
 
 BeforeCursor = Annotated[

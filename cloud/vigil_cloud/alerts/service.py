@@ -283,6 +283,7 @@ def _reasons_to_tell_again(
     if _worse(row, occurrence):
         note(session, row, now, None, "worsened", f"{row.severity} → {occurrence.severity}")
         row.severity, row.kind = occurrence.severity, occurrence.kind
+        put_back_where_vital(row)
         row.title, row.title_zh = occurrence.title, occurrence.title_zh
         row.audience = max(row.audience, occurrence.audience, key=_AUDIENCES.index)
         return [given or f"severity {occurrence.severity}"]
@@ -316,6 +317,13 @@ def count_as_new(row: AlertRow) -> None:
     row.acknowledged_by = row.acknowledged_at = row.confirmed_by = row.confirmed_at = None
 
 
+def put_back_where_vital(row: AlertRow) -> None:
+    """It became more severe: that somebody had taken what it was before out of service, perhaps
+    for a year, does not silence it where lives hang on it now."""
+    if coverage.needs_end(row):
+        row.out_of_service, row.out_of_service_until = False, None
+
+
 def reopen(session: Session, row: AlertRow, now: datetime) -> None:
     """What was over is there again, and the same trouble: who was told of it is not told again.
     The caller has called ``feed.lock`` before."""
@@ -337,6 +345,8 @@ def state_of(row: AlertRow) -> State:
         row.out_of_service,
         row.momentary,
         coverage.held_until(row),
+        row.out_of_service_until,
+        coverage.needs_end(row),
     )
 
 

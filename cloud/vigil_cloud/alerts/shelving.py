@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import coverage, feed, outbox
+from vigil_cloud.alerts import aside, coverage, feed, outbox
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.alerts.platform_kinds import PlatformKind
@@ -24,6 +24,7 @@ from vigil_cloud.devices import shelves
 from vigil_cloud.devices.models import Device, DeviceShelf, Gateway
 from vigil_cloud.devices.service import UnknownDevice
 from vigil_cloud.devices.shelves import Wanted
+from vigil_cloud.domain.registry import lives_lost
 
 REMIND_AFTER: Final = timedelta(days=7)
 TOLD_FOR: Final = timedelta(hours=1)
@@ -39,7 +40,18 @@ def begin(session: Session, name: str, wanted: Wanted, *, by: str, now: datetime
     device = _locked(session, name)
     if device is None:
         raise UnknownDevice(name)
+    since = shelves.aside_since(session, name, now, "shelved", "out-of-service")
     shelf = shelves.begin(session, device, wanted, by=by, now=now)
+    if since < now and lives_lost({device.domain}) and shelf.until is not None:
+        aside.tell(
+            session,
+            f"device {name}",
+            _names(shelf, device),
+            (since, shelf.until),
+            now,
+            gateway=device.gateway,
+            device=name,
+        )
     coverage.cover_standing(session, shelf, now)
     session.flush()
     return shelf

@@ -92,7 +92,21 @@ def _remove(options: argparse.Namespace) -> int:
     with opened(options) as services, writing(services.sessions) as session:
         remove_account(session, options.username, by=OPERATOR, now=services.now())
     print(f"account {options.username}: removed")
+    _tell_of_policies(options)
     return 0
+
+
+def _tell_of_policies(options: argparse.Namespace) -> None:
+    """One line for each escalation policy that names somebody who cannot be called any more; the
+    platform raises an alert of each. In a transaction of its own: it waits for the feed."""
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.notify.escalation import policies
+
+    with opened(options) as services, writing(services.sessions) as session:
+        policies.check(session, services.now())
+        for one in policies.stored(session):
+            if one.gaps:
+                print(f"escalation policy {one.policy.name}: {policies.worded(one)}")
 
 
 def _password(options: argparse.Namespace) -> str:
@@ -121,4 +135,5 @@ def _set_active(options: argparse.Namespace) -> int:
     with opened(options) as services, writing(services.sessions) as session:
         set_active(session, options.username, options.active, by=OPERATOR, now=services.now())
     print(f"account {options.username}: {'open' if options.active else 'closed'}")
+    _tell_of_policies(options)
     return 0

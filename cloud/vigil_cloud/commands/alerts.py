@@ -50,12 +50,14 @@ def _moment(text: str) -> datetime:
 
 def read_policy(path: Path) -> Policy:
     """Raises ``BadPolicy``, ``OSError``."""
+    from vigil_cloud.mistakes import Mistake
     from vigil_cloud.notify.escalation.policy import BadPolicy, parse
 
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadPolicy(f"{path.name}: not TOML in UTF-8: {error}") from None
+        mistake = Mistake("", "no-toml", f"not TOML in UTF-8: {error}")
+        raise BadPolicy([mistake], path.name) from None
     return parse(document, path.name)
 
 

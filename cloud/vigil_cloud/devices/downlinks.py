@@ -8,15 +8,20 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.api_errors import ApiError
+from vigil_cloud.devices.downlink_errors import (
+    ConfigurationMoved,
+    SettingUnknown,
+    UnknownGateway,
+    WrongCommand,
+)
 from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,
@@ -42,47 +47,6 @@ _CONFIGURATION: Final = re.compile(r"config-(\d{1,9})")
 """What a gateway answers to a configuration: it knows the revision, not our row's id."""
 _OF_GATEWAY: Final = frozenset(each.ACTION for each in OF_THE_GATEWAY)
 _OF_DEVICE: Final = frozenset(each.ACTION for each in OF_ANY_DEVICE)
-
-
-class UnknownGateway(ApiError):
-    """No such gateway."""
-
-    code: ClassVar[str] = "unknown-gateway"
-    remedy: ClassVar[str] = "Check the gateway's name."
-    status: ClassVar[int] = 404
-
-    def __init__(self, gateway: str, why: str = "is not known, or not for this account") -> None:
-        super().__init__(f"Gateway {gateway!r} {why}.")
-        self.gateway = gateway
-
-
-class WrongCommand(ApiError):
-    """The command lacks something, or nobody knows it."""
-
-    code: ClassVar[str] = "wrong-command"
-    remedy: ClassVar[str] = "Add what the message names."
-    status: ClassVar[int] = 422
-
-
-class SettingUnknown(ApiError):
-    """The gateway has not said that this key may be changed from here."""
-
-    code: ClassVar[str] = "setting-unknown"
-    remedy: ClassVar[str] = "Choose one of the settings that the device says it has."
-    status: ClassVar[int] = 422
-
-    def __init__(self, gateway: str, settings: Sequence[str]) -> None:
-        super().__init__(f"{gateway} does not offer {', '.join(settings)}.")
-        self.gateway = gateway
-        self.settings = settings
-
-
-class ConfigurationMoved(ApiError):
-    """Somebody else changed it since the form was opened."""
-
-    code: ClassVar[str] = "configuration-moved"
-    remedy: ClassVar[str] = "Look at the configuration as it is now, and change it again."
-    status: ClassVar[int] = 409
 
 
 def send_command(

@@ -124,7 +124,7 @@ class Device(Base):
 
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
     gateway: Mapped[str] = mapped_column(String(63))
-    domain: Mapped[str] = mapped_column(String(16), index=True)
+    domain: Mapped[str] = mapped_column(String(32), index=True)
     driver: Mapped[str] = mapped_column(String(40), default="")
     name: Mapped[str] = mapped_column(String(120), default="")
     name_zh: Mapped[str] = mapped_column(String(120), default="")
@@ -163,7 +163,8 @@ class Device(Base):
 
 class DeviceShelf(Base):
     """A device, or one parameter of it, put aside for a while by somebody; see
-    ``devices.shelves``. Never removed but with its device's history: it says who silenced what."""
+    ``devices.shelves``. It says who silenced what, and is removed years after it ended
+    (``[retention] shelves_days``)."""
 
     __tablename__ = "device_shelves"
     __table_args__ = (Index("ix_device_shelves_open", "settled", "until"),)
@@ -200,7 +201,7 @@ class NewestReadings(Base):
     __tablename__ = "newest_readings"
 
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
-    domain: Mapped[str] = mapped_column(String(16), index=True)
+    domain: Mapped[str] = mapped_column(String(32), index=True)
     newest_us: Mapped[int] = mapped_column(BigInteger)
     """Time of the newest of all, in microseconds since 1970."""
     readings: Mapped[dict[str, list[Any]]] = mapped_column(JSON)

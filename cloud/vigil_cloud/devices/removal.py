@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.devices import service, shelves
-from vigil_cloud.devices.downlinks import UnknownGateway
+from vigil_cloud.devices.downlink_errors import UnknownGateway
 from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
 from vigil_cloud.devices.seen import enrol
 from vigil_cloud.devices.service import UnknownDevice

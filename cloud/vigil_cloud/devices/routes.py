@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import downlinks, removal, series, service
+from vigil_cloud.devices.downlink_errors import UnknownGateway
 from vigil_cloud.devices.maintenance import take_out
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.devices.schema import (
@@ -147,7 +148,7 @@ def post_gateway_service(
     with writing(services.sessions) as session:
         row = session.get(Gateway, gateway)
         if row is None:
-            raise downlinks.UnknownGateway(gateway)
+            raise UnknownGateway(gateway)
         take_out(session, row, body.until, operator.username, services.now())
     services.changed.announce()
 

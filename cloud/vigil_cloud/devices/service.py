@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.devices.downlinks import UnknownGateway, send_command
+from vigil_cloud.devices.downlink_errors import UnknownGateway
+from vigil_cloud.devices.downlinks import send_command
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.schema import (
     CommandRequest,

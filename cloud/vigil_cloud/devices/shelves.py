@@ -16,6 +16,8 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.devices import in_a_row
+from vigil_cloud.devices.in_a_row import Span
 from vigil_cloud.devices.maintenance import BadEnd
 from vigil_cloud.devices.models import Device, DeviceShelf
 from vigil_cloud.devices.schema import ShelfEntry
@@ -79,8 +81,10 @@ class Wanted:
 def begin(
     session: Session, device: Device, wanted: Wanted, *, by: str, now: datetime
 ) -> DeviceShelf:
-    """Put it aside from now on. Raises ``BadEnd``, ``UnknownParameter``."""
+    """Put it aside from now on. Raises ``BadEnd``, ``AsideTooLong``, ``UnknownParameter``."""
     _check_end(device, wanted, now)
+    if lives_lost({device.domain}) and wanted.until is not None:
+        _check_row(session, device.device, wanted.kind, wanted.until, now)
     known = {*device.parameters, *device.units}
     if wanted.parameter and known and wanted.parameter not in known:
         raise UnknownParameter(device.device, wanted.parameter)
@@ -199,6 +203,31 @@ def longest(domain: str, kind: ShelfKind) -> timedelta:
     if lives_lost({domain}):
         return LONGEST_LIFE_SHELF if kind == "shelved" else LONGEST_LIFE_TEST
     return LONGEST_SHELF if kind == "shelved" else LONGEST_WORK
+
+
+def aside_since(session: Session, device: str, now: datetime, *kinds: ShelfKind) -> datetime:
+    """Since when it has been put aside in a row, whole or in parts, in these ways; ``now`` where
+    it was in use before."""
+    earliest = now - in_a_row.LONGEST_SHELVED - LONGEST_LIFE_SHELF - in_a_row.REST
+    query = select(DeviceShelf.begun, DeviceShelf.ended, DeviceShelf.until).where(
+        DeviceShelf.device == device,
+        DeviceShelf.kind.in_(kinds),
+        or_(DeviceShelf.ended.is_(None), DeviceShelf.ended > earliest),
+    )
+    spans = (Span(row.begun, row.ended or row.until or FOR_GOOD) for row in session.execute(query))
+    return in_a_row.since(spans, now)
+
+
+def _check_row(
+    session: Session, device: str, kind: ShelfKind, until: datetime, now: datetime
+) -> None:
+    """A mere shelf goes on with whatever went before; work on a device that was shelved as a
+    nuisance has its own time."""
+    kinds: tuple[ShelfKind, ...] = (
+        ("shelved", "out-of-service") if kind == "shelved" else ("out-of-service",)
+    )
+    longest = in_a_row.LONGEST_SHELVED if kind == "shelved" else in_a_row.LONGEST_OUT
+    in_a_row.check(aside_since(session, device, now, *kinds), until, longest)
 
 
 def _check_end(device: Device, wanted: Wanted, now: datetime) -> None:

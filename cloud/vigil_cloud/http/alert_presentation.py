@@ -11,6 +11,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import coverage
+from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.listing import DOUBTS
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.schema import (
@@ -164,12 +165,18 @@ def counted(rows: Sequence[Row[Any]]) -> OpenAlerts:
 def _state(row: AlertRow | Row[Any], now: datetime) -> AlertState:
     shelved = row.shelved_until is not None and row.shelved_until > now
     aside = coverage.is_covered(row, now)
+    work = State(
+        out_of_service=row.out_of_service,
+        out_of_service_until=row.out_of_service_until,
+        needs_end=coverage.needs_end(row),
+    ).in_work(now)
     return AlertState(
         active=row.active,
         acknowledged=row.acknowledged,
         confirmed=row.confirmed,
         shelved_until=row.shelved_until if shelved else None,
-        out_of_service=row.out_of_service,
+        out_of_service=work,
+        out_of_service_until=row.out_of_service_until if work else None,
         device_shelf=row.device_shelf if aside else None,
         device_shelf_until=coverage.shown_end(row) if aside else None,
     )

@@ -178,7 +178,7 @@ def set_alert_service(
     if not reader.has(*keepers):
         raise Forbidden("This needs one of the roles: maintainer, administrator.", roles=keepers)
     action: Action = "out-of-service" if body.out_of_service else "in-service"
-    return _act(services, reader, alert_id, action, body)
+    return _act(services, reader, alert_id, action, body, body.until)
 
 
 def _act(

@@ -18,10 +18,13 @@ from starlette.requests import ClientDisconnect
 
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.http.security_headers import HEADERS
+from vigil_cloud.mistakes import mistakes_of
 from vigil_cloud.objects.port import ObjectMissing, ObjectsUnavailable
 from vigil_cloud.timeseries.port import TimeSeriesUnavailable
 from vigil_schemas.errors import Datum, VigilError
 
+MISTAKES: Final = 8
+"""So many of one request are told."""
 MEDIA_TYPE: Final = "application/problem+json"
 
 _log = structlog.get_logger(__name__)
@@ -88,7 +91,13 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     told = [
         f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
     ]
-    return problem(422, "invalid-request", "; ".join(told[:8]))
+    wrong = mistakes_of(error.errors()[:MISTAKES])
+    data: dict[str, Datum] = {
+        "places": [one.place.removeprefix("body.") for one in wrong],
+        "kinds": [one.kind for one in wrong],
+        "values": [one.value for one in wrong],
+    }
+    return problem(422, "invalid-request", "; ".join(told[:MISTAKES]), data=data)
 
 
 async def _on_conflict(_request: Request, _error: Exception) -> Response:

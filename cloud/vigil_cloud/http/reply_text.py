@@ -106,7 +106,7 @@ def asking(asked: Asked, token: str, first: Reply | None, language: Language, ho
 def refusing(code: str, language: Language) -> str:
     """A page for a link that answers nothing (any more)."""
     words = _Words(language)
-    title, text = _REFUSALS[code]
+    title, text = _REFUSALS.get(code, _ANOTHER)
     body = [
         f"<h1>{words.of(*title)}</h1>",
         f"<p>{words.of(*text)}</p>",
@@ -154,6 +154,14 @@ _REFUSALS: Final = {
         ),
     ),
 }
+_ANOTHER: Final = (
+    ("This cannot be answered right now", "目前無法回覆"),
+    (
+        "Nothing was answered. Try again in a moment, or sign in and open the alert.",
+        "回覆未送出。請稍候再試，或登入系統並開啟警報。",
+    ),
+)
+"""Of a refusal that this page has no words for."""
 _EFFECTS: Final[dict[Reply, tuple[str, str]]] = {
     "accepted": (
         "The others see that you are on it, and nobody further is called.",

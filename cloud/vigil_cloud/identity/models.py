@@ -231,7 +231,8 @@ class AuditEntry(Base):
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime]
-    account: Mapped[str] = mapped_column(String(64), index=True)
+    account: Mapped[str] = mapped_column(String(96), index=True)
+    """A user name, or ``channel NAME`` of whoever answered an alert without an account."""
     action: Mapped[str] = mapped_column(String(40))
     person_key: Mapped[str | None] = mapped_column(String(64), index=True)
     subject: Mapped[str] = mapped_column(String(128), index=True)

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed, sealing_old, shelving
+from vigil_cloud.alerts import aside, feed, sealing_old, shelving
 from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.certificates import certificate_end
@@ -23,7 +23,8 @@ from vigil_cloud.jobs import gateway_watch as watch
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
-from vigil_cloud.notify import reply_links
+from vigil_cloud.notify import reply_links, untold
+from vigil_cloud.notify.escalation import gaps, policies
 from vigil_cloud.notify.notification_sender import REMIND_EVERY, SYNC_EVERY, NotificationSender
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.services import Services
@@ -61,8 +62,26 @@ def platform_jobs(kinds: CaseKinds, offline_after: timedelta) -> list[Job]:
             in_transaction(shelving.sweep),
             waiting=shelving.anything_due,
         ),
+        Job(
+            "alerts-back-in-service",
+            timedelta(seconds=5),
+            in_transaction(aside.sweep),
+            waiting=aside.anything_due,
+        ),
         Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
+        Job(
+            "policies-checked",
+            timedelta(seconds=1),
+            in_transaction(policies.check),
+            waiting=gaps.Watched().waiting,
+        ),
+        Job(
+            "removed-alerts-forgotten",
+            timedelta(seconds=30),
+            in_transaction(untold.forget_removed),
+            waiting=untold.anything_gone,
+        ),
         Job("channels-kept", SYNC_EVERY, lambda turn: NotificationSender(turn.services).sync()),
         Job(
             "reminders-queued",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -41,6 +41,12 @@ class BadChannel(VigilError):
 
     code: ClassVar[str] = "bad-channel"
     remedy: ClassVar[str] = "Correct the `[[channel]]` that the message names, and seed again."
+
+    def __init__(self, channel: str, reason: str, text: str) -> None:
+        super().__init__(f"channel {channel!r}: {text}")
+        self.channel = channel
+        self.reason = reason
+        """One word of what is wrong with it."""
 
 
 _KINDS: Final[Mapping[ChannelKind, frozenset[str]]] = {
@@ -89,7 +95,7 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
     how policies call it; else what its address tells.
     """
     if name.startswith(_KEPT):
-        raise BadChannel(f"channel {name!r}: names that begin like this are given by the service")
+        raise BadChannel(name, "kept-name", "names that begin like this are given by the service")
     if hook_secret:
         _check_secret(name, url, hook_secret)
     return _put(
@@ -113,12 +119,14 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
 def _check_secret(name: str, url: str, hook_secret: str) -> None:
     if len(hook_secret) < SECRET_CHARACTERS:
         raise BadChannel(
-            f"channel {name!r}: its hook_secret has fewer than {SECRET_CHARACTERS} characters;"
-            " make one with `openssl rand -hex 32`"
+            name,
+            "short-secret",
+            f"its hook_secret has fewer than {SECRET_CHARACTERS} characters;"
+            " make one with `openssl rand -hex 32`",
         )
     if not url.startswith(_HOOKS):
         kinds = ", ".join(_HOOKS)
-        raise BadChannel(f"channel {name!r}: hook_secret is for web hooks alone ({kinds})")
+        raise BadChannel(name, "no-hook", f"hook_secret is for web hooks alone ({kinds})")
 
 
 def _put(  # noqa: PLR0913 - columns of one channel, all by name
@@ -142,23 +150,29 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
 
     devices = list(devices)
     if not all(re.fullmatch(_DEVICE, device) for device in devices):
-        raise BadChannel(f"channel {name!r}: devices are named by their ids")
+        raise BadChannel(name, "no-device-id", "devices are named by their ids")
     if (account is None) == (role is None):
-        raise BadChannel(f"channel {name!r}: name either an account or a role")
+        raise BadChannel(name, "no-owner", "name either an account or a role")
     if not understood(url):
-        raise BadChannel(f"channel {name!r}: Apprise does not understand this address")
+        raise BadChannel(name, "bad-address", "Apprise does not understand this address")
     if kind == "page":
-        raise BadChannel(f"channel {name!r}: the page is shown to accounts, it has no address")
+        raise BadChannel(name, "page", "the page is shown to accounts, it has no address")
     secret_key.require(session, cipher)
-    channel = session.scalar(select(Channel).where(Channel.name == name))
+    # Locked: a message that is just composed for the old address takes the lock as well, so that
+    # its link is there before the links are ended, or is for the new one.
+    query = select(Channel).where(Channel.name == name).with_for_update()
+    channel = session.scalar(query.execution_options(populate_existing=True))
     owner = (account.id if account else None, role.value if role else None)
     if channel is None:
         channel = Channel(name=name)
         session.add(channel)
-    elif (channel.account_id, channel.role) != owner:
-        # Whoever has its messages would answer in the name of somebody else from now on.
-        unused = ReplyLink.channel_id == channel.id, ReplyLink.used.is_(None)
-        session.execute(delete(ReplyLink).where(*unused))
+    elif (
+        not channel.enabled
+        or (channel.account_id, channel.role) != owner
+        or _opened(cipher, URL_COLUMN, channel.url) != url
+        or _opened(cipher, SECRET_COLUMN, channel.hook_secret) != hook_secret
+    ):
+        _end_links(session, [channel.id])
     channel.url = cipher.seal(URL_COLUMN, url)
     channel.account_id, channel.role = owner
     channel.domains = list(domains)
@@ -172,6 +186,21 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     channel.enabled = True
     session.flush()
     return channel
+
+
+def _opened(cipher: Cipher, column: str, sealed: bytes | None) -> str | None:
+    """``None`` of what was sealed with another secret key: nobody knows what it was."""
+    try:
+        return cipher.open(column, sealed) if sealed is not None else ""
+    except Undecipherable:
+        return None
+
+
+def _end_links(session: Session, channels: Collection[int]) -> None:
+    """Whoever has the messages of the address, the owner or the secret that a channel had before
+    answers with them no more."""
+    unused = ReplyLink.channel_id.in_(channels), ReplyLink.used.is_(None)
+    session.execute(delete(ReplyLink).where(*unused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +237,8 @@ def sync(sessions: sessionmaker[Session], cipher: Cipher, settings: Settings) ->
                 _keep(session, cipher, name, wanted[name])
     if gone:
         with writing(sessions) as session:
-            session.execute(update(Channel).where(Channel.name.in_(gone)).values(enabled=False))
+            off = update(Channel).where(Channel.name.in_(gone)).values(enabled=False)
+            _end_links(session, session.scalars(off.returning(Channel.id)).all())
             announce(session, CHANNELS[0], (CHANNELS[1],))
     return len(amiss) + len(gone) + _fill_kinds(sessions, cipher)
 
@@ -263,10 +293,8 @@ def mail_url(smtp: SmtpSettings, recipient: str) -> str:
 def _is_kept(cipher: Cipher, row: Row[*tuple[Any, ...]] | None, wanted: _Kept) -> bool:
     if row is None or not row.enabled or row.language != wanted.language:
         return False
-    try:
-        return cipher.open(URL_COLUMN, row.url) == wanted.url
-    except Undecipherable:  # sealed with another secret key: it is written anew
-        return False
+    # What was sealed with another secret key is written anew.
+    return _opened(cipher, URL_COLUMN, row.url) == wanted.url
 
 
 def _keep(session: Session, cipher: Cipher, name: str, wanted: _Kept) -> None:

@@ -36,6 +36,7 @@ from vigil_cloud.notify.hook_signatures import SECRET_COLUMN, HookSigning
 from vigil_cloud.notify.models import FOLLOW_UPS, REMINDER, Channel, Delivery
 from vigil_cloud.notify.pacing import Pace
 from vigil_cloud.notify.progress import Delivering, End, Reason, Send, Standing, Wait
+from vigil_cloud.notify.reasons import worded
 from vigil_cloud.notify.reply_links import Offered
 from vigil_cloud.notify.text import NotificationText, Telling, compose
 from vigil_schemas.errors import VigilError
@@ -68,6 +69,8 @@ class LeasedDelivery:
     key: str = ""
     """The same each time that these deliveries go in one message: a service that got it already
     can tell."""
+    kind: str | None = None
+    """The channel's, as policies name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,14 @@ class _Ready:
     at: Delivering
 
 
-def channels_due(session: Session, now: datetime, busy: Collection[int]) -> list[int]:
-    """Channels that have something to be told and may be told it, the most urgent first."""
+def channels_due(
+    session: Session, now: datetime, busy: Collection[int]
+) -> list[tuple[int, str | None]]:
+    """Channels that have something to be told and may be told it, the most urgent first, each
+    with its kind."""
     critical = func.max(case((AlertRow.severity == "critical", 1), else_=0))
     query = (
-        select(Delivery.channel_id)
+        select(Delivery.channel_id, Channel.kind)
         .join(AlertRow, AlertRow.id == Delivery.alert_id)
         .join(Channel, Channel.id == Delivery.channel_id)
         .where(
@@ -90,12 +96,12 @@ def channels_due(session: Session, now: datetime, busy: Collection[int]) -> list
             or_(Channel.held_until.is_(None), Channel.held_until <= now),
             or_(Channel.paced.is_(None), Channel.paced <= now + pacing.EVERY * (pacing.BURST - 1)),
         )
-        .group_by(Delivery.channel_id)
+        .group_by(Delivery.channel_id, Channel.kind)
         .order_by(critical.desc(), func.min(Delivery.due), Delivery.channel_id)
     )
     if busy:
         query = query.where(Delivery.channel_id.not_in(busy))
-    return list(session.scalars(query))
+    return [(row.channel_id, row.kind) for row in session.execute(query)]
 
 
 def lease(
@@ -224,27 +230,8 @@ def _settle(one: _Ready, verdict: Wait | End, now: datetime) -> bool:
     if after.reason == one.at.reason and after.phase == one.at.phase:
         return False
     one.delivery.at = now
-    one.delivery.error = _told(after.reason, one.alert)
+    one.delivery.error = worded(after.reason, one.alert)
     return True
-
-
-def _told(reason: str | None, alert: AlertRow) -> str | None:
-    match reason:
-        case "not-allowed":
-            return "not allowed any more"
-        case "acknowledged":
-            return f"acknowledged by {alert.acknowledged_by}"
-        case "shelved" if alert.shelved_until is not None:
-            return f"shelved until {alert.shelved_until:%Y-%m-%d %H:%M} UTC"
-        case "out-of-service":
-            return "out of service"
-        case "device-shelved" | "device-out-of-service":
-            until = coverage.shown_end(alert)
-            ends = f" until {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
-            return f"device {alert.device_shelf}{ends}"
-        case "over":
-            return "over"
-    return reason
 
 
 def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:
@@ -335,7 +322,9 @@ def _compose_message(
     if channel.hook_secret is not None:
         secret = cipher.open(SECRET_COLUMN, channel.hook_secret)
         signing = HookSigning(secret, offered.token if offered is not None else None)
-    return LeasedDelivery(channel.id, channel.name, url, message, leases, signing, _key(batch))
+    return LeasedDelivery(
+        channel.id, channel.name, url, message, leases, signing, _key(batch), channel.kind
+    )
 
 
 def _offered(

@@ -155,7 +155,7 @@ class EscalationPolicy(Base):
     household: Mapped[str] = mapped_column(String(48), default="")
     district: Mapped[str] = mapped_column(String(40), default="")
     kind: Mapped[str] = mapped_column(String(40), default="")
-    domain: Mapped[str] = mapped_column(String(16), default="")
+    domain: Mapped[str] = mapped_column(String(32), default="")
     severity: Mapped[str] = mapped_column(String(16), default="")
     changed: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(64))

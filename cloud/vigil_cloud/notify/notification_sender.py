@@ -41,8 +41,6 @@ SYNC_EVERY: Final = timedelta(seconds=30)
 REMIND_EVERY: Final = timedelta(seconds=10)
 RENEW_EVERY: Final = LEASE / 4
 ROUNDS_AT_ONCE: Final = 8
-MOST_AT_ONCE: Final = 16
-"""Channels that are told something at the same time."""
 PARTING_S: Final = 3.0
 """So long a message on its way is waited for at a shutdown; then it is sent again later."""
 _log = structlog.get_logger(__name__)
@@ -153,10 +151,11 @@ class NotificationSender:
         with."""
         dealt_with = 0
         with self._returned:
-            busy = set(self._busy)
+            busy = dict(self._busy)
         with self._services.sessions() as session:
             due = leased_deliveries.channels_due(session, self._services.now(), busy)
-        for channel_id in due[: max(0, MOST_AT_ONCE - len(busy))]:
+        kinds = [leased.kind if leased else None for leased in busy.values()]
+        for channel_id in pacing.turns(due, kinds):
             leased, ended = self._lease(channel_id)
             dealt_with += ended + (len(leased.leases) if leased else 0)
             if leased is not None:

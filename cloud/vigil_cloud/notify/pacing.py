@@ -7,6 +7,8 @@ waits meanwhile is told together.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +23,28 @@ LONGEST_HOLD: Final = timedelta(minutes=1)
 """So long at most a channel that failed is left alone: a new fire must not wait for longer."""
 FAILS_AFTER: Final = timedelta(minutes=5)
 FAILS_TRIES: Final = 3
+
+
+MOST_AT_ONCE: Final = 64
+"""Channels that one process tells something at the same time. Each waits for its service and does
+little else: a city-wide event calls a thousand homes within a minute of a slow service's time."""
+MOST_OF_A_KIND: Final = 24
+"""Of one kind: where a service hangs, such as the one behind all text messages, its channels take
+so many places for as long as they are waited for, and leave the others to the other kinds."""
+
+
+def turns(due: Iterable[tuple[int, str | None]], busy: Iterable[str | None]) -> list[int]:
+    """Which channels are told something now. ``due``: channels with their kinds, the most urgent
+    first; ``busy``: the kinds of those that are being told something already."""
+    taken = Counter(busy)
+    chosen: list[int] = []
+    for channel, kind in due:
+        if taken.total() >= MOST_AT_ONCE:
+            break
+        if taken[kind] < MOST_OF_A_KIND:
+            taken[kind] += 1
+            chosen.append(channel)
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)

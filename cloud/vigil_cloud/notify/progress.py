@@ -159,8 +159,9 @@ def _held_back(standing: Standing, now: datetime) -> Wait | None:
     """What would call more people of an alert that somebody put aside."""
     if not standing.conditional:
         return None
-    if standing.state.out_of_service:
-        return Wait(now + LOOK_AGAIN, "out-of-service")
+    if standing.state.in_work(now):
+        until = standing.state.out_of_service_until or now + LOOK_AGAIN
+        return Wait(min(until, now + LOOK_AGAIN), "out-of-service")
     if standing.state.shelved(now) and standing.state.shelved_until is not None:
         return Wait(standing.state.shelved_until, "shelved")
     return None

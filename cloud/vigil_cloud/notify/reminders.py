@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.aside import in_work
 from vigil_cloud.alerts.coverage import is_held
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
@@ -51,7 +52,7 @@ def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
         AlertRow.active,
         AlertRow.acknowledged.is_(False),
         AlertRow.severity == "critical",
-        AlertRow.out_of_service.is_(False),
+        not_(in_work(now)),
         or_(AlertRow.shelved_until.is_(None), AlertRow.shelved_until <= now),
         not_(is_held(now)),
         # A policy reminds its own fallback.

@@ -8,10 +8,12 @@ from pydantic import BaseModel
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import NotFound
 from vigil_cloud.database.changes import CHANNELS, announce
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
+from vigil_cloud.notify.escalation import policies
 from vigil_cloud.notify.models import Channel
 
 
@@ -57,9 +59,11 @@ def channels(session: Session) -> list[ChannelEntry]:
 def remove_channel(session: Session, name: str, *, by: str, now: datetime) -> None:
     """With what waits to be told. One that settings or an account's e-mail give comes back as
     long as they do. Raises ``NotFound``."""
+    feed.lock(session)  # before the channel, as whoever sends does
     channel = session.scalar(select(Channel).where(Channel.name == name))
     if channel is None:
         raise NotFound(f"There is no channel {name!r}.")
     session.execute(delete(Channel).where(Channel.id == channel.id))
     announce(session, CHANNELS[0], (CHANNELS[1],))
+    policies.check(session, now)
     audit.append(session, at=now, account=by, action="channel.removed", subject=name)

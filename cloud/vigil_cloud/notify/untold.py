@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.alerts.platform_kinds import PlatformKind
 
-KIND: PlatformKind = "alert-untold"
+KIND: Final[PlatformKind] = "alert-untold"
+UNANSWERED: Final[PlatformKind] = "unanswered"
+"""Nobody has accepted an alert whose policy is at its end; raised by ``escalation.effects``."""
 
 
 def tell_untold(
@@ -53,6 +57,35 @@ def clear_told(session: Session, subjects: Collection[str], now: datetime) -> No
         subject = str(row.detail["subject"])
         if subject in subjects:
             clear_platform(session, KIND, subject, now=now)
+
+
+def forget_removed(session: Session, now: datetime) -> bool:
+    """Alerts that were erased, or kept for long enough, leave nothing open about themselves:
+    nobody could look at them. Whether any did. Idempotent."""
+    gone = _gone(session)
+    for row in gone:
+        kind = UNANSWERED if row.kind == UNANSWERED else KIND
+        clear_platform(session, kind, str(row.detail["subject"]), now=now)
+    return bool(gone)
+
+
+def anything_gone(session: Session, _now: datetime) -> bool:
+    """Whether ``forget_removed`` has anything to do: two reads."""
+    return bool(_gone(session))
+
+
+def _gone(session: Session) -> list[AlertRow]:
+    rows = standing(session, KIND, UNANSWERED)
+    about = {row.id: _alert_of(row) for row in rows}
+    named = sorted({alert for alert in about.values() if alert})
+    there = set(session.scalars(select(AlertRow.id).where(AlertRow.id.in_(named)))) if named else ()
+    return [row for row in rows if about[row.id] and about[row.id] not in there]
+
+
+def _alert_of(row: AlertRow) -> str:
+    """Which alert it is about; empty of one that is about a policy."""
+    subject = str(row.detail["subject"]).removeprefix("escalation ")
+    return "" if subject.startswith("policy ") else subject
 
 
 def _tell(  # noqa: PLR0913 - columns of one alert

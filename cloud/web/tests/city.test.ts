@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { city } from "../src/lib/live/city.svelte";
+import { AlertFeed } from "../src/lib/live/feed.svelte";
 import { summary as alert } from "./samples";
 
 describe("the city", () => {
@@ -35,5 +36,22 @@ describe("the city", () => {
     city.receive(alert());
     city.forget();
     expect([city.alerts.size, city.announced, city.loaded]).toEqual([0, null, false]);
+  });
+
+  it("hears of a case each time, also where its version stays as it is", () => {
+    city.receiveCase("c1");
+    const first = city.caseNews.get("c1");
+    city.receiveCase("c1");
+    expect(city.caseNews.get("c1")).not.toBe(first);
+  });
+
+  it("keeps what is critical and what is mine on the list of all that is open", () => {
+    const feed = new AlertFeed(city, { view: "open", username: "mei" });
+    const mine = { work: "in_progress", acknowledged_by: "mei", severity: "minor" } as const;
+    expect(feed.stays(alert(mine))).toBe(true);
+    expect(feed.stays(alert({ ...mine, acknowledged_by: "li" }))).toBe(false);
+    expect(feed.stays(alert({ ...mine, acknowledged_by: "li", severity: "critical" }))).toBe(true);
+    const done = new AlertFeed(city, { view: "done", username: "mei" });
+    expect(done.stays(alert(mine))).toBe(false);
   });
 });

@@ -320,6 +320,7 @@ TABLE = [
     Row("GET /api/v1/escalation-policies", ADMINISTER),
     Row("PUT /api/v1/escalation-policies/{name}", ADMINISTER, POLICY),
     Row("DELETE /api/v1/escalation-policies/{name}", ADMINISTER),
+    Row("POST /api/v1/escalation-policies/simulate", ADMINISTER, {"policy": POLICY}),
     Row("GET /api/v1/households/mine", ALL),
     Row("GET /api/v1/households", ADMINISTER),
     Row("GET /api/v1/households/{household}", ADMINISTER),

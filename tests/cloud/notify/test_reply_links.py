@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from cloud_city import NAME, City, alarm, excursion, visit
+from reply_paths import PUBLIC, fire, links, told
 from sql import statements
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.database.engine import writing
@@ -30,35 +27,6 @@ from vigil_cloud.notify import replies, reply_links
 from vigil_cloud.notify.models import Channel, ReplyLink
 from vigil_cloud.notify.notification_sender import NotificationSender
 from webhook import Hook, channel
-
-PUBLIC = "http://vigil.example"
-
-
-@pytest.fixture
-def linked(populated_folder: Path, tmp_path: Path) -> Iterator[City]:
-    """A city that people reach under an address."""
-    folder = Path(shutil.copytree(populated_folder, tmp_path / "linked"))
-    made = City(folder, public_url=PUBLIC)
-    yield made
-    made.close()
-
-
-def told(city: City, hook: Hook, **whose: Any) -> dict[str, str]:
-    """A fire is told through the hook; the paths of its links by answer."""
-    channel(city, hook.url, **(whose or {"role": Role.DISPATCHER}))
-    city.send(alarm(city.time), "alarm-1")
-    NotificationSender(city.services).deliver_due()
-    return links(hook.received[-1]["message"])
-
-
-def links(message: str) -> dict[str, str]:
-    found = re.findall(rf"{PUBLIC}(/r/[A-Za-z0-9_-]{{43}}/([a-z-]+))$", message, re.MULTILINE)
-    return {answer: path for path, answer in found}
-
-
-def fire(city: City, who: str = "dispatcher") -> dict[str, Any]:
-    (alert,) = city.alerts(who)
-    return alert
 
 
 def everything(city: City) -> dict[str, int]:
@@ -244,21 +212,6 @@ def test_who_may_not_hear_of_it_any_more_may_not_answer(linked: City, hook: Hook
     assert fire(linked)["answers"] == []
 
 
-def test_a_channel_that_is_given_to_somebody_else_leaves_its_links_to_nobody(
-    linked: City, hook: Hook
-) -> None:
-    """Whoever has the old message would answer in the new owner's name."""
-    linked.account("li", Role.DISPATCHER)
-    paths = told(linked, hook, username="li")
-    channel(linked, hook.url, username="li")
-    assert linked.anonymous().get(paths["accepted"]).status_code == 200, "nothing changed"
-
-    channel(linked, hook.url, username="dispatcher")
-
-    assert linked.anonymous().post(paths["accepted"]).status_code == 404
-    assert fire(linked)["answers"] == []
-
-
 def test_who_moved_out_calls_no_false_alarm_any_more(linked: City, hook: Hook) -> None:
     linked.account("li", Role.FAMILY)
     by, home = "operator", households.Described("Chen", "7 Zhongshan Road")
@@ -408,26 +361,3 @@ def test_of_a_water_incident_a_false_alarm_is_not_offered(linked: City, hook: Ho
     linked.send(excursion(linked.time), "sonde-1")
     NotificationSender(linked.services).deliver_due()
     assert set(links(hook.received[0]["message"])) == {"accepted", "declined"}
-
-
-@pytest.mark.parametrize("answer", ["accepted", "declined"])
-def test_the_buttons_of_the_page_answer_under_ones_name(city: City, answer: str) -> None:
-    city.send(alarm(city.time), "alarm-1")
-    alert = fire(city)
-    assert alert["may_answer"] is True
-    client = city.client("dispatcher")
-    for _ in range(2):  # idempotent
-        done = client.post(f"/api/v1/alerts/{alert['id']}/answers", json={"answer": answer})
-        assert done.status_code == 200, done.text
-    said = [(one["who"], one["answer"], one["via"]) for one in done.json()["answers"]]
-    assert said == [("dispatcher", answer, "page")]
-    assert done.json()["state"]["acknowledged"] is (answer == "accepted")
-
-
-def test_a_false_alarm_of_the_page_is_for_who_decides(city: City) -> None:
-    city.send(excursion(city.time), "sonde-1")
-    (alert,) = city.alerts("inspector")
-    assert alert["may_call_false"] is False
-    path = f"/api/v1/alerts/{alert['id']}/answers"
-    refused = city.client("inspector").post(path, json={"answer": "false-alarm"})
-    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")

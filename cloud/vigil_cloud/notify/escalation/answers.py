@@ -64,7 +64,7 @@ def record(
 def _last(session: Session, row: AlertRow, who: str) -> str | None:
     """What ``who`` said last, as far as it still holds: an alert that was renewed since asks
     anew, and so does one that was taken back."""
-    if row.acknowledged and row.acknowledged_by == who[:64]:
+    if row.acknowledged and row.acknowledged_by == who:
         return "accepted"
     query = (
         select(EscalationAnswer)

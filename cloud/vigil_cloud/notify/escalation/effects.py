@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.platform import clear_platform, raise_platform
-from vigil_cloud.alerts.platform_kinds import PlatformKind
 from vigil_cloud.notify.escalation.policy import Policy
 from vigil_cloud.notify.escalation.progress import (
     Call,
@@ -23,8 +21,7 @@ from vigil_cloud.notify.escalation.progress import (
 )
 from vigil_cloud.notify.models import Delivery
 from vigil_cloud.notify.reminders import queue_anew, requeue
-
-UNANSWERED: Final[PlatformKind] = "unanswered"
+from vigil_cloud.notify.untold import UNANSWERED
 
 
 def delivery_key(state: State, call: Call) -> tuple[int, str, str]:

@@ -23,7 +23,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import coverage, feed
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import state_of
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.shelves import FOR_GOOD
 from vigil_cloud.notify.escalation import progress
 from vigil_cloud.notify.escalation.effects import carry_out, delivery_key
 from vigil_cloud.notify.escalation.people import StepPeople
@@ -206,7 +208,7 @@ def _move(
     policy, before = load(row)
     now = turn.now
     every = turn.remind_every if policy.remind_s is None else timedelta(seconds=policy.remind_s)
-    held = _held(alert, now)
+    held = held_until(alert, now)
     given = Circumstances(alert.severity == "critical", every, held is not None)
     state, effects = progress.advance(
         policy,
@@ -219,7 +221,9 @@ def _move(
         carry_out(session, effect, alert, policy, state, now)
     row.state, row.version = dump(state), row.version + 1
     due = progress.due(policy, state, now, given)
-    row.due = max(due, held) if due is not None and held is not None else due
+    if due is not None and held is not None:  # its end wakes it, whenever that is
+        due = max(due, min(held, now + LOOK_AGAIN))
+    row.due = due
 
 
 def folded(state: State, alert: AlertRow, facts: Facts) -> State:
@@ -250,15 +254,15 @@ def folded(state: State, alert: AlertRow, facts: Facts) -> State:
     return progress.given_up(state, lost)
 
 
-def _held(alert: AlertRow, now: datetime) -> datetime | None:
-    """Until when nobody new is called."""
+def held_until(alert: AlertRow, now: datetime) -> datetime | None:
+    """Until when nobody new is called; ``None``: not held. Far away where that has no end."""
     ends = []
-    if alert.out_of_service:
-        ends.append(now + LOOK_AGAIN)
+    if state_of(alert).in_work(now):
+        ends.append(alert.out_of_service_until or FOR_GOOD)
     if alert.shelved_until is not None:
         ends.append(alert.shelved_until)
-    if (device := coverage.held_until(alert)) is not None:  # the end of a shelf wakes it
-        ends.append(min(device, now + LOOK_AGAIN))
+    if (device := coverage.held_until(alert)) is not None:
+        ends.append(device)
     latest = max(ends, default=now)
     return latest if latest > now else None
 

@@ -53,6 +53,7 @@ class StepPeople:
         self._now = now
         self._alerts = list(alerts)
         persons = {alert.person_key for alert in alerts if alert.person_key is not None}
+        self._allowed: dict[str, list[Hearer]] = {}
         self._directory = Directory(session, now, persons=persons, people=people)
 
     def of_step(self, alert: AlertRow, policy: Policy, step: int) -> list[Target]:
@@ -70,9 +71,15 @@ class StepPeople:
 
     def _by_channel(self, alert: AlertRow, person: str, step: Step) -> Iterable[Target]:
         named = person.startswith("channel:")
-        for hearer in self._directory.allowed(alert):
+        for hearer in self._hearers(alert):
             if (named or hearer.kind == step.channel) and self._is(_of(hearer), person, alert):
                 yield Target(_of(hearer).person, hearer.id)
+
+    def _hearers(self, alert: AlertRow) -> list[Hearer]:
+        """Found out once for all persons of all steps."""
+        if alert.id not in self._allowed:
+            self._allowed[alert.id] = self._directory.allowed(alert)
+        return self._allowed[alert.id]
 
     def _on_page(self, alert: AlertRow, person: str, _step: Step) -> Iterable[Target]:
         meant = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,8 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.mistakes import Mistake
+from vigil_cloud.notify.escalation.gaps import PolicyGap, Reachable, ends_nowhere, named, tell
 from vigil_cloud.notify.escalation.policy import SELECTORS, BadPolicy, Policy
 from vigil_cloud.notify.models import Channel, EscalationPolicy
 from vigil_cloud.notify.untold import amiss, clear_told
@@ -34,6 +36,10 @@ class StoredPolicy(BaseModel):
     policy: Policy
     changed: UtcDatetime
     changed_by: str
+    gaps: list[PolicyGap] = []
+    """Whom it names and who cannot be called as things are."""
+    ends_nowhere: bool = False
+    """Of its fallback nobody can be called."""
 
 
 class NotUnderstood(Exception):
@@ -61,14 +67,34 @@ def read(name: str, document: object) -> Policy:
 def stored(session: Session) -> list[StoredPolicy]:
     """All that this release understands, the most special first; of what it does not, the
     platform raises an alert as soon as it would be needed."""
-    found = []
-    for row in _rows(session):
+    found: list[StoredPolicy] = []
+    rows = _rows(session)
+    reachable = Reachable(session) if rows else None
+    for row in rows:
         with suppress(NotUnderstood):
             policy = read(row.name, row.document)
+            gaps = reachable.gaps(policy) if reachable is not None else []
             found.append(
-                StoredPolicy(policy=policy, changed=row.changed, changed_by=row.changed_by)
+                StoredPolicy(
+                    policy=policy,
+                    changed=row.changed,
+                    changed_by=row.changed_by,
+                    gaps=gaps,
+                    ends_nowhere=ends_nowhere(policy, gaps),
+                )
             )
     return found
+
+
+def worded(one: StoredPolicy) -> str:
+    """Its gaps in a line, for operators."""
+    gaps = ", ".join(f"step {gap.step} {gap.person} ({gap.why})" for gap in one.gaps)
+    return f"ends nowhere: {gaps}" if one.ends_nowhere else gaps
+
+
+def check(session: Session, now: datetime) -> bool:
+    """Tell of policies that name somebody who can be called no longer; see ``gaps.tell``."""
+    return tell(session, [one.policy for one in stored(session)], now)
 
 
 def put(session: Session, policy: Policy, *, by: str, now: datetime) -> None:
@@ -79,7 +105,8 @@ def put(session: Session, policy: Policy, *, by: str, now: datetime) -> None:
     same = select(EscalationPolicy.name).filter_by(**match)
     other = session.scalar(same.where(EscalationPolicy.name != policy.name))
     if other is not None:
-        raise BadPolicy(f"match: the policy {other!r} answers for the same alerts already")
+        text = f"match: the policy {other!r} answers for the same alerts already"
+        raise BadPolicy([Mistake("match", "match-taken", text, other)])
     row = session.get(EscalationPolicy, policy.name)
     done = "changed" if row is not None else "added"
     if row is None:
@@ -90,6 +117,7 @@ def put(session: Session, policy: Policy, *, by: str, now: datetime) -> None:
         setattr(row, column, value)
     row.changed, row.changed_by = now, by
     session.flush()
+    check(session, now)
     audit.append(
         session,
         at=now,
@@ -106,6 +134,7 @@ def remove(session: Session, name: str, *, by: str, now: datetime) -> None:
         raise NotFound(f"There is no policy {name!r}.")
     session.execute(delete(EscalationPolicy).where(EscalationPolicy.name == name))
     clear_told(session, {amiss(name)}, now)
+    check(session, now)
     audit.append(session, at=now, account=by, action="escalation-policy.removed", subject=name)
 
 
@@ -142,20 +171,46 @@ def _rows(session: Session) -> Sequence[EscalationPolicy]:
 
 def _check_persons(session: Session, policy: Policy) -> None:
     """That everybody who is named is there, as far as it can be known beforehand."""
-    named = policy.persons
-    accounts = {one for one in named if not one.startswith(SELECTORS)}
+    unknown = _unknown(session, policy.persons)
+    wrong = [
+        (_place(policy, number), person)
+        for number, step in enumerate(policy.steps)
+        for person in named(policy, step)
+        if person in unknown
+    ]
+    placed = {person for _, person in wrong}
+    wrong += [("rota", person) for person in sorted(unknown.keys() - placed)]
+    if wrong:
+        raise BadPolicy(
+            [
+                Mistake(place, f"unknown-{unknown[person][0]}", text, person)
+                for place, person in wrong
+                for text in [f"persons: there is no {unknown[person][1]}"]
+            ]
+        )
+
+
+def _place(policy: Policy, number: int) -> str:
+    last = number == len(policy.steps) - 1
+    where = "fallback" if last else f"step.{number}"
+    return f"{where}.{'persons' if policy.steps[number].rota is None else 'rota'}"
+
+
+def _unknown(session: Session, persons: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Who is not there: in one word what they would be, and in words."""
+    accounts = {one for one in persons if not one.startswith(SELECTORS)}
     query = select(Account.username).where(Account.username.in_(accounts), Account.active)
-    unknown = [f"account {one!r}" for one in sorted(accounts - set(session.scalars(query)))]
-    for person in sorted(named - accounts):
+    missing = accounts - set(session.scalars(query))
+    unknown = {one: ("account", f"account {one!r}") for one in missing}
+    for person in sorted(set(persons) - accounts):
         selector, _, rest = person.partition(":")
         match selector:
             case "role" | "district" if rest not in set(Role):
-                unknown.append(f"role {rest!r}")
+                unknown[person] = "role", f"role {rest!r}"
             case "household" if rest not in {"*", *Relation}:
-                unknown.append(f"relation {rest!r}")
+                unknown[person] = "relation", f"relation {rest!r}"
             case "channel":
-                query = select(Channel.name).where(Channel.name == rest, Channel.enabled)
-                if session.scalar(query) is None:
-                    unknown.append(f"channel {rest!r}")
-    if unknown:
-        raise BadPolicy(f"persons: there is no {', no '.join(unknown)}")
+                named_so = select(Channel.name).where(Channel.name == rest, Channel.enabled)
+                if session.scalar(named_so) is None:
+                    unknown[person] = "channel", f"channel {rest!r}"
+    return unknown

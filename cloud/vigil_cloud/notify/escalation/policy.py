@@ -34,7 +34,7 @@ Times of day are those of Taipei. A person is a user name, or one of ``SELECTORS
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -49,8 +49,10 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.mistakes import Mistake, mistakes_of
 
 TAIPEI: Final = ZoneInfo("Asia/Taipei")
 ChannelKind = Literal["page", "push", "line", "sms", "voice", "call", "email", "webhook"]
@@ -79,6 +81,14 @@ class BadPolicy(ApiError):
     remedy: ClassVar[str] = "Correct what the message names; nothing was changed."
     status: ClassVar[int] = 422
 
+    def __init__(self, mistakes: Sequence[Mistake], file: str = "") -> None:
+        """``file``: which it stands in, where it was read from one."""
+        told = "; ".join(one.text for one in mistakes)
+        super().__init__(f"{file}: {told}" if file else told)
+        self.places = [one.place for one in mistakes]
+        self.kinds = [one.kind for one in mistakes]
+        self.values = [one.value for one in mistakes]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(
@@ -96,7 +106,7 @@ def _time_of_day(value: object) -> object:
         return value
     if isinstance(value, str) and _CLOCK.fullmatch(value):
         return time.fromisoformat(value)
-    raise ValueError("a time of day is wanted, such as 22:00")
+    raise PydanticCustomError("time_of_day", "a time of day is wanted, such as 22:00")
 
 
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
@@ -108,7 +118,8 @@ def _moment(value: object) -> object:
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=TAIPEI)).astimezone(UTC)
-    raise ValueError("a date and time is wanted, such as 2026-01-05T08:00:00+08:00")
+    text = "a date and time is wanted, such as 2026-01-05T08:00:00+08:00"
+    raise PydanticCustomError("moment", text)
 
 
 class QuietHours(_Part):
@@ -124,7 +135,7 @@ class QuietHours(_Part):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if self.start == self.end:
-            raise ValueError("they begin and end at the same time")
+            raise PydanticCustomError("same_time", "they begin and end at the same time")
         return self
 
     def awake(self, moment: datetime) -> datetime:
@@ -145,7 +156,7 @@ def _quiet_hours(value: object) -> object:
         value = [part.strip() for part in value.split("-")]
     if isinstance(value, list):
         if len(value) != 2:
-            raise ValueError("write them as 22:00-07:00")
+            raise PydanticCustomError("time_of_day", "write them as 22:00-07:00")
         return {"from": value[0], "to": value[1]}
     return value
 
@@ -183,9 +194,11 @@ def _rotas(value: object) -> object:
     found: dict[Any, Any] = {}
     for number, one in enumerate(value, 1):
         if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
-            raise ValueError(f"the {number}. has no name")
+            raise PydanticCustomError("no_name", "the {value}. has no name", {"value": number})
         if one["name"] in found:
-            raise ValueError(f"two are called {one['name']!r}")
+            raise PydanticCustomError(
+                "name_twice", "two are called '{value}'", {"value": one["name"]}
+            )
         found[one["name"]] = {key: each for key, each in one.items() if key != "name"}
     return found
 
@@ -205,11 +218,14 @@ class Step(_Part):
     @model_validator(mode="after")
     def _somebody(self) -> Self:
         if bool(self.persons) == (self.rota is not None):
-            text = "nobody is called" if self.rota is None else "persons and a rota"
-            raise ValueError(f"{text}: name persons or a rota, one of them")
+            kind = "nobody" if self.rota is None else "two_ways"
+            said = "nobody is called" if self.rota is None else "persons and a rota"
+            text = f"{said}: name persons or a rota, one of them"
+            raise PydanticCustomError(kind, text, {"at": "persons"})
         if len(set(self.persons)) < len(self.persons):
             twice = sorted({one for one in self.persons if self.persons.count(one) > 1})
-            raise ValueError(f"named twice: {', '.join(twice)}")
+            context = {"at": "persons", "value": ", ".join(twice)}
+            raise PydanticCustomError("named_twice", "named twice: {value}", context)
         return self
 
 
@@ -219,7 +235,7 @@ class Match(_Part):
     household: Annotated[str, StringConstraints(max_length=48)] = ""
     district: Annotated[str, StringConstraints(max_length=40)] = ""
     kind: Annotated[str, StringConstraints(max_length=40)] = ""
-    domain: Annotated[str, StringConstraints(max_length=16)] = ""
+    domain: Annotated[str, StringConstraints(max_length=32)] = ""
     severity: Literal["", "critical", "major", "minor"] = ""
     """What only informs calls for nobody."""
 
@@ -242,11 +258,14 @@ class Policy(_Part):
         before = 0.0
         for number, step in enumerate(self.steps, 1):
             where = "fallback" if number == len(self.steps) else f"step {number}"
+            at = "fallback" if number == len(self.steps) else f"step.{number - 1}"
             if step.after_s < before:
-                gone = f"{step.after_s:g} after {before:g}"
-                raise ValueError(f"{where}: after_s goes back ({gone}); moments only go on")
+                text = "{where}: after_s goes back ({value} after {before}); moments only go on"
+                context = {"where": where, "value": f"{step.after_s:g}", "before": f"{before:g}"}
+                raise PydanticCustomError("goes_back", text, {**context, "at": f"{at}.after_s"})
             if isinstance(step.rota, str) and step.rota not in self.rota:
-                raise ValueError(f"{where}: there is no rota {step.rota!r}")
+                context = {"where": where, "value": step.rota, "at": f"{at}.rota"}
+                raise PydanticCustomError("no_rota", "{where}: there is no rota '{value}'", context)
             before = step.after_s
         return self
 
@@ -281,22 +300,26 @@ def parse(document: object, where: str = "") -> Policy:
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
-        text = "; ".join(_mistakes(error))
-    raise BadPolicy(f"{where}: {text}" if where else text)
+        found = error
+    details = found.errors(include_url=False, include_input=False)
+    raise BadPolicy(
+        [
+            mistake._replace(text=_worded(detail["loc"], mistake))
+            for detail, mistake in zip(details, mistakes_of(details), strict=True)
+        ],
+        where,
+    )
 
 
-def _mistakes(error: ValidationError) -> list[str]:
-    found = []
-    for detail in error.errors(include_url=False, include_input=False):
-        kind, place = detail["type"], [str(part) for part in detail["loc"]]
-        if len(place) > 1 and place[0] == "step" and place[1].isdigit():
-            place[:2] = [f"step {int(place[1]) + 1}"]
-        text = detail["msg"].removeprefix("Value error, ")
-        if kind == "extra_forbidden":
-            text = "unknown key"
-        elif kind == "missing" and place == ["fallback"]:
-            text = "missing: a policy without an end would leave an alert to nobody"
-        elif kind == "missing":
-            text = "missing"
-        found.append(": ".join([*place, " ".join(text.split())]))
-    return found
+def _worded(location: Sequence[int | str], mistake: Mistake) -> str:
+    place = [str(part) for part in location]
+    if len(place) > 1 and place[0] == "step" and place[1].isdigit():
+        place[:2] = [f"step {int(place[1]) + 1}"]
+    text = mistake.text.removeprefix("Value error, ")
+    if mistake.kind == "extra-forbidden":
+        text = "unknown key"
+    elif mistake.kind == "missing" and place == ["fallback"]:
+        text = "missing: a policy without an end would leave an alert to nobody"
+    elif mistake.kind == "missing":
+        text = "missing"
+    return ": ".join([*place, " ".join(text.split())])

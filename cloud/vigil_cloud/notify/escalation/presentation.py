@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Answer as Said
+from vigil_cloud.devices import shelves
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.notify.escalation.engine import facts_of, folded, load
+from vigil_cloud.notify.escalation.engine import facts_of, folded, held_until, load
 from vigil_cloud.notify.escalation.policy import ChannelKind, Policy
-from vigil_cloud.notify.escalation.progress import Answer, Phase, State, moment_of
+from vigil_cloud.notify.escalation.progress import Answer, Circumstances, Phase, State, due
 from vigil_cloud.notify.models import Escalation
 from vigil_schemas.types import UtcDatetime
 
@@ -44,7 +45,8 @@ class EscalationAnswer(Said):
 
 
 class EscalationNext(Said):
-    """What comes next, if nobody accepts before."""
+    """What comes next, if nobody accepts before; never past: what is put off by quiet hours or a
+    shelf comes when they end."""
 
     step: int
     fallback: bool
@@ -149,11 +151,17 @@ def _next(
         return None
     number = state.reached + 1
     step = policy.steps[number - 1]
-    at = moment_of(policy, state, number, critical=alert.severity == "critical")
+    given = Circumstances(alert.severity == "critical", remind_every=None)
+    at = due(policy, state, now, given)
+    held = held_until(alert, now)
+    if at is None or held == shelves.FOR_GOOD:
+        return None  # nobody comes next before somebody does something
+    if held is not None:
+        at = policy.awake(max(at, held), critical=given.critical)
     return EscalationNext(
         step=number,
         fallback=number == len(policy.steps),
         at=at,
         channel=step.channel,
-        persons=[] if hidden else list(policy.called(step, max(at, now))),
+        persons=[] if hidden else list(policy.called(step, at)),
     )

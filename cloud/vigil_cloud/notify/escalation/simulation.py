@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from vigil_cloud.mistakes import Mistake
 from vigil_cloud.notify.escalation import progress
-from vigil_cloud.notify.escalation.policy import LONGEST_S, BadPolicy, Policy
+from vigil_cloud.notify.escalation.policy import LONGEST_S, BadPolicy, ChannelKind, Policy
 from vigil_cloud.notify.escalation.progress import Answer, Call, Circumstances, Place, State, Target
 
 COLUMNS: Final = ("person", "channel", "delay_s", "answer")
@@ -38,9 +39,9 @@ class Outcome:
     t: float
     """Seconds from the alert."""
     step: int
-    channel: str
+    channel: ChannelKind
     person: str
-    outcome: str
+    outcome: Answer | Literal["none"]
 
 
 Replies = Mapping[tuple[str, str], Reply]
@@ -79,6 +80,12 @@ def simulate(
     return [_outcome(call, replies, started) for call in calls]
 
 
+def answered(call: Outcome, replies: Replies) -> float | None:
+    """When the answer to a call comes, in seconds from the alert; ``None``: never."""
+    reply = replies.get((call.person, call.channel))
+    return None if reply is None else call.t + reply.delay_s
+
+
 def _people(policy: Policy, now: datetime, step: int) -> list[Target]:
     return [Target(person, None) for person in policy.called(policy.steps[step - 1], now)]
 
@@ -100,12 +107,24 @@ def read_replies(path: Path) -> dict[tuple[str, str], Reply]:
     ``OSError``."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _replies(csv.reader(file, strict=True), path.name)
+            return _replies(csv.reader(file, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadPolicy(f"{path.name}: not a CSV file in UTF-8: {error}") from None
+        wrong = Mistake("", "no-csv", f"not a CSV file in UTF-8: {error}")
+    except _Unreadable as error:
+        wrong = error.mistake
+    raise BadPolicy([wrong], path.name)
 
 
-def _replies(rows: Iterable[list[str]], name: str) -> dict[tuple[str, str], Reply]:
+class _Unreadable(Exception):
+    """A line of a file of answers."""
+
+    def __init__(self, line: int, kind: str, text: str) -> None:
+        super().__init__(text)
+        where = f"line {line}: " if line else ""
+        self.mistake = Mistake(f"line.{line}" if line else "", kind, f"{where}{text}")
+
+
+def _replies(rows: Iterable[list[str]]) -> dict[tuple[str, str], Reply]:
     found: dict[tuple[str, str], Reply] = {}
     header: list[str] | None = None
     for line, row in enumerate(rows, 1):
@@ -115,27 +134,29 @@ def _replies(rows: Iterable[list[str]], name: str) -> dict[tuple[str, str], Repl
         if header is None:
             header = cells
             if sorted(header) != sorted(COLUMNS):
-                raise BadPolicy(f"{name}: line {line}: the header is not {','.join(COLUMNS)}")
+                raise _Unreadable(line, "header", f"the header is not {','.join(COLUMNS)}")
             continue
         if len(cells) != len(header):
-            raise BadPolicy(f"{name}: line {line}: {len(cells)} cells instead of {len(header)}")
-        who, reply = _reply(dict(zip(header, cells, strict=True)), f"{name}: line {line}")
+            raise _Unreadable(line, "cells", f"{len(cells)} cells instead of {len(header)}")
+        who, reply = _reply(dict(zip(header, cells, strict=True)), line)
         if who in found:
-            raise BadPolicy(f"{name}: line {line}: a second answer of {who[0]} by {who[1]}")
+            raise _Unreadable(line, "named-twice", f"a second answer of {who[0]} by {who[1]}")
         found[who] = reply
     if header is None:
-        raise BadPolicy(f"{name}: empty: not even the header {','.join(COLUMNS)}")
+        raise _Unreadable(0, "header", f"empty: not even the header {','.join(COLUMNS)}")
     return found
 
 
-def _reply(cells: Mapping[str, str], where: str) -> tuple[tuple[str, str], Reply]:
+def _reply(cells: Mapping[str, str], line: int) -> tuple[tuple[str, str], Reply]:
     try:
         delay_s = float(cells["delay_s"])
     except ValueError:
         delay_s = math.nan
     if not 0 <= delay_s <= LONGEST_S:
-        raise BadPolicy(f"{where}: delay_s is not a number of seconds: {cells['delay_s']!r}")
+        text = f"delay_s is not a number of seconds: {cells['delay_s']!r}"
+        raise _Unreadable(line, "delay", text)
     match cells["answer"]:
         case "accepted" | "declined" as answer:
             return (cells["person"], cells["channel"]), Reply(delay_s, answer)
-    raise BadPolicy(f"{where}: the answer is accepted or declined, not {cells['answer']!r}")
+    text = f"the answer is accepted or declined, not {cells['answer']!r}"
+    raise _Unreadable(line, "answer", text)

@@ -3,7 +3,7 @@
 Revision: 0018, after 0017
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from alembic import op
@@ -85,7 +85,8 @@ def upgrade() -> None:
 
 
 def _list_planned_work() -> None:
-    """Work that runs has an entry of its own from now on, so that it is listed and ended."""
+    """Work that runs has an entry of its own from now on, so that it is listed and ended. What is
+    past is no work any more: nobody is told years later that it has ended."""
     shelves = sa.table(
         "device_shelves",
         *(sa.column(name) for name in ("device", "parameter", "kind", "reason", "account")),
@@ -98,7 +99,7 @@ def _list_planned_work() -> None:
         sa.column("updated", vigil_cloud.database.base.UtcDateTime(timezone=True)),
         sa.column("out_of_service_until", vigil_cloud.database.base.UtcDateTime(timezone=True)),
     )
-    out = sa.select(devices).where(devices.c.out_of_service_until.is_not(None))
+    out = sa.select(devices).where(devices.c.out_of_service_until > datetime.now(UTC))
     rows = [
         {
             "device": row.device,

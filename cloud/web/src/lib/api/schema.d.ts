@@ -1402,6 +1402,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/escalation-policies/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate Escalation Policy
+         * @description What a policy would do, stored or not: who is called when, and what comes of it. Nothing is
+         *     written and nobody is called.
+         */
+        post: operations["simulate_escalation_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/escalation-policies/{name}": {
         parameters: {
             query?: never;
@@ -3223,8 +3244,16 @@ export interface components {
              * @description Null beside `device_shelf`: until somebody ends it.
              */
             device_shelf_until: string | null;
-            /** Out Of Service */
+            /**
+             * Out Of Service
+             * @description Right now.
+             */
             out_of_service: boolean;
+            /**
+             * Out Of Service Until
+             * @description Null beside `out_of_service`: until somebody puts it back.
+             */
+            out_of_service_until?: string | null;
             /** Shelved Until */
             shelved_until: string | null;
         };
@@ -5129,7 +5158,8 @@ export interface components {
         };
         /**
          * EscalationNext
-         * @description What comes next, if nobody accepts before.
+         * @description What comes next, if nobody accepts before; never past: what is put off by quiet hours or a
+         *     shelf comes when they end.
          */
         EscalationNext: {
             /** At */
@@ -6956,6 +6986,24 @@ export interface components {
             step: components["schemas"]["Step"][];
         };
         /**
+         * PolicyGap
+         * @description Somebody whom a step names and who cannot be called by it.
+         */
+        PolicyGap: {
+            /** Person */
+            person: string;
+            /**
+             * Step
+             * @description From 1; the last is the fallback.
+             */
+            step: number;
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "no-account" | "account-closed" | "channel-closed" | "no-channel" | "nobody";
+        };
+        /**
          * PolicyList
          * @description The most special first: of two that answer for an alert the first counts.
          */
@@ -7469,6 +7517,12 @@ export interface components {
             /** Out Of Service */
             out_of_service: boolean;
             /**
+             * Until
+             * @description Until when it is out of service. What is critical where lives hang on it needs one, at most
+             *     eight hours ahead; null: until somebody puts it back.
+             */
+            until?: string | null;
+            /**
              * Version
              * @description The version that was looked at; 409 where the alert has changed since.
              */
@@ -7625,6 +7679,101 @@ export interface components {
              * @description The version that was looked at; 409 where the alert has changed since.
              */
             version?: number | null;
+        };
+        /**
+         * SimulatedAnswer
+         * @description How somebody would answer a call through one channel; who is not there does not answer.
+         */
+        SimulatedAnswer: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "declined";
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "page" | "push" | "line" | "sms" | "voice" | "call" | "email" | "webhook";
+            /**
+             * Delay S
+             * @description From the call.
+             */
+            delay_s: number;
+            /**
+             * Person
+             * @description As the policy names them.
+             */
+            person: string;
+        };
+        /**
+         * SimulatedCall
+         * @description One call.
+         */
+        SimulatedCall: {
+            /**
+             * After S
+             * @description Seconds from the alert.
+             */
+            after_s: number;
+            /**
+             * Answered S
+             * @description When the answer comes, in seconds from the alert.
+             */
+            answered_s: number | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "page" | "push" | "line" | "sms" | "voice" | "call" | "email" | "webhook";
+            /** Fallback */
+            fallback: boolean;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "accepted" | "declined" | "none";
+            /** Person */
+            person: string;
+            /**
+             * Step
+             * @description From 1; the last is the fallback.
+             */
+            step: number;
+        };
+        /**
+         * SimulatedEscalation
+         * @description What a policy would do, in order.
+         */
+        SimulatedEscalation: {
+            /** Calls */
+            calls: components["schemas"]["SimulatedCall"][];
+            /** Started */
+            started: string;
+        };
+        /**
+         * SimulationRequest
+         * @description A policy to be tried out.
+         */
+        SimulationRequest: {
+            /**
+             * Answers
+             * @default []
+             */
+            answers: components["schemas"]["SimulatedAnswer"][];
+            /**
+             * At
+             * @description When the alert is raised, for rotas and quiet hours; null: now.
+             */
+            at?: string | null;
+            policy: components["schemas"]["Policy"];
+            /**
+             * Severity
+             * @description Quiet hours put off what is not critical.
+             * @default critical
+             * @enum {string}
+             */
+            severity: "critical" | "major" | "minor";
         };
         /**
          * SiteBody
@@ -7868,6 +8017,18 @@ export interface components {
             changed: string;
             /** Changed By */
             changed_by: string;
+            /**
+             * Ends Nowhere
+             * @description Of its fallback nobody can be called.
+             * @default false
+             */
+            ends_nowhere: boolean;
+            /**
+             * Gaps
+             * @description Whom it names and who cannot be called as things are.
+             * @default []
+             */
+            gaps: components["schemas"]["PolicyGap"][];
             policy: components["schemas"]["Policy"];
         };
         /**
@@ -10609,6 +10770,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    simulate_escalation_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulationRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulatedEscalation"];
                 };
             };
             /** @description A problem document */

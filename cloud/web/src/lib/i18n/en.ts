@@ -493,6 +493,7 @@ export const en = {
 
   "alerts.view.open": "Open",
   "alerts.view.mine": "Mine",
+  "alerts.mine": "In your hands",
   "alerts.view.done": "Done",
   "alerts.view.all": "All",
   "alerts.new": "New",

@@ -489,6 +489,7 @@ export const zhTW: Record<Key, string> = {
 
   "alerts.view.open": "待處理",
   "alerts.view.mine": "我的",
+  "alerts.mine": "由您處理",
   "alerts.view.done": "已完成",
   "alerts.view.all": "全部",
   "alerts.new": "新警報",

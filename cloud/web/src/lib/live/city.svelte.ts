@@ -8,6 +8,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import { Problem, answer, api } from "../api/client";
 import type { Alert, AlertSummary, Device, OpenAlerts, SeriesLatest } from "../api/model";
+import { session } from "../session.svelte";
 import { byUrgency, isOpen } from "../urgency";
 import { AlertFeed } from "./feed.svelte";
 import { forgetting } from "./forgetting.svelte";
@@ -45,7 +46,8 @@ export class City {
   visits = $state(0);
   /** Counts case events, so that lists of cases know when to look again. */
   casesChanged = $state(0);
-  /** The version of each case that the stream told of, so that its page asks again. */
+  /** How often the stream has told of each case, so that its page asks again. Not its version: a
+   * deadline that is near or over is told, and leaves that as it is. */
   caseNews = new SvelteMap<string, number>();
   loaded = $state(false);
   /** Counts how often all was loaded again, after the connection had been away. */
@@ -56,7 +58,12 @@ export class City {
   /** The alert that was announced last, for screen readers. */
   announced: AlertSummary | null = $state.raw(null);
   /** What needs somebody, the most urgent first; the console begins with it. */
-  readonly urgent = new AlertFeed(this, { view: "open" });
+  readonly urgent = new AlertFeed(this, {
+    view: "open",
+    get username() {
+      return session.account?.username ?? null;
+    },
+  });
 
   deviceList: Device[] = $derived(
     [...this.devices.values()].sort((a, b) => a.device.localeCompare(b.device)),
@@ -177,6 +184,11 @@ export class City {
   newest(name: string, answered: SeriesLatest | null): SeriesLatest | null {
     const told = this.latest.get(name) ?? null;
     return told && answered && answered.t > told.t ? answered : (told ?? answered);
+  }
+
+  receiveCase(id: string): void {
+    this.caseNews.set(id, (this.caseNews.get(id) ?? 0) + 1);
+    this.casesChanged += 1;
   }
 
   receiveDevice(device: Device): void {

@@ -35,11 +35,15 @@ export class AlertFeed {
   /** Answers to an earlier question are not taken. */
   #turn = 0;
 
-  /** In order, as far as the pages reach: what lies beyond waits for its turn, known or not. */
+  /** In order, as far as the pages reach: what lies beyond waits for its turn, known or not. What
+   * is critical, and what the reader has taken, never does. */
   items: AlertSummary[] = $derived.by(() => {
     const reach = this.next === null ? null : this.#reach;
     return [...this.#city.alerts.values()]
-      .filter((alert) => this.#fits(alert) && (!reach || this.#order(alert, reach) <= 0))
+      .filter(
+        (alert) =>
+          this.#fits(alert) && (!reach || this.#order(alert, reach) <= 0 || this.stays(alert)),
+      )
       .filter((alert) => this.wanted.view === "all" || !isShelved(alert, now.date))
       .sort(this.#order);
   });
@@ -60,6 +64,17 @@ export class AlertFeed {
     return view === "all" || alert.work === "done";
   }
 
+  /** Of all that is open: shown however far the pages reach. */
+  stays(alert: AlertSummary): boolean {
+    if (this.wanted.view !== "open") return false;
+    return alert.severity === "critical" || this.isMine(alert);
+  }
+
+  isMine(alert: AlertSummary): boolean {
+    const { username } = this.wanted;
+    return !!username && alert.work === "in_progress" && alert.acknowledged_by === username;
+  }
+
   /** From the beginning, as far as it reached before. Alerts that are no longer told of are
    * forgotten. Never throws: the problem is kept. */
   async load(): Promise<void> {
@@ -76,10 +91,13 @@ export class AlertFeed {
         found.push(...page.alerts);
         next = page.next;
       } while (next !== null && found.length < before);
+      const beyond = next === null ? [] : await this.#beyond();
+      if (turn !== this.#turn) return;
+      for (const alert of beyond) this.#city.take(alert);
       this.#take(found, next);
       this.#city.keepOnly(
         this.items.map((alert) => alert.id),
-        new Set(found.map((alert) => alert.id)),
+        new Set([...found, ...beyond].map((alert) => alert.id)),
         told,
       );
       this.problem = null;
@@ -121,8 +139,32 @@ export class AlertFeed {
     this.#reach = alerts.at(-1) ?? this.#reach;
   }
 
-  #ask(before: string | null, limit: number) {
-    const { view, domain, device } = this.wanted;
+  /** What stays of the pages that are not here: what is critical and in somebody's hands comes
+   * after everything that nobody has taken. */
+  async #beyond(): Promise<AlertSummary[]> {
+    if (this.wanted.view !== "open") return [];
+    const taken = await this.#all("taken", (alert) => alert.severity === "critical");
+    return [...taken, ...(await this.#all("mine", () => true))];
+  }
+
+  /** Page by page, for as long as the last of each fits. */
+  async #all(
+    view: "taken" | "mine",
+    fits: (alert: AlertSummary) => boolean,
+  ): Promise<AlertSummary[]> {
+    const found: AlertSummary[] = [];
+    let next: string | null = null;
+    do {
+      const page = await this.#ask(next, LARGEST_PAGE, view);
+      found.push(...page.alerts.filter(fits));
+      const last = page.alerts.at(-1);
+      next = last && fits(last) ? page.next : null;
+    } while (next !== null);
+    return found;
+  }
+
+  #ask(before: string | null, limit: number, view: View | "taken" = this.wanted.view) {
+    const { domain, device } = this.wanted;
     const query = {
       limit,
       before,
@@ -130,11 +172,13 @@ export class AlertFeed {
       device: device ?? null,
       mine: view === "mine",
       state:
-        view === "open"
-          ? (["new", "in_progress"] as const).slice()
-          : view === "done"
-            ? (["done"] as const).slice()
-            : null,
+        view === "taken"
+          ? (["in_progress"] as const).slice()
+          : view === "open"
+            ? (["new", "in_progress"] as const).slice()
+            : view === "done"
+              ? (["done"] as const).slice()
+              : null,
     };
     return answer(api.GET("/api/v1/alerts", { params: { query } }));
   }

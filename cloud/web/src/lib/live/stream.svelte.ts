@@ -130,9 +130,7 @@ class Stream {
       }
     });
     on("case", (data) => {
-      const { id, version } = data as { id: string; version: number };
-      city.caseNews.set(id, version);
-      city.casesChanged += 1;
+      city.receiveCase((data as { id: string }).id);
     });
     on("visit", () => {
       city.visits += 1;
