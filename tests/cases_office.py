@@ -16,6 +16,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import service as evidence
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.noise import register
+from vigil_cloud.noise.models import Exceedance
 from vigil_cloud.noise.register_schema import RegisterBody
 from vigil_schemas.noise import NoiseExceedance
 
@@ -110,9 +111,10 @@ class Office:
             **change,
         }
         city.send(NoiseExceedance.model_validate(said), "mic-1")
-        (alert,) = city.listed("inspector", domain="noise", limit=1)
-        alert_id: str = alert["id"]
-        return alert_id
+        with city.services.sessions() as session:
+            found = session.get(Exceedance, f"{GATEWAY}:{id}")
+            assert found is not None
+            return found.alert_id
 
     def noise(
         self, who: str = "inspector", id: str = "exceedance-9", **change: Any

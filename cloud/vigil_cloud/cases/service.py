@@ -93,7 +93,8 @@ def hold(desk: Desk, case_id: str, act: Act, version: int | None) -> Held:
     standing = standing_of(desk, row)
     if version is not None and version != row.version:
         since = _since(desk.session, row, version)
-        blind = lifecycle.hidden(standing, kind.rule, desk.reader.username)
+        # Whoever decides twice is told so, not that the case has changed.
+        blind = lifecycle.hidden(standing, kind.rule, desk.reader.username) | {desk.reader.username}
         if version > row.version or not all(_unseen(event, blind) for event in since):
             raise CaseChanged(_what_others_did(row, since))
     return Held(row, kind, standing)
@@ -216,7 +217,8 @@ def _since(session: Session, row: CaseRow, version: int) -> Sequence[CaseEvent]:
 
 
 def _unseen(event: CaseEvent, blind: frozenset[str]) -> bool:
-    """A blind decision of somebody else is no reason to refuse one's own: it is not to be known."""
+    """A blind decision of somebody else is no reason to refuse one's own: it is not to be known.
+    Nor is one's own a surprise."""
     return event.action == "decision-given" and event.account in blind
 
 

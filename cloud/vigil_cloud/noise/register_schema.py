@@ -157,19 +157,29 @@ class ComplaintBody(_Body):
     received: CivilDay
 
 
-_Many = Field(default_factory=list, max_length=10_000)
+_MOST: Final = 10_000
 
 
 class RegisterBody(_Body):
     """Entries to be recorded, all or none. What stands there already in the same words is left."""
 
-    intersections: list[IntersectionBody] = _Many
-    roads: list[RoadBody] = _Many
-    instruments: list[InstrumentBody] = _Many
-    certificates: list[CertificateBody] = _Many
-    placements: list[PlacementBody] = _Many
-    rules: list[RulesBody] = _Many
-    complaints: list[ComplaintBody] = _Many
+    intersections: Annotated[list[IntersectionBody], Field(max_length=_MOST)] = Field(
+        default_factory=list
+    )
+    roads: Annotated[list[RoadBody], Field(max_length=_MOST)] = Field(default_factory=list)
+    instruments: Annotated[list[InstrumentBody], Field(max_length=_MOST)] = Field(
+        default_factory=list
+    )
+    certificates: Annotated[list[CertificateBody], Field(max_length=_MOST)] = Field(
+        default_factory=list
+    )
+    placements: Annotated[list[PlacementBody], Field(max_length=_MOST)] = Field(
+        default_factory=list
+    )
+    rules: Annotated[list[RulesBody], Field(max_length=_MOST)] = Field(default_factory=list)
+    complaints: Annotated[list[ComplaintBody], Field(max_length=_MOST)] = Field(
+        default_factory=list
+    )
 
 
 SECTIONS: Final[dict[str, tuple[str, type[_Body]]]] = {

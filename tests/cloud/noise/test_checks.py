@@ -1,0 +1,198 @@
+"""Each rule's verdict, its edges, and that what is not known never counts as passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil_cloud.noise import plates
+from vigil_cloud.noise.checks import amount_of, checks, limit_of
+from vigil_cloud.noise.models import Certificate, Placement, Road
+from vigil_cloud.noise.register import Holding, Rules
+
+NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+"""Sunday noon in Taipei."""
+CHECKED = frozenset(
+    {
+        *("sensitivity", "certificate-verification", "certificate-comparison"),
+        *("certificate-calibration", "clock", "overload", "background", "wind", "rain", "limit"),
+        *("sign", "evidence"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """As the law wants it."""
+
+    started: datetime = NOON
+    LAFmax: float = 91.2
+    background_db: float | None = 62.0
+    overload: bool = False
+    calibrated: bool = True
+    time_quality: str | None = None
+    clock_quality: str | None = "synchronised"
+    wind_m_s: float | None = 1.0
+    rain: bool | None = False
+
+
+def certificate(kind: str, start: date, end: date) -> Certificate:
+    return Certificate(
+        id=1, instrument="XL2-1", kind=kind, number=f"{kind}-1", valid_from=start, valid_until=end
+    )
+
+
+def road(**change: object) -> Road:
+    values = {
+        "intersection": "zhongshan",
+        "direction": "",
+        "valid_from": date(2026, 1, 1),
+        "valid_until": None,
+        "sign_distance_m": 120.0,
+        "limits": [{"limit_db": 86.0}],
+        "basis": "",
+    }
+    return Road(**values | change)
+
+
+KINDS = ("verification", "comparison", "calibration")
+HOLDING = Holding(
+    Placement(device="mic-1", intersection="zhongshan", direction="", instrument="XL2-1"),
+    road(),
+    [certificate(kind, date(2026, 1, 1), date(2026, 12, 31)) for kind in KINDS],
+    Rules(),
+)
+
+
+def verdicts(
+    passage: Passage = Passage(), holding: Holding = HOLDING, **more: bool
+) -> dict[str, str]:
+    found = checks(passage, holding, package=more.get("package", True))
+    assert all(one.reason.english and one.reason.chinese for one in found)
+    assert {one.code for one in found} == CHECKED
+    return {one.code: one.verdict for one in found}
+
+
+def bars(passage: Passage = Passage(), holding: Holding = HOLDING, **more: bool) -> set[str]:
+    found = checks(passage, holding, package=more.get("package", True))
+    return {one.code for one in found if one.bars}
+
+
+def test_a_passage_as_the_law_wants_it_passes_every_check() -> None:
+    assert set(verdicts().values()) == {"pass"}
+    assert bars() == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "verdict"),
+    [
+        ({"calibrated": False}, "sensitivity", "fail"),
+        ({"overload": True}, "overload", "fail"),
+        ({"time_quality": "ahead"}, "clock", "fail"),
+        ({"clock_quality": "holdover"}, "clock", "fail"),
+        ({"clock_quality": "unsynchronised"}, "clock", "fail"),
+        ({"clock_quality": None}, "clock", "unknown"),
+        ({"background_db": None}, "background", "unknown"),
+        ({"background_db": 81.3}, "background", "fail"),
+        ({"wind_m_s": 5.0}, "wind", "fail"),
+        ({"rain": True}, "rain", "fail"),
+        ({"LAFmax": 86.0}, "limit", "fail"),
+    ],
+)
+def test_one_thing_that_is_wrong_or_unknown_bars_a_fine(
+    change: dict[str, object], code: str, verdict: str
+) -> None:
+    passage = replace(Passage(), **change)  # type: ignore[arg-type]  # by the table
+    assert verdicts(passage)[code] == verdict
+    assert code in bars(passage)
+
+
+def test_wind_and_rain_that_nobody_measures_are_shown_as_unknown_and_bar_nothing() -> None:
+    found = verdicts(replace(Passage(), wind_m_s=None, rain=None))
+    assert (found["wind"], found["rain"]) == ("unknown", "unknown")
+    assert bars(replace(Passage(), wind_m_s=None, rain=None)) == set()
+
+
+def test_a_certificate_counts_by_the_day_of_the_exceedance() -> None:
+    """In the city's calendar: at 15:59 UTC it is still the 3rd there, at 16:00 the 4th."""
+    calibrated = [
+        *HOLDING.certificates[:2],
+        certificate("calibration", date(2026, 3, 1), date(2026, 3, 3)),
+    ]
+    holding = replace(HOLDING, certificates=calibrated)
+    for minutes, verdict in ((-1, "pass"), (0, "fail")):
+        at = datetime(2026, 3, 3, 16, 0, tzinfo=UTC) + timedelta(minutes=minutes)
+        found = verdicts(replace(Passage(), started=at), holding)
+        assert found["certificate-calibration"] == verdict, at
+    early = datetime(2026, 2, 28, 15, 59, tzinfo=UTC)
+    found = verdicts(replace(Passage(), started=early), holding)
+    assert found["certificate-calibration"] == "fail"
+
+
+def test_nothing_in_the_register_is_unknown_and_bars() -> None:
+    empty = Holding(None, None, [], Rules())
+    found = verdicts(holding=empty)
+    assert {code for code, verdict in found.items() if verdict == "unknown"} == {
+        *("certificate-verification", "certificate-comparison", "certificate-calibration"),
+        *("limit", "sign"),
+    }
+    assert bars(holding=empty) == {code for code, said in found.items() if said == "unknown"}
+    assert bars(package=False) == {"evidence"}
+    assert bars(holding=replace(HOLDING, road=road(sign_distance_m=99.0))) == {"sign"}
+
+
+@pytest.mark.parametrize(
+    ("local", "limit"),
+    [
+        ("2026-03-02T06:00", 86.0),
+        ("2026-03-02T21:59", 86.0),
+        ("2026-03-02T22:00", 80.0),
+        ("2026-03-03T05:59", 80.0),
+        ("2026-03-07T12:00", None),
+        ("2026-03-07T05:59", 80.0),  # Friday's night lasts into Saturday
+        ("2026-03-07T22:00", None),
+    ],
+)
+def test_the_limit_of_that_day_and_hour(local: str, limit: float | None) -> None:
+    weekdays = ["mon", "tue", "wed", "thu", "fri"]
+    one = road(
+        limits=[
+            {"limit_db": 80.0, "days": weekdays, "since": "22:00:00", "until": "06:00:00"},
+            {"limit_db": 86.0, "days": weekdays},
+        ]
+    )
+    assert limit_of(one, datetime.fromisoformat(f"{local}+08:00")) == limit
+
+
+def test_the_tariff_goes_by_decibels_over_the_limit() -> None:
+    tariff = [(0.0, 1800), (5.0, 2700), (10.0, 3600)]
+    said = [amount_of(over, tariff) for over in (-1.0, 0.0, 0.1, 4.9, 5.0, 9.9, 10.0, 30.0)]
+    assert said == [None, None, 1800, 1800, 2700, 2700, 3600, 3600]
+    assert amount_of(7.0, []) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("abc-1234", "ABC1234"),
+        (" ABC　１２３４ ", "ABC1234"),
+        ("軍A‧12345".replace("‧", "·"), "軍A12345"),
+        ("8888-TW", "8888TW"),
+        ("", None),
+        ("A", None),
+        ("ABC/1234", None),
+        ("ABCDEFGHIJK", None),
+    ],
+)
+def test_plates_are_compared_without_hyphens_and_widths(text: str, kept: str | None) -> None:
+    assert plates.normal(text) == kept
+
+
+@given(st.text(max_size=20))
+def test_a_plate_in_its_normal_form_stays(text: str) -> None:
+    kept = plates.normal(text)
+    assert kept is None or plates.normal(kept) == kept
