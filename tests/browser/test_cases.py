@@ -25,44 +25,6 @@ def open_from_alert(window: OpenWindow, town: Town, level: float, **more: object
     return page
 
 
-def test_two_reviewers_fine_a_vehicle_and_the_open_page_follows(
-    window: OpenWindow, town: Town, tmp_path: Path
-) -> None:
-    # Given a case that the inspector has opened, and shows on a page that stays open
-    watching = open_from_alert(window, town, 98.3)
-    path = watching.url.removeprefix(town.url)
-
-    # When two reviewers decide, neither seeing the other's word
-    for who in ("reviewer-a", "reviewer-b"):
-        page = window(who).go(path)
-        expect(page.get_by_text("Others see it only when enough people")).to_be_visible()
-        expect(page.get_by_text("Clear plate, calibrated.")).to_have_count(0)
-        page.get_by_label("Violation: fine").check()
-        page.get_by_label("Amount (TWD)").fill("3600")
-        page.get_by_label("Reason").fill("Clear plate, calibrated.")
-        page.get_by_role("button", name="Give my decision").click()
-        expect(page.get_by_label("Reason")).to_have_count(0)
-
-    # Then the inspector's page shows it without a reload
-    expect(watching.get_by_text("Violation: fine · TWD 3,600").first).to_be_visible()
-    expect(watching.get_by_text("Clear plate, calibrated.")).to_have_count(2 * 2)
-
-    # and the dossier can be taken
-    with watching.expect_download() as told:
-        watching.get_by_role("link", name="PDF").click()
-    assert told.value.suggested_filename.endswith(".pdf")
-    assert Path(told.value.path()).read_bytes().startswith(b"%PDF-")
-
-    # and it is closed, with how it ended
-    watching.get_by_role("button", name="Close the case").click()
-    dialog = watching.get_by_role("dialog")
-    dialog.get_by_label("Closed as").select_option("paid")
-    dialog.get_by_role("button", name="Close the case").click()
-    expect(watching.get_by_text("Closed", exact=True).first).to_be_visible()
-    watching.get_by_role("link", name="Cases", exact=True).first.click()
-    expect(watching.get_by_role("heading", name="Cases")).to_be_visible()
-
-
 def test_on_a_phone_in_chinese_with_a_photograph_and_a_note(
     window: OpenWindow, town: Town, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from browser.town import CANAL, GRANDMOTHER, MARKET, Town
 
 PAGES = (
     *("/", "/alerts", "/alerts?show=mine", "/alerts?show=done", "/devices"),
-    *(f"/devices/{CANAL}", "/gateways", "/cases", "/nowhere"),
+    *(f"/devices/{CANAL}", "/gateways", "/cases", "/noise", "/nowhere"),
     *(f"/administration/{one}" for one in ("households", "households/lin", "districts", "jobs")),
 )
 STAFF_DOMAINS = ("noise", "water", "smoke", "platform")

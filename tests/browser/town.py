@@ -90,6 +90,7 @@ def _seed(hook: str) -> str:
         for name, (shown, roles, language) in ACCOUNTS.items()
     ]
     parts.append(_toml("gateway", id=GATEWAY, token=TOKEN))
+    parts += _noise_register()
     parts.append(_toml("person", key="grandmother", name=NAMES["grandmother"], guardians=["mei"]))
     parts.append(_toml("person", key="stranger", name=NAMES["stranger"]))
     parts.append(_toml("tag", tag=GRANDMOTHER, person="grandmother"))
@@ -100,6 +101,45 @@ def _seed(hook: str) -> str:
         for role, language in (("inspector", "zh-TW"), ("dispatcher", "en"))
     ]
     return "\n".join(parts)
+
+
+def _noise_register() -> list[str]:
+    """One crossing, its limit, and an instrument whose certificates hold."""
+    today = datetime.now(UTC).date()
+    span = {
+        "valid_from": (today - timedelta(days=30)).isoformat(),
+        "valid_until": (today + timedelta(days=30)).isoformat(),
+    }
+    meter = {"instrument": "XL2-1", "issuer": "Laboratory of the town"}
+    since = datetime.now(UTC) - timedelta(days=30)
+    return [
+        _toml(
+            "noise_intersection",
+            id="zhongshan",
+            name="Zhongshan Road crossing",
+            name_zh="中山路口",
+            latitude=23.4801,
+            longitude=120.4492,
+        ),
+        # JSON writes an inline table otherwise than TOML does.
+        "[[noise_road]]\n"
+        'intersection = "zhongshan"\nvalid_from = "2026-01-01"\nsign_distance_m = 120.0\n'
+        'limits = [{ limit_db = 86.0 }]\nbasis = "Announcement 115-001"\n',
+        "[[noise_rules]]\n"
+        'valid_from = "2026-01-01"\npenalties = [{ over_db = 0.0, amount_twd = 3600 }]\n',
+        _toml("noise_instrument", serial="XL2-1", maker="NTi", model="XL2"),
+        *(
+            _toml("noise_certificate", kind=kind, number=f"{kind}-1", **meter, **span)
+            for kind in ("verification", "comparison", "calibration")
+        ),
+        _toml(
+            "noise_placement",
+            device=MICROPHONE,
+            since=since.isoformat(),
+            intersection="zhongshan",
+            instrument="XL2-1",
+        ),
+    ]
 
 
 class Town:

@@ -58,7 +58,7 @@ class NoiseHandler:
         if known is not None:
             known.evidence_sha256 = evidence
             known.plates = plates.seal(session, _texts(event)) or known.plates
-            known.bearing_deg = event.bearing_deg or known.bearing_deg
+            _complete(known, event)
             return
         session.add(
             Exceedance(
@@ -83,6 +83,15 @@ class NoiseHandler:
                 alert_id=alert.id,
             )
         )
+
+
+def _complete(known: Exceedance, event: NoiseExceedance) -> None:
+    """What only the sealed message tells; what it leaves out stays."""
+    if event.bearing_deg is not None:
+        known.bearing_deg = event.bearing_deg
+    if event.conditions is not None:
+        known.wind_m_s = event.conditions.wind_m_s
+        known.rain = event.conditions.rain
 
 
 def _texts(event: NoiseExceedance) -> list[str]:

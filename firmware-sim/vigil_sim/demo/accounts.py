@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from vigil_sim.scenario import CityScenario
+from vigil_sim.toml_text import dumps
 
 PASSWORD: Final = "vigil-demo-night"  # noqa: S105 - of the demo, which refuses to be anything else
 
@@ -23,6 +23,7 @@ ACCOUNTS: Final = (
     Account("duty", "值班 Duty officer", ("inspector", "dispatcher", "family")),
     Account("inspector", "稽查員 Inspector", ("inspector",)),
     Account("reviewer", "複核員 Reviewer", ("reviewer",)),
+    Account("reviewer2", "複核員二 Second reviewer", ("reviewer",)),
     Account("family", "家屬 Family", ("family",)),
     Account("dispatcher", "派遣員 Dispatcher", ("dispatcher",)),
     Account("volunteer", "志工 Volunteer", ("volunteer",)),
@@ -32,9 +33,7 @@ ACCOUNTS: Final = (
 
 
 def _table(name: str, values: Mapping[str, Any]) -> str:
-    # A JSON string, number or list of strings is also a TOML one.
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    return f"[[{name}]]\n" + "\n".join(lines) + "\n"
+    return dumps({name: [values]})
 
 
 def seed(tokens: Mapping[str, str], scenario: CityScenario, expires: str) -> str:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from vigil_sim.domain import Commands, LoadScenario, NightAlert, SimulatedDomain
+from vigil_sim.domain import Commands, LoadScenario, NightAlert, SeedTable, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.noise.scenario import NoiseCamera, Passage
+from vigil_sim.scenario_model import Scenario
 from vigil_sim.site import Site
+from vigil_sim.world import World
 
 
 async def start(site: Site, cameras: Sequence[NoiseCamera]) -> None:
@@ -32,6 +34,42 @@ async def start(site: Site, cameras: Sequence[NoiseCamera]) -> None:
 def faults(_: NoiseCamera) -> FaultProfile:
     """Its microphone's gain drifts; what is sent broken is broken in one way."""
     return FaultProfile("a noise camera", ("gain",))
+
+
+_CERTIFICATES: Final = ("verification", "comparison", "calibration")
+_FIRST: Final = "2020-01-01"
+_LAST: Final = "2099-12-31"
+
+
+def seed(scenario: Scenario, _relatives: Sequence[str], _expires: str) -> list[SeedTable]:
+    """The register that a simulated street's measurements are judged by: each camera at a crossing
+    of its own, with certificates that hold whenever the city is played."""
+    penalties = [
+        {"over_db": 0.0, "amount_twd": 1800},
+        {"over_db": 5.0, "amount_twd": 2700},
+        {"over_db": 10.0, "amount_twd": 3600},
+    ]
+    basis = "simulated"
+    rules = {"valid_from": _FIRST, "penalties": penalties, "basis": basis}
+    found: list[SeedTable] = [("noise_rules", rules)]
+    for camera in scenario.devices_of("noise"):
+        latitude, longitude = World(scenario, 0).geographic(camera.at)
+        serial = f"SIM-{camera.device}"
+        place = {"id": camera.device, "name": camera.name, "name_zh": camera.name_zh}
+        road = {"intersection": camera.device, "valid_from": _FIRST, "sign_distance_m": 120.0}
+        found += [
+            ("noise_intersection", {**place, "latitude": latitude, "longitude": longitude}),
+            ("noise_road", {**road, "basis": basis, "limits": [{"limit_db": 86.0}]}),
+            ("noise_instrument", {"serial": serial, "maker": "Vigil", "model": "simulated"}),
+        ]
+        for kind in _CERTIFICATES:
+            certificate = {"instrument": serial, "kind": kind, "number": f"SIM-{kind}"}
+            dates = {"valid_from": _FIRST, "valid_until": _LAST}
+            found.append(("noise_certificate", {**certificate, "issuer": basis, **dates}))
+        stands = {"device": camera.device, "since": f"{_FIRST}T00:00:00Z"}
+        placement = {**stands, "intersection": camera.device, "instrument": serial}
+        found.append(("noise_placement", placement))
+    return found
 
 
 def add_commands(commands: Commands[argparse.ArgumentParser], load: LoadScenario) -> None:
@@ -69,5 +107,6 @@ NOISE: Final = SimulatedDomain(
         evidence=frozenset({"audio", "video", "plate", "levels"}),
         readings=True,
     ),
+    seed=seed,
     add_commands=add_commands,
 )

@@ -281,7 +281,7 @@ def test_an_owner_is_looked_up_for_a_decided_fine_alone(office: Office, tmp_path
     assert (gone.status_code, gone.json()["code"]) == (503, "vehicle-register-unavailable")
 
 
-def test_figures_of_the_service(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_of_the_service(office: Office) -> None:
     """Three exceedances, of which one becomes a fine that is paid, one is dismissed."""
     fined, other = office.noise(), office.noise(id="exceedance-10")
     office.exceedance("exceedance-11")
