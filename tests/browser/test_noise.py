@@ -107,5 +107,5 @@ def _decide_by_keyboard(page: Page) -> None:
     page.keyboard.type("車牌清晰")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_label("理由")).to_have_count(0)
+    expect(page.get_by_label("理由", exact=True)).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
