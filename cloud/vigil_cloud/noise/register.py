@@ -209,13 +209,16 @@ def _appended(
 
 
 def _require(session: Session, body: RegisterBody) -> None:
-    places = {one.intersection for one in (*body.roads, *body.placements, *body.complaints)}
-    serials = {one.instrument for one in (*body.certificates, *body.placements)}
+    places = {road.intersection for road in body.roads}
+    places |= {complaint.intersection for complaint in body.complaints}
+    places |= {one.intersection for one in body.placements if one.intersection is not None}
+    serials = {certificate.instrument for certificate in body.certificates}
+    serials |= {one.instrument for one in body.placements if one.instrument is not None}
     there = set(session.scalars(select(Intersection.id).where(Intersection.id.in_(places))))
     known = set(session.scalars(select(Instrument.serial).where(Instrument.serial.in_(serials))))
-    for name in sorted(one for one in places - there if one is not None):
+    for name in sorted(places - there):
         raise NotRegistered("intersection", name)
-    for name in sorted(one for one in serials - known if one is not None):
+    for name in sorted(serials - known):
         raise NotRegistered("instrument", name)
 
 

@@ -17,7 +17,7 @@ depends_on = None
 _TIME = vigil_cloud.database.base.UtcDateTime(timezone=True)
 
 
-def _recorded() -> list[sa.Column]:
+def _recorded() -> list[sa.Column[object]]:
     return [
         sa.Column('recorded', _TIME, nullable=False),
         sa.Column('recorded_by', sa.String(length=64), nullable=False),
