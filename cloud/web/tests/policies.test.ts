@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { Problem } from "../src/lib/api/client";
-import { mistakeText } from "../src/administration/mistakes";
 import {
   draftOf,
   instantOf,
@@ -83,11 +82,5 @@ describe("a refusal", () => {
   it("of another kind is no field's", () => {
     expect(mistakesOf(new Problem(403, "forbidden", "", "", data))).toEqual([]);
     expect(mistakesOf(null)).toEqual([]);
-  });
-
-  it("is worded also where a later server knows another kind", () => {
-    for (const kind of ["nobody", "goes-back", "less-than-equal", "of-tomorrow"]) {
-      expect(mistakeText({ place: "", kind, value: "" }, true).length).toBeGreaterThan(3);
-    }
   });
 });

@@ -8,7 +8,6 @@
 import { SvelteMap } from "svelte/reactivity";
 import { Problem, answer, api } from "../api/client";
 import type { Alert, AlertSummary, Device, OpenAlerts, SeriesLatest } from "../api/model";
-import { session } from "../session.svelte";
 import { byUrgency, isOpen } from "../urgency";
 import { AlertFeed } from "./feed.svelte";
 import { forgetting } from "./forgetting.svelte";
@@ -58,12 +57,7 @@ export class City {
   /** The alert that was announced last, for screen readers. */
   announced: AlertSummary | null = $state.raw(null);
   /** What needs somebody, the most urgent first; the console begins with it. */
-  readonly urgent = new AlertFeed(this, {
-    view: "open",
-    get username() {
-      return session.account?.username ?? null;
-    },
-  });
+  readonly urgent = new AlertFeed(this, { view: "open" });
 
   deviceList: Device[] = $derived(
     [...this.devices.values()].sort((a, b) => a.device.localeCompare(b.device)),

@@ -30,6 +30,8 @@ export class AlertFeed {
   next = $state<string | null>(null);
   /** The last alert that the pages reach to. */
   #reach = $state.raw<AlertSummary | null>(null);
+  /** Who reads it; the city's own list is told by whoever shows it. */
+  username: string | null = $state(null);
   loaded = $state(false);
   problem: Problem | null = $state.raw(null);
   /** Answers to an earlier question are not taken. */
@@ -51,6 +53,7 @@ export class AlertFeed {
   constructor(city: City, wanted: Wanted) {
     this.#city = city;
     this.wanted = wanted;
+    this.username = wanted.username ?? null;
     const waiting = wanted.view === "open" || wanted.view === "mine";
     this.#order = waiting ? byUrgency : newestFirst;
   }
@@ -71,8 +74,8 @@ export class AlertFeed {
   }
 
   isMine(alert: AlertSummary): boolean {
-    const { username } = this.wanted;
-    return !!username && alert.work === "in_progress" && alert.acknowledged_by === username;
+    const taken = alert.work === "in_progress" && this.username !== null;
+    return taken && alert.acknowledged_by === this.username;
   }
 
   /** From the beginning, as far as it reached before. Alerts that are no longer told of are
