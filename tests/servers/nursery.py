@@ -26,11 +26,11 @@ def serve(control: socket.socket) -> Request | None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asked, and for the forked
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     while True:
-        ready, _, _ = select.select([control, woken], [], [])
+        ready, _, _ = select.select([control.fileno(), woken], [], [])
         if woken in ready:
             os.read(woken, 4096)
             _tell_of_the_ended(ended)
-        if control not in ready:
+        if control.fileno() not in ready:
             continue
         words, files, _, _ = socket.recv_fds(control, 1 << 20, 4)
         if not words:
@@ -68,13 +68,12 @@ def _tell_of_the_ended(ended: dict[int, int]) -> None:
 
 def open_streams() -> None:
     """Anew: whether a stream may seek or is a terminal is asked when it is opened."""
-    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         before: io.TextIOWrapper = getattr(sys, name)
-        stream = open(  # noqa: SIM115 - for as long as the process lives
-            number, mode, encoding=before.encoding, errors=before.errors, closefd=False
+        binary = open(number, "wb" if number else "rb", closefd=False)  # noqa: SIM115 - to the end
+        stream = io.TextIOWrapper(
+            binary, before.encoding, before.errors, line_buffering=number == 2 or binary.isatty()
         )
-        if name == "stderr":
-            stream.reconfigure(line_buffering=True)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 

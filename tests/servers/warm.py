@@ -181,4 +181,4 @@ class _Warm(subprocess.Popen[Any]):
 
     def __del__(self, *rest: Any) -> None:
         os.close(self._told)
-        super().__del__(*rest)  # type: ignore[misc]  # typeshed does not know it
+        super().__del__(*rest)
