@@ -153,6 +153,9 @@ def _application() -> FastAPI:
         app.include_router(router, prefix=API)
     app.include_router(health.router)
     app.include_router(reply_pages_router)
+    for domain in cloud_domains():
+        if domain.public_pages is not None:
+            app.include_router(domain.public_pages, prefix=f"/p/{domain.name}")
     pages.install(app)
     _describe(app)
     return app

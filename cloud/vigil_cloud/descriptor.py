@@ -24,6 +24,9 @@ class CloudDomain(Described):
     """One domain, in its room's ``domain.py`` as ``DOMAIN``."""
 
     routers: tuple[APIRouter, ...] = ()
+    public_pages: APIRouter | None = None
+    """Pages for people without an account, under ``/p/{name}``. Whoever opens one has no rights:
+    it shows and takes what a capability in its address allows, within limits of its own."""
     jobs: Callable[[Settings], Sequence[Job]] = _no_jobs
     """Periodic work, done by one of all processes."""
     work_kinds: tuple[WorkKind, ...] = ()

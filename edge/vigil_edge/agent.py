@@ -233,11 +233,25 @@ class Agent:
         """The cloud's, and SIGHUPs, one after the other."""
         await self.configuration.say()
         while True:
+            await self._forget_removed()
             configuration = await self._configurations.get()
             if configuration is None:
                 await self.configuration.reload()
             else:
                 await self.configuration.take(configuration)
+
+    async def _forget_removed(self) -> None:
+        """What stands for people, of devices that this gateway no longer has."""
+        private = {key for domain in self._domains.values() for key in domain.private_state}
+        there = self.fleet.by_device()
+        for device, key in self.outbox.kept(private):
+            if device in there:
+                continue
+            try:
+                await self.outbox.accept(device, [], {key: b""}, self.clock.quality)
+            except VigilError as error:
+                self._count(f"forgetting-{error.code}")
+                _log.warning("removed-device-not-forgotten", device=device, error=str(error))
 
     async def _report_configuration(self, report: ConfigurationReport) -> None:
         now, gateway = self.clock.now(), self.config.gateway.id

@@ -38,6 +38,9 @@ class EdgeDomain:
     adjustable: tuple[str, ...] = ()
     """Keys of a section that may be changed from the cloud, beside names and position: thresholds
     and intervals, never an address or a file. ``signal.*.high``: of each ``[[key.signal]]``."""
+    private_state: tuple[str, ...] = ()
+    """Keys of what its pipelines keep in the outbox that stands for people: erased once the
+    gateway no longer has the device."""
     tools: str = ""
     """What ``vigil-edge key`` is for; empty where there is no such command."""
     add_commands: Callable[[argparse.ArgumentParser], None] | None = None

@@ -16,7 +16,7 @@ from gateways import new_name
 from vigil_cloud.app import jobs
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.runner import JobRunner
-from vigil_edge.checkin.pipeline import WATCH
+from vigil_edge.checkin.states import WATCH
 from vigil_sim.checkin.advert_socket import AdvertSocket
 
 STATION = "station-e2e"

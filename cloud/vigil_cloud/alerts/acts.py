@@ -13,6 +13,7 @@ from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.titles import in_case
 from vigil_cloud.alerts.visibility import may_act, may_see
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity import audit
@@ -112,6 +113,7 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
         action=f"alert.{action}",
         subject=row.id,
         person_key=row.person_key,
+        detail=in_case(row.case_id),
     )
     feed.append(session, "alert", row.id, now)
     return row

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed, lifecycle
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.titles import in_case
 from vigil_cloud.identity import audit
 
 
@@ -62,5 +63,6 @@ def _note(session: Session, row: AlertRow, who: str, now: datetime, action: str,
         action=f"alert.{action}",
         subject=row.id,
         person_key=row.person_key,
+        detail=in_case(row.case_id),
     )
     feed.append(session, "alert", row.id, now)

@@ -70,6 +70,7 @@ _SHOWN: Final = (
     AlertRow.evidence_sha256,
     AlertRow.person_key,
     AlertRow.person_name,
+    AlertRow.case_id,
     AlertRow.household,
     AlertRow.district,
     AlertRow.only_roles,

@@ -36,6 +36,8 @@ class AlertRow(Base):
         Index("ix_alerts_domain_priority", "domain", "priority", "raised", "id"),
         Index("ix_alerts_person_order", "person_key", "raised", "id"),
         Index("ix_alerts_person_priority", "person_key", "priority", "raised", "id"),
+        Index("ix_alerts_case_order", "case_id", "raised", "id"),
+        Index("ix_alerts_case_priority", "case_id", "priority", "raised", "id"),
         Index("ix_alerts_household_order", "household", "raised", "id"),
         Index("ix_alerts_household_priority", "household", "priority", "raised", "id"),
         Index("ix_alerts_district_order", "domain", "district", "raised", "id"),
@@ -119,6 +121,8 @@ class AlertRow(Base):
     person_key: Mapped[str | None] = mapped_column(String(64))
     person_name: Mapped[bytes | None] = mapped_column(Sealed("person.name"))
     """Sealed under the person's own key; see ``identity.person_keys``."""
+    case_id: Mapped[str | None] = mapped_column(String(36))
+    """Of what is told about the person: the case that it belongs to, and that opens it."""
     household: Mapped[str | None] = mapped_column(String(48))
     """Whose home it happened in: that of the device as it was raised."""
     district: Mapped[str | None] = mapped_column(String(40))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, delete, select, update
@@ -72,10 +73,10 @@ class AlertsOfPersons(PersonalRecords):
             found.last_line = page[-1][0].id
 
     def erase(
-        self, session: Session, person_key: str, words: Sequence[str], found: Any
+        self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
     ) -> Mapping[str, int]:
         """Alerts about the person, and what was found in others."""
-        del words
+        del words, now
         for alert_id in sorted(found.details):
             self._follow(session, (), AlertRow.id == alert_id, private=None)
         for number in sorted(found.lines):

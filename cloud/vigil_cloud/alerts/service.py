@@ -57,6 +57,8 @@ class Occurrence:
     """What this message says replaces what earlier ones said, also while the alert is active."""
     person_key: str | None = None
     person_name: bytes | None = None
+    case_id: str | None = None
+    """Of what is about a person: the case that it belongs to, and that lets others know of it."""
     parameter: str | None = None
     """Which of the device's readings it is about, where it is about one."""
     latitude: float | None = None
@@ -235,6 +237,7 @@ def _insert(
         evidence_sha256=occurrence.evidence_sha256,
         person_key=occurrence.person_key,
         person_name=occurrence.person_name,
+        case_id=occurrence.case_id,
         household=situation.household,
         district=occurrence.district or situation.district,
         only_roles=None if occurrence.only_for is None else only_for(occurrence.only_for),

@@ -41,6 +41,10 @@ class Personal(Protocol):
     def person_key(self) -> str | None:
         """``None`` where it is about nobody."""
 
+    @property
+    def case_id(self) -> str | None:
+        """The case that it belongs to, if any."""
+
 
 def audit_location_view(
     session: Session,
@@ -51,20 +55,29 @@ def audit_location_view(
     *,
     automatic: bool = False,
 ) -> None:
-    """Write down whose whereabouts the reader was shown: one look per person.
+    """Write down whose whereabouts the reader was shown: one look per person, and per case where
+    they belong to one.
 
     ``automatic``: nobody asked; an open page is told by the stream.
     """
-    for person_key in sorted({row.person_key for row in rows if row.person_key is not None}):
+    seen = {(row.person_key, row.case_id or "") for row in rows if row.person_key is not None}
+    for person_key, case_id in sorted(seen):
         looks.note(
             session,
             account=reader.username,
             action="location.read",
             subject=way,
+            thing=case_id,
             person_key=person_key,
             now=now,
+            detail=in_case(case_id),
             automatic=automatic,
         )
+
+
+def in_case(case_id: str | None) -> dict[str, str] | None:
+    """Of an audit line about an alert: the case that it belongs to, for who guards the person."""
+    return {"case_id": case_id} if case_id else None
 
 
 def titles(

@@ -30,6 +30,10 @@ class Placed(Protocol):
         """Whom it is about, if anybody."""
 
     @property
+    def case_id(self) -> str | None:
+        """The case that what is about the person belongs to, if any."""
+
+    @property
     def household(self) -> str | None:
         """Whose home it happened in, if anybody's."""
 
@@ -47,6 +51,7 @@ def subject_of(alert: Placed) -> Subject:
     return Subject(
         alert.domain,
         person=alert.person_key,
+        case=alert.case_id,
         household=alert.household,
         district=alert.district,
         only=roles_of(alert.only_roles),
@@ -83,8 +88,9 @@ def may_see_personal(reader: Reader, alert: Placed) -> bool:
 
 def scopes(reader: Reader, domain: Domain | None = None) -> list[ColumnElement[bool]]:
     """Conditions on ``AlertRow``: for each domain (and district) that a role opens, each person
-    who consented or is searched for and each household of the reader's. No alert fulfils two of
-    them, and each is a walk along one index. Of one domain alone, if it is named."""
+    who consented, each case that discloses where somebody is and each household of the reader's.
+    No alert fulfils two of them, and each is a walk along one index. Of one domain alone, if it
+    is named."""
     found: list[ColumnElement[bool]] = []
     for name, opened in all_opened():
         if domain is None or domain == name:
@@ -110,16 +116,14 @@ def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnE
         elsewhere = not_(AlertRow.district.in_(districts))
         beyond = (or_(AlertRow.district.is_(None), elsewhere),)
         households = households if districts else set()
-    for person in sorted(_persons(reader, opened)):
+    consented = sorted(reader.consented) if reader.has(*opened.consent_roles) else []
+    for person in consented:
         yield and_(AlertRow.person_key == person, unlimited)
+    for case in sorted(reader.disclosed) if reader.has(*opened.case_roles) else ():
+        about = and_(AlertRow.person_key.is_not(None), AlertRow.person_key.not_in(consented))
+        yield and_(AlertRow.case_id == case, about, unlimited)
     for household in sorted(households):
         yield and_(AlertRow.household == household, unlimited, nobody, *beyond)
-
-
-def _persons(reader: Reader, opened: Opened) -> frozenset[str]:
-    """Whose alerts are the reader's to see. Of a domain in which this is so, no role opens them."""
-    consented = reader.consented if reader.has(*opened.consent_roles) else frozenset()
-    return consented | (reader.disclosed if reader.has(*opened.case_roles) else frozenset())
 
 
 def _for_roles(reader: Reader, opened: Opened) -> ColumnElement[bool]:

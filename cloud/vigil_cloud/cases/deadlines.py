@@ -6,6 +6,7 @@ on every open page, once each, and is an alert (``deadline_alerts``) until the d
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -75,6 +76,37 @@ def met_by(desk: Desk, row: CaseRow, kind: CaseKind, step: Step) -> None:
         if step == "close" or deadline.code in codes:
             _met(desk, row, deadline)
     refresh(desk.session, row)
+
+
+def prolong(session: Session, row: CaseRow, code: str, due: datetime, now: datetime) -> None:
+    """What was to be done by then may be done later: the kind's deadline of this code follows,
+    never to an earlier time. One that was told as near or over is met, and another takes its
+    place. Idempotent. The caller has called ``feed.lock`` before."""
+    for deadline in _open(session, row.id):
+        if deadline.code != code or deadline.due >= due:
+            continue
+        remind = due - (deadline.due - deadline.remind)
+        if deadline.reminded is None:
+            deadline.due, deadline.remind = due, remind
+            continue
+        deadline.met = now
+        deadline_alerts.met(session, row, deadline, now)
+        following = CaseDeadline(
+            case_id=row.id, code=code, event=deadline.event, due=due, remind=remind
+        )
+        session.add(following)
+    refresh(session, row)
+
+
+def end_all(session: Session, case_ids: Collection[str], now: datetime) -> None:
+    """Whom these cases are about was erased: nothing is to be done any more. The caller has
+    called ``feed.lock`` before."""
+    for row in session.scalars(select(CaseRow).where(CaseRow.id.in_(case_ids))):
+        for deadline in _open(session, row.id):
+            deadline.met = now
+            deadline_alerts.met(session, row, deadline, now)
+        refresh(session, row)
+    session.flush()
 
 
 def _met(desk: Desk, row: CaseRow, deadline: CaseDeadline) -> None:

@@ -50,6 +50,12 @@ def once(desk: Desk, key: str | None, asked: str, act: Callable[[], CaseRow]) ->
     return row
 
 
+def done_at(desk: Desk, key: str | None) -> datetime | None:
+    """When this account's key was used; ``None``: not yet."""
+    known = None if key is None else desk.session.get(CaseRequest, (desk.reader.username, key))
+    return None if known is None else known.at
+
+
 def prune(session: Session, now: datetime) -> bool:
     """Forget what nobody sends again. Nothing that a screen shows."""
     session.execute(delete(CaseRequest).where(CaseRequest.at < now - KEPT))

@@ -60,7 +60,7 @@ def page(  # noqa: PLR0913 - whose list of what, and which part of it
     """One page, and where the next begins. What is overdue comes by how long, else the newest."""
     by_due = wanted.view == "overdue"
     key = tuple_(CaseRow.due, CaseRow.id) if by_due else tuple_(CaseRow.opened, CaseRow.id)
-    conditions = [visible(kinds, reader, now), *_conditions(kinds, reader, wanted, now)]
+    conditions = [visible(kinds, reader), *_conditions(kinds, reader, wanted, now)]
     if after is not None:
         at = tuple_(after.at, after.id)
         conditions.append(key > at if by_due else key < at)
@@ -82,7 +82,7 @@ def counts(session: Session, kinds: CaseKinds, reader: Reader, now: datetime) ->
         )
         for view in views
     ]
-    query = select(*columns).where(CaseRow.state != "closed", visible(kinds, reader, now))
+    query = select(*columns).where(CaseRow.state != "closed", visible(kinds, reader))
     found = session.execute(query).one()
     return {view: int(number) for view, number in zip(views, found, strict=True)}
 

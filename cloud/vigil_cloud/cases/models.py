@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -168,7 +168,8 @@ class CaseDeadline(Base):
 
 
 class CaseAccess(Base):
-    """An account may see one case until a moment: asked for with a reason, or as its opener."""
+    """An account was let in to one case by name: as its opener, with a reason until a moment, or
+    both. It opens nothing to whoever no longer holds the role for it (``cases.visibility``)."""
 
     __tablename__ = "case_access"
     __table_args__ = (UniqueConstraint("case_id", "account"),)
@@ -176,8 +177,10 @@ class CaseAccess(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"))
     account: Mapped[str] = mapped_column(String(64), index=True)
+    opener: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Opened it, or reported once more what it is about."""
     until: Mapped[datetime | None]
-    """``None``: for good, as its opener."""
+    """Asked with a reason, and sees it until then."""
 
 
 class CaseRequest(Base):

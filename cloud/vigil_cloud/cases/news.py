@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.cases.models import CaseAccess, CaseRow
 from vigil_cloud.cases.port import CaseKind, CaseKinds
-from vigil_cloud.cases.visibility import sight
+from vigil_cloud.cases.visibility import NOT_ADMITTED, Admission, admission, sight
 from vigil_cloud.identity.reader import Reader
 
 
@@ -30,8 +30,8 @@ class CaseChange:
 
     row: CaseRow
     kind: CaseKind | None
-    admitted: frozenset[str]
-    """User names of those who were let in by name."""
+    admitted: Mapping[str, Admission]
+    """Who was let in by name, and how."""
 
     @property
     def json(self) -> str:
@@ -40,7 +40,7 @@ class CaseChange:
 
     def shown_to(self, reader: Reader) -> bool:
         """Whether this reader may know of it."""
-        admitted = reader.username in self.admitted
+        admitted = self.admitted.get(reader.username, NOT_ADMITTED)
         return sight(self.kind, reader, admitted=admitted, row=self.row) != "none"
 
 
@@ -51,11 +51,8 @@ def changes(
     if not ids:
         return
     rows = session.scalars(select(CaseRow).where(CaseRow.id.in_(ids))).all()
-    admitted: defaultdict[str, set[str]] = defaultdict(set)
-    query = select(CaseAccess.case_id, CaseAccess.account).where(
-        CaseAccess.case_id.in_(ids), or_(CaseAccess.until.is_(None), CaseAccess.until > now)
-    )
-    for case_id, account in session.execute(query):
-        admitted[case_id].add(account)
+    admitted: defaultdict[str, dict[str, Admission]] = defaultdict(dict)
+    for one in session.scalars(select(CaseAccess).where(CaseAccess.case_id.in_(ids))):
+        admitted[one.case_id][one.account] = admission(one, now)
     for row in rows:
-        yield CaseChange(row, kinds.get(row.kind), frozenset(admitted[row.id]))
+        yield CaseChange(row, kinds.get(row.kind), admitted[row.id])

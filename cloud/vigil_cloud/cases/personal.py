@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.cases import entries, history, sealing
+from vigil_cloud.cases import deadlines, entries, history, sealing
 from vigil_cloud.cases.models import CaseAccess, CaseEvent, CasePhotograph, CaseRow, CaseVote
 from vigil_cloud.identity.personal_records import PersonalRecords
 
@@ -27,16 +27,19 @@ class CasesOfPersons(PersonalRecords):
         self, session: Session, person_key: str, username: str, now: datetime
     ) -> None:
         """Cases about the person that the account followed as the guardian who reported them."""
+        del now
         cases = select(CaseRow.id).where(CaseRow.person_key == person_key)
         followed = update(CaseAccess).where(
             CaseAccess.account == username,
-            CaseAccess.until.is_(None),
+            CaseAccess.opener,
             CaseAccess.case_id.in_(cases),
         )
-        session.execute(followed.values(until=now).execution_options(synchronize_session="fetch"))
+        session.execute(
+            followed.values(opener=False).execution_options(synchronize_session="fetch")
+        )
 
     def erase(
-        self, session: Session, person_key: str, words: Sequence[str], found: Any
+        self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
     ) -> Mapping[str, int]:
         """The case stays as a row of steps without anybody: what was decided about a city's
         service must not vanish, who it was about must."""
@@ -44,6 +47,7 @@ class CasesOfPersons(PersonalRecords):
         ids = session.scalars(select(CaseRow.id).where(CaseRow.person_key == person_key)).all()
         if not ids:
             return {"cases": 0}
+        deadlines.end_all(session, ids, now)
         pictures = CasePhotograph.case_id.in_(ids)
         count = session.scalar(select(func.count()).where(pictures)) or 0
         texts = update(CaseEvent).where(CaseEvent.case_id.in_(ids)).values(text=None, salt=None)

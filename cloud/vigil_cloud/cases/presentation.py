@@ -40,7 +40,7 @@ from vigil_cloud.cases.schema import (
     OutcomeEntry,
 )
 from vigil_cloud.cases.service import Desk, alerts_of, standing_of, state_of
-from vigil_cloud.cases.visibility import admitted_to, sight
+from vigil_cloud.cases.visibility import NOT_ADMITTED, admitted_to, sight
 from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Undecipherable
 
@@ -143,7 +143,7 @@ def summaries(desk: Desk, rows: Sequence[CaseRow]) -> list[CaseSummary]:
     found = []
     for row in rows:
         kind = desk.kinds.require(row.kind)  # a list holds none that nobody described
-        seen = sight(kind, desk.reader, admitted=row.id in admitted, row=row)
+        seen = sight(kind, desk.reader, admitted=admitted.get(row.id, NOT_ADMITTED), row=row)
         given = votes.get((row.id, row.round), 0)
         found.append(_summary(desk, row, kind, given, withheld=seen != "whole"))
     return found

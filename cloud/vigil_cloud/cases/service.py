@@ -30,7 +30,7 @@ from vigil_cloud.cases.history import Action, Said
 from vigil_cloud.cases.lifecycle import Standing, State, Vote
 from vigil_cloud.cases.models import CaseAccess, CaseAlert, CaseEvent, CaseRow, CaseVote
 from vigil_cloud.cases.port import Act, CaseKind, CaseKinds, Facts, Happened
-from vigil_cloud.cases.visibility import admitted_to, sight
+from vigil_cloud.cases.visibility import NOT_ADMITTED, admitted_to, sight
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 
@@ -73,8 +73,8 @@ def find(desk: Desk, case_id: str, *, locked: bool = False) -> tuple[CaseRow, Ca
     kind = desk.kinds.get(row.kind) if row is not None else None
     if row is None or kind is None:
         raise CaseUnknown("There is no such case for you.")
-    admitted = case_id in admitted_to(desk.session, desk.reader, [case_id], desk.now)
-    match sight(kind, desk.reader, admitted=admitted, row=row):
+    admitted = admitted_to(desk.session, desk.reader, [case_id], desk.now)
+    match sight(kind, desk.reader, admitted=admitted.get(case_id, NOT_ADMITTED), row=row):
         case "none":
             raise CaseUnknown("There is no such case for you.")
         case "withheld":
@@ -189,13 +189,17 @@ def facts(session: Session, row: CaseRow) -> Facts:
 
 
 def admit(session: Session, case_id: str, account: str, until: datetime | None) -> None:
-    """Let an account see one case, or see it for longer; never for a shorter time."""
+    """Let an account see one case as who opened it (``None``), or until then; where it is let in
+    until then already, for longer, and never for a shorter time."""
     query = select(CaseAccess).where(CaseAccess.case_id == case_id, CaseAccess.account == account)
-    known = session.scalar(query)
-    if known is None:
-        session.add(CaseAccess(case_id=case_id, account=account, until=until))
-    elif known.until is not None:
-        known.until = None if until is None else max(known.until, until)
+    row = session.scalar(query)
+    if row is None:
+        row = CaseAccess(case_id=case_id, account=account, opener=False, until=None)
+        session.add(row)
+    if until is None:
+        row.opener = True
+    else:
+        row.until = until if row.until is None else max(row.until, until)
     session.flush()
 
 

@@ -199,7 +199,7 @@ def ask_access(desk: Desk, case_id: str, reason: str) -> CaseRow:
     feed.lock(desk.session)
     row = desk.session.get(CaseRow, case_id, with_for_update=True, populate_existing=True)
     kind = desk.kinds.get(row.kind) if row is not None else None
-    if row is None or kind is None or sight(kind, desk.reader, admitted=False, row=row) == "none":
+    if row is None or kind is None or sight(kind, desk.reader, row=row) == "none":
         raise CaseUnknown("There is no such case for you.")
     if not desk.reader.has(*kind.on_request):
         raise CaseForbidden("access", kind.on_request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
@@ -71,12 +71,13 @@ class WatchListHead(Base):
 
 
 class WatchStation(Base):
-    """Which list one station was told last, and by which command."""
+    """Which list one station was told last through one gateway, and by which command. A station
+    that was moved has a row for each gateway until the one that it left was told to forget."""
 
     __tablename__ = "watch_stations"
 
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
-    gateway: Mapped[str] = mapped_column(String(63))
+    gateway: Mapped[str] = mapped_column(String(63), primary_key=True)
     epoch: Mapped[str | None] = mapped_column(String(16))
     """Of the gateway as it was told: one that has started anew is told anew."""
     revision: Mapped[int] = mapped_column(BigInteger)
@@ -84,3 +85,5 @@ class WatchStation(Base):
     asked: Mapped[datetime]
     tries: Mapped[int] = mapped_column(Integer, default=0)
     """Refused in a row."""
+    withdrawn: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """What it was told is that nobody is looked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, or_, select
@@ -25,7 +26,7 @@ class TagsAndVisits(PersonalRecords):
         return session.scalars(carried.union(worn)).all()
 
     def erase(
-        self, session: Session, person_key: str, words: Sequence[str], found: Any
+        self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
     ) -> Mapping[str, int]:
         """Visits, tags, and the newest readings of the tags."""
         del found
@@ -34,7 +35,7 @@ class TagsAndVisits(PersonalRecords):
         visits = or_(
             Visit.person_key == person_key, Visit.person_key.is_(None) & Visit.tag.in_(own)
         )
-        watching.forget(session, person_key)
+        watching.forget(session, person_key, now)
         keys = session.scalars(select(Visit.id).where(visits)).all()
         feed.forget(session, keys)
         session.execute(delete(Visit).where(visits).execution_options(synchronize_session=False))

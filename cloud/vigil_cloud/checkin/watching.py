@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin.models import Tag, Watch, WatchListHead, WatchStation
 from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import insert
 from vigil_cloud.devices import downlinks
 from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.jobs.port import Job, Turn
@@ -37,6 +38,10 @@ _EMPTY_FOR: Final = timedelta(days=7)
 has ended by itself long before."""
 _AGAIN: Final = timedelta(seconds=60)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
+_UNTOLD: Final = ""
+"""In place of a digest: whatever the list is, stations are told anew."""
+_NOT_THERE: Final = frozenset({"unknown-device", "unsupported"})
+"""What gateways answer that do not have the station any more."""
 _log = structlog.get_logger(__name__)
 
 
@@ -55,14 +60,13 @@ def unwatch(session: Session, case_id: str) -> None:
     session.execute(delete(Watch).where(Watch.case_id == case_id))
 
 
-def forget(session: Session, person_key: str) -> None:
+def forget(session: Session, person_key: str, now: datetime) -> None:
     """Nobody looks for them, and no command that waits names their tags."""
+    head = _locked_head(session)  # whoever is just telling stations has read them before, or waits
     session.execute(delete(Watch).where(Watch.person_key == person_key))
     for name in session.scalars(select(WatchStation.downlink)).all():
-        row = session.get(Downlink, name)
-        if row is not None and row.answered is None:
-            downlinks.supersede(session, name, row.created)
-    session.execute(delete(WatchListHead))
+        downlinks.supersede(session, name, now)
+    head.digest = _UNTOLD
 
 
 def watch_job() -> Job:
@@ -87,53 +91,70 @@ def _follow(turn: Turn) -> None:
 
 def _anything(session: Session, now: datetime) -> bool:
     """Whether there is something to tell or to tidy up, asked each second without a lock."""
-    entries = _entries(session, now)
+    entries, _ = _entries(session, now)
     if not entries and session.scalar(select(WatchStation.device).limit(1)) is None:
         return session.scalar(select(Watch.case_id).limit(1)) is not None
     head = session.get(WatchListHead, 1)
     current = head is not None and head.digest == _digest(entries)
     revision = head.revision if current and head is not None else 0
-    if _due(session, entries, now, revision):
+    if _due(session, entries, now, revision) or _left(session, now):
         return True
-    return not entries and bool(_finished(session, revision))
+    return bool(_finished(session, revision, empty=not entries))
 
 
 def tell_stations(session: Session, now: datetime) -> int:
     """Send the list to some of the stations that have another one; how many. Idempotent."""
+    head = _locked_head(session)  # before anything is read: somebody may just be erased
     session.execute(delete(Watch).where(Watch.until <= now))
-    entries = _entries(session, now)
-    revision = _revision(session, entries, now)
-    if not entries:
-        for station in _finished(session, revision):
-            session.delete(station)
-        session.flush()
-    due = _due(session, entries, now, revision)
-    wanted = WatchList(revision=revision, entries=list(entries))
-    expires = max((entry.until for entry in entries), default=now + _EMPTY_FOR)
-    for device, gateway, known in due[:_AT_ONCE]:
-        tries = 0
-        if known is not None:
-            downlinks.supersede(session, known.downlink, now)
-            tries = known.tries + 1 if known.revision == revision else 0
-        sent = downlinks.ask(
-            session, gateway.gateway, device, wanted, by="vigil", expires=expires, now=now
-        )
-        session.merge(
-            WatchStation(
-                device=device,
-                gateway=gateway.gateway,
-                epoch=gateway.epoch,
-                revision=revision,
-                downlink=sent.id,
-                asked=now,
-                tries=tries,
-            )
+    entries, left_out = _entries(session, now)
+    if entries and _has_returned(session, head.revision):
+        head.digest = _UNTOLD  # it takes no list of a number that it was told to forget
+    revision = _revision(head, entries, left_out, now)
+    for station in _finished(session, revision, empty=not entries):
+        session.delete(station)
+    session.flush()
+    due = [(*one, entries) for one in _due(session, entries, now, revision)]
+    due += [(*one, ()) for one in _left(session, now)]
+    for device, gateway, known, wanted in due[:_AT_ONCE]:
+        _tell(
+            session, device, gateway, known, WatchList(revision=revision, entries=list(wanted)), now
         )
     session.flush()
     return len(due[:_AT_ONCE])
 
 
-def _entries(session: Session, now: datetime) -> Sequence[Watched]:
+def _tell(
+    session: Session,
+    device: str,
+    gateway: Gateway,
+    known: WatchStation | None,
+    wanted: WatchList,
+    now: datetime,
+) -> None:
+    tries = 0
+    if known is not None:
+        downlinks.supersede(session, known.downlink, now)
+        tries = known.tries + 1 if known.revision == wanted.revision else 0
+    expires = max((entry.until for entry in wanted.entries), default=now + _EMPTY_FOR)
+    name = gateway.gateway
+    sent = downlinks.ask(session, name, device, wanted, by="vigil", expires=expires, now=now)
+    session.merge(
+        WatchStation(
+            device=device,
+            gateway=name,
+            epoch=gateway.epoch,
+            revision=wanted.revision,
+            downlink=sent.id,
+            asked=now,
+            tries=tries,
+            withdrawn=not wanted.entries,
+        )
+    )
+
+
+def _entries(session: Session, now: datetime) -> tuple[Sequence[Watched], int]:
+    """The list as it is to be, and how many tags found no room on it: those whose search has been
+    prolonged least."""
     until = func.max(Watch.until).label("until")
     query = (
         select(Tag.tag, until)
@@ -142,10 +163,9 @@ def _entries(session: Session, now: datetime) -> Sequence[Watched]:
         .group_by(Tag.tag)
         .order_by(until.desc(), Tag.tag)
     )
-    rows = session.execute(query.limit(MOST + 1)).all()
-    if len(rows) > MOST:
-        _log.error("watch-list-full", most=MOST)
-    return sorted((Watched(id=tag, until=at) for tag, at in rows[:MOST]), key=lambda one: one.id)
+    rows = session.execute(query).all()
+    listed = sorted((Watched(id=tag, until=at) for tag, at in rows[:MOST]), key=lambda one: one.id)
+    return listed, max(0, len(rows) - MOST)
 
 
 def _digest(entries: Sequence[Watched]) -> str:
@@ -153,18 +173,22 @@ def _digest(entries: Sequence[Watched]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _revision(session: Session, entries: Sequence[Watched], now: datetime) -> int:
+def _locked_head(session: Session) -> WatchListHead:
+    """Held by whoever tells stations and by whoever erases a person, one after the other."""
+    head = insert(session, WatchListHead).values(id=1, revision=0, digest=_UNTOLD)
+    session.execute(head.on_conflict_do_nothing())
+    return session.get_one(WatchListHead, 1, with_for_update=True, populate_existing=True)
+
+
+def _revision(head: WatchListHead, entries: Sequence[Watched], left_out: int, now: datetime) -> int:
     """The number of this list. It follows the clock, so that a database that was put back does
     not begin below what stations have."""
-    head = session.get(WatchListHead, 1, with_for_update=True)
     digest = _digest(entries)
-    if head is None:
-        head = WatchListHead(id=1, revision=0, digest="")
-        session.add(head)
     if head.digest != digest:
         head.revision = max(head.revision + 1, int(now.timestamp() * 1000))
         head.digest = digest
-        session.flush()
+        if left_out:  # once for each list; the map of each search says how many of its own
+            _log.error("watch-list-full", most=MOST, left_out=left_out)
     return head.revision
 
 
@@ -175,7 +199,7 @@ def _due(
     query = (
         select(Device.device, Device.commands, Gateway, WatchStation, Downlink)
         .join(Gateway, Gateway.gateway == Device.gateway)
-        .outerjoin(WatchStation, WatchStation.device == Device.device)
+        .outerjoin(WatchStation, _here())
         .outerjoin(Downlink, Downlink.id == WatchStation.downlink)
         .where(Device.domain == DOMAIN, Device.described)
         .order_by(Gateway.connected.desc(), Device.device)
@@ -192,7 +216,7 @@ def _due(
                 found.append((device, gateway, None))
         elif (
             known.revision != revision
-            or known.gateway != gateway.gateway
+            or (known.withdrawn and bool(entries))
             or known.epoch != gateway.epoch
             or _refused(known, sent, now)
         ):
@@ -209,22 +233,73 @@ def _refused(known: WatchStation, sent: Downlink | None, now: datetime) -> bool:
     return now - known.asked >= pause
 
 
-def _finished(session: Session, revision: int) -> list[WatchStation]:
-    """Stations that know that nobody is looked for, or cannot be told; and those that are gone."""
-    known = session.execute(
-        select(WatchStation, Downlink, Device.described)
+def _here() -> ColumnElement[bool]:
+    """What a station was told through the gateway that it is at now."""
+    return and_(WatchStation.device == Device.device, WatchStation.gateway == Device.gateway)
+
+
+def _elsewhere() -> ColumnElement[bool]:
+    """What was told through a gateway that the station has left, or that no longer has it."""
+    return or_(
+        Device.device.is_(None), Device.gateway != WatchStation.gateway, not_(Device.described)
+    )
+
+
+def _has_returned(session: Session, revision: int) -> bool:
+    """Whether a station is back at a gateway that was told to forget this very list."""
+    query = (
+        select(WatchStation.device)
+        .join(Device, _here())
+        .where(Device.described, WatchStation.withdrawn, WatchStation.revision == revision)
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _left(session: Session, now: datetime) -> list[tuple[str, Gateway, WatchStation]]:
+    """Stations that were moved or removed, and whose gateway may still have the list: it is told
+    to forget it, and again where it has started anew or refuses for now."""
+    query = (
+        select(WatchStation, Gateway, Downlink)
+        .join(Gateway, Gateway.gateway == WatchStation.gateway)
         .outerjoin(Downlink, Downlink.id == WatchStation.downlink)
         .outerjoin(Device, Device.device == WatchStation.device)
+        .where(_elsewhere())
+        .order_by(WatchStation.device, WatchStation.gateway)
+    )
+    return [
+        (known.device, gateway, known)
+        for known, gateway, sent in session.execute(query)
+        if not known.withdrawn or (not _is_over(sent) and _refused(known, sent, now))
+    ]
+
+
+def _finished(session: Session, revision: int, *, empty: bool) -> list[WatchStation]:
+    """Stations that know that nobody is looked for, or cannot be told; those that have left a
+    gateway which was told to forget, and what gateways had that are gone."""
+    known = session.execute(
+        select(WatchStation, Downlink, Gateway.gateway, _elsewhere())
+        .outerjoin(Downlink, Downlink.id == WatchStation.downlink)
+        .outerjoin(Device, Device.device == WatchStation.device)
+        .outerjoin(Gateway, Gateway.gateway == WatchStation.gateway)
     )
     return [
         station
-        for station, sent, described in known
-        if not described or (station.revision == revision and _is_over(sent))
+        for station, sent, gateway, elsewhere in known
+        if gateway is None
+        or (elsewhere and station.withdrawn and _is_over(sent))
+        or (not elsewhere and empty and station.revision == revision and _is_over(sent))
     ]
 
 
 def _is_over(sent: Downlink | None) -> bool:
-    return sent is None or bool(sent.accepted) or sent.code in downlinks.GIVEN_UP
+    """It was done, or there is nothing to do it: a gateway that does not have the station has
+    forgotten its list with it."""
+    return (
+        sent is None
+        or bool(sent.accepted)
+        or sent.code in downlinks.GIVEN_UP
+        or sent.code in _NOT_THERE
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,18 +313,23 @@ class Coverage:
     """Were told, or are to be told once they are there again."""
     unable: int
     """Of an earlier release: what they tell later of a visit is looked at when it comes."""
+    left_out: int
+    """Tags of the person that found no room on the list."""
 
 
-def coverage(session: Session) -> Coverage:
-    """Of the list as it now is, whoever is on it."""
+def coverage(session: Session, person_key: str, now: datetime) -> Coverage:
+    """Of the list as it now is, for one person on it."""
     head = session.get(WatchListHead, 1)
     revision = head.revision if head is not None else 0
+    listed = {entry.id for entry in _entries(session, now)[0]}
+    own = set(session.scalars(select(Tag.tag).where(Tag.person_key == person_key)))
     rows = session.execute(
         select(Device.commands, WatchStation.revision, Downlink.accepted)
-        .outerjoin(WatchStation, WatchStation.device == Device.device)
+        .outerjoin(WatchStation, _here())
         .outerjoin(Downlink, Downlink.id == WatchStation.downlink)
         .where(Device.domain == DOMAIN, Device.described)
     ).all()
     able = [row for row in rows if WatchList.ACTION in row.commands]
     watching = sum(row.revision == revision and bool(row.accepted) for row in able)
-    return Coverage(len(rows), watching, len(able) - watching, len(rows) - len(able))
+    unable = len(rows) - len(able)
+    return Coverage(len(rows), watching, len(able) - watching, unable, len(own - listed))

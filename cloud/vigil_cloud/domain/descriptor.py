@@ -54,6 +54,8 @@ class Change:
     shown_to: Callable[[Reader], bool] | None = None
     """Where not what it is about decides."""
     household: str | None = None
+    case_id: str | None = None
+    """The case that what is about the person belongs to."""
     district: str | None = None
     only: frozenset[Role] | None = None
     """These roles alone."""

@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.titles import in_case
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import reading, service
@@ -195,7 +196,7 @@ def _note(services: Services, reader: Reader, alert: AlertRow, what: str) -> Non
             action="evidence.read",
             subject=what[:128],
             person_key=alert.person_key,
-            detail={"alert": alert.id},
+            detail={"alert": alert.id, **(in_case(alert.case_id) or {})},
         )
 
 

@@ -18,7 +18,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.http import reply_text
-from vigil_cloud.http.reply_text import Asked, Language
+from vigil_cloud.http.reply_text import Asked
 from vigil_cloud.identity import attempts
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency
@@ -27,6 +27,7 @@ from vigil_cloud.notify.models import Channel, ReplyLink
 from vigil_cloud.notify.reply_links import Reply
 from vigil_cloud.notify.text import alert_link
 from vigil_cloud.services import Services
+from vigil_cloud.small_page import HEADERS, Language
 
 router = APIRouter(prefix="/r", include_in_schema=False)
 Lang = Annotated[str | None, Query()]
@@ -65,7 +66,7 @@ def press(
         if not outcome.repeated:
             services.changed.announce()
         after = f"/r/{token}" + (f"?lang={language}" if language else "")
-        return RedirectResponse(after, 303, headers=reply_text.HEADERS)
+        return RedirectResponse(after, 303, headers=HEADERS)
 
     return _refusals_as_pages(services, request, language, act)
 
@@ -157,4 +158,4 @@ def _preferred(request: Request) -> Language:
 
 
 def _html(text: str, status: int, headers: dict[str, str] | None = None) -> HTMLResponse:
-    return HTMLResponse(text, status, headers={**(headers or {}), **reply_text.HEADERS})
+    return HTMLResponse(text, status, headers={**(headers or {}), **HEADERS})

@@ -1,4 +1,4 @@
-"""The small page behind a one-time link, as HTML without a script: what it says, in two languages.
+"""The small page behind a one-time link: what it says, in two languages.
 
 It is drawn here and not by the pages' program: it has to work on any telephone, at once, and for
 people who have no account. Everything that comes from outside is escaped.
@@ -6,49 +6,14 @@ people who have no account. Everything that comes from outside is escaped.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
-from typing import Final, Literal
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from vigil_cloud.notify.reply_links import REPLIES, Reply
-
-Language = Literal["en", "zh-TW"]
-TAIPEI: Final = ZoneInfo("Asia/Taipei")
-_STYLE: Final = """
-:root{color-scheme:light dark;--ink:#17211e;--soft:#4c5a55;--line:#c6d0cc;--page:#f4f6f5;
---card:#fff;--accent:#0b6350;--on:#fff;--alarm:#a3160f}
-@media(prefers-color-scheme:dark){:root{--ink:#eef3f1;--soft:#b4c1bc;--line:#45514d;--page:#121816;
---card:#1b2320;--accent:#5fd0b2;--on:#06231b;--alarm:#ff9b90}}
-body{margin:0;padding:20px 16px 40px;background:var(--page);color:var(--ink);
-font:1.0625rem/1.55 system-ui,"Noto Sans TC","PingFang TC",sans-serif}
-main{max-width:34rem;margin:0 auto;padding:20px;border:1px solid var(--line);border-radius:14px;
-background:var(--card)}
-h1{margin:0 0 8px;font-size:1.4rem;line-height:1.3;overflow-wrap:anywhere}
-p{margin:8px 0}.soft{color:var(--soft);font-size:.9375rem}.alarm{color:var(--alarm);font-weight:700}
-form{margin:12px 0 0}
-button{width:100%;min-height:56px;padding:0 16px;border:2px solid var(--accent);border-radius:12px;
-background:none;color:var(--accent);font:inherit;font-weight:700}
-button.first{background:var(--accent);color:var(--on)}
-a{display:inline-block;min-height:44px;line-height:44px;color:var(--accent)}
-button:focus-visible,a:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
-footer{margin-top:18px;border-top:1px solid var(--line)}
-"""
-_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex, nofollow, noarchive",
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none';"
-        " frame-ancestors 'none'"
-    ),
-}
-"""Beside those that every answer has."""
+from vigil_cloud.small_page import Language, Words, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +34,10 @@ class Asked:
     answered_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    language: Language
-
-    def of(self, english: str, chinese: str) -> str:
-        return english if self.language == "en" else chinese
-
-    def time(self, moment: datetime) -> str:
-        return f"{moment.astimezone(TAIPEI):%Y-%m-%d %H:%M:%S}"
-
-
 def asking(asked: Asked, token: str, first: Reply | None, language: Language, home: str) -> str:
     """The page that asks; ``first``: which answer's link was opened. ``home``: the alert's page
     for whoever has an account."""
-    words = _Words(language)
+    words = Words(language)
     body = [*_head(asked, words)]
     if asked.answered is not None and asked.answered_at is not None:
         body += _answered(asked, asked.answered, asked.answered_at, words)
@@ -100,19 +54,19 @@ def asking(asked: Asked, token: str, first: Reply | None, language: Language, ho
         f'<p><a href="{escape(home)}">'
         f"{words.of('Open the alert (with an account)', '開啟警報（需登入）')}</a></p>"
     ]
-    return _page(asked.title if language == "en" else asked.title_zh, body, words)
+    return page(asked.title if language == "en" else asked.title_zh, body, words)
 
 
 def refusing(code: str, language: Language) -> str:
     """A page for a link that answers nothing (any more)."""
-    words = _Words(language)
+    words = Words(language)
     title, text = _REFUSALS.get(code, _ANOTHER)
     body = [
         f"<h1>{words.of(*title)}</h1>",
         f"<p>{words.of(*text)}</p>",
         '<p class="alarm">' + words.of(*_EMERGENCY) + "</p>",
     ]
-    return _page(words.of(*title), body, words)
+    return page(words.of(*title), body, words)
 
 
 _EMERGENCY: Final = ("If people are in danger, call 119.", "若有人身危險，請立即撥打 119。")
@@ -179,7 +133,7 @@ _EFFECTS: Final[dict[Reply, tuple[str, str]]] = {
 }
 
 
-def _head(asked: Asked, words: _Words) -> list[str]:
+def _head(asked: Asked, words: Words) -> list[str]:
     title = words.of(asked.title, asked.title_zh)
     lines = [
         f"<h1>{escape(title)}</h1>",
@@ -197,7 +151,7 @@ def _head(asked: Asked, words: _Words) -> list[str]:
     return lines
 
 
-def _answered(asked: Asked, answer: Reply, at: datetime, words: _Words) -> list[str]:
+def _answered(asked: Asked, answer: Reply, at: datetime, words: Words) -> list[str]:
     said = words.of(*REPLIES[answer])
     told = words.of(
         f"Answered as {asked.who} at {words.time(at)}: {said}.",
@@ -214,23 +168,11 @@ def _answered(asked: Asked, answer: Reply, at: datetime, words: _Words) -> list[
     ]
 
 
-def _button(token: str, answer: Reply, words: _Words, *, first: bool) -> Sequence[str]:
+def _button(token: str, answer: Reply, words: Words, *, first: bool) -> Sequence[str]:
     kind = ' class="first"' if first else ""
     action = f"/r/{escape(token)}/{answer}?lang={words.language}"
     return (
         f'<form method="post" action="{action}">'
         f'<button type="submit"{kind}>{words.of(*REPLIES[answer])}</button></form>',
         f'<p class="soft">{words.of(*_EFFECTS[answer])}</p>',
-    )
-
-
-def _page(title: str, body: Sequence[str], words: _Words) -> str:
-    other, name = ("zh-TW", "中文") if words.language == "en" else ("en", "English")
-    return (
-        f'<!doctype html><html lang="{words.language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta name="robots" content="noindex,nofollow,noarchive">'
-        f"<title>{escape(title)} · Vigil 守望</title><style>{_STYLE}</style></head>"
-        f"<body><main>{''.join(body)}"
-        f'<footer><a href="?lang={other}" lang="{other}">{name}</a></footer></main></body></html>'
     )

@@ -287,6 +287,7 @@ def _alerts(
             row.person_key,
             json,
             household=row.household,
+            case_id=row.case_id,
             district=row.district,
             only=roles_of(row.only_roles),
         )
@@ -299,6 +300,7 @@ def shown_to(reader: Reader, change: Change) -> bool:
     subject = Subject(
         change.domain,
         person=change.person_key,
+        case=change.case_id,
         household=change.household,
         district=change.district,
         only=change.only,

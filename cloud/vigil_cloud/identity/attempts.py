@@ -53,6 +53,16 @@ def guesses(kind: str, address: str) -> tuple[Limit, ...]:
     return (Limit(_digest(f"{kind}\0\0{client_network(address)}"), MOST_GUESSES),)
 
 
+def posts(kind: str, thing: str, address: str, *, each: int, together: int) -> tuple[Limit, ...]:
+    """What somebody without an account sends about one thing: so many from one network, and so
+    many from all together."""
+    network = client_network(address)
+    return (
+        Limit(_digest(f"{kind}\0{thing}\0{network}"), each),
+        Limit(_digest(f"{kind}\0{thing}\0\0"), together),
+    )
+
+
 def client_network(address: str) -> str:
     """The IPv4 address, or the IPv6 network, that a client's address belongs to."""
     try:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert
@@ -186,12 +186,20 @@ def prune(session: Session, before: datetime, *, by: str, now: datetime, limit: 
 
 
 def lines_about(
-    session: Session, person_key: str, *, before: int | None = None, limit: int = 100
+    session: Session,
+    person_key: str,
+    *,
+    case_id: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
 ) -> list[AuditEntry]:
-    """What was done about one person, newest first."""
+    """What was done about one person, in one case if it is named, newest first."""
     query = select(AuditEntry).where(
         AuditEntry.person_key == person_key, AuditEntry.action != LOOK_CLOSED
     )
+    if case_id is not None:
+        of_case = AuditEntry.detail["case_id"].as_string() == case_id
+        query = query.where(or_(AuditEntry.subject == case_id, of_case))
     if before is not None:
         query = query.where(AuditEntry.number < before)
     return list(session.scalars(query.order_by(AuditEntry.number.desc()).limit(limit)))

@@ -88,7 +88,9 @@ def remove_guardian(
     ).first()
     if removed is None:
         raise NotFound(f"{account.username!r} is no guardian of this person.")
-    disclosures.end_for(session, person_key=person_key, account_id=account.id, now=now)
+    disclosures.end_for(
+        session, person_key=person_key, account_id=account.id, role=Role.FAMILY, now=now
+    )
     for room in records_of(session):
         room.guardian_removed(session, person_key, account.username, now)
     announce_rights(session)

@@ -1,5 +1,6 @@
-"""Disclosures: who may know where somebody is because of an open case, beside those who have the
-person's consent. Each ends by itself, and with its case."""
+"""Disclosures: who may know what an open case tells of where somebody is, beside those who have
+the person's consent. Each belongs to one case and rests on one role; it ends by itself, with its
+case, and with the role."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.identity.models import Account, Disclosure
+from vigil_cloud.identity.roles import Role
 
 
 def disclosed_at(at: datetime) -> ColumnElement[bool]:
@@ -16,8 +18,15 @@ def disclosed_at(at: datetime) -> ColumnElement[bool]:
     return and_(Disclosure.given <= at, Disclosure.until > at)
 
 
-def disclose(
-    session: Session, *, person_key: str, account: str, case_id: str, until: datetime, now: datetime
+def disclose(  # noqa: PLR0913 - one disclosure's columns, all by name
+    session: Session,
+    *,
+    person_key: str,
+    account: str,
+    role: Role,
+    case_id: str,
+    until: datetime,
+    now: datetime,
 ) -> None:
     """Let an account know, or know for longer; never for a shorter time. Idempotent. Unknown
     accounts are left out."""
@@ -25,7 +34,11 @@ def disclose(
     if account_id is None:
         return
     row = session.scalar(
-        select(Disclosure).where(Disclosure.case_id == case_id, Disclosure.account_id == account_id)
+        select(Disclosure).where(
+            Disclosure.case_id == case_id,
+            Disclosure.account_id == account_id,
+            Disclosure.role == role.value,
+        )
     )
     if row is None:
         session.add(
@@ -33,6 +46,7 @@ def disclose(
                 person_key=person_key,
                 account_id=account_id,
                 case_id=case_id,
+                role=role.value,
                 given=now,
                 until=until,
             )
@@ -47,9 +61,15 @@ def end(session: Session, case_id: str, now: datetime) -> None:
     _end(session, Disclosure.case_id == case_id, now)
 
 
-def end_for(session: Session, *, person_key: str, account_id: int, now: datetime) -> None:
-    """This account knows by no case any longer where the person is. Idempotent."""
-    of_both = and_(Disclosure.person_key == person_key, Disclosure.account_id == account_id)
+def end_for(
+    session: Session, *, person_key: str, account_id: int, role: Role, now: datetime
+) -> None:
+    """As this, the account knows by no case any longer where the person is. Idempotent."""
+    of_both = and_(
+        Disclosure.person_key == person_key,
+        Disclosure.account_id == account_id,
+        Disclosure.role == role.value,
+    )
     _end(session, of_both, now)
 
 

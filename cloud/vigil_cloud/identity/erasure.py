@@ -85,7 +85,7 @@ def erase(services: Services, person_key: str, *, by: str) -> Erasure:
             raise GivenMeanwhile("Another tag was given to this person just now; do it again.")
         for room, known in zip(rooms, found, strict=True):
             known = room.find(session, words, known)
-            done.removed.update(room.erase(session, person_key, tags, known))
+            done.removed.update(room.erase(session, person_key, tags, known, now))
         _erase_own(session, person_key, done)
         person_keys.destroy(session, person_key, now)
         announce_rights(session)

@@ -107,10 +107,11 @@ class Consent(_Rights, Base):
 
 
 class Disclosure(_Rights, Base):
-    """One account may know where one person is because of an open case, until it ends."""
+    """One account may know what one case tells of where its person is, until it ends. What
+    another case of the same person tells it does not open."""
 
     __tablename__ = "disclosures"
-    __table_args__ = (UniqueConstraint("case_id", "account_id"),)
+    __table_args__ = (UniqueConstraint("case_id", "account_id", "role"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     person_key: Mapped[str] = mapped_column(String(64), index=True)
@@ -118,6 +119,8 @@ class Disclosure(_Rights, Base):
         ForeignKey("accounts.id", ondelete="CASCADE"), index=True
     )
     case_id: Mapped[str] = mapped_column(String(36))
+    role: Mapped[str] = mapped_column(String(16), default="police", server_default="police")
+    """As what it may know; it counts while the account holds that role."""
     given: Mapped[datetime]
     until: Mapped[datetime]
 

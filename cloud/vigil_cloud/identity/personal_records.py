@@ -35,11 +35,11 @@ class PersonalRecords:
         return known
 
     def erase(
-        self, session: Session, person_key: str, words: Sequence[str], found: Any
+        self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
     ) -> Mapping[str, int]:
         """Delete what names the person or, of ``words``, what the person is known by. Returns
         how many of each kind."""
-        del session, person_key, words, found
+        del session, person_key, words, found, now
         return {}
 
     def rename(self, session: Session, person_key: str, sealed: bytes) -> None:

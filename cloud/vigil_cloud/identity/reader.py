@@ -4,7 +4,7 @@ it belongs to and the districts it covers."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -58,7 +58,7 @@ class Reader:
     """Of who is limited to districts: when a place was last changed, as a number. What lies in
     the districts is other than before where it differs."""
     disclosed: frozenset[str] = frozenset()
-    """Persons whose open case lets the account know where they are."""
+    """Cases that let the account know what they tell of where somebody is."""
 
     def has(self, *roles: Role) -> bool:
         """Whether the reader holds one of the roles."""
@@ -87,8 +87,9 @@ def reader_of(session: Session, account: Account, at: datetime) -> Reader:
 def readers_of(session: Session, accounts: Collection[Account], at: datetime) -> dict[int, Reader]:
     """The same of several accounts, by their ids. The same few statements however many."""
     everyone = sorted(account.id for account in accounts)
+    roles = {account.id: frozenset(account.roles) for account in accounts}
     family = sorted(account.id for account in accounts if Role.FAMILY.value in account.roles)
-    consented, disclosed = _known_persons(session, family, everyone, at)
+    consented, disclosed = _known(session, family, roles, at)
     homes = homes_of(session, family, at)
     districts = districts_of(session, everyone)
     places = number_of(session, PLACES) if districts else 0
@@ -128,21 +129,24 @@ def device_at(at: datetime) -> ColumnElement[bool]:
     return and_(HouseholdDevice.since <= at, or_(ended.is_(None), ended > at))
 
 
-def _known_persons(
-    session: Session, family: Collection[int], everyone: Collection[int], at: datetime
+def _known(
+    session: Session, family: Collection[int], roles: Mapping[int, Collection[str]], at: datetime
 ) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
-    """By account: persons who consented, and persons whose open case discloses where they are.
-    One statement."""
+    """By account: persons who consented, and cases that disclose where theirs are to a role that
+    the account holds. One statement."""
     consented: dict[int, set[str]] = defaultdict(set)
     disclosed: dict[int, set[str]] = defaultdict(set)
-    by_consent = select(Consent.account_id, Consent.person_key, literal(0)).where(
+    by_consent = select(Consent.account_id, Consent.person_key, literal("")).where(
         Consent.account_id.in_(family), Consent.revoked.is_(None), Consent.expires > at
     )
-    by_case = select(Disclosure.account_id, Disclosure.person_key, literal(1)).where(
-        Disclosure.account_id.in_(everyone), Disclosure.given <= at, Disclosure.until > at
+    by_case = select(Disclosure.account_id, Disclosure.case_id, Disclosure.role).where(
+        Disclosure.account_id.in_(sorted(roles)), Disclosure.given <= at, Disclosure.until > at
     )
-    for account_id, person_key, by in session.execute(union_all(by_consent, by_case)):
-        (disclosed if by else consented)[account_id].add(person_key)
+    for account_id, known, role in session.execute(union_all(by_consent, by_case)):
+        if not role:
+            consented[account_id].add(known)
+        elif role in roles[account_id]:
+            disclosed[account_id].add(known)
     return consented, disclosed
 
 

@@ -8,8 +8,8 @@ is closed unless one of four rules opens it:
   the whole city also sees what has no district. Where a domain opens itself to consents or cases,
   no role opens what is about a person.
 - ``consent``: the subject is a person who consented, and the domain opens itself to that.
-- ``case``: the subject is a person whose open case discloses where they are to the reader, and
-  the domain opens itself to that.
+- ``case``: what the subject tells of a person belongs to an open case that discloses it to the
+  reader, and the domain opens itself to that. Another case of the same person opens nothing.
 - ``household``: the subject belongs to a household of the reader's, whose relation allows the
   operation, and the domain opens itself to that. Never where somebody is: that is a consent's.
 
@@ -100,6 +100,8 @@ class Subject:
     device: str | None = None
     """Of a device itself: whose household's it is now says the reader."""
     district: str | None = None
+    case: str | None = None
+    """The case that what is told of the person belongs to."""
     only: frozenset[Role] | None = None
     """Where not everybody who sees the domain's alerts sees this one, but these roles alone."""
 
@@ -131,7 +133,7 @@ def decide(
     if subject.person is not None:
         if of_device:
             return Decision(False, refusal)
-        return _about_person(reader, subject.person, opened, refusal)
+        return _about_person(reader, subject.person, subject.case, opened, refusal)
     if reader.has(*opened.household_roles):
         return _decide_at_home(reader, operation, subject, refusal)
     return Decision(False, refusal)
@@ -156,8 +158,10 @@ def _roles(operation: Operation, opened: Opened) -> frozenset[Role]:
     return opened.device_roles if operation in _OF_DEVICES else opened.alert_roles
 
 
-def _about_person(reader: Reader, person: str, opened: Opened, refusal: str) -> Decision:
-    if reader.has(*opened.case_roles) and person in reader.disclosed:
+def _about_person(
+    reader: Reader, person: str, case: str | None, opened: Opened, refusal: str
+) -> Decision:
+    if reader.has(*opened.case_roles) and case in reader.disclosed:
         return Decision(True, "case")
     if not reader.has(*opened.consent_roles):
         return Decision(False, refusal)

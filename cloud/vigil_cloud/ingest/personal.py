@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import delete, select
@@ -44,10 +45,10 @@ class LettersThatName(PersonalRecords):
                 return found
 
     def erase(
-        self, session: Session, person_key: str, words: Sequence[str], found: Any
+        self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
     ) -> Mapping[str, int]:
         """Those that were found."""
-        del person_key, words
+        del person_key, words, now
         for first in range(0, len(found.numbers), _PAGE):
             some = DeadLetter.id.in_(found.numbers[first : first + _PAGE])
             session.execute(delete(DeadLetter).where(some))

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any, ClassVar, Final, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.database.upsert import insert_missing, table_of
@@ -118,12 +118,13 @@ class ReadingStates:
 
     def write(self, session: Session, steps: Sequence[_Step], now: datetime) -> None:
         """In the caller's transaction. Raises SQLAlchemy's errors."""
-        steps = sorted((one for one in steps if one.counts), key=lambda one: one.key)
+        # That nothing follows is as old as the state that it was said of: it is asked without a
+        # lock whether another process was faster, and folded again where it was.
+        steps = sorted(self._to_write(session, steps), key=lambda one: one.key)
         if not steps:
             return
-        insert_missing(
-            session, ReadingState, [_new(*one.key, now) for one in steps if one.version == 0]
-        )
+        new = [one.key for one in steps if one.version == 0]
+        insert_missing(session, ReadingState, [_new(*key, now) for key in new])
         versions = _locked_versions(session, {one.key for one in steps})
         stale = {one.key for one in steps if versions.get(one.key) != one.version}
         fresh = _read(session, stale) if stale else {}
@@ -144,6 +145,12 @@ class ReadingStates:
         for step in plain:
             if step.error is not None:
                 self._failed(step.handler.name)
+
+    def _to_write(self, session: Session, steps: Sequence[_Step]) -> list[_Step]:
+        """Those from which something follows, or may follow from the state as it is now."""
+        idle = {one.key for one in steps if not one.counts}
+        now = _versions(session, idle) if idle else {}
+        return [one for one in steps if one.counts or now.get(one.key, 0) != one.version]
 
     def _fold(self, handler: ReadingHandler, readings: Readings, known: _Known) -> _Step:
         if known.missed_us is not None:
@@ -262,12 +269,20 @@ def _read(session: Session, keys: set[_Key]) -> dict[_Key, _Known]:
 
 def _locked_versions(session: Session, keys: set[_Key]) -> dict[_Key, int]:
     """In one order, so that two processes wait for each other and do not deadlock."""
-    query = (
-        select(ReadingState.handler, ReadingState.device, ReadingState.version)
-        .where(*_among(keys))
-        .order_by(ReadingState.handler, ReadingState.device)
-        .with_for_update()
-    )
+    query = _of_versions(keys).order_by(ReadingState.handler, ReadingState.device)
+    return _found(session, query.with_for_update())
+
+
+def _versions(session: Session, keys: set[_Key]) -> dict[_Key, int]:
+    return _found(session, _of_versions(keys))
+
+
+def _of_versions(keys: set[_Key]) -> Select[tuple[str, str, int]]:
+    columns = (ReadingState.handler, ReadingState.device, ReadingState.version)
+    return select(*columns).where(*_among(keys))
+
+
+def _found(session: Session, query: Select[tuple[str, str, int]]) -> dict[_Key, int]:
     return {(handler, device): version for handler, device, version in session.execute(query)}
 
 

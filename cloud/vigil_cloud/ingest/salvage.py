@@ -199,26 +199,45 @@ def _whose(
     domain_of: Callable[[], Domain | None],
 ) -> AlarmReading | None:
     """The domain that an alarm is of: by its type, by the keys of its data, by the words around
-    the fault, by the device that it is of; else that which takes what nobody explains."""
-    readings = alarm_readings()
+    the fault, by the device that it is of; else that which takes what nobody explains. In what
+    fits several, the first one named in it, and before others the one that takes anything; never
+    the order in which domains were registered."""
+    readings = dict(sorted(alarm_readings().items()))
     if event_type is not None:
         for domain, reading in readings.items():
             if event_type.startswith(f"city.vigil.{domain}."):
                 return reading
-    families = {family: ALARM_TYPES[name] for name, family in _by_type()}
-    named = next((readings[of] for family, of in families.items() if family in around.text), None)
+    named = _named_in(around.text, readings)
     if named is not None:
         return named
-    known = max(readings.values(), key=lambda one: len(one.keys & values.keys()), default=None)
+    known = max(readings.values(), key=lambda one: _fits(one, values), default=None)
     if known is not None and known.keys & values.keys():
         return known
-    signs = (one for one in readings.values() if one.signs and one.signs.search(around.text))
-    found = next(signs, None)
+    found = _signs_in(around.text, readings)
     if found is None and (not around.nothing_else or "{" in around.text):
         found = readings.get(domain_of() or "")  # the beginning of a message, not mere rubbish
     if found is not None or around.nothing_else:
         return found
     return next((one for one in readings.values() if one.anything), None)
+
+
+def _named_in(text: str, readings: Mapping[str, AlarmReading]) -> AlarmReading | None:
+    families = {family: ALARM_TYPES[name] for name, family in _by_type()}
+    found = {text.find(family): of for family, of in families.items() if family in text}
+    return readings[found[min(found)]] if found else None
+
+
+def _signs_in(text: str, readings: Mapping[str, AlarmReading]) -> AlarmReading | None:
+    found = [
+        (sign.start(), not one.anything, domain)
+        for domain, one in readings.items()
+        if one.signs is not None and (sign := one.signs.search(text)) is not None
+    ]
+    return readings[min(found)[2]] if found else None
+
+
+def _fits(reading: AlarmReading, values: Mapping[str, Any]) -> tuple[int, bool]:
+    return len(reading.keys & values.keys()), reading.anything
 
 
 def _by_type() -> list[tuple[str, str]]:

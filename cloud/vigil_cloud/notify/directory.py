@@ -105,17 +105,19 @@ class Directory:
         """Those who may know where the person is: by consent, or by an open case."""
         person = alert.person_key or ""
         consented = self._consented.get(person, set())
-        disclosed = self._disclosed.get(person, set())
-        for account in consented | disclosed:
+        disclosed = self._disclosed.get(alert.case_id or "", {})
+        for account in consented | disclosed.keys():
             for reader, hearer in self._people.of_account.get(account, ()):
                 if not _includes(audience, reader):
                     continue
                 # A consent counts for whoever is family, and for nobody else.
                 family = account in consented and Role.FAMILY in reader.roles
+                # Each disclosure counts for whoever holds its role.
+                by_case = not reader.roles.isdisjoint(disclosed.get(account, ()))
                 told = replace(
                     reader,
                     consented=frozenset({person} if family else ()),
-                    disclosed=frozenset({person} if account in disclosed else ()),
+                    disclosed=frozenset({alert.case_id or ""} if by_case else ()),
                 )
                 if may_see(told, alert):
                     yield hearer
@@ -171,18 +173,18 @@ def _includes(audience: str, reader: Reader) -> bool:
 
 def _disclosures(
     session: Session, now: datetime, persons: Collection[str], accounts: Collection[int]
-) -> dict[str, set[int]]:
-    """Accounts that an open case lets know where the person is, by person."""
-    found: dict[str, set[int]] = defaultdict(set)
+) -> dict[str, dict[int, set[str]]]:
+    """Accounts that an open case lets know where its person is, and as what, by case."""
+    found: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     if not persons:
         return found
-    query = select(Disclosure.person_key, Disclosure.account_id).where(
+    query = select(Disclosure.case_id, Disclosure.account_id, Disclosure.role).where(
         Disclosure.person_key.in_(sorted(persons)), disclosed_at(now)
     )
     if accounts:
         query = query.where(Disclosure.account_id.in_(sorted(accounts)))
     for row in session.execute(query):
-        found[row.person_key].add(row.account_id)
+        found[row.case_id][row.account_id].add(row.role)
     return found
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import coverage, feed
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.titles import in_case
 from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity import audit
@@ -370,6 +371,7 @@ def _note(
             action="location.notified",
             subject=f"channel {channel.name}",
             person_key=one.alert.person_key,
+            detail=in_case(one.alert.case_id),
         )
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.amendments import Amendment, Coordinates, amend
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.service import Occurrence, record
@@ -29,7 +29,7 @@ _CITY: Final = ZoneInfo("Asia/Taipei")
 
 def call_police(session: Session, case: CaseRow, district: str | None, now: datetime) -> AlertRow:
     """``district``: where the person was heard last; none: whoever covers the whole city."""
-    row = record(
+    return record(
         session,
         Occurrence(
             domain=SEARCH,
@@ -43,11 +43,10 @@ def call_police(session: Session, case: CaseRow, district: str | None, now: date
             event_time=now,
             active=True,
             detail=_detail(case, "call"),
+            district=district,
         ),
         now,
     )
-    row.district = district
-    return row
 
 
 def tell_family(session: Session, case: CaseRow, now: datetime) -> AlertRow:
@@ -78,18 +77,42 @@ def tell_hit(
         ),
     )
     row = record(session, hit_again, now)
-    row.title, row.title_zh = title, title_zh
-    row.latitude, row.longitude = place.latitude, place.longitude
-    session.flush()
-    feed.append(session, "alert", row.id, now)
+    known = place.latitude is not None and place.longitude is not None
+    newest = Amendment(
+        title=title,
+        title_zh=title_zh,
+        place=Coordinates(place.latitude or 0.0, place.longitude or 0.0) if known else None,
+        reason=f"hit {hit.id}",
+    )
+    amend(session, row.id, newest, now)
+
+
+def tell_tip(session: Session, search: Search, number: int, now: datetime) -> None:
+    """A passer-by says that they saw the person: whoever may know is told again. What the alert
+    says of the last place stays: nobody has checked it."""
+    row = session.get(AlertRow, search.alert_id)
+    if row is None or not row.active:
+        return
+    again = Occurrence(
+        domain=SEARCH,
+        reference=row.key.split(":", 2)[2],
+        kind=row.kind,
+        gateway="",
+        device=row.device,
+        title=row.title,
+        title_zh=row.title_zh,
+        severity="critical",
+        event_time=row.event_time,
+        active=True,
+        tell_again=f"tip {number}",
+    )
+    record(session, again, now)
 
 
 def tell_found(session: Session, search: Search, case: CaseRow, now: datetime) -> None:
     """Both alerts are over, and the family is told how."""
-    for alert_id in (search.call_id, search.alert_id):
-        row = session.get(AlertRow, alert_id)
-        if row is not None and row.active:
-            record(session, _ended(row, now), now)
+    end_alert(session, search.call_id, now)
+    end_alert(session, search.alert_id, now)
     title, title_zh = "{person}: the search has ended", "{person} 的協尋已結束"
     found = replace(
         _about(session, case, "found", title, title_zh),
@@ -99,6 +122,13 @@ def tell_found(session: Session, search: Search, case: CaseRow, now: datetime) -
         detail=_detail(case, "found", outcome=case.outcome or ""),
     )
     record(session, found, now)
+
+
+def end_alert(session: Session, alert_id: str, now: datetime) -> None:
+    """It is over, with its history and for whoever was called. Idempotent."""
+    row = session.get(AlertRow, alert_id)
+    if row is not None and row.active:
+        record(session, _ended(row, now), now)
 
 
 def _about(session: Session, case: CaseRow, kind: str, title: str, title_zh: str) -> Occurrence:
@@ -118,6 +148,7 @@ def _about(session: Session, case: CaseRow, kind: str, title: str, title_zh: str
         supersedes=True,
         detail=_detail(case, kind),
         person_key=person,
+        case_id=case.id,
         person_name=persons.sealed_name(session, person),
     )
 

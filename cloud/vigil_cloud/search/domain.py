@@ -6,6 +6,7 @@ from typing import Final
 
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.search import tip_pages
 from vigil_cloud.search.calls import SEARCH
 from vigil_cloud.search.details import CallDetail, FoundDetail, MissingDetail
 from vigil_cloud.search.kind import missing_person
@@ -25,6 +26,11 @@ DOMAIN: Final = CloudDomain(
     details=(CallDetail, MissingDetail, FoundDetail),
     person_seen=person_seen,
     routers=(router,),
+    public_pages=tip_pages.router,
+    told_again={
+        "hit": ("seen again", "再次出現"),
+        "tip": ("a passer-by reports", "民眾回報"),
+    },
     personal_records=(SearchesOfPersons(),),
     case_kinds=(missing_person(),),
 )

@@ -89,7 +89,7 @@ def missing_person() -> CaseKind:
         about_person=True,
         deadlines=(
             DeadlineRule(
-                "watch",
+                service.DEADLINE,
                 Words("The watch list ends", "監看名單到期"),
                 service.WATCHED_FOR,
                 frozenset({"close"}),

@@ -12,8 +12,9 @@ from vigil_cloud.alerts.places import Place, places_of
 from vigil_cloud.cases import sealing
 from vigil_cloud.cases.models import CaseAccess, CaseRow
 from vigil_cloud.cases.service import Desk
+from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.search import checkins
+from vigil_cloud.search import checkins, tips
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit
 from vigil_cloud.search.rings import URBAN, distance_m
 from vigil_cloud.search.schema import (
@@ -32,11 +33,12 @@ NEAR_M: Final = 5_000.0
 """Stations around the last place that are shown."""
 
 
-def draw(desk: Desk, case: CaseRow, search: Search) -> SearchMap:
-    """The caller has asked whether the reader sees the case, and writes the look down."""
+def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
+    """``address``: where people reach this city. The caller has asked whether the reader sees the
+    case, and writes the look down."""
     until = _access_until(desk, case)
     # For a time that was asked for with a reason: a police account may be the guardian's own.
-    admitted = desk.reader.has(Role.POLICE) and until is not None
+    admitted = desk.reader.has(Role.POLICE) and until is not None and until > desk.now
     consented = search.person_key in desk.reader.consented
     shown = search.ended is None and (admitted or consented)
     visits: list[checkins.VisitEntry] = []
@@ -64,7 +66,14 @@ def draw(desk: Desk, case: CaseRow, search: Search) -> SearchMap:
         hits=hits,
         entries=_entries(desk, search, sealer),
         watch=_watch(desk, search),
+        guardian=search.person_key in guarded_by(desk.session, desk.reader.account_id),
+        link=_link(desk, search, address),
     )
+
+
+def _link(desk: Desk, search: Search, address: str) -> str | None:
+    path = tips.path_of(desk.cipher, search)
+    return None if path is None else address + path
 
 
 def _access_until(desk: Desk, case: CaseRow) -> datetime | None:
@@ -167,6 +176,7 @@ def _entries(desk: Desk, search: Search, sealer: sealing.Sealer) -> list[EntrySh
                 "entered": row.entered,
                 "account": row.account,
                 "text": sealing.opened(sealer, ENTRY, row.text),
+                "contact": sealing.opened(sealer, tips.CONTACT, row.contact),
                 "latitude": row.latitude,
                 "longitude": row.longitude,
                 "radius_m": row.radius_m,
@@ -180,11 +190,12 @@ def _entries(desk: Desk, search: Search, sealer: sealing.Sealer) -> list[EntrySh
 def _watch(desk: Desk, search: Search) -> WatchState | None:
     if search.ended is not None:
         return None
-    now = checkins.coverage(desk.session)
+    now = checkins.coverage(desk.session, search.person_key, desk.now)
     return WatchState(
         until=search.watch_until,
         stations=now.stations,
         watching=now.watching,
         waiting=now.waiting,
         unable=now.unable,
+        left_out=now.left_out,
     )

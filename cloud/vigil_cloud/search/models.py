@@ -35,6 +35,9 @@ class Search(Base):
     """The alert that calls the police; it names nobody."""
     alert_id: Mapped[str] = mapped_column(String(36))
     """The alert about the person, for those who may know where they are."""
+    link_nonce: Mapped[str | None] = mapped_column(String(32))
+    """Of the link for passers-by, while there is one; see ``search.tips``."""
+    link_sha256: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
 
 
 class SearchHit(Base):
@@ -67,11 +70,14 @@ class SearchEntry(Base):
         ForeignKey("searches.case_id", ondelete="CASCADE"), index=True
     )
     kind: Mapped[str] = mapped_column(String(16))
-    """``seen`` or ``searched``."""
+    """``seen`` or ``searched``; ``tip``: a passer-by says so, whom nobody knows."""
     at: Mapped[datetime]
     """When it was."""
     entered: Mapped[datetime]
-    account: Mapped[str] = mapped_column(String(64))
+    account: Mapped[str | None] = mapped_column(String(64))
+    """``None``: of a passer-by."""
+    contact: Mapped[bytes | None] = mapped_column(Sealed("search.contact"))
+    """How a passer-by can be asked, where they said."""
     text: Mapped[bytes | None] = mapped_column(Sealed("search.entry"))
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+import segno
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
+from vigil_cloud.alerts import feed
 from vigil_cloud.cases import idempotency
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.cases.routes import BenchDependency, CaseId, asked
 from vigil_cloud.cases.schema import Case
 from vigil_cloud.cases.service import Desk
-from vigil_cloud.identity import consents, looks
+from vigil_cloud.config import Settings
+from vigil_cloud.identity import audit, consents, looks
 from vigil_cloud.identity.dependencies import require
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.parameters import Truth
-from vigil_cloud.search import service
+from vigil_cloud.identity.schema import AuditLines, audit_line
+from vigil_cloud.parameters import Truth, Whole
+from vigil_cloud.search import service, tips
 from vigil_cloud.search.map import draw
 from vigil_cloud.search.models import Search
 from vigil_cloud.search.schema import (
@@ -40,14 +45,20 @@ def report_missing(body: ReportMissing, request: Request, bench: BenchDependency
     _family(bench.reader)
     said = service.Report(**body.model_dump())
     with bench.writing() as desk:
-        before = service.open_search(desk.session, said.person_key)
+        feed.lock(desk.session)  # another guardian may be reporting just now
+        standing = service.open_search(desk.session, said.person_key)
+        asked_before = idempotency.done_at(desk, bench.key)
         row = idempotency.once(
             desk, bench.key, asked(request, body), lambda: service.report(desk, said)
         )
         answer = Reported(
             case_id=row.id,
             number=row.number,
-            joined=before is not None and before.case_id == row.id,
+            joined=(
+                standing is not None and standing.case_id == row.id
+                if asked_before is None
+                else (row.opened, row.opened_by) != (asked_before, desk.reader.username)
+            ),
         )
     bench.services.changed.announce()
     return answer
@@ -81,6 +92,7 @@ def list_open_searches(bench: BenchDependency) -> OpenSearches:
 @router.get("/cases/{case_id}/map", operation_id="get_search_map")
 def get_search_map(
     case_id: CaseId,
+    request: Request,
     bench: BenchDependency,
     refresh: Annotated[
         Truth, Query(description="an open page asks again by itself: its look lasts on")
@@ -90,19 +102,38 @@ def get_search_map(
     transaction that shows them, for the guardian to see."""
     with bench.writing() as desk:
         case, search = service.require(desk, case_id)
-        shown = draw(desk, case, search)
+        shown = draw(desk, case, search, address_of(bench.services.settings, request))
         looks.note(
             desk.session,
             now=desk.now,
             account=desk.reader.username,
             action="location.read",
             subject="search",
-            thing=case.number,
+            thing=case.id,
             person_key=search.person_key,
-            detail={"case": case.number},
+            detail={"case": case.number, "case_id": case.id},
             automatic=refresh,
         )
     return shown
+
+
+@router.get("/cases/{case_id}/looks", operation_id="list_search_looks")
+def list_search_looks(
+    case_id: CaseId,
+    bench: BenchDependency,
+    before: Annotated[Whole | None, Query(ge=1, le=2**31 - 1)] = None,
+    limit: Annotated[Whole, Query(ge=1, le=500)] = 100,
+) -> AuditLines:
+    """Who looked at this search, and what was done in it, for the person's guardian."""
+    with bench.reading() as desk:
+        case, search = service.require(desk, case_id)
+        consents.require_guardian(desk.session, desk.reader, search.person_key)
+        rows = audit.lines_about(
+            desk.session, search.person_key, case_id=case.id, before=before, limit=limit + 1
+        )
+        seen = looks.of_lines(desk.session, [row.number for row in rows])
+    lines = [audit_line(row, seen.get(row.number)) for row in rows[:limit]]
+    return AuditLines(entries=lines, next=lines[-1].number if len(rows) > limit else None)
 
 
 @router.post("/cases/{case_id}/entries", operation_id="add_search_entry")
@@ -116,6 +147,46 @@ def add_search_entry(
         return service.add_entry(desk, case_id, entry)
 
     return bench.change(asked(request, body), act)
+
+
+@router.post("/cases/{case_id}/link", operation_id="make_search_link")
+def make_search_link(case_id: CaseId, request: Request, bench: BenchDependency) -> Case:
+    """A link for passers-by: under it anybody reports, without an account, that they saw the
+    person. It is on the map, and its QR code beside it. Idempotent."""
+    asked_for = idempotency.digest(request.method, request.url.path)
+    return bench.change(asked_for, lambda desk: tips.make_link(desk, case_id))
+
+
+@router.delete("/cases/{case_id}/link", operation_id="withdraw_search_link")
+def withdraw_search_link(case_id: CaseId, request: Request, bench: BenchDependency) -> Case:
+    """Under the link nothing can be reported any more. Idempotent."""
+    asked_for = idempotency.digest(request.method, request.url.path)
+    return bench.change(asked_for, lambda desk: tips.withdraw_link(desk, case_id))
+
+
+@router.get(
+    "/cases/{case_id}/link.svg",
+    operation_id="get_search_link_code",
+    response_class=Response,
+    responses={200: {"description": "The QR code", "content": {"image/svg+xml": {}}}},
+)
+def get_search_link_code(case_id: CaseId, request: Request, bench: BenchDependency) -> Response:
+    """The link as a QR code, to be printed."""
+    with bench.reading() as desk:
+        _, search = service.require(desk, case_id)
+        path = tips.path_of(desk.cipher, search)
+    if path is None:
+        raise tips.TipLinkUnknown
+    drawn = io.BytesIO()
+    code = segno.make(address_of(bench.services.settings, request) + path, error="m", micro=False)
+    code.save(drawn, kind="svg", scale=6, border=4, light="#fff", xmldecl=False)
+    headers = {"Cache-Control": "private, no-store"}
+    return Response(drawn.getvalue(), media_type="image/svg+xml", headers=headers)
+
+
+def address_of(settings: Settings, request: Request) -> str:
+    """Where people reach this city: as the operator says, else as it was reached just now."""
+    return (settings.public_url or str(request.base_url)).rstrip("/")
 
 
 @router.post("/cases/{case_id}/end", operation_id="end_search")

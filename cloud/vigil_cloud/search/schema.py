@@ -135,11 +135,14 @@ class EntryShown(_Answer):
     """What somebody brought."""
 
     id: int
-    kind: Literal["seen", "searched"]
+    kind: Literal["seen", "searched", "tip"]
     at: UtcDatetime
     entered: UtcDatetime
-    account: str
+    account: str | None
+    """null: a passer-by, whom nobody knows."""
     text: str
+    contact: str
+    """How a passer-by can be asked back; empty where they did not say."""
     latitude: float | None
     longitude: float | None
     radius_m: float | None
@@ -155,6 +158,8 @@ class WatchState(_Answer):
     waiting: int
     unable: int
     """Of an earlier release: their visits are looked at when they come."""
+    left_out: int
+    """Of the person's tags: so many found no room on the list."""
 
 
 class SearchMap(_Answer):
@@ -182,3 +187,7 @@ class SearchMap(_Answer):
     hits: list[HitEntry]
     entries: list[EntryShown]
     watch: WatchState | None
+    guardian: bool
+    """The reader decides for the person, and sees who looked (``/looks``)."""
+    link: str | None
+    """Under it passers-by report what they saw; null: there is none."""

@@ -12,14 +12,13 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import place_of
-from vigil_cloud.cases import sealing, work
+from vigil_cloud.cases import deadlines, sealing, work
 from vigil_cloud.cases.models import CaseAlert, CaseRow
 from vigil_cloud.cases.opening import Wanted, open_case
 from vigil_cloud.cases.port import Happened
 from vigil_cloud.cases.service import Desk, admit, find, hold, told
 from vigil_cloud.domain.presence import PersonSeen
 from vigil_cloud.identity import consents, disclosures
-from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.search import calls, checkins
@@ -28,7 +27,7 @@ from vigil_cloud.search.models import Search, SearchEntry, SearchHit
 
 KIND: Final = "search"
 WATCHED_FOR: Final = timedelta(days=7)
-"""From the report, and again from each time that the police look."""
+"""From the report, and again from each further report and each time that the police look."""
 FAMILY_KNOWS_FOR: Final = timedelta(days=30)
 AFTERWARDS: Final = timedelta(days=1)
 """So long guardians still see the alert that says how it ended."""
@@ -37,6 +36,8 @@ ONE_STAY: Final = timedelta(minutes=10)
 LATE: Final = timedelta(minutes=10)
 CLOTHES, PLACE, ENTRY = "search.clothes", "search.place", "search.entry"
 RESOLUTION: Final = "ended"
+DEADLINE: Final = "watch"
+"""The case's deadline that reminds of the end of the watch list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def _join(desk: Desk, search: Search, said: Report) -> CaseRow:
     case = desk.session.get_one(CaseRow, search.case_id, with_for_update=True)
     admit(desk.session, case.id, desk.reader.username, None)
     _disclose(desk.session, search, desk.reader.username, desk.now)
+    watch_for(desk.session, case, search, desk.now)
     words = "\n".join(one for one in (said.clothes, said.place) if one)
     told(desk, case, "noted", {}, words or "Reported once more.")
     _describe(desk, search, said)
@@ -172,16 +174,21 @@ def _let_know(event: Happened) -> None:
         event.session,
         person_key=search.person_key,
         account=event.account,
+        role=Role.POLICE,
         case_id=search.case_id,
         until=datetime.fromisoformat(event.detail["until"]),
         now=event.now,
     )
     for guardian in consents.guardians_of(event.session, search.person_key):
         _disclose(event.session, search, guardian, event.now)  # as long as it goes on
-    search.watch_until = max(search.watch_until, event.now + WATCHED_FOR)
-    checkins.watch(
-        event.session, search.person_key, case_id=search.case_id, until=search.watch_until
-    )
+    watch_for(event.session, event.case, search, event.now)
+
+
+def watch_for(session: Session, case: CaseRow, search: Search, now: datetime) -> None:
+    """``WATCHED_FOR`` from now on: at every station, and in the deadline that reminds of it."""
+    search.watch_until = max(search.watch_until, now + WATCHED_FOR)
+    checkins.watch(session, search.person_key, case_id=search.case_id, until=search.watch_until)
+    deadlines.prolong(session, case, DEADLINE, search.watch_until, now)
 
 
 def _disclose(session: Session, search: Search, account: str, now: datetime) -> None:
@@ -189,6 +196,7 @@ def _disclose(session: Session, search: Search, account: str, now: datetime) -> 
         session,
         person_key=search.person_key,
         account=account,
+        role=Role.FAMILY,
         case_id=search.case_id,
         until=now + FAMILY_KNOWS_FOR,
         now=now,
@@ -202,25 +210,20 @@ def end(session: Session, search: Search, case: CaseRow, now: datetime) -> None:
         return
     search.ended = now
     checkins.unwatch(session, search.case_id)
-    guardians = _family(session, consents.guardians_of(session, search.person_key))
+    guardians = consents.guardians_of(session, search.person_key)
     disclosures.end(session, search.case_id, now)
     for guardian in guardians:
         disclosures.disclose(
             session,
             person_key=search.person_key,
             account=guardian,
+            role=Role.FAMILY,
             case_id=search.case_id,
             until=now + AFTERWARDS,
             now=now,
         )
     calls.tell_found(session, search, case, now)
     session.flush()
-
-
-def _family(session: Session, names: Sequence[str]) -> list[str]:
-    """Of these accounts, those that hold the role."""
-    rows = session.scalars(select(Account).where(Account.username.in_(names)))
-    return [row.username for row in rows if Role.FAMILY.value in row.roles]
 
 
 def person_seen(session: Session, seen: PersonSeen) -> None:

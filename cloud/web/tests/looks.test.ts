@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lasted, whatOf } from "../src/domains/checkin/family/looks";
+import { lasted, whatOf } from "../src/lib/looks";
 
 test.each([
   ["location.read", "footprints", "footprints"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from vigil_edge.checkin.states import WATCH
 from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_edge.domain import EdgeDomain
 from vigil_schemas.checkin import CONTRACT
@@ -50,6 +51,7 @@ CHECKIN: Final = EdgeDomain(
         "min_sightings",
         "observation_s",
     ),
+    private_state=(WATCH,),
     tools="decode beacon adverts and LLRP messages",
     add_commands=_add_commands,
 )

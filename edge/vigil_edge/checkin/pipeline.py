@@ -13,6 +13,7 @@ from vigil_edge.checkin.ble import Radio
 from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.llrp_codec import TagReport
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
+from vigil_edge.checkin.states import VISITS, WATCH
 from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
 from vigil_edge.checkin.watch import Watch
 from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext
@@ -24,8 +25,6 @@ from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag
 
-VISITS: Final = "checkin/visits"
-WATCH: Final = "checkin/watch"
 _TICK_S: Final = 0.2
 """Sightings are taken in together this often: one transaction for all of them."""
 _CHECKPOINT_S: Final = 30.0

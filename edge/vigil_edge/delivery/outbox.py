@@ -12,7 +12,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
@@ -162,6 +162,10 @@ class Outbox:
     def state(self, device: str, key: str) -> bytes | None:
         """As ``Room.state``."""
         return self._states.get((device, key))
+
+    def kept(self, keys: Collection[str]) -> list[tuple[str, str]]:
+        """Devices that keep something under one of these keys, and which."""
+        return [(of, key) for (of, key), value in self._states.items() if key in keys and value]
 
     async def receipt(self, receipt: AnyReceipt) -> bool:
         """Let go of what the cloud has stored; false for a receipt that is not ours."""

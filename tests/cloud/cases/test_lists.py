@@ -16,7 +16,7 @@ from vigil_cloud.app import case_kinds
 from vigil_cloud.cases import listing
 from vigil_cloud.cases.listing import Wanted
 from vigil_cloud.cases.models import CaseAccess, CaseRow
-from vigil_cloud.cases.visibility import admitted_to, sight, visible
+from vigil_cloud.cases.visibility import NOT_ADMITTED, admitted_to, sight, visible
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -95,9 +95,15 @@ def test_the_right_in_sql_is_the_right_in_python(office: Office, city: City) -> 
     asked = kinds.index("search") * 2  # both are shown on request alone
     ended = NOON - timedelta(seconds=1)
     with writing(city.services.sessions) as session:
-        for number, until in ((asked, None), (asked + 1, ended), (asked + 2, None)):
+        for number, opener, until in (
+            (asked, True, None),
+            (asked + 1, False, ended),
+            (asked + 2, True, None),
+            (0, False, NOON + timedelta(days=1)),
+            (2, True, None),
+        ):
             case = f"{number:08d}-0000-4000-8000-000000000000"
-            session.add(CaseAccess(case_id=case, account="somebody", until=until))
+            session.add(CaseAccess(case_id=case, account="somebody", opener=opener, until=until))
     combinations = itertools.chain.from_iterable(
         itertools.combinations(Role, count) for count in (0, 1, 2)
     )
@@ -107,14 +113,16 @@ def test_the_right_in_sql_is_the_right_in_python(office: Office, city: City) -> 
             for name in ("somebody", "nobody"):
                 reader = Reader(1, name, frozenset(roles))
                 by_sql = {
-                    row.id
-                    for row in session.scalars(select(CaseRow).where(visible(KINDS, reader, NOON)))
+                    row.id for row in session.scalars(select(CaseRow).where(visible(KINDS, reader)))
                 }
                 admitted = admitted_to(session, reader, [row.id for row in rows], NOON)
                 by_python = {
                     row.id
                     for row in rows
-                    if sight(KINDS.get(row.kind), reader, admitted=row.id in admitted) != "none"
+                    if sight(
+                        KINDS.get(row.kind), reader, admitted=admitted.get(row.id, NOT_ADMITTED)
+                    )
+                    != "none"
                 }
                 assert by_sql == by_python, (roles, name)
 

@@ -84,6 +84,8 @@ RELATIONS = (
     "consent-revoked",
     "case",
     "case-over",
+    "case-other",
+    "case-lost",
 )
 AT_HOME = {"resident", "contact", "guardian"}
 
@@ -229,6 +231,7 @@ def _accounts(session: Session, city: City) -> dict[Who, int]:
 def _ties(who: Who, account: int, city: City) -> Iterator[HouseholdMember | Consent | Disclosure]:
     before, after = city.time - timedelta(days=2), city.time + timedelta(days=2)
     kind, _, how = who.relation.partition("-")
+    lost = Role.FAMILY if who.role is Role.POLICE else Role.POLICE
     if kind == "consent":
         yield Consent(
             person_key="p1",
@@ -242,7 +245,8 @@ def _ties(who: Who, account: int, city: City) -> Iterator[HouseholdMember | Cons
         yield Disclosure(
             person_key="p1",
             account_id=account,
-            case_id="c1",
+            case_id="c2" if how == "other" else "c1",
+            role=(lost if how == "lost" else who.role).value,
             given=before,
             until=city.time if how == "over" else after,
         )
@@ -276,6 +280,7 @@ def _things(session: Session, city: City) -> None:
                 event_time=city.time,
                 detail={},
                 person_key=what.person,
+                case_id="c1" if what.person == "p1" else None,
                 household=what.household,
                 district=what.district,
             )

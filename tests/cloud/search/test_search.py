@@ -13,11 +13,14 @@ from sqlalchemy import select
 from cases_office import picture
 from cloud.search.conftest import Missing
 from cloud_city import NAME, TAG, City, visit
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.cases.models import CaseDeadline
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import AuditEntry, Disclosure
 from vigil_cloud.identity.persons import rotate_key
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify.models import Delivery
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit
 from vigil_schemas.checkin import CheckinSighting
@@ -160,6 +163,149 @@ def test_access_ends_by_itself_and_is_extended_with_a_reason(missing: Missing) -
     assert missing.look("police", case).json()["code"] == "case-needs-reason"
     assert {one["kind"] for one in city.listed("police", domain="search")} == {"call"}
     assert [who for who, _, _ in lines(city, "case.refused")] == ["police"]
+
+
+def take_role(city: City, who: str, *left: Role) -> None:
+    """Of whoever no longer works there."""
+    with writing(city.services.sessions) as session:
+        account_named(session, who).roles = [role.value for role in left]
+
+
+def test_who_is_no_officer_any_more_sees_nothing_at_once(missing: Missing) -> None:
+    city = missing.city
+    city.account("both", Role.POLICE, Role.FAMILY)
+    case = missing.report()["case_id"]
+    for who in ("police", "both"):
+        missing.access(who, case)
+        assert missing.map(who, case)["number"]
+    city.send(sighting(city), "station-2")
+    assert "missing" in {one["kind"] for one in city.listed("both", domain="search")}
+
+    take_role(city, "police", Role.INSPECTOR)
+    take_role(city, "both", Role.FAMILY)
+
+    for who in ("police", "both"):
+        client = city.client(who)
+        assert missing.look(who, case).status_code == 404, who
+        assert client.get(f"/api/v1/cases/{case}").status_code == 404, who
+        assert missing.listed(who) == [], who
+        assert city.listed(who, domain="search") == [], who
+
+
+def test_who_opened_a_case_sees_it_only_while_they_may_open_one(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report()["case_id"]
+    assert missing.look("family", case).status_code == 200
+
+    take_role(city, "family", Role.VOLUNTEER)
+
+    assert missing.look("family", case).status_code == 404
+    assert city.listed("family", domain="search") == []
+
+
+def test_an_officer_who_was_a_guardian_asks_with_a_reason_like_any_other(missing: Missing) -> None:
+    city = missing.city
+    city.account("both", Role.FAMILY, Role.POLICE)
+    city.guardian("both")
+    case = missing.report("both")["case_id"]
+    take_role(city, "both", Role.POLICE)
+    assert missing.look("both", case).json()["code"] == "case-needs-reason"
+
+    missing.access("both", case)
+
+    assert missing.map("both", case)["footprint_withheld"] is False
+
+
+def test_one_case_of_a_person_does_not_open_another_one(missing: Missing) -> None:
+    # Given a search that has ended, and another one of the same person that an officer opened
+    city = missing.city
+    first = missing.report()["case_id"]
+    city.send(sighting(city), "station-2")
+    assert missing.end("family", first, "home").is_success
+    city.later(hours=1)
+    second = missing.report()["case_id"]
+    missing.access("police", second)
+
+    seen = {one["id"] for one in city.alerts("police", domain="search") if one["kind"] == "missing"}
+
+    with city.services.sessions() as session:
+        alerts = {row.case_id: row.id for row in session.scalars(select(AlertRow)) if row.case_id}
+        assert seen == {alerts[second]}
+    assert missing.look("police", first).status_code == 403
+
+
+def test_the_guardian_sees_each_look_of_each_case(missing: Missing) -> None:
+    city = missing.city
+    first = missing.report()["case_id"]
+    missing.access("police", first)
+    missing.map("police", first)
+    city.listed("police", domain="search")
+    missing.see("police", first)
+    assert missing.end("family", first, "home").is_success
+    city.later(minutes=1)
+    second = missing.report()["case_id"]
+    assert missing.look("police-2", second).status_code == 403
+
+    def looks(case: str) -> list[tuple[str, str]]:
+        answer = city.client("family").get(f"/api/v1/search/cases/{case}/looks")
+        assert answer.status_code == 200, answer.text
+        return [(one["account"], one["action"]) for one in answer.json()["entries"]]
+
+    assert [one for one in looks(first) if one[0] == "police"] == [
+        ("police", "case.read"),
+        ("police", "location.read"),  # the alert, in the list
+        ("police", "location.read"),  # the map
+        ("police", "case.access-given"),
+    ]
+    assert [one for one in looks(second) if one[0] != "family"] == [("police-2", "case.refused")]
+    for who in ("police", "stranger"):
+        refused = city.client(who).get(f"/api/v1/search/cases/{first}/looks")
+        assert refused.status_code in {403, 404}, who
+
+
+def test_a_report_that_is_sent_again_says_the_same(missing: Missing) -> None:
+    client = missing.city.client("family")
+
+    def send(key: str) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key}
+        body = {"person_key": "p1"}
+        answer = client.post("/api/v1/search/reports", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    first = send("first-report")
+    missing.city.later(seconds=5)
+    other = send("other-report")
+    assert (first["joined"], other["joined"]) == (False, True)
+    assert (send("first-report"), send("other-report")) == (first, other)
+
+
+def test_the_deadline_of_the_watch_list_follows_it(missing: Missing) -> None:
+    city = missing.city
+    case = missing.report()["case_id"]
+
+    def due() -> list[str]:
+        shown = missing.see("family", case)["deadlines"]
+        return [one["due"] for one in shown if one["met"] is None]
+
+    city.later(days=2)
+    for who in ("family", "police"):
+        city.client(who)
+        city.sign_in_anew(who)
+    missing.access("police", case)
+    assert due() == [missing.map("family", case)["watch"]["until"]]
+
+    # also where it was told already that it is near
+    city.later(days=6, hours=12)
+    for who in ("family", "police"):
+        city.sign_in_anew(who)
+    missing.chore()
+    missing.access("police", case, "Still searching")
+    assert due() == [isoformat_utc(city.time + timedelta(days=7))]
+    with city.services.sessions() as session:
+        near = session.scalars(select(AlertRow).where(AlertRow.kind == "case-deadline")).all()
+        assert [row.active for row in near] == [False]
 
 
 def test_the_operator_says_for_how_long(missing: Missing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,6 +589,13 @@ def test_with_the_person_the_search_goes(missing: Missing) -> None:
         for model in (Search, SearchHit, SearchEntry, Disclosure):
             assert session.scalars(select(model)).all() == []
     assert not [one for one in city.alerts("police", domain="search") if one["state"]["active"]]
+    with city.services.sessions() as session:
+        (call,) = session.scalars(select(AlertRow).where(AlertRow.kind == "call"))
+        said = select(AlertHistory.action).where(AlertHistory.alert_id == call.id)
+        assert "cleared" in session.scalars(said).all()
+        assert call.cleared == city.time
+        due = select(CaseDeadline).where(CaseDeadline.met.is_(None))
+        assert session.scalars(due).all() == []
 
 
 def test_another_key_of_the_person_opens_what_was_written_before(missing: Missing) -> None:

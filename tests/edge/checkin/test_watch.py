@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from edge.checkin.station import settings, visits
 from edge.checkin.test_station import Time
 from edge.memory_context import MemoryContext
-from vigil_edge.checkin.pipeline import WATCH, Station
+from vigil_edge.checkin.pipeline import Station
+from vigil_edge.checkin.states import WATCH
 from vigil_edge.checkin.visits import Sighting
 from vigil_edge.checkin.watch import AGAIN, Watch
 from vigil_edge.delivery.outbox import OutboxFailed

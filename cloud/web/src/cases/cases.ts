@@ -1,6 +1,6 @@
 /** What people do with a case. Each answer is the case as it then is. */
 
-import { answer, api } from "../lib/api/client";
+import { answer, api, Problem } from "../lib/api/client";
 import type { Case } from "../lib/api/model";
 
 /** Of one try: sent again after a broken connection, the server does nothing more. */
@@ -57,12 +57,23 @@ export async function meetDeadline(id: string, deadline: number): Promise<Case> 
   return answer(api.POST("/api/v1/cases/{case_id}/deadlines/{deadline}/meet", { params }));
 }
 
+/** As the server has it (`photographs.LARGEST_BYTES`): said before the whole file was sent. */
+export const LARGEST_PHOTOGRAPH = 20 * 1024 * 1024;
+
+export function tooLarge(picture: Blob): Problem | null {
+  if (picture.size <= LARGEST_PHOTOGRAPH) return null;
+  const data = { most: LARGEST_PHOTOGRAPH, of: "bytes" };
+  return new Problem(413, "photograph-too-large", "Photograph too large", "", data);
+}
+
 export async function addPhotograph(
   id: string,
   picture: File,
   caption: string,
   key: string,
 ): Promise<Case> {
+  const refused = tooLarge(picture);
+  if (refused) throw refused;
   return answer(
     api.POST("/api/v1/cases/{case_id}/photographs", {
       params: {

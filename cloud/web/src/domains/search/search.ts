@@ -1,6 +1,6 @@
 /** What is asked of searches, and what of one lies where on the map. */
 
-import { answer, api } from "../../lib/api/client";
+import { type Problem, answer, api } from "../../lib/api/client";
 import type { Case } from "../../lib/api/model";
 import type { components } from "../../lib/api/schema";
 import { type Language, deviceName } from "../../lib/format";
@@ -13,8 +13,18 @@ export type Reported = components["schemas"]["Reported"];
 export type Report = components["schemas"]["ReportMissing"];
 export type Entry = components["schemas"]["AddEntry"];
 
-/** Cases whose photograph could not be kept: told on the case's page. */
-export const unkept = new Set<string>();
+/** Cases whose photograph could not be kept, and why: told on the case's page. */
+export const unkept = new Map<string, Problem>();
+
+export const makeLink = async (id: string): Promise<Case> =>
+  answer(api.POST("/api/v1/search/cases/{case_id}/link", { params: { path: { case_id: id } } }));
+
+export const withdrawLink = async (id: string): Promise<Case> =>
+  answer(api.DELETE("/api/v1/search/cases/{case_id}/link", { params: { path: { case_id: id } } }));
+
+/** Where the link's QR code is drawn; another link is another picture. */
+export const codeAddress = (id: string, link: string): string =>
+  `/api/v1/search/cases/${id}/link.svg?of=${encodeURIComponent(link.slice(-8))}`;
 
 export const report = async (said: Report, key: string): Promise<Reported> =>
   answer(

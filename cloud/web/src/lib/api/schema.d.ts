@@ -2224,6 +2224,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/search/cases/{case_id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Search Link
+         * @description A link for passers-by: under it anybody reports, without an account, that they saw the
+         *     person. It is on the map, and its QR code beside it. Idempotent.
+         */
+        post: operations["make_search_link"];
+        /**
+         * Withdraw Search Link
+         * @description Under the link nothing can be reported any more. Idempotent.
+         */
+        delete: operations["withdraw_search_link"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/cases/{case_id}/link.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Search Link Code
+         * @description The link as a QR code, to be printed.
+         */
+        get: operations["get_search_link_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/cases/{case_id}/looks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Search Looks
+         * @description Who looked at this search, and what was done in it, for the person's guardian.
+         */
+        get: operations["list_search_looks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/search/cases/{case_id}/map": {
         parameters: {
             query?: never;
@@ -5067,12 +5132,20 @@ export interface components {
          * @description What somebody brought.
          */
         EntryShown: {
-            /** Account */
-            account: string;
+            /**
+             * Account
+             * @description null: a passer-by, whom nobody knows.
+             */
+            account: string | null;
             /** Area */
             area: number[][];
             /** At */
             at: string;
+            /**
+             * Contact
+             * @description How a passer-by can be asked back; empty where they did not say.
+             */
+            contact: string;
             /** Entered */
             entered: string;
             /** Id */
@@ -5081,7 +5154,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "seen" | "searched";
+            kind: "seen" | "searched" | "tip";
             /** Latitude */
             latitude: number | null;
             /** Longitude */
@@ -7442,6 +7515,11 @@ export interface components {
             footprint: components["schemas"]["VisitEntry"][];
             /** Footprint Withheld */
             footprint_withheld: boolean;
+            /**
+             * Guardian
+             * @description The reader decides for the person, and sees who looked (``/looks``).
+             */
+            guardian: boolean;
             /** Hits */
             hits: components["schemas"]["HitEntry"][];
             last_place: components["schemas"]["LastPlace"] | null;
@@ -7450,6 +7528,11 @@ export interface components {
              * @description As reported.
              */
             last_seen: string | null;
+            /**
+             * Link
+             * @description Under it passers-by report what they saw; null: there is none.
+             */
+            link: string | null;
             /** Number */
             number: string;
             /** Opened */
@@ -8193,6 +8276,11 @@ export interface components {
          * @description How far the watch list has come.
          */
         WatchState: {
+            /**
+             * Left Out
+             * @description Of the person's tags: so many found no room on the list.
+             */
+            left_out: number;
             /** Stations */
             stations: number;
             /**
@@ -12320,6 +12408,145 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_search_link: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_search_link: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_search_link_code: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The QR code */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_search_looks: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+            };
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLines"];
                 };
             };
             /** @description A problem document */

@@ -1,6 +1,6 @@
 /** What was looked at, in the words of a line of the audit log. */
 
-import type { AuditLine } from "../../../lib/api/model";
+import type { AuditLine } from "./api/model";
 
 export type What = "footprints" | "alert" | "alerts" | "live" | "search";
 

@@ -1,0 +1,236 @@
+"""The page behind a search's link: "I saw this person", for whoever passes by, without an account.
+
+Opening it changes nothing and is written down nowhere. It shows no name, no picture and no place
+of whoever is searched for: those are on the notice that the family chose to hang up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from html import escape
+from typing import Annotated, ClassVar, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import attempts
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.dependencies import ServicesDependency
+from vigil_cloud.search import checkins, tips
+from vigil_cloud.services import Services
+from vigil_cloud.small_page import HEADERS, Language, Words, page
+
+router = APIRouter(include_in_schema=False)
+Lang = Annotated[str | None, Query()]
+AGES: Final = (("0", "just now", "剛才"), ("15", "15 minutes ago", "15 分鐘前"),
+               ("60", "an hour ago", "1 小時前"), ("180", "3 hours ago", "3 小時前"),
+               ("720", "12 hours ago", "12 小時前"))  # fmt: skip
+LONGEST: Final = 500
+LONGEST_CONTACT: Final = 100
+_LARGEST_BODY: Final = 16_384
+_LONGEST_TOKEN: Final = 64
+
+
+class BadTip(ApiError):
+    """The form is empty, too long, or no form."""
+
+    code: ClassVar[str] = "bad-tip"
+    remedy: ClassVar[str] = "Say in a few words where you saw the person."
+    status: ClassVar[int] = 422
+
+    def __init__(self) -> None:
+        super().__init__(f"Say where you saw the person, in at most {LONGEST} characters.")
+
+
+@router.api_route("/{token}", methods=["GET", "HEAD"])
+def ask(
+    token: str,
+    request: Request,
+    services: ServicesDependency,
+    lang: Lang = None,
+    sent: Annotated[str | None, Query()] = None,
+) -> Response:
+    """The form, or the thanks after it."""
+    words = Words(_language(request, lang))
+
+    def show() -> Response:
+        with services.sessions() as session:
+            cipher = Cipher(services.settings.secret)
+            _, case = tips.find(session, cipher, token[:_LONGEST_TOKEN])
+            stations = checkins.stations(session)
+        body = _thanks(words) if sent is not None else _form(case.number, token, stations, words)
+        return _html(page(words.of("Somebody is missing", "協尋走失者"), body, words), 200)
+
+    return _refused_as_page(services, request, words, show)
+
+
+@router.post("/{token}")
+async def tell(
+    token: str, request: Request, services: ServicesDependency, lang: Lang = None
+) -> Response:
+    """One report; the page then says thanks, also where it is loaded again."""
+    words = Words(_language(request, lang))
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > _LARGEST_BODY:
+            break
+    return await run_in_threadpool(_tell, services, request, token, bytes(received), words)
+
+
+def _tell(services: Services, request: Request, token: str, body: bytes, words: Words) -> Response:
+    now = services.now()
+
+    def act() -> Response:
+        tip = _read(body, now)
+        cipher, known = Cipher(services.settings.secret), token[:_LONGEST_TOKEN]
+        with services.sessions() as session:
+            tips.find(session, cipher, known)
+        with writing(services.sessions) as session:
+            attempts.count(session, tips.limits(known, _address(request)), now)
+        with writing(services.sessions) as session:
+            tips.take(session, cipher, known, tip, now)
+        services.changed.announce()
+        after = f"/p/search/{known}?sent=1&lang={words.language}"
+        return RedirectResponse(after, 303, headers=HEADERS)
+
+    return _refused_as_page(services, request, words, act)
+
+
+def _read(body: bytes, now: datetime) -> tips.Tip:
+    """Raises ``BadTip``."""
+    try:
+        form = parse_qs(body.decode("utf-8"), max_num_fields=8, errors="strict")
+    except ValueError as error:  # no UTF-8, or no form
+        raise BadTip from error
+    said = {key: values[0].strip() for key, values in form.items()}
+    text, contact = said.get("where", ""), said.get("contact", "")
+    age = said.get("age", "0")
+    bad = "\0" in text + contact or age not in {key for key, _, _ in AGES}
+    if bad or not 2 <= len(text) <= LONGEST or len(contact) > LONGEST_CONTACT:
+        raise BadTip
+    at = now - timedelta(minutes=int(age))
+    return tips.Tip(at, text, said.get("near", "")[:64], contact)
+
+
+def _form(number: str, token: str, stations: Sequence[checkins.Station], words: Words) -> list[str]:
+    options = "".join(
+        f'<option value="{escape(one.device)}">{escape(words.of(one.name, one.name_zh))}</option>'
+        for one in stations
+    )
+    ages = "".join(
+        f'<option value="{key}">{words.of(english, chinese)}</option>'
+        for key, english, chinese in AGES
+    )
+    case = words.of(f"Case {number}", f"案件 {number}")
+    return [
+        f"<h1>{words.of('Did you see the person on the notice?', '您看到海報上的人了嗎？')}</h1>",
+        f'<p class="soft">{escape(case)}</p>',
+        '<p class="alarm">'
+        + words.of("If somebody is in danger, call 110.", "若有人身危險，請立即撥打 110。")
+        + "</p>",
+        f'<form method="post" action="/p/search/{escape(token)}?lang={words.language}">',
+        f'<label for="where">{words.of("Where, and what you saw", "在哪裡、看到什麼")}</label>',
+        f'<textarea id="where" name="where" rows="3" required minlength="2" maxlength="{LONGEST}">'
+        "</textarea>",
+        f'<label for="near">{words.of("Near (optional)", "附近地點（選填）")}</label>',
+        f'<select id="near" name="near"><option value="">–</option>{options}</select>',
+        f'<label for="age">{words.of("When", "什麼時候")}</label>',
+        f'<select id="age" name="age">{ages}</select>',
+        '<label for="contact">'
+        + words.of("How you can be asked back (optional)", "聯絡方式（選填）")
+        + "</label>",
+        f'<input id="contact" name="contact" autocomplete="tel" maxlength="{LONGEST_CONTACT}">',
+        f'<button type="submit" class="first">{words.of("I saw this person", "我看到了")}</button>',
+        "</form>",
+        '<p class="soft">'
+        + words.of(
+            "The family and the police of this case read it. It is kept with the case.",
+            "本案的家屬與警方會看到您的回報，並隨案件保存。",
+        )
+        + "</p>",
+    ]
+
+
+def _thanks(words: Words) -> list[str]:
+    said = words.of("Thank you. The people who search were told.", "謝謝您，已通知協尋人員。")
+    stay = words.of(
+        "If the person is still there, stay near if you can, and call 110.",
+        "若此人仍在現場，請盡可能在旁陪伴並撥打 110。",
+    )
+    return [f'<h1 role="status">{said}</h1>', f"<p>{stay}</p>"]
+
+
+_REFUSALS: Final = {
+    tips.TipLinkUnknown.code: (
+        ("This link is not valid", "此連結無效"),
+        (
+            "It was cut off, it was withdrawn, or the search has ended.",
+            "連結可能被截斷、已撤回，或協尋已結束。",
+        ),
+    ),
+    BadTip.code: (
+        ("Please say where", "請說明地點"),
+        (
+            f"Go back and say in a few words, at most {LONGEST} characters, where it was.",
+            f"請返回上一頁，以 {LONGEST} 字以內說明在哪裡看到。",
+        ),
+    ),
+    "too-many-attempts": (
+        ("Please wait a few minutes", "請稍候幾分鐘"),
+        (
+            "Much has been reported just now. If it is urgent, call 110.",
+            "目前回報過於頻繁。若情況緊急，請撥打 110。",
+        ),
+    ),
+    "case-full": (
+        ("Please call 110", "請撥打 110"),
+        ("This search has more reports than it can hold.", "此案回報已滿，無法再新增。"),
+    ),
+}
+
+
+def _refused_as_page(
+    services: Services, request: Request, words: Words, act: Callable[[], Response]
+) -> Response:
+    try:
+        return act()
+    except ApiError as error:
+        refusal = error
+    if refusal.code == tips.TipLinkUnknown.code:
+        refusal = _count(services, request) or refusal
+    if refusal.code not in _REFUSALS:
+        raise refusal
+    title, text = _REFUSALS[refusal.code]
+    body = [f"<h1>{words.of(*title)}</h1>", f"<p>{words.of(*text)}</p>"]
+    return _html(page(words.of(*title), body, words), refusal.status, refusal.headers)
+
+
+def _count(services: Services, request: Request) -> ApiError | None:
+    """Whoever tries links that are nobody's is not answered for ever."""
+    try:
+        with writing(services.sessions) as session:
+            attempts.count(session, attempts.guesses(tips.KIND, _address(request)), services.now())
+    except ApiError as error:
+        return error
+    return None
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _language(request: Request, lang: str | None) -> Language:
+    if lang in ("en", "zh-TW"):
+        return "en" if lang == "en" else "zh-TW"
+    english = request.headers.get("Accept-Language", "").lower().startswith("en")
+    return "en" if english else "zh-TW"
+
+
+def _html(text: str, status: int, headers: dict[str, str] | None = None) -> HTMLResponse:
+    return HTMLResponse(text, status, headers={**(headers or {}), **HEADERS})
