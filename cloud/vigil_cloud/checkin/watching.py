@@ -107,18 +107,22 @@ def tell_stations(session: Session, now: datetime) -> int:
     head = _locked_head(session)  # before anything is read: somebody may just be erased
     session.execute(delete(Watch).where(Watch.until <= now))
     entries, left_out = _entries(session, now)
-    if entries and _has_returned(session, head.revision):
-        head.digest = _UNTOLD  # it takes no list of a number that it was told to forget
+    returned = _returned(session, head.revision) if entries else None
+    if returned is not None:  # it takes no list that is not newer than what it was told to forget
+        head.revision, head.digest = returned, _UNTOLD
     revision = _revision(head, entries, left_out, now)
     for station in _finished(session, revision, empty=not entries):
         session.delete(station)
     session.flush()
-    due = [(*one, entries) for one in _due(session, entries, now, revision)]
-    due += [(*one, ()) for one in _left(session, now)]
-    for device, gateway, known, wanted in due[:_AT_ONCE]:
-        _tell(
-            session, device, gateway, known, WatchList(revision=revision, entries=list(wanted)), now
-        )
+    newest = WatchList(revision=revision, entries=list(entries))
+    due: list[tuple[str, Gateway, WatchStation | None, WatchList]] = [
+        (*one, newest) for one in _due(session, entries, now, revision)
+    ]
+    for device, gateway, known in _left(session, now):
+        above = max(known.revision + 1, int(now.timestamp() * 1000))
+        due.append((device, gateway, known, WatchList(revision=above, entries=[])))
+    for device, gateway, known_before, wanted in due[:_AT_ONCE]:
+        _tell(session, device, gateway, known_before, wanted, now)
     session.flush()
     return len(due[:_AT_ONCE])
 
@@ -134,7 +138,8 @@ def _tell(
     tries = 0
     if known is not None:
         downlinks.supersede(session, known.downlink, now)
-        tries = known.tries + 1 if known.revision == wanted.revision else 0
+        same = known.revision == wanted.revision or (known.withdrawn and not wanted.entries)
+        tries = known.tries + 1 if same else 0
     expires = max((entry.until for entry in wanted.entries), default=now + _EMPTY_FOR)
     name = gateway.gateway
     sent = downlinks.ask(session, name, device, wanted, by="vigil", expires=expires, now=now)
@@ -245,14 +250,15 @@ def _elsewhere() -> ColumnElement[bool]:
     )
 
 
-def _has_returned(session: Session, revision: int) -> bool:
-    """Whether a station is back at a gateway that was told to forget this very list."""
+def _returned(session: Session, revision: int) -> int | None:
+    """Of stations that are back at a gateway which was told meanwhile to forget their list: with
+    which number, where it is not below this one."""
     query = (
-        select(WatchStation.device)
+        select(func.max(WatchStation.revision))
         .join(Device, _here())
-        .where(Device.described, WatchStation.withdrawn, WatchStation.revision == revision)
+        .where(Device.described, WatchStation.withdrawn, WatchStation.revision >= revision)
     )
-    return session.scalar(query.limit(1)) is not None
+    return session.scalar(query)
 
 
 def _left(session: Session, now: datetime) -> list[tuple[str, Gateway, WatchStation]]:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import event, select
+from structlog.testing import capture_logs
 
 from cloud.search.conftest import Missing
 from cloud_city import GATEWAY, TAG, City
 from vigil_cloud.checkin.models import WatchStation
 from vigil_cloud.checkin.service import give_tag
-from vigil_cloud.checkin.watching import _anything
+from vigil_cloud.checkin.watching import _anything, forget, tell_stations
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Downlink
 from vigil_schemas.commands import WatchList
 from vigil_schemas.gateway import CommandResult, DeviceDescription
 
+DESCRIBED = DeviceDescription(
+    device="station-1",
+    domain="checkin",
+    driver="ble",
+    commands=[WatchList.ACTION],
+    latitude=23.48,
+    longitude=120.44,
+)
 OTHER = "epc:00112233445566778899aabb"
 
 
@@ -159,6 +169,125 @@ def test_it_ends_by_itself_and_an_officers_look_prolongs_it(missing: Missing) ->
     assert lists(city) == {"station-1": [TAG]}
     city.later(days=1, seconds=1)
     missing.tell_stations()
+    assert lists(city) == {"station-1": []}
+
+
+def waiting(city: City) -> set[tuple[str, str, int]]:
+    """Through which gateway, to which station, with how many tags."""
+    return {
+        (row.gateway, row.payload["device"], len(row.payload["arguments"]["entries"]))
+        for row in asked(city)
+        if row.answered is None
+    }
+
+
+def test_the_gateway_that_a_station_left_is_told_to_forget(missing: Missing) -> None:
+    # Given a station that watches
+    city = missing.city
+    stations(city, "station-1")
+    missing.report()
+    missing.tell_stations()
+    answer(city)
+    with city.services.sessions() as session:
+        first = session.scalars(select(WatchStation.revision)).one()
+
+    # When it is moved to another gateway
+    city.later(minutes=1)
+    released = city.client("administrator").post("/api/v1/devices/station-1/release")
+    assert released.is_success, released.text
+    stations(city, "station-1", gateway="gw-other")
+    assert missing.tell_stations() == 2
+
+    # Then that one has the list, and the old one is told that there is none, by a newer number
+    assert waiting(city) == {("gw-other", "station-1", 1), (GATEWAY, "station-1", 0)}
+    told = [row for row in asked(city) if row.answered is None and row.gateway == GATEWAY]
+    assert told[0].payload["arguments"]["revision"] > first
+    assert missing.tell_stations() == 0
+
+    # and once it has answered nothing is left of it
+    for row in asked(city):
+        if row.answered is None:
+            done = CommandResult(command_id=row.id, accepted=True, code="ok", message="")
+            city.send(done, row.gateway, gateway=row.gateway)
+    missing.tell_stations()
+    with city.services.sessions() as session:
+        assert session.scalars(select(WatchStation.gateway)).all() == ["gw-other"]
+
+
+def test_a_removed_station_is_told_to_forget_and_watches_again_when_it_is_back(
+    missing: Missing,
+) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    missing.report()
+    missing.tell_stations()
+    answer(city)
+    city.later(minutes=1)
+    city.birth(GATEWAY, session=50, devices=[], epoch="00000000")
+    assert missing.tell_stations() == 1
+    assert waiting(city) == {(GATEWAY, "station-1", 0)}
+    answer(city, accepted=False, code="unknown-device")
+    assert missing.tell_stations() == 0
+    with city.services.sessions() as session:
+        assert not session.scalars(select(WatchStation)).all()
+
+    # A list that it was told to forget and had not answered: it is back, with a newer one
+    stations(city, "station-1")
+    missing.tell_stations()
+    city.birth(GATEWAY, session=51, devices=[], epoch="00000000")
+    missing.tell_stations()
+    (withdrawn,) = [row.payload["arguments"]["revision"] for row in asked(city) if not row.answered]
+    city.birth(GATEWAY, session=52, devices=[DESCRIBED], epoch="00000000")
+    assert missing.tell_stations() == 1
+    (again,) = [row.payload["arguments"]["revision"] for row in asked(city) if not row.answered]
+    assert again > withdrawn
+    assert waiting(city) == {(GATEWAY, "station-1", 1)}
+
+
+def test_a_full_list_is_said_once_and_on_the_map(
+    missing: Missing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = missing.city
+    monkeypatch.setattr("vigil_cloud.checkin.watching.MOST", 1)
+    stations(city, "station-1")
+    with writing(city.services.sessions) as session:
+        give_tag(session, OTHER, "p1", by="operator", now=city.time)
+    with capture_logs() as said:
+        case = missing.report()["case_id"]
+        missing.tell_stations()
+        for _ in range(3):
+            with city.services.sessions() as session:
+                _anything(session, city.time)
+            missing.tell_stations()
+    full = [one for one in said if one["event"] == "watch-list-full"]
+    assert [one["left_out"] for one in full] == [1]
+    assert missing.map("family", case)["watch"]["left_out"] == 1
+
+
+def test_whoever_is_just_erased_is_on_no_list_that_is_being_sent(missing: Missing) -> None:
+    """Both take the list's head first: on PostgreSQL one waits for the other."""
+    city = missing.city
+    stations(city, "station-1")
+    missing.report()
+    statements: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(city.services.engine, "before_cursor_execute", note)
+    with writing(city.services.sessions) as session:
+        tell_stations(session, city.time)
+    told = list(statements)
+    statements.clear()
+    with writing(city.services.sessions) as session:
+        forget(session, "p1", city.time)
+    event.remove(city.services.engine, "before_cursor_execute", note)
+
+    for said in (told, statements):
+        asked_for = [one for one in said if "watch" in one]
+        assert "watch_list_head" in asked_for[0]
+        assert "watch_list_head" in asked_for[1]
+    assert missing.tell_stations() == 1
     assert lists(city) == {"station-1": []}
 
 
