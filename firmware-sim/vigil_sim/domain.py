@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.scenario_model import Device, Happening, Part, Scenario
@@ -55,6 +56,22 @@ class NightAlert:
     """Whether its device's readings must be found in the time series."""
 
 
+class SignedIn(Protocol):
+    """An account of the demo, over the cloud's API (paths beneath ``/api/v1``)."""
+
+    def get(self, path: str) -> Any:
+        """One resource as JSON."""
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """One change; what was answered."""
+
+
+SignIn = Callable[[str], AbstractContextManager[SignedIn]]
+"""By user name."""
+Act = Callable[[Mapping[str, Any], SignIn], str]
+"""What people do, given what the timetable says; returns what to say of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SimulatedDomain:
     """One domain of the simulated city. Told apart by identity."""
@@ -79,6 +96,8 @@ class SimulatedDomain:
     """Further keys of ``city.json``."""
     seed: Callable[[Scenario, Sequence[str], str], Sequence[SeedTable]] = _nothing_seeded
     """Of the demo: scenario, user names of relatives, and until when they may see (RFC 3339)."""
+    people: Mapping[str, Act] = field(default_factory=dict)
+    """Of the demo: what people do, by the happening's ``what``."""
     alert: NightAlert | None = None
     """None: a night of this domain raises nothing that the demo could wait for."""
     add_commands: Callable[[Commands[argparse.ArgumentParser], LoadScenario], None] = _no_commands

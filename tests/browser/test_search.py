@@ -34,9 +34,14 @@ def test_reported_in_two_taps_opened_with_a_reason_hit_and_ended(
     # When her daughter reports it, with a photograph
     family.get_by_role("button", name="通報走失").click()
     expect(family.get_by_role("button", name="立即通報")).to_be_focused()
+    picked = family.get_by_label("照片（選填）")
+    huge = bytes(21 * 1024 * 1024)
+    picked.set_input_files({"name": "huge.jpg", "mimeType": "image/jpeg", "buffer": huge})
+    expect(family.get_by_role("alert").filter(has_text="照片")).to_be_visible()
     sent = tmp_path / "grandmother.jpg"
     sent.write_bytes(picture((64, 48)))
-    family.get_by_label("照片（選填）").set_input_files(sent)
+    picked.set_input_files(sent)
+    expect(family.get_by_role("alert")).to_have_count(0)
     family.get_by_label("衣著（選填）").fill("紅外套")
     _is_accessible(family, "report")
     family.get_by_role("button", name="立即通報").click()
@@ -72,6 +77,26 @@ def test_reported_in_two_taps_opened_with_a_reason_hit_and_ended(
     officer.get_by_role("button", name="Add to the map").click()
     expect(family.get_by_text("At the bus stop").first).to_be_visible()
     _is_accessible(officer, "case of the police")
+
+    # When a notice hangs somewhere, and whoever passes by reports without an account
+    family.get_by_role("button", name="產生 QR 碼").click()
+    expect(family.get_by_alt_text("民眾回報頁面的 QR 碼")).to_be_visible()
+    link = family.locator("a[href*='/p/search/']").get_attribute("href") or ""
+    passer_by = window(size=PHONE).go("/p/search/" + link.rsplit("/", 1)[1] + "?lang=en")
+    expect(passer_by.get_by_role("heading")).to_have_text("Did you see the person on the notice?")
+    assert "紅外套" not in passer_by.content()
+    assert NAMES["grandmother"] not in passer_by.content()
+    passer_by.get_by_label("Where, and what you saw").fill("By the river")
+    passer_by.get_by_role("button", name="I saw this person").click()
+    expect(passer_by.get_by_role("status")).to_contain_text("Thank you")
+
+    # Then it comes to the open pages, as not verified, and the family sees who looked
+    expect(officer.get_by_text("By the river").first).to_be_visible()
+    expect(officer.get_by_text("a passer-by, not verified")).to_be_visible()
+    looks = family.locator("section", has=family.get_by_role("heading", name="誰查看過本案"))
+    expect(looks.get_by_role("listitem").filter(has_text="officer").first).to_be_visible()
+    expect(officer.get_by_role("heading", name="Who looked at this search")).to_have_count(0)
+    _is_accessible(family, "case of the family with its notice")
 
     # When she is found
     end(family, "在市場找到")

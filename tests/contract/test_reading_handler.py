@@ -221,6 +221,41 @@ def test_two_processes_at_once_lose_no_update(city: City) -> None:
     assert len(slow.told) == 3, "told again"
 
 
+class Crossings:
+    """Counts how often the value crosses 8; within one side nothing follows from a reading."""
+
+    name = "crossings"
+    domains = frozenset({"water"})
+
+    def __init__(self, before: Callable[[], None] = lambda: None) -> None:
+        self.before = before
+
+    def fold(self, readings: Readings, state: Mapping[str, Any] | None) -> Folded | None:
+        before, self.before = self.before, lambda: None
+        high = readings.points[-1].value > 8
+        known = dict(state or {"high": False, "count": 0})
+        before()
+        if high == known["high"]:
+            return None
+        return Folded({"high": high, "count": known["count"] + 1})
+
+
+def test_that_nothing_follows_is_said_again_of_a_state_that_has_changed(city: City) -> None:
+    # Given two processes, of which one stores a crossing while the other looks at its reading
+    first = Lane(city, Crossings())
+
+    def meanwhile() -> None:
+        first.store(reading(city.time, 9.0))
+
+    second = Lane(city, Crossings(meanwhile))
+
+    # When nothing follows from the second's reading by the state that it has read
+    second.store(reading(city.time + timedelta(seconds=1), 7.0))
+
+    # Then it is asked again of the state that is there by now: the value is low again
+    assert state(city, "crossings").state == {"high": False, "count": 2}
+
+
 def test_a_commit_that_failed_is_told_again_and_changes_nothing_twice(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,3 +143,13 @@ async def test_a_station_that_was_away_is_told_when_it_is_back(
         await until(lambda: watch()["watching"] == 1, "it watches")
     finally:
         await box.off()
+
+    # When its gateway's file has no such station any more
+    assert AMULET.tag.encode() in (box.agent.outbox.state(STATION, WATCH) or b"")
+    text = box.file.read_text()
+    box.file.write_text(text[: text.index("[[checkin]]")])
+    await box.on()
+    try:  # then nothing on its disk names anybody
+        await until(lambda: not box.agent.outbox.state(STATION, WATCH), "the list is erased")
+    finally:
+        await box.off()

@@ -52,7 +52,7 @@ def test_the_shipped_scenarios_are_sound(name: str) -> None:
 def test_the_city_night_tells_all_four_stories_within_75_seconds() -> None:
     scenario = load("city-night")
     assert {happening.what for happening in scenario.schedule} == {
-        *("passage", "discharge", "walk", "fire")
+        *("passage", "discharge", "walk", "missing", "found", "fire", "aed")
     }
     assert scenario.duration_s / scenario.speed <= 75
     carried = {tag for person in people(scenario) for tag in person.tags}

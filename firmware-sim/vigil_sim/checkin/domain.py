@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from vigil_sim.checkin.broken import ADVERT_STYLES, REPORT_STYLES
-from vigil_sim.checkin.scenario import Person, Station, Walk
+from vigil_sim.checkin.scenario import Found, Missing, Person, Station, Walk
+from vigil_sim.checkin.searching import end_search, report_missing
 from vigil_sim.domain import ExtraTable, NightAlert, SeedTable, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.faults import FaultKind
@@ -87,9 +88,10 @@ CHECKIN: Final = SimulatedDomain(
         "advert": "one advertisement that a station's radio received; the value is its RSSI, dBm",
         "tag-read": "one tag in a reader's report; the value is its RSSI, dBm",
     },
-    happenings=(Walk,),
+    happenings=(Walk, Missing, Found),
     tables={"person": ExtraTable(kind=Person, default=())},
     listed=listed,
     seed=seed,
+    people={"missing": report_missing, "found": end_search},
     alert=NightAlert(moment="arrived"),
 )

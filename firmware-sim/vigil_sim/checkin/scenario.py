@@ -26,6 +26,31 @@ class Person(Part):
     tags: Annotated[tuple[TagId, ...], Field(min_length=1)]
 
 
+class Missing(Happening):
+    """Somebody is missed. In the demo their guardian reports it and an officer opens the case."""
+
+    what: Literal["missing"]
+    person: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$")]
+    clothes: str = ""
+    place: str = ""
+    """Where they were last seen, in the guardian's words."""
+    reporter: Name = "family"
+    officer: Name = "police"
+    """Accounts of the demo."""
+    reason: str = "Reported missing"
+
+
+class Found(Happening):
+    """Whoever was missing is found, and the search ends."""
+
+    what: Literal["found"]
+    person: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$")]
+    outcome: str = "found-well"
+    text: Annotated[str, Field(min_length=3)]
+    reporter: Name = "family"
+    officer: Name = "police"
+
+
 class Walk(Happening):
     """Somebody, or a bicycle, carries a tag along a path."""
 

@@ -25,6 +25,7 @@ ACCOUNTS: Final = (
     Account("reviewer", "複核員 Reviewer", ("reviewer",)),
     Account("reviewer2", "複核員二 Second reviewer", ("reviewer",)),
     Account("family", "家屬 Family", ("family",)),
+    Account("police", "警員 Police officer", ("police",)),
     Account("dispatcher", "派遣員 Dispatcher", ("dispatcher",)),
     Account("volunteer", "志工 Volunteer", ("volunteer",)),
     Account("maintainer", "維護員 Maintainer", ("maintainer",)),

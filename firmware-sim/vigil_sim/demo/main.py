@@ -221,6 +221,13 @@ class Demo:
         while (said := self.city.heard()) is not None:
             if said["kind"] == "happening":
                 self.step(f"in the city: {said['what'].replace('_', ' ')}")
+                for domain in self.domains.values():
+                    act = domain.people.get(said["type"])
+                    if act is not None:
+                        self.step(f"  {act(said, self._signed_in)}")
+
+    def _signed_in(self, username: str) -> Console:
+        return Console(self.url, username)
 
     def _still_hoping(self, deadline: float) -> None:
         missing = ", ".join(self.night.missing())

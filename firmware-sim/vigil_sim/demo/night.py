@@ -52,6 +52,7 @@ class Console:
         answer = self._http.post("/session", json={"username": username, "password": password})
         if not answer.is_success:
             raise DemoFailed(f"signing in as {username} was refused: {answer.text}")
+        self._http.headers["X-CSRF-Token"] = answer.json()["csrf"]
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +65,13 @@ class Console:
         answer = self._http.get(path)
         if not answer.is_success:
             raise DemoFailed(f"GET {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """One change; what was answered. Raises ``DemoFailed`` with the problem's text."""
+        answer = self._http.post(path, json=body)
+        if not answer.is_success:
+            raise DemoFailed(f"POST {path}: {answer.status_code} {answer.text}")
         return answer.json()
 
     def download(self, path: str) -> bytes:

@@ -439,6 +439,20 @@ def test_an_alarm_that_its_domain_cannot_read_costs_itself_alone(
     assert [type(one) for one in all_of(json.dumps(removal).encode())] == [Refusal]
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_whose_an_alarm_is_does_not_hang_on_the_order_of_registration(
+    turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = dict(list(alarm_readings().items())[::turn])
+    monkeypatch.setattr(salvage, "alarm_readings", lambda: readings)
+    aed, smoke = AedRemoval.TYPE, "city.vigil.smoke.alarm.v2"
+
+    for first, second in ((aed, smoke), (smoke, aed)):
+        text = f'{{"type":"{first}" {{"type":"{second}" '
+        (found, *_) = all_of(text.encode())
+        assert found.envelope.type == first, first
+
+
 def test_a_payload_of_alarms_without_end_is_read_so_far_and_no_further() -> None:
     short = {"subject": "a-1", "data": FIRE}
     assert len(all_of(json.dumps([short] * 3000).encode())) == 1000

@@ -232,12 +232,12 @@ def test_a_removed_station_is_told_to_forget_and_watches_again_when_it_is_back(
         assert not session.scalars(select(WatchStation)).all()
 
     # A list that it was told to forget and had not answered: it is back, with a newer one
-    stations(city, "station-1")
+    city.birth(GATEWAY, session=51, devices=[DESCRIBED], epoch="00000000")
     missing.tell_stations()
-    city.birth(GATEWAY, session=51, devices=[], epoch="00000000")
+    city.birth(GATEWAY, session=52, devices=[], epoch="00000000")
     missing.tell_stations()
     (withdrawn,) = [row.payload["arguments"]["revision"] for row in asked(city) if not row.answered]
-    city.birth(GATEWAY, session=52, devices=[DESCRIBED], epoch="00000000")
+    city.birth(GATEWAY, session=53, devices=[DESCRIBED], epoch="00000000")
     assert missing.tell_stations() == 1
     (again,) = [row.payload["arguments"]["revision"] for row in asked(city) if not row.answered]
     assert again > withdrawn
