@@ -35,6 +35,8 @@ LEAST_GAIN: Final = 0.3
 """Percentage points of expected survival that a further call must bring."""
 CPR_LOSS: Final = 2.3
 SHOCK_LOSS: Final = 1.1
+_MARGIN: Final = 1.02
+"""Two maps of one city, each plane around its own middle, differ by less."""
 _FEW: Final = 40
 """So many candidates for each role are compared with each other."""
 DAY: Final = (7, 22)
@@ -156,11 +158,17 @@ def dispatch(
     streets: Network | None,
 ) -> Plan:
     """``moment``: aware; its zone is the city's. Without ``streets`` ways are guessed."""
-    asked = [one for one in volunteers if one.available and one.speed_mps > 0]
+    from vigil_cloud.aed.streets import apart, reach, straight  # scipy is large
+
+    able = [one for one in volunteers if one.available and one.speed_mps > 0]
+    # No way is shorter than the straight one: most of a city need not be looked at closer.
+    asked = [
+        one
+        for one, straight_m in zip(able, apart(patient, [one.at for one in able]), strict=True)
+        if straight_m <= one.speed_mps * REACH_S * _MARGIN
+    ]
     if not asked:
         return Plan()
-    from vigil_cloud.aed.streets import reach, straight  # scipy is large
-
     fastest = max(one.speed_mps for one in asked)
     places, people = [one.at for one in aeds], [one.at for one in asked]
     found = (
@@ -186,14 +194,14 @@ def _candidate(
 ) -> Candidate:
     speed, answer_s = volunteer.speed_mps, volunteer.answer_s
     best_s, best = inf, None
-    for index, aed in enumerate(aeds):
-        way_m = found.to_aed[index, number] + found.aed_to_patient[index]
-        total_s = answer_s + float(way_m) / speed
-        if total_s >= best_s or total_s > REACH_S:
-            continue
+    totals_s = answer_s + (found.to_aed[:, number] + found.aed_to_patient) / speed
+    for index in totals_s.argsort(kind="stable"):
+        if not totals_s[index] <= REACH_S:
+            break
         there = moment + timedelta(seconds=answer_s + float(found.to_aed[index, number]) / speed)
-        if aed.open_at(there):
-            best_s, best = total_s, aed.id
+        if aeds[index].open_at(there):
+            best_s, best = float(totals_s[index]), aeds[index].id
+            break
     return Candidate(
         volunteer.id,
         volunteer.accepts(moment),

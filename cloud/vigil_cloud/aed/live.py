@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -176,7 +177,7 @@ def _chosen(
         if unreadable:
             troubles.append(f"not fetched, their hours cannot be read: {', '.join(unreadable)}")
     try:
-        streets = _streets(services, patient)
+        streets = _streets(services)
     except (ApiError, dispatch_files.BadDispatchFile, OSError, ValueError) as error:
         streets = None
         troubles.append(f"streets cannot be used, ways are guessed: {error}")
@@ -189,18 +190,22 @@ def _chosen(
     return plan, "; ".join(troubles)
 
 
-def _streets(services: Services, near: tuple[float, float]) -> Network | None:
+def _streets(services: Services) -> Network | None:
     path = services.settings.data_dir / STREETS
     if not path.is_file():
         return None
-    return _network(path, path.stat().st_mtime_ns, (round(near[0], 1), round(near[1], 1)))
+    return _network(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
-def _network(path: Path, _changed: int, origin: tuple[float, float]) -> Network:
+def _network(path: Path, _changed: int) -> Network:
+    """Built once for the whole file, around its middle: a city is plane enough."""
     from vigil_cloud.aed.streets import network  # scipy is large
 
-    return network(dispatch_files.streets(path), origin)
+    lines = dispatch_files.streets(path)
+    ends = [line[0] for line in lines]
+    middle = (median(lon for lon, _ in ends), median(lat for _, lat in ends))
+    return network(lines, middle)
 
 
 def _open_case(session: Session, services: Services, row: AedCallRow, now: datetime) -> None:

@@ -141,6 +141,12 @@ def straight(
     )
 
 
+def apart(origin: Position, positions: Sequence[Position]) -> Metres:
+    """(n,) metres as the crow flies."""
+    found: Metres = np.hypot(*metres(origin, positions).T)
+    return found
+
+
 def _with_points(streets: Network, points: Metres) -> tuple[csr_matrix, int]:
     """The graph with each point tied to its street, and the first point's node."""
     nodes, segments = streets.nodes, streets.segments

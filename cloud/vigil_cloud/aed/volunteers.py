@@ -38,6 +38,16 @@ _NEW: Final = {
     "speed_mps": 1.8,
     **dict.fromkeys(("asked_day", "accepted_day", "asked_night", "accepted_night"), 0),
 }
+_ASKED: Final = (
+    AedVolunteer.account_id,
+    AedVolunteer.speed_mps,
+    AedVolunteer.certificate_until,
+    AedVolunteer.asked_day,
+    AedVolunteer.accepted_day,
+    AedVolunteer.asked_night,
+    AedVolunteer.accepted_night,
+    AedVolunteer.position,
+)
 Bar = Literal["no-consent", "no-certificate", "certificate-lapsed", "not-on-call", "no-position"]
 """Why a volunteer is not called."""
 
@@ -164,7 +174,7 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
     """Everybody who is on call with a position of now; a lapsed certificate is judged by the
     dispatch, which tells of it."""
     query = (
-        select(AedVolunteer, Account)
+        select(*_ASKED, Account.roles)  # columns: objects of thousands of rows cost a second
         .join(Account, Account.id == AedVolunteer.account_id)
         .where(Account.active, AedVolunteer.on_call, AedVolunteer.consented.is_not(None))
         .where(AedVolunteer.located >= now - FRESH, AedVolunteer.position.is_not(None))
@@ -182,15 +192,15 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
             accepted_night=row.accepted_night,
             answer_s=ANSWER_S,
         )
-        for row, account in session.execute(query)
-        if Role.VOLUNTEER.value in account.roles  # else it cannot see the call nor answer
-        and (at := _position(cipher, row)) is not None
+        for row in session.execute(query)
+        if Role.VOLUNTEER.value in row.roles  # else it cannot see the call nor answer
+        and (at := _position(cipher, row.position)) is not None
     ]
 
 
-def _position(cipher: Cipher, row: AedVolunteer) -> Position | None:
+def _position(cipher: Cipher, sealed: bytes | None) -> Position | None:
     try:
-        lon, lat = json.loads(cipher.open(POSITION_COLUMN, row.position or b""))
+        lon, lat = json.loads(cipher.open(POSITION_COLUMN, sealed or b""))
         return float(lon), float(lat)
     except (Undecipherable, ValueError, TypeError):  # one row must not keep the others uncalled
         return None
