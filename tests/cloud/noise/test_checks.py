@@ -25,7 +25,7 @@ CHECKED = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Passage:
     """As the law wants it."""
 
@@ -69,16 +69,16 @@ HOLDING = Holding(
 
 
 def verdicts(
-    passage: Passage = Passage(), holding: Holding = HOLDING, **more: bool
+    passage: Passage | None = None, holding: Holding = HOLDING, **more: bool
 ) -> dict[str, str]:
-    found = checks(passage, holding, package=more.get("package", True))
+    found = checks(passage or Passage(), holding, package=more.get("package", True))
     assert all(one.reason.english and one.reason.chinese for one in found)
     assert {one.code for one in found} == CHECKED
     return {one.code: one.verdict for one in found}
 
 
-def bars(passage: Passage = Passage(), holding: Holding = HOLDING, **more: bool) -> set[str]:
-    found = checks(passage, holding, package=more.get("package", True))
+def bars(passage: Passage | None = None, holding: Holding = HOLDING, **more: bool) -> set[str]:
+    found = checks(passage or Passage(), holding, package=more.get("package", True))
     return {one.code for one in found if one.bars}
 
 
