@@ -7,4 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-SHIPPED: Final[tuple[str, ...]] = ("noise", "water", "checkin", "smoke", "search", "aed")
+SHIPPED: Final[tuple[str, ...]] = (
+    *("noise", "water", "checkin", "smoke", "search", "aed", "irrigation"),
+)

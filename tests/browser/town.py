@@ -66,6 +66,7 @@ ACCOUNTS: Final = {
     "keeper": ("維護員", ["maintainer"], "zh-TW"),
     "mei": ("林美玲", ["family"], "zh-TW"),
     "lone": ("獨居", ["family"], "en"),
+    "farmers": ("道將圳水利小組", ["irrigation"], "zh-TW"),
     "vera": ("志工維拉", ["volunteer"], "en"),
 }
 NAMES: Final = {"grandmother": "林奶奶", "stranger": "陳爺爺"}
@@ -89,6 +90,8 @@ def _seed(hook: str) -> str:
         )
         for name, (shown, roles, language) in ACCOUNTS.items()
     ]
+    # Each discharge of a test is its own; what begins at one moment belongs together.
+    parts.append(_toml("incident_rules", longest_hours=0.0))
     parts.append(_toml("gateway", id=GATEWAY, token=TOKEN))
     parts += _noise_register()
     parts.append(_toml("person", key="grandmother", name=NAMES["grandmother"], guardians=["mei"]))
@@ -218,7 +221,8 @@ class Town:
         self.send(_exceedance(name, datetime.now(UTC), LAFmax, evidence), MICROPHONE)
         return name
 
-    def discharge(self) -> None:
+    def discharge(self) -> datetime:
+        """The conductivity leaves its bounds; when."""
         now = datetime.now(UTC)
         self.observe(
             CANAL,
@@ -236,6 +240,24 @@ class Town:
                 value=0.31,
                 flag=QartodFlag.SUSPECT,
                 started=now,
+            ),
+            CANAL,
+        )
+        return now
+
+    def sours(self, started: datetime) -> None:
+        """The pH leaves its bounds at the same probe, as told at that moment."""
+        self.send(
+            WaterExcursion(
+                excursion_id=uuid.uuid4().hex,
+                phase="onset",
+                parameter="pH",
+                unit="pH",
+                kind="below",
+                limit=6.0,
+                value=5.2,
+                flag=QartodFlag.GOOD,
+                started=started,
             ),
             CANAL,
         )

@@ -13,6 +13,7 @@ from vigil_cloud import cli
 from vigil_cloud.config import load
 from vigil_cloud.preparation import prepare_database
 from vigil_cloud.stores import build_services
+from waterways import geojson
 
 RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 NO_DATABASE = {"broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"}
@@ -66,6 +67,10 @@ ARGUMENTS: dict[str, list[str]] = {
     "district remove": ["east"],
     "district limit": ["li", "--whole-city"],
     "district place": ["device", "mic-1", "east"],
+    "water import": ["canal.geojson"],
+    "water export": ["canal.csv"],
+    "water remove": ["r1"],
+    "water rules": [],
     "channel list": [],
     "channel remove": ["hook"],
     "alerts policy add": ["policy.toml"],
@@ -111,6 +116,7 @@ def data(tmp_path: Path, used: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it; settings with the wrong key."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seed.toml").write_text("", "utf-8")
+    (tmp_path / "canal.geojson").write_text(geojson(), "utf-8")
     (tmp_path / "new-key").write_text("0" * 40, "utf-8")
     (tmp_path / "policy.toml").write_text(
         'name = "fire"\n[fallback]\nafter_s = 0\nchannel = "page"\npersons = ["role:police"]\n',

@@ -18,7 +18,7 @@ from vigil_cloud.aed.volunteer_routes import router as volunteer_router
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.descriptor import LifeSafety
-from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.jobs.port import Job
 from vigil_schemas.aed import CONTRACT
 
@@ -32,7 +32,7 @@ DOMAIN: Final = CloudDomain(
     title="AED",
     title_zh="AED",
     alert_roles=frozenset({Role.DISPATCHER, Role.POLICE, Role.MAINTAINER, Role.ADMINISTRATOR}),
-    device_roles=frozenset(Role),  # they stand in public view
+    device_roles=PUBLIC_VIEW,  # they stand in public view
     life_safety=LifeSafety("its AED buttons call nobody", "其下 AED 箱的求救按鈕無法送達"),
     details=(AedCallDetail, AedRemovalDetail, AedCabinetDetail),
     alarm_reading=READING,

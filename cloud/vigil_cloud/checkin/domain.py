@@ -21,7 +21,7 @@ from vigil_cloud.checkin.watching import watch_job
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.descriptor import Expiring
-from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.jobs.port import Job
 from vigil_schemas.checkin import CONTRACT
 
@@ -39,7 +39,7 @@ DOMAIN: Final = CloudDomain(
     title="Check-in",
     title_zh="平安",
     consent_roles=frozenset({Role.FAMILY}),
-    device_roles=frozenset(Role),  # stations stand in public view
+    device_roles=PUBLIC_VIEW,  # stations stand in public view
     details=(VisitDetail,),
     handlers=(CheckinHandler(),),
     jobs=_jobs,

@@ -11,10 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LARGEST_BODY: Final = 64 * 1024
 _UPLOADS: Final = {
     "PUT": re.compile(r"/api/v1/gateways/[^/]+/evidence/[^/]+"),
-    "POST": re.compile(r"/api/v1/cases/[0-9a-f-]{36}/photographs"),
+    "POST": re.compile(
+        r"/api/v1/(cases/[0-9a-f-]{36}/photographs|aed/sites/import|water/network/import)"
+    ),
 }
-"""Evidence and photographs count for themselves. The whole path is compared: a part of it may be a
-name that the sender chose."""
+"""Evidence, photographs and registers count for themselves. The whole path is compared: a part of
+it may be a name that the sender chose."""
 
 
 class BodyLimit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
@@ -16,3 +17,9 @@ class Role(StrEnum):
     VOLUNTEER = "volunteer"
     MAINTAINER = "maintainer"
     ADMINISTRATOR = "administrator"
+    IRRIGATION = "irrigation"
+    """An irrigation association: told of its gates alone."""
+
+
+PUBLIC_VIEW: Final = frozenset(Role) - {Role.IRRIGATION}
+"""Who sees the devices that stand in public view: all but those who are told of one thing alone."""

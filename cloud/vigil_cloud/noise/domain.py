@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vigil_cloud.descriptor import CloudDomain
-from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.noise.cases import exceedance_case
 from vigil_cloud.noise.detail import ExceedanceDetail
 from vigil_cloud.noise.owner_routes import router as owner_router
@@ -21,7 +21,7 @@ DOMAIN: Final = CloudDomain(
     title_zh="噪音",
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
     personal_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE}),
-    device_roles=frozenset(Role),  # they stand in public view
+    device_roles=PUBLIC_VIEW,  # they stand in public view
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     details=(ExceedanceDetail,),
     handlers=(NoiseHandler(),),

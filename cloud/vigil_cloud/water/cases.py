@@ -20,8 +20,9 @@ from vigil_cloud.cases.port import (
 )
 from vigil_cloud.cases.rules import OneDecides
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.water import site
 from vigil_cloud.water.models import Excursion
-from vigil_cloud.water.service import PARAMETERS, shown
+from vigil_cloud.water.titles import PARAMETERS, shown
 from vigil_schemas.types import isoformat_utc
 from vigil_schemas.water import DOMAIN
 
@@ -30,7 +31,7 @@ _LEADS: Final = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR})
 
 
 def sections(facts: Facts) -> Iterator[Section]:
-    """One for each parameter that left its bounds."""
+    """One for each parameter that left its bounds, and one of what was brought from the site."""
     ids = [alert.id for alert in facts.alerts]
     query = select(Excursion).where(Excursion.alert_id.in_(ids)).order_by(Excursion.started)
     for found in facts.session.scalars(query) if ids else ():
@@ -60,12 +61,13 @@ def sections(facts: Facts) -> Iterator[Section]:
                 "ended": None if found.ended is None else isoformat_utc(found.ended),
             },
         )
+    yield from site.section(facts.session, facts.case.id)
 
 
 def inspection() -> CaseKind:
     """Opened and decided by an inspector; a fine is the authority's own matter afterwards."""
     return CaseKind(
-        name="water-inspection",
+        name=site.KIND,
         domain=DOMAIN,
         words=Words("Water inspection", "水質稽查案件"),
         rule=OneDecides(),

@@ -8,11 +8,14 @@ from typing import Final
 
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.port import ReadingHandler
-from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
 from vigil_cloud.water.detail import ExcursionDetail
+from vigil_cloud.water.incident_routes import router as incident_router
+from vigil_cloud.water.network_routes import router as network_router
 from vigil_cloud.water.routes import router
+from vigil_cloud.water.seed import SEED
 from vigil_cloud.water.service import WaterHandler
 from vigil_schemas.water import CONTRACT
 
@@ -26,12 +29,13 @@ DOMAIN: Final = CloudDomain(
     title="Water",
     title_zh="水質",
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
-    device_roles=frozenset(Role),  # they stand in public view
+    device_roles=PUBLIC_VIEW,  # they stand in public view
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     details=(ExcursionDetail,),
     handlers=(WaterHandler(),),
     reading_handlers=_readings,
+    seed=SEED,
     work_kinds=(PROBE_HOURS,),
-    routers=(router,),
+    routers=(router, incident_router, network_router),
     case_kinds=(inspection(),),
 )

@@ -1,13 +1,30 @@
-"""Excursions as cases are built on them."""
+"""Excursions and the incidents that they are part of; how probes do; the waterways."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, Float, Index, Integer, String
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import Base, Sealed
+
+
+class Incident(Base):
+    """Excursions that belong together: of all parameters of one probe, and of its neighbours along
+    the water. It has one alert, and calls once."""
+
+    __tablename__ = "water_incidents"
+    __table_args__ = (Index("ix_water_incidents_started", "started"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    alert_id: Mapped[str] = mapped_column(String(36), index=True)
+    founder: Mapped[str] = mapped_column(String(130))
+    """The excursion whose alert it is."""
+    started: Mapped[datetime]
+    """The first onset."""
+    ended: Mapped[datetime | None]
+    """The last end; ``None`` while any of them lasts."""
 
 
 class Excursion(Base):
@@ -32,6 +49,8 @@ class Excursion(Base):
     started: Mapped[datetime]
     ended: Mapped[datetime | None]
     alert_id: Mapped[str] = mapped_column(String(36))
+    incident: Mapped[str | None] = mapped_column(String(36), index=True)
+    """``None``: of before there were incidents, or joined to a flood of its gateway's alarms."""
 
 
 class ProbeHour(Base):
@@ -50,3 +69,83 @@ class ProbeHour(Base):
     """Between two readings, and towards the hour's ends."""
     flat: Mapped[list[str]] = mapped_column(JSON)
     """Parameters that held one value all the time."""
+
+
+class IncidentRules(Base):
+    """What belongs together, as the city has decided: one row, or none for the defaults."""
+
+    __tablename__ = "water_incident_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    join_minutes: Mapped[float] = mapped_column(Float)
+    reopen_minutes: Mapped[float] = mapped_column(Float)
+    neighbour_m: Mapped[float] = mapped_column(Float)
+    longest_hours: Mapped[float] = mapped_column(Float)
+
+
+class Reach(Base):
+    """A stretch of canal, drain or river, from one node to the next in the water's direction."""
+
+    __tablename__ = "water_reaches"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    name_zh: Mapped[str] = mapped_column(String(120))
+    from_node: Mapped[str] = mapped_column(String(40))
+    to_node: Mapped[str] = mapped_column(String(40))
+    line: Mapped[list[list[float]]] = mapped_column(JSON)
+    """Longitude and latitude, in the water's direction."""
+    length_m: Mapped[float] = mapped_column(Float)
+    slope: Mapped[float | None] = mapped_column(Float)
+    """Fall per length."""
+    area_m2: Mapped[float | None] = mapped_column(Float)
+    flow_m3_s: Mapped[float | None] = mapped_column(Float)
+    velocity_m_s: Mapped[float | None] = mapped_column(Float)
+    dispersion_m2_s: Mapped[float | None] = mapped_column(Float)
+    travel_s: Mapped[float | None] = mapped_column(Float)
+    """From node to node."""
+    reversible: Mapped[bool] = mapped_column(default=False)
+    """A gate or the tide turns it around at times."""
+    updated: Mapped[datetime]
+
+
+class WaterPoint(Base):
+    """A station, a registered outfall or a gate, on a reach."""
+
+    __tablename__ = "water_points"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """``station``, ``outfall`` or ``gate``."""
+    reach: Mapped[str] = mapped_column(
+        ForeignKey("water_reaches.id", ondelete="CASCADE"), index=True
+    )
+    offset_m: Mapped[float] = mapped_column(Float)
+    """Along the reach, from its beginning."""
+    latitude: Mapped[float] = mapped_column(Float)
+    longitude: Mapped[float] = mapped_column(Float)
+    name: Mapped[str] = mapped_column(String(120))
+    name_zh: Mapped[str] = mapped_column(String(120))
+    device: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """The probe of a station."""
+    permit: Mapped[str] = mapped_column(String(60))
+    """Of an outfall: the number of its discharge permit."""
+    owner: Mapped[bytes | None] = mapped_column(Sealed("water.owner"))
+    owner_is_person: Mapped[bool] = mapped_column(default=False)
+    """Then the name is shown to those alone who inspect."""
+    area: Mapped[str | None] = mapped_column(String(40))
+    """Of a gate: the irrigation area that it waters."""
+    updated: Mapped[datetime]
+
+
+class IrrigationArea(Base):
+    """Fields that are watered from a canal."""
+
+    __tablename__ = "water_areas"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    name_zh: Mapped[str] = mapped_column(String(120))
+    corners: Mapped[list[list[float]]] = mapped_column(JSON)
+    """Longitude and latitude."""
+    updated: Mapped[datetime]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from vigil_cloud.alerts.occurrences import WantedOccurrences
@@ -16,53 +15,10 @@ from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Whole
 from vigil_cloud.water.models import Excursion, ProbeHour
-from vigil_schemas.types import UtcDatetime
+from vigil_cloud.water.schema import ExcursionEntry, ExcursionList, ProbeHourEntry, ProbeHours
 from vigil_schemas.water import DOMAIN
 
 router = APIRouter(prefix="/water", tags=["water"])
-
-
-class ExcursionEntry(BaseModel):
-    """One excursion; ``ended`` is null while it lasts."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    gateway: str
-    device: str
-    parameter: str
-    unit: str | None
-    kind: str
-    limit: float | None
-    onset_value: float | None
-    extreme_value: float | None
-    started: UtcDatetime
-    ended: UtcDatetime | None
-    alert_id: str
-
-
-class ExcursionList(BaseModel):
-    """Newest first."""
-
-    excursions: list[ExcursionEntry]
-
-
-class ProbeHourEntry(BaseModel):
-    """One hour of a probe. Readings are counted in windows of ten seconds and parameter."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    hour: UtcDatetime
-    readings: int
-    good: int
-    longest_gap_s: float
-    flat: list[str]
-    """Parameters that held one value for the whole hour: a sensor that is stuck or dry."""
-
-
-class ProbeHours(BaseModel):
-    """Newest first, complete hours alone."""
-
-    hours: list[ProbeHourEntry]
 
 
 @router.get("/probes/{device}/hours", operation_id="list_probe_hours")

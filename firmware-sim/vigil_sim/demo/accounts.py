@@ -28,6 +28,7 @@ ACCOUNTS: Final = (
     Account("police", "警員 Police officer", ("police",)),
     Account("dispatcher", "派遣員 Dispatcher", ("dispatcher",)),
     Account("volunteer", "志工 Volunteer", ("volunteer",)),
+    Account("irrigation", "水利小組 Irrigation", ("irrigation",)),
     Account("maintainer", "維護員 Maintainer", ("maintainer",)),
     Account("admin", "管理員 Administrator", ("administrator",)),
 )

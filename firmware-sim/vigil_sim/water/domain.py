@@ -6,13 +6,20 @@ import argparse
 from collections.abc import Sequence
 from typing import Final
 
-from vigil_sim.domain import Commands, ExtraTable, LoadScenario, NightAlert, SimulatedDomain
+from vigil_sim.domain import (
+    Commands,
+    ExtraTable,
+    LoadScenario,
+    NightAlert,
+    SimulatedDomain,
+)
 from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.faults import FaultKind
 from vigil_sim.modbus.broken import TCP_STYLES
 from vigil_sim.site import Site
 from vigil_sim.water.scenario import Canal, Discharge, Sonde
 from vigil_sim.water.sonde_map import HIGH, LOW, SIGNALS, bounds, values
+from vigil_sim.water.waterways import seed
 
 
 async def start(site: Site, sondes: Sequence[Sonde]) -> None:
@@ -76,6 +83,7 @@ WATER: Final = SimulatedDomain(
     },
     happenings=(Discharge,),
     tables={"canal": ExtraTable(kind=Canal, default=Canal())},
+    seed=seed,
     alert=NightAlert(moment="started", readings=True),
     add_commands=add_commands,
 )

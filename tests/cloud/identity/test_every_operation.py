@@ -36,6 +36,7 @@ from vigil_cloud.notify.escalation.policy import parse
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import isoformat_utc
+from waterways import geojson
 
 RELATIVE, GUARDIAN = "relative", "guardian"
 """Both hold the role family; the one has a consent, the other decides about consents."""
@@ -69,11 +70,14 @@ OF_CITY = frozenset({Role.MAINTAINER, Role.ADMINISTRATOR})
 OPERATE = OF_CITY | {KEEPS_THERE}
 LISTS_STREET, LISTS_GATEWAYS = STREET | {ELSEWHERE}, OPERATE | {KEEPS_ELSEWHERE}
 """Lists are answered to whoever holds the role; of another district they are empty."""
-IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE}
+IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE, Role.IRRIGATION}
+"""An irrigation association is told of its gates alone."""
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 READS_NOISE = LISTS_GATEWAYS | PREPARES | {ELSEWHERE}
 SOON = isoformat_utc(NOON + timedelta(hours=12))
+LEADS = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR, THERE})
+GATES = LEADS | {Role.IRRIGATION}
 VOLUNTEERS = frozenset({Role.VOLUNTEER})
 AED_SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
 PATROL = dict.fromkeys(
@@ -112,7 +116,13 @@ class Row:
 
 def on_alerts(action: str, body: Any) -> list[Row]:
     method = "GET" if body is None else "POST"
-    of_domain = {"noise": STREET, "water": STREET, "smoke": HOME, "checkin": WITH_CONSENT}
+    of_domain = {
+        "noise": STREET,
+        "water": STREET,
+        "smoke": HOME,
+        "checkin": WITH_CONSENT,
+        "irrigation": GATES,
+    }
     at_home = AT_HOME
     if action in {"", "/acknowledge", "/answers"}:
         of_domain["smoke"], at_home = HOME | AT_HOME, frozenset()
@@ -243,6 +253,20 @@ TABLE = [
     ),
     Row("GET /api/v1/water/excursions", LISTS_STREET),
     Row("GET /api/v1/water/probes/{device}/hours", LISTS_STREET),
+    Row("GET /api/v1/water/network", LISTS_STREET),
+    Row("GET /api/v1/water/network/export", LEADS | {ELSEWHERE}),
+    Row("POST /api/v1/water/network/import", LEADS | {ELSEWHERE}, {}),
+    Row("GET /api/v1/water/incidents/{incident}", STREET),
+    Row("POST /api/v1/water/incidents/{incident}/gates/close", LEADS, {"gate": "g1"}),
+    Row(
+        "POST /api/v1/water/cases/{case_id}/entries",
+        LEADS,
+        {"kind": "visit", "at": "2026-03-01T03:00:00Z", "text": "There."},
+        "/api/v1/water/cases/{water-case}/entries",
+    ),
+    Row("GET /api/v1/irrigation/orders", GATES | {ELSEWHERE}),
+    Row("POST /api/v1/irrigation/orders/{order}/closed", frozenset({Role.IRRIGATION})),
+    Row("POST /api/v1/water/incidents/{incident}/gates/open", LEADS, {"gate": "g1"}),
     Row("GET /api/v1/smoke/conditions", HOME | {KEEPS_ELSEWHERE}),
     Row("GET /api/v1/aed/sites", ALL),
     Row("PUT /api/v1/aed/sites/{site}", LISTS_GATEWAYS, AED_SITE),
@@ -399,6 +423,7 @@ def prepared(city: City) -> dict[str, str]:
         put_channel(session, city.cipher, name="hook", url="json://127.0.0.1", role=Role.POLICE)
         policies.put(session, parse(POLICY), by="operator", now=city.time)
     city.one_of_each()
+    gates = close_a_gate(city)
     sha256, body = EVIDENCE
     reference = EvidenceReference(sha256=sha256, size=len(body))
     city.send(exceedance(city.time, "exceedance-2", evidence=reference), "mic-1")
@@ -415,6 +440,7 @@ def prepared(city: City) -> dict[str, str]:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
     return {
         **alerts,
+        **gates,
         **put_aside(city),
         **open_cases(city),
         "search-case": told.json()["case_id"],
@@ -434,6 +460,19 @@ def prepared(city: City) -> dict[str, str]:
         "district": "east",
         "guardian": GUARDIAN,
     }
+
+
+def close_a_gate(city: City) -> dict[str, str]:
+    """An incident, and an association that is told of it."""
+    client = city.client("inspector")
+    brought = client.post("/api/v1/water/network/import", content=geojson().encode())
+    assert brought.is_success, brought.text
+    (alert,) = city.alerts("inspector", domain="water")
+    incident = alert["detail"]["incident"]
+    asked = client.post(f"/api/v1/water/incidents/{incident}/gates/close", json={"gate": "g1"})
+    assert asked.is_success, asked.text
+    (order,) = client.get("/api/v1/irrigation/orders").json()["orders"]
+    return {"incident": incident, "order": order["id"]}
 
 
 def put_aside(city: City) -> dict[str, str]:

@@ -41,7 +41,11 @@ KINDS: Final = {
         "event", "mic-1", 20, lambda c, n: exceedance(c.time, f"exceedance-{n}")
     ),
     "water excursion": Kind(
-        "event", "sonde-1", 20, lambda c, n: excursion(c.time, id=f"excursion-{n}")
+        # The second joins the first's incident: which one, its case, its alert, what is shelved.
+        "event",
+        "sonde-1",
+        26,
+        lambda c, n: excursion(c.time, id=f"excursion-{n}"),
     ),
     "health": Kind(
         "observation",

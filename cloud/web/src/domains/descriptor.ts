@@ -35,6 +35,8 @@ export interface DomainPage {
   label: Words;
   icon: IconShape;
   roles: readonly Role[];
+  /** It shows what this browser kept, and keeps what is written, where there is no network. */
+  offline?: boolean;
   /** The component is given the second part of the address. */
   component: Component<{ item: string | null }>;
 }

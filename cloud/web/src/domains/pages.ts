@@ -3,8 +3,9 @@
 import { session } from "../lib/session.svelte";
 import type { DomainPage } from "./descriptor";
 
-const found = import.meta.glob<{ default: DomainPage }>("./*/page.ts", { eager: true });
-const PAGES: readonly DomainPage[] = Object.values(found).map((module) => module.default);
+type Pages = DomainPage | readonly DomainPage[];
+const found = import.meta.glob<{ default: Pages }>("./*/page.ts", { eager: true });
+const PAGES: readonly DomainPage[] = Object.values(found).flatMap((module) => module.default);
 
 /** Those that this account has in its navigation. */
 export const ownPages = (): DomainPage[] => PAGES.filter((page) => session.has(...page.roles));
@@ -14,3 +15,7 @@ export const pageAt = (path: string): DomainPage | undefined =>
 
 /** Where somebody begins who does not watch the city. */
 export const firstPage = (): DomainPage | undefined => ownPages()[0] ?? PAGES[0];
+
+/** One that goes on where the server cannot be reached. */
+export const offlinePageAt = (path: string): DomainPage | undefined =>
+  PAGES.find((page) => page.path === path && page.offline);

@@ -4,8 +4,11 @@ import { Problem, answer, api, onSignedOut, useCsrf } from "./api/client";
 import type { Account, Role } from "./api/model";
 import { speech } from "./i18n/index.svelte";
 import { forgetting } from "./live/forgetting.svelte";
+import { type Writer, forgetOffline, offlineAccount } from "./offline/app";
+import { outbox } from "./offline/outbox.svelte";
 
 const RETRY_MS = 5_000;
+const ALONE: ReadonlySet<Role> = new Set(["family", "irrigation"]);
 
 class Session {
   account: Account | null = $state(null);
@@ -13,6 +16,8 @@ class Session {
   known = $state(false);
   expired = $state(false);
   unreachable: Problem | null = $state(null);
+  /** Who wrote here before the server went out of reach: may go on writing, and sees no more. */
+  offline: Writer | null = $state.raw(null);
   #retry: ReturnType<typeof setTimeout> | undefined;
   #tabs = new BroadcastChannel("vigil.session");
 
@@ -34,9 +39,9 @@ class Session {
     return this.account?.roles.some((role) => roles.includes(role)) ?? false;
   }
 
-  /** Someone who watches the city, not only a relative. */
+  /** Someone who watches the city, not only a relative or who is told of one thing alone. */
   get staff(): boolean {
-    return this.account?.roles.some((role) => role !== "family") ?? false;
+    return this.account?.roles.some((role) => !ALONE.has(role)) ?? false;
   }
 
   async resume(): Promise<void> {
@@ -47,6 +52,7 @@ class Session {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.unreachable = error.status === 401 ? null : error;
+      this.offline = error.status === 0 ? offlineAccount() : null;
       if (this.unreachable) this.#retry = setTimeout(() => void this.resume(), RETRY_MS);
     }
     this.known = true;
@@ -65,6 +71,8 @@ class Session {
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) throw error;
     }
+    await outbox.forget();
+    forgetOffline();
     this.account = null;
     this.expired = false;
     this.#tabs.postMessage("changed");
@@ -75,7 +83,9 @@ class Session {
     useCsrf(said.csrf);
     speech.suggest(said.account.language);
     this.account = said.account;
+    this.offline = null;
     this.expired = false;
+    void outbox.send();
   }
 }
 

@@ -1829,6 +1829,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/irrigation/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Gate Orders
+         * @description Gates that are to be closed, and those that may open again since less than a week.
+         */
+        get: operations["list_gate_orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/irrigation/orders/{order}/closed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report Gate Closed
+         * @description The association has closed it. Idempotent: the first who says so is the one.
+         */
+        post: operations["report_gate_closed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -2500,6 +2540,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/water/cases/{case_id}/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Site Entry
+         * @description A visit, a sample, a laboratory result or a suspect. Possible in every state of the case:
+         *     a phone without a network sends it later, with an ``Idempotency-Key``.
+         */
+        post: operations["add_site_entry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/water/excursions": {
         parameters: {
             query?: never;
@@ -2514,6 +2575,126 @@ export interface paths {
         get: operations["list_excursions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/incidents/{incident}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Water Incident
+         * @description One incident: excursions, probes, registered outfalls upstream, gates downstream.
+         */
+        get: operations["get_water_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/incidents/{incident}/gates/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Gate Closed
+         * @description Tell the irrigation association which gate to close. Idempotent.
+         */
+        post: operations["ask_gate_closed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/incidents/{incident}/gates/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release Gate
+         * @description Tell the association that a gate may open, now or from a time on. Idempotent.
+         */
+        post: operations["release_gate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/network": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Water Network
+         * @description Reaches, stations, registered outfalls, gates and irrigation areas.
+         */
+        get: operations["get_water_network"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/network/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Water Network
+         * @description The whole register as a file that can be imported again, owners included.
+         */
+        get: operations["export_water_network"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/network/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Water Network
+         * @description All of a file or nothing: what is known by its id is written anew, everything else stays.
+         */
+        post: operations["import_water_network"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3003,7 +3184,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -3416,6 +3597,20 @@ export interface components {
              * @enum {string}
              */
             answer: "accepted" | "declined" | "false-alarm";
+        };
+        /**
+         * AreaEntry
+         * @description Fields that are watered.
+         */
+        AreaEntry: {
+            /** Corners */
+            corners: number[][];
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
         };
         /**
          * AskAccess
@@ -5449,11 +5644,27 @@ export interface components {
             claimed_times: {
                 [key: string]: string;
             };
+            /**
+             * Devices
+             * @description The probes of an incident that has several excursions; at most 50 are named.
+             */
+            devices: string[];
             /** Ended */
             ended: string | null;
             /** Excursion Id */
             excursion_id: string;
+            /**
+             * Excursions
+             * @description How many the incident has.
+             * @default 1
+             */
+            excursions: number;
             flag: components["schemas"]["QartodFlag"];
+            /**
+             * Incident
+             * @description What it is part of; the alert is that of the incident's first excursion.
+             */
+            incident: string | null;
             /**
              * Kind
              * @description Which bound was crossed: a high or low limit, the rate of change, or the sensor's own
@@ -5759,6 +5970,175 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * GateDetail
+         * @description Which gate, when the water is expected there, and from when it may open.
+         */
+        GateDetail: {
+            /**
+             * Area
+             * @default
+             */
+            area: string;
+            /**
+             * Area Zh
+             * @default
+             */
+            area_zh: string;
+            /** Arrival */
+            arrival: string | null;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Gate */
+            gate: string;
+            /** May Open */
+            may_open: string | null;
+            /** Order */
+            order: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "irrigation-gate";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * GateEntry
+         * @description A gate downstream, and what was asked of its association.
+         */
+        GateEntry: {
+            /** Area */
+            area: string;
+            /** Area Zh */
+            area_zh: string;
+            /**
+             * Arrival
+             * @description Of the first water, counted from the first onset.
+             */
+            arrival: string;
+            /** Asked */
+            asked: string | null;
+            /** Closed */
+            closed: string | null;
+            /** Closed By */
+            closed_by: string | null;
+            /** Distance M */
+            distance_m: number;
+            /** Id */
+            id: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** May Open */
+            may_open: string | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * GateOrderBody
+         * @description Which gate is to be closed.
+         */
+        GateOrderBody: {
+            /** Gate */
+            gate: string;
+        };
+        /**
+         * GateOrderEntry
+         * @description One gate: to be closed, closed, or free to open.
+         */
+        GateOrderEntry: {
+            /** Alert Id */
+            alert_id: string;
+            /** Area */
+            area: string;
+            /** Area Zh */
+            area_zh: string;
+            /**
+             * Arrival
+             * @description When the water is expected there.
+             */
+            arrival: string | null;
+            /** Asked */
+            asked: string;
+            /** Closed */
+            closed: string | null;
+            /** Closed By */
+            closed_by: string | null;
+            /** Gate */
+            gate: string;
+            /** Id */
+            id: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** May Open */
+            may_open: string | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Released */
+            released: string | null;
+        };
+        /**
+         * GateOrderList
+         * @description Newest first.
+         */
+        GateOrderList: {
+            /** Orders */
+            orders: components["schemas"]["GateOrderEntry"][];
+        };
+        /**
+         * GateReleaseBody
+         * @description From when on it may open; left out: from now on.
+         */
+        GateReleaseBody: {
+            /** At */
+            at?: string | null;
+            /** Gate */
+            gate: string;
+        };
+        /**
          * GatewayEntry
          * @description A gateway as its maintainers see it.
          */
@@ -6008,6 +6388,67 @@ export interface components {
             kept_out: string[];
             /** Sites */
             sites: number;
+        };
+        /**
+         * IncidentEntry
+         * @description Excursions that belong together, with what lies around them.
+         */
+        IncidentEntry: {
+            /** Alert Id */
+            alert_id: string;
+            /** Case Id */
+            case_id: string | null;
+            /** Ended */
+            ended: string | null;
+            /** Excursions */
+            excursions: components["schemas"]["ExcursionEntry"][];
+            /** Gates */
+            gates: components["schemas"]["GateEntry"][];
+            /** Id */
+            id: string;
+            /** Probes */
+            probes: components["schemas"]["IncidentProbe"][];
+            /** Reaches */
+            reaches: components["schemas"]["ReachEntry"][];
+            /** Started */
+            started: string;
+            /**
+             * Suspects
+             * @description Registered outfalls upstream, nearest first.
+             */
+            suspects: components["schemas"]["Suspect"][];
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /**
+             * Withheld
+             * @description Excursions of probes that are not the reader's to see.
+             */
+            withheld: number;
+        };
+        /**
+         * IncidentProbe
+         * @description A probe that was hit.
+         */
+        IncidentProbe: {
+            /** Device */
+            device: string;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Parameters
+             * @description What left its bounds first, then everything else that it measures.
+             */
+            parameters: string[];
+            /** Station */
+            station: string | null;
         };
         /**
          * InstrumentBody
@@ -6405,6 +6846,23 @@ export interface components {
             on_call: boolean;
             /** Username */
             username: string;
+        };
+        /**
+         * NetworkImported
+         * @description What a file brought.
+         */
+        NetworkImported: {
+            /** Areas */
+            areas: number;
+            /**
+             * Notes
+             * @description Taken, and worth a look: parts that hang together with nothing else.
+             */
+            notes: string[];
+            /** Points */
+            points: number;
+            /** Reaches */
+            reaches: number;
         };
         /**
          * NewGateway
@@ -7028,6 +7486,39 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * PointEntry
+         * @description A station, a registered outfall or a gate.
+         */
+        PointEntry: {
+            /** Area */
+            area: string | null;
+            /** Device */
+            device: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Offset M */
+            offset_m: number;
+            /**
+             * Owner
+             * @description ``null``: a person, whose name is for those who inspect.
+             */
+            owner: string | null;
+            /** Permit */
+            permit: string;
+            /** Reach */
+            reach: string;
+        };
+        /**
          * Policy
          * @description Steps one after the other, and a fallback that is their end.
          */
@@ -7099,7 +7590,10 @@ export interface components {
          * @description One hour of a probe. Readings are counted in windows of ten seconds and parameter.
          */
         ProbeHourEntry: {
-            /** Flat */
+            /**
+             * Flat
+             * @description Parameters that held one value for the whole hour: a sensor that is stuck or dry.
+             */
             flat: string[];
             /** Good */
             good: number;
@@ -7165,6 +7659,39 @@ export interface components {
              * Format: time
              */
             to: string;
+        };
+        /**
+         * ReachEntry
+         * @description A stretch of canal or river, in the water's direction.
+         */
+        ReachEntry: {
+            /** Flow M3 S */
+            flow_m3_s: number | null;
+            /** From Node */
+            from_node: string;
+            /** Id */
+            id: string;
+            /** Length M */
+            length_m: number;
+            /**
+             * Line
+             * @description Longitude and latitude.
+             */
+            line: number[][];
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Reversible */
+            reversible: boolean;
+            /** Slope */
+            slope: number | null;
+            /** To Node */
+            to_node: string;
+            /** Travel S */
+            travel_s: number | null;
+            /** Velocity M S */
+            velocity_m_s: number | null;
         };
         /**
          * Readiness
@@ -7376,7 +7903,7 @@ export interface components {
          * @description What each may see is decided in ``alerts.visibility`` and in the routes' ``require``.
          * @enum {string}
          */
-        Role: "family" | "inspector" | "reviewer" | "police" | "dispatcher" | "volunteer" | "maintainer" | "administrator";
+        Role: "family" | "inspector" | "reviewer" | "police" | "dispatcher" | "volunteer" | "maintainer" | "administrator" | "irrigation";
         /**
          * Rota
          * @description Who is on duty, in turns.
@@ -8011,6 +8538,38 @@ export interface components {
             usable: boolean;
         };
         /**
+         * SiteEntryBody
+         * @description Something from the site.
+         */
+        SiteEntryBody: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "visit" | "sample" | "result" | "suspect";
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /**
+             * Number
+             * @default
+             */
+            number: string;
+            /** Outfall */
+            outfall?: string | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
          * SiteList
          * @description The whole register, with its share that is reachable at all hours.
          */
@@ -8113,6 +8672,49 @@ export interface components {
              */
             gaps: components["schemas"]["PolicyGap"][];
             policy: components["schemas"]["Policy"];
+        };
+        /**
+         * Suspect
+         * @description A registered outfall upstream.
+         */
+        Suspect: {
+            /** Area */
+            area: string | null;
+            /** Device */
+            device: string | null;
+            /**
+             * Distance M
+             * @description Along the water.
+             */
+            distance_m: number;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Offset M */
+            offset_m: number;
+            /**
+             * Owner
+             * @description ``null``: a person, whose name is for those who inspect.
+             */
+            owner: string | null;
+            /** Permit */
+            permit: string;
+            /** Reach */
+            reach: string;
+            /**
+             * Travel S
+             * @description Of the water from there.
+             */
+            travel_s: number;
         };
         /**
          * TagBody
@@ -8294,6 +8896,18 @@ export interface components {
             waiting: number;
             /** Watching */
             watching: number;
+        };
+        /**
+         * WaterNetwork
+         * @description The register of waterways.
+         */
+        WaterNetwork: {
+            /** Areas */
+            areas: components["schemas"]["AreaEntry"][];
+            /** Points */
+            points: components["schemas"]["PointEntry"][];
+            /** Reaches */
+            reaches: components["schemas"]["ReachEntry"][];
         };
         /**
          * CertificateBody
@@ -11702,6 +12316,66 @@ export interface operations {
             };
         };
     };
+    list_gate_orders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateOrderList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_gate_closed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateOrderEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_jobs: {
         parameters: {
             query?: never;
@@ -12938,6 +13612,44 @@ export interface operations {
             };
         };
     };
+    add_site_entry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SiteEntryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_excursions: {
         parameters: {
             query?: {
@@ -12959,6 +13671,204 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExcursionList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_water_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_gate_closed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GateOrderBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_gate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GateReleaseBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_water_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaterNetwork"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_water_network: {
+        parameters: {
+            query?: {
+                format?: "csv" | "geojson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The register */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": Record<string, never>;
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_water_network: {
+        parameters: {
+            query?: {
+                format?: "csv" | "geojson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/geo+json": Record<string, never>;
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkImported"];
                 };
             };
             /** @description A problem document */

@@ -7,6 +7,8 @@ export interface Area {
   /** Written inside; empty while it is being drawn, when its corners are shown instead. */
   name: string;
   corners: readonly Position[];
+  /** Not closed: a way, such as a canal. */
+  open?: boolean;
   /** The map is not made so wide that all of it is seen. */
   beyond?: boolean;
 }
@@ -25,12 +27,12 @@ function middle(corners: readonly Position[]): Position {
   return [sum[0] / corners.length, sum[1] / corners.length];
 }
 
-function features({ name, corners }: Area): Feature[] {
+function features({ name, corners, open }: Area): Feature[] {
   const [first] = corners;
   if (!first) return [];
   const ring = corners.map((one) => [...one]);
   const shape: Feature[] =
-    corners.length < FEWEST
+    open || corners.length < FEWEST
       ? [{ type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: ring } }]
       : [
           {

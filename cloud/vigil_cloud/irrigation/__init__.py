@@ -1,0 +1,1 @@
+"""Irrigation: associations that are told which gate to close and when it may open."""

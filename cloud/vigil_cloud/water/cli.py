@@ -1,0 +1,89 @@
+"""``vigil-cloud water``: the register of waterways, and what belongs to one incident."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
+
+
+def add(commands: Commands, common: argparse.ArgumentParser) -> None:
+    """import, export, remove, rules."""
+    actions = add_subject(commands, "water", "canals, outfalls, gates, and incidents")
+    text = "bring in reaches, stations, outfalls, gates and areas; all of the file or nothing"
+    bring = add_command(actions, "import", _import, text, common)
+    bring.add_argument("file", type=Path, metavar="FILE.csv|FILE.geojson")
+    text = "the register as a file that can be imported again; owners are in it"
+    add_command(actions, "export", _export, text, common).add_argument("file", type=Path)
+    text = "take reaches, points or areas out of the register; a reach takes its points along"
+    add_command(actions, "remove", _remove, text, common).add_argument("id", nargs="+")
+    rules = add_command(
+        actions, "rules", _rules, "show or set what belongs to one incident", common
+    )
+    rules.add_argument("--join-minutes", type=float, help="so far apart they are one incident")
+    rules.add_argument("--reopen-minutes", type=float, help="so long after its end it opens again")
+    rules.add_argument("--neighbour-m", type=float, help="neighbours, in metres along the water")
+    rules.add_argument("--longest-hours", type=float, help="what begins later calls anew")
+
+
+def _format(file: Path) -> str:
+    return "csv" if file.suffix.lower() == ".csv" else "geojson"
+
+
+def _import(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.water import network_files, register
+
+    found = network_files.read(options.file.read_bytes(), _format(options.file))
+    with opened(options) as services, writing(services.sessions) as session:
+        taken = register.put(session, found, OPERATOR, services.now())
+    print(json.dumps(asdict(taken), ensure_ascii=False))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from vigil_cloud.water import network_files, register
+
+    with opened(options) as services, services.sessions() as session:
+        rows = list(register.shown(session, personal=True))
+    csv = _format(options.file) == "csv"
+    text = network_files.to_csv(rows) if csv else network_files.to_geojson(rows)
+    options.file.write_text(text, "utf-8", newline="")
+    print(json.dumps({"rows": len(rows)}))
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.water import register
+
+    with opened(options) as services, writing(services.sessions) as session:
+        gone = register.remove(session, options.id, OPERATOR, services.now())
+    print(json.dumps({"removed": gone}))
+    return 0
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.water import incidents
+
+    names = ("join_minutes", "reopen_minutes", "neighbour_m", "longest_hours")
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    with opened(options) as services, writing(services.sessions) as session:
+        if given:
+            incidents.set_rules(session, given, OPERATOR, services.now())
+        rules = incidents.rules_of(session)
+    print(
+        json.dumps(
+            {
+                "join_minutes": rules.join.total_seconds() / 60,
+                "reopen_minutes": rules.reopen.total_seconds() / 60,
+                "neighbour_m": rules.neighbour_m,
+                "longest_hours": rules.longest.total_seconds() / 3600,
+            }
+        )
+    )
+    return 0

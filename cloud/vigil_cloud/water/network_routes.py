@@ -1,0 +1,102 @@
+"""The register of waterways over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import select
+
+from vigil_cloud.database.engine import writing
+from vigil_cloud.domain.rights import require_alerts_of
+from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.services import Services
+from vigil_cloud.water import network_files, register
+from vigil_cloud.water.incident_view import INSPECTS, Sight, area_entry, points, reach_entry
+from vigil_cloud.water.models import IrrigationArea, Reach
+from vigil_cloud.water.network_files import BadNetwork
+from vigil_cloud.water.schema import NetworkImported, WaterNetwork
+from vigil_schemas.water import DOMAIN
+
+router = APIRouter(prefix="/water", tags=["water"])
+Watcher = Annotated[Reader, Depends(require_alerts_of(DOMAIN))]
+Inspecting = Annotated[Reader, Depends(require(*sorted(INSPECTS)))]
+Format = Literal["csv", "geojson"]
+_MEDIA: Final = {"csv": "text/csv; charset=utf-8", "geojson": "application/geo+json"}
+_LARGEST: Final = 8 * 1024 * 1024
+_TEXT: Final = {"schema": {"type": "string"}}
+_OBJECT: Final = {"schema": {"type": "object"}}
+
+
+@router.get("/network", operation_id="get_water_network")
+def get_water_network(reader: Watcher, services: ServicesDependency) -> WaterNetwork:
+    """Reaches, stations, registered outfalls, gates and irrigation areas."""
+    with services.sessions() as session:
+        return WaterNetwork(
+            reaches=[reach_entry(one) for one in session.scalars(select(Reach).order_by(Reach.id))],
+            points=points(Sight(session, reader)),
+            areas=[
+                area_entry(one)
+                for one in session.scalars(select(IrrigationArea).order_by(IrrigationArea.id))
+            ],
+        )
+
+
+@router.get(
+    "/network/export",
+    operation_id="export_water_network",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The register",
+            "content": {"text/csv": _TEXT, "application/geo+json": _OBJECT},
+        }
+    },
+)
+def export_water_network(
+    _reader: Inspecting,
+    services: ServicesDependency,
+    format: Annotated[Format, Query()] = "geojson",
+) -> Response:
+    """The whole register as a file that can be imported again, owners included."""
+    with services.sessions() as session:
+        rows = list(register.shown(session, personal=True))
+    write = network_files.to_csv if format == "csv" else network_files.to_geojson
+    name = f'attachment; filename="waterways.{format}"'
+    return Response(write(rows), media_type=_MEDIA[format], headers={"Content-Disposition": name})
+
+
+@router.post(
+    "/network/import",
+    operation_id="import_water_network",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"text/csv": _TEXT, "application/geo+json": _OBJECT},
+        }
+    },
+)
+async def import_water_network(
+    request: Request,
+    keeper: Inspecting,
+    services: ServicesDependency,
+    format: Annotated[Format, Query()] = "geojson",
+) -> NetworkImported:
+    """All of a file or nothing: what is known by its id is written anew, everything else stays."""
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > _LARGEST:
+            raise BadNetwork([f"more than {_LARGEST} bytes"])
+    return await run_in_threadpool(_import, services, keeper, bytes(received), format)
+
+
+def _import(services: Services, keeper: Reader, received: bytes, format: Format) -> NetworkImported:
+    found = network_files.read(received, format)
+    with writing(services.sessions) as session:
+        taken = register.put(session, found, keeper.username, services.now())
+    return NetworkImported(
+        reaches=taken.reaches, points=taken.points, areas=taken.areas, notes=taken.notes
+    )

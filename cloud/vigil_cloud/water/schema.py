@@ -1,0 +1,206 @@
+"""What the API says of excursions, incidents and waterways, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vigil_schemas.types import UtcDatetime
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+class ExcursionEntry(_Answer):
+    """One excursion; ``ended`` is null while it lasts."""
+
+    gateway: str
+    device: str
+    parameter: str
+    unit: str | None
+    kind: str
+    limit: float | None
+    onset_value: float | None
+    extreme_value: float | None
+    started: UtcDatetime
+    ended: UtcDatetime | None
+    alert_id: str
+
+
+class ExcursionList(_Answer):
+    """Newest first."""
+
+    excursions: list[ExcursionEntry]
+
+
+class ProbeHourEntry(_Answer):
+    """One hour of a probe. Readings are counted in windows of ten seconds and parameter."""
+
+    hour: UtcDatetime
+    readings: int
+    good: int
+    longest_gap_s: float
+    flat: list[str]
+    """Parameters that held one value for the whole hour: a sensor that is stuck or dry."""
+
+
+class ProbeHours(_Answer):
+    """Newest first, complete hours alone."""
+
+    hours: list[ProbeHourEntry]
+
+
+class ReachEntry(_Answer):
+    """A stretch of canal or river, in the water's direction."""
+
+    id: str
+    name: str
+    name_zh: str
+    from_node: str
+    to_node: str
+    line: list[list[float]]
+    """Longitude and latitude."""
+    length_m: float
+    slope: float | None
+    flow_m3_s: float | None
+    velocity_m_s: float | None
+    travel_s: float | None
+    reversible: bool
+
+
+class PointEntry(_Answer):
+    """A station, a registered outfall or a gate."""
+
+    id: str
+    kind: str
+    reach: str
+    offset_m: float
+    latitude: float
+    longitude: float
+    name: str
+    name_zh: str
+    device: str | None
+    permit: str
+    owner: str | None
+    """``null``: a person, whose name is for those who inspect."""
+    area: str | None
+
+
+class AreaEntry(_Answer):
+    """Fields that are watered."""
+
+    id: str
+    name: str
+    name_zh: str
+    corners: list[list[float]]
+
+
+class WaterNetwork(_Answer):
+    """The register of waterways."""
+
+    reaches: list[ReachEntry]
+    points: list[PointEntry]
+    areas: list[AreaEntry]
+
+
+class NetworkImported(_Answer):
+    """What a file brought."""
+
+    reaches: int
+    points: int
+    areas: int
+    notes: list[str]
+    """Taken, and worth a look: parts that hang together with nothing else."""
+
+
+class Suspect(PointEntry):
+    """A registered outfall upstream."""
+
+    distance_m: float
+    """Along the water."""
+    travel_s: float
+    """Of the water from there."""
+
+
+class GateEntry(_Answer):
+    """A gate downstream, and what was asked of its association."""
+
+    id: str
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    area: str
+    area_zh: str
+    distance_m: float
+    arrival: UtcDatetime
+    """Of the first water, counted from the first onset."""
+    asked: UtcDatetime | None
+    closed: UtcDatetime | None
+    closed_by: str | None
+    may_open: UtcDatetime | None
+
+
+class IncidentProbe(_Answer):
+    """A probe that was hit."""
+
+    device: str
+    name: str
+    name_zh: str
+    latitude: float | None
+    longitude: float | None
+    station: str | None
+    parameters: list[str]
+    """What left its bounds first, then everything else that it measures."""
+
+
+class IncidentEntry(_Answer):
+    """Excursions that belong together, with what lies around them."""
+
+    id: str
+    alert_id: str
+    case_id: str | None
+    title: str
+    title_zh: str
+    started: UtcDatetime
+    ended: UtcDatetime | None
+    excursions: list[ExcursionEntry]
+    withheld: int
+    """Excursions of probes that are not the reader's to see."""
+    probes: list[IncidentProbe]
+    suspects: list[Suspect]
+    """Registered outfalls upstream, nearest first."""
+    gates: list[GateEntry]
+    reaches: list[ReachEntry]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class GateOrderBody(_Body):
+    """Which gate is to be closed."""
+
+    gate: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+
+
+class GateReleaseBody(GateOrderBody):
+    """From when on it may open; left out: from now on."""
+
+    at: UtcDatetime | None = None
+
+
+class SiteEntryBody(_Body):
+    """Something from the site."""
+
+    kind: Literal["visit", "sample", "result", "suspect"]
+    at: UtcDatetime
+    text: Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")] = ""
+    number: Annotated[str, StringConstraints(pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]{0,39}$")] = ""
+    outfall: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")] | None
+    ) = None
+    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None = None

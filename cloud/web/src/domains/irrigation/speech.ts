@@ -1,0 +1,6 @@
+/** This domain's words, and those that all pages share. */
+
+import { dictionary } from "../../lib/i18n/index.svelte";
+import { en, zhTW } from "./texts";
+
+export const { t, word, both, keysOf } = dictionary(en, zhTW);

@@ -1,0 +1,41 @@
+/** What this domain says, in both languages. The keys of English are the keys there are. */
+
+export const en = {
+  "domain.irrigation": "Irrigation",
+  "nav.gates": "Gates",
+  "gates.title": "Gates",
+  "gates.none": "No gate is to be closed",
+  "gates.noneHint": "You will be called when the water must not reach the fields.",
+  "gates.close": "To be closed",
+  "gates.closed": "Closed",
+  "gates.mayOpen": "May open from {time}",
+  "gates.area": "Waters",
+  "gates.arrival": "Water expected",
+  "gates.asked": "Asked",
+  "gates.closedBy": "Closed",
+  "gates.report": "The gate is closed",
+  "gates.reportOf": "The gate is closed: {name}",
+  "gates.stay": "Keep it closed until it says that it may open.",
+  "gates.go": "To the gates",
+  "gates.map": "Map of the gates",
+} as const;
+
+export const zhTW: Record<keyof typeof en, string> = {
+  "domain.irrigation": "灌溉",
+  "nav.gates": "水門",
+  "gates.title": "水門",
+  "gates.none": "目前沒有須關閉的水門",
+  "gates.noneHint": "水不可進入農田時，會通知您。",
+  "gates.close": "請關閉",
+  "gates.closed": "已關閉",
+  "gates.mayOpen": "自 {time} 起可開啟",
+  "gates.area": "灌溉區",
+  "gates.arrival": "預計到達",
+  "gates.asked": "通知時間",
+  "gates.closedBy": "關閉",
+  "gates.report": "水門已關閉",
+  "gates.reportOf": "水門已關閉：{name}",
+  "gates.stay": "在通知可以開啟之前，請保持關閉。",
+  "gates.go": "前往水門頁面",
+  "gates.map": "水門地圖",
+};

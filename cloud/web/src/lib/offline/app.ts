@@ -1,0 +1,42 @@
+/** The pages themselves, kept in this browser so that they open without a network. */
+
+import type { Account } from "../api/model";
+
+const STORED_AS = "vigil.offline-account";
+
+/** Of an account what is needed to keep what it writes; no more of it lies on the device. */
+export type Writer = Pick<Account, "username">;
+
+/** What the service worker is to keep: everything of ours that this page has loaded. */
+function loaded(): string[] {
+  const ours = performance
+    .getEntriesByType("resource")
+    .map((one) => new URL(one.name))
+    .filter((url) => url.origin === location.origin && url.pathname.startsWith("/assets/"))
+    .map((url) => url.pathname);
+  return [...new Set(ours)];
+}
+
+/** From now on the pages open without a network too, for this account. Where the browser has no
+ * service workers (no https), an open page goes on working and cannot be loaded anew. */
+export async function openWithoutNetwork({ username }: Writer): Promise<boolean> {
+  localStorage.setItem(STORED_AS, JSON.stringify({ username }));
+  if (!("serviceWorker" in navigator)) return false;
+  await navigator.serviceWorker.register("/offline.js");
+  const { active } = await navigator.serviceWorker.ready;
+  active?.postMessage({ keep: ["/", ...loaded()] });
+  return true;
+}
+
+/** Who may go on writing while the server cannot be asked who that is. */
+export function offlineAccount(): Writer | null {
+  try {
+    return JSON.parse(localStorage.getItem(STORED_AS) ?? "null") as Writer | null;
+  } catch {
+    return null;
+  }
+}
+
+export function forgetOffline(): void {
+  localStorage.removeItem(STORED_AS);
+}

@@ -1,0 +1,174 @@
+/** What somebody wrote without a network, kept in this browser and sent when there is one.
+ *
+ * Each entry carries its own Idempotency-Key: sent twice, the server does one thing. They leave in
+ * the order in which they were written. Where the server cannot be reached or is out of order, all
+ * wait; what it refuses is shown with the reason until somebody tries again or throws it away.
+ * Signing out forgets everything of the account, here and on the disk. */
+
+import { Problem } from "../api/client";
+import { kindly } from "../problem";
+import * as database from "./database";
+
+const RETRY_MS = 10_000;
+
+export interface Entry {
+  key: string;
+  account: string;
+  /** What sends it: the name of a sender. */
+  kind: string;
+  /** What it belongs to, such as a case. */
+  subject: string;
+  /** Said of it in lists. */
+  label: string;
+  at: string;
+  body: unknown;
+  /** A photograph. */
+  file: Blob | null;
+  /** Why the server did not take it; null while it waits. */
+  refused: { code: string; words: string } | null;
+}
+
+type Sender = (entry: Entry) => Promise<void>;
+
+/** Nobody is signed in yet, or too many ask: the entry itself is not at fault. */
+const waits = ({ status, code }: Problem): boolean =>
+  [0, 401, 408, 429].includes(status) || status >= 500 || code === "wrong-csrf-token";
+
+class Outbox {
+  entries: Entry[] = $state.raw([]);
+  /** What was sent last, for pages that show it: rises with each. */
+  sent = $state(0);
+  /** The server could not be reached when it was last tried. */
+  away = $state(false);
+  /** This browser keeps nothing: private windows, a full disk. */
+  broken = $state(false);
+  #account: string | null = null;
+  readonly #senders = new Map<string, Sender>();
+  #sending = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    addEventListener("online", () => void this.send());
+    addEventListener("beforeunload", (event) => {
+      if (this.broken && this.entries.length > 0) event.preventDefault();
+    });
+  }
+
+  /** Whoever describes a kind of entry says how it is sent. */
+  sends(kind: string, sender: Sender): void {
+    this.#senders.set(kind, sender);
+  }
+
+  get waiting(): Entry[] {
+    return this.entries.filter((one) => one.refused === null);
+  }
+
+  of(subject: string): Entry[] {
+    return this.entries.filter((one) => one.subject === subject);
+  }
+
+  /** This account works here from now on: its entries, and nobody else's. */
+  async open(account: string): Promise<void> {
+    this.#account = account;
+    try {
+      const kept = await database.all<Entry>("entries", account);
+      if (this.#account !== account) return;
+      this.entries = kept.sort((a, b) => a.at.localeCompare(b.at));
+    } catch {
+      this.broken = true;
+    }
+    await this.send();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#account = null;
+    this.entries = [];
+  }
+
+  async add(entry: Omit<Entry, "account" | "refused" | "at">): Promise<void> {
+    const account = this.#account;
+    if (account === null) throw new Error("nobody is signed in");
+    const kept: Entry = { ...entry, account, at: new Date().toISOString(), refused: null };
+    try {
+      await database.put("entries", kept);
+    } catch {
+      this.broken = true; // it is held by the page alone: said where it is shown
+    }
+    this.entries = [...this.entries, kept];
+    await this.send();
+  }
+
+  async again(key: string): Promise<void> {
+    await this.#change(key, null);
+    await this.send();
+  }
+
+  async discard(key: string): Promise<void> {
+    const one = this.entries.find((entry) => entry.key === key);
+    this.entries = this.entries.filter((entry) => entry.key !== key);
+    if (one) await database.remove("entries", one.account, key).catch(() => undefined);
+  }
+
+  /** Everything of the account that signs out, also what was not sent. */
+  async forget(): Promise<void> {
+    const account = this.#account;
+    this.close();
+    if (account === null) return;
+    for (const store of ["entries", "copies"] as const) {
+      await database.removeAll(store, account).catch(() => undefined);
+    }
+  }
+
+  /** In order; what cannot be sent now is tried again by itself. */
+  send = async (): Promise<void> => {
+    clearTimeout(this.#timer);
+    if (this.#sending || this.waiting.length === 0) return;
+    this.#sending = true;
+    try {
+      // Two tabs do not send the same thing at once; if they did, it would be done once.
+      await ("locks" in navigator
+        ? navigator.locks.request("vigil-outbox", () => this.#sendAll())
+        : this.#sendAll());
+    } finally {
+      this.#sending = false;
+    }
+    if (this.waiting.length > 0 && this.#account !== null) {
+      this.#timer = setTimeout(() => void this.send(), RETRY_MS);
+    }
+  };
+
+  async #sendAll(): Promise<void> {
+    for (let one = this.waiting[0]; one; one = this.waiting[0]) {
+      const sender = this.#senders.get(one.kind);
+      try {
+        if (!sender) throw new Problem(422, "unknown-entry", one.kind, "");
+        await sender(one);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        this.away = error.status === 0;
+        if (waits(error)) return;
+        await this.#change(one.key, { code: error.code, words: kindly(error) });
+        continue;
+      }
+      this.away = false;
+      await this.discard(one.key);
+      this.sent += 1;
+    }
+  }
+
+  async #change(key: string, refused: Entry["refused"]): Promise<void> {
+    this.entries = this.entries.map((one) => (one.key === key ? { ...one, refused } : one));
+    const changed = this.entries.find((one) => one.key === key);
+    if (changed) await database.put("entries", changed).catch(() => (this.broken = true));
+  }
+}
+
+export const outbox = new Outbox();
+
+/** A copy of something that is needed without a network; forgotten with the account. */
+export const keepCopy = (account: string, key: string, value: unknown): Promise<unknown> =>
+  database.put("copies", { account, key, value }).catch(() => undefined);
+
+export const copiesOf = async <T>(account: string): Promise<T[]> =>
+  (await database.all<{ value: T }>("copies", account).catch(() => [])).map((one) => one.value);
