@@ -67,7 +67,8 @@ wheel: setup ## A wheel with the web pages, in dist/
 demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run it as a test
 	@$(BIN)/vigil-sim demo $(ARGS)
 
-test: setup $(ASYNCAPI)/node_modules/.ready ## All tests; what needs a missing system package is skipped with its name
+test: ## All tests; what needs a missing system package is skipped with its name
+	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.ready $(STATIC) $(ASYNCAPI)/node_modules/.ready
 	@echo "vigil: running the tests ($(WORKERS) at a time; WORKERS=0 for one after the other)"
 	@$(IN_MEMORY) $(ONE_THREAD) $${memory:+env TMPDIR="$$memory"} $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS) \
 	|| { [ -z "$$memory" ] || echo "vigil: what the failed tests wrote is in $$memory" >&2; exit 1; }; \
@@ -81,7 +82,8 @@ bench: setup ## Every figure that the project claims, printed as `name: value`
 
 # Beside tests/faults: whatever has a long form of its own.
 LONG = tests/cloud/alerts/test_plans.py tests/cloud/capacity/test_small_disk.py tests/cloud/test_http.py \
-	tests/cloud/notify/test_progress.py tests/cloud/notify/test_escalation_progress.py
+	tests/cloud/notify/test_progress.py tests/cloud/notify/test_escalation_progress.py \
+	tests/e2e/test_compose.py tests/e2e/test_demo.py
 faults: setup ## The long forms: 100,000 readings with everything killed at least ten times, and the like
 	@VIGIL_FULL=1 $(BIN)/python -m pytest tests/faults $(LONG) -s $(ARGS)
 

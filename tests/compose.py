@@ -29,6 +29,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 FILE: Final = ROOT / "docker-compose.yml"
 ENVIRONMENT_FILE: Final = ROOT / "docs/deployment/compose.env"
 BIN: Final = Path(sys.executable).parent
+OURS: Final = ("vigil-cloud", "vigil-edge", "vigil-sim")
 PORTS: Final = {
     "mosquitto": 1883,
     "gateways": 1884,
@@ -139,8 +140,11 @@ class Composition:
     def command(self, service: str) -> list[str]:
         """The service's command with the programs of this virtual environment."""
         first, *rest = self.services[service]["command"]
+        words = [self.here(service, word) for word in rest]
+        if first in OURS:
+            return [sys.executable, "-m", first.replace("-", "_"), *words]
         program = BIN / first if (BIN / first).exists() else Path(shutil.which(first) or first)
-        return [str(program), *(self.here(service, word) for word in rest)]
+        return [str(program), *words]
 
     def order(self) -> Iterator[str]:
         """Services, each after what it depends on."""
@@ -175,13 +179,11 @@ class Composition:
         assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
 
     def once(self, service: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return servers.run(
             self.command(service),
             env={"PATH": os.environ["PATH"], **self.environment(service), **more},
-            capture_output=True,
             text=True,
             timeout=120,
-            check=False,
             cwd=self.folder,
         )
 

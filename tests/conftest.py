@@ -40,11 +40,16 @@ structlog.configure(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes longest and waits most comes first: at the end it would leave processors idle.
+    items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
     if os.environ.get("VIGIL_FULL"):
         return
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(pytest.mark.skip(reason="long form: run with VIGIL_FULL=1"))
+
+
+_LONGEST = ("e2e", "faults")
 
 
 @pytest.fixture(scope="session")

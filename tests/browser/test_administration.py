@@ -75,7 +75,7 @@ def test_a_device_is_given_to_a_home_and_taken_away(window: OpenWindow) -> None:
 
 
 def test_a_district_is_outlined_on_the_map_and_by_its_corners(window: OpenWindow) -> None:
-    page = window("admin").go("/administration/districts")
+    page = window("admin", maps=True).go("/administration/districts")
     key = key_of_its_own("north")
     page.get_by_role("button", name="Add a district").click()
     page.get_by_label("Key", exact=True).fill(key)

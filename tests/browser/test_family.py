@@ -13,7 +13,7 @@ def test_a_relative_sees_the_way_of_her_own_person_alone(window: OpenWindow, tow
     town.visit(GRANDMOTHER, MARKET, minutes_ago=30, departed=True)
     town.visit(STRANGER, MARKET, minutes_ago=20, departed=True)
 
-    page = window("mei").go("/")
+    page = window("mei", maps=True).go("/")
     expect(page.get_by_role("heading", name=NAMES["grandmother"])).to_be_visible()
     expect(page.get_by_text(f"{NAMES['grandmother']} was at Nanmen Market").first).to_be_visible()
     expect(page.get_by_role("img", name="Chiayi Park gate")).to_be_visible()

@@ -27,7 +27,7 @@ def test_a_relative_s_page_forgets_places_and_name_when_the_consent_is_taken_bac
     town.visit(GRANDMOTHER, PARK, minutes_ago=90, departed=True)
     town.visit(GRANDMOTHER, MARKET, minutes_ago=5, departed=False)
     consent = guardian.give("lone")
-    page = window("lone", size=size).go("/family")
+    page = window("lone", size=size, maps=True).go("/family")
     live(page)
     expect(
         page.get_by_text(f"{NAMES['grandmother']} was at Chiayi Park gate").first

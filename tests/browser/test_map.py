@@ -50,6 +50,7 @@ class Tiles:
         self._thread.start()
 
     def close(self) -> None:
+        """From here on its port answers nobody."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -84,39 +85,35 @@ def _coloured(page: Page) -> float:
     return float(near.mean())
 
 
-def test_tiles_are_drawn_where_they_are_set(
+def test_tiles_are_drawn_where_they_are_set_and_the_own_base_where_none_come(
     window: OpenWindow, tiles: Tiles, tmp_path: Path
 ) -> None:
     town = _town(tmp_path, tiles.url)
     try:
-        opened = window("admin", at=town)
+        opened = window("admin", maps=True, at=town)
         page = opened.go("/")
         eventually(lambda: _coloured(page) > 0.8, "a map of tiles")
         expect(page.get_by_text("© Tile makers")).to_be_visible()
         assert all(path.endswith(".png") and path.count("/") == 3 for path in tiles.asked)
         assert {url.split("/")[2] for url in opened.foreign} == {tiles.url.removeprefix("http://")}
         opened.foreign.clear()  # that is what was set
-    finally:
-        town.close()
+        page.close()
 
-
-def test_the_own_base_is_there_where_no_tile_comes(window: OpenWindow, tmp_path: Path) -> None:
-    town = _town(tmp_path, f"http://127.0.0.1:{servers.free_port()}")
-    try:
-        opened = window("admin", at=town)
-        page = opened.go("/")
+        tiles.close()
+        without = window("admin", maps=True, at=town)
+        page = without.go("/")
         eventually(
             lambda: np.count_nonzero(cv2.Canny(_picture(page), 10, 30)) > 2000, "borders and names"
         )
         expect(page.get_by_role("button", name="Zhongshan Road crossing")).to_be_visible()
-        opened.foreign.clear()
-        opened.complaints.clear()  # the map library says that tiles did not come
+        without.foreign.clear()
+        without.complaints.clear()  # the map library says that tiles did not come
     finally:
         town.close()
 
 
 def test_the_keyboard_opens_a_device_on_the_map_and_comes_back(window: OpenWindow) -> None:
-    page = window("admin").go("/")
+    page = window("admin", maps=True).go("/")
     marker = page.get_by_role("button", name="Zhongshan Road crossing")
     marker.focus()
     page.keyboard.press("Enter")
@@ -142,7 +139,7 @@ _COUNT_CONTEXTS = """
 
 
 def test_leaving_a_page_lets_go_of_its_map_and_its_charts(window: OpenWindow) -> None:
-    opened = window("admin")
+    opened = window("admin", maps=True)
     opened.context.add_init_script(_COUNT_CONTEXTS)
     page = opened.go("/")
     menu = page.get_by_role("navigation", name="Main navigation")
@@ -166,7 +163,7 @@ def test_leaving_a_page_lets_go_of_its_map_and_its_charts(window: OpenWindow) ->
     expect(page.locator(".uplot")).to_have_count(0)
     assert page.evaluate("mapsAlive()") == 0
     before = listeners()
-    for _ in range(4):
+    for _ in range(2):
         round_trip()
     menu.get_by_role("link", name="Devices").click()
     expect(page.locator(".uplot")).to_have_count(0)

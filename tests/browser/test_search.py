@@ -53,7 +53,7 @@ def test_reported_in_two_taps_opened_with_a_reason_hit_and_ended(
     _is_accessible(family, "case of the family")
 
     # Then an officer is called, and sees it with a reason only
-    officer = window("officer").go("/alerts")
+    officer = window("officer", maps=True).go("/alerts")
     officer.get_by_role("link").filter(has_text="Somebody is missing").first.click()
     expect(officer.get_by_text(NAMES["grandmother"])).to_have_count(0)
     officer.get_by_role("link", name="Open the case").click()

@@ -6,14 +6,14 @@ import hashlib
 import json
 import math
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,6 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import servers
 from gateways import EPOCH, Gateway, birth, event
+from revisions import bring_up
+from vigil_cloud import seed
+from vigil_cloud.config import load
+from vigil_cloud.stores import build_services
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.contract import observation_type
 from vigil_schemas.control import RefusalReason
@@ -145,6 +149,14 @@ def _noise_register() -> list[str]:
     ]
 
 
+def _settle(file: Path, hook: str, environment: dict[str, str]) -> None:
+    """As ``vigil-cloud seed`` does, without a process that loads everything for it."""
+    file.write_text(_seed(hook), "utf-8")
+    with mock.patch.dict(os.environ, environment), closing(build_services(load(None))) as services:
+        bring_up(services.engine)
+        seed.apply(services, seed.read(file))
+
+
 class Town:
     """Started with devices that have introduced themselves and sent readings for ten minutes."""
 
@@ -160,15 +172,14 @@ class Town:
             "VIGIL_PUBLIC_URL": self.url,
             **{f"VIGIL_{name.upper()}": value for name, value in settings.items()},
         }
-        program = str(Path(sys.executable).with_name("vigil-cloud"))
-        seed = folder / "seed.toml"
         self.hook = Hook()
         """What messages arrive at, as on the phones of inspectors and dispatchers."""
-        seed.write_text(_seed(self.hook.url), "utf-8")
-        subprocess.run([program, "seed", str(seed)], check=True, env={**os.environ, **environment})
+        self.sessions: dict[str, Any] = {}
+        """Cookies of who has signed in already, by username."""
+        _settle(folder / "seed.toml", self.hook.url, environment)
         self._server = servers.Server(
             "vigil-cloud",
-            [program, "serve"],
+            [sys.executable, "-m", "vigil_cloud", "serve"],
             lambda: servers.http_ok(f"{self.url}/readyz"),
             folder / "cloud.log",
             env=environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -275,5 +276,19 @@ def test_files_of_the_page_are_compressed_and_answers_are_not(city: City) -> Non
     client = city.anonymous()
     names = client.get("/atlas/names.json")
     assert names.headers["content-encoding"] == "gzip"
+    assert names.headers["content-type"] == "application/json"
+    assert names.headers["vary"] == "Accept-Encoding"
     assert names.json()
+    plain = client.get("/atlas/names.json", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == names.content
+    assert plain.headers["etag"] != names.headers["etag"]
+    again = client.get("/atlas/names.json", headers={"If-None-Match": names.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    (script,) = re.findall(r'src="(/assets/index-[^"]+\.js)"', client.get("/").text)
+    loaded = client.get(script)
+    assert loaded.headers["content-encoding"] == "gzip"
+    assert loaded.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in loaded.headers["cache-control"]
+    assert "immutable" not in names.headers.get("cache-control", "")
     assert "content-encoding" not in client.get("/openapi.json").headers

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import servers
 from edge.authority import Authority
 
 ROOT = Path(__file__).parents[2]
@@ -49,5 +50,5 @@ def test_every_page_that_the_readme_links_to_exists() -> None:
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name(program)), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-m", program.replace("-", "_"), *arguments]
+    return servers.run(command, text=True, timeout=60)

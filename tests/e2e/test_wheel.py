@@ -49,10 +49,15 @@ OF_OTHERS = {
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    if not (ROOT / "cloud/vigil_cloud/static/index.html").is_file():
-        pytest.skip("the web pages are not built: make setup")
-    folder = tmp_path_factory.mktemp("wheel")
-    done = build(ROOT, folder)
+    """Of a clean checkout: with the pages that the build itself has made."""
+    modules = ROOT / "cloud/web/node_modules"
+    if not modules.is_dir():
+        pytest.skip("the web packages are not installed: make setup")
+    root, folder = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("wheel")
+    check_out(root)
+    assert not (root / "cloud/vigil_cloud/static").exists()
+    (root / "cloud/web/node_modules").symlink_to(modules)
+    done = build(root, folder)
     assert done.returncode == 0, done.stderr
     (path,) = folder.glob("*.whl")
     with zipfile.ZipFile(path) as opened:
@@ -73,35 +78,20 @@ def build(root: Path, folder: Path, *, path: str | None = None) -> subprocess.Co
     )
 
 
-@pytest.fixture
-def clean_checkout(tmp_path: Path) -> Path:
+def check_out(root: Path) -> None:
     """The files that git knows, as they are now: no built pages."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    root = tmp_path / "checkout"
     for name in names.split("\0"):
         if name and not name.startswith("tests/") and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, root / name)
-    return root
 
 
-def test_a_wheel_of_a_clean_checkout_holds_the_pages(clean_checkout: Path, tmp_path: Path) -> None:
-    modules = ROOT / "cloud/web/node_modules"
-    if not modules.is_dir():
-        pytest.skip("the web packages are not installed: make setup")
-    (clean_checkout / "cloud/web/node_modules").symlink_to(modules)
+def test_without_pages_and_npm_there_is_no_wheel(tmp_path: Path) -> None:
+    check_out(root := tmp_path / "checkout")
 
-    done = build(clean_checkout, tmp_path / "dist")
-
-    assert done.returncode == 0, done.stderr
-    (path,) = (tmp_path / "dist").glob("*.whl")
-    with zipfile.ZipFile(path) as opened:
-        assert "vigil_cloud/static/index.html" in opened.namelist()
-
-
-def test_without_pages_and_npm_there_is_no_wheel(clean_checkout: Path, tmp_path: Path) -> None:
-    done = build(clean_checkout, tmp_path / "dist", path=str(tmp_path))
+    done = build(root, tmp_path / "dist", path=str(tmp_path))
 
     assert done.returncode != 0
     assert "the web pages are not built and npm is not here" in done.stderr

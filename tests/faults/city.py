@@ -29,11 +29,11 @@ class Process:
     command: list[str]
     log: Path
     env: dict[str, str] = field(default_factory=dict)
-    child: subprocess.Popen[bytes] | None = None
+    child: subprocess.Popen[Any] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as output:
-            self.child = subprocess.Popen(
+            self.child = servers.spawn(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -89,22 +89,21 @@ class City:
         if self.postgres is not None:
             self.cloud_env["VIGIL_DATABASE_URL"] = self.postgres.create("vigil")
         self.ingest = Process(
-            "ingest", [str(BIN / "vigil-cloud"), "ingest"], folder / "ingest.log", self.cloud_env
+            "ingest",
+            [sys.executable, "-m", "vigil_cloud", "ingest"],
+            folder / "ingest.log",
+            self.cloud_env,
         )
         self.fleet: Process | None = None
         self.agents: list[Process] = []
 
     def start(self) -> None:
         """Everything up; the sondes begin to measure once their ports are known."""
-        subprocess.run(
-            [str(BIN / "vigil-cloud"), "migrate"],
-            env={**os.environ, **self.cloud_env},
-            check=True,
-            capture_output=True,
-        )
+        migrate = [sys.executable, "-m", "vigil_cloud", "migrate"]
+        servers.run(migrate, env={**os.environ, **self.cloud_env}).check_returncode()
         self.ingest.start()
         ports = self.folder / "ports.json"
-        command = [str(BIN / "vigil-sim"), "fleet"]
+        command = [sys.executable, "-m", "vigil_sim", "fleet"]
         command += ["--sondes", str(self.size.gateways), "--records", str(self.size.records)]
         command += ["--rate", str(self.size.rate), "--seed", str(self.seed)]
         command += ["--ledger", str(self.ledger), "--ports-file", str(ports)]
@@ -128,7 +127,7 @@ class City:
             f"[health]\ninterval_s = 60\n\n{water}\n",
             "utf-8",
         )
-        command = [str(BIN / "vigil-edge"), "run", "--config", str(configuration)]
+        command = [sys.executable, "-m", "vigil_edge", "run", "--config", str(configuration)]
         return Process(gateway, command, self.folder / f"{gateway}.log")
 
     def kill(self, part: str, which: int) -> None:

@@ -22,8 +22,9 @@ from typing import Any, Final
 from sqlalchemy import select
 
 import servers
+from cloud.notify import sender_process
+from cloud.notify.sender_process import faster
 from faults.city import Process
-from faults.sender_process import faster
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.config import load
@@ -61,7 +62,7 @@ class Size:
     deadline_s: float
 
 
-SHORT: Final = Size(alerts=50, per_policy=10, kills=4, failures=8, deadline_s=180.0)
+SHORT: Final = Size(alerts=30, per_policy=10, kills=2, failures=6, deadline_s=180.0)
 FULL: Final = Size(alerts=1_000, per_policy=40, kills=60, failures=400, deadline_s=1_200.0)
 
 
@@ -185,7 +186,6 @@ class Run:
             "VIGIL_SECRET_KEY": SECRET,
             "VIGIL_TEST_BEGAN": str(self.began),
             "VIGIL_TEST_SPEED": str(SPEED),
-            "PYTHONPATH": str(Path(__file__).parents[1]),
         }
         settings = load(
             None,
@@ -266,7 +266,7 @@ class Run:
         return self.outcome
 
     def _sender(self, number: int) -> Process:
-        script = str(Path(__file__).with_name("sender_process.py"))
+        script = sender_process.__file__
         log = self.folder / f"sender-{number}.log"
         return Process(f"sender {number}", [sys.executable, script], log, self.environment)
 

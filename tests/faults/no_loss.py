@@ -15,7 +15,7 @@ from faults.city import City, Size, settled
 from vigil_sim.ledger import LedgerReader
 
 FULL = Size(gateways=20, records=5000, rate=20.0, kills=10)
-SHORT = Size(gateways=4, records=500, rate=25.0, kills=2)
+SHORT = Size(gateways=2, records=300, rate=25.0, kills=1)
 
 
 @dataclass
@@ -85,11 +85,11 @@ def run(folder: Path, size: Size, seed: int, relational: str) -> Outcome:
             kills[part] += 1
         time.sleep(max(0.0, start + producing - time.monotonic()))
         wanted = size.gateways * size.records
-        settled(lambda: count_points(city), wanted, patience_s=90)
+        settled(lambda: count_points(city), wanted, patience_s=240)
         city.check_running()
         # Only now is every event noted, and known how many there must be.
         city.end_production()
-        settled(lambda: len(onsets(city)), expected_events(city), patience_s=60)
+        settled(lambda: len(onsets(city)), expected_events(city), patience_s=240)
         return outcome(city, kills, time.monotonic() - began)
     finally:
         city.stop()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from vigil_cloud.api_errors import NotFound
 
@@ -28,12 +32,44 @@ _NOT_PAGES: Final = (
 
 def install(app: FastAPI) -> None:
     """Serve what ``make setup`` has built into ``static``; without it say what to do."""
-    for folder in ("assets", "atlas"):
-        files = StaticFiles(directory=STATIC / folder, check_dir=False)
-        # Only files that are the same for everybody are compressed: an answer that mixes
-        # secrets with what a stranger chose must not be (BREACH).
-        app.mount(f"/{folder}", GZipMiddleware(files), name=folder)
+    # The build names an asset by its content: a browser need never ask for it again.
+    for folder, caching in (("assets", "public, max-age=31536000, immutable"), ("atlas", "")):
+        app.mount(f"/{folder}", _BuiltFiles(STATIC / folder, caching), name=folder)
     app.add_api_route("/{path:path}", page, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+class _BuiltFiles(StaticFiles):
+    """Files of the build, each sent as the build has compressed it: ``name.gz`` beside ``name``.
+
+    To compress them here would cost more than all else that a page asks for. Only these are
+    compressed: an answer that mixes secrets with what a stranger chose must not be (BREACH).
+    """
+
+    def __init__(self, folder: Path, caching: str) -> None:
+        super().__init__(directory=folder, check_dir=False)
+        self._caching = caching
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """The compressed file where there is one and the reader takes it."""
+        compressed = Path(f"{os.fspath(full_path)}.gz")
+        taken = "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        found = compressed.is_file()
+        if found and taken:
+            full_path, stat_result = compressed, compressed.stat()
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        if found:
+            response.headers["Vary"] = "Accept-Encoding"
+            if taken and response.status_code != HTTPStatus.NOT_MODIFIED:
+                response.headers["Content-Encoding"] = "gzip"
+        if self._caching:
+            response.headers["Cache-Control"] = self._caching
+        return response
 
 
 def _top_files() -> set[str]:
