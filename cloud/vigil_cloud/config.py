@@ -194,6 +194,9 @@ class Settings(BaseSettings):
     vehicle_register_file: Path | None = None
     """Whose a vehicle is, by plate, as JSON: the stand-in for the register that the police keep
     (``docs/noise.md``). Without it nobody can look an owner up."""
+    emergency_station: str = ""
+    """Where fire engines start, as ``latitude,longitude`` in degrees: a fire's page tells how far
+    that is. Empty: it tells no distance."""
     notify_urls: list[str] = Field(default_factory=list)
     """Apprise addresses told of every alert, beside what accounts subscribe to."""
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
@@ -224,6 +227,23 @@ class Settings(BaseSettings):
     def secret(self) -> str:
         """The secret key; in the demo the one that everyone knows."""
         return self.secret_key.get_secret_value() or DEMO_SECRET
+
+    @field_validator("emergency_station")
+    @classmethod
+    def _is_a_place(cls, value: str) -> str:
+        if value:
+            degrees = [float(part) for part in value.split(",")]
+            if len(degrees) != 2 or abs(degrees[0]) > 90 or abs(degrees[1]) > 180:
+                raise ValueError(f"{value!r} is not latitude,longitude")
+        return value
+
+    @property
+    def station(self) -> tuple[float, float] | None:
+        """Latitude and longitude of ``emergency_station``."""
+        if not self.emergency_station:
+            return None
+        latitude, longitude = self.emergency_station.split(",")
+        return float(latitude), float(longitude)
 
     @field_validator("broker_listen", "operations_listen")
     @classmethod

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from vigil_cloud.domain.detail import AlertDetail
+from vigil_cloud.emergency.detail import EmergencyState
 from vigil_schemas.aed import CabinetCondition
 from vigil_schemas.types import UtcDatetime
 
 RoleState = Literal["unfilled", "accepted", "on-the-way", "arrived"]
-
-
-class EmergencyState(BaseModel):
-    """How the emergency line stands."""
-
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-    state: Literal["answered", "unanswered"]
-    tries: int
-    at: UtcDatetime | None = None
-    """When it answered."""
-    error: str = ""
-    """What came instead of an answer."""
 
 
 class AedCallDetail(AlertDetail):

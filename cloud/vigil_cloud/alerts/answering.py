@@ -53,6 +53,11 @@ def call_false(session: Session, row: AlertRow, who: str, now: datetime, *, via:
     return True
 
 
+def say_burns(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> None:
+    """``who`` says that it burns. The caller has called ``feed.lock`` before."""
+    _note(session, row, who, now, "burns", via)
+
+
 def _note(session: Session, row: AlertRow, who: str, now: datetime, action: str, via: str) -> None:
     session.add(AlertHistory(alert_id=row.id, at=now, account=who, action=action, comment=via))
     session.flush()

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow, OutboxEntry
 
-Purpose = Literal["raised", "again", "reopened", "woken", "all-clear", "closed"]
+Purpose = Literal["raised", "again", "reopened", "woken", "all-clear", "closed", "stood-down"]
 """``raised``: for the first time. ``again``: more is known, and the alert counts as not
 acknowledged. ``reopened``: what was over is there again. ``woken``: no longer shelved or out of
 service. ``all-clear``: it is over. ``closed``: somebody confirmed that what was to be done is
-done."""
+done. ``stood-down``: whoever was called need not come, or can go home; all who were told
+hear it."""
 STEP_LENGTH: Final = 60
 
 
@@ -37,7 +38,7 @@ def announce(
     ``step``: why again; else what tells two of one purpose apart. ``home_of``: only the home of
     this device is to hear of it.
     """
-    urgent = row.severity == "critical" and purpose not in {"all-clear", "closed"}
+    urgent = row.severity == "critical" and purpose not in {"all-clear", "closed", "stood-down"}
     if urgent and purpose == "again":  # what waits of the same alert goes before it, and first
         session.execute(
             update(OutboxEntry)

@@ -88,6 +88,7 @@ class AlertAction(Answer):
         "accepted",
         "declined",
         "false-alarm",
+        "burns",
         "device-shelved",
         "device-unshelved",
     ]
@@ -176,10 +177,13 @@ class AnswerRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    answer: Literal["accepted", "declined", "false-alarm"]
+    answer: Literal["accepted", "declined", "false-alarm", "burns"]
     """`accepted`: I take it; acknowledges it, unless somebody has. `declined`: I cannot; gives it
     back, where it was taken. `false-alarm`: taken, and not what it seems; for whoever lives there
-    and whoever decides."""
+    and whoever decides. `burns`: it is a fire; for whoever belongs to the home and whoever
+    decides."""
+    code: Annotated[str, Field(max_length=40)] = ""
+    """The home's, where a false alarm needs it (`needs_code` of the alert)."""
 
 
 class ShelveRequest(AlertComment):

@@ -28,9 +28,10 @@ from vigil_cloud.identity.situation import Situation, situation_of
 from vigil_schemas.types import Domain, isoformat_utc
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
-Audience = Literal["all", "home", "home-and-maintainers"]
-_AUDIENCES: Final = ("home", "home-and-maintainers", "all")
-"""Ever wider."""
+Audience = Literal["residents", "home", "home-and-maintainers", "all"]
+AUDIENCES: Final = ("residents", "home", "home-and-maintainers", "all")
+"""Ever wider. ``residents``: those who live there, with the home's own channels, before its
+contact persons and guardians."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,10 @@ class Occurrence:
     latitude: float | None = None
     longitude: float | None = None
     audience: Audience = "all"
-    """Who is told: everybody who may see it, the home's own channels alone, or those and the
-    maintainers. A more severe occurrence widens it, nothing narrows it."""
+    """Who is told: everybody who may see it, the home alone or those who live there, or the home
+    and the maintainers. A more severe occurrence widens it, nothing narrows it."""
+    end_is_told: bool = True
+    """``False``: that the device took it back is not the end; whoever leads tells that."""
     tell_again: str | None = None
     """Why everybody is told again of an alert that stands, also who acknowledged it; at most 40
     characters. The same reason twice tells once."""
@@ -112,7 +115,8 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
         row.active = lifecycle.clear(state_of(row)).active
         row.cleared = occurrence.ended or now
         note(session, row, now, None, "cleared")
-        outbox.announce(session, row, now, "all-clear", step=isoformat_utc(now))
+        if occurrence.end_is_told:
+            outbox.announce(session, row, now, "all-clear", step=isoformat_utc(now))
         changed = True
     if changed:
         session.flush()
@@ -279,7 +283,7 @@ def _reasons_to_tell_again(
 ) -> list[str]:
     """At most one round: a worsening is a reason of its own, and takes the other one with it."""
     given = occurrence.tell_again
-    if given is not None and _noted(session, row, "told-again", given):
+    if given is not None and noted(session, row, "told-again", given):
         given = None
     if not occurrence.active:
         return []  # an end is told by the page, not by another call
@@ -288,7 +292,7 @@ def _reasons_to_tell_again(
         row.severity, row.kind = occurrence.severity, occurrence.kind
         put_back_where_vital(row)
         row.title, row.title_zh = occurrence.title, occurrence.title_zh
-        row.audience = max(row.audience, occurrence.audience, key=_AUDIENCES.index)
+        row.audience = max(row.audience, occurrence.audience, key=AUDIENCES.index)
         return [given or f"severity {occurrence.severity}"]
     return [given] if given is not None and row.active else []
 
@@ -297,7 +301,8 @@ def _worse(row: AlertRow, occurrence: Occurrence) -> bool:
     return SEVERITIES.index(occurrence.severity) > SEVERITIES.index(row.severity)
 
 
-def _noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
+def noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
+    """Whether its history has such a line."""
     same = select(AlertHistory.id).where(
         AlertHistory.alert_id == row.id,
         AlertHistory.action == action,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from vigil_cloud.config import RetentionSettings
 from vigil_cloud.database.base import Base
 from vigil_cloud.domain.alarms import AlarmReading
+from vigil_cloud.domain.at_home import AtHome
 from vigil_cloud.domain.detail import AlertDetail
 from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.domain.presence import PersonSeen, TagSeen
@@ -134,6 +135,8 @@ class Described:
     """Who may put its devices aside for a while, so that they call nobody."""
     false_alarms: bool = False
     """Whoever lives where a critical alert of it happens may answer that it is a false alarm."""
+    at_home: AtHome | None = None
+    """What follows from that, and from the word that it is one."""
     personal_roles: frozenset[Role] = frozenset()
     """Who of those that see its alerts also sees what is personal in them."""
     details: tuple[type[AlertDetail], ...] = ()

@@ -19,6 +19,7 @@ _NO_IDENTIFIER: Final = re.compile(r"[\s,<&]")
 
 Status = Literal["Actual", "Exercise", "Test"]
 Category = Literal["Fire", "Health", "Rescue", "Security", "Safety", "Other"]
+Certainty = Literal["Observed", "Likely", "Possible", "Unlikely", "Unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class CapText:
 
 @dataclass(frozen=True, slots=True)
 class CapMessage:
-    """One emergency. ``radius_m`` around the position, where that is known."""
+    """One emergency, or that it is over. ``radius_m`` around the position, where that is known."""
 
     identifier: str
     sender: str
@@ -46,6 +47,15 @@ class CapMessage:
     latitude: float | None = None
     longitude: float | None = None
     radius_m: float = 50.0
+    certainty: Certainty = "Observed"
+    takes_back: str = ""
+    """``reference`` of the message that this one cancels; empty: it is an alert of its own."""
+
+    @property
+    def reference(self) -> str:
+        """How another message names this one (3.2.1, references)."""
+        identifier = _NO_IDENTIFIER.sub("-", self.identifier)
+        return f"{_NO_IDENTIFIER.sub('-', self.sender)},{identifier},{_time(self.sent)}"
 
 
 def render(message: CapMessage) -> bytes:
@@ -56,11 +66,13 @@ def render(message: CapMessage) -> bytes:
         ("sender", _NO_IDENTIFIER.sub("-", message.sender)),
         ("sent", _time(message.sent)),
         ("status", message.status),
-        ("msgType", "Alert"),
+        ("msgType", "Cancel" if message.takes_back else "Alert"),
         ("scope", "Private"),  # for the emergency line alone
         ("addresses", "119"),
     ):
         _add(alert, name, value)
+    if message.takes_back:
+        _add(alert, "references", message.takes_back)
     for text in message.texts:
         _info(alert, message, text)
     document: bytes = ET.tostring(alert, encoding="utf-8", xml_declaration=True)
@@ -73,10 +85,10 @@ def _info(alert: ET.Element, message: CapMessage, text: CapText) -> None:
         ("language", text.language),
         ("category", message.category),
         ("event", text.event),
-        ("responseType", "Execute"),
-        ("urgency", "Immediate"),
-        ("severity", "Extreme"),
-        ("certainty", "Observed"),
+        ("responseType", "AllClear" if message.takes_back else "Execute"),
+        ("urgency", "Past" if message.takes_back else "Immediate"),
+        ("severity", "Minor" if message.takes_back else "Extreme"),
+        ("certainty", message.certainty),
         ("headline", text.headline[:160]),
         ("description", text.description),
         ("instruction", text.instruction),

@@ -28,3 +28,7 @@ class EmergencyCall(Base):
     answered: Mapped[datetime | None]
     error: Mapped[str] = mapped_column(String(300), default="")
     """Of the last try."""
+    takes_back: Mapped[str | None] = mapped_column(String(160))
+    """The call that this one cancels."""
+    withdrawn: Mapped[datetime | None]
+    """When it was cancelled: it is not sent any more."""

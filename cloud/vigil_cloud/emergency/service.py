@@ -44,6 +44,7 @@ UNREADABLE: Final = "the message to 119 cannot be read: call by telephone"
 UNANSWERED: Final = "119 has not answered: call by telephone"
 
 
+_KNOWS_NOTHING_OF_IT: Final = frozenset({404, 409, 410, 422})
 _OUR_OWN: Final = frozenset({NOWHERE, UNREADABLE})
 
 
@@ -54,6 +55,9 @@ class _Due:
     body: bytes | None
     """``None``: it cannot be read."""
     tries: int
+    unheard: bool = False
+    """It takes back what was never answered: whoever says that there is no such thing has heard
+    it."""
 
 
 def status_of(settings: Settings) -> Status:
@@ -78,6 +82,25 @@ def ask(session: Session, cipher: Cipher, key: str, alert_id: str, message: CapM
     session.flush()
 
 
+def take_back(session: Session, cipher: Cipher, key: str, of: str, message: CapMessage) -> None:
+    """Have the emergency line told that what it was told as ``of`` is none. Idempotent by
+    ``key``. What was not answered yet is not sent any more, and taken back all the same: it may
+    have been heard. The caller holds ``feed.lock``."""
+    call = session.get(EmergencyCall, of, with_for_update=True, populate_existing=True)
+    if call is None or session.get(EmergencyCall, key) is not None:
+        return
+    call.again, call.withdrawn = None, message.sent
+    ask(session, cipher, key, call.alert_id, message)
+    session.get_one(EmergencyCall, key).takes_back = of
+    session.flush()
+
+
+def calls_of(session: Session, prefix: str) -> Sequence[EmergencyCall]:
+    """Calls whose key begins so, in the order in which they were asked for."""
+    query = select(EmergencyCall).where(EmergencyCall.id.startswith(prefix, autoescape=True))
+    return session.scalars(query.order_by(EmergencyCall.asked, EmergencyCall.id)).all()
+
+
 def waiting(session: Session, now: datetime) -> bool:
     """Whether a call is due."""
     due = select(EmergencyCall.id).where(EmergencyCall.again <= now).limit(1)
@@ -93,7 +116,7 @@ def send_due(services: Services) -> int:
     if not due:
         return 0
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="emergency-line") as pool:
-        errors = list(pool.map(lambda one: _send(services.settings, one.body), due))
+        errors = list(pool.map(lambda one: _send(services.settings, one), due))
     for one, error in zip(due, errors, strict=True):
         with writing(services.sessions) as session:
             feed.lock(session)
@@ -114,7 +137,15 @@ def _due(session: Session, services: Services, now: datetime) -> Sequence[_Due]:
     if not rows:
         return []
     cipher = Cipher(services.settings.secret)
-    return [_Due(row.id, row.alert_id, _body(cipher, row), row.tries) for row in rows]
+    taken_back = {row.takes_back for row in rows if row.takes_back is not None}
+    unanswered = select(EmergencyCall.id).where(
+        EmergencyCall.id.in_(taken_back), EmergencyCall.answered.is_(None)
+    )
+    unheard: set[str | None] = set(session.scalars(unanswered)) if taken_back else set()
+    return [
+        _Due(row.id, row.alert_id, _body(cipher, row), row.tries, row.takes_back in unheard)
+        for row in rows
+    ]
 
 
 def _body(cipher: Cipher, row: EmergencyCall) -> bytes | None:
@@ -124,9 +155,9 @@ def _body(cipher: Cipher, row: EmergencyCall) -> bytes | None:
         return None
 
 
-def _send(settings: Settings, body: bytes | None) -> str | None:
+def _send(settings: Settings, one: _Due) -> str | None:
     """Why it was not taken; ``None``: it was."""
-    if body is None:
+    if one.body is None:
         return UNREADABLE
     if not settings.emergency_url:
         return NOWHERE
@@ -140,7 +171,7 @@ def _send(settings: Settings, body: bytes | None) -> str | None:
         with deadline(ANSWER_S):
             answer = requests.post(
                 settings.emergency_url,
-                data=body,
+                data=one.body,
                 headers=headers,
                 timeout=(ANSWER_S / 2, ANSWER_S),
                 allow_redirects=False,
@@ -149,13 +180,20 @@ def _send(settings: Settings, body: bytes | None) -> str | None:
             answer.close()
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return f"no answer ({type(error).__name__})"
-    return None if answer.ok and answer.status_code < 300 else f"answered {answer.status_code}"
+    taken = answer.ok and answer.status_code < 300
+    if taken or (one.unheard and answer.status_code in _KNOWS_NOTHING_OF_IT):
+        return None
+    return f"answered {answer.status_code}"
 
 
 def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -> None:
     tries = one.tries + 1
     alert = session.get(AlertRow, one.alert_id, populate_existing=True)
-    over = alert is None or alert.confirmed
+    call = session.get(EmergencyCall, one.id, populate_existing=True)
+    withdrawn = call is not None and call.withdrawn is not None
+    takes_back = call is not None and call.takes_back is not None
+    # That help is not needed is said whatever has become of the alert.
+    over = withdrawn or (not takes_back and (alert is None or alert.confirmed))
     pause = min(FIRST_AGAIN_S * 2**one.tries if one.tries < 6 else LAST_AGAIN_S, LAST_AGAIN_S)
     written = session.execute(
         update(EmergencyCall)
@@ -170,6 +208,8 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     )
     if not written.rowcount:  # type: ignore[attr-defined]  # of a statement that changes rows
         return  # another process has tried as well, and wrote it down
+    if withdrawn or takes_back:
+        return  # whoever works on the alert sees it with what led to it
     if error is None:
         told = {"state": "answered", "tries": tries, "at": now.isoformat()}
     elif tries in TOLD_AFTER:

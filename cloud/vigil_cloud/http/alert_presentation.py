@@ -41,7 +41,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.notify.escalation.presentation import AlertEscalation, escalations
 from vigil_cloud.notify.models import Channel, Delivery, EscalationAnswer
-from vigil_cloud.notify.reply_links import may_call_false
+from vigil_cloud.notify.reply_links import at_home_of, may_call_false, may_say_burns
 
 _SAME: Final = (
     "id",
@@ -89,6 +89,8 @@ def present(
                 answers[row.id],
                 may_act(reader, Operation.ACKNOWLEDGE, row).allowed,
                 may_call_false(reader, row),
+                may_say_burns(reader, row),
+                _needs_code(session, reader, row),
             ),
             now,
         )
@@ -202,6 +204,8 @@ class _Beside(NamedTuple):
     answers: list[AlertAnswer]
     may_answer: bool
     may_call_false: bool
+    may_say_burns: bool
+    needs_code: bool
 
 
 def _alert(cipher: Cipher, row: AlertRow, beside: _Beside, now: datetime) -> Alert:
@@ -217,6 +221,15 @@ def _alert(cipher: Cipher, row: AlertRow, beside: _Beside, now: datetime) -> Ale
         subject=subject,
         **beside._asdict(),
     )
+
+
+def _needs_code(session: Session, reader: Reader, row: AlertRow) -> bool:
+    """Of whoever decides none is asked."""
+    at_home = at_home_of(row)
+    if at_home is None or not row.active or not may_call_false(reader, row):
+        return False
+    decides = may_act(reader, Operation.DECIDE, row).allowed
+    return not decides and at_home.code_counts(session, row.id)
 
 
 def _action(cipher: Cipher, row: AlertRow, line: AlertHistory) -> AlertAction:

@@ -24,18 +24,21 @@ from vigil_cloud.alerts.schema import (
     Work,
 )
 from vigil_cloud.alerts.titles import Personal, audit_location_view
+from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
+from vigil_cloud.domain.at_home import Proof
 from vigil_cloud.http.alert_presentation import counted, present, summaries
 from vigil_cloud.http.alert_schema import Alert
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify import replies
 from vigil_cloud.notify.escalation.waking import wake
-from vigil_cloud.notify.reply_links import may_call_false
+from vigil_cloud.notify.reply_links import at_home_of, may_call_false, may_say_burns
 from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.services import Services
 from vigil_schemas.types import DeviceId, Domain
@@ -132,17 +135,34 @@ def answer_alert(
     alert_id: AlertId, body: AnswerRequest, reader: CurrentAccount, services: ServicesDependency
 ) -> Alert:
     """Say "I take it" or "I cannot", under one's name. Idempotent: never refused because somebody
-    else was faster."""
+    else was faster. 403 where a false alarm needs the home's code, or another one."""
     now = services.now()
+    proof = _proof(services, reader, alert_id, body)
     with writing(services.sessions) as session:
         feed.lock(session)
         row = find(session, reader, alert_id)
         if body.answer == "false-alarm" and not may_call_false(reader, row):
             raise Forbidden("A false alarm is called by whoever lives there, or decides.")
-        replies.give(session, row, reader.username, body.answer, now, via="page")
+        if body.answer == "burns" and not may_say_burns(reader, row):
+            raise Forbidden("That it burns is said by whoever belongs to the home, or decides.")
+        decides = may_act(reader, Operation.DECIDE, row).allowed
+        who, said = reader.username, body.answer
+        replies.give(session, row, who, said, now, via="page", proof=proof, decides=decides)
         alert = _presented(session, services, reader, [row])[0]
     services.changed.announce()
     return alert
+
+
+def _proof(services: Services, reader: Reader, alert_id: str, body: AnswerRequest) -> Proof | None:
+    """Of the home's code, where one was given by whoever lives there."""
+    if body.answer != "false-alarm" or not body.code:
+        return None
+    with services.sessions() as session:
+        row = find(session, reader, alert_id)
+        at_home = at_home_of(row)
+        if at_home is None or not may_call_false(reader, row):
+            return None
+    return at_home.verify(services, alert_id, body.code, reader.username)
 
 
 @router.post("/{alert_id}/confirm", operation_id="confirm_alert")

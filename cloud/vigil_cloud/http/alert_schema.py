@@ -21,7 +21,9 @@ class AlertDelivery(Answer):
     """One notification of this alert."""
 
     channel: str
-    purpose: Literal["raised", "again", "reminder", "escalated", "all-clear", "closed"]
+    purpose: Literal[
+        "raised", "again", "reminder", "escalated", "all-clear", "closed", "stood-down"
+    ]
     """Why it is told."""
     step: str
     """Of `again`: what more is known; of `escalated`: which step of the policy."""
@@ -63,6 +65,10 @@ class Alert(AlertCommon):
     """Whether the reader may say that they take it, or cannot."""
     may_call_false: bool
     """Whether the reader may say that it is a false alarm."""
+    may_say_burns: bool
+    """Whether the reader may say that it is a fire."""
+    needs_code: bool
+    """Whether the home's code is asked of the reader for that."""
     escalation: AlertEscalation | None
     """How far the policy is that answers for it; null where everybody is told at once."""
     history: list[AlertAction]

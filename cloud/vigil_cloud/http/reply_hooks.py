@@ -35,14 +35,16 @@ class HookReply(BaseModel):
     """Of this answer, made by the sender: the same one sent twice is one answer."""
     token: Annotated[str, Field(pattern=TOKEN)]
     """`X-Vigil-Reply-Token` of the message, or what follows `/r/` in its links."""
-    answer: Literal["accepted", "declined", "false-alarm"]
+    answer: Literal["accepted", "declined", "false-alarm", "burns"]
+    code: Annotated[str, Field(max_length=40)] = ""
+    """The home's, where a false alarm needs it."""
 
 
 class HookOutcome(BaseModel):
     """What stands now."""
 
     alert: str
-    answer: Literal["accepted", "declined", "false-alarm"]
+    answer: Literal["accepted", "declined", "false-alarm", "burns"]
     at: UtcDatetime
     repeated: bool
     """It was answered before, and nothing was changed now."""
@@ -86,6 +88,7 @@ def reply_by_hook(
     """Answer an alert for the channel that was told of it. Once for each message; afterwards
     what was answered is said again. 404 for a token that is not this channel's, 410 after its
     time, 409 where the `id` was used for another message."""
+    proof = replies.verify(services, body.token, body.answer, body.code, channel_id=channel_id)
     with writing(services.sessions) as session:
         outcome = replies.answer(
             session,
@@ -94,6 +97,7 @@ def reply_by_hook(
             body.answer,
             services.now(),
             request=replies.HookRequest(channel_id, body.id),
+            proof=proof,
         )
     if not outcome.repeated:
         services.changed.announce()

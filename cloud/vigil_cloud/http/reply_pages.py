@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Final, cast, get_args
+from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
@@ -35,6 +36,7 @@ Lang = Annotated[str | None, Query()]
 _NOBODY: Final[tuple[str, str]] = ("somebody", "某人")
 """In place of a person's name: a link is forwarded and previewed more easily than a page."""
 _LONGEST_TOKEN: Final = 64
+_LONGEST_CODE: Final = 40
 
 
 @router.api_route("/{token}", methods=["GET", "HEAD"])
@@ -51,9 +53,20 @@ def ask_first(
     return _page(services, request, token, _reply(answer), lang)
 
 
+async def entered_code(request: Request) -> str:
+    """What stands in the form's one field; the body's size is limited for every request."""
+    body = (await request.body()).decode("ascii", "replace")
+    return parse_qs(body, max_num_fields=4).get("code", [""])[0].strip()[:_LONGEST_CODE]
+
+
 @router.post("/{token}/{answer}")
 def press(
-    token: str, answer: str, request: Request, services: ServicesDependency, lang: Lang = None
+    token: str,
+    answer: str,
+    request: Request,
+    services: ServicesDependency,
+    code: Annotated[str, Depends(entered_code)],
+    lang: Lang = None,
 ) -> Response:
     """Answer. Afterwards the page says what was answered and when, also to a second press."""
     cipher, now, language = Cipher(services.settings.secret), services.now(), _known(lang)
@@ -61,8 +74,14 @@ def press(
     def act() -> Response:
         if (said := _reply(answer)) is None:
             raise replies.ReplyNotOffered(())
-        with writing(services.sessions) as session:
-            outcome = replies.answer(session, cipher, _shaped(token), said, now)
+        try:
+            proof = replies.verify(services, _shaped(token), said, code)
+            with writing(services.sessions) as session:
+                outcome = replies.answer(session, cipher, _shaped(token), said, now, proof=proof)
+        except ApiError as refused:
+            if refused.code not in reply_text.OF_CODES:
+                raise
+            return _page(services, request, token, said, lang, refused)
         if not outcome.repeated:
             services.changed.announce()
         after = f"/r/{token}" + (f"?lang={language}" if language else "")
@@ -72,7 +91,12 @@ def press(
 
 
 def _page(
-    services: Services, request: Request, token: str, first: Reply | None, lang: str | None
+    services: Services,
+    request: Request,
+    token: str,
+    first: Reply | None,
+    lang: str | None,
+    refused: ApiError | None = None,
 ) -> Response:
     cipher, now, wanted = Cipher(services.settings.secret), services.now(), _known(lang)
 
@@ -86,16 +110,20 @@ def _page(
             if link.used is None and reply_links.is_over(link, now):
                 raise replies.ReplyExpired("The time of this link is over.")
             language = wanted or _language(channel)
-            asked = _asked(session, link, channel, alert)
+            asked = _asked(session, link, channel, alert, "" if refused is None else refused.code)
         home = alert_link(services.settings.public_url, asked[0])
-        return _html(reply_text.asking(asked[1], token, first, language, home), 200)
+        page = reply_text.asking(asked[1], token, first, language, home)
+        if refused is not None:
+            return _html(page, refused.status, refused.headers)
+        return _html(page, 200)
 
     return _refusals_as_pages(services, request, wanted, show)
 
 
 def _asked(
-    session: Session, link: ReplyLink, channel: Channel, alert: AlertRow
+    session: Session, link: ReplyLink, channel: Channel, alert: AlertRow, refused: str
 ) -> tuple[str, Asked]:
+    at_home = reply_links.at_home_of(alert)
     personal = alert.person_key is not None
     taken = alert.acknowledged_by if alert.acknowledged else None
     return alert.id, Asked(
@@ -109,6 +137,9 @@ def _asked(
         answers=cast(tuple[Reply, ...], tuple(link.answers)),
         answered=cast(Reply | None, link.answer),
         answered_at=link.used,
+        needs_code=at_home is not None and at_home.code_counts(session, alert.id),
+        without_code=at_home is not None and not at_home.code_counts(session, alert.id),
+        refused=refused,
     )
 
 

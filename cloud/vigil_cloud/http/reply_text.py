@@ -32,6 +32,12 @@ class Asked:
     answers: tuple[Reply, ...]
     answered: Reply | None = None
     answered_at: datetime | None = None
+    needs_code: bool = False
+    """A false alarm is taken with the home's code alone."""
+    without_code: bool = False
+    """The home has set none that counts: a false alarm is noted, and help comes all the same."""
+    refused: str = ""
+    """Code of the refusal of what was entered just now."""
 
 
 def asking(asked: Asked, token: str, first: Reply | None, language: Language, home: str) -> str:
@@ -41,6 +47,8 @@ def asking(asked: Asked, token: str, first: Reply | None, language: Language, ho
     body = [*_head(asked, words)]
     if asked.answered is not None and asked.answered_at is not None:
         body += _answered(asked, asked.answered, asked.answered_at, words)
+        if "burns" in asked.answers and asked.answered != "burns":
+            body += _button(token, "burns", words, asked, first=False)
     else:
         said = words.of(
             f"You answer as {asked.who}. Nothing has been answered yet: press one.",
@@ -49,7 +57,7 @@ def asking(asked: Asked, token: str, first: Reply | None, language: Language, ho
         body.append(f"<p>{escape(said)}</p>")
         order = sorted(asked.answers, key=lambda one: one != (first or asked.answers[0]))
         for number, answer in enumerate(order):
-            body += _button(token, answer, words, first=number == 0)
+            body += _button(token, answer, words, asked, first=number == 0)
     body += [
         f'<p><a href="{escape(home)}">'
         f"{words.of('Open the alert (with an account)', '開啟警報（需登入）')}</a></p>"
@@ -69,6 +77,40 @@ def refusing(code: str, language: Language) -> str:
     return page(words.of(*title), body, words)
 
 
+_WITH_CODE: Final = (
+    "With the code nobody is called, or whoever was called is told that there is no fire.",
+    "輸入正確密碼後不再通報；已受通報者會收到無火災的通知。",
+)
+_TAKEN: Final = (
+    "The others see that you are on it. It takes nothing back: 119 is called all the same.",
+    "其他人會看到由您處理，但這不會取消通報，仍會通報 119。",
+)
+_WITHOUT_CODE: Final = (
+    "This home has set no code: your word is noted, and 119 is called all the same.",
+    "此住家尚未設定密碼：您的回覆會記錄，但仍會通報 119。",
+)
+OF_CODES: Final = {
+    "home-code-needed": ("Enter the code of the home.", "請輸入住家密碼。"),
+    "fire-code-wrong": (
+        "This is not the code. The alarm goes on.",
+        "密碼錯誤，警報持續。",
+    ),
+    "fire-code-locked": (
+        "The code was entered wrong too often and is locked. Help comes. If nobody is in danger,"
+        " call 119.",
+        "密碼多次輸入錯誤，已鎖定，救援將會前往。若無人身危險，請致電 119 說明。",
+    ),
+    "fire-code-not-set": (
+        "This home had set no code as the alarm rang. If nobody is in danger, call 119.",
+        "警報響起時此住家尚未設定密碼。若無人身危險，請致電 119 說明。",
+    ),
+    "fire-code-takes-nothing-back": (
+        "The code is right, but the fire was confirmed: help comes all the same. Get out.",
+        "密碼正確，但火警已獲證實，救援仍會前往。請立即離開。",
+    ),
+    "too-busy": ("Too many are tried at once: press again.", "系統忙碌，請再按一次。"),
+}
+"""Beside the field, when the code takes nothing back."""
 _EMERGENCY: Final = ("If people are in danger, call 119.", "若有人身危險，請立即撥打 119。")
 _REFUSALS: Final = {
     "reply-unknown": (
@@ -130,6 +172,10 @@ _EFFECTS: Final[dict[Reply, tuple[str, str]]] = {
         " shown until it is silent.",
         "所有人都會看到您的回覆，系統不再通知更多人。警報在裝置停止前仍會顯示。",
     ),
+    "burns": (
+        "Neighbours, guardians and 119 are called at once.",
+        "立即通報鄰居、監護人與 119。",
+    ),
 }
 
 
@@ -168,11 +214,33 @@ def _answered(asked: Asked, answer: Reply, at: datetime, words: Words) -> list[s
     ]
 
 
-def _button(token: str, answer: Reply, words: Words, *, first: bool) -> Sequence[str]:
+def _button(token: str, answer: Reply, words: Words, asked: Asked, *, first: bool) -> Sequence[str]:
     kind = ' class="first"' if first else ""
     action = f"/r/{escape(token)}/{answer}?lang={words.language}"
+    effect, field = words.of(*_EFFECTS[answer]), ""
+    if answer == "false-alarm" and asked.needs_code:
+        effect = words.of(*_WITH_CODE)
+        field = _code_field(asked, words, first=first)
+    elif answer == "false-alarm" and asked.without_code:
+        effect = words.of(*_WITHOUT_CODE)
+    elif answer == "accepted" and (asked.needs_code or asked.without_code):
+        effect = words.of(*_TAKEN)
     return (
-        f'<form method="post" action="{action}">'
+        f'<form method="post" action="{action}">{field}'
         f'<button type="submit"{kind}>{words.of(*REPLIES[answer])}</button></form>',
-        f'<p class="soft">{words.of(*_EFFECTS[answer])}</p>',
+        f'<p class="soft">{effect}</p>',
+    )
+
+
+def _code_field(asked: Asked, words: Words, *, first: bool) -> str:
+    error, described = "", ""
+    if asked.refused:
+        text = words.of(*OF_CODES[asked.refused])
+        error = f'<p class="alarm" id="code-error" role="alert">{text}</p>'
+        described = ' aria-invalid="true" aria-describedby="code-error"'
+    focus = " autofocus" if first else ""
+    return (
+        f'{error}<label for="code">{words.of("Code of the home", "住家密碼")}</label>'
+        f'<input id="code" name="code" type="password" inputmode="numeric" autocomplete="off"'
+        f' maxlength="12" required{described}{focus}>'
     )

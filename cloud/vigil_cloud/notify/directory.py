@@ -26,7 +26,7 @@ from vigil_cloud.domain.registry import lives_lost
 from vigil_cloud.domain.rights import PLATFORM, PLATFORM_ROLES, is_described, may
 from vigil_cloud.identity.disclosures import disclosed_at
 from vigil_cloud.identity.models import Consent, Disclosure
-from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.reader import Reader, Relation
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
@@ -93,8 +93,8 @@ class Directory:
 
     def _by_rights(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
         yield from (home for home in self._people.homes if self._concerns(alert, home))
-        yield from self._by_household(alert)
-        if audience == "home":
+        yield from self._by_household(alert, audience)
+        if audience in {"residents", "home"}:
             return
         for reader, members in self._people.groups.items():
             if _includes(audience, reader) and may_see(reader, alert):
@@ -122,13 +122,15 @@ class Directory:
                 if may_see(told, alert):
                     yield hearer
 
-    def _by_household(self, alert: AlertRow) -> Iterator[Hearer]:
+    def _by_household(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
         """Those whose home it is, whoever else is told: they are the first to be warned."""
         there = set(self._people.at_home.get(f"household {alert.household}", ()))
         if alert.kind == MANY:  # each home hears of its own alarm among them
             for device in alert.detail["devices"]:
                 there |= self._people.at_home.get(device, set())
         for account, home in there:
+            if audience == "residents" and home.relation is not Relation.RESIDENT:
+                continue
             subject = replace(subject_of(alert), household=home.household)
             for reader, hearer in self._people.of_account.get(account, ()):
                 told = replace(reader, homes=frozenset({home}))

@@ -21,12 +21,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from vigil_cloud.database.base import Base, Sealed
 from vigil_cloud.database.changes import CHANNELS, Kind
 
-Purpose = Literal["raised", "again", "reminder", "escalated", "all-clear", "closed"]
+Purpose = Literal["raised", "again", "reminder", "escalated", "all-clear", "closed", "stood-down"]
 """Why an alert is told. ``again``: more is known. ``reminder``: it still stands and nobody has
 acknowledged it; queued again and again. ``escalated``: a step of a policy. ``all-clear``: it is
-over. ``closed``: what was to be done is done."""
+over. ``closed``: what was to be done is done. ``stood-down``: nobody needs to come (any more)."""
 FollowUp = Literal["all-clear", "closed"]
-FOLLOW_UPS: Final = frozenset(get_args(FollowUp))
+STOOD_DOWN: Final[Purpose] = "stood-down"
+FOLLOW_UPS: Final = frozenset({*get_args(FollowUp), STOOD_DOWN})
+"""Told to those who were told before: the last to all of them, the others to who asked for it."""
 REMINDER: Final[Purpose] = "reminder"
 _PACE: Final = frozenset({"paced", "held_until", "failing_since", "failures"})
 

@@ -30,7 +30,7 @@ from vigil_cloud.notify.escalation.engine import begin, renew
 from vigil_cloud.notify.escalation.policies import Chooser, NotUnderstood, read
 from vigil_cloud.notify.escalation.policy import Policy
 from vigil_cloud.notify.escalation.waking import wake
-from vigil_cloud.notify.models import FOLLOW_UPS, Delivery, Escalation
+from vigil_cloud.notify.models import FOLLOW_UPS, STOOD_DOWN, Delivery, Escalation
 from vigil_cloud.notify.people import Hearer, KnownPeople
 from vigil_cloud.notify.progress import HELD_BACK
 from vigil_cloud.notify.untold import amiss, clear_told, tell_policy_amiss, tell_untold
@@ -189,6 +189,7 @@ def _step(
     """``everybody``: who was called by a policy hears the end, without having asked for it."""
     if entry.purpose in {"reopened", "woken"}:
         return _Step(entry)
+    everybody = everybody or entry.purpose == STOOD_DOWN
     try:
         hearers = (
             directory.allowed(alert)

@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import answering, feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.domain.at_home import CodeNeeded, Proof
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify import reply_links
 from vigil_cloud.notify.escalation import answers
 from vigil_cloud.notify.escalation.progress import Answer
 from vigil_cloud.notify.models import Channel, ReplyLink
 from vigil_cloud.notify.reply_links import Reply
+from vigil_cloud.services import Services
 
 
 class ReplyUnknown(ApiError):
@@ -78,7 +80,7 @@ class Outcome:
     """It was answered before, and nothing was changed now."""
 
 
-def answer(
+def answer(  # noqa: PLR0913 - one answer with everything it may carry, by name
     session: Session,
     cipher: Cipher,
     token: str,
@@ -86,10 +88,12 @@ def answer(
     now: datetime,
     *,
     request: HookRequest | None = None,
+    proof: Proof | None = None,
 ) -> Outcome:
     """Answer once, in the caller's transaction; afterwards it says what was answered and when.
 
-    ``request``: a web hook's, whose channel the link must be. Raises ``ReplyUnknown``,
+    ``request``: a web hook's, whose channel the link must be. ``proof``: of the home's code. That
+    it burns may be said whatever was answered before. Raises ``ReplyUnknown``,
     ``ReplyExpired``, ``ReplyNotOffered``, ``ReplyIdUsedAgain``, and ``Forbidden`` where whoever
     was told may not answer any more.
     """
@@ -104,7 +108,8 @@ def answer(
     who = reply_links.who_of(session, channel)
     if request is not None:
         _refuse_other(session, link, request)
-    if link.used is not None and link.answer is not None:
+    again = said == "burns" and link.answer != "burns" and said in link.answers
+    if link.used is not None and link.answer is not None and not again:
         return Outcome(alert.id, who, cast(Reply, link.answer), link.used, True)
     if reply_links.is_over(link, now):
         raise ReplyExpired("The time of this link is over.")
@@ -113,14 +118,15 @@ def answer(
     # Whoever has moved out since may still answer, and not say that.
     if said == "false-alarm" and said not in reply_links.answers_of(session, channel, alert, now):
         raise ReplyNotOffered([one for one in link.answers if one != said])
-    give(session, alert, who, said, now, via="link" if request is None else "webhook")
+    via: answers.Via = "link" if request is None else "webhook"
+    give(session, alert, who, said, now, via=via, proof=proof)
     link.used, link.answer = now, said
     link.request_id = request.id if request is not None else None
     session.flush()
     return Outcome(alert.id, who, said, now, False)
 
 
-def give(
+def give(  # noqa: PLR0913 - as above
     session: Session,
     alert: AlertRow,
     who: str,
@@ -128,13 +134,49 @@ def give(
     now: datetime,
     *,
     via: answers.Via,
+    proof: Proof | None = None,
+    decides: bool = False,
 ) -> None:
     """One answer, however it came. A false alarm is taken on by whoever says so: the alert stays
-    until its device takes it back. Raises ``Forbidden``."""
+    until its device takes it back. ``decides``: said by somebody whose role it is, of whom no
+    code is asked. Raises ``Forbidden``, ``CodeNeeded`` and the domain's own refusals."""
+    at_home = reply_links.at_home_of(alert)
+    if said == "burns":
+        if at_home is not None:
+            answering.say_burns(session, alert, who, now, via=via)
+            at_home.burns(session, alert.id, who, now)
+        return
+    if said == "false-alarm" and at_home is not None and not decides:
+        at_home.false_alarm(session, alert.id, who, now, proof)
     kind: Answer = "declined" if said == "declined" else "accepted"
     answers.record(session, alert.id, who, kind, now, via=via)
     if said == "false-alarm":
         answering.call_false(session, alert, who, now, via=via)
+
+
+def verify(
+    services: Services, token: str, said: Reply, code: str, *, channel_id: int | None = None
+) -> Proof | None:
+    """That the home's code was given with a link that may still say so; ``None`` where nothing
+    is asked of it. Before ``answer``, in transactions of its own. Raises the domain's refusals."""
+    if said != "false-alarm":
+        return None
+    cipher, now = Cipher(services.settings.secret), services.now()
+    with services.sessions() as session:
+        link = reply_links.find(session, cipher, token)
+        if link is None or channel_id not in {None, link.channel_id}:
+            return None  # ``answer`` says so
+        channel, alert = session.get(Channel, link.channel_id), session.get(AlertRow, link.alert_id)
+        unused = link.used is None and not reply_links.is_over(link, now)
+        if channel is None or alert is None or not unused or said not in link.answers:
+            return None
+        who, at_home = reply_links.who_of(session, channel), reply_links.at_home_of(alert)
+        if at_home is None or not at_home.code_counts(session, alert.id):
+            return None
+        alert_id = alert.id
+    if not code:
+        raise CodeNeeded("This home's code is needed to take the alarm back.")
+    return at_home.verify(services, alert_id, code, who)
 
 
 def _refuse_other(session: Session, link: ReplyLink, request: HookRequest) -> None:

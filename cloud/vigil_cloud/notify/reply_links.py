@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.visibility import may_act
+from vigil_cloud.domain.at_home import AtHome
+from vigil_cloud.domain.registry import described
 from vigil_cloud.domain.rights import opened
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account
@@ -29,11 +31,12 @@ from vigil_cloud.identity.sessions import digest, same_secret
 from vigil_cloud.notify.escalation.people import CHANNEL
 from vigil_cloud.notify.models import Channel, ReplyLink
 
-Reply = Literal["accepted", "declined", "false-alarm"]
+Reply = Literal["accepted", "declined", "false-alarm", "burns"]
 REPLIES: Final[Mapping[Reply, tuple[str, str]]] = {
     "accepted": ("I take it", "我來處理"),
     "declined": ("I cannot", "我無法處理"),
     "false-alarm": ("False alarm, I am safe", "誤報，我平安"),
+    "burns": ("It burns", "真的失火了"),
 }
 """As messages and pages word them."""
 LIFETIME: Final = timedelta(days=2)
@@ -131,6 +134,20 @@ def may_call_false(reader: Reader, alert: AlertRow) -> bool:
     return at_home or may_act(reader, Operation.DECIDE, alert).allowed
 
 
+def at_home_of(alert: AlertRow) -> AtHome | None:
+    """What those who belong to the home may say of this alert, beside taking it on."""
+    domain = described(alert.domain)
+    return domain.at_home if domain is not None and alert.severity == "critical" else None
+
+
+def may_say_burns(reader: Reader, alert: AlertRow) -> bool:
+    """Whether the reader may say that it is a fire: who belongs to the home, or decides."""
+    if at_home_of(alert) is None:
+        return False
+    belongs = any(home.household == alert.household for home in reader.homes)
+    return belongs or may_act(reader, Operation.DECIDE, alert).allowed
+
+
 def prune(session: Session, now: datetime) -> bool:
     """Forget what nobody asks for any more."""
     session.execute(delete(ReplyLink).where(ReplyLink.expires < now - KEPT))
@@ -150,7 +167,9 @@ def answers_of(
     if not may_act(reader, Operation.ACKNOWLEDGE, alert).allowed:
         return ()
     plain: tuple[Reply, ...] = ("accepted", "declined")
-    return (*plain, "false-alarm") if may_call_false(reader, alert) else plain
+    if may_call_false(reader, alert):
+        plain = (*plain, "false-alarm")
+    return (*plain, "burns") if may_say_burns(reader, alert) else plain
 
 
 def _standing(

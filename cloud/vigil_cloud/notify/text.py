@@ -42,6 +42,7 @@ _PREFIXES: Final = {
     "again": ("AGAIN", "再次通報"),
     "all-clear": ("ALL CLEAR", "警報解除"),
     "closed": ("CLOSED", "已結案"),
+    "stood-down": ("ALL CLEAR", "警報解除"),
 }
 
 
@@ -181,6 +182,8 @@ def _why(telling: Telling, words: _Words) -> list[str]:
     elif telling.purpose == "again":
         reason = _reason(telling, words)
         lines.append(words.of(f"Told again: {reason}.", f"再次通報：{reason}。"))
+    elif telling.purpose == "stood-down":
+        lines.append(f"{_reason(telling, words)}{words.of('.', '。')}")
     elif telling.purpose == "closed" and telling.alert.confirmed_by is not None:
         by = telling.alert.confirmed_by
         lines.append(words.of(f"Closed by {by}.", f"由 {by} 結案。"))
@@ -197,7 +200,9 @@ def _reason(telling: Telling, words: _Words) -> str:
 
 
 def _put(reason: str, known: Mapping[str, tuple[str, str]], words: _Words) -> str:
-    """One of them. A figure stands behind its word, a count before it."""
+    """One of them. A figure stands behind its word, a count before it; what follows ``#`` only
+    tells two of a kind apart."""
+    reason = reason.partition(" #")[0]
     if reason in known:
         return words.of(*known[reason])
     count = _COUNT.fullmatch(reason)

@@ -12,11 +12,12 @@ from vigil_cloud.alerts.places import Place, places_of
 from vigil_cloud.cases import sealing
 from vigil_cloud.cases.models import CaseAccess, CaseRow
 from vigil_cloud.cases.service import Desk
+from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.search import checkins, tips
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit
-from vigil_cloud.search.rings import URBAN, distance_m
+from vigil_cloud.search.rings import URBAN
 from vigil_cloud.search.schema import (
     EntryShown,
     HitEntry,

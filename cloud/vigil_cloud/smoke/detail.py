@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vigil_cloud.domain.detail import AlertDetail
+from vigil_cloud.emergency.detail import EmergencyState
 from vigil_schemas.smoke import SmokeCondition
 from vigil_schemas.types import UtcDatetime
 
@@ -35,3 +36,13 @@ class ConditionDetail(AlertDetail):
     """What could not be read."""
     battery_percent: Annotated[float | None, Field(ge=0, le=100)] = None
     link_quality: Annotated[int | None, Field(ge=0, le=255)] = None
+    emergency: EmergencyState | None = None
+    """How 119 stands; null while nothing is known of it."""
+
+
+class CodeLockedDetail(AlertDetail):
+    """A home's code was guessed at."""
+
+    type: Literal["smoke-code-locked"] = "smoke-code-locked"
+    until: UtcDatetime
+    """It counts again then."""

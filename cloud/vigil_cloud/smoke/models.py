@@ -1,13 +1,14 @@
-"""Conditions of smoke alarms, one row from activation to clearing."""
+"""Conditions of smoke alarms, the fires that they may be, and what a home says of itself."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Float, Index, String, false
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import Base, Sealed
 
 
 class AlarmCondition(Base):
@@ -35,3 +36,89 @@ class AlarmCondition(Base):
     over_heard: Mapped[datetime | None]
     """When its clearing was received."""
     alert_id: Mapped[str] = mapped_column(String(36))
+
+
+class Fire(Base):
+    """What the alarms of one home may be, from the first that rings to its cause."""
+
+    __tablename__ = "fires"
+    __table_args__ = (
+        Index("ix_fires_home_phase", "home", "phase"),
+        Index("ix_fires_opened", "opened"),
+        Index("ix_fires_to_do", "to_do"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    home: Mapped[str] = mapped_column(String(80))
+    """``household:{key}``, or ``gateway:{id}`` for alarms that no home has been given."""
+    household: Mapped[str | None] = mapped_column(String(48), index=True)
+    district: Mapped[str | None] = mapped_column(String(40))
+    gateway: Mapped[str] = mapped_column(String(63))
+    device: Mapped[str] = mapped_column(String(64))
+    """The first that rang."""
+    alert_id: Mapped[str] = mapped_column(String(36), index=True)
+    """Of the first that rang."""
+    case_id: Mapped[str | None] = mapped_column(String(36))
+    place: Mapped[str] = mapped_column(String(300))
+    place_zh: Mapped[str] = mapped_column(String(300))
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    opened: Mapped[datetime]
+    phase: Mapped[str] = mapped_column(String(12))
+    """As ``state`` says it (``decision.Phase``)."""
+    due: Mapped[datetime | None]
+    """When time alone changes it."""
+    to_do: Mapped[bool] = mapped_column(default=True)
+    """Whether something that the state asks for has not been done yet, or ``due`` is set."""
+    state: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """``decision.State``."""
+    done: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What of it has been done (``live.Done``)."""
+    leader: Mapped[str | None] = mapped_column(String(64))
+    """Who at the emergency line acknowledged it."""
+
+
+class FireAlarm(Base):
+    """Which fire one condition of one alarm belongs to: it opens no second one."""
+
+    __tablename__ = "fire_alarms"
+
+    reference: Mapped[str] = mapped_column(String(130), primary_key=True)
+    """Of ``AlarmCondition``."""
+    fire: Mapped[str] = mapped_column(ForeignKey("fires.id", ondelete="CASCADE"), index=True)
+    alert_id: Mapped[str] = mapped_column(String(36), index=True)
+
+
+class FireStep(Base):
+    """What happened in one fire, in order. Codes alone: nothing that somebody wrote."""
+
+    __tablename__ = "fire_steps"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fire: Mapped[str] = mapped_column(ForeignKey("fires.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    what: Mapped[str] = mapped_column(String(40))
+    who: Mapped[str | None] = mapped_column(String(120))
+    """``None``: an alarm, or the platform itself."""
+
+
+class HomeSafety(Base):
+    """What a home has said for the case of a fire."""
+
+    __tablename__ = "home_safety"
+
+    household: Mapped[str] = mapped_column(
+        ForeignKey("households.key", ondelete="CASCADE"), primary_key=True
+    )
+    window_s: Mapped[int] = mapped_column(default=60)
+    particulars: Mapped[bytes | None] = mapped_column(Sealed("home.safety"))
+    """Floor, who needs help, telephone numbers, keys: under the household's own key."""
+    code_hash: Mapped[str | None] = mapped_column(String(255))
+    """argon2id of a keyed hash: a copy of the database tells no code, however short."""
+    code_set: Mapped[datetime | None]
+    code_set_by: Mapped[str | None] = mapped_column(String(64))
+    wrong: Mapped[int] = mapped_column(default=0)
+    """Guesses since the last right one; counted before each is looked at."""
+    locked_until: Mapped[datetime | None]
+    locks: Mapped[int] = mapped_column(default=0)
+    """How often it was locked: each is an alert of its own."""

@@ -15,7 +15,10 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.domain.port import Received
+from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.jobs.port import Job, in_transaction
+from vigil_cloud.smoke import fires
+from vigil_cloud.smoke.decision import Alarm
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.names import row_of
 from vigil_cloud.smoke.verdict import (
@@ -47,6 +50,7 @@ class SmokeHandler:
         feed.lock(session)
         condition_id, row = row_of(session, message.gateway, message.envelope.subject, event)
         verdict = judged(event, _circumstances(session, message, event, row))
+        verdict = _home_first(session, message, event, verdict)
         occurrence = _occurrence(session, message, condition_id, event, verdict)
         alert = record(session, occurrence, message.received)
         if verdict.severity == "critical" and event.active:
@@ -64,6 +68,10 @@ class SmokeHandler:
                 session.add(row)
         _keep(row, event, verdict, message.received)
         session.flush()
+        if not event.active:
+            fires.alarm_falls_silent(session, condition_id, event.since, message.received)
+        elif _is_fire(event, verdict):
+            fires.alarm_rings(session, alert, message.gateway, _alarm(condition_id, message, event))
         if verdict.severity == "critical" and event.active and row.cleared is None:
             self._end_tests(session, row, message.received)
 
@@ -118,7 +126,7 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
     alert = session.get(AlertRow, row.alert_id)  # old ones are removed (see retention)
     place = place_of(session, row.device)
     title, title_zh = TITLES[row.condition]
-    record(
+    told = record(
         session,
         Occurrence(
             domain=DOMAIN,
@@ -144,6 +152,37 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
             longitude=place.longitude,
         ),
         now,
+    )
+    began = row.activated or now
+    alarm = Alarm(row.id, row.device, row.condition, began, now)
+    fires.alarm_rings(session, told, row.gateway, alarm)
+
+
+def _is_fire(event: AnyAlarm, verdict: Verdict) -> bool:
+    return event.condition in FIRES and verdict.severity == "critical"
+
+
+def _home_first(session: Session, message: Received, event: AnyAlarm, verdict: Verdict) -> Verdict:
+    """Of a fire those who live there are told first, unless everybody is called to it already."""
+    if not event.active or not _is_fire(event, verdict):
+        return verdict
+    now, device = message.received, message.envelope.subject
+    household = situation_of(session, device, message.gateway, now).household
+    if fires.asks_first(session, household, now) and not fires.is_called(session, household):
+        return verdict._replace(audience="residents")
+    return verdict
+
+
+def _alarm(condition_id: str, message: Received, event: AnyAlarm) -> Alarm:
+    late = event.unconfirmed_since if isinstance(event, SmokeAlarm) else None
+    signs = event.signs if isinstance(event, SmokeAlarm) else []
+    return Alarm(
+        reference=condition_id,
+        device=message.envelope.subject,
+        condition=event.condition,
+        began=late or event.since,
+        heard=message.received,
+        signs=tuple(signs),
     )
 
 
@@ -232,6 +271,7 @@ def _occurrence(
         marks=message.marks,
         supersedes=event.active and verdict.severity == "critical",
         audience=verdict.audience,
+        end_is_told=event.active or not fires.is_led(session, condition_id),
         tell_again=verdict.tell_again,
         latitude=place.latitude,
         longitude=place.longitude,

@@ -38,6 +38,18 @@ TOLD_AGAIN: Final[dict[str, tuple[str, str]]] = {
     CONFIRMED: (CONFIRMED, "警報器已證實"),
     OUTLASTS_TEST: (OUTLASTS_TEST, "煙霧持續時間超過自我測試"),
     GOES_ON: (GOES_ON, "自我測試結束後煙霧仍持續"),
+    "no-answer": ("nobody at home has answered, 119 is called", "住戶未回應，已通報 119"),
+    "second-alarm": (
+        "a second alarm of the home rings, 119 is called",
+        "同一住家第二個警報器作響，已通報 119",
+    ),
+    "rings-anew": ("it rings anew, 119 is called", "警報器再次作響，已通報 119"),
+    "burns": ("it burns, 119 is called", "現場回報失火，已通報 119"),
+    "clock": ("119 is called", "已通報 119"),
+    "leader": ("the control room calls everybody", "勤務中心通報"),
+    "past": ("it was over before it could be told", "通報前警報已解除"),
+    "no-fire": ("There is no fire", "確認無火災"),
+    "all-clear": ("The fire is over", "火災已解除"),
 }
 """Why people are told again, in both languages; the density's figure stands behind its word."""
 _TOLD_CHARACTERS: Final = 40

@@ -77,6 +77,8 @@ export function alert({ evidence, ...over }: Over = {}): Alert {
     escalation: null,
     may_answer: true,
     may_call_false: false,
+    may_say_burns: false,
+    needs_code: false,
     history: [],
     ...over,
     state: shown.state,

@@ -34,6 +34,7 @@ from vigil_cloud.notify.channels import put_channel
 from vigil_cloud.notify.escalation import policies
 from vigil_cloud.notify.escalation.policy import parse
 from vigil_cloud.refusals.models import DeadLetter
+from vigil_cloud.smoke.models import Fire
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import isoformat_utc
 from waterways import geojson
@@ -73,6 +74,7 @@ LISTS_STREET, LISTS_GATEWAYS = STREET | {ELSEWHERE}, OPERATE | {KEEPS_ELSEWHERE}
 IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE, Role.IRRIGATION}
 """An irrigation association is told of its gates alone."""
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
+LEADS = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 READS_NOISE = LISTS_GATEWAYS | PREPARES | {ELSEWHERE}
 SOON = isoformat_utc(NOON + timedelta(hours=12))
@@ -272,6 +274,22 @@ TABLE = [
     Row("POST /api/v1/irrigation/orders/{order}/closed", frozenset({Role.IRRIGATION})),
     Row("POST /api/v1/water/incidents/{incident}/gates/open", LEADS, {"gate": "g1"}),
     Row("GET /api/v1/smoke/conditions", HOME | {KEEPS_ELSEWHERE}),
+    Row("GET /api/v1/smoke/fires", LEADS),
+    Row("GET /api/v1/smoke/fires/mine", ALL),
+    Row("GET /api/v1/smoke/fires/{fire}", LEADS),
+    Row("POST /api/v1/smoke/fires/{fire}/safe", frozenset({RESIDENT}), {"code": "7391"}),
+    Row("POST /api/v1/smoke/fires/{fire}/burns", LEADS | AT_HOME, {}),
+    Row(
+        "POST /api/v1/smoke/fires/{fire}/lead/{act}",
+        LEADS,
+        {},
+        "/api/v1/smoke/fires/{fire}/lead/acknowledge",
+    ),
+    Row("POST /api/v1/smoke/fires/{fire}/cause", LEADS, {"cause": "test"}),
+    Row("GET /api/v1/smoke/homes/{household}", ADMINISTER | {RESIDENT}),
+    Row("PUT /api/v1/smoke/homes/{household}", ADMINISTER | {RESIDENT}, {"window_s": 45}),
+    Row("PUT /api/v1/smoke/homes/{household}/code", frozenset({RESIDENT}), {"code": "7391"}),
+    Row("DELETE /api/v1/smoke/homes/{household}/code", ADMINISTER),
     Row("GET /api/v1/aed/sites", ALL),
     Row("PUT /api/v1/aed/sites/{site}", LISTS_GATEWAYS, AED_SITE),
     Row("POST /api/v1/aed/sites/{site}/patrols", LISTS_GATEWAYS, PATROL),
@@ -442,12 +460,14 @@ def prepared(city: City) -> dict[str, str]:
     assert told.status_code == 201, told.text
     with city.services.sessions() as session:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
+        (burning,) = session.scalars(select(Fire.id))
     return {
         **alerts,
         **gates,
         **put_aside(city),
         **open_cases(city),
         "search-case": told.json()["case_id"],
+        "fire": burning,
         "sha256": sha256,
         "file": "plate.png",
         "key": "p1",

@@ -26,6 +26,7 @@ from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify import replies, reply_links
 from vigil_cloud.notify.models import Channel, ReplyLink
 from vigil_cloud.notify.notification_sender import NotificationSender
+from vigil_cloud.smoke.live import Watch
 from webhook import Hook, channel
 
 
@@ -254,8 +255,12 @@ def test_only_who_lives_there_calls_a_false_alarm(linked: City, hook: Hook) -> N
     channel(linked, at_home.url, "resident", username="resident")
     linked.send(alarm(linked.time), "alarm-1")
     NotificationSender(linked.services).deliver_due()
+    assert hook.received == [], "those who live there are asked first"
+    linked.later(seconds=60)
+    Watch().look(linked.services)
+    NotificationSender(linked.services).deliver_due()
     at_home.close()
-    assert set(links(hook.received[0]["message"])) == {"accepted", "declined"}
+    assert set(links(hook.received[0]["message"])) == {"accepted", "declined", "burns"}
     token = links(hook.received[0]["message"])["accepted"].rpartition("/")[0]
     assert linked.anonymous().post(f"{token}/false-alarm").status_code == 422
 

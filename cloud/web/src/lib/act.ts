@@ -33,10 +33,10 @@ export async function act(
 }
 
 /** "I take it", "I cannot": kept under the name of whoever says so. */
-export async function reply(alert: Pick<Alert, "id">, said: AlertReply): Promise<Alert> {
+export async function reply(alert: Pick<Alert, "id">, said: AlertReply, code = ""): Promise<Alert> {
   const params = { path: { alert_id: alert.id } };
   const changed = await answer(
-    api.POST("/api/v1/alerts/{alert_id}/answers", { params, body: { answer: said } }),
+    api.POST("/api/v1/alerts/{alert_id}/answers", { params, body: { answer: said, code } }),
   );
   city.done(changed);
   return changed;

@@ -448,7 +448,7 @@ export interface paths {
         /**
          * Answer Alert
          * @description Say "I take it" or "I cannot", under one's name. Idempotent: never refused because somebody
-         *     else was faster.
+         *     else was faster. 403 where a false alarm needs the home's code, or another one.
          */
         post: operations["answer_alert"];
         delete?: never;
@@ -2499,6 +2499,198 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/smoke/fires": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Fires
+         * @description Of the reader's districts: those that are not over first, then the newest.
+         */
+        get: operations["list_fires"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/fires/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Mine
+         * @description Of the homes that the reader belongs to, the newest first.
+         */
+        get: operations["list_my_fires"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/fires/{fire}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Fire
+         * @description Address, floor, who needs help, contacts, what was done. Each look is written down.
+         *     `automatic`: an open page asks again by itself.
+         */
+        get: operations["get_fire"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/fires/{fire}/burns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say Burns
+         * @description It burns: everybody and 119 are called at once. For whoever belongs to the home, and
+         *     whoever leads. Idempotent.
+         */
+        post: operations["say_fire_burns"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/fires/{fire}/cause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record Cause
+         * @description What it was; its case is decided and closed with that. 409 before it is over.
+         */
+        post: operations["record_fire_cause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/fires/{fire}/lead/{act}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lead
+         * @description A step of whoever leads. Idempotent. 409 where it does not follow where the fire stands.
+         */
+        post: operations["lead_fire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/fires/{fire}/safe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call False
+         * @description I am safe, it is a false alarm: with the home's code, by who lives there. 403 for another,
+         *     429 once it is locked, 409 where the code takes nothing back.
+         */
+        post: operations["call_fire_false"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/homes/{household}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Safety
+         * @description For residents, guardians and administrators.
+         */
+        get: operations["get_home_safety"];
+        /**
+         * Put Safety
+         * @description For residents, guardians and administrators.
+         */
+        put: operations["put_home_safety"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/homes/{household}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Code
+         * @description The code with which residents take an alarm back. Where there is one, it is asked for; an
+         *     administrator removes one that is forgotten.
+         */
+        put: operations["set_home_code"];
+        post?: never;
+        /**
+         * Remove Code
+         * @description One that is forgotten. Until another is set nobody can take an alarm back.
+         */
+        delete: operations["remove_home_code"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -3184,7 +3376,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -3222,6 +3414,16 @@ export interface components {
              */
             may_call_false: boolean;
             /**
+             * May Say Burns
+             * @description Whether the reader may say that it is a fire.
+             */
+            may_say_burns: boolean;
+            /**
+             * Needs Code
+             * @description Whether the home's code is asked of the reader for that.
+             */
+            needs_code: boolean;
+            /**
              * Raised
              * @description When the cloud raised it.
              */
@@ -3256,7 +3458,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "accepted" | "declined" | "false-alarm" | "device-shelved" | "device-unshelved";
+            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "accepted" | "declined" | "false-alarm" | "burns" | "device-shelved" | "device-unshelved";
             /** At */
             at: string;
             /** Comment */
@@ -3329,7 +3531,7 @@ export interface components {
              * @description Why it is told.
              * @enum {string}
              */
-            purpose: "raised" | "again" | "reminder" | "escalated" | "all-clear" | "closed";
+            purpose: "raised" | "again" | "reminder" | "escalated" | "all-clear" | "closed" | "stood-down";
             /**
              * Reason
              * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
@@ -3593,10 +3795,17 @@ export interface components {
              * Answer
              * @description `accepted`: I take it; acknowledges it, unless somebody has. `declined`: I cannot; gives it
              *     back, where it was taken. `false-alarm`: taken, and not what it seems; for whoever lives there
-             *     and whoever decides.
+             *     and whoever decides. `burns`: it is a fire; for whoever belongs to the home and whoever
+             *     decides.
              * @enum {string}
              */
-            answer: "accepted" | "declined" | "false-alarm";
+            answer: "accepted" | "declined" | "false-alarm" | "burns";
+            /**
+             * Code
+             * @description The home's, where a false alarm needs it (`needs_code` of the alert).
+             * @default
+             */
+            code: string;
         };
         /**
          * AreaEntry
@@ -4355,6 +4564,22 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * CauseBody
+         * @description What it was.
+         */
+        CauseBody: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "fire" | "cooking" | "steam" | "test" | "fault";
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * CertificateEntry
          * @description One entry.
          */
@@ -4442,6 +4667,62 @@ export interface components {
             text: string;
             /** Version */
             version: number;
+        };
+        /**
+         * CodeLockedDetail
+         * @description A home's code was guessed at.
+         */
+        CodeLockedDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "smoke-code-locked";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Until
+             * @description It counts again then.
+             */
+            until: string;
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * CommandRequest
@@ -4544,6 +4825,8 @@ export interface components {
              * @default false
              */
             during_test: boolean;
+            /** @description How 119 stands; null while nothing is known of it. */
+            emergency: components["schemas"]["EmergencyState"] | null;
             /** Link Quality */
             link_quality: number | null;
             /**
@@ -4764,6 +5047,16 @@ export interface components {
              * Format: date-time
              */
             expires: string;
+        };
+        /**
+         * Contact
+         * @description Whom the firefighters may call.
+         */
+        Contact: {
+            /** Name */
+            name: string;
+            /** Phone */
+            phone: string;
         };
         /**
          * Credentials
@@ -5211,6 +5504,35 @@ export interface components {
         DownlinkList: {
             /** Downlinks */
             downlinks: components["schemas"]["DownlinkEntry"][];
+        };
+        /**
+         * EmergencyCallEntry
+         * @description One message to 119.
+         */
+        EmergencyCallEntry: {
+            /**
+             * Again
+             * @description When it is tried next; null: never.
+             */
+            again: string | null;
+            /** Answered */
+            answered: string | null;
+            /** Asked */
+            asked: string;
+            /**
+             * Error
+             * @description What came instead of an answer, the last time.
+             */
+            error: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "alert" | "cancel";
+            /** Tries */
+            tries: number;
+            /** Withdrawn */
+            withdrawn: string | null;
         };
         /**
          * EmergencyState
@@ -5780,6 +6102,185 @@ export interface components {
             version: number;
         };
         /**
+         * FireAlarmEntry
+         * @description One alarm of a fire.
+         */
+        FireAlarmEntry: {
+            /** Began */
+            began: string;
+            /** Condition */
+            condition: string;
+            /** Device */
+            device: string;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Over */
+            over: string | null;
+            /** Signs */
+            signs: string[];
+        };
+        /**
+         * FireCard
+         * @description What whoever leads has to know. `address` and the rest are empty once it is closed.
+         */
+        FireCard: {
+            /** Acknowledged */
+            acknowledged: string | null;
+            /** Address */
+            address: string;
+            /** Alarms */
+            alarms: components["schemas"]["FireAlarmEntry"][];
+            /** Alert */
+            alert: string;
+            /** Arrived */
+            arrived: string | null;
+            /**
+             * Asked
+             * @description The home was asked last then.
+             */
+            asked: string;
+            /** Called */
+            called: string | null;
+            /** Calls */
+            calls: components["schemas"]["EmergencyCallEntry"][];
+            /** Case */
+            case: string | null;
+            /** Cause */
+            cause: ("fire" | "cooking" | "steam" | "test" | "fault") | null;
+            /**
+             * Confirmed
+             * @description Two devices of the home agree.
+             */
+            confirmed: boolean;
+            /** Contacts */
+            contacts: components["schemas"]["Contact"][];
+            /** Ended By */
+            ended_by: ("code" | "leader" | "all-clear") | null;
+            /** Fire */
+            fire: string;
+            /** Floor */
+            floor: string;
+            /** Home Name */
+            home_name: string;
+            /** Household */
+            household: string | null;
+            /** Keys */
+            keys: string;
+            /** Latitude */
+            latitude: number | null;
+            /** Leader */
+            leader: string | null;
+            /** Longitude */
+            longitude: number | null;
+            /**
+             * Needs Code
+             * @description The home has a code that takes this back.
+             */
+            needs_code: boolean;
+            /** Needs Help */
+            needs_help: components["schemas"]["NeedsHelp"][];
+            /** Opened */
+            opened: string;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "asking" | "called" | "false-alarm" | "past" | "over";
+            /** Place */
+            place: string;
+            /** Place Zh */
+            place_zh: string;
+            /** Reason */
+            reason: ("no-answer" | "second-alarm" | "heat" | "rings-anew" | "burns" | "clock" | "leader") | null;
+            /** Residents */
+            residents: string[];
+            /**
+             * Station M
+             * @description From the fire station as the crow flies, metres; null where one of the two is not known.
+             */
+            station_m: number | null;
+            /** Steps */
+            steps: components["schemas"]["FireStepEntry"][];
+            /** Window Ends */
+            window_ends: string;
+        };
+        /**
+         * FireEntry
+         * @description Where one fire stands, for everybody whom it concerns.
+         */
+        FireEntry: {
+            /** Acknowledged */
+            acknowledged: string | null;
+            /** Alarms */
+            alarms: components["schemas"]["FireAlarmEntry"][];
+            /** Alert */
+            alert: string;
+            /** Arrived */
+            arrived: string | null;
+            /**
+             * Asked
+             * @description The home was asked last then.
+             */
+            asked: string;
+            /** Called */
+            called: string | null;
+            /** Cause */
+            cause: ("fire" | "cooking" | "steam" | "test" | "fault") | null;
+            /**
+             * Confirmed
+             * @description Two devices of the home agree.
+             */
+            confirmed: boolean;
+            /** Ended By */
+            ended_by: ("code" | "leader" | "all-clear") | null;
+            /** Fire */
+            fire: string;
+            /** Household */
+            household: string | null;
+            /**
+             * Needs Code
+             * @description The home has a code that takes this back.
+             */
+            needs_code: boolean;
+            /** Opened */
+            opened: string;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "asking" | "called" | "false-alarm" | "past" | "over";
+            /** Place */
+            place: string;
+            /** Place Zh */
+            place_zh: string;
+            /** Reason */
+            reason: ("no-answer" | "second-alarm" | "heat" | "rings-anew" | "burns" | "clock" | "leader") | null;
+            /** Window Ends */
+            window_ends: string;
+        };
+        /**
+         * FireList
+         * @description What still waits for somebody first, then the newest.
+         */
+        FireList: {
+            /** Fires */
+            fires: components["schemas"]["FireEntry"][];
+        };
+        /**
+         * FireStepEntry
+         * @description One line of what happened: a code, and behind a colon what it is about.
+         */
+        FireStepEntry: {
+            /** At */
+            at: string;
+            /** What */
+            what: string;
+            /** Who */
+            who: string | null;
+        };
+        /**
          * FloodDetail
          * @description Many alarms of one gateway at once (kind `many`), whatever their domain.
          */
@@ -6245,6 +6746,14 @@ export interface components {
             received: string;
         };
         /**
+         * HomeCode
+         * @description The home's code.
+         */
+        HomeCode: {
+            /** Code */
+            code: string;
+        };
+        /**
          * HomeDevice
          * @description A device in a home.
          */
@@ -6289,6 +6798,37 @@ export interface components {
             relation: components["schemas"]["Relation"];
         };
         /**
+         * HomeSafetyBody
+         * @description What a home says for the case of a fire.
+         */
+        HomeSafetyBody: {
+            particulars?: components["schemas"]["Particulars"];
+            /**
+             * Window S
+             * @description So long the home is asked before everybody and 119 are called.
+             * @default 60
+             */
+            window_s: number;
+        };
+        /**
+         * HomeSafetyEntry
+         * @description As the home itself sees it.
+         */
+        HomeSafetyEntry: {
+            /**
+             * Code Set
+             * @description When; null: none, and nobody can take an alarm back.
+             */
+            code_set: string | null;
+            /** Household */
+            household: string;
+            /** Locked Until */
+            locked_until: string | null;
+            particulars: components["schemas"]["Particulars"];
+            /** Window S */
+            window_s: number;
+        };
+        /**
          * HookOutcome
          * @description What stands now.
          */
@@ -6299,7 +6839,7 @@ export interface components {
              * Answer
              * @enum {string}
              */
-            answer: "accepted" | "declined" | "false-alarm";
+            answer: "accepted" | "declined" | "false-alarm" | "burns";
             /** At */
             at: string;
             /** Repeated */
@@ -6314,7 +6854,13 @@ export interface components {
              * Answer
              * @enum {string}
              */
-            answer: "accepted" | "declined" | "false-alarm";
+            answer: "accepted" | "declined" | "false-alarm" | "burns";
+            /**
+             * Code
+             * @description The home's, where a false alarm needs it.
+             * @default
+             */
+            code: string;
             /**
              * Id
              * @description Of this answer, made by the sender: the same one sent twice is one answer.
@@ -6848,6 +7394,20 @@ export interface components {
             username: string;
         };
         /**
+         * NeedsHelp
+         * @description Somebody who cannot get out alone.
+         */
+        NeedsHelp: {
+            /** Name */
+            name: string;
+            /**
+             * Need
+             * @description Such as: cannot walk, oxygen, hard of hearing.
+             * @default
+             */
+            need: string;
+        };
+        /**
          * NetworkImported
          * @description What a file brought.
          */
@@ -6863,6 +7423,19 @@ export interface components {
             points: number;
             /** Reaches */
             reaches: number;
+        };
+        /**
+         * NewCode
+         * @description Another code. `current`: the one that it replaces, where there is one.
+         */
+        NewCode: {
+            /** Code */
+            code: string;
+            /**
+             * Current
+             * @default
+             */
+            current: string;
         };
         /**
          * NewGateway
@@ -7138,6 +7711,27 @@ export interface components {
             owner: components["schemas"]["Owner"] | null;
             /** Plate */
             plate: string;
+        };
+        /**
+         * Particulars
+         * @description What firefighters have to know.
+         */
+        Particulars: {
+            /** Contacts */
+            contacts?: components["schemas"]["Contact"][];
+            /**
+             * Floor
+             * @default
+             */
+            floor: string;
+            /**
+             * Keys
+             * @description Where keys are, codes of gates, which way in.
+             * @default
+             */
+            keys: string;
+            /** Needs Help */
+            needs_help?: components["schemas"]["NeedsHelp"][];
         };
         /**
          * PasswordChange
@@ -13540,6 +14134,365 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConditionList"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_fires: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FireList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_my_fires: {
+        parameters: {
+            query?: {
+                over?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FireList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_fire: {
+        parameters: {
+            query?: {
+                automatic?: boolean;
+            };
+            header?: never;
+            path: {
+                fire: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FireCard"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    say_fire_burns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                fire: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FireEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record_fire_cause: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                fire: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CauseBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FireEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lead_fire: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                fire: string;
+                act: "acknowledge" | "call" | "arrived" | "stand-down" | "all-clear";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FireEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    call_fire_false: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                fire: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HomeCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FireEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_home_safety: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeSafetyEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_home_safety: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HomeSafetyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeSafetyEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_home_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_home_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {

@@ -1,0 +1,147 @@
+"""What the API says of fires and of what homes say for their case."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vigil_cloud.smoke.decision import Cause, End, Phase, Reason
+from vigil_cloud.smoke.homes import Contact, NeedsHelp, Particulars
+from vigil_schemas.types import UtcDatetime
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+Code = Annotated[str, StringConstraints(max_length=40, pattern=r"^[^\x00]*$")]
+
+
+class HomeCode(_Body):
+    """The home's code."""
+
+    code: Code
+
+
+class NewCode(_Body):
+    """Another code. `current`: the one that it replaces, where there is one."""
+
+    code: Code
+    current: Code = ""
+
+
+class HomeSafetyBody(_Body):
+    """What a home says for the case of a fire."""
+
+    window_s: Annotated[int, Field(ge=30, le=60)] = 60
+    """So long the home is asked before everybody and 119 are called."""
+    particulars: Particulars = Field(default_factory=Particulars)
+
+
+class HomeSafetyEntry(_Told):
+    """As the home itself sees it."""
+
+    household: str
+    window_s: int
+    particulars: Particulars
+    code_set: UtcDatetime | None
+    """When; null: none, and nobody can take an alarm back."""
+    locked_until: UtcDatetime | None
+
+
+class FireAlarmEntry(_Told):
+    """One alarm of a fire."""
+
+    device: str
+    name: str
+    name_zh: str
+    condition: str
+    began: UtcDatetime
+    over: UtcDatetime | None
+    signs: list[str]
+
+
+class FireStepEntry(_Told):
+    """One line of what happened: a code, and behind a colon what it is about."""
+
+    at: UtcDatetime
+    what: str
+    who: str | None
+
+
+class EmergencyCallEntry(_Told):
+    """One message to 119."""
+
+    kind: Literal["alert", "cancel"]
+    asked: UtcDatetime
+    tries: int
+    answered: UtcDatetime | None
+    again: UtcDatetime | None
+    """When it is tried next; null: never."""
+    withdrawn: UtcDatetime | None
+    error: str
+    """What came instead of an answer, the last time."""
+
+
+class FireEntry(_Told):
+    """Where one fire stands, for everybody whom it concerns."""
+
+    fire: str
+    alert: str
+    phase: Phase
+    reason: Reason | None
+    confirmed: bool
+    """Two devices of the home agree."""
+    place: str
+    place_zh: str
+    opened: UtcDatetime
+    asked: UtcDatetime
+    """The home was asked last then."""
+    window_ends: UtcDatetime
+    called: UtcDatetime | None
+    acknowledged: UtcDatetime | None
+    arrived: UtcDatetime | None
+    ended_by: End | None
+    cause: Cause | None
+    household: str | None
+    needs_code: bool
+    """The home has a code that takes this back."""
+    alarms: list[FireAlarmEntry]
+
+
+class FireList(_Told):
+    """What still waits for somebody first, then the newest."""
+
+    fires: list[FireEntry]
+
+
+class FireCard(FireEntry):
+    """What whoever leads has to know. `address` and the rest are empty once it is closed."""
+
+    case: str | None
+    leader: str | None
+    home_name: str
+    address: str
+    floor: str
+    needs_help: list[NeedsHelp]
+    residents: list[str]
+    contacts: list[Contact]
+    keys: str
+    latitude: float | None
+    longitude: float | None
+    station_m: int | None
+    """From the fire station as the crow flies, metres; null where one of the two is not known."""
+    calls: list[EmergencyCallEntry]
+    steps: list[FireStepEntry]
+
+
+class CauseBody(_Body):
+    """What it was."""
+
+    cause: Cause
+    note: Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")] = ""

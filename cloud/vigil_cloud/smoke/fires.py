@@ -1,0 +1,327 @@
+"""Fires as rows: opened and moved by alarms and by people, each change with its line and its news.
+
+Callers hold ``feed.lock``, which puts whatever happens to fires into one order. What the state
+asks for outside is done afterwards (``live``), from the row alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.places import place_of
+from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.models import Account, HouseholdMember
+from vigil_cloud.identity.reader import Relation, member_at
+from vigil_cloud.smoke import decision
+from vigil_cloud.smoke.decision import Alarm, CodeRefused, OutOfTurn, State
+from vigil_cloud.smoke.models import Fire, FireAlarm, FireStep, HomeSafety
+
+NEWS: Final = "fire"
+"""Name of the feed's kind."""
+STATE: Final = TypeAdapter(State)
+
+
+class FireUnknown(NotFound):
+    """No such fire, or none for this reader; the two are not told apart."""
+
+    code: ClassVar[str] = "fire-unknown"
+    remedy: ClassVar[str] = "Open the page again: it shows the fires that you may see."
+
+
+class FireOutOfTurn(ApiError):
+    """This step does not follow where the fire stands. ``phase``: where that is."""
+
+    code: ClassVar[str] = "fire-out-of-turn"
+    remedy: ClassVar[str] = "Look at the fire as it stands now."
+    status: ClassVar[int] = 409
+
+    def __init__(self, phase: str, why: str) -> None:
+        super().__init__(f"This cannot be done now: {why}.")
+        self.phase = phase
+
+
+class CodeTakesNothingBack(ApiError):
+    """The code is right, and the fire goes on. ``why``: ``confirmed``, ``arrived`` or ``over``."""
+
+    code: ClassVar[str] = "fire-code-takes-nothing-back"
+    remedy: ClassVar[str] = (
+        "Get out. If nobody is in danger, tell the firefighters, or call 119 by telephone."
+    )
+    status: ClassVar[int] = 409
+
+    def __init__(self, why: str) -> None:
+        told = {
+            "confirmed": "A second alarm of the home rings: firefighters come all the same.",
+            "arrived": "The firefighters are there: tell them.",
+            "over": "It is over already.",
+        }
+        super().__init__(told[why])
+        self.why = why
+
+
+def state_of(row: Fire) -> State:
+    """As it is kept."""
+    return STATE.validate_python(row.state)
+
+
+def load(session: Session, fire_id: str, *, lock: bool = False) -> Fire:
+    """Raises ``FireUnknown``."""
+    row = session.get(Fire, fire_id, with_for_update=lock, populate_existing=lock)
+    if row is None:
+        raise FireUnknown("There is no such fire for you.")
+    return row
+
+
+def of_alert(session: Session, alert_id: str) -> Fire | None:
+    """The newest fire that an alert belongs to."""
+    query = (
+        select(Fire)
+        .join(FireAlarm, FireAlarm.fire == Fire.id)
+        .where(FireAlarm.alert_id == alert_id)
+        .order_by(Fire.opened.desc())
+        .limit(1)
+    )
+    return session.scalars(query).first()
+
+
+def of_condition(session: Session, reference: str) -> Fire | None:
+    """The fire that one condition belongs to."""
+    known = session.get(FireAlarm, reference)
+    return session.get(Fire, known.fire) if known is not None else None
+
+
+def asks_first(session: Session, household: str | None, now: datetime) -> bool:
+    """Whether anybody lives there who can be asked. Where nobody does, or no home is known,
+    everybody is told at once."""
+    if household is None:
+        return False
+    query = (
+        select(HouseholdMember.id)
+        .join(Account, Account.id == HouseholdMember.account_id)
+        .where(
+            HouseholdMember.household == household,
+            HouseholdMember.relation == Relation.RESIDENT.value,
+            member_at(now),
+            Account.active,
+        )
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def is_called(session: Session, household: str | None) -> bool:
+    """Whether everybody is called to a fire of this home."""
+    called = select(Fire.id).where(Fire.home == f"household:{household}", Fire.phase == "called")
+    return session.scalar(called.limit(1)) is not None
+
+
+def is_led(session: Session, reference: str) -> bool:
+    """Whether everybody is called to the fire of this condition, whatever its alarm says now."""
+    row = of_condition(session, reference)
+    return row is not None and row.phase == "called"
+
+
+def alarm_rings(session: Session, alert: AlertRow, gateway: str, alarm: Alarm) -> Fire:
+    """A device tells of a fire: it opens one, or joins that of its home."""
+    row = of_condition(session, alarm.reference)
+    if row is not None and row.phase == "over":
+        known = next(
+            (one for one in state_of(row).alarms if one.reference == alarm.reference), alarm
+        )
+        if set(alarm.signs) <= set(known.signs):
+            return row  # told again of what was over: it opens nothing
+        session.delete(session.get_one(FireAlarm, alarm.reference))
+        session.flush()
+        row = None  # it is more than what was ended
+    home = _home(alert, gateway)
+    if row is None:
+        row = _open_one(session, home)
+        if row is None:
+            return _open(session, home, alert, gateway, alarm)
+        session.add(FireAlarm(reference=alarm.reference, fire=row.id, alert_id=alert.id))
+        step(session, row, alarm.heard, f"rings:{alarm.condition}")
+    put(session, row, decision.rings(state_of(row), alarm), alarm.heard)
+    return row
+
+
+def alarm_falls_silent(session: Session, reference: str, at: datetime, now: datetime) -> None:
+    """A device takes its alarm back."""
+    row = of_condition(session, reference)
+    if row is None or row.phase == "over":
+        return
+    before = state_of(row)
+    after = decision.falls_silent(before, reference, at, now)
+    if after != before:
+        step(session, row, now, "silent")
+        put(session, row, after, now)
+
+
+def put(session: Session, row: Fire, after: State, now: datetime) -> bool:
+    """Keep the next state, with a line for what it means; whether anything changed."""
+    before = state_of(row)
+    if after == before:
+        return False
+    for what in _meant(before, after):
+        step(session, row, now, what)
+    row.state = dump(after)
+    row.phase, row.due = after.phase, decision.due(after)
+    row.to_do = True
+    session.flush()
+    feed.append(session, NEWS, row.id, now)
+    return True
+
+
+def burns(session: Session, row: Fire, who: str, now: datetime) -> None:
+    """Somebody who belongs to the home says that it burns."""
+    _by_person(session, row, who, "burns", now)
+    put(session, row, decision.burns(state_of(row), now), now)
+
+
+def code_given(session: Session, row: Fire, who: str, now: datetime) -> None:
+    """The home's code, found right (``codes.check``). Raises ``CodeTakesNothingBack``."""
+    try:
+        after = decision.code_given(state_of(row))
+    except CodeRefused as refused:
+        _by_person(session, row, who, f"code-refused:{refused.why}", now)
+        raise CodeTakesNothingBack(refused.why) from None
+    if after.phase != row.phase:
+        _by_person(session, row, who, "code", now)
+    put(session, row, after, now)
+
+
+def led(session: Session, row: Fire, what: str, who: str, now: datetime, cause: str = "") -> None:
+    """A step of whoever leads: ``acknowledge``, ``call``, ``arrived``, ``stand-down``,
+    ``all-clear``, ``cause``. Idempotent. Raises ``FireOutOfTurn``."""
+    before = state_of(row)
+    try:
+        after = _led(before, what, now, cause)
+    except OutOfTurn as refused:
+        raise FireOutOfTurn(row.phase, str(refused)) from None
+    if after == before:
+        return
+    if row.leader is None:
+        row.leader = who
+    _by_person(session, row, who, what if not cause else f"{what}:{cause}", now)
+    put(session, row, after, now)
+
+
+def dump(state: State) -> dict[str, Any]:
+    """As it is kept."""
+    found: dict[str, Any] = STATE.dump_python(state, mode="json")
+    return found
+
+
+def step(session: Session, row: Fire, now: datetime, what: str, who: str | None = None) -> None:
+    """One line of what happened."""
+    session.add(FireStep(fire=row.id, at=now, what=what[:40], who=who and who[:120]))
+
+
+def steps(session: Session, fire_id: str) -> Sequence[FireStep]:
+    """In order."""
+    query = select(FireStep).where(FireStep.fire == fire_id).order_by(FireStep.id)
+    return session.scalars(query).all()
+
+
+def alerts_of(session: Session, fire_id: str) -> Sequence[AlertRow]:
+    """The alerts of its alarms that are still kept, in the order in which they were raised."""
+    ids = select(FireAlarm.alert_id).where(FireAlarm.fire == fire_id)
+    query = select(AlertRow).where(AlertRow.id.in_(ids)).order_by(AlertRow.raised, AlertRow.id)
+    return session.scalars(query).all()
+
+
+def _led(state: State, what: str, now: datetime, cause: str) -> State:
+    match what:
+        case "acknowledge":
+            return decision.acknowledged(state, now)
+        case "call":
+            return decision.called_by_leader(state, now)
+        case "arrived":
+            return decision.arrived(state, now)
+        case "stand-down":
+            return decision.stood_down(state)
+        case "all-clear":
+            return decision.all_clear(state)
+        case _:
+            return decision.caused_by(state, next(c for c in decision.CAUSES if c == cause))
+
+
+def _by_person(session: Session, row: Fire, who: str, what: str, now: datetime) -> None:
+    step(session, row, now, what, who)
+    audit.append(session, at=now, account=who[:64], action=f"fire.{what}"[:40], subject=row.id)
+
+
+def _meant(before: State, after: State) -> list[str]:
+    """What a change means, for the list of what happened."""
+    found = []
+    if after.calls > before.calls:
+        found.append(f"called:{after.reason}")
+    if after.confirmed and not before.confirmed and after.calls == before.calls:
+        found.append("confirmed")
+    if after.asked > before.asked:
+        found.append("asked-again")
+    if after.phase == "past" and before.phase != "past":
+        found.append("past")
+    if after.phase == "over" and before.phase == "false-alarm" and after.ended_by != "all-clear":
+        found.append("over")
+    return found
+
+
+def _home(alert: AlertRow, gateway: str) -> str:
+    return f"household:{alert.household}" if alert.household is not None else f"gateway:{gateway}"
+
+
+def _open_one(session: Session, home: str) -> Fire | None:
+    query = (
+        select(Fire)
+        .where(Fire.home == home, Fire.phase != "over")
+        .order_by(Fire.opened.desc(), Fire.id)
+        .with_for_update()
+    )
+    return next((row for row in session.scalars(query) if decision.takes_in(state_of(row))), None)
+
+
+def _open(session: Session, home: str, alert: AlertRow, gateway: str, alarm: Alarm) -> Fire:
+    safety = session.get(HomeSafety, alert.household) if alert.household is not None else None
+    window = timedelta(seconds=safety.window_s) if safety is not None else decision.WINDOW
+    state = decision.opened(alarm, window)
+    place = place_of(session, alarm.device)
+    row = Fire(
+        id=str(uuid.uuid4()),
+        home=home,
+        household=alert.household,
+        district=alert.district,
+        gateway=gateway,
+        device=alarm.device,
+        alert_id=alert.id,
+        place=place.name[:300],
+        place_zh=place.name_zh[:300],
+        latitude=place.latitude,
+        longitude=place.longitude,
+        opened=alarm.heard,
+        phase=state.phase,
+        due=decision.due(state),
+        to_do=True,
+        state=dump(state),
+        done={},
+    )
+    session.add(row)
+    session.flush()
+    session.add(FireAlarm(reference=alarm.reference, fire=row.id, alert_id=alert.id))
+    step(session, row, alarm.heard, f"rings:{alarm.condition}")
+    session.flush()
+    feed.append(session, NEWS, row.id, alarm.heard)
+    return row
+
+
+def standing(session: Session) -> int:
+    """How many are not over."""
+    return session.scalar(select(func.count()).select_from(Fire).where(Fire.phase != "over")) or 0

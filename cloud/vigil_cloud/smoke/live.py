@@ -1,0 +1,262 @@
+"""What becomes of fires, each second: windows that end, people, 119, the case, the voice at home.
+
+Everything that is to be done follows from a fire's row: what its state asks for beyond what is
+written down as done. So a process may die anywhere, and any number may look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed, outbox
+from vigil_cloud.alerts.audiences import widen
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.cases.opening import Wanted, open_case
+from vigil_cloud.cases.port import CaseKinds
+from vigil_cloud.cases.service import Desk
+from vigil_cloud.database.engine import writing
+from vigil_cloud.emergency import service as emergency
+from vigil_cloud.identity import households
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.jobs.port import Job, LeaseLost, Turn
+from vigil_cloud.services import Services
+from vigil_cloud.smoke import decision, fires, homes, message, voice
+from vigil_cloud.smoke.cases import fire_case
+from vigil_cloud.smoke.decision import State
+from vigil_cloud.smoke.models import Fire
+
+EVERY: Final = timedelta(seconds=1)
+PLATFORM: Final = Reader(0, "platform", frozenset(Role))
+"""Who opens a fire's case: nobody's account."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What has been done of what a fire's state asks for."""
+
+    spoken: int = 0
+    """How often the voice at home was asked for."""
+    calls: int = 0
+    """Calls to everybody and to 119."""
+    called: tuple[datetime, ...] = ()
+    """When each was: their messages are named by it."""
+    taken_back: int = 0
+    clears: int = 0
+    past: bool = False
+    """Everybody was told of what was over before."""
+
+
+DONE: Final = TypeAdapter(Done)
+
+
+class Watch:
+    """Looks each second. Knows, by a clock that nobody sets, how long each home has been asked."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seen: dict[tuple[str, int], tuple[float, timedelta]] = {}
+        """By fire and how often its home was asked: when this process saw it first, and how long
+        it had been asked by then."""
+
+    def job(self) -> Job:
+        """Of every process; one works at a time."""
+        return Job("fires", EVERY, self._run, waiting=self.waiting)
+
+    def waiting(self, session: Session, now: datetime) -> bool:
+        """Whether anything is to be done. A read, asked each second by every process."""
+        return any(self._due(row, now) for row in _open(session))
+
+    def _run(self, turn: Turn) -> None:
+        self.look(turn.services)
+
+    def look(self, services: Services) -> None:
+        """One round: every fire by itself, so that one that fails holds up no other."""
+        now = services.now()
+        with services.sessions() as session:
+            found = [row.id for row in _open(session) if self._due(row, now)]
+            self._forget(session)
+        failed: Exception | None = None
+        for fire_id in found:
+            try:
+                with writing(services.sessions) as session:
+                    feed.lock(session)
+                    self._go_on(session, services, fire_id)
+            except LeaseLost:
+                raise
+            except Exception as error:  # noqa: BLE001 - one fire's trouble must not keep the others waiting
+                _log.exception("fire-not-led", fire=fire_id)
+                failed = failed or error
+                continue
+            services.changed.announce()
+        with writing(services.sessions) as session:
+            if homes.unlock(session, now):
+                services.changed.announce()
+        if failed is not None:
+            raise failed  # the job is shown as failing
+
+    def _go_on(self, session: Session, services: Services, fire_id: str) -> None:
+        row, now = fires.load(session, fire_id, lock=True), services.now()
+        state = fires.state_of(row)
+        fires.put(session, row, decision.tick(state, now, self._waited(row, state, now)), now)
+        _carry_out(session, services, row, now)
+
+    def _due(self, row: Fire, now: datetime) -> bool:
+        state = fires.state_of(row)
+        return (
+            _undone(state, DONE.validate_python(row.done))
+            or decision.tick(state, now, self._waited(row, state, now)) != state
+        )
+
+    def _waited(self, row: Fire, state: State, now: datetime) -> timedelta:
+        """How long the home has been asked, by our clock until this process saw it first."""
+        key = (row.id, state.asked)
+        if key not in self._seen:
+            before = min(max(now - state.opened, timedelta()), state.window)
+            self._seen[key] = (self._monotonic(), before)
+        since, before = self._seen[key]
+        return before + timedelta(seconds=self._monotonic() - since)
+
+    def _forget(self, session: Session) -> None:
+        standing = {row.id for row in _open(session)}
+        self._seen = {key: seen for key, seen in self._seen.items() if key[0] in standing}
+
+
+def _open(session: Session) -> Sequence[Fire]:
+    query = select(Fire).where(Fire.to_do).order_by(Fire.opened, Fire.id)
+    return session.scalars(query).all()
+
+
+def _undone(state: State, done: Done) -> bool:
+    return (
+        done.calls < state.calls
+        or done.taken_back < min(state.taken_back, len(done.called))
+        or done.clears < state.clears
+        or (state.phase == "past" and not done.past)
+        or (state.phase == "asking" and done.spoken < state.asked)
+    )
+
+
+def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -> None:
+    """What the state asks for, in the order in which lives depend on it, in one transaction."""
+    state, done = fires.state_of(row), DONE.validate_python(row.done)
+    home = home_of(session, services, row)
+    if done.calls < state.calls:
+        done = _call(session, services, row, state, done, home)
+        _widen(session, row, state.reason or "leader", state.calls, now)
+        _open_case(session, services, row, now)
+    if state.phase == "past" and not done.past:
+        _widen(session, row, "past", 0, now)
+        _open_case(session, services, row, now)
+        done = replace(done, past=True)
+    if done.taken_back < state.taken_back:
+        done = _take_back(session, services, row, state, done, home, now)
+    if done.clears < state.clears:
+        _tell_clear(session, row, state, now)
+        done = replace(done, clears=state.clears)
+    if state.phase == "asking" and done.spoken < state.asked:
+        voice.ask_home(session, row, now)
+        done = replace(done, spoken=state.asked)
+    row.done = DONE.dump_python(done, mode="json")
+    row.to_do = row.phase in {"asking", "false-alarm"} or _undone(state, done)
+    session.flush()
+    feed.append(session, fires.NEWS, row.id, now)
+
+
+def home_of(session: Session, services: Services, row: Fire) -> message.Home:
+    """What is known of the place: the home's own word, else the device's."""
+    if row.household is None:
+        return message.Home("", "", row.latitude, row.longitude, homes.Particulars())
+    cipher = Cipher(services.settings.secret)
+    try:
+        described = households.find(session, cipher, services.now(), row.household).described
+    except households.UnknownHousehold:
+        return message.Home("", "", row.latitude, row.longitude, homes.Particulars())
+    latitude, longitude = described.position or (row.latitude, row.longitude)
+    known = homes.particulars(session, cipher, row.household)
+    return message.Home(described.name, described.address, latitude, longitude, known)
+
+
+def call_key(row: Fire, number: int) -> str:
+    """Of the emergency line's ``number``-th call of a fire."""
+    return f"smoke:{row.id}:{number}"
+
+
+def _call(
+    session: Session,
+    services: Services,
+    row: Fire,
+    state: State,
+    done: Done,
+    home: message.Home,
+) -> Done:
+    settings = services.settings
+    told = message.alert(row, state, home, settings.emergency_sender, emergency.status_of(settings))
+    cipher = Cipher(settings.secret)
+    emergency.ask(session, cipher, call_key(row, state.calls), row.alert_id, told)
+    moments = (*done.called, *([told.sent] * (state.calls - len(done.called))))
+    return replace(done, calls=state.calls, called=moments)
+
+
+def _take_back(  # noqa: PLR0913 - what one step is made of
+    session: Session,
+    services: Services,
+    row: Fire,
+    state: State,
+    done: Done,
+    home: message.Home,
+    now: datetime,
+) -> Done:
+    settings, cipher = services.settings, Cipher(services.settings.secret)
+    for number in range(done.taken_back + 1, state.taken_back + 1):
+        told = message.cancel(
+            row,
+            number,
+            home,
+            sender=settings.emergency_sender,
+            status=emergency.status_of(settings),
+            called=done.called[number - 1],
+            now=now,
+        )
+        of = call_key(row, number)
+        emergency.take_back(session, cipher, f"{of}:cancel", of, told)
+    return replace(done, taken_back=state.taken_back)
+
+
+def _widen(session: Session, row: Fire, reason: str, number: int, now: datetime) -> None:
+    """Neighbours, guardians and whoever works on fires: everybody who may hear of it."""
+    for alert in fires.alerts_of(session, row.id):
+        widen(session, alert, "all", f"{reason} #{number}", now)
+
+
+def _tell_clear(session: Session, row: Fire, state: State, now: datetime) -> None:
+    word = "all-clear" if state.ended_by == "all-clear" else "no-fire"
+    for alert in fires.alerts_of(session, row.id):
+        outbox.announce(session, alert, now, "stood-down", step=f"{word} #{state.clears}")
+    session.flush()
+
+
+def _open_case(session: Session, services: Services, row: Fire, now: datetime) -> None:
+    if row.case_id is not None:
+        return
+    cipher = Cipher(services.settings.secret)
+    kinds = CaseKinds([fire_case()])
+    desk = Desk(session, cipher, kinds, PLATFORM, now, services.settings.retention.cases_days)
+    ids = [alert.id for alert in fires.alerts_of(session, row.id)]
+    for alert_id in ids:
+        try:
+            row.case_id = open_case(desk, Wanted(fire_case().name, [alert_id])).id
+            return
+        except ApiError as error:  # a counted alert has its case already
+            _log.warning("fire-case-not-opened", fire=row.id, error=str(error))

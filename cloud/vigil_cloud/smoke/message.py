@@ -1,0 +1,157 @@
+"""What the emergency line is told of a fire, in CAP 1.2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from vigil_cloud.emergency.cap import CapMessage, CapText, Status
+from vigil_cloud.smoke.decision import State
+from vigil_cloud.smoke.homes import Particulars
+from vigil_cloud.smoke.models import Fire
+
+CITY: Final = ZoneInfo("Asia/Taipei")
+CONDITIONS: Final[dict[str, tuple[str, str]]] = {
+    "smoke": ("smoke", "煙霧"),
+    "heat": ("heat", "高溫"),
+    "co": ("carbon monoxide", "一氧化碳"),
+    "gas": ("gas", "瓦斯"),
+}
+REASONS: Final[dict[str, tuple[str, str]]] = {
+    "no-answer": ("nobody at home has answered", "住戶未回應"),
+    "second-alarm": ("a second alarm of the home rings", "同一住家第二個警報器作響"),
+    "heat": ("heat has joined the smoke", "煙霧並伴隨高溫"),
+    "rings-anew": ("an alarm rings anew", "警報器再次作響"),
+    "burns": ("somebody there says that it burns", "現場人員回報失火"),
+    "clock": ("the clock was set back while the home was asked", "詢問住戶期間系統時鐘倒退"),
+    "leader": ("called by the control room", "由勤務中心通報"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where it is and what is known of it."""
+
+    name: str
+    address: str
+    latitude: float | None
+    longitude: float | None
+    known: Particulars
+
+
+def alert(row: Fire, state: State, home: Home, sender: str, status: Status) -> CapMessage:
+    """That it burns. One identifier for each call of one fire."""
+    return CapMessage(
+        identifier=identifier(row.id, state.calls),
+        sender=sender,
+        sent=state.called or row.opened,
+        status=status,
+        category="Fire",
+        texts=(_chinese(row, state, home), _english(row, state, home)),
+        latitude=home.latitude,
+        longitude=home.longitude,
+        certainty="Observed" if state.confirmed or state.reason == "burns" else "Likely",
+    )
+
+
+def cancel(  # noqa: PLR0913 - a message's parts, by name
+    row: Fire,
+    call: int,
+    home: Home,
+    *,
+    sender: str,
+    status: Status,
+    called: datetime,
+    now: datetime,
+) -> CapMessage:
+    """That it does not. It names the identifier, the sender and the time of the call."""
+    of = CapMessage(identifier(row.id, call), sender, called, status, "Fire", ())
+    place, place_zh = _place(row, home)
+    return CapMessage(
+        identifier=f"{of.identifier}-cancel",
+        sender=sender,
+        sent=now,
+        status=status,
+        category="Fire",
+        texts=(
+            CapText(
+                "zh-TW",
+                "住宅火警取消",
+                f"{place_zh} 火警取消",
+                "確認無火災。",
+                "無須出動。",
+                place_zh,
+            ),
+            CapText(
+                "en",
+                "Fire alarm cancelled",
+                f"No fire at {place}",
+                "It was found that there is no fire.",
+                "Nobody needs to come.",
+                place,
+            ),
+        ),
+        latitude=home.latitude,
+        longitude=home.longitude,
+        certainty="Unlikely",
+        takes_back=of.reference,
+    )
+
+
+def identifier(fire: str, call: int) -> str:
+    """Of one call."""
+    return f"fire-{fire}-{call}"
+
+
+def _chinese(row: Fire, state: State, home: Home) -> CapText:
+    place = _place(row, home)[1]
+    what = "、".join(CONDITIONS.get(one.condition, (one.condition,) * 2)[1] for one in state.alarms)
+    lines = [
+        f"{_clock(state)} 住宅用警報器作響（{what}），{REASONS[state.reason or 'leader'][1]}。",
+        home.known.floor and f"樓層：{home.known.floor}。",
+        *(f"需協助者：{one.name}（{one.need}）。" for one in home.known.needs_help),
+        *(f"聯絡人：{one.name} {one.phone}。" for one in home.known.contacts),
+        home.known.keys and f"進入方式：{home.known.keys}。",
+    ]
+    return CapText(
+        "zh-TW",
+        "住宅火警",
+        f"{place} 住宅火警",
+        "\n".join(line for line in lines if line),
+        "請派遣消防車。",
+        place,
+    )
+
+
+def _english(row: Fire, state: State, home: Home) -> CapText:
+    place = _place(row, home)[0]
+    what = ", ".join(CONDITIONS.get(one.condition, (one.condition,) * 2)[0] for one in state.alarms)
+    lines = [
+        f"{_clock(state)} (UTC+8): alarms of the home ring ({what});"
+        f" {REASONS[state.reason or 'leader'][0]}.",
+        home.known.floor and f"Floor: {home.known.floor}.",
+        *(f"Needs help: {one.name} ({one.need})." for one in home.known.needs_help),
+        *(f"Contact: {one.name} {one.phone}." for one in home.known.contacts),
+        home.known.keys and f"Way in: {home.known.keys}.",
+    ]
+    return CapText(
+        "en",
+        "Fire in a home",
+        f"Fire alarm at {place}",
+        "\n".join(line for line in lines if line),
+        "Send the fire brigade.",
+        place,
+    )
+
+
+def _place(row: Fire, home: Home) -> tuple[str, str]:
+    """The address where it is known; else what the gateway calls the place."""
+    if home.address:
+        return home.address, home.address
+    return row.place, row.place_zh
+
+
+def _clock(state: State) -> str:
+    return f"{state.alarms[0].began.astimezone(CITY):%Y-%m-%d %H:%M:%S}"
