@@ -277,12 +277,12 @@ def _versions(session: Session, keys: set[_Key]) -> dict[_Key, int]:
     return _found(session, _of_versions(keys))
 
 
-def _of_versions(keys: set[_Key]) -> Select[tuple[str, str, int]]:
+def _of_versions(keys: set[_Key]) -> Select[str, str, int]:
     columns = (ReadingState.handler, ReadingState.device, ReadingState.version)
     return select(*columns).where(*_among(keys))
 
 
-def _found(session: Session, query: Select[tuple[str, str, int]]) -> dict[_Key, int]:
+def _found(session: Session, query: Select[str, str, int]) -> dict[_Key, int]:
     return {(handler, device): version for handler, device, version in session.execute(query)}
 
 

@@ -85,7 +85,8 @@ def show(sight: Sight, incident: Incident, alert: AlertRow) -> IncidentEntry:
     suspects = list(_suspects(sight, network, points, hit))
     below = list(_gates(session, incident, network, points, hit))
     case = session.scalar(select(CaseAlert.case_id).where(CaseAlert.alert_id == alert.id))
-    drawn = {one.reach for one in (*hit, *(points[one.id] for one in (*suspects, *below)))}
+    named = {one.id for one in suspects} | {one.id for one in below}
+    drawn = {one.reach for one in hit} | {points[one].reach for one in named}
     return IncidentEntry(
         id=incident.id,
         alert_id=alert.id,

@@ -280,7 +280,7 @@ def _reach(row: _Row, name_id: str, names: tuple[str, str]) -> ReachRow:
     if row.shape is None:
         raise ValueError("a reach needs a line")
     line = _positions(row.shape["coordinates"], 2)
-    ends = [_text(row.tags, key, 40) for key in ("from", "to")]
+    ends = (_text(row.tags, "from", 40), _text(row.tags, "to", 40))
     if not all(_ID.fullmatch(end) for end in ends):
         raise ValueError("from and to name the nodes: 1 to 40 letters, digits, dots, dashes")
     if ends[0] == ends[1]:

@@ -67,7 +67,7 @@ def seed(scenario: Scenario, _relatives: Sequence[str], expires: str) -> list[Se
     """The register: an AED in each cabinet. And the certificate of the demo's volunteer, who still
     consents and goes on call by themselves."""
     cabinets = scenario.devices_of(AED.key)
-    world = World(scenario)
+    world = World(scenario, scenario.seed)
     found: list[SeedTable] = []
     for cabinet in cabinets:
         latitude, longitude = world.geographic(cabinet.at)
