@@ -232,7 +232,7 @@ class Crossings:
 
     def fold(self, readings: Readings, state: Mapping[str, Any] | None) -> Folded | None:
         before, self.before = self.before, lambda: None
-        high = readings.points[-1].value > 8
+        high = (readings.points[-1].value or 0.0) > 8
         known = dict(state or {"high": False, "count": 0})
         before()
         if high == known["high"]:

@@ -78,8 +78,8 @@ LEADS = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 READS_NOISE = LISTS_GATEWAYS | PREPARES | {ELSEWHERE}
 SOON = isoformat_utc(NOON + timedelta(hours=12))
-LEADS = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR, THERE})
-GATES = LEADS | {Role.IRRIGATION}
+ON_THE_WATER = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR, THERE})
+GATES = ON_THE_WATER | {Role.IRRIGATION}
 VOLUNTEERS = frozenset({Role.VOLUNTEER})
 AED_SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
 PATROL = dict.fromkeys(
@@ -260,19 +260,19 @@ TABLE = [
     Row("GET /api/v1/water/excursions", LISTS_STREET),
     Row("GET /api/v1/water/probes/{device}/hours", LISTS_STREET),
     Row("GET /api/v1/water/network", LISTS_STREET),
-    Row("GET /api/v1/water/network/export", LEADS | {ELSEWHERE}),
-    Row("POST /api/v1/water/network/import", LEADS | {ELSEWHERE}, {}),
+    Row("GET /api/v1/water/network/export", ON_THE_WATER | {ELSEWHERE}),
+    Row("POST /api/v1/water/network/import", ON_THE_WATER | {ELSEWHERE}, {}),
     Row("GET /api/v1/water/incidents/{incident}", STREET),
-    Row("POST /api/v1/water/incidents/{incident}/gates/close", LEADS, {"gate": "g1"}),
+    Row("POST /api/v1/water/incidents/{incident}/gates/close", ON_THE_WATER, {"gate": "g1"}),
     Row(
         "POST /api/v1/water/cases/{case_id}/entries",
-        LEADS,
+        ON_THE_WATER,
         {"kind": "visit", "at": "2026-03-01T03:00:00Z", "text": "There."},
         "/api/v1/water/cases/{water-case}/entries",
     ),
     Row("GET /api/v1/irrigation/orders", GATES | {ELSEWHERE}),
     Row("POST /api/v1/irrigation/orders/{order}/closed", frozenset({Role.IRRIGATION})),
-    Row("POST /api/v1/water/incidents/{incident}/gates/open", LEADS, {"gate": "g1"}),
+    Row("POST /api/v1/water/incidents/{incident}/gates/open", ON_THE_WATER, {"gate": "g1"}),
     Row("GET /api/v1/smoke/conditions", HOME | {KEEPS_ELSEWHERE}),
     Row("GET /api/v1/smoke/fires", LEADS),
     Row("GET /api/v1/smoke/fires/mine", ALL),

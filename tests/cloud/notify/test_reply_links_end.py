@@ -127,6 +127,6 @@ def test_a_false_alarm_that_is_said_twice_is_one(city: City) -> None:
 
 def test_a_refusal_that_the_page_has_no_words_for_is_a_page() -> None:
     for language in ("en", "zh-TW"):
-        page = refusing("a-code-of-tomorrow", language)  # type: ignore[arg-type]
+        page = refusing("a-code-of-tomorrow", language)
         assert "119" in page
         assert f'lang="{language}"' in page

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -243,8 +244,8 @@ def test_a_wrong_code_never_silences_and_is_locked_and_told_to_the_home(
     home.later(codes.LOCKED_FOR.total_seconds())
     assert home.act("resident", "safe", {"code": CODE}).status_code == 200
     home.look()
-    (locked,) = [one for one in home.city.alerts("resident") if one["kind"] == "code_locked"]
-    assert not locked["state"]["active"]
+    (ended,) = [one for one in home.city.alerts("resident") if one["kind"] == "code_locked"]
+    assert not ended["state"]["active"]
 
 
 def test_no_code_no_false_alarm(home: Home, line: Line119) -> None:
@@ -334,7 +335,7 @@ def test_what_was_over_an_hour_before_it_was_told_is_told_to_everybody_and_not_t
 
 @pytest.mark.parametrize("fields", [{"condition": "test"}, {"during_test": True}])
 def test_a_test_calls_nobody_outside_the_home(
-    home: Home, line: Line119, fields: dict[str, object]
+    home: Home, line: Line119, fields: dict[str, Any]
 ) -> None:
     hook = Hook()
     channel(home.city, hook.url, "neighbour", username="dispatcher")

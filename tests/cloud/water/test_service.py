@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloud_city import NOON, City, excursion
-from vigil_cloud.water.service import titles
+from vigil_cloud.water.titles import titles
 from vigil_schemas.types import QartodFlag
 
 

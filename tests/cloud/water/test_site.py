@@ -32,7 +32,7 @@ def enter(
 
 def test_from_the_site_to_the_dossier(office: Office) -> None:
     case = office.water()["id"]
-    place = {"latitude": 23.4712, "longitude": 120.4391}
+    place: dict[str, Any] = {"latitude": 23.4712, "longitude": 120.4391}
     enter(office, case, kind="visit", text="A hose behind the wall", **place)
     enter(office, case, kind="sample", number="W-17", text="Two bottles", **place)
     status, seen = enter(office, case, kind="result", number="W-17", text="Cu 12 mg/L")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from vigil_edge.device.seam import Outgoing
+from vigil_edge.device.seam import Held, Outgoing
 from vigil_edge.worker import Worker
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
@@ -28,6 +28,7 @@ class NotebookContext:
 
     directory: Path
     gateway: str = "gw-test"
+    held: Held = field(default_factory=Held)
     accepted: list[Outgoing] = field(default_factory=list)
     deposits: list[tuple[EvidenceManifest, Path]] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
