@@ -3,19 +3,23 @@ second."""
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from typing import Any
 
 import httpx
 
+from aed_town import Line119
 from cloud_city import City
 from vigil_cloud.database.engine import writing
 from vigil_cloud.emergency import service as emergency
+from vigil_cloud.emergency.cap import NAMESPACE
 from vigil_cloud.identity import households
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.smoke.live import Watch
+from vigil_schemas.smoke import SmokeAlarm
 
 HOME = "home-chen"
 KITCHEN, BEDROOM = "alarm-1", "alarm-2"
@@ -102,3 +106,18 @@ class Home:
     def told(self) -> None:
         """Messages go out."""
         NotificationSender(self.city.services).deliver_due()
+
+
+def ring(home: Home, device: str = KITCHEN, active: bool = True, **fields: object) -> None:
+    told = {
+        "alarm_id": f"{device}-smoke",
+        "condition": "smoke",
+        "active": active,
+        "since": home.city.time,
+        **fields,
+    }
+    home.city.send(SmokeAlarm.model_validate(told), device)
+
+
+def kinds(line: Line119) -> list[str | None]:
+    return [ET.fromstring(one).findtext(f"{{{NAMESPACE}}}msgType") for one in line.received]

@@ -213,9 +213,12 @@ def _open_case(session: Session, services: Services, row: AedCallRow, now: datet
     cipher = Cipher(services.settings.secret)
     desk = Desk(session, cipher, kinds, PLATFORM, now, services.settings.retention.cases_days)
     try:
-        row.case_id = open_case(desk, Wanted(call_case().name, [row.alert_id])).id
+        with session.begin_nested():
+            row.case_id = open_case(desk, Wanted(call_case().name, [row.alert_id])).id
     except ApiError as error:  # a counted alert has its case already: the call goes on in that
         _log.warning("aed-case-not-opened", call=row.id, error=str(error))
+    except Exception:  # noqa: BLE001 - a mistake of ours must not undo the call to 119
+        _log.exception("aed-case-not-opened", call=row.id)
 
 
 def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> None:

@@ -26,6 +26,8 @@ from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.services import Services
 
 AT_ONCE: Final = 16
+MOST: Final = 200
+"""Volunteers of one turn of the job."""
 CONVERSATION_S: Final = 15.0
 AGAIN: Final = "failed"
 FIRST_AGAIN_S: Final = 2.0
@@ -43,9 +45,17 @@ class _Summons:
 
 def send_waiting(services: Services, stopping: threading.Event) -> int:
     """One round: everybody who was called and not reached yet; returns how many were tried."""
+    tried = 0
+    while not stopping.is_set() and tried < MOST and (some := _send_some(services)):
+        tried += some
+    return tried
+
+
+def _send_some(services: Services) -> int:
+    """As many as are told side by side: who is called meanwhile is told before those that fail."""
     with services.sessions() as session:
         waiting = _waiting(session, services)
-    if not waiting or stopping.is_set():
+    if not waiting:
         return 0
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-summons") as pool:
         results = list(pool.map(_tell, waiting))
@@ -91,7 +101,7 @@ def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
         .join(AedCallRow, AedCallRow.id == AedCallout.call_id)
         .where(_untold(services.now()))
         .order_by(AedCallout.tries, AedCallout.id)
-        .limit(200)
+        .limit(AT_ONCE)
     )
     rows = session.execute(query).all()
     if not rows:

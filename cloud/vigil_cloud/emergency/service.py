@@ -2,7 +2,8 @@
 
 Whoever works on the alert sees how it stands (``detail.emergency``). A line that does not answer
 is told to everybody of the alert, again, and is tried on: until it answers, or somebody confirms
-that what was to be done is done: an ambulance must not be sent to last week's call.
+that what was to be done is done and the alert is over: an ambulance must not be sent to last
+week's call. Whoever asked may end it as well (``stop``, ``take_back``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, outbox
@@ -38,6 +39,8 @@ LAST_AGAIN_S: Final = 60.0
 TOLD_AFTER: Final = (1, 3, 10, 30, 100)
 """Tries after which those of the alert are told that nobody has answered yet."""
 AT_ONCE: Final = 20
+_FARTHEST: Final = timedelta(seconds=LAST_AGAIN_S + 5)
+"""A try that lies farther ahead was planned by a clock that has been set back since."""
 NOWHERE: Final = "119 is not connected: call by telephone"
 UNREADABLE: Final = "the message to 119 cannot be read: call by telephone"
 """It was sealed with another secret."""
@@ -95,6 +98,15 @@ def take_back(session: Session, cipher: Cipher, key: str, of: str, message: CapM
     session.flush()
 
 
+def stop(session: Session, prefix: str) -> None:
+    """What it was asked for is over: calls whose key begins so, and that nobody answered, are not
+    tried any more. What takes calls back is."""
+    for call in calls_of(session, prefix):
+        if call.takes_back is None and call.answered is None:
+            call.again = None
+    session.flush()
+
+
 def calls_of(session: Session, prefix: str) -> Sequence[EmergencyCall]:
     """Calls whose key begins so, in the order in which they were asked for."""
     query = select(EmergencyCall).where(EmergencyCall.id.startswith(prefix, autoescape=True))
@@ -103,8 +115,19 @@ def calls_of(session: Session, prefix: str) -> Sequence[EmergencyCall]:
 
 def waiting(session: Session, now: datetime) -> bool:
     """Whether a call is due."""
-    due = select(EmergencyCall.id).where(EmergencyCall.again <= now).limit(1)
-    return session.scalar(due) is not None
+    return session.scalar(select(EmergencyCall.id).where(_to_be_sent(now)).limit(1)) is not None
+
+
+def _to_be_sent(now: datetime) -> ColumnElement[bool]:
+    """A first try waits for no clock, and no try for one that was set back."""
+    return and_(
+        EmergencyCall.again.is_not(None),
+        or_(
+            EmergencyCall.tries == 0,
+            EmergencyCall.again <= now,
+            EmergencyCall.again > now + _FARTHEST,
+        ),
+    )
 
 
 def send_due(services: Services) -> int:
@@ -129,7 +152,7 @@ def _due(session: Session, services: Services, now: datetime) -> Sequence[_Due]:
     """Those that were tried least come first: what is new does not wait behind what fails."""
     query = (
         select(EmergencyCall)
-        .where(EmergencyCall.again <= now)
+        .where(_to_be_sent(now))
         .order_by(EmergencyCall.tries, EmergencyCall.asked, EmergencyCall.id)
         .limit(AT_ONCE)
     )
@@ -193,7 +216,9 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     withdrawn = call is not None and call.withdrawn is not None
     takes_back = call is not None and call.takes_back is not None
     # That help is not needed is said whatever has become of the alert.
-    over = withdrawn or (not takes_back and (alert is None or alert.confirmed))
+    done = alert is None or (alert.confirmed and not alert.active)
+    stopped = call is None or call.again is None
+    over = withdrawn or stopped or (not takes_back and done)
     pause = min(FIRST_AGAIN_S * 2**one.tries if one.tries < 6 else LAST_AGAIN_S, LAST_AGAIN_S)
     written = session.execute(
         update(EmergencyCall)
@@ -208,7 +233,7 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     )
     if not written.rowcount:  # type: ignore[attr-defined]  # of a statement that changes rows
         return  # another process has tried as well, and wrote it down
-    if withdrawn or takes_back:
+    if withdrawn or takes_back or (stopped and error is not None):
         return  # whoever works on the alert sees it with what led to it
     if error is None:
         told = {"state": "answered", "tries": tries, "at": now.isoformat()}
@@ -223,8 +248,8 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
 
 def _tell_again(session: Session, alert_id: str, reason: str, tries: int, now: datetime) -> None:
     row = session.get(AlertRow, alert_id, populate_existing=True)
-    if row is None or not row.active:
-        return
+    if row is None or row.confirmed:
+        return  # an alarm that fell silent has not answered for 119
     step = f"{reason} ({tries})"
     count_as_new(row)
     note(session, row, now, None, "told-again", step)

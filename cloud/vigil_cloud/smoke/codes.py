@@ -90,6 +90,7 @@ def hashed(cipher: Cipher, household: str, code: str) -> str:
 def put(session: Session, household: str, code_hash: str, *, by: str, now: datetime) -> None:
     """Set it (``hashed``), or another one. Who may has been checked."""
     row = homes.safety(session, household, lock=True)
+    homes.end_lock(session, row, now, now)
     row.code_hash = code_hash
     row.code_set, row.code_set_by = now, by[:64]
     row.wrong, row.locked_until = 0, None
@@ -102,6 +103,7 @@ def remove(session: Session, household: str, *, by: str, now: datetime) -> None:
     row = homes.safety(session, household)
     if row.code_hash is None:
         return
+    homes.end_lock(session, row, now, now)
     row.code_hash = row.code_set = row.code_set_by = row.locked_until = None
     row.wrong = 0
     session.flush()

@@ -15,6 +15,7 @@ from vigil_cloud.smoke.cases import fire_case
 from vigil_cloud.smoke.damaged import READING
 from vigil_cloud.smoke.detail import CodeLockedDetail, ConditionDetail
 from vigil_cloud.smoke.fire_routes import router as fire_router
+from vigil_cloud.smoke.fires import TOLD_AT_HOME
 from vigil_cloud.smoke.home_routes import router as home_router
 from vigil_cloud.smoke.homes import HomesOnFire
 from vigil_cloud.smoke.live import Watch
@@ -37,7 +38,7 @@ DOMAIN: Final = CloudDomain(
     title_zh="火警",
     alert_roles=_HOME,
     device_roles=_HOME,  # they stand in homes
-    household_roles=frozenset({Role.FAMILY}),
+    household_roles=TOLD_AT_HOME,
     false_alarms=True,
     at_home=FireAtHome(),
     life_safety=LifeSafety(

@@ -22,13 +22,18 @@ from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account, HouseholdMember
 from vigil_cloud.identity.reader import Relation, member_at
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.models import Channel
 from vigil_cloud.smoke import decision
 from vigil_cloud.smoke.decision import Alarm, CodeRefused, OutOfTurn, State
 from vigil_cloud.smoke.models import Fire, FireAlarm, FireStep, HomeSafety
+from vigil_schemas.smoke import DOMAIN
 
 NEWS: Final = "fire"
 """Name of the feed's kind."""
 STATE: Final = TypeAdapter(State)
+TOLD_AT_HOME: Final = frozenset({Role.FAMILY})
+"""Roles with which accounts hear of what rings in their own homes."""
 
 
 class FireUnknown(NotFound):
@@ -101,21 +106,28 @@ def of_condition(session: Session, reference: str) -> Fire | None:
 
 
 def asks_first(session: Session, household: str | None, now: datetime) -> bool:
-    """Whether anybody lives there who can be asked. Where nobody does, or no home is known,
-    everybody is told at once."""
+    """Whether anybody lives there whom a message reaches at once. Where nobody does, or no home
+    is known, everybody is told at once: nobody would hear of it while the home is asked."""
     if household is None:
         return False
     query = (
-        select(HouseholdMember.id)
-        .join(Account, Account.id == HouseholdMember.account_id)
+        select(Account.roles, Channel.domains, Channel.escalate_after_s)
+        .join(HouseholdMember, HouseholdMember.account_id == Account.id)
+        .join(Channel, Channel.account_id == Account.id)
         .where(
             HouseholdMember.household == household,
             HouseholdMember.relation == Relation.RESIDENT.value,
             member_at(now),
             Account.active,
+            Channel.enabled,
         )
     )
-    return session.scalar(query.limit(1)) is not None
+    return any(
+        row.escalate_after_s == 0
+        and (not row.domains or DOMAIN in row.domains)
+        and not TOLD_AT_HOME.isdisjoint(row.roles)
+        for row in session.execute(query)
+    )
 
 
 def is_called(session: Session, household: str | None) -> bool:
@@ -125,9 +137,10 @@ def is_called(session: Session, household: str | None) -> bool:
 
 
 def is_led(session: Session, reference: str) -> bool:
-    """Whether everybody is called to the fire of this condition, whatever its alarm says now."""
+    """Whether the home is asked, or everybody is called, whatever its alarm says now: that it fell
+    silent is no all-clear, as 119 is called in spite of it. Whoever ends the fire tells that."""
     row = of_condition(session, reference)
-    return row is not None and row.phase == "called"
+    return row is not None and state_of(row).waits
 
 
 def alarm_rings(session: Session, alert: AlertRow, gateway: str, alarm: Alarm) -> Fire:

@@ -131,15 +131,19 @@ def unlock(session: Session, now: datetime) -> bool:
     )
     ended = False
     for row in session.scalars(query):
-        reference = _reference(row)
-        alert = session.scalar(
-            select(AlertRow).where(AlertRow.key == f"{DOMAIN}::{reference}", AlertRow.active)
-        )
-        if alert is not None and row.locked_until is not None:
-            told = _locked(row, alert.device, row.locked_until, now, active=False)
-            record(session, told, now)
-            ended = True
+        ended |= end_lock(session, row, row.locked_until or now, now)
     return ended
+
+
+def end_lock(session: Session, row: HomeSafety, until: datetime, now: datetime) -> bool:
+    """The alert of its last lock, if it stands, ends."""
+    alert = session.scalar(
+        select(AlertRow).where(AlertRow.key == f"{DOMAIN}::{_reference(row)}", AlertRow.active)
+    )
+    if alert is None:
+        return False
+    record(session, _locked(row, alert.device, until, now, active=False), now)
+    return True
 
 
 def _reference(row: HomeSafety) -> str:

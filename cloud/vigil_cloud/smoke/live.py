@@ -52,6 +52,10 @@ class Done:
     """Calls to everybody and to 119."""
     called: tuple[datetime, ...] = ()
     """When each was: their messages are named by it."""
+    told: int = 0
+    """Calls that everybody has been told of."""
+    filed: bool = False
+    """Its case was opened, or found."""
     taken_back: int = 0
     clears: int = 0
     past: bool = False
@@ -82,38 +86,48 @@ class Watch:
         self.look(turn.services)
 
     def look(self, services: Services) -> None:
-        """One round: every fire by itself, so that one that fails holds up no other."""
+        """One round. Every fire by itself, so that one that fails holds up no other; and 119 of
+        all fires first, so that nothing that fails behind a call undoes it."""
         now = services.now()
         with services.sessions() as session:
             found = [row.id for row in _open(session) if self._due(row, now)]
             self._forget(session)
-        failed: Exception | None = None
-        for fire_id in found:
-            try:
-                with writing(services.sessions) as session:
-                    feed.lock(session)
-                    self._go_on(session, services, fire_id)
-            except LeaseLost:
-                raise
-            except Exception as error:  # noqa: BLE001 - one fire's trouble must not keep the others waiting
-                _log.exception("fire-not-led", fire=fire_id)
-                failed = failed or error
-                continue
-            services.changed.announce()
+        failed: list[Exception] = []
+        for act in (self._call_119, self._go_on):
+            for fire_id in found:
+                try:
+                    with writing(services.sessions) as session:
+                        feed.lock(session)
+                        failed += act(session, services, fire_id)
+                except LeaseLost:
+                    raise
+                except Exception as error:  # noqa: BLE001 - one fire's trouble must not keep the others waiting
+                    _log.exception("fire-not-led", fire=fire_id)
+                    failed.append(error)
+                    continue
+                services.changed.announce()
         with writing(services.sessions) as session:
             if homes.unlock(session, now):
                 services.changed.announce()
-        if failed is not None:
-            raise failed  # the job is shown as failing
+        if failed:
+            raise failed[0]  # the job is shown as failing
 
-    def _go_on(self, session: Session, services: Services, fire_id: str) -> None:
+    def _call_119(self, session: Session, services: Services, fire_id: str) -> list[Exception]:
         row, now = fires.load(session, fire_id, lock=True), services.now()
         state = fires.state_of(row)
         fires.put(session, row, decision.tick(state, now, self._waited(row, state, now)), now)
-        _carry_out(session, services, row, now)
+        _call(session, services, row)
+        return []
+
+    def _go_on(self, session: Session, services: Services, fire_id: str) -> list[Exception]:
+        row = fires.load(session, fire_id, lock=True)
+        return _carry_out(session, services, row, services.now())
 
     def _due(self, row: Fire, now: datetime) -> bool:
-        state = fires.state_of(row)
+        try:
+            state = fires.state_of(row)
+        except ValueError:  # of a later release: it fails by itself, and visibly
+            return True
         return (
             _undone(state, DONE.validate_python(row.done))
             or decision.tick(state, now, self._waited(row, state, now)) != state
@@ -141,6 +155,8 @@ def _open(session: Session) -> Sequence[Fire]:
 def _undone(state: State, done: Done) -> bool:
     return (
         done.calls < state.calls
+        or done.told < state.calls
+        or (state.calls > 0 and not done.filed)
         or done.taken_back < min(state.taken_back, len(done.called))
         or done.clears < state.clears
         or (state.phase == "past" and not done.past)
@@ -148,30 +164,48 @@ def _undone(state: State, done: Done) -> bool:
     )
 
 
-def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -> None:
-    """What the state asks for, in the order in which lives depend on it, in one transaction."""
+def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -> list[Exception]:
+    """What the state asks for beside the call to 119, in the order in which lives depend on it;
+    what went wrong and is tried again."""
     state, done = fires.state_of(row), DONE.validate_python(row.done)
-    home = home_of(session, services, row)
-    if done.calls < state.calls:
-        done = _call(session, services, row, state, done, home)
+    failed: list[Exception] = []
+    if done.told < state.calls:
         _widen(session, row, state.reason or "leader", state.calls, now)
-        _open_case(session, services, row, now)
+        done = replace(done, told=state.calls)
     if state.phase == "past" and not done.past:
         _widen(session, row, "past", 0, now)
-        _open_case(session, services, row, now)
         done = replace(done, past=True)
     if done.taken_back < state.taken_back:
-        done = _take_back(session, services, row, state, done, home, now)
+        done = _take_back(session, services, row, state, done, now)
     if done.clears < state.clears:
         _tell_clear(session, row, state, now)
         done = replace(done, clears=state.clears)
+    if state.phase == "over":
+        emergency.stop(session, f"smoke:{row.id}:")
     if state.phase == "asking" and done.spoken < state.asked:
-        voice.ask_home(session, row, now)
-        done = replace(done, spoken=state.asked)
+        if error := _apart(session, row, lambda: voice.ask_home(session, row, now)):
+            failed.append(error)
+        done = replace(done, spoken=state.asked)  # later it is of no use
+    if (state.calls > 0 or done.past) and not done.filed:
+        error = _apart(session, row, lambda: _open_case(session, services, row, now))
+        done = replace(done, filed=error is None)
+        failed += [error] if error is not None else []
     row.done = DONE.dump_python(done, mode="json")
     row.to_do = row.phase in {"asking", "false-alarm"} or _undone(state, done)
     session.flush()
     feed.append(session, fires.NEWS, row.id, now)
+    return failed
+
+
+def _apart(session: Session, row: Fire, act: Callable[[], object]) -> Exception | None:
+    """What people and 119 do not hang on fails alone."""
+    try:
+        with session.begin_nested():
+            act()
+    except Exception as error:  # noqa: BLE001 - the job is shown as failing
+        _log.exception("fire-not-led", fire=row.id)
+        return error
+    return None
 
 
 def home_of(session: Session, services: Services, row: Fire) -> message.Home:
@@ -193,32 +227,25 @@ def call_key(row: Fire, number: int) -> str:
     return f"smoke:{row.id}:{number}"
 
 
-def _call(
-    session: Session,
-    services: Services,
-    row: Fire,
-    state: State,
-    done: Done,
-    home: message.Home,
-) -> Done:
-    settings = services.settings
+def _call(session: Session, services: Services, row: Fire) -> None:
+    state, done = fires.state_of(row), DONE.validate_python(row.done)
+    if done.calls >= state.calls:
+        return
+    settings, home = services.settings, home_of(session, services, row)
     told = message.alert(row, state, home, settings.emergency_sender, emergency.status_of(settings))
     cipher = Cipher(settings.secret)
     emergency.ask(session, cipher, call_key(row, state.calls), row.alert_id, told)
     moments = (*done.called, *([told.sent] * (state.calls - len(done.called))))
-    return replace(done, calls=state.calls, called=moments)
+    done = replace(done, calls=state.calls, called=moments)
+    row.done = DONE.dump_python(done, mode="json")
+    session.flush()
 
 
-def _take_back(  # noqa: PLR0913 - what one step is made of
-    session: Session,
-    services: Services,
-    row: Fire,
-    state: State,
-    done: Done,
-    home: message.Home,
-    now: datetime,
+def _take_back(
+    session: Session, services: Services, row: Fire, state: State, done: Done, now: datetime
 ) -> Done:
     settings, cipher = services.settings, Cipher(services.settings.secret)
+    home = home_of(session, services, row)
     for number in range(done.taken_back + 1, state.taken_back + 1):
         told = message.cancel(
             row,
@@ -237,13 +264,21 @@ def _take_back(  # noqa: PLR0913 - what one step is made of
 def _widen(session: Session, row: Fire, reason: str, number: int, now: datetime) -> None:
     """Neighbours, guardians and whoever works on fires: everybody who may hear of it."""
     for alert in fires.alerts_of(session, row.id):
-        widen(session, alert, "all", f"{reason} #{number}", now)
+        widen(session, alert, "all", f"{reason} #{_mark(row, number)}", now)
+
+
+def _mark(row: Fire, number: int) -> str:
+    """Of the ``number``-th news of this fire: one alert may belong to several fires, one after
+    the other, and is told of each."""
+    return f"{row.id[:8]}.{number}"
 
 
 def _tell_clear(session: Session, row: Fire, state: State, now: datetime) -> None:
     word = "all-clear" if state.ended_by == "all-clear" else "no-fire"
     for alert in fires.alerts_of(session, row.id):
-        outbox.announce(session, alert, now, "stood-down", step=f"{word} #{state.clears}")
+        outbox.announce(
+            session, alert, now, "stood-down", step=f"{word} #{_mark(row, state.clears)}"
+        )
     session.flush()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from sqlalchemy import select
 
 from aed_town import Line119
 from cloud_city import GATEWAY, NOON, City, alarm, populated
-from fire_town import ADDRESS, BEDROOM, CODE, HOME, KITCHEN, PARTICULARS, Home, Seconds
+from fire_town import ADDRESS, BEDROOM, CODE, HOME, PARTICULARS, Home, Seconds, kinds, ring
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.emergency.cap import NAMESPACE
@@ -24,41 +23,9 @@ from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.smoke import codes
 from vigil_cloud.smoke.live import Watch
 from vigil_cloud.smoke.models import Fire, HomeSafety
-from vigil_schemas.smoke import SmokeAlarm
 from webhook import Hook, channel
 
 CAP = f"{{{NAMESPACE}}}"
-
-
-@pytest.fixture
-def line() -> Iterator[Line119]:
-    made = Line119()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def home(tmp_path: Path, line: Line119) -> Iterator[Home]:
-    city = populated(
-        tmp_path / "cloud", emergency_url=line.url, emergency_station="23.4801,120.4491"
-    )
-    yield Home(city)
-    city.close()
-
-
-def ring(home: Home, device: str = KITCHEN, active: bool = True, **fields: object) -> None:
-    told = {
-        "alarm_id": f"{device}-smoke",
-        "condition": "smoke",
-        "active": active,
-        "since": home.city.time,
-        **fields,
-    }
-    home.city.send(SmokeAlarm.model_validate(told), device)
-
-
-def kinds(line: Line119) -> list[str | None]:
-    return [ET.fromstring(one).findtext(f"{CAP}msgType") for one in line.received]
 
 
 def actions(city: City) -> list[str]:
