@@ -17,16 +17,19 @@ class Account(NamedTuple):
     username: str
     display_name: str
     roles: tuple[str, ...]
+    relative: bool = False
+    """May see where the scenario's persons are, who consented."""
 
 
 ACCOUNTS: Final = (
-    Account("duty", "值班 Duty officer", ("inspector", "dispatcher", "family")),
+    Account("duty", "值班 Duty officer", ("inspector", "dispatcher", "family"), relative=True),
     Account("inspector", "稽查員 Inspector", ("inspector",)),
     Account("reviewer", "複核員 Reviewer", ("reviewer",)),
     Account("reviewer2", "複核員二 Second reviewer", ("reviewer",)),
-    Account("family", "家屬 Family", ("family",)),
+    Account("family", "家屬 Family", ("family",), relative=True),
+    Account("resident", "住戶 Resident", ("family",)),
     Account("police", "警員 Police officer", ("police",)),
-    Account("dispatcher", "派遣員 Dispatcher", ("dispatcher",)),
+    Account("dispatcher", "119 派遣員 Fire dispatcher", ("dispatcher",)),
     Account("volunteer", "志工 Volunteer", ("volunteer",)),
     Account("irrigation", "水利小組 Irrigation", ("irrigation",)),
     Account("maintainer", "維護員 Maintainer", ("maintainer",)),
@@ -41,7 +44,7 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
 def seed(tokens: Mapping[str, str], scenario: CityScenario, expires: str) -> str:
     """The seed file: accounts, gateway tokens, and what each domain needs the cloud to know.
 
-    The accounts with the family role may see persons until ``expires`` (RFC 3339).
+    The relatives among the accounts may see persons until ``expires`` (RFC 3339).
     """
     parts = [
         _table(
@@ -57,7 +60,7 @@ def seed(tokens: Mapping[str, str], scenario: CityScenario, expires: str) -> str
         for account in ACCOUNTS
     ]
     parts += [_table("gateway", {"id": key, "token": token}) for key, token in tokens.items()]
-    relatives = [account.username for account in ACCOUNTS if "family" in account.roles]
+    relatives = [account.username for account in ACCOUNTS if account.relative]
     for domain in scenario.domains:
         parts += [_table(name, keys) for name, keys in domain.seed(scenario, relatives, expires)]
     return "\n".join(parts)

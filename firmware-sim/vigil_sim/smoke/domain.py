@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from vigil_sim.domain import NightAlert, SimulatedDomain
+from vigil_sim.domain import ExtraTable, NightAlert, SeedTable, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
+from vigil_sim.scenario_model import Scenario
 from vigil_sim.site import Site
 from vigil_sim.smoke.alarm import CHANCE_STYLES, STATE_STYLES, ZigbeeAlarm
 from vigil_sim.smoke.fire import fires, obscuration
-from vigil_sim.smoke.scenario import Fire, HomeAlarm
+from vigil_sim.smoke.scenario import Fire, Home, HomeAlarm
 
 
 async def start(site: Site, alarms: Sequence[HomeAlarm]) -> None:
@@ -63,6 +64,19 @@ def faults(_: HomeAlarm) -> FaultProfile:
     )
 
 
+def seed(scenario: Scenario, _relatives: Sequence[str], _expires: str) -> list[SeedTable]:
+    """Homes, their alarms and who lives there."""
+    found: list[SeedTable] = []
+    for home in scenario.tables("home", Home):
+        described = {"key": home.key, "name": home.name, "address": home.address}
+        found.append(("household", {**described, "devices": list(home.alarms)}))
+        found += [
+            ("member", {"household": home.key, "account": account, "relation": "resident"})
+            for account in home.residents
+        ]
+    return found
+
+
 SMOKE: Final = SimulatedDomain(
     key="smoke",
     title="Smoke alarms",
@@ -73,5 +87,7 @@ SMOKE: Final = SimulatedDomain(
     faults=faults,
     ledger={"smoke": "a condition of an alarm changed; the parameter names it, 1 is on"},
     happenings=(Fire,),
+    tables={"home": ExtraTable(kind=Home, default=())},
+    seed=seed,
     alert=NightAlert(moment="since"),
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vigil_schemas.types import DeviceId
-from vigil_sim.scenario_model import Device, Happening, Name
+from vigil_sim.scenario_model import Device, Happening, Name, Part
 from vigil_sim.smoke.alarm import Dialect
 
 
@@ -19,6 +19,17 @@ class HomeAlarm(Device):
     """Obscuration at which it sounds, % per metre."""
     dialect: Dialect = "plain"
     """How its converter words what it says."""
+
+
+class Home(Part):
+    """A home with smoke alarms and who lives there, for the demo's cloud."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$")]
+    name: Name
+    address: str = ""
+    alarms: Annotated[tuple[DeviceId, ...], Field(min_length=1)]
+    residents: tuple[Name, ...] = ()
+    """Accounts of the demo."""
 
 
 class Fire(Happening):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
+
+from vigil_sim.demo import accounts
 from vigil_sim.scenario import load
 from vigil_sim.smoke.fire import fires, obscuration
-from vigil_sim.smoke.scenario import Fire
+from vigil_sim.smoke.scenario import Fire, Home
 
 NIGHT = load("city-night")
 
@@ -21,3 +24,23 @@ def test_smoke_grows_only_in_the_home_that_burns() -> None:
 def test_a_sudden_fire_is_no_number_too_large() -> None:
     sudden = Fire(what="fire", at_s=0.0, device="smoke-lane88-14", growth_s=0.01, out_after_s=900.0)
     assert obscuration([sudden], 800.0) == 25.0
+
+
+def test_the_night_has_a_home_whose_second_alarm_confirms_while_it_is_asked() -> None:
+    (home,) = NIGHT.tables("home", Home)
+    kitchen, bedroom = (fires(NIGHT, device) for device in home.alarms)
+    rings = [
+        next(t for t in range(1440) if obscuration(burning, t) >= 3.0)
+        for burning in (kitchen, bedroom)
+    ]
+    assert 0 < rings[1] - rings[0] < 60
+
+
+def test_a_resident_of_the_demo_belongs_to_the_home_and_sees_nobodys_whereabouts() -> None:
+    seeded = tomllib.loads(accounts.seed({}, NIGHT, "2030-01-01T00:00:00Z"))
+    (member,) = seeded["member"]
+    (home,) = seeded["household"]
+    assert (member["household"], member["account"]) == (home["key"], "resident")
+    assert "resident" in {one["username"] for one in seeded["account"]}
+    assert "resident" not in {one["account"] for one in seeded["consent"]}
+    assert all("resident" not in one["guardians"] for one in seeded["person"])
