@@ -116,6 +116,8 @@ def _policy(
     it was escalated so far."""
     if entry.purpose not in {"raised", "again"} or entry.home_of:
         return None, ""
+    if entry.audience != "all":
+        return None, ""  # widened meanwhile: those whom it was for are told before the policy's
     if entry.purpose == "again" and not alert.active:
         return None, ""  # a policy rests where its device fell silent; what goes on must be told
     try:

@@ -109,6 +109,20 @@ def test_everybody_is_told_though_the_alarm_fell_silent_and_a_policy_begins_late
     hook.close()
 
 
+def test_residents_are_told_by_a_sender_that_comes_after_the_window_whatever_the_policy(
+    home: Home,
+) -> None:
+    hook = Hook()
+    channel(home.city, hook.url, "resident", username="resident")
+    step = {"after_s": 0, "channel": "webhook", "persons": ["role:maintainer"]}
+    put(home.city, step=[step], fallback={**step, "after_s": 300})
+    ring(home)
+    home.later(60)
+    home.told()
+    assert len(hook.received) == 1
+    hook.close()
+
+
 def test_that_119_does_not_answer_is_told_though_the_alarm_fell_silent(
     home: Home, line: Line119
 ) -> None:
