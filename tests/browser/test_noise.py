@@ -20,8 +20,9 @@ def test_two_inspectors_decide_and_a_dossier_leaves(
     window: OpenWindow, town: Town, tmp_path: Path
 ) -> None:
     # Given a case that the inspector has opened from an alert, with its evidence
-    sealed = sealed_evidence("exceedance-of-the-journey")
-    town.loud_vehicle(98.3, reference(sealed))
+    name = "exceedance-of-the-journey"
+    sealed = sealed_evidence(name)
+    town.loud_vehicle(98.3, reference(sealed), name)
     town.upload(sealed)
     watching = window("inspector").go("/alerts")
     watching.get_by_role("link").filter(has_text="98.3").first.click()

@@ -226,9 +226,11 @@ class Town:
         )
         self.gateway.deliver("observation", [(sequence, payload)])
 
-    def loud_vehicle(self, LAFmax: float = 97.1, evidence: EvidenceReference | None = None) -> str:
+    def loud_vehicle(
+        self, LAFmax: float = 97.1, evidence: EvidenceReference | None = None, name: str = ""
+    ) -> str:
         """An exceedance; its id."""
-        name = f"exceedance-{uuid.uuid4().hex[:12]}"
+        name = name or f"exceedance-{uuid.uuid4().hex[:12]}"
         self.send(_exceedance(name, datetime.now(UTC), LAFmax, evidence), MICROPHONE)
         return name
 

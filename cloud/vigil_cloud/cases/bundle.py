@@ -2,8 +2,8 @@
 that it rests on with the keys of their gateways. ``bundle_check`` verifies it without the cloud.
 
 The packages hold by their gateways' signatures. The dossier is no more than what the platform says:
-its digest is written into the audit chain as it is issued, so that a city can tell years later
-whether it was.
+its digest and the paper's are written into the audit chain as they are issued, so that a city can
+tell years later whether they were.
 """
 
 from __future__ import annotations

@@ -34,6 +34,9 @@ class Examined:
     """What a file is, and what is wrong with it."""
 
     dossier: CaseDossier | None = None
+    paper: str = ""
+    """SHA-256 of the PDF as it lies there. Nothing in the file seals it: whether it is the one that
+    was issued, the audit chain of the city tells (``case.dossier-issued``)."""
     packages: list[str] = field(default_factory=list)
     """Digests of those whose seal holds."""
     key_given: bool = False
@@ -69,8 +72,12 @@ def _examine(archive: zipfile.ZipFile, key: bytes | None, found: Examined) -> No
     for name in (PAPER, README):
         if name not in entries:
             found.faults.append(Fault(name, "is missing"))
-        elif (wrong := _unreadable(archive, entries[name])) is not None:
+            continue
+        digest, wrong = _digest_of(archive, entries[name])
+        if wrong is not None:
             found.faults.append(Fault(name, wrong))
+        elif name == PAPER:
+            found.paper = digest
     said = _json(archive, entries, DOSSIER, found)
     keys = _keys(_json(archive, entries, KEYS, found), key)
     dossier = found.dossier = _dossier(said, found)
@@ -104,14 +111,16 @@ def _dossier(said: Any, found: Examined) -> CaseDossier | None:
     return dossier
 
 
-def _unreadable(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
+def _digest_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[str, str | None]:
+    """Its SHA-256, and why it cannot be read."""
+    digest = hashlib.sha256()
     try:
         with archive.open(info) as entry:
-            while entry.read(_CHUNK):
-                pass
+            while chunk := entry.read(_CHUNK):
+                digest.update(chunk)
     except _BROKEN as error:
-        return f"cannot be read: {error}"
-    return None
+        return "", f"cannot be read: {error}"
+    return digest.hexdigest(), None
 
 
 def _json(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -68,7 +69,8 @@ def get_case_bundle(case_id: CaseId, bench: BenchDependency) -> StreamingRespons
     made, pictures = _made(bench, case_id, "dossier.zip", pictures=True)
     services, reader = bench.services, bench.reader
     rows = bundle.packages(services, reader, made)
-    file = bundle.write(services, made, dossier_pdf.render(made, pictures, "zh-TW"), rows)
+    paper = dossier_pdf.render(made, pictures, "zh-TW")
+    file = bundle.write(services, made, paper, rows)
     with writing(services.sessions) as session:
         audit.append(
             session,
@@ -79,6 +81,7 @@ def get_case_bundle(case_id: CaseId, bench: BenchDependency) -> StreamingRespons
             detail={
                 "case": made.number,
                 "sha256": made.sha256,
+                "paper": hashlib.sha256(paper).hexdigest(),
                 "evidence": [row.sha256 for row in rows],
             },
         )

@@ -12,7 +12,7 @@ and a reopening begin another. Nothing is taken back: an earlier round stays in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, get_args
 
@@ -109,8 +109,11 @@ def assign(standing: Standing, assignee: str, *, step: Step = "assign") -> Stand
     return replace(standing, state=state, assignee=assignee)
 
 
-def decide(standing: Standing, rule: DecisionRule, vote: Vote) -> Standing:
-    """One person's decision; the case is decided where the rule says so.
+def decide(
+    standing: Standing, rule: DecisionRule, vote: Vote, barred_outcomes: Collection[str] = ()
+) -> Standing:
+    """One person's decision; the case is decided where the rule says so, but never with an outcome
+    that may not be chosen now, whoever chose it earlier: then further people are asked.
 
     Raises ``WrongState``, ``DecidedAlready``, ``NotImpartial``.
     """
@@ -123,7 +126,7 @@ def decide(standing: Standing, rule: DecisionRule, vote: Vote) -> Standing:
     state: State = "in_progress" if standing.state == "new" else standing.state
     after = replace(standing, state=state, votes=(*standing.votes, vote))
     settled = rule.settled(after.now)
-    if settled is None:
+    if settled is None or settled.outcome in barred_outcomes:
         return after
     return replace(after, state="decided", outcome=settled.outcome, amount_twd=settled.amount_twd)
 

@@ -95,9 +95,11 @@ def decide(desk: Desk, case_id: str, version: int, said: Decided) -> CaseRow:
     vote = Vote(
         desk.reader.username, held.row.round, outcome, amount_twd, tuple(sorted(values.items()))
     )
-    after = lifecycle.decide(held.standing, held.kind.rule, vote)
-    bar = held.kind.bar(facts(desk.session, held.row), outcome)
-    if bar is not None:
+    known = facts(desk.session, held.row)
+    bars = {one.code: held.kind.bar(known, one.code) for one in held.kind.outcomes}
+    barred = [code for code, why in bars.items() if why is not None]
+    after = lifecycle.decide(held.standing, held.kind.rule, vote, barred)
+    if (bar := bars[outcome]) is not None:
         raise OutcomeBarred(bar.english)
     row = held.row
     was = row.state

@@ -56,8 +56,9 @@ class Check:
         return self.verdict == "fail" or (self.required and self.verdict == "unknown")
 
 
-def checks(measured: Measured, holding: Holding, *, package: bool) -> list[Check]:
-    """Every rule, in the order in which they are shown. ``package``: sealed evidence is there."""
+def checks(measured: Measured, holding: Holding, *, package: Verdict) -> list[Check]:
+    """Every rule, in the order in which they are shown. ``package``: of the sealed evidence;
+    ``fail`` where what is there belongs to something else."""
     return [
         _sensitivity(measured),
         *_certificates(holding, civil_day(measured.started)),
@@ -68,7 +69,7 @@ def checks(measured: Measured, holding: Holding, *, package: bool) -> list[Check
         _rain(measured),
         _limit(measured, holding.road),
         _sign(holding),
-        _package(package=package),
+        _package(package),
     ]
 
 
@@ -240,10 +241,10 @@ def _sign(holding: Holding) -> Check:
     return Check("sign", words, "pass" if distance >= asked else "fail", reason)
 
 
-def _package(*, package: bool) -> Check:
-    words = Words("Sealed evidence", "封存證據")
-    if package:
-        reason = Words("The package has come and its seal holds.", "證據已收到且封存完整。")
-        return Check("evidence", words, "pass", reason)
-    reason = Words("No sealed package has come yet.", "尚未收到封存證據。")
-    return Check("evidence", words, "unknown", reason)
+def _package(package: Verdict) -> Check:
+    reasons: dict[Verdict, Words] = {
+        "pass": Words("The package has come and its seal holds.", "證據已收到且封存完整。"),
+        "fail": Words("The package belongs to another measurement.", "封存證據屬於另一筆量測。"),
+        "unknown": Words("No sealed package has come yet.", "尚未收到封存證據。"),
+    }
+    return Check("evidence", Words("Sealed evidence", "封存證據"), package, reasons[package])

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
+from sqlalchemy import ColumnElement, and_, exists, not_
+
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.descriptor import CloudDomain
+from vigil_cloud.domain.descriptor import Expiring
 from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.noise.cases import exceedance_case
 from vigil_cloud.noise.detail import ExceedanceDetail
+from vigil_cloud.noise.models import Exceedance
 from vigil_cloud.noise.owner_routes import router as owner_router
 from vigil_cloud.noise.register_routes import router as register_router
 from vigil_cloud.noise.routes import router
 from vigil_cloud.noise.seeding import SEED
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_schemas.noise import CONTRACT
+
+
+def _over(before: datetime) -> ColumnElement[bool]:
+    """What was measured, with the plates that a machine read, goes after its alert, which stays
+    until it was looked at and as long as a case rests on it."""
+    kept = exists().where(AlertRow.id == Exceedance.alert_id)
+    return and_(Exceedance.ended < before, not_(kept))
+
 
 DOMAIN: Final = CloudDomain(
     contract=CONTRACT,
@@ -28,4 +42,7 @@ DOMAIN: Final = CloudDomain(
     routers=(router, register_router, owner_router),
     seed=SEED,
     case_kinds=(exceedance_case(),),
+    expiring=(
+        Expiring("exceedances", lambda kept: kept.alerts_days, Exceedance, Exceedance.id, _over),
+    ),
 )

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from vigil_cloud.cases import service as cases
 from vigil_cloud.cases.lifecycle import FROM
-from vigil_cloud.cases.port import Facts, Happened, Words
+from vigil_cloud.cases.port import Facts, Happened, Verdict, Words
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.noise import checks, plates, register
 from vigil_cloud.noise.checks import Check
@@ -109,12 +110,20 @@ def _judge(facts: Facts, one: Exceedance, kept: dict[str, Any] | None) -> Judged
         return _from_json(one, kept)
     session = facts.session
     holds = register.holding(session, one.device, one.started)
-    package = one.evidence_sha256
-    there = package is not None and session.get(EvidenceRow, package) is not None
     limit = None if holds.road is None else checks.limit_of(holds.road, one.started)
     over = None if limit is None else one.LAFmax - limit
     owed = None if over is None else checks.amount_of(over, holds.rules.penalties)
-    return Judged(one, checks.checks(one, holds, package=there), over, owed)
+    return Judged(one, checks.checks(one, holds, package=_package(session, one)), over, owed)
+
+
+def _package(session: Session, one: Exceedance) -> Verdict:
+    """Whether the sealed package that the measurement names is there and is its own: a digest can
+    name what another device sealed."""
+    found = session.get(EvidenceRow, one.evidence_sha256) if one.evidence_sha256 else None
+    if found is None:
+        return "unknown"
+    own = f"{found.gateway}:{found.evidence_id}" == one.id and found.device == one.device
+    return "pass" if own else "fail"
 
 
 def _as_json(one: Judged) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The owner of a vehicle that was fined, over HTTP. Each question is written down with its reason
-in the case's history, in the transaction that answers it; the answer is not kept."""
+in the case's history before it is answered; the answer is not kept. The register is asked outside
+of every transaction: alarms wait for no other office's server."""
 
 from __future__ import annotations
 
@@ -51,17 +52,25 @@ def look_up_vehicle_owner(
 ) -> OwnerAnswer:
     """Whose the vehicle is that was fined."""
     with bench.writing() as desk:
-        held = service.hold(desk, case_id, "note", None)
-        if held.kind.domain != DOMAIN:
-            raise CaseUnknown("There is no such case for you.")
-        if not desk.reader.has(*_ASKS):
-            raise CaseForbidden("owner", _ASKS)
-        plate = agreed_plate(held)
-        found = vehicles.owner(plate)
+        plate = agreed_plate(_asked_of(desk, case_id))
+    found = vehicles.owner(plate)
+    with bench.writing() as desk:
+        held = _asked_of(desk, case_id)
+        if agreed_plate(held) != plate:
+            raise NoPlateDecided("The case was decided anew meanwhile.")
         detail = {"what": "owner", "found": found is not None}
         service.told(desk, held.row, "noted", detail, body.reason)
     bench.services.changed.announce()
     return OwnerAnswer(plate=plate, owner=found)
+
+
+def _asked_of(desk: service.Desk, case_id: str) -> service.Held:
+    held = service.hold(desk, case_id, "note", None)
+    if held.kind.domain != DOMAIN:
+        raise CaseUnknown("There is no such case for you.")
+    if not desk.reader.has(*_ASKS):
+        raise CaseForbidden("owner", _ASKS)
+    return held
 
 
 def agreed_plate(held: service.Held) -> str:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.noise import register, statistics
@@ -36,8 +37,17 @@ from vigil_cloud.noise.statistics import NoiseStatistics
 router = APIRouter(prefix="/noise", tags=["noise"])
 _READS = (Role.INSPECTOR, Role.REVIEWER, Role.MAINTAINER, Role.ADMINISTRATOR)
 Reads = Annotated[Reader, Depends(require(*_READS))]
-Keeps = Annotated[Reader, Depends(require(Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR))]
-"""Not the reviewers: whoever judges a measurement does not write what it is judged by."""
+_KEEPS = (Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR)
+
+
+def _keeper(reader: Annotated[Reader, Depends(require(*_KEEPS))]) -> Reader:
+    """Whoever judges a measurement does not write what it is judged by, whatever else they are."""
+    if reader.has(Role.REVIEWER):
+        raise Forbidden("A reviewer does not write what measurements are judged by.", roles=_KEEPS)
+    return reader
+
+
+Keeps = Annotated[Reader, Depends(_keeper)]
 
 
 @router.get("/register", operation_id="get_noise_register")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vigil_cloud.cases.port import Verdict
 from vigil_cloud.noise import plates
 from vigil_cloud.noise.checks import amount_of, checks, limit_of
 from vigil_cloud.noise.models import Certificate, Placement, Road
@@ -69,16 +70,16 @@ HOLDING = Holding(
 
 
 def verdicts(
-    passage: Passage | None = None, holding: Holding = HOLDING, **more: bool
+    passage: Passage | None = None, holding: Holding = HOLDING, **more: Verdict
 ) -> dict[str, str]:
-    found = checks(passage or Passage(), holding, package=more.get("package", True))
+    found = checks(passage or Passage(), holding, package=more.get("package", "pass"))
     assert all(one.reason.english and one.reason.chinese for one in found)
     assert {one.code for one in found} == CHECKED
     return {one.code: one.verdict for one in found}
 
 
-def bars(passage: Passage | None = None, holding: Holding = HOLDING, **more: bool) -> set[str]:
-    found = checks(passage or Passage(), holding, package=more.get("package", True))
+def bars(passage: Passage | None = None, holding: Holding = HOLDING, **more: Verdict) -> set[str]:
+    found = checks(passage or Passage(), holding, package=more.get("package", "pass"))
     return {one.code for one in found if one.bars}
 
 
@@ -141,7 +142,7 @@ def test_nothing_in_the_register_is_unknown_and_bars() -> None:
         *("limit", "sign"),
     }
     assert bars(holding=empty) == {code for code, said in found.items() if said == "unknown"}
-    assert bars(package=False) == {"evidence"}
+    assert bars(package="unknown") == bars(package="fail") == {"evidence"}
     assert bars(holding=replace(HOLDING, road=road(sign_distance_m=99.0))) == {"sign"}
 
 

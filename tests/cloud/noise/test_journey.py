@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 from sqlalchemy import select
 
 from cases_office import Office, decision
-from cloud_city import KEY, City
+from cloud_city import KEY, City, exceedance
 from vigil_cloud.cases.models import CaseVote
 from vigil_cloud.cli import main
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.models import AuditEntry
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.noise.owners import Owner
 
 PLATE = "XYZ9876"
 
@@ -161,6 +164,39 @@ def test_a_lapsed_certificate_bars_a_fine_for_the_day_of_the_exceedance(office: 
     assert verdicts(office.see("ana", case["id"]))["certificate-calibration"] == "pass"
 
 
+def test_a_fine_that_is_barred_meanwhile_is_not_what_a_case_comes_to(office: Office) -> None:
+    """Two had fined and differed in the amount alone; then the certificate was corrected."""
+    case = office.noise()
+    office.decide("ana", case, "fine", 7200)
+    office.decide("bo", case, "fine", 3600)
+    lapsed = {"instrument": "XL2-1", "kind": "calibration", "number": "F-1"}
+    office.register(
+        certificates=[lapsed | {"valid_from": "2026-02-01", "valid_until": "2026-02-04"}]
+    )
+
+    after = office.decide("chen", office.see("chen", case["id"]), "dismissed")
+    assert (after["state"], after["outcome"]) == ("in_progress", None)
+    office.city.account("dee", Role.REVIEWER)
+    decided = office.decide("dee", office.see("dee", case["id"]), "dismissed")
+    assert (decided["state"], decided["outcome"]) == ("decided", "dismissed")
+
+
+def test_a_package_of_another_measurement_founds_no_fine(office: Office) -> None:
+    other = office.noise(id="exceedance-8")
+    named = {"sha256": other["alerts"][0]["evidence_sha256"], "size": 1000}
+    case = office.noise(evidence=named)
+    assert verdicts(case)["evidence"] == "fail"
+    refused = office.refused("ana", f"/{case['id']}/decisions", decision(case, "fine", 7200))
+    assert refused[1] == "outcome-barred"
+
+
+def test_a_reviewer_writes_no_register_whatever_else_they_are(office: Office) -> None:
+    office.city.account("both", Role.REVIEWER, Role.INSPECTOR)
+    answer = office.city.client("both").post("/api/v1/noise/register", json={})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert office.city.client("both").get("/api/v1/noise/register").is_success
+
+
 def test_a_decision_keeps_the_checks_that_it_rests_on(office: Office) -> None:
     case = office.noise()
     office.decide("ana", case, "fine", 7200)
@@ -220,6 +256,7 @@ def test_a_case_leaves_as_one_file_that_is_verified_off_line(
             select(AuditEntry).where(AuditEntry.action == "case.dossier-issued")
         ).one()
         assert issued.detail["sha256"] == said["sha256"]
+        assert issued.detail["paper"] == said["paper"]  # which nothing in the file itself seals
 
     assert main(["evidence", "verify", str(file), "--key", "00" * 32]) == 1
     assert "signature" in capsys.readouterr().out
@@ -279,6 +316,29 @@ def test_an_owner_is_looked_up_for_a_decided_fine_alone(office: Office, tmp_path
     vehicles.unlink()
     gone = office.city.client("inspector").post(path, json=why)
     assert (gone.status_code, gone.json()["code"]) == (503, "vehicle-register-unavailable")
+
+
+def test_an_alarm_waits_for_no_register_of_vehicles(office: Office) -> None:
+    """Another office's server may take its time: nothing of ours is locked meanwhile."""
+
+    class Slow:
+        def owner(self, plate: str) -> Owner | None:
+            said = exceedance(office.city.time, "exceedance-11")
+            alarm = threading.Thread(target=office.city.send, args=(said, "mic-1"))
+            alarm.start()
+            alarm.join(60)
+            return None if alarm.is_alive() else Owner(name=plate)
+
+    case = office.noise()
+    for who in ("ana", "bo"):
+        office.decide(who, case, "fine", 7200)
+    server = office.city._server
+    assert server is not None
+    application: Any = server.config.app
+    application.state.vehicle_register = Slow()
+    path = f"/api/v1/noise/cases/{case['id']}/owner"
+    answer = office.city.client("inspector").post(path, json={"reason": "to deliver the notice"})
+    assert answer.json()["owner"]["name"] == "ABC1234"
 
 
 def test_figures_of_the_service(office: Office) -> None:
