@@ -18,9 +18,12 @@ from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity.audit import append, verify
 from vigil_cloud.identity.errors import AuditBroken
 from vigil_cloud.identity.models import AuditEntry, Look
+from vigil_cloud.irrigation.models import GateOrder
+from vigil_cloud.noise.models import Exceedance
 from vigil_cloud.objects.port import ObjectMissing
 from vigil_cloud.retention import BATCH, Retention
 from vigil_cloud.timeseries.port import Point, Series
+from vigil_cloud.water.models import Incident
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.senml import microseconds
 
@@ -242,3 +245,83 @@ def test_what_was_put_aside_goes_years_after_it_ended(city: City) -> None:
     with city.services.sessions() as session:
         left = session.scalars(select(DeviceShelf.device).order_by(DeviceShelf.id)).all()
     assert left == ["untold", "running"]
+
+
+def test_what_belongs_to_alerts_goes_after_them(either_city: City) -> None:
+    city = either_city
+
+    def alert(id: str) -> AlertRow:
+        return AlertRow(
+            id=id,
+            key=f"water:gw-east:{id}",
+            domain="water",
+            kind="above",
+            gateway=GATEWAY,
+            device="sonde-1",
+            title="",
+            title_zh="",
+            severity="major",
+            momentary=False,
+            audience="all",
+            active=False,
+            acknowledged=id == "seen",
+            confirmed=False,
+            out_of_service=False,
+            raised=NOON,
+            event_time=NOON,
+            detail={},
+        )
+
+    with writing(city.services.sessions) as session:
+        for id in ("seen", "waits"):
+            session.add(alert(id))
+            session.add(Incident(id=id, alert_id=id, founder=id, started=NOON, ended=NOON))
+            session.add(
+                Exceedance(
+                    id=id,
+                    gateway=GATEWAY,
+                    device="mic-1",
+                    started=NOON,
+                    ended=NOON,
+                    threshold_db=86.0,
+                    LAFmax=92.0,
+                    LAE=95.0,
+                    overload=False,
+                    calibrated=True,
+                    alert_id=id,
+                )
+            )
+            session.add(
+                GateOrder(
+                    id=id,
+                    cause=id,
+                    gate="g1",
+                    name="",
+                    name_zh="",
+                    area="",
+                    area_zh="",
+                    latitude=23.47,
+                    longitude=120.44,
+                    asked=NOON,
+                    asked_by="inspector",
+                    released=NOON,
+                    alert_id=id,
+                )
+            )
+    keeper = Retention(city.services)
+    city.later(days=DAYS["alerts"] - 1)
+    keeper.keep()
+    assert [count(city, model) for model in (Incident, GateOrder, Exceedance)] == [2, 2, 2]
+
+    city.later(days=2)
+    for _ in range(2):  # the alert in one round, what was of it in the next
+        keeper.keep()
+    with city.services.sessions() as session:
+        for name in (Incident.id, GateOrder.id, Exceedance.id):
+            assert session.scalars(select(name)).all() == ["waits"]
+    assert said(city) == {
+        "alerts": 1,
+        "water_incidents": 1,
+        "irrigation_orders": 1,
+        "noise_exceedances": 1,
+    }

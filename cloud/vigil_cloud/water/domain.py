@@ -6,13 +6,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import ColumnElement, and_, exists, not_
+
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.descriptor import CloudDomain
+from vigil_cloud.domain.descriptor import Expiring
 from vigil_cloud.domain.port import ReadingHandler
 from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
 from vigil_cloud.water.detail import ExcursionDetail
 from vigil_cloud.water.incident_routes import router as incident_router
+from vigil_cloud.water.models import Incident
 from vigil_cloud.water.network_routes import router as network_router
 from vigil_cloud.water.routes import router
 from vigil_cloud.water.seed import SEED
@@ -22,6 +27,13 @@ from vigil_schemas.water import CONTRACT
 
 def _readings(now: Callable[[], datetime]) -> Sequence[ReadingHandler]:
     return (ProbeCondition(now),)
+
+
+def _over(before: datetime) -> ColumnElement[bool]:
+    """Incidents go after their alerts, which stay until they are over and seen, and as long as a
+    case rests on them."""
+    kept = exists().where(AlertRow.id == Incident.alert_id)
+    return and_(Incident.ended < before, not_(kept))
 
 
 DOMAIN: Final = CloudDomain(
@@ -38,4 +50,7 @@ DOMAIN: Final = CloudDomain(
     work_kinds=(PROBE_HOURS,),
     routers=(router, incident_router, network_router),
     case_kinds=(inspection(),),
+    expiring=(
+        Expiring("water incidents", lambda kept: kept.alerts_days, Incident, Incident.id, _over),
+    ),
 )

@@ -229,7 +229,7 @@ def join(
     _say(session, incident, alert, marks, now)
     if done and row.ended is None:
         # Somebody believed that it was done with: they are told, once for each excursion.
-        word = f"also {row.parameter} {row.id[-20:]}"[:40]
+        word = f"also {row.id[-20:]} {row.parameter}"[:40]
         record(session, _of(alert, active=True, tell_again=word), now)
 
 

@@ -64,6 +64,22 @@ class Nearest(NamedTuple):
     distance_m: float
 
 
+class Box(NamedTuple):
+    """What a line lies in."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def distance_m(self, position: Position) -> float:
+        """No point of the line is nearer than that: 1 % less than to the box, since a degree is
+        as long as where it is measured."""
+        across = min(max(position[0], self.west), self.east)
+        up = min(max(position[1], self.south), self.north)
+        return 0.99 * _distance(position, (across, up))
+
+
 class Network:
     """Reaches, and what stands on them by its id."""
 
@@ -203,6 +219,12 @@ def islands(stretches: Sequence[Stretch]) -> list[list[str]]:
 def length_of(line: Sequence[Position]) -> float:
     """Metres along a line."""
     return sum(_distance(a, b) for a, b in pairwise(line))
+
+
+def box_of(line: Sequence[Position]) -> Box:
+    """Of a line with one position at least."""
+    across, up = [one[0] for one in line], [one[1] for one in line]
+    return Box(min(across), min(up), max(across), max(up))
 
 
 def nearest(line: Sequence[Position], position: Position) -> Nearest:

@@ -15,7 +15,17 @@ from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.water.models import IrrigationArea, Reach, WaterPoint
-from vigil_cloud.water.network import Network, Place, Stretch, at_share, cycle, islands, nearest
+from vigil_cloud.water.network import (
+    Box,
+    Network,
+    Place,
+    Stretch,
+    at_share,
+    box_of,
+    cycle,
+    islands,
+    nearest,
+)
 from vigil_cloud.water.network_files import (
     NUMBERS,
     BadNetwork,
@@ -56,9 +66,10 @@ def put(session: Session, found: Waterways, by: str, now: datetime) -> Taken:
         )
     session.flush()
     areas = set(session.scalars(select(IrrigationArea.id)))
+    boxes = {row.id: box_of(row.line) for row in rows.values()}
     for point in found.points:
         try:
-            _put_point(session, point, rows, areas, now)
+            _put_point(session, point, rows, boxes, areas, now)
         except ValueError as error:
             mistakes.append(f"{point.where}: {error}")
     # A reach that was drawn anew has its stations still beside it.
@@ -98,10 +109,15 @@ def _put_reaches(session: Session, reaches: Sequence[ReachRow], now: datetime) -
 
 
 def _put_point(
-    session: Session, point: PointRow, rows: dict[str, Reach], areas: set[str], now: datetime
+    session: Session,
+    point: PointRow,
+    rows: dict[str, Reach],
+    boxes: dict[str, Box],
+    areas: set[str],
+    now: datetime,
 ) -> None:
     """Raises ``ValueError``."""
-    reach, offset, position = _located(point, rows)
+    reach, offset, position = _located(point, rows, boxes)
     if point.area is not None and point.area not in areas:
         raise ValueError(f"there is no irrigation area {point.area!r}")
     if point.device is not None:  # a probe is moved, with its device
@@ -132,7 +148,9 @@ def _put_point(
     session.flush()
 
 
-def _located(point: PointRow, rows: dict[str, Reach]) -> tuple[Reach, float, tuple[float, float]]:
+def _located(
+    point: PointRow, rows: dict[str, Reach], boxes: dict[str, Box]
+) -> tuple[Reach, float, tuple[float, float]]:
     """Its reach, how far along it, and where that is. Raises ``ValueError``."""
     if point.reach is not None and point.reach not in rows:
         raise ValueError(f"there is no reach {point.reach!r}")
@@ -142,7 +160,13 @@ def _located(point: PointRow, rows: dict[str, Reach]) -> tuple[Reach, float, tup
         return reach, offset, at_share(reach.line, offset / reach.length_m)
     candidates = [rows[point.reach]] if point.reach is not None else list(rows.values())
     best, share, distance = None, 0.0, inf
-    for row in candidates:
+    # What cannot be nearer is not looked at closely: the whole city waits for this transaction.
+    for least, row in sorted(
+        ((boxes[row.id].distance_m(point.position), row) for row in candidates),
+        key=lambda one: one[0],
+    ):
+        if least >= distance:
+            break
         found = nearest(row.line, point.position)
         if found.distance_m < distance:
             best, share, distance = row, found.share, found.distance_m
@@ -214,10 +238,22 @@ def stretch(row: Reach) -> Stretch:
 
 
 def load(session: Session) -> Network:
-    """The network as it is now. Two statements."""
+    """The network as it is now. Two statements, without the lines: an alarm waits for it."""
     spots = session.execute(select(WaterPoint.id, WaterPoint.reach, WaterPoint.offset_m))
     places = {spot: Place(reach, offset) for spot, reach, offset in spots}
-    return Network((stretch(row) for row in session.scalars(select(Reach))), places)
+    reaches = session.execute(
+        select(
+            *(Reach.id, Reach.from_node, Reach.to_node, Reach.length_m),
+            *(Reach.travel_s, Reach.reversible),
+        )
+    )
+    return Network(
+        (
+            Stretch(name, start, end, length_m, travel_s=travel_s, reversible=reversible)
+            for name, start, end, length_m, travel_s, reversible in reaches
+        ),
+        places,
+    )
 
 
 def station_of(session: Session, device: str) -> WaterPoint | None:

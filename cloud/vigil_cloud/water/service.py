@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, flood
@@ -19,6 +21,7 @@ from vigil_cloud.water.titles import titles
 from vigil_schemas.water import DOMAIN, WaterExcursion, WaterExcursionV1
 
 AnyExcursion = WaterExcursion | WaterExcursionV1
+_log = structlog.get_logger(__name__)
 
 
 class WaterHandler:
@@ -49,12 +52,7 @@ class WaterHandler:
 
 def _begin(session: Session, message: Received, event: AnyExcursion, row: Excursion) -> None:
     """Part of an incident that is there, or the first of one."""
-    incident = incidents.find(session, row, message.received)
-    if incident is not None:
-        row.alert_id = incident.alert_id
-        session.add(row)
-        incidents.join(session, incident, row, message.marks, message.received)
-        incidents.settle(session, incident, message.received)
+    if _joined(session, message, row):
         return
     name = incidents.incident_id(row.id)
     alert = _raise(session, message, event, active=row.ended is None, incident=name)
@@ -64,6 +62,27 @@ def _begin(session: Session, message: Received, event: AnyExcursion, row: Excurs
     if alert.kind != flood.MANY:
         incidents.found(session, row).alert_id = alert.id
         session.flush()
+
+
+def _joined(session: Session, message: Received, row: Excursion) -> bool:
+    """Whether it is part of an incident from now on. Where that cannot be told it is not: what
+    belongs together is a convenience, and no reason to lose an alarm."""
+    try:
+        with session.begin_nested():
+            incident = incidents.find(session, row, message.received)
+            if incident is None:
+                return False
+            row.alert_id = incident.alert_id
+            session.add(row)
+            incidents.join(session, incident, row, message.marks, message.received)
+            incidents.settle(session, incident, message.received)
+    except SQLAlchemyError:  # ingest tries again, or waits for the database
+        raise
+    except Exception:
+        _log.exception("incident-not-told", excursion=row.id)
+        row.incident = None
+        return False
+    return True
 
 
 def _raise(

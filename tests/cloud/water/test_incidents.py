@@ -16,6 +16,7 @@ from vigil_cloud.devices import shelves
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.shelves import Wanted
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.water import incidents
 from vigil_cloud.water.incidents import Rules, Span, belongs
 from vigil_schemas.water import WaterExcursion
 from waterways import LOWER, UPPER, geojson
@@ -152,6 +153,27 @@ def test_who_believed_it_done_is_told_again(canal: City) -> None:
     canal.send(ph(canal), UPPER)
     (alert,) = water(canal)
     assert (alert["state"]["acknowledged"], alert["state"]["confirmed"]) == (False, False)
+
+
+@pytest.mark.parametrize("broken", ["find", "settle"])
+def test_what_belongs_together_loses_no_alarm(
+    canal: City, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Where the code of incidents fails, an excursion calls by itself."""
+    canal.send(excursion(canal.time), UPPER)
+
+    def fails(*_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(incidents, broken, fails)
+        canal.send(ph(canal), UPPER)
+    found = water(canal)
+    assert {one["detail"]["parameter"] for one in found} == {"specific_conductance", "pH"}
+    assert all(one["state"]["active"] for one in found)
+    canal.send(ph(canal, "end", started=NOON, ended=NOON + timedelta(minutes=5)), UPPER)
+    (ended,) = [one for one in water(canal) if not one["state"]["active"]]
+    assert ended["detail"]["parameter"] == "pH"
 
 
 def test_a_case_that_is_decided_is_another_matter(canal: City) -> None:

@@ -11,6 +11,7 @@ from vigil_cloud.water.network import (
     Place,
     Stretch,
     at_share,
+    box_of,
     cycle,
     islands,
     length_of,
@@ -86,3 +87,13 @@ def test_a_position_is_put_on_a_line() -> None:
     assert found.distance_m == pytest.approx(11.1, abs=0.1)
     assert at_share(line, found.share) == pytest.approx((120.005, 23.0), abs=1e-6)
     assert length_of(line) == pytest.approx(1023.6 + 1112.0, abs=1)
+
+
+@given(
+    line=st.lists(st.tuples(st.floats(120.0, 121.0), st.floats(23.0, 24.0)), min_size=2),
+    position=st.tuples(st.floats(119.9, 121.1), st.floats(22.9, 24.1)),
+)
+def test_a_box_is_never_farther_than_its_line(
+    line: list[tuple[float, float]], position: tuple[float, float]
+) -> None:
+    assert box_of(line).distance_m(position) <= nearest(line, position).distance_m

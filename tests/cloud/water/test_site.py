@@ -9,7 +9,9 @@ import pytest
 
 from cases_office import Office, picture
 from cloud_city import NOON, City, excursion
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.irrigation.port import Gate, ask_to_close
 from vigil_schemas.types import isoformat_utc
 from waterways import UPPER, geojson
 
@@ -114,6 +116,32 @@ def test_a_photograph_tells_no_place_and_a_huge_one_is_refused(office: Office) -
     assert kept["location_removed"] is True
     answer = office.send_photograph("inspector", case, b"\xff\xd8" + b"\0" * (100 * 1024 * 1024))
     assert (answer.status_code, answer.json()["code"]) == (413, "photograph-too-large")
+
+
+def test_another_district_pushes_no_gate_out_of_the_list(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vigil_cloud.irrigation.routes.MOST", 1)
+    city.account("farmers", Role.IRRIGATION)
+    administrator = city.client("administrator")
+    for name in ("east", "west"):
+        body = {"name": name, "name_zh": name}
+        administrator.put(f"/api/v1/districts/{name}", json=body).raise_for_status()
+        gate = Gate(name, name, name, 23.47, 120.44)
+        with writing(city.services.sessions) as session:
+            ask_to_close(
+                session,
+                "incident",
+                gate,
+                arrival=None,
+                district=name,
+                by="inspector",
+                now=city.later(minutes=1),
+            )
+    limited = {"districts": ["east"]}
+    administrator.put("/api/v1/accounts/farmers/districts", json=limited).raise_for_status()
+    listed = city.client("farmers").get("/api/v1/irrigation/orders").json()["orders"]
+    assert [one["gate"] for one in listed] == ["east"]
 
 
 def test_the_association_closes_the_gate_and_is_told_when_it_may_open(office: Office) -> None:
