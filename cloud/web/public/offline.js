@@ -10,19 +10,32 @@ self.addEventListener("message", (event) => {
   event.waitUntil(keep(event.data.keep));
 });
 
+/* The start page comes last, and with every file that it names: after an upgrade these are others
+ * than the open page has loaded, and without them nothing would open. */
 async function keep(paths) {
   const cache = await caches.open(KEPT);
-  const wanted = new Set(paths.map((path) => new URL(path, self.location.origin).href));
+  const page = await fetch("/", { cache: "no-cache" });
+  if (!page.ok) return;
+  const named = (await page.clone().text()).match(/\/assets\/[^"'\s]+/g) ?? [];
+  const wanted = new Set([...paths, ...named].map(address));
+  wanted.delete(address("/"));
+  await Promise.all(
+    [...wanted].map(async (url) => {
+      if (await cache.match(url)) return;
+      const answer = await fetch(url, { cache: "no-cache" });
+      if (answer.ok) await cache.put(url, answer);
+      else if (named.map(address).includes(url)) throw new Error(`${url}: ${answer.status}`);
+    }),
+  );
+  await cache.put(address("/"), page);
+  wanted.add(address("/"));
   for (const request of await cache.keys()) {
     if (!wanted.has(request.url)) await cache.delete(request);
   }
-  await Promise.all(
-    [...wanted].map(async (url) => {
-      if (url.includes("/assets/") && (await cache.match(url))) return;
-      const answer = await fetch(url, { cache: "no-cache" });
-      if (answer.ok) await cache.put(url, answer);
-    }),
-  );
+}
+
+function address(path) {
+  return new URL(path, self.location.origin).href;
 }
 
 self.addEventListener("fetch", (event) => {

@@ -82,10 +82,12 @@ class Session {
     const said = await answer(api.GET("/api/v1/session"));
     useCsrf(said.csrf);
     speech.suggest(said.account.language);
+    // Who comes next on this device does not go on in another's name where the network ends.
+    if (offlineAccount()?.username !== said.account.username) forgetOffline();
     this.account = said.account;
     this.offline = null;
     this.expired = false;
-    void outbox.send();
+    void outbox.signedIn(said.account.username);
   }
 }
 

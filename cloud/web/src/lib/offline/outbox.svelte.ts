@@ -73,10 +73,20 @@ class Outbox {
     try {
       const kept = await database.all<Entry>("entries", account);
       if (this.#account !== account) return;
-      this.entries = kept.sort((a, b) => a.at.localeCompare(b.at));
+      // What was written while the disk was read stays.
+      const known = new Set(kept.map((one) => one.key));
+      const newer = this.entries.filter((one) => !known.has(one.key));
+      this.entries = [...kept.sort((a, b) => a.at.localeCompare(b.at)), ...newer];
     } catch {
       this.broken = true;
     }
+    await this.send();
+  }
+
+  /** The server has said who is signed in: what another account wrote here does not leave with
+   * that session, also where several tabs share it. */
+  async signedIn(account: string): Promise<void> {
+    if (this.#account !== account) this.close();
     await this.send();
   }
 
@@ -106,8 +116,13 @@ class Outbox {
 
   async discard(key: string): Promise<void> {
     const one = this.entries.find((entry) => entry.key === key);
+    if (one) await this.#drop(one);
+  }
+
+  /** Also where its account has left this page meanwhile. */
+  async #drop({ account, key }: Entry): Promise<void> {
     this.entries = this.entries.filter((entry) => entry.key !== key);
-    if (one) await database.remove("entries", one.account, key).catch(() => undefined);
+    await database.remove("entries", account, key).catch(() => undefined);
   }
 
   /** Everything of the account that signs out, also what was not sent. */
@@ -152,7 +167,7 @@ class Outbox {
         continue;
       }
       this.away = false;
-      await this.discard(one.key);
+      await this.#drop(one);
       this.sent += 1;
     }
   }

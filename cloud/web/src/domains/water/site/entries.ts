@@ -1,7 +1,7 @@
 /** What is written on site: kinds of entries, and how each is sent. */
 
 import { addPhotograph, newKey, note } from "../../../cases/cases";
-import { answer, api } from "../../../lib/api/client";
+import { Problem, answer, api } from "../../../lib/api/client";
 import type { Case } from "../../../lib/api/model";
 import type { components } from "../../../lib/api/schema";
 import { type Entry, outbox } from "../../../lib/offline/outbox.svelte";
@@ -57,7 +57,9 @@ outbox.sends(NOTE, async ({ subject, key, body }) => {
   await note(subject, (body as { text: string }).text, key);
 });
 outbox.sends(PHOTOGRAPH, async ({ subject, key, body, file }: Entry) => {
-  if (file) await addPhotograph(subject, file as File, (body as { text: string }).text, key);
+  // A browser that has lost its picture says so: nothing counts as sent that was not.
+  if (!file) throw new Problem(422, "photograph-unknown", PHOTOGRAPH, "");
+  await addPhotograph(subject, file as File, (body as { text: string }).text, key);
 });
 
 export const keepEntry = (subject: string, label: string, body: SiteEntry): Promise<void> =>

@@ -1,0 +1,100 @@
+/** What a browser keeps without a network: whole pages, and each account's entries for itself. */
+
+import { readFileSync } from "node:fs";
+import { runInNewContext } from "node:vm";
+import { expect, test, vi } from "vitest";
+import { Problem } from "../src/lib/api/client";
+
+vi.stubGlobal("addEventListener", () => undefined);
+
+const ORIGIN = "https://city.example";
+const source = readFileSync(new URL("../public/offline.js", import.meta.url), "utf8");
+
+interface Message {
+  data: { keep: string[] };
+  waitUntil: (work: Promise<unknown>) => void;
+}
+
+/** The service worker, with a server and a cache of ours. */
+function worker(served: Map<string, string>) {
+  const kept = new Map<string, string>();
+  const listeners = new Map<string, (event: Message) => void>();
+  const cache = {
+    match: (url: string) => Promise.resolve(kept.has(url) ? new Response(kept.get(url)) : undefined),
+    put: async (url: string, answer: Response) => void kept.set(url, await answer.text()),
+    keys: () => Promise.resolve([...kept.keys()].map((url) => ({ url }))),
+    delete: ({ url }: { url: string }) => Promise.resolve(kept.delete(url)),
+  };
+  const fetch = (url: string) => {
+    const found = served.get(new URL(url, ORIGIN).pathname);
+    return Promise.resolve(new Response(found ?? "", { status: found === undefined ? 404 : 200 }));
+  };
+  runInNewContext(source, {
+    self: {
+      location: { origin: ORIGIN },
+      addEventListener: (name: string, act: (event: Message) => void) => listeners.set(name, act),
+    },
+    caches: { open: () => Promise.resolve(cache) },
+    fetch,
+    URL,
+  });
+  const keep = (...paths: string[]) =>
+    new Promise<void>((done) => {
+      listeners.get("message")?.({
+        data: { keep: paths },
+        waitUntil: (work) => void work.then(() => done(), () => done()),
+      });
+    });
+  const names = () => [...kept.keys()].map((url) => url.slice(ORIGIN.length)).sort();
+  return { keep, names };
+}
+
+const page = (script: string): string => `<script type="module" src="${script}"></script>`;
+
+test("a page is kept with every file that it names, also after an upgrade", async () => {
+  const served = new Map([
+    ["/", page("/assets/one.js")],
+    ["/assets/one.js", "1"],
+  ]);
+  const { keep, names } = worker(served);
+  await keep("/", "/assets/one.js");
+  expect(names()).toEqual(["/", "/assets/one.js"]);
+
+  // Upgraded while the old page is open: it has loaded nothing of what the new one names.
+  served.delete("/assets/one.js");
+  served.set("/", page("/assets/two.js")).set("/assets/two.js", "2");
+  await keep("/", "/assets/one.js");
+  expect(names()).toContain("/assets/two.js");
+  await keep("/", "/assets/two.js");
+  expect(names()).toEqual(["/", "/assets/two.js"]);
+
+  // What cannot be kept whole leaves what is there.
+  served.set("/", page("/assets/three.js"));
+  await keep("/", "/assets/three.js");
+  expect(names()).toEqual(["/", "/assets/two.js"]);
+});
+
+test("what one account wrote does not leave with another's session", async () => {
+  const { outbox } = await import("../src/lib/offline/outbox.svelte");
+  const sent: string[] = [];
+  let away = true;
+  outbox.sends("test", ({ account }) => {
+    if (away) return Promise.reject(new Problem(0, "server-unreachable", "", ""));
+    sent.push(account);
+    return Promise.resolve();
+  });
+  const entry = { key: "key-1", kind: "test", subject: "case", label: "", body: {}, file: null };
+  await outbox.open("ana");
+  await outbox.add(entry);
+  away = false;
+  await outbox.signedIn("bo");
+  expect(sent).toEqual([]);
+
+  away = true;
+  await outbox.open("ana");
+  await outbox.add(entry);
+  away = false;
+  await outbox.signedIn("ana");
+  expect(sent).toEqual(["ana"]);
+  outbox.close();
+});
