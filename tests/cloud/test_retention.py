@@ -250,10 +250,10 @@ def test_what_was_put_aside_goes_years_after_it_ended(city: City) -> None:
 def test_what_belongs_to_alerts_goes_after_them(either_city: City) -> None:
     city = either_city
 
-    def alert(id: str) -> AlertRow:
+    def alert(name: str) -> AlertRow:
         return AlertRow(
-            id=id,
-            key=f"water:gw-east:{id}",
+            id=name,
+            key=f"water:gw-east:{name}",
             domain="water",
             kind="above",
             gateway=GATEWAY,
@@ -264,7 +264,7 @@ def test_what_belongs_to_alerts_goes_after_them(either_city: City) -> None:
             momentary=False,
             audience="all",
             active=False,
-            acknowledged=id == "seen",
+            acknowledged=name == "seen",
             confirmed=False,
             out_of_service=False,
             raised=NOON,
@@ -273,12 +273,12 @@ def test_what_belongs_to_alerts_goes_after_them(either_city: City) -> None:
         )
 
     with writing(city.services.sessions) as session:
-        for id in ("seen", "waits"):
-            session.add(alert(id))
-            session.add(Incident(id=id, alert_id=id, founder=id, started=NOON, ended=NOON))
+        for name in ("seen", "waits"):
+            session.add(alert(name))
+            session.add(Incident(id=name, alert_id=name, founder=name, started=NOON, ended=NOON))
             session.add(
                 Exceedance(
-                    id=id,
+                    id=name,
                     gateway=GATEWAY,
                     device="mic-1",
                     started=NOON,
@@ -288,13 +288,13 @@ def test_what_belongs_to_alerts_goes_after_them(either_city: City) -> None:
                     LAE=95.0,
                     overload=False,
                     calibrated=True,
-                    alert_id=id,
+                    alert_id=name,
                 )
             )
             session.add(
                 GateOrder(
-                    id=id,
-                    cause=id,
+                    id=name,
+                    cause=name,
                     gate="g1",
                     name="",
                     name_zh="",
@@ -305,7 +305,7 @@ def test_what_belongs_to_alerts_goes_after_them(either_city: City) -> None:
                     asked=NOON,
                     asked_by="inspector",
                     released=NOON,
-                    alert_id=id,
+                    alert_id=name,
                 )
             )
     keeper = Retention(city.services)
@@ -317,8 +317,8 @@ def test_what_belongs_to_alerts_goes_after_them(either_city: City) -> None:
     for _ in range(2):  # the alert in one round, what was of it in the next
         keeper.keep()
     with city.services.sessions() as session:
-        for name in (Incident.id, GateOrder.id, Exceedance.id):
-            assert session.scalars(select(name)).all() == ["waits"]
+        for key in (Incident.id, GateOrder.id, Exceedance.id):
+            assert session.scalars(select(key)).all() == ["waits"]
     assert said(city) == {
         "alerts": 1,
         "water_incidents": 1,

@@ -78,7 +78,7 @@ def _joined(session: Session, message: Received, row: Excursion) -> bool:
             incidents.settle(session, incident, message.received)
     except SQLAlchemyError:  # ingest tries again, or waits for the database
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001 - an alarm is not lost for it
         _log.exception("incident-not-told", excursion=row.id)
         row.incident = None
         return False

@@ -6,6 +6,8 @@ import { expect, test, vi } from "vitest";
 import { Problem } from "../src/lib/api/client";
 
 vi.stubGlobal("addEventListener", () => undefined);
+vi.stubGlobal("navigator", {});
+vi.mock("../src/lib/problem", () => ({ kindly: () => "" }));
 
 const ORIGIN = "https://city.example";
 const source = readFileSync(new URL("../public/offline.js", import.meta.url), "utf8");
@@ -20,7 +22,8 @@ function worker(served: Map<string, string>) {
   const kept = new Map<string, string>();
   const listeners = new Map<string, (event: Message) => void>();
   const cache = {
-    match: (url: string) => Promise.resolve(kept.has(url) ? new Response(kept.get(url)) : undefined),
+    match: (url: string) =>
+      Promise.resolve(kept.has(url) ? new Response(kept.get(url)) : undefined),
     put: async (url: string, answer: Response) => void kept.set(url, await answer.text()),
     keys: () => Promise.resolve([...kept.keys()].map((url) => ({ url }))),
     delete: ({ url }: { url: string }) => Promise.resolve(kept.delete(url)),
@@ -42,7 +45,11 @@ function worker(served: Map<string, string>) {
     new Promise<void>((done) => {
       listeners.get("message")?.({
         data: { keep: paths },
-        waitUntil: (work) => void work.then(() => done(), () => done()),
+        waitUntil: (work) =>
+          void work.then(
+            () => done(),
+            () => done(),
+          ),
       });
     });
   const names = () => [...kept.keys()].map((url) => url.slice(ORIGIN.length)).sort();
