@@ -88,7 +88,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.handlers = handlers(services)
     app.state.reading_handlers = reading_handlers(services)
     app.add_middleware(Compression)
-    app.add_middleware(BodyLimit)
+    imports = [f"/api/v1{path}" for one in cloud_domains() for path in one.imports]
+    app.add_middleware(BodyLimit, imports=imports)
     app.add_middleware(PlainAddresses)
     secure = services.settings.public_url.startswith("https://")
     app.add_middleware(SecurityHeaders, https=secure, map_tiles_url=services.settings.map_tiles_url)

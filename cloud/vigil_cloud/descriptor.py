@@ -27,6 +27,8 @@ class CloudDomain(Described):
     public_pages: APIRouter | None = None
     """Pages for people without an account, under ``/p/{name}``. Whoever opens one has no rights:
     it shows and takes what a capability in its address allows, within limits of its own."""
+    imports: tuple[str, ...] = ()
+    """Addresses under ``/api/v1`` that take files of their own length limit by POST."""
     jobs: Callable[[Settings], Sequence[Job]] = _no_jobs
     """Periodic work, done by one of all processes."""
     work_kinds: tuple[WorkKind, ...] = ()

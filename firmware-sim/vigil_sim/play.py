@@ -119,8 +119,10 @@ def write_configurations(city: City, around: Surroundings) -> None:
 
 
 def _say(line: dict[str, Any]) -> None:
+    # A bare machine's terminal knows ASCII alone; JSON can say everything in it.
+    plain = (sys.stdout.encoding or "").replace("-", "").lower() != "utf8"
     with contextlib.suppress(BrokenPipeError):
-        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(line, ensure_ascii=plain) + "\n")
         sys.stdout.flush()
 
 

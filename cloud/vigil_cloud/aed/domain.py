@@ -44,6 +44,7 @@ DOMAIN: Final = CloudDomain(
     owns_tag=tagged.is_of_a_site,
     handlers=(AedHandler(),),
     jobs=_jobs,
+    imports=("/aed/sites/import",),
     routers=(register_router, volunteer_router, call_router),
     feed_kinds=(CALLS,),
     case_kinds=(call_case(),),

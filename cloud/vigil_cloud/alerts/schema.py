@@ -182,7 +182,7 @@ class AnswerRequest(BaseModel):
     back, where it was taken. `false-alarm`: taken, and not what it seems; for whoever lives there
     and whoever decides. `burns`: it is a fire; for whoever belongs to the home and whoever
     decides."""
-    code: Annotated[str, Field(max_length=40)] = ""
+    code: Annotated[str, Field(max_length=40, pattern=r"^[^\x00]*$")] = ""
     """The home's, where a false alarm needs it (`needs_code` of the alert)."""
 
 

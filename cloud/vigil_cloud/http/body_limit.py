@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -11,23 +12,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LARGEST_BODY: Final = 64 * 1024
 _UPLOADS: Final = {
     "PUT": re.compile(r"/api/v1/gateways/[^/]+/evidence/[^/]+"),
-    "POST": re.compile(
-        r"/api/v1/(cases/[0-9a-f-]{36}/photographs|aed/sites/import|water/network/import)"
-    ),
+    "POST": re.compile(r"/api/v1/cases/[0-9a-f-]{36}/photographs"),
 }
-"""Evidence, photographs and registers count for themselves. The whole path is compared: a part of
-it may be a name that the sender chose."""
+"""Evidence and photographs count for themselves, as do the files that domains take in. The whole
+path is compared: a part of it may be a name that the sender chose."""
 
 
 class BodyLimit:
-    """Plain ASGI. Counts what arrives, whatever length was announced; beyond the limit 413."""
+    """Plain ASGI. Counts what arrives, whatever length was announced; beyond the limit 413.
+    ``imports``: addresses to which files are posted that count for themselves."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, imports: Collection[str] = ()) -> None:
         self._app = app
+        self._imports = frozenset(imports)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls an application."""
-        if scope["type"] != "http" or _counts_for_itself(scope):
+        if scope["type"] != "http" or self._counts_for_itself(scope):
             await self._app(scope, receive, send)
             return
         size = 0
@@ -42,7 +43,9 @@ class BodyLimit:
 
         await self._app(scope, counted, send)
 
-
-def _counts_for_itself(scope: Scope) -> bool:
-    upload = _UPLOADS.get(scope["method"])
-    return upload is not None and upload.fullmatch(scope["path"]) is not None
+    def _counts_for_itself(self, scope: Scope) -> bool:
+        method, path = scope["method"], scope["path"]
+        upload = _UPLOADS.get(method)
+        if upload is not None and upload.fullmatch(path) is not None:
+            return True
+        return method == "POST" and path in self._imports

@@ -36,7 +36,7 @@ class HookReply(BaseModel):
     token: Annotated[str, Field(pattern=TOKEN)]
     """`X-Vigil-Reply-Token` of the message, or what follows `/r/` in its links."""
     answer: Literal["accepted", "declined", "false-alarm", "burns"]
-    code: Annotated[str, Field(max_length=40)] = ""
+    code: Annotated[str, Field(max_length=40, pattern=r"^[^\x00]*$")] = ""
     """The home's, where a false alarm needs it."""
 
 

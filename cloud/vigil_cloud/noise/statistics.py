@@ -138,7 +138,9 @@ def figures(
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(0), CIVIL)
+    # Of years that no clock of ours can say the beginning or the end: that of what it can say.
+    within = min(max(day, date(1, 1, 2)), date.max - timedelta(days=1))
+    return datetime.combine(within, time(0), CIVIL)
 
 
 _COUNTED: Final = ("decided", "referred", "appealed")

@@ -48,6 +48,7 @@ DOMAIN: Final = CloudDomain(
     reading_handlers=_readings,
     seed=SEED,
     work_kinds=(PROBE_HOURS,),
+    imports=("/water/network/import",),
     routers=(router, incident_router, network_router),
     case_kinds=(inspection(),),
     expiring=(

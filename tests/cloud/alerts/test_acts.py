@@ -28,6 +28,7 @@ def test_a_loud_vehicle_is_acknowledged_confirmed_and_then_over(city: City) -> N
         "confirmed": False,
         "shelved_until": None,
         "out_of_service": False,
+        "out_of_service_until": None,
         "device_shelf": None,
         "device_shelf_until": None,
     }
@@ -89,7 +90,8 @@ def test_out_of_service_is_for_those_who_maintain(city: City) -> None:
     (alert,) = city.alerts("dispatcher")
 
     refused = act(city, "dispatcher", alert, "service", out_of_service=True)
-    done = act(city, "maintainer", alert, "service", out_of_service=True).json()
+    until = isoformat_utc(city.time + timedelta(hours=2))
+    done = act(city, "maintainer", alert, "service", out_of_service=True, until=until).json()
 
     assert refused.status_code == 403
     assert done["state"]["out_of_service"] is True

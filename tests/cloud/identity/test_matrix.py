@@ -57,11 +57,12 @@ ALERT_ROLES: dict[str, set[Role]] = {
     "platform": {Role.MAINTAINER, Role.ADMINISTRATOR},
     "search": {Role.POLICE},
 }
+PUBLIC_VIEW = set(Role) - {Role.IRRIGATION}
 DEVICE_ROLES: dict[str, set[Role]] = {
-    "noise": set(Role),
-    "water": set(Role),
-    "checkin": set(Role),
-    "aed": set(Role),
+    "noise": PUBLIC_VIEW,
+    "water": PUBLIC_VIEW,
+    "checkin": PUBLIC_VIEW,
+    "aed": PUBLIC_VIEW,
     "smoke": HOME,
 }
 PERSONAL_ROLES: dict[str, set[Role]] = {

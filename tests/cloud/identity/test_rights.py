@@ -25,6 +25,7 @@ SEES = {
     Role.POLICE: {"noise", "water"},
     Role.DISPATCHER: {"smoke"},
     Role.VOLUNTEER: set(),
+    Role.IRRIGATION: set(),
     Role.MAINTAINER: {"smoke"},
     Role.ADMINISTRATOR: {"noise", "water", "smoke"},
 }
@@ -36,8 +37,8 @@ ADDRESSES = {
     "/api/v1/session": ALL,
     "/api/v1/alerts": ALL,
     "/api/v1/devices": ALL,
-    "/api/v1/devices/station-1": ALL,
-    "/api/v1/devices/mic-1/series": ALL,
+    "/api/v1/devices/station-1": ALL - {Role.IRRIGATION},
+    "/api/v1/devices/mic-1/series": ALL - {Role.IRRIGATION},
     "/api/v1/people/mine": ALL,
     "/api/v1/devices/alarm-1": HOME,
     "/api/v1/devices/alarm-1/series": HOME,

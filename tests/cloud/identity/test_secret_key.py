@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, Table, insert, select
+from sqlalchemy import Column, LargeBinary, Table, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from revisions import bring_up
@@ -247,20 +247,30 @@ def _row(session: Session, table: Table, number: int) -> dict[str, Any]:
         elif column.primary_key and column.type.python_type is int:
             made[column.name] = number
             for key in column.foreign_keys:  # a row of another's: that one first
-                parent = key.column.table
-                session.execute(insert(parent).values(_row(session, parent, number)))
+                _let_there_be(session, key.column, number)
         elif column.type.python_type is int or column.type.python_type is float:
             made[column.name] = None if column.foreign_keys else number
         elif column.type.python_type is bool:
             made[column.name] = False
         elif column.type.python_type is date:
             made[column.name] = NOW.date()
+        elif column.type.python_type is str and column.foreign_keys and not column.nullable:
+            made[column.name] = f"{number:08}"
+            for key in column.foreign_keys:
+                _let_there_be(session, key.column, number)
         elif column.type.python_type is str:
             missing = column.nullable and column.foreign_keys
             made[column.name] = None if missing else f"{number:08}"
         elif not isinstance(column.type, Sealed):
             made[column.name] = []
     return made
+
+
+def _let_there_be(session: Session, key: Column[Any], number: int) -> None:
+    """The row that is pointed at, unless it is there."""
+    wanted = number if key.type.python_type is int else f"{number:08}"
+    if session.scalar(select(key).where(key == wanted)) is None:
+        session.execute(insert(key.table).values(_row(session, key.table, number)))
 
 
 def test_a_name_is_sealed_under_its_persons_own_key(store: Store) -> None:

@@ -14,6 +14,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.channels import BadChannel
 from vigil_cloud.notify.notification_sender import NotificationSender
+from vigil_schemas.types import isoformat_utc
 from webhook import Hook, channel, deliveries, plan
 
 
@@ -72,7 +73,12 @@ def test_what_comes_back_before_its_time_escalates_at_once(
     if way == "unshelve":
         shelve(city, hours=1)
     else:
-        act(city, "service", out_of_service=True)
+        act(
+            city,
+            "service",
+            out_of_service=True,
+            until=isoformat_utc(city.time + timedelta(hours=1)),
+        )
     city.later(minutes=5)
     sender.deliver_due()
     assert hook.received == []

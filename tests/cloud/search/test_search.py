@@ -129,6 +129,7 @@ def test_from_the_report_to_the_closed_case(missing: Missing) -> None:
         "location.read",  # the map after the hit, half an hour later
         "case.closed",
         "case.refused",
+        "case.refused",
     ]
 
 
