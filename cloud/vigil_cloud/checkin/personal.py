@@ -19,6 +19,10 @@ from vigil_cloud.identity.personal_records import PersonalRecords
 class TagsAndVisits(PersonalRecords):
     """Tags that a person carries or carried, and their visits."""
 
+    def lock(self, session: Session) -> None:
+        """No station is told of the person's tags from now on."""
+        watching.lock(session)
+
     def known_by(self, session: Session, person_key: str) -> Collection[str]:
         """The tags, by which readings and refused messages name their carrier."""
         carried = select(Tag.tag).where(Tag.person_key == person_key)

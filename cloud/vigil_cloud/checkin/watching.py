@@ -23,6 +23,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.devices import downlinks
 from vigil_cloud.devices.models import Device, Downlink, Gateway
+from vigil_cloud.devices.seen import lock_gateways
 from vigil_cloud.jobs.port import Job, Turn
 from vigil_schemas.checkin import DOMAIN
 from vigil_schemas.commands import Watched, WatchList
@@ -43,6 +44,7 @@ _UNTOLD: Final = ""
 _NOT_THERE: Final = frozenset({"unknown-device", "unsupported"})
 """What gateways answer that do not have the station any more."""
 _log = structlog.get_logger(__name__)
+_Telling = tuple[str, Gateway, WatchStation | None, WatchList]
 
 
 def watch(session: Session, person_key: str, *, case_id: str, until: datetime) -> None:
@@ -61,12 +63,19 @@ def unwatch(session: Session, case_id: str) -> None:
 
 
 def forget(session: Session, person_key: str, now: datetime) -> None:
-    """Nobody looks for them, and no command that waits names their tags."""
-    head = _locked_head(session)  # whoever is just telling stations has read them before, or waits
+    """Nobody looks for them, and no command that waits names their tags. After ``lock``."""
+    head = _locked_head(session)
     session.execute(delete(Watch).where(Watch.person_key == person_key))
     for name in session.scalars(select(WatchStation.downlink)).all():
         downlinks.supersede(session, name, now)
     head.digest = _UNTOLD
+
+
+def lock(session: Session) -> None:
+    """What ``forget`` changes, before anything else is written: whoever is just telling stations
+    has read the tags before, and their commands are seen here, or waits."""
+    _locked_head(session)
+    downlinks.lock_all(session, session.scalars(select(WatchStation.downlink)).all())
 
 
 def watch_job() -> Job:
@@ -94,16 +103,20 @@ def _anything(session: Session, now: datetime) -> bool:
     entries, _ = _entries(session, now)
     if not entries and session.scalar(select(WatchStation.device).limit(1)) is None:
         return session.scalar(select(Watch.case_id).limit(1)) is not None
-    head = session.get(WatchListHead, 1)
-    current = head is not None and head.digest == _digest(entries)
-    revision = head.revision if current and head is not None else 0
+    revision = _current_revision(session, entries)
     if _due(session, entries, now, revision) or _left(session, now):
         return True
     return bool(_finished(session, revision, empty=not entries))
 
 
 def tell_stations(session: Session, now: datetime) -> int:
-    """Send the list to some of the stations that have another one; how many. Idempotent."""
+    """Send the list to some of the stations that have another one; how many. Idempotent.
+
+    Locks, in the order of everybody who takes several of them: gateways, the list's head, commands,
+    the end of the audit log. With that end in hand it waits for nothing: ingest holds a gateway
+    while it waits for that end, and an alarm would wait for both.
+    """
+    locked = lock_gateways(session, _gateways_to_tell(session, now))
     head = _locked_head(session)  # before anything is read: somebody may just be erased
     session.execute(delete(Watch).where(Watch.until <= now))
     entries, left_out = _entries(session, now)
@@ -115,16 +128,33 @@ def tell_stations(session: Session, now: datetime) -> int:
         session.delete(station)
     session.flush()
     newest = WatchList(revision=revision, entries=list(entries))
-    due: list[tuple[str, Gateway, WatchStation | None, WatchList]] = [
-        (*one, newest) for one in _due(session, entries, now, revision)
-    ]
+    due: list[_Telling] = [(*one, newest) for one in _due(session, entries, now, revision)]
     for device, gateway, known in _left(session, now):
         above = max(known.revision + 1, int(now.timestamp() * 1000))
         due.append((device, gateway, known, WatchList(revision=above, entries=[])))
-    for device, gateway, known_before, wanted in due[:_AT_ONCE]:
+    # One that has just come to be due is told a second later.
+    due = [one for one in due if one[1].gateway in locked][:_AT_ONCE]
+    downlinks.lock_all(session, [known.downlink for _, _, known, _ in due if known is not None])
+    for device, gateway, known_before, wanted in due:
         _tell(session, device, gateway, known_before, wanted, now)
     session.flush()
-    return len(due[:_AT_ONCE])
+    return len(due)
+
+
+def _gateways_to_tell(session: Session, now: datetime) -> set[str]:
+    """Those of the stations that are due first, looked for without a lock."""
+    entries, _ = _entries(session, now)
+    due = _due(session, entries, now, _current_revision(session, entries))
+    gateways = [one[1].gateway for one in (*due, *_left(session, now))]
+    session.expire_all()  # what is read under the locks is read anew
+    return set(gateways[:_AT_ONCE])
+
+
+def _current_revision(session: Session, entries: Sequence[Watched]) -> int:
+    """Of the list as it stands; 0: it is not the one that stations were told last."""
+    head = session.get(WatchListHead, 1)
+    current = head is not None and head.digest == _digest(entries)
+    return head.revision if current and head is not None else 0
 
 
 def _tell(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -284,6 +284,14 @@ def supersede(session: Session, name: str, now: datetime) -> None:
     row = session.get(Downlink, name, with_for_update=True, populate_existing=True)
     if row is not None and row.answered is None:
         give_up(session, row, SUPERSEDED, "another command took its place", now)
+
+
+def lock_all(session: Session, names: Collection[str]) -> None:
+    """Lock these before anything is written down of one of them: whoever gives one up holds it
+    while it waits for the end of the audit log."""
+    if names:
+        waiting = select(Downlink.id).where(Downlink.id.in_(names)).order_by(Downlink.id)
+        session.execute(waiting.with_for_update())
 
 
 def _audited(session: Session, row: Downlink, now: datetime) -> None:

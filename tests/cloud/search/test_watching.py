@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text, update
+from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+import servers
 from cloud.search.conftest import Missing
 from cloud_city import GATEWAY, TAG, City
 from vigil_cloud.checkin.models import WatchStation
@@ -16,6 +19,9 @@ from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.checkin.watching import _anything, forget, tell_stations
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Downlink
+from vigil_cloud.devices.seen import lock_gateways
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.erasure import erase
 from vigil_schemas.commands import WatchList
 from vigil_schemas.gateway import CommandResult, DeviceDescription
 
@@ -265,7 +271,7 @@ def test_a_full_list_is_said_once_and_on_the_map(
 
 
 def test_whoever_is_just_erased_is_on_no_list_that_is_being_sent(missing: Missing) -> None:
-    """Both take the list's head first: on PostgreSQL one waits for the other."""
+    """Both take the list's head before they read whose tags are on it."""
     city = missing.city
     stations(city, "station-1")
     missing.report()
@@ -284,11 +290,78 @@ def test_whoever_is_just_erased_is_on_no_list_that_is_being_sent(missing: Missin
     event.remove(city.services.engine, "before_cursor_execute", note)
 
     for said in (told, statements):
-        asked_for = [one for one in said if "watch" in one]
-        assert "watch_list_head" in asked_for[0]
-        assert "watch_list_head" in asked_for[1]
+        locked = next(i for i, one in enumerate(said) if "INSERT INTO watch_list_head" in one)
+        changed = next(i for i, one in enumerate(said) if "DELETE FROM watches" in one)
+        assert locked < changed
+    read = [i for i, one in enumerate(told) if "FROM tags JOIN watches" in one]
+    assert read[-1] > next(i for i, one in enumerate(told) if "INSERT INTO watch_list_head" in one)
     assert missing.tell_stations() == 1
     assert lists(city) == {"station-1": []}
+
+
+@pytest.fixture
+def on_postgres(either_city: City) -> Missing:
+    either_city.guardian("family")
+    return Missing(either_city)
+
+
+postgresql = pytest.mark.parametrize("either_city", ["postgresql"], indirect=True)
+
+
+def is_waiting(city: City) -> bool:
+    """Whether somebody waits for a lock in this database."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with city.services.engine.connect() as connection:
+        return bool(connection.execute(text(query)).scalar_one())
+
+
+@postgresql
+def test_telling_stations_waits_for_a_gateway_with_no_lock_that_ingest_needs(
+    on_postgres: Missing,
+) -> None:
+    # Given two stations of two gateways whose commands wait, and a list that has changed
+    city = on_postgres.city
+    stations(city, "station-1")
+    device = DESCRIBED.model_copy(update={"device": "station-9"})
+    city.birth("gw-other", session=1, devices=[device])
+    case = on_postgres.report()["case_id"]
+    assert on_postgres.tell_stations() == 2
+    assert on_postgres.end("family", case).is_success
+    city.later(seconds=1)
+
+    # When ingest has each of the gateways in hand in turn while they are told
+    for gateway in (GATEWAY, "gw-other"):
+        with ThreadPoolExecutor(1) as pool, Session(city.services.engine) as ingest:
+            lock_gateways(ingest, {gateway})
+            telling = pool.submit(on_postgres.tell_stations)
+            servers.eventually(lambda: is_waiting(city), "that they wait for ingest")
+            # Then it gets what it needs: with a lock of theirs this would be a deadlock
+            audit.lock(ingest)
+            assert not telling.done()
+            ingest.rollback()
+            assert telling.result(60) == 2
+        with writing(city.services.sessions) as session:
+            session.execute(update(WatchStation).values(revision=1))
+    assert lists(city) == {"station-1": [], "station-9": []}
+
+
+@postgresql
+def test_erasing_waits_until_stations_were_told_and_takes_that_back(on_postgres: Missing) -> None:
+    city = on_postgres.city
+    stations(city, "station-1")
+    on_postgres.report()
+    with ThreadPoolExecutor(1) as pool:
+        with city.services.sessions() as telling, telling.begin():
+            assert tell_stations(telling, city.time) == 1
+            erasing = pool.submit(erase, city.services, "p1", by="administrator")
+            servers.eventually(lambda: is_waiting(city), "that the erasure waits")
+            assert not erasing.done()
+        erasing.result(60)
+    assert [row.code for row in asked(city)] == ["superseded"]
+    assert TAG not in str([row.payload for row in asked(city)])
 
 
 def test_whom_a_station_watches_for_is_shown_to_nobody(missing: Missing) -> None:
