@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -37,6 +37,14 @@ class CasesOfPersons(PersonalRecords):
         session.execute(
             followed.values(opener=False).execution_options(synchronize_session="fetch")
         )
+
+    def account_removed(self, session: Session, username: str, now: datetime) -> None:
+        """Nobody of this name is let in to anything, and what it had in hand is anybody's."""
+        session.execute(delete(CaseAccess).where(CaseAccess.account == username))
+        held = select(CaseRow).where(CaseRow.assignee == username, CaseRow.state != "closed")
+        for row in session.scalars(held).all():
+            row.assignee = None
+            feed.append(session, "case", row.id, now)
 
     def erase(
         self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime

@@ -57,6 +57,9 @@ class PersonalRecords:
     ) -> None:
         """The account decides for the person no more: what it saw only as the guardian ends."""
 
+    def account_removed(self, session: Session, username: str, now: datetime) -> None:
+        """The account is gone: whoever is given its name next is somebody else."""
+
     def given_home(self, session: Session, device: str, household: str) -> None:
         """The device stands in this home from now on."""
 

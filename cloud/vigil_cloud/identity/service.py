@@ -21,6 +21,7 @@ from vigil_cloud.identity.errors import (
     WrongPassword,
 )
 from vigil_cloud.identity.models import Account, Consent, GatewayToken, Guardian
+from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
 
@@ -179,10 +180,14 @@ def accounts(session: Session) -> list[Account]:
 
 
 def remove_account(session: Session, username: str, *, by: str, now: datetime) -> None:
-    """With its sessions, consents, guardianships and channels; what it did stays in the log.
+    """With its sessions, consents, guardianships, channels and cases that it was let in to or had
+    in hand; what it did stays in the log.
 
     Raises ``UnknownAccount``, and ``LastAdministrator``: nobody could undo that.
     """
+    rooms = records_of(session)
+    for room in rooms:
+        room.lock(session)
     lock(session)  # two administrators who remove each other: the second one finds a last one
     account = account_named(session, username)
     if Role.ADMINISTRATOR.value in account.roles and account.active:
@@ -207,6 +212,8 @@ def remove_account(session: Session, username: str, *, by: str, now: datetime) -
             person_key=person_key,
         )
     session.execute(delete(Account).where(Account.id == account.id))
+    for room in rooms:
+        room.account_removed(session, username, now)
     announce_rights(session)
 
 

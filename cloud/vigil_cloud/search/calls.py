@@ -78,6 +78,9 @@ def tell_hit(
     )
     row = record(session, hit_again, now)
     known = place.latitude is not None and place.longitude is not None
+    if not known:  # nobody may be sent to where an earlier hit was
+        row.latitude = row.longitude = None
+        session.flush()
     newest = Amendment(
         title=title,
         title_zh=title_zh,

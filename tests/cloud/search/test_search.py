@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cases_office import picture
 from cloud.search.conftest import Missing
@@ -16,11 +16,12 @@ from cloud_city import NAME, TAG, City, visit
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.cases.models import CaseDeadline
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Device
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import AuditEntry, Disclosure
 from vigil_cloud.identity.persons import rotate_key
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.identity.service import account_named
+from vigil_cloud.identity.service import account_named, remove_account
 from vigil_cloud.notify.models import Delivery
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit
 from vigil_schemas.checkin import CheckinSighting
@@ -202,6 +203,31 @@ def test_who_opened_a_case_sees_it_only_while_they_may_open_one(missing: Missing
 
     assert missing.look("family", case).status_code == 404
     assert city.listed("family", domain="search") == []
+
+
+def test_whoever_is_given_the_name_of_a_removed_account_is_let_in_to_nothing(
+    missing: Missing,
+) -> None:
+    # Given an officer with access, who has the case in hand, and the guardian who reported
+    city = missing.city
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+    missing.do("police", f"/{case}/take", {"version": missing.see("police", case)["version"]})
+    assert missing.see("police", case)["assignee"] == "police"
+
+    # When others are given their names
+    roles = {"police": Role.POLICE, "family": Role.FAMILY}
+    for who, role in roles.items():
+        with writing(city.services.sessions) as session:
+            remove_account(session, who, by="operator", now=city.time)
+        city.account(who, role)
+        city.sign_in_anew(who)
+
+    # Then they are let in to nothing, and nobody has it in hand
+    assert missing.look("police", case).json()["code"] == "case-needs-reason"
+    assert missing.look("family", case).status_code == 404
+    missing.access("police-2", case)
+    assert missing.see("police-2", case)["assignee"] is None
 
 
 def test_an_officer_who_was_a_guardian_asks_with_a_reason_like_any_other(missing: Missing) -> None:
@@ -409,6 +435,27 @@ def test_a_sighting_and_its_visit_are_one_hit_told_once(missing: Missing, hook: 
             if one.step.startswith("hit")
         ]
     assert told == [("again", "hit 1")]
+
+
+def test_a_hit_at_a_station_without_a_position_leaves_no_pin_at_an_earlier_one(
+    missing: Missing,
+) -> None:
+    city = missing.city
+    missing.report()
+    city.send(sighting(city), "station-2")
+    (alert,) = (one for one in city.alerts("family", domain="search") if one["kind"] == "missing")
+    assert alert["latitude"] is not None
+
+    with writing(city.services.sessions) as session:
+        session.execute(
+            update(Device).where(Device.device == "station-1").values(latitude=None, longitude=None)
+        )
+    city.later(minutes=5)
+    city.send(sighting(city, "sighting-2"), "station-1")
+
+    (alert,) = (one for one in city.alerts("family", domain="search") if one["kind"] == "missing")
+    assert "Temple gate" in alert["title"]
+    assert (alert["latitude"], alert["longitude"]) == (None, None)
 
 
 def test_who_is_not_searched_for_leaves_no_trace(missing: Missing) -> None:

@@ -15,6 +15,12 @@ depends_on = None
 def upgrade() -> None:
     op.add_column('case_access', sa.Column('opener', sa.Boolean(), server_default=sa.false(), nullable=False))
     op.execute(sa.text('UPDATE case_access SET opener = :yes WHERE until IS NULL').bindparams(sa.bindparam('yes', True, sa.Boolean())))
+    # Of accounts that are gone: whoever is given such a name would be let in by it.
+    op.execute('DELETE FROM case_access WHERE account NOT IN (SELECT username FROM accounts)')
+    op.execute(
+        "UPDATE cases SET assignee = NULL WHERE state <> 'closed' AND assignee IS NOT NULL"
+        ' AND assignee NOT IN (SELECT username FROM accounts)'
+    )
     with op.batch_alter_table('disclosures') as batch:
         batch.add_column(sa.Column('role', sa.String(length=16), server_default='police', nullable=False))
         batch.drop_constraint(batch.f('uq_disclosures_case_id'), type_='unique')
