@@ -90,9 +90,30 @@ def run(folder: Path, size: Size, seed: int, relational: str) -> Outcome:
         # Only now is every event noted, and known how many there must be.
         city.end_production()
         settled(lambda: len(onsets(city)), expected_events(city), patience_s=240)
-        return outcome(city, kills, time.monotonic() - began)
+        found = outcome(city, kills, time.monotonic() - began)
+        if found.lost or found.events_lost:
+            print(where_it_is(city))
+        return found
     finally:
         city.stop()
+
+
+def where_it_is(city: City) -> str:
+    """What did not arrive: how much of it waits in each gateway, and what everybody said last."""
+    said = []
+    for agent in city.agents:
+        path = city.folder / agent.name / "data" / "outbox.sqlite"
+        if path.exists():
+            with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60) as database:
+                query = "SELECT lane, count(*), sum(records) FROM message GROUP BY lane"
+                said.append(f"{agent.name} keeps {database.execute(query).fetchall()}")
+        else:
+            said.append(f"{agent.name} has no outbox")
+    said += [
+        f"{process.name}: {process.log.read_text(errors='replace')[-2000:]}"
+        for process in (city.ingest, *city.agents)
+    ]
+    return "\n".join(said)
 
 
 def expected_events(city: City) -> int:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import array
 import atexit
+import inspect
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +41,17 @@ _NURSERY: Final = Path(__file__).with_name("nursery.py")
 _AT_ITS_START: Final = ("PYTHON", "LD_", "LC_", "LANG")
 """An interpreter and its libraries read what begins so when they start, and never again."""
 _INDIFFERENT: Final = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+_UNDERSTOOD: Final = {
+    *("stdin", "stdout", "stderr", "env", "cwd", "bufsize"),
+    *("text", "universal_newlines", "encoding", "errors"),
+}
+"""Options that mean the same here; with any other one a process is started plainly."""
+_OF_A_CHILD: Final = (
+    *("self", "args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env"),
+    *("startupinfo", "creationflags", "shell"),
+    *("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
+)
+"""How ``Popen._execute_child`` begins in Python 3.11 to 3.13: it is no public interface."""
 _nurseries: Final[dict[str, _Nursery]] = {}
 _used: Final = [0.0]
 
@@ -49,11 +62,22 @@ def used_s() -> float:
 
 
 def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """As ``subprocess.Popen``, warm where the command is one of our programs."""
+    """As ``subprocess.Popen``, warm where the command is one of our programs and this Python's
+    ``subprocess`` is made as we know it."""
     package = _package(command, options.get("env"))
-    if package is None or options.get("user") is not None:
+    asked = {name for name, value in options.items() if value is not None}
+    if package is None or not asked <= _UNDERSTOOD or not is_as_known(subprocess.Popen):
         return subprocess.Popen(command, **options)
     return _Warm(package, command, **options)
+
+
+def is_as_known(popen: type) -> bool:
+    """Whether ``_Warm`` can stand on this class."""
+    child = getattr(popen, "_execute_child", None)
+    rest = ("_close_pipe_fds", "_internal_poll", "_wait")
+    if child is None or not all(hasattr(popen, name) for name in rest):
+        return False
+    return tuple(inspect.signature(child).parameters)[: len(_OF_A_CHILD)] == _OF_A_CHILD
 
 
 def run(
@@ -105,14 +129,15 @@ class _Nursery:
                 env=environment,
             )
 
-    def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> int:
-        """The new process' pid."""
+    def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> int | None:
+        """The new process' pid; ``None``: the nursery has ended, or has threads."""
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
-        self._socket.sendmsg([json.dumps(request).encode()], [rights])
-        answer = self._socket.recv(100)
-        if not answer or int(answer) < 0:
-            raise RuntimeError("the nursery has ended, or has threads")
-        return int(answer)
+        try:
+            self._socket.sendmsg([json.dumps(request).encode()], [rights])
+            answer = self._socket.recv(100)
+        except OSError:
+            return None
+        return int(answer) if answer and int(answer) > 0 else None
 
     def close(self) -> None:
         """Processes that are left go on."""
@@ -131,12 +156,12 @@ class _Warm(subprocess.Popen[Any]):
 
     def __init__(self, package: str, command: Sequence[str], **options: Any) -> None:
         self._package = package
-        self._told, self._tell = os.pipe2(os.O_CLOEXEC)
+        self._told: int | None = None
+        """Where the end of a process that was forked is read; ``None``: it is a child of ours."""
         self._ending = threading.Lock()
         super().__init__(command, **options)
 
     def _execute_child(self, command: Sequence[str], *rest: Any) -> None:
-        # The order of these has been the same since Python 3.7; what follows is not asked for here.
         folder, environment = rest[4], rest[5]
         theirs_in, ours_in, ours_out, theirs_out, ours_err, theirs_err = rest[9:15]
         is_module = command[1] == "-m"
@@ -153,32 +178,45 @@ class _Warm(subprocess.Popen[Any]):
         ]
         if self._package not in _nurseries:
             _nurseries[self._package] = _Nursery(self._package)
-        try:
-            self.pid = _nurseries[self._package].fork(request, [*streams, self._tell])
-        finally:
-            os.close(self._tell)
-            self._close_pipe_fds(theirs_in, ours_in, ours_out, theirs_out, ours_err, theirs_err)  # type: ignore[attr-defined]  # as the original
+        told, tell = os.pipe2(os.O_CLOEXEC)
+        pid = _nurseries[self._package].fork(request, [*streams, tell])
+        os.close(tell)
+        if pid is None:
+            os.close(told)
+            super()._execute_child(command, *rest)  # type: ignore[misc]  # private, as below
+            return
+        self.pid, self._told = pid, told
+        self._close_pipe_fds(theirs_in, ours_in, ours_out, theirs_out, ours_err, theirs_err)  # type: ignore[attr-defined]  # as the original
         self._child_created = True
 
-    def _internal_poll(self, *_rest: Any, **_more: Any) -> int | None:
-        return self._ended(0)
+    def _internal_poll(self, *rest: Any, **more: Any) -> int | None:
+        if self._told is None:
+            code: int | None = super()._internal_poll(*rest, **more)  # type: ignore[misc]  # private
+            return code
+        return self._ended(self._told, 0)
 
     def _wait(self, timeout: float | None) -> int | None:
-        code = self._ended(timeout)
+        if self._told is None:
+            own: int | None = super()._wait(timeout)  # type: ignore[misc]  # private
+            return own
+        code = self._ended(self._told, timeout)
         if code is None:
             raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
         return code
 
-    def _ended(self, timeout: float | None) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
+    def _ended(self, told: int, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([told], [], [], timeout)[0]:
             with self._ending:  # one thread may poll while another waits
                 if self.returncode is None:
-                    told = json.loads(os.read(self._told, 1000))
-                    _used[0] += told["used_s"]
-                    self.returncode = told["code"]
+                    said = os.read(told, 1000)
+                    # Nothing: the nursery was killed, and nobody knows how this one ended.
+                    end = json.loads(said) if said else {"code": -signal.SIGKILL, "used_s": 0.0}
+                    _used[0] += end["used_s"]
+                    self.returncode = end["code"]
         code: int | None = self.returncode
         return code
 
     def __del__(self, *rest: Any) -> None:
-        os.close(self._told)
-        super().__del__(*rest)
+        super().__del__(*rest)  # may ask once more how it ended
+        if self.returncode is not None and self._told is not None:
+            os.close(self._told)
