@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.amendments import Amendment, Coordinates, amend
-from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.cases.models import CaseRow
@@ -25,6 +26,8 @@ from vigil_schemas.types import Domain, isoformat_utc
 
 SEARCH: Final[Domain] = "search"
 _CITY: Final = ZoneInfo("Asia/Taipei")
+_TIP: Final = "tip "
+"""How the reason begins for which an alert is told again."""
 
 
 def call_police(session: Session, case: CaseRow, district: str | None, now: datetime) -> AlertRow:
@@ -107,9 +110,19 @@ def tell_tip(session: Session, search: Search, number: int, now: datetime) -> No
         severity="critical",
         event_time=row.event_time,
         active=True,
-        tell_again=f"tip {number}",
+        tell_again=f"{_TIP}{number}",
     )
     record(session, again, now)
+
+
+def tip_told(session: Session, search: Search) -> datetime | None:
+    """When whoever may know was told last of what a passer-by said."""
+    told = select(func.max(AlertHistory.at)).where(
+        AlertHistory.alert_id == search.alert_id,
+        AlertHistory.action == "told-again",
+        AlertHistory.comment.startswith(_TIP),
+    )
+    return session.scalar(told)
 
 
 def tell_found(session: Session, search: Search, case: CaseRow, now: datetime) -> None:

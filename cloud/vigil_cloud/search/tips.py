@@ -132,9 +132,7 @@ def take(session: Session, cipher: Cipher, token: str, tip: Tip, now: datetime) 
     feed.lock(session)
     search, case = find(session, cipher, token)
     of_search = (SearchEntry.case_id == search.case_id, SearchEntry.kind == KIND)
-    count, newest = session.execute(
-        select(func.count(), func.max(SearchEntry.entered)).where(*of_search)
-    ).one()
+    count = session.scalar(select(func.count()).where(*of_search)) or 0
     if count >= MOST or history.next_number(session, case.id) > history.MOST:
         raise CaseFull(MOST, "tips")
     sealer = sealing.writer(session, cipher, search.person_key, now)
@@ -158,7 +156,9 @@ def take(session: Session, cipher: Cipher, token: str, tip: Tip, now: datetime) 
     sealed = sealer.seal(history.TEXT, words)
     history.append(session, case, history.next_number(session, case.id), said, sealed, now)
     feed.append(session, "case", case.id, now)
-    if newest is None or now - newest >= TOLD_AGAIN_AFTER:
+    # Since they were told last, not since the last tip: one every nine minutes would tell nobody.
+    told_last = calls.tip_told(session, search)
+    if told_last is None or now - told_last >= TOLD_AGAIN_AFTER:
         calls.tell_tip(session, search, count + 1, now)
 
 
