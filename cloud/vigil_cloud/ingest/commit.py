@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
+from vigil_cloud.alerts import feed
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import lock_for_writing
 from vigil_cloud.database.upsert import insert_missing, table_of
@@ -37,6 +38,7 @@ from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
 from vigil_cloud.timeseries.port import Point
+from vigil_schemas.gateway import CommandResult
 from vigil_schemas.topics import STATUS
 
 HANDLER_FAILED: Final = "handler-failed"
@@ -125,6 +127,8 @@ class Committer:
         # of their messages would each come to wait for the other, and an alarm for PostgreSQL to
         # notice.
         locked = lock_gateways(session, self._gateways_to_lock(items, now))
+        if any(_is_audited(item) for item in items):
+            feed.lock(session)  # whoever takes both takes the audit log's end second
         letters: list[tuple[Item, Refusal]] = []
         for item in items:
             refusal = self._take(session, item, now, outcome)
@@ -306,6 +310,12 @@ class Committer:
             and concerns_alarm(arrived.topic, arrived.payload)
             and not is_dead_letter(session, arrived.topic, arrived.payload)
         )
+
+
+def _is_audited(item: Item) -> bool:
+    """Whether what it says becomes a line of the audit log: what a gateway answered."""
+    decoded = item.decoded
+    return isinstance(decoded, Fact) and decoded.envelope.type == CommandResult.TYPE
 
 
 def _record_newest(session: Session, items: Iterable[Item]) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import event, select, text, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+import gateways
 import servers
+from city_ingest import CityIngest
 from cloud.search.conftest import Missing
 from cloud_city import GATEWAY, TAG, City
 from vigil_cloud.checkin.models import WatchStation
@@ -362,6 +364,31 @@ def test_erasing_waits_until_stations_were_told_and_takes_that_back(on_postgres:
         erasing.result(60)
     assert [row.code for row in asked(city)] == ["superseded"]
     assert TAG not in str([row.payload for row in asked(city)])
+
+
+def test_an_answer_takes_the_feed_before_the_audit_log(missing: Missing) -> None:
+    """As whoever works on a case does: in the other order, two would wait for each other."""
+    city = missing.city
+    ingest = CityIngest(city, GATEWAY)
+    stations(city, "station-1")
+    missing.report()
+    missing.tell_stations()
+    (asking,) = asked(city)
+    result = CommandResult(command_id=asking.id, accepted=True, code="ok", message="")
+    statements: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(city.services.engine, "before_cursor_execute", note)
+    payload = gateways.event(GATEWAY, 1, result, subject=GATEWAY, time=city.time)
+    ingest.store(f"vigil/v1/{GATEWAY}/event", payload)
+    event.remove(city.services.engine, "before_cursor_execute", note)
+
+    updated = [one.split()[1] for one in statements if one.startswith("UPDATE ")]
+    locks = [table for table in updated if table in ("feed_head", "audit_head")]
+    assert locks[:2] == ["feed_head", "audit_head"]
+    assert asked(city)[0].accepted
 
 
 def test_whom_a_station_watches_for_is_shown_to_nobody(missing: Missing) -> None:
