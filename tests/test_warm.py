@@ -23,7 +23,7 @@ class Refusing:
 
 
 def test_a_nursery_that_cannot_fork_costs_time_and_no_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(warm._nurseries, "vigil_sim", Refusing())  # type: ignore[arg-type]  # its one method
+    monkeypatch.setitem(warm._nurseries, "vigil_sim", Refusing())
     done = servers.run(HELP, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage: vigil-sim" in done.stdout
