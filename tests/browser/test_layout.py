@@ -81,7 +81,10 @@ def _drawn(page: Page) -> None:
 
 def _fits(page: Page, where: str) -> None:
     # Charts and maps take a new width a moment after the window has it.
-    servers.eventually(lambda: page.evaluate(_FITS), f"a width that fits: {where}")
+    try:
+        servers.eventually(lambda: not page.evaluate(_TOO_WIDE), f"a width that fits: {where}")
+    except pytest.fail.Exception as late:
+        pytest.fail(f"{late}: {page.evaluate(_TOO_WIDE)}")
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("button, a[href], input, select, textarea")]
           .filter((e) => e.checkVisibility() && !e.closest(".maplibregl-control-container"))
@@ -145,9 +148,14 @@ def test_text_stands_out_from_its_ground(window: OpenWindow) -> None:
         assert page.evaluate(_CONTRAST) == [], scheme
 
 
-_FITS = """() => {
+_TOO_WIDE = """() => {
   const main = document.querySelector("main");
-  return Math.max(document.documentElement.scrollWidth, main.scrollWidth) <= innerWidth;
+  const width = Math.max(document.documentElement.scrollWidth, main.scrollWidth);
+  if (width <= innerWidth) return [];
+  const wide = [...document.querySelectorAll("body *")]
+    .filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5)
+    .map((e) => `${Math.round(e.getBoundingClientRect().right)} px: ${e.outerHTML.slice(0, 120)}`);
+  return [`${width} px in ${innerWidth} px`, ...wide.slice(0, 12)];
 }"""
 _CONTRAST = """() => {
   const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

@@ -50,7 +50,7 @@ describe("the dictionaries", () => {
     // Keys put together at run time are known by what stands before the name that varies.
     const built = [
       ...text.matchAll(/t\(`([\w.]+\.)\$\{/g),
-      ...text.matchAll(/word\("([\w.]+)"/g),
+      ...text.matchAll(/word\(\s*"([\w.]+)"/g),
       ...text.matchAll(/keysOf\("([\w.]+)"/g),
     ].map((match) => match[1] ?? "");
     const unused = DICTIONARIES.flatMap(([, texts]) => Object.keys(texts.en)).filter(

@@ -127,7 +127,6 @@ export const en = {
   "home.contact": "Whom to call",
   "home.phone": "Telephone",
   "home.save": "Save",
-  "smoke.locked": "The code counts again {at}",
 } as const;
 
 export const zhTW: Record<keyof typeof en, string> = {
@@ -257,5 +256,4 @@ export const zhTW: Record<keyof typeof en, string> = {
   "home.contact": "聯絡人",
   "home.phone": "電話",
   "home.save": "儲存",
-  "smoke.locked": "密碼於 {at} 恢復",
 };
