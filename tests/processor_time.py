@@ -1,9 +1,10 @@
 """How much processor time each test costs: ``pytest -p processor_time``.
 
 Durations tell how busy the machine was. Counted is what the test's process used while it ran the
-test and its fixtures, and what its child processes had used when they ended: a server that serves
-a whole session is counted where it is stopped. Prints the most expensive tests and the sum of each
-folder; with ``-n`` too.
+test and its fixtures, and what its child processes had used when they ended. What serves a whole
+session (Chromium, servers) is counted where it is stopped, after a process's last test: on a line
+of its own, for that test has nothing to do with it. Prints the most expensive tests and the sum of
+each folder; with ``-n`` too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _phases: Counter[str] = Counter()
 """Hundredths of a second by test."""
 _seen: Final = [0.0]
 """What this process had used at the last report."""
+_ends: Final = [False]
+"""Whether the test at work is the last one of its process."""
+SESSION: Final = "session/what served it::Chromium and servers"
 
 
 def _used_s() -> float:
@@ -30,11 +34,19 @@ def _used_s() -> float:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(nextitem: pytest.Item | None) -> Generator[None, bool, bool]:
+    _ends[:] = [nextitem is None]
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     before, now = _seen[-1], _used_s()
     _seen[:] = [now]
-    report.__dict__["processor_s"] = now - before  # carried from xdist's workers as it is
+    # Carried from xdist's workers as they are.
+    report.__dict__["processor_s"] = now - before
+    report.__dict__["processor_of_session"] = _ends[-1] and report.when == "teardown"
     return report
 
 
@@ -43,7 +55,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    _phases[report.nodeid] += round(100 * getattr(report, "processor_s", 0.0))
+    name = SESSION if getattr(report, "processor_of_session", False) else report.nodeid
+    _phases[name] += round(100 * getattr(report, "processor_s", 0.0))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

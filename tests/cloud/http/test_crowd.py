@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import resource
 import socket
 import subprocess
@@ -14,7 +15,6 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 import servers
 from bench.crowd import FIRST, healthz_s, receipt_s, serve
@@ -28,27 +28,38 @@ COUNT = 300
 HANDLES = 256
 
 
-@pytest.mark.parametrize("kind", FIRST)
-def test_an_alarm_is_stored_while_a_crowd_stands_idle(tmp_path: Path, kind: str) -> None:
+def test_an_alarm_is_stored_while_a_crowd_stands_idle(tmp_path: Path) -> None:
+    """One server, one crowd of each kind after the other."""
     server, http, mqtt = serve(tmp_path, HANDLES, **QUICK)
+    full = 0
     try:
-        gateway = Gateway(mqtt, new_name())
-        with Crowd(http, COUNT, FIRST[kind]) as crowd:
-            receipt_s(gateway, 1)
-            assert healthz_s(http) < float("inf")
-            late = Gateway(mqtt, new_name())
-            receipt_s(late, 1)
-            servers.eventually(lambda: crowd.closed() == COUNT, "the idle ones were ended")
-        ended = httpx.get(f"http://127.0.0.1:{http}/metrics").text
-        assert 'vigil_http_connections_ended_total{reason="full"}' in ended
+        for kind, first in FIRST.items():
+            gateway = Gateway(mqtt, new_name())
+            with Crowd(http, COUNT, first) as crowd:
+                receipt_s(gateway, 1)
+                assert healthz_s(http) < float("inf"), kind
+                late = Gateway(mqtt, new_name())
+                receipt_s(late, 1)
+                servers.eventually(lambda each=crowd: each.closed() == COUNT, f"{kind}: ended")
+            assert (full := _ended_because_full(http, above=full)), kind
+            for each in (gateway, late):
+                each.close()
         log = server.log.read_text("utf-8")
         assert "Traceback" not in log
         assert "Too many open files" not in log
-        assert len(log) < 20_000
-        for each in (gateway, late):
-            each.close()
+        assert len(log) < 20_000 * len(FIRST)
     finally:
         server.stop()
+
+
+def _ended_because_full(http: int, *, above: int) -> int:
+    """How many connections ended for that since the start; 0 where no more than ``above``."""
+    metrics = httpx.get(f"http://127.0.0.1:{http}/metrics").text
+    found = re.search(
+        r'^vigil_http_connections_ended_total\{reason="full"\} ([\d.e+]+)$', metrics, re.MULTILINE
+    )
+    count = int(float(found[1])) if found else 0
+    return count if count > above else 0
 
 
 def test_the_embedded_broker_lets_the_silent_go(tmp_path: Path) -> None:
