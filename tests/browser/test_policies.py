@@ -51,7 +51,8 @@ def test_a_policy_is_tried_out_refused_and_kept(window: OpenWindow) -> None:
     expect(last).to_contain_text("Moments only go on")
     second.get_by_label("Seconds after the alert").fill("60")
 
-    page.get_by_label("admin, on the page, answers", exact=True).select_option("declined")
+    answer = page.get_by_role("combobox", name="admin, on the page, answers")
+    answer.select_option("declined")
     page.get_by_role("button", name="Show who is called").press("Enter")
     timeline = page.locator("ol").filter(has_text="role:dispatcher")
     expect(timeline.get_by_role("listitem")).to_have_count(3)

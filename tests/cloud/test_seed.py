@@ -112,15 +112,15 @@ def test_seeding_again_grants_nothing_twice_and_nothing_that_was_revoked(empty: 
     wanted = seed.read(FILE, ENVIRONMENT)
     seed.apply(empty.services, wanted)
     first = consents(empty)
-    assert [consent.expires for consent in first] == [empty.time + timedelta(days=365)] * 4
+    assert [consent.expires for consent in first] == [empty.time + timedelta(days=365)] * 6
     with writing(empty.services.sessions) as session:
         session.get_one(Consent, first[0].id).revoked = empty.later(days=1)
     seed.apply(empty.services, wanted)
-    assert len(consents(empty)) == 4
+    assert len(consents(empty)) == 6
     empty.later(days=365)
     seed.apply(empty.services, wanted)
-    renewed = consents(empty)[4:]
-    assert len(renewed) == 3
+    renewed = consents(empty)[6:]
+    assert len(renewed) == 5
     revoked = (first[0].person_key, first[0].account_id)
     assert revoked not in {(consent.person_key, consent.account_id) for consent in renewed}
 

@@ -63,7 +63,9 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_night_on_a_bare_machine(short: Path) -> None:
-    assert_played(demo(short / "d", environment=STRANGE), {"noise", "water", "checkin", "smoke"})
+    assert_played(
+        demo(short / "d", environment=STRANGE), {"noise", "water", "checkin", "smoke", "aed"}
+    )
     assert left_over(short) == []
 
 
@@ -72,7 +74,7 @@ def test_a_night_on_a_bare_machine(short: Path) -> None:
     [
         pytest.param(SMALL, {"water", "smoke"}, id="small"),
         pytest.param(
-            (), {"noise", "water", "checkin", "smoke"}, id="whole", marks=pytest.mark.full
+            (), {"noise", "water", "checkin", "smoke", "aed"}, id="whole", marks=pytest.mark.full
         ),
     ],
 )

@@ -131,7 +131,10 @@ def test_arrivals_and_departures_pair_up(
         assert visit.arrived <= visit.last_seen
         assert visit.sightings >= min_sightings
     for pair in by_visit.values():
-        assert [v.phase for v in pair] == ["arrived", "departed"]
+        # Whoever stays is told of again now and then.
+        *stays, end = [v.phase for v in pair]
+        assert set(stays) == {"arrived"}
+        assert end == "departed"
 
 
 def test_settings() -> None:
