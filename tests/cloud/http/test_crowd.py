@@ -12,6 +12,7 @@ import resource
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -28,6 +29,10 @@ COUNT = 300
 HANDLES = 256
 
 
+def _all_closed(crowd: Crowd) -> bool:
+    return crowd.closed() == COUNT
+
+
 def test_an_alarm_is_stored_while_a_crowd_stands_idle(tmp_path: Path) -> None:
     """One server, one crowd of each kind after the other."""
     server, http, mqtt = serve(tmp_path, HANDLES, **QUICK)
@@ -40,7 +45,7 @@ def test_an_alarm_is_stored_while_a_crowd_stands_idle(tmp_path: Path) -> None:
                 assert healthz_s(http) < float("inf"), kind
                 late = Gateway(mqtt, new_name())
                 receipt_s(late, 1)
-                servers.eventually(lambda each=crowd: each.closed() == COUNT, f"{kind}: ended")
+                servers.eventually(partial(_all_closed, crowd), f"{kind}: ended")
             assert (full := _ended_because_full(http, above=full)), kind
             for each in (gateway, late):
                 each.close()
