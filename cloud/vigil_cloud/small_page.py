@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
+
+from vigil_cloud.city_time import CITY_ZONE
 
 Language = Literal["en", "zh-TW"]
-TAIPEI: Final = ZoneInfo("Asia/Taipei")
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#17211e;--soft:#4c5a55;--line:#c6d0cc;--page:#f4f6f5;
 --card:#fff;--accent:#0b6350;--on:#fff;--alarm:#a3160f}
@@ -64,7 +64,7 @@ class Words:
 
     def time(self, moment: datetime) -> str:
         """As the city's clocks show it."""
-        return f"{moment.astimezone(TAIPEI):%Y-%m-%d %H:%M:%S}"
+        return f"{moment.astimezone(CITY_ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 def page(title: str, body: Sequence[str], words: Words) -> str:

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it: four alerts through the whole way, and nothing left behind."""
+"""The demo as a newcomer runs it: each domain's alert, whole; and nothing left behind."""
 
 from __future__ import annotations
 

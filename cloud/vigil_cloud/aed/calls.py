@@ -15,7 +15,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.dispatch import DAY, ROLES, Call, Phase, Plan, Role
-from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedVolunteer
 from vigil_cloud.aed.service import CALL_NEWS
 from vigil_cloud.alerts import feed
@@ -23,6 +22,7 @@ from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.cases.models import CaseRow
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 
@@ -280,7 +280,7 @@ def _count(session: Session, account_id: int, moment: datetime, *, accepted: boo
     volunteer = session.get(AedVolunteer, account_id, with_for_update=True)
     if volunteer is None:
         return
-    when = "day" if DAY[0] <= moment.astimezone(CITY).hour < DAY[1] else "night"
+    when = "day" if DAY[0] <= moment.astimezone(CITY_ZONE).hour < DAY[1] else "night"
     name = f"{'accepted' if accepted else 'asked'}_{when}"
     setattr(volunteer, name, getattr(volunteer, name) + 1)
 

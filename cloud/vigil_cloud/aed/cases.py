@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
 
 from vigil_cloud.aed.calls import callouts
-from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.cases.port import (
     CaseKind,
@@ -22,6 +21,7 @@ from vigil_cloud.cases.port import (
     Words,
 )
 from vigil_cloud.cases.rules import OneDecides
+from vigil_cloud.city_time import city_stamp
 from vigil_cloud.emergency.models import EmergencyCall
 from vigil_cloud.identity.roles import Role
 from vigil_schemas.aed import DOMAIN
@@ -44,12 +44,15 @@ def sections(facts: Facts) -> Iterator[Section]:
             code="aed-call",
             words=Words("Call", "求救紀錄"),
             facts=[
-                Fact(Words("Pressed", "按下時間"), _clock(call.pressed)),
+                Fact(Words("Pressed", "按下時間"), city_stamp(call.pressed)),
                 Fact(Words("Presses", "按壓次數"), str(call.presses)),
-                Fact(Words("119 answered", "119 回覆"), _clock(answered)),
+                Fact(Words("119 answered", "119 回覆"), city_stamp(answered)),
                 Fact(Words("Volunteers called", "召集志工"), str(len(known))),
                 Fact(Words("Accepted", "接受"), str(len(accepted))),
-                Fact(Words("First at the patient", "最先到達"), _clock(min(arrived, default=None))),
+                Fact(
+                    Words("First at the patient", "最先到達"),
+                    city_stamp(min(arrived, default=None)),
+                ),
             ],
             data={
                 "device": call.device,
@@ -62,10 +65,6 @@ def sections(facts: Facts) -> Iterator[Section]:
                 "arrived": [isoformat_utc(one) for one in arrived],
             },
         )
-
-
-def _clock(moment: datetime | None) -> str:
-    return "–" if moment is None else f"{moment.astimezone(CITY):%Y-%m-%d %H:%M:%S}"
 
 
 def call_case() -> CaseKind:

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import ClassVar, Final
-from zoneinfo import ZoneInfo
 
 from opening_hours import OpeningHours, ParserError  # type: ignore[attr-defined]  # untyped there
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.city_time import CITY_ZONE
 
-CITY: Final = ZoneInfo("Asia/Taipei")
 PUBLIC_ACCESS: Final = frozenset({"yes", "public", "permissive"})
 _SPAN: Final = timedelta(days=366)
 """What is open for so long without an end is open at all hours."""
@@ -55,13 +54,13 @@ def readable(text: str) -> bool:
 def opener(text: str) -> Callable[[datetime], bool]:
     """Whether it is open at an aware moment, by the city's clock. What is unknown is closed."""
     hours = parsed(text)
-    return lambda moment: hours.is_open(moment.astimezone(CITY).replace(tzinfo=None))
+    return lambda moment: hours.is_open(moment.astimezone(CITY_ZONE).replace(tzinfo=None))
 
 
 def is_always_open(text: str, today: datetime) -> bool:
     """On every day of the coming year, at every hour. What names holidays is not: which days
     they are is not known here."""
-    return _always_open_from(text, today.astimezone(CITY).date())
+    return _always_open_from(text, today.astimezone(CITY_ZONE).date())
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from vigil_cloud.aed import calls, dispatch_files, register, summons, volunteers
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.dispatch import Aed, Plan, dispatch
-from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.amendments import Amendment, amend
@@ -23,6 +22,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.cases.opening import Wanted, open_case
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.service import Desk
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.engine import writing
 from vigil_cloud.emergency import service as emergency
 from vigil_cloud.emergency.cap import CapMessage, CapText
@@ -165,7 +165,7 @@ def _chosen(
     session: Session, services: Services, row: AedCallRow, patient: tuple[float, float]
 ) -> tuple[Plan, str]:
     troubles: list[str] = []
-    moment = row.received.astimezone(CITY)
+    moment = row.received.astimezone(CITY_ZONE)
     people = volunteers.to_call(session, Cipher(services.settings.secret), services.now())
     aeds: Sequence[Aed] = ()
     try:
@@ -234,7 +234,7 @@ def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> No
                 "zh-TW",
                 "疑似心跳停止",
                 f"{row.place_zh} AED 箱求救按鈕已按下",
-                f"{row.pressed.astimezone(CITY):%Y-%m-%d %H:%M:%S} 有人按下 AED 箱求救按鈕。",
+                f"{row.pressed.astimezone(CITY_ZONE):%Y-%m-%d %H:%M:%S} 有人按下 AED 箱求救按鈕。",
                 "請派遣救護車。附近受訓志工同時召集。",
                 row.place_zh,
             ),
@@ -243,7 +243,7 @@ def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> No
                 "Suspected cardiac arrest",
                 f"AED button pressed at {row.place}",
                 f"The button of an AED cabinet was pressed at"
-                f" {row.pressed.astimezone(CITY):%Y-%m-%d %H:%M:%S} (UTC+8).",
+                f" {row.pressed.astimezone(CITY_ZONE):%Y-%m-%d %H:%M:%S} (UTC+8).",
                 "Send an ambulance. Trained volunteers nearby are being called.",
                 row.place,
             ),

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.dispatch import Aed
-from vigil_cloud.aed.hours import CITY, PUBLIC_ACCESS, is_always_open, opener, parsed, readable
+from vigil_cloud.aed.hours import PUBLIC_ACCESS, is_always_open, opener, parsed, readable
 from vigil_cloud.aed.models import AedPatrol, AedSite
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.devices.models import Device
 from vigil_cloud.identity import audit
 from vigil_schemas.aed import DOMAIN
@@ -173,7 +174,7 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
     """Somebody was there. What is not found well takes the AED out of service: nobody is sent
     for it. Raises ``AedUnknown``."""
     row = find(session, site)
-    today = now.astimezone(CITY).date()
+    today = now.astimezone(CITY_ZONE).date()
     expired = any(day is not None and day < today for day in (pads_until, battery_until))
     usable = not expired and all(findings.get(item, False) for item in _NEEDED)
     session.add(
@@ -206,7 +207,7 @@ def patrols(session: Session, site: str, limit: int) -> Sequence[AedPatrol]:
 
 def due(row: AedSite, now: datetime) -> date:
     """When somebody has to go there: the patrol's turn, or a month before something expires."""
-    today = now.astimezone(CITY).date()
+    today = now.astimezone(CITY_ZONE).date()
     turn = today if row.checked is None else row.checked + PATROL_EVERY
     ends = [day - EXPIRY_WARNING for day in (row.pads_until, row.battery_until) if day is not None]
     return today if not row.in_service or row.taken else min([turn, *ends])
@@ -214,7 +215,7 @@ def due(row: AedSite, now: datetime) -> date:
 
 def expired(row: AedSite, now: datetime) -> bool:
     """Pads or battery are past their day."""
-    today = now.astimezone(CITY).date()
+    today = now.astimezone(CITY_ZONE).date()
     return any(day is not None and day < today for day in (row.pads_until, row.battery_until))
 
 

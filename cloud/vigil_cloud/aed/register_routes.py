@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from vigil_cloud.aed import exchange, register, tagged
 from vigil_cloud.aed.exchange import BadImport
-from vigil_cloud.aed.hours import CITY, readable
+from vigil_cloud.aed.hours import readable
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.aed.register import SiteFields
 from vigil_cloud.aed.schema import (
@@ -23,6 +23,7 @@ from vigil_cloud.aed.schema import (
     SiteList,
     TagBody,
 )
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
@@ -62,7 +63,7 @@ def entry(row: AedSite, services: Services, reader: Reader) -> SiteEntry:
         hours_readable=readable(row.opening_hours),
         always_reachable=register.always_reachable(row, now),
         due=due,
-        overdue=due <= now.astimezone(CITY).date(),
+        overdue=due <= now.astimezone(CITY_ZONE).date(),
     )
 
 

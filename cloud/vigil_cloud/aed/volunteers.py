@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.dispatch import Volunteer
-from vigil_cloud.aed.hours import CITY
 from vigil_cloud.aed.models import AedVolunteer
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
@@ -90,7 +90,7 @@ def bars(row: AedVolunteer | None, now: datetime) -> list[Bar]:
         found.append("no-consent")
     if row.certificate_until is None:
         found.append("no-certificate")
-    elif row.certificate_until < now.astimezone(CITY).date():
+    elif row.certificate_until < now.astimezone(CITY_ZONE).date():
         found.append("certificate-lapsed")
     if not row.on_call:
         found.append("not-on-call")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import select
@@ -19,13 +18,13 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.cases.models import CaseDeadline, CaseRow
 from vigil_cloud.cases.port import CaseKind, Words
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.domain.rights import opened
 from vigil_cloud.identity.roles import Role
 from vigil_schemas.types import isoformat_utc
 
 KIND: Final = "case-deadline"
 _BY_HAND: Final = Words("deadline set by hand", "自訂期限")
-_TAIPEI: Final = ZoneInfo("Asia/Taipei")
 _log = structlog.get_logger(__name__)
 
 
@@ -46,7 +45,7 @@ def tell(
         return
     over = deadline.due <= now
     words = next((one.words for one in kind.deadlines if one.code == deadline.code), _BY_HAND)
-    due = f"{deadline.due.astimezone(_TAIPEI):%Y-%m-%d %H:%M}"
+    due = f"{deadline.due.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}"
     record(
         session,
         Occurrence(

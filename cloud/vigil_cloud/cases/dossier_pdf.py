@@ -14,15 +14,14 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 from vigil_cloud.cases.wording import ACTIONS, STATES, VERDICTS
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_schemas.dossier import CaseDossier
 
 Language = Literal["zh-TW", "en"]
 _TEMPLATE: Final = "dossier.typ"
 _FONTS: Final = "pylopdf_fonts_zh_tw"
-_CIVIL: Final = ZoneInfo("Asia/Taipei")
 STANDARD: Final = "a-3a"
 
 
@@ -72,12 +71,12 @@ def _inputs(dossier: CaseDossier, language: Language) -> dict[str, str]:
     """Words and local times: the template asks for each time by how the data writes it."""
     chinese = language == "zh-TW"
     inputs = {"language": language, "state": STATES[dossier.state][chinese]}
-    made = dossier.made.astimezone(_CIVIL)
+    made = dossier.made.astimezone(CITY_ZONE)
     inputs |= {"year": f"{made.year}", "month": f"{made.month}", "day": f"{made.day}"}
     inputs |= {f"action.{action}": words[chinese] for action, words in ACTIONS.items()}
     inputs |= {f"verdict.{verdict}": words[chinese] for verdict, words in VERDICTS.items()}
     for stamp in _stamps(dossier.model_dump(mode="json")):
-        local = datetime.fromisoformat(stamp).astimezone(_CIVIL)
+        local = datetime.fromisoformat(stamp).astimezone(CITY_ZONE)
         inputs[stamp] = f"{local:%Y-%m-%d %H:%M:%S}"
     return inputs
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 
@@ -18,14 +17,13 @@ from vigil_cloud.cases.errors import AlertTaken, CaseKindUnknown, NotForThisKind
 from vigil_cloud.cases.models import CaseAlert, CaseCounter, CaseRow
 from vigil_cloud.cases.port import CaseKind
 from vigil_cloud.cases.service import Desk, admit, hold, new_id, told
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.errors import NoConsent
 
 MOST_ALERTS: Final = 200
 """Alerts of one case."""
-_CIVIL: Final = ZoneInfo("Asia/Taipei")
-"""The year of a case's number is the civil year of the city."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +189,4 @@ def _number(desk: Desk) -> str:
 
 def civil_year(now: datetime) -> int:
     """Of the city's calendar."""
-    return now.astimezone(_CIVIL).year
+    return now.astimezone(CITY_ZONE).year

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,12 +20,12 @@ from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.city_time import city_clock
 from vigil_cloud.identity import audit
 from vigil_cloud.irrigation.models import GateOrder
 from vigil_schemas.types import Domain, isoformat_utc
 
 IRRIGATION: Final[Domain] = "irrigation"
-_CITY: Final = ZoneInfo("Asia/Taipei")
 
 
 class GateOrderUnknown(NotFound):
@@ -88,8 +87,8 @@ def ask_to_close(  # noqa: PLR0913 - what is asked, by name
         asked_by=by,
         alert_id="",
     )
-    until = "" if arrival is None else f", water expected {_clock(arrival, now)}"
-    until_zh = "" if arrival is None else f"，預計 {_clock(arrival, now)} 到達"
+    until = "" if arrival is None else f", water expected {city_clock(arrival, now)}"
+    until_zh = "" if arrival is None else f"，預計 {city_clock(arrival, now)} 到達"
     said = Occurrence(
         domain=IRRIGATION,
         reference=f"gate:{order.id}",
@@ -139,8 +138,8 @@ def may_open(
             session,
             alert.id,
             Amendment(
-                title=f"The gate {order.name} may open from {_clock(at, now)}",
-                title_zh=f"水門 {order.name_zh} 自 {_clock(at, now)} 起可開啟",
+                title=f"The gate {order.name} may open from {city_clock(at, now)}",
+                title_zh=f"水門 {order.name_zh} 自 {city_clock(at, now)} 起可開啟",
                 detail=_detail(order),
             ),
             now,
@@ -198,10 +197,3 @@ def _over(alert: AlertRow, now: datetime) -> Occurrence:
         active=False,
         ended=now,
     )
-
-
-def _clock(at: datetime, now: datetime) -> str:
-    """As people say it in the city; with its day where that is another."""
-    local, today = at.astimezone(_CITY), now.astimezone(_CITY).date()
-    day = "" if local.date() == today else f"{local:%m-%d} "
-    return f"{day}{local:%H:%M}"

@@ -13,8 +13,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol
 
 from vigil_cloud.cases.port import Verdict, Words
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.noise.models import Certificate, Road
-from vigil_cloud.noise.register import CIVIL, Holding, civil_day
+from vigil_cloud.noise.register import Holding, civil_day
 from vigil_cloud.noise.register_schema import DAYS, LimitBody
 from vigil_schemas.types import ClockQuality
 
@@ -75,7 +76,7 @@ def checks(measured: Measured, holding: Holding, *, package: Verdict) -> list[Ch
 
 def limit_of(road: Road, moment: datetime) -> float | None:
     """The limit in dB(A) there at that moment; ``None`` where none holds."""
-    local = moment.astimezone(CIVIL)
+    local = moment.astimezone(CITY_ZONE)
     for kept in road.limits:
         rule = LimitBody.model_validate(kept)
         if _holds(rule, local):

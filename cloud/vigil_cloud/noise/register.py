@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, ClassVar, Final, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.base import Base
 from vigil_cloud.identity import audit
 from vigil_cloud.noise.models import (
@@ -31,8 +31,6 @@ from vigil_cloud.noise.models import (
 )
 from vigil_cloud.noise.register_schema import RegisterBody
 
-CIVIL: Final = ZoneInfo("Asia/Taipei")
-"""Days and hours of limits and certificates are those of the city's calendar."""
 _R = TypeVar("_R", bound=Base)
 
 
@@ -73,7 +71,7 @@ class Holding:
 
 def civil_day(moment: datetime) -> date:
     """The city's date then."""
-    return moment.astimezone(CIVIL).date()
+    return moment.astimezone(CITY_ZONE).date()
 
 
 def holding(session: Session, device: str, moment: datetime) -> Holding:

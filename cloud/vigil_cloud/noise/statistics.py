@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.cases.models import CaseAlert, CaseEvent, CaseRow
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.noise.judging import FINE
 from vigil_cloud.noise.models import Complaint, Exceedance, Intersection, Placement
-from vigil_cloud.noise.register import CIVIL, civil_day
+from vigil_cloud.noise.register import civil_day
 from vigil_schemas.types import UtcDatetime
 
 KIND: Final = "noise-exceedance"
@@ -140,7 +141,7 @@ def figures(
 def _midnight(day: date) -> datetime:
     # Of years that no clock of ours can say the beginning or the end: that of what it can say.
     within = min(max(day, date(1, 1, 2)), date.max - timedelta(days=1))
-    return datetime.combine(within, time(0), CIVIL)
+    return datetime.combine(within, time(0), CITY_ZONE)
 
 
 _COUNTED: Final = ("decided", "referred", "appealed")

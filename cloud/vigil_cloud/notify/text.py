@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from vigil_cloud.alerts import coverage
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.work import SEVERITIES
+from vigil_cloud.city_time import city_stamp
 from vigil_cloud.domain.registry import described
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify.models import REMINDER
 from vigil_cloud.notify.reply_links import REPLIES, Offered
 
-TAIPEI: Final = ZoneInfo("Asia/Taipei")
 LONGEST_TITLE: Final = 200
 MOST_LINES: Final = 40
 """Alerts that one message names; of more it tells the number. Several services cut what is
@@ -130,7 +128,7 @@ def _several(
     tests = all(one.alert.kind == "test" for one in told)
     head = words.of(f"{len(told)} alerts: {titles_[0]}", f"{len(told)} 則警報：{titles_[0]}")
     lines = [
-        f"{_local(one.alert.event_time)} {title}{_over_meanwhile(one.alert, words)}"
+        f"{city_stamp(one.alert.event_time)} {title}{_over_meanwhile(one.alert, words)}"
         for one, title in zip(by_urgency[:MOST_LINES], titles_, strict=False)
     ]
     if (unnamed := len(told) - len(lines)) > 0:
@@ -164,7 +162,7 @@ def _one_line(title: str) -> str:
 
 def _why(telling: Telling, words: _Words) -> list[str]:
     lines = []
-    since = _local(telling.alert.event_time)
+    since = city_stamp(telling.alert.event_time)
     if telling.perhaps_told:
         lines.append(
             words.of(
@@ -218,10 +216,10 @@ def _facts(alert: AlertRow, words: _Words) -> list[str]:
     severity = words.of(alert.severity, _SEVERITY_ZH[alert.severity])
     lines = [
         words.of(f"Severity: {severity}", f"等級：{severity}"),
-        words.of(f"Time: {_local(alert.event_time)}", f"時間：{_local(alert.event_time)}"),
+        words.of(f"Time: {city_stamp(alert.event_time)}", f"時間：{city_stamp(alert.event_time)}"),
     ]
     if alert.cleared is not None:
-        over = _local(alert.cleared)
+        over = city_stamp(alert.cleared)
         lines.append(words.of(f"Over since: {over}", f"已解除：{over}"))
     lines += _aside(alert, words)
     lines += _doubts(alert.detail, words)
@@ -239,7 +237,7 @@ def _aside(alert: AlertRow, words: _Words) -> list[str]:
     if alert.device_shelf is None:
         return []
     until = coverage.shown_end(alert)
-    end = words.of(f", until {_local(until)}", f"，至 {_local(until)}") if until else ""
+    end = words.of(f", until {city_stamp(until)}", f"，至 {city_stamp(until)}") if until else ""
     if alert.device_shelf == coverage.OUT_OF_SERVICE:
         return [
             words.of(f"Raised while the device was out of service{end}.", f"裝置停用期間{end}。")
@@ -275,7 +273,3 @@ def _doubts(detail: dict[str, Any], words: _Words) -> list[str]:
 
 def _remedy(alert: AlertRow, words: _Words) -> str:
     return str(alert.detail.get(words.of("remedy", "remedy_zh")) or "")
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(TAIPEI):%Y-%m-%d %H:%M:%S}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,12 +19,12 @@ from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.cases.models import CaseRow
+from vigil_cloud.city_time import city_clock
 from vigil_cloud.identity import persons
 from vigil_cloud.search.models import Search, SearchHit
 from vigil_schemas.types import Domain, isoformat_utc
 
 SEARCH: Final[Domain] = "search"
-_CITY: Final = ZoneInfo("Asia/Taipei")
 _TIP: Final = "tip "
 """How the reason begins for which an alert is told again."""
 
@@ -62,7 +61,7 @@ def tell_hit(
     session: Session, case: CaseRow, hit: SearchHit, place: Place, *, late: bool, now: datetime
 ) -> None:
     """Everybody who may know is told again, with the place; whoever took it on, too."""
-    at = _clock(hit.last, now)
+    at = city_clock(hit.last, now)
     title = f"{{person}} was seen at {place.name}, {at}"
     title_zh = f"{{person}} {at} 出現在 {place.name_zh}"
     if late:
@@ -187,10 +186,3 @@ def _ended(row: AlertRow, now: datetime) -> Occurrence:
         active=False,
         ended=now,
     )
-
-
-def _clock(at: datetime, now: datetime) -> str:
-    """As people say it in the city; with its day where that is another."""
-    local, today = at.astimezone(_CITY), now.astimezone(_CITY).date()
-    day = "" if local.date() == today else f"{local:%m-%d} "
-    return f"{day}{local:%H:%M}"

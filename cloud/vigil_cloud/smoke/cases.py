@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -20,10 +20,10 @@ from vigil_cloud.cases.port import (
     Words,
 )
 from vigil_cloud.cases.rules import OneDecides
+from vigil_cloud.city_time import city_stamp
 from vigil_cloud.emergency.service import calls_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.smoke import fires
-from vigil_cloud.smoke.message import CITY
 from vigil_cloud.smoke.models import Fire
 from vigil_schemas.smoke import DOMAIN
 from vigil_schemas.types import isoformat_utc
@@ -51,12 +51,12 @@ def sections(facts: Facts) -> Iterator[Section]:
             code="fire",
             words=Words("Fire call", "火警紀錄"),
             facts=[
-                Fact(Words("First alarm", "第一個警報"), _clock(row.opened)),
+                Fact(Words("First alarm", "第一個警報"), city_stamp(row.opened)),
                 Fact(Words("Alarms", "警報數"), str(len(state.alarms))),
-                Fact(Words("119 called", "通報 119"), _clock(state.called)),
-                Fact(Words("119 answered", "119 回覆"), _clock(answered)),
-                Fact(Words("Acknowledged", "受理"), _clock(state.acknowledged)),
-                Fact(Words("Arrived", "到場"), _clock(state.arrived)),
+                Fact(Words("119 called", "通報 119"), city_stamp(state.called)),
+                Fact(Words("119 answered", "119 回覆"), city_stamp(answered)),
+                Fact(Words("Acknowledged", "受理"), city_stamp(state.acknowledged)),
+                Fact(Words("Arrived", "到場"), city_stamp(state.arrived)),
             ],
             data={
                 "fire": row.id,
@@ -91,10 +91,6 @@ def _bar(facts: Facts, _outcome: str) -> Words | None:
             "The fire is not over yet: give the all-clear first.", "火警尚未解除，請先解除。"
         )
     return None
-
-
-def _clock(moment: datetime | None) -> str:
-    return "–" if moment is None else f"{moment.astimezone(CITY):%Y-%m-%d %H:%M:%S}"
 
 
 def fire_case() -> CaseKind:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.emergency.cap import CapMessage, CapText, Status
 from vigil_cloud.smoke.decision import State
 from vigil_cloud.smoke.homes import Particulars
 from vigil_cloud.smoke.models import Fire
 
-CITY: Final = ZoneInfo("Asia/Taipei")
 CONDITIONS: Final[dict[str, tuple[str, str]]] = {
     "smoke": ("smoke", "煙霧"),
     "heat": ("heat", "高溫"),
@@ -154,4 +153,4 @@ def _place(row: Fire, home: Home) -> tuple[str, str]:
 
 
 def _clock(state: State) -> str:
-    return f"{state.alarms[0].began.astimezone(CITY):%Y-%m-%d %H:%M:%S}"
+    return f"{state.alarms[0].began.astimezone(CITY_ZONE):%Y-%m-%d %H:%M:%S}"

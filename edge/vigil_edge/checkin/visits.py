@@ -23,9 +23,9 @@ NAMESPACE: Final = UUID("6b6c5f0e-5d0e-5c8b-8f5f-2f0d3a5be7c1")
 Carrier = Literal["ble", "uhf"]
 _STALE_ABSENCES: Final = 20
 """A visit kept over a restart that took this many absences is over, not going on."""
-_REFRESH: Final = timedelta(minutes=10)
+REFRESH: Final = timedelta(minutes=10)
 """A visit that goes on is told of again this often, so that people see its last sign."""
-_REFRESH_US: Final = _REFRESH // timedelta(microseconds=1)
+_REFRESH_US: Final = REFRESH // timedelta(microseconds=1)
 
 
 class TagHealth(NamedTuple):
@@ -209,7 +209,7 @@ class Visits:
 def event_id(visit: CheckinVisit) -> str:
     """The id of the message that carries it: the same however often it is derived."""
     name = f"{visit.visit_id}/{visit.phase}"
-    going_on = visit.phase == "arrived" and visit.last_seen - visit.arrived >= _REFRESH
+    going_on = visit.phase == "arrived" and visit.last_seen - visit.arrived >= REFRESH
     return str(uuid5(NAMESPACE, f"{name}/{microseconds(visit.last_seen)}" if going_on else name))
 
 

@@ -64,7 +64,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--timeseries", choices=("sqlite", "influxdb"), default="sqlite")
     parser.add_argument("--port", type=port, help="of the web page (8400, or a free one)")
     parser.add_argument("--dir", dest="directory", type=Path, help="keep everything in this folder")
-    parser.add_argument("--check", action="store_true", help="end after the four alerts")
+    parser.add_argument("--check", action="store_true", help="end after each domain's alert")
     parser.set_defaults(run=run)
 
 
@@ -198,7 +198,7 @@ class Demo:
         )
 
     def play(self) -> None:
-        """The night itself, until all four alerts are here with their evidence."""
+        """The night itself, until the alert of each domain is here with its evidence."""
         with Console(self.url, "duty") as console:
             watch(console, self.night, datetime.now(UTC), self.tell)
             rate = self.options.speed or self.scenario.speed

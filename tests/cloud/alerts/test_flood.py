@@ -228,7 +228,7 @@ def test_a_fire_that_was_over_and_comes_again_is_told(city: City) -> None:
 
 def test_a_contact_that_chatters_calls_a_bounded_number_of_times(city: City) -> None:
     flood_of_batteries(city)
-    for number in range(1000, 1100):
+    for number in range(1000, 1300):
         city.send(fire(city, number), "smoke-30")
         city.send(fire(city, number, active=False), "smoke-30")
     assert 20 <= len(told(city, "duty")) < 30

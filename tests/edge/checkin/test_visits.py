@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from vigil_edge.checkin.settings import CheckinSettings
-from vigil_edge.checkin.visits import Sighting, Visits, event_id
+from vigil_edge.checkin.visits import REFRESH, Sighting, Visits, event_id
 from vigil_schemas.checkin import CheckinVisit
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -131,10 +132,11 @@ def test_arrivals_and_departures_pair_up(
         assert visit.arrived <= visit.last_seen
         assert visit.sightings >= min_sightings
     for pair in by_visit.values():
-        # Whoever stays is told of again now and then.
-        *stays, end = [v.phase for v in pair]
-        assert set(stays) == {"arrived"}
-        assert end == "departed"
+        # Whoever stays is told of again, never sooner than the time for that.
+        *stays, end = pair
+        assert {v.phase for v in stays} == {"arrived"}
+        assert end.phase == "departed"
+        assert all(b.last_seen - a.last_seen >= REFRESH for a, b in pairwise(stays))
 
 
 def test_settings() -> None:

@@ -38,7 +38,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -52,9 +51,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.mistakes import Mistake, mistakes_of
 
-TAIPEI: Final = ZoneInfo("Asia/Taipei")
 ChannelKind = Literal["page", "push", "line", "sms", "voice", "call", "email", "webhook"]
 """``page``: shown to the account in the pages, and sent nowhere."""
 SELECTORS: Final = ("role:", "district:", "household:", "channel:")
@@ -117,7 +116,7 @@ def _moment(value: object) -> object:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=TAIPEI)).astimezone(UTC)
+        return (value if value.tzinfo else value.replace(tzinfo=CITY_ZONE)).astimezone(UTC)
     text = "a date and time is wanted, such as 2026-01-05T08:00:00+08:00"
     raise PydanticCustomError("moment", text)
 
@@ -140,12 +139,12 @@ class QuietHours(_Part):
 
     def awake(self, moment: datetime) -> datetime:
         """``moment``, or the end of the quiet hours that it lies in. Never decreasing."""
-        local = moment.astimezone(TAIPEI)
+        local = moment.astimezone(CITY_ZONE)
         clock = local.timetz().replace(tzinfo=None)
         over_midnight = self.start > self.end
         late = over_midnight and clock >= self.start
         if late or (clock < self.end and (over_midnight or clock >= self.start)):
-            ends = datetime.combine(local.date(), self.end, TAIPEI) + timedelta(days=int(late))
+            ends = datetime.combine(local.date(), self.end, CITY_ZONE) + timedelta(days=int(late))
             return ends.astimezone(UTC)
         return moment
 
