@@ -6,13 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cases_office import Office
-from cloud_city import City, visit
+from cloud_city import TAG, City, visit
 from vigil_cloud.checkin.watching import tell_stations
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
+from vigil_schemas.checkin import CheckinSighting
 from vigil_schemas.types import isoformat_utc
+
+LOOKS = ("location.read", "case.refused", "case.access-given", "case.closed")
 
 
 class Missing(Office):
@@ -72,3 +77,18 @@ def missing(city: City) -> Missing:
     city.account("stranger", Role.FAMILY)
     city.account("police-2", Role.POLICE)
     return Missing(city)
+
+
+def sighting(city: City, id: str = "sighting-1", tag: str = TAG) -> CheckinSighting:
+    return CheckinSighting(sighting_id=id, tag=tag, carrier="ble", seen=city.time, rssi_dbm=-71.0)
+
+
+def lines(city: City, *actions: str) -> list[tuple[str, str, str]]:
+    """Of the person's audit log: who did what, to which case."""
+    with city.services.sessions() as session:
+        query = select(AuditEntry).where(AuditEntry.person_key == "p1").order_by(AuditEntry.number)
+        return [
+            (one.account, one.action, one.detail.get("case", ""))
+            for one in session.scalars(query)
+            if one.action in actions
+        ]
