@@ -183,3 +183,10 @@ _CONTRAST = """() => {
   return pairs.filter(([a, b]) => ratio(a, b) < 4.5)
     .map(([a, b]) => `${a} on ${b}: ${ratio(a, b).toFixed(2)}`);
 }"""
+
+
+def test_the_entry_of_the_open_page_is_in_sight_on_a_phone(window: OpenWindow) -> None:
+    page = window("admin", size=PHONE).go("/noise")
+    here = page.get_by_role("navigation").locator("a[aria-current]")
+    expect(here).to_have_attribute("href", "/noise")
+    expect(here).to_be_in_viewport(ratio=1)
