@@ -69,10 +69,11 @@ demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run i
 
 test: ## All tests; what needs a missing system package is skipped with its name
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.ready $(STATIC) $(ASYNCAPI)/node_modules/.ready
+	@cd $(WEB) && npm run --silent test
 	@echo "vigil: running the tests ($(WORKERS) at a time; WORKERS=0 for one after the other)"
 	@$(IN_MEMORY) $(ONE_THREAD) $${memory:+env TMPDIR="$$memory"} $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS) \
 	|| { [ -z "$$memory" ] || echo "vigil: what the failed tests wrote is in $$memory" >&2; exit 1; }; \
-	[ -z "$$memory" ] || rm -rf "$$memory"; cd $(WEB) && npm run --silent test && echo "vigil: all tests passed"
+	[ -z "$$memory" ] || rm -rf "$$memory"; echo "vigil: all tests passed"
 
 check: setup ## Style, types, walls, drift
 	@.ci/check

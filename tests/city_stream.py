@@ -68,7 +68,7 @@ def stream(city: City, username: str, after: int | None = None) -> Iterator[Stre
         httpx.Client(base_url=city.serve(), cookies=signed_in.cookies, trust_env=False) as client,
         client.stream("GET", "/api/v1/stream", headers=headers, timeout=None) as response,
     ):
-        assert response.status_code == 200
+        assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
         reader = Stream(response)
         assert reader.opened.wait(60)

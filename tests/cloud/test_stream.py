@@ -301,7 +301,7 @@ def test_who_comes_back_is_told_only_what_is_still_allowed(city: City) -> None:
     city.send(exceedance(city.time, "exceedance-2"), "mic-1")
     for _ in range(4):  # never idle for long enough to be signed out
         city.later(hours=7)
-        city.client("relative").get("/api/v1/session")
+        assert city.client("relative").get("/api/v1/session").status_code == 200
 
     with stream(city, "relative", after=left.id) as reader:
         assert reader_event(reader) == "noise"

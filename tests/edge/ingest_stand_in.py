@@ -121,7 +121,10 @@ class IngestStandIn:
             data=data,
         )
         retain = retain or channel == CONFIG
-        self._client.publish(topic(self.gateway, channel), payload, qos=1, retain=retain)
+        sent = self._client.publish(topic(self.gateway, channel), payload, qos=1, retain=retain)
+        if retain:  # whoever connects next is to find it
+            sent.wait_for_publish(60)
+            assert sent.is_published()
 
     def command(self, command: AnyCommand) -> None:
         self.send(COMMAND, command)

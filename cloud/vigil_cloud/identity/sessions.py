@@ -27,7 +27,8 @@ from vigil_cloud.services import Services
 IDLE: Final = timedelta(hours=8)
 ABSOLUTE: Final = timedelta(days=7)
 _TOUCH: Final = timedelta(minutes=5)
-"""Use is written down this coarsely, so that reading stays reading."""
+"""Use is written down this coarsely, so that reading stays reading. Only ever forward: who asked
+the clock first may write last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def resume(services: Services, token: str) -> SignedIn:
         with writing(services.sessions) as session:
             session.execute(
                 update(AccountSession)
-                .where(AccountSession.token_sha256 == held.token_sha256)
+                .where(AccountSession.token_sha256 == held.token_sha256, AccountSession.used < now)
                 .values(used=now)
             )
     return SignedIn(held.token_sha256, held.csrf, account, reader)
@@ -115,7 +116,7 @@ def readers_of_sessions(services: Services, tokens: Collection[str]) -> dict[str
         with writing(services.sessions) as session:
             session.execute(
                 update(AccountSession)
-                .where(AccountSession.token_sha256.in_(untouched))
+                .where(AccountSession.token_sha256.in_(untouched), AccountSession.used < now)
                 .values(used=now)
             )
     return {held.token_sha256: readers[account.id] for held, account in living}

@@ -8,7 +8,16 @@ import { type Writer, forgetOffline, offlineAccount } from "./offline/app";
 import { outbox } from "./offline/outbox.svelte";
 
 const RETRY_MS = 5_000;
-const ALONE: ReadonlySet<Role> = new Set(["family", "irrigation"]);
+/** Who watches the city. A role that is not named here is told of one thing alone. */
+const STAFF: ReadonlySet<Role> = new Set([
+  "inspector",
+  "reviewer",
+  "police",
+  "dispatcher",
+  "volunteer",
+  "maintainer",
+  "administrator",
+]);
 
 class Session {
   account: Account | null = $state(null);
@@ -41,7 +50,7 @@ class Session {
 
   /** Someone who watches the city, not only a relative or who is told of one thing alone. */
   get staff(): boolean {
-    return this.account?.roles.some((role) => !ALONE.has(role)) ?? false;
+    return this.account?.roles.some((role) => STAFF.has(role)) ?? false;
   }
 
   async resume(): Promise<void> {
