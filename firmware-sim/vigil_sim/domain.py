@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vigil_sim.fault_rules import FaultProfile
+from vigil_sim.journey import Journey
 from vigil_sim.scenario_model import Device, Happening, Part, Scenario
 from vigil_sim.site import Site
 
@@ -98,6 +99,8 @@ class SimulatedDomain:
     """Of the demo: scenario, user names of relatives, and until when they may see (RFC 3339)."""
     people: Mapping[str, Act] = field(default_factory=dict)
     """Of the demo: what people do, by the happening's ``what``."""
+    journeys: tuple[Journey, ...] = ()
+    """Of the demo: what people do on the pages, from its alarms to their closed cases."""
     alert: NightAlert | None = None
     """None: a night of this domain raises nothing that the demo could wait for."""
     add_commands: Callable[[Commands[argparse.ArgumentParser], LoadScenario], None] = _no_commands

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from vigil_sim.checkin.broken import ADVERT_STYLES, REPORT_STYLES
+from vigil_sim.checkin.journey import SEARCH_JOURNEY
 from vigil_sim.checkin.scenario import Found, Missing, Person, Station, Walk
 from vigil_sim.checkin.searching import end_search, report_missing
 from vigil_sim.domain import ExtraTable, NightAlert, SeedTable, SimulatedDomain
@@ -94,4 +95,5 @@ CHECKIN: Final = SimulatedDomain(
     seed=seed,
     people={"missing": report_missing, "found": end_search},
     alert=NightAlert(moment="arrived"),
+    journeys=(SEARCH_JOURNEY,),
 )

@@ -25,6 +25,7 @@ from vigil_sim import scenario, toml_text
 from vigil_sim.arguments import port, speed
 from vigil_sim.demo import accounts
 from vigil_sim.demo.city_process import CityCommand, CityProcess
+from vigil_sim.demo.journeys import Asked, Player, add_arguments, asked
 from vigil_sim.demo.night import Arrived, Console, Night, checked_evidence, watch
 from vigil_sim.demo.processes import (
     Children,
@@ -53,6 +54,7 @@ class Options:
     port: int | None
     directory: Path | None
     check: bool
+    journeys: Asked | None = None
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,6 +67,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--port", type=port, help="of the web page (8400, or a free one)")
     parser.add_argument("--dir", dest="directory", type=Path, help="keep everything in this folder")
     parser.add_argument("--check", action="store_true", help="end after each domain's alert")
+    add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -90,11 +93,26 @@ class Demo:
             for domain in self.scenario.domains
             if self.scenario.devices_of(domain.key)
         }
+        self.happened: dict[str, list[dict[str, Any]]] = {}
+        """What the timetable has told so far, by kind."""
+        self.player = self._player(options.journeys)
         self.night = Night({key: d.alert for key, d in self.domains.items() if d.alert})
         self.influx: Influx | None = None
         self.broker_url = ""
         self.url = ""
         self.began = time.monotonic()
+
+    def _player(self, journeys: Asked | None) -> Player | None:
+        if journeys is None:
+            return None
+        return Player(
+            journeys,
+            self.scenario,
+            self.directory,
+            say=lambda words: self.step(f"  {words}"),
+            between=self._follow_city,
+            happened=self.happened,
+        )
 
     def step(self, text: str) -> None:
         """One line of progress."""
@@ -121,7 +139,7 @@ class Demo:
             "mosquitto": self.options.broker == "mosquitto",
             "influxd": self.options.timeseries == "influxdb",
         }
-        for name in [name for name, asked in wanted.items() if asked]:
+        for name in [name for name, needed in wanted.items() if needed]:
             server(name)
         if wanted["mosquitto"]:
             self.step("starting Mosquitto")
@@ -198,7 +216,17 @@ class Demo:
         )
 
     def play(self) -> None:
-        """The night itself, until the alert of each domain is here with its evidence."""
+        """The night itself, until the alert of each domain is here with its evidence, and each
+        journey that was asked for has ended."""
+        if self.player is None:
+            self._play_night(None)
+            return
+        with self.player.browsing(self.url):
+            self.player.prepare()
+            self._play_night(self.player)
+        self.player.tell(_say)
+
+    def _play_night(self, player: Player | None) -> None:
         with Console(self.url, "duty") as console:
             watch(console, self.night, datetime.now(UTC), self.tell)
             rate = self.options.speed or self.scenario.speed
@@ -209,6 +237,8 @@ class Demo:
             )
             self.city.begin()
             deadline = time.monotonic() + length + ALERT_TIMEOUT_S
+            if player is not None:
+                player.play()
             while self.night.missing():
                 self._follow_city()
                 self._still_hoping(deadline)
@@ -221,10 +251,16 @@ class Demo:
         while (said := self.city.heard()) is not None:
             if said["kind"] == "happening":
                 self.step(f"in the city: {said['what'].replace('_', ' ')}")
-                for domain in self.domains.values():
-                    act = domain.people.get(said["type"])
-                    if act is not None:
-                        self.step(f"  {act(said, self._signed_in)}")
+                self.happened.setdefault(said["type"], []).append(said)
+                self._let_people_act(said)
+
+    def _let_people_act(self, said: dict[str, Any]) -> None:
+        if self.player is not None and said["type"] in self.player.instead_of:
+            return
+        for domain in self.domains.values():
+            act = domain.people.get(said["type"])
+            if act is not None:
+                self.step(f"  {act(said, self._signed_in)}")
 
     def _signed_in(self, username: str) -> Console:
         return Console(self.url, username)
@@ -301,6 +337,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.port,
         arguments.directory,
         arguments.check,
+        asked(arguments),
     )
     interrupts.install()
     os.umask(0o077)

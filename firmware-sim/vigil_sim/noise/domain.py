@@ -11,6 +11,7 @@ from typing import Final
 
 from vigil_sim.domain import Commands, LoadScenario, NightAlert, SeedTable, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
+from vigil_sim.noise.journey import NOISE_JOURNEY
 from vigil_sim.noise.scenario import NoiseCamera, Passage
 from vigil_sim.scenario_model import Scenario
 from vigil_sim.site import Site
@@ -109,4 +110,5 @@ NOISE: Final = SimulatedDomain(
     ),
     seed=seed,
     add_commands=add_commands,
+    journeys=(NOISE_JOURNEY,),
 )

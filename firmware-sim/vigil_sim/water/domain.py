@@ -17,6 +17,7 @@ from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.faults import FaultKind
 from vigil_sim.modbus.broken import TCP_STYLES
 from vigil_sim.site import Site
+from vigil_sim.water.journey import WATER_JOURNEY
 from vigil_sim.water.scenario import Canal, Discharge, Sonde
 from vigil_sim.water.sonde_map import HIGH, LOW, SIGNALS, bounds, values
 from vigil_sim.water.waterways import seed
@@ -86,4 +87,5 @@ WATER: Final = SimulatedDomain(
     seed=seed,
     alert=NightAlert(moment="started", readings=True),
     add_commands=add_commands,
+    journeys=(WATER_JOURNEY,),
 )
