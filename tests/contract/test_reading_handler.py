@@ -375,13 +375,16 @@ def test_a_stuck_sensor_and_an_empty_hour_are_seen(city: City) -> None:
 
 def test_no_handler_costs_no_statement(city: City) -> None:
     point = Point(SERIES, microseconds(NOON), 7.0, 1)
-    assert ReadingStates([], city.services.sessions).prepare([Told([point], NOON)]) == []
+    told = [Told([point], NOON)]
+    with statements(city.services.engine) as found, city.services.sessions() as session:
+        assert ReadingStates([]).prepare(told, ReadingStates([]).known(session, told)) == []
+    assert found == []
 
 
 def test_a_batch_costs_the_same_statements_however_many_devices_it_is_of(city: City) -> None:
     """One that reads the states, one that locks them, one that writes them."""
     handler = Newest()
-    states = ReadingStates([handler], city.services.sessions)
+    states = ReadingStates([handler])
 
     def asked(devices: int) -> int:
         told = [
@@ -393,7 +396,9 @@ def test_a_batch_costs_the_same_statements_however_many_devices_it_is_of(city: C
         ]
         for _ in range(2):  # the first makes the rows
             with statements(city.services.engine) as found:
-                steps = states.prepare(told)
+                with city.services.sessions() as session:
+                    known = states.known(session, told)
+                steps = states.prepare(told, known)
                 with writing(city.services.sessions) as session:
                     states.write(session, steps, city.time)
         return sum("reading_states" in text for text, _ in found)

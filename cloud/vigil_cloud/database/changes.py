@@ -13,14 +13,15 @@ read once more.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, event, or_, select, update
+from sqlalchemy import ColumnElement, Insert, and_, delete, event, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
 from vigil_cloud.database.models import Change, ChangeHead
-from vigil_cloud.database.upsert import insert, insert_missing
+from vigil_cloud.database.upsert import insert_into, insert_missing
 
 Kind = Literal["reading", "device", "gateway", "rights", "channel"]
 RIGHTS: Final[tuple[Kind, str]] = ("rights", "")
@@ -114,12 +115,27 @@ def _number(session: Session) -> None:
     if not pending:
         return
     number = _advance(session)
-    statement = insert(session, Change)
     session.connection().execute(
-        statement.on_conflict_do_update(
-            index_elements=["kind", "key"], set_={"number": statement.excluded.number}
-        ),
+        _numbering(session.get_bind().dialect.name),
         [{"kind": kind, "key": key, "number": number} for kind, key in sorted(pending)],
+    )
+
+
+# Made once: for nearly every commit, and to make a statement costs more than to run it.
+_STEP: Final = (
+    update(ChangeHead)
+    .where(ChangeHead.id == 1)
+    .values(number=ChangeHead.number + 1)
+    .returning(ChangeHead.number)
+    .execution_options(synchronize_session=False)
+)
+
+
+@cache
+def _numbering(dialect: str) -> Insert:
+    statement = insert_into(dialect, Change)
+    return statement.on_conflict_do_update(
+        index_elements=["kind", "key"], set_={"number": statement.excluded.number}
     )
 
 
@@ -128,16 +144,9 @@ def _forget_pending(session: Session) -> None:
 
 
 def _advance(session: Session) -> int:
-    step = (
-        update(ChangeHead)
-        .where(ChangeHead.id == 1)
-        .values(number=ChangeHead.number + 1)
-        .returning(ChangeHead.number)
-        .execution_options(synchronize_session=False)
-    )
-    number = session.scalar(step)
+    number = session.scalar(_STEP)
     if number is None:
         insert_missing(session, ChangeHead, [{"id": 1, "number": 0}])
-        number = session.scalar(step)
+        number = session.scalar(_STEP)
     assert number is not None  # noqa: S101 - the row was inserted just now, or by another
     return number

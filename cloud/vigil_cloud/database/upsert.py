@@ -19,7 +19,12 @@ def table_of(model: type[DeclarativeBase]) -> Table:
 
 def insert(session: Session, model: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-    if session.get_bind().dialect.name == "postgresql":
+    return insert_into(session.get_bind().dialect.name, model)
+
+
+def insert_into(dialect: str, model: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
+    """The same where only the dialect's name is known."""
+    if dialect == "postgresql":
         return postgresql.insert(table_of(model))
     return sqlite.insert(table_of(model))
 

@@ -22,6 +22,23 @@ from vigil_cloud.timeseries.port import Point
 
 _SERIES: Final = itemgetter(0)
 _TIME: Final = itemgetter(1)
+_TABLE: Final = table_of(NewestReadings)
+# Made once: for every batch of readings, to make a statement costs more than to run it.
+_LOCKED: Final = (
+    select(_TABLE.c.device, _TABLE.c.domain, _TABLE.c.readings)
+    .where(_TABLE.c.device.in_(bindparam("names", expanding=True)))
+    .order_by(_TABLE.c.device)
+    .with_for_update()
+)
+_STORE: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.device == bindparam("which"))
+    .values(
+        domain=bindparam("of"),
+        newest_us=bindparam("newest_now"),
+        readings=bindparam("readings_now", type_=_TABLE.c.readings.type),
+    )
+)
 
 
 class Newest(NamedTuple):
@@ -74,17 +91,7 @@ def record_newest(session: Session, found: Mapping[str, Mapping[str, Point]]) ->
             rows.append({"which": name, "of": domain, "newest_now": newest, "readings_now": merged})
     if not rows:
         return
-    table = table_of(NewestReadings)
-    session.connection().execute(
-        update(table)
-        .where(table.c.device == bindparam("which"))
-        .values(
-            domain=bindparam("of"),
-            newest_us=bindparam("newest_now"),
-            readings=bindparam("readings_now", type_=table.c.readings.type),
-        ),
-        rows,
-    )
+    session.connection().execute(_STORE, rows)
     changes.announce(session, "reading", (row["which"] for row in rows))
 
 
@@ -121,11 +128,5 @@ def _domain(points: Mapping[str, Point]) -> str:
 
 
 def _locked(session: Session, names: Collection[str]) -> dict[str, Newest]:
-    columns = table_of(NewestReadings).c
-    rows = session.execute(
-        select(columns.device, columns.domain, columns.readings)
-        .where(columns.device.in_(names))
-        .order_by(columns.device)
-        .with_for_update()
-    )
+    rows = session.connection().execute(_LOCKED, {"names": list(names)})
     return {device: Newest(domain, readings) for device, domain, readings in rows}

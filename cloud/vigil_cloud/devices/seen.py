@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing, table_of
@@ -32,10 +32,31 @@ class Seen(NamedTuple):
     units: Mapping[str, str]
 
 
+# Made once: ingest asks for every batch, and to make a statement costs more than to run it.
+_NAMES: Final[BindParameter[list[str]]] = bindparam("names", expanding=True)
+_ENROLLED: Final = select(Gateway.gateway).where(Gateway.gateway.in_(_NAMES))
+_HEARD: Final = (
+    update(Gateway)
+    .where(Gateway.gateway.in_(_NAMES))
+    .values(last_seen=bindparam("heard", type_=table_of(Gateway).c.last_seen.type))
+    .returning(Gateway.gateway, Gateway.offline)
+    .execution_options(synchronize_session=False)
+)
+_KNOWN_DEVICES: Final = select(Device.device).where(Device.device.in_(_NAMES))
+_DEVICE_HEARD: Final = (
+    update(table_of(Device))
+    .where(
+        table_of(Device).c.device == bindparam("which"),
+        table_of(Device).c.gateway == bindparam("whose"),
+    )
+    .values(last_seen=bindparam("heard", type_=table_of(Device).c.last_seen.type))
+)
+
+
 def enrolled(session: Session, gateways: Iterable[str]) -> set[str]:
     """Those of the gateways that have a row."""
     names = sorted(set(gateways))
-    return set(session.scalars(select(Gateway.gateway).where(Gateway.gateway.in_(names))))
+    return set(session.scalars(_ENROLLED, {"names": names}))
 
 
 def enrol(session: Session, gateway: str, now: datetime) -> bool:
@@ -94,26 +115,23 @@ def _record_gateways(
     session: Session, names: list[str], now: datetime, locked: Collection[str]
 ) -> None:
     lock_gateways(session, set(names) - set(locked))  # the update has no order of its own
-    heard = update(Gateway).execution_options(synchronize_session=False)
-    known = session.execute(
-        heard.where(Gateway.gateway.in_(names))
-        .values(last_seen=now)
-        .returning(Gateway.gateway, Gateway.offline)
-    ).all()
+    known = session.execute(_HEARD, {"names": names, "heard": now}).all()
     if missing := set(names) - {row.gateway for row in known}:
         _insert_gateways(session, sorted(missing), now)
-        session.execute(heard.where(Gateway.gateway.in_(missing)).values(last_seen=now))
+        session.execute(_HEARD, {"names": sorted(missing), "heard": now})
     silent = sorted(row.gateway for row in known if row.offline)
     if not silent:
         return
     back = session.scalars(
-        heard.where(
+        update(Gateway)
+        .where(
             Gateway.gateway.in_(silent),
             Gateway.offline,
             or_(Gateway.connected, Gateway.session.is_(None), Gateway.died < now - AFTER_DEATH),
         )
         .values(offline=False, connected=True, died=None, updated=now)
         .returning(Gateway.gateway)
+        .execution_options(synchronize_session=False)
     ).all()
     for name in back:
         devices_changed(session, name, now)
@@ -123,7 +141,7 @@ def _record_devices(session: Session, devices: Mapping[str, Seen], now: datetime
     if not devices:
         return
     names = sorted(devices)
-    known = set(session.scalars(select(Device.device).where(Device.device.in_(names))))
+    known = set(session.scalars(_KNOWN_DEVICES, {"names": names}))
     insert_missing(
         session,
         Device,
@@ -133,12 +151,8 @@ def _record_devices(session: Session, devices: Mapping[str, Seen], now: datetime
             if name not in known
         ],
     )
-    table = table_of(Device)
-    _execute(
-        session,
-        update(table)
-        .where(table.c.device == bindparam("which"), table.c.gateway == bindparam("whose"))
-        .values(last_seen=bindparam("heard")),
+    session.connection().execute(
+        _DEVICE_HEARD,
         [{"which": name, "whose": devices[name].gateway, "heard": now} for name in names],
     )
     for name in names:
@@ -183,7 +197,3 @@ def sweep(session: Session, now: datetime, silent_since: datetime) -> list[str]:
 
 def _insert_gateways(session: Session, names: Iterable[str], now: datetime) -> None:
     insert_missing(session, Gateway, [new_gateway(name, now) for name in names])
-
-
-def _execute(session: Session, statement: Any, rows: list[dict[str, Any]]) -> None:
-    session.connection().execute(statement, rows)

@@ -358,14 +358,28 @@ def _lock_watermarks(
     return found
 
 
-def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress]:
-    columns = table_of(Watermark).c
-    rows = session.execute(
-        select(columns.source, columns.stored, columns.beyond, columns.refused)
-        .where(columns.source.in_(sources))
-        .order_by(columns.source)
-        .with_for_update()
+_MARKS: Final = table_of(Watermark)
+# Made once: to make a statement costs more than to run it.
+_READ_MARKS: Final = (
+    select(_MARKS.c.source, _MARKS.c.stored, _MARKS.c.beyond, _MARKS.c.refused)
+    .where(_MARKS.c.source.in_(bindparam("sources", expanding=True)))
+    .order_by(_MARKS.c.source)
+    .with_for_update()
+)
+_MOVE_MARKS: Final = (
+    update(_MARKS)
+    .where(_MARKS.c.source == bindparam("which"))
+    .values(
+        stored=bindparam("stored_now"),
+        beyond=bindparam("beyond_now", type_=_MARKS.c.beyond.type),
+        refused=bindparam("refused_now"),
+        updated=bindparam("now", type_=_MARKS.c.updated.type),
     )
+)
+
+
+def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress]:
+    rows = session.connection().execute(_READ_MARKS, {"sources": sources})
     return {
         source: Progress(stored, ((first, last) for first, last in beyond), refused)
         for source, stored, beyond, refused in rows
@@ -375,22 +389,15 @@ def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress
 def _move_watermarks(session: Session, outcome: Outcome, now: datetime) -> None:
     if not outcome.progress:
         return
-    table = table_of(Watermark)
     session.connection().execute(
-        update(table)
-        .where(table.c.source == bindparam("which"))
-        .values(
-            stored=bindparam("stored_now"),
-            beyond=bindparam("beyond_now"),
-            refused=bindparam("refused_now"),
-            updated=now,
-        ),
+        _MOVE_MARKS,
         [
             {
                 "which": source,
                 "stored_now": progress.stored,
                 "beyond_now": [list(pair) for pair in progress.beyond],
                 "refused_now": progress.refused,
+                "now": now,
             }
             for source, progress in sorted(outcome.progress.items())
         ],

@@ -25,7 +25,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.ingest.commit import SHAPE_DOUBTFUL, UNTOLD, Committer, Item
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.known_devices import KnownDevices
-from vigil_cloud.ingest.ownership import Owners
+from vigil_cloud.ingest.ownership import refuse_foreign
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.reading_states import ReadingStates, Told
 from vigil_cloud.ingest.schema import DeadLetterEntry, Settlement
@@ -169,7 +169,7 @@ def replay(
             raise NotReplayable(len(row.payload), row.size)
         arrived = Arrived(row.topic, row.payload, row.first_received, 0.0, None)
     item = _checked(services, arrived)
-    states = ReadingStates(reading_handlers, services.sessions)
+    states = ReadingStates(reading_handlers)
     told: list[Told] = []
     if isinstance(item.decoded, Observation):
         told.append(Told(item.decoded.points, arrived.received))
@@ -177,7 +177,9 @@ def replay(
             services.timeseries.write(item.decoded.points)
         except TimeSeriesRejected as error:
             raise StillRefused(f"{error.code}: {error}") from error
-    steps = states.prepare(told)
+    with services.sessions() as session:
+        known = states.known(session, told)
+    steps = states.prepare(told, known)
     with writing(services.sessions) as session:
         refusal = Committer(handlers).replay(session, item, now)
         if refusal is not None:
@@ -207,7 +209,8 @@ def _checked(services: Services, arrived: Arrived) -> Item:
         elif not known:
             detail = f"gateway {decoded.gateway!r} was never added"
             item = Item(arrived, refuse(arrived.topic, arrived.payload, UNKNOWN_GATEWAY, detail))
-    (item,) = Owners(services.sessions).refuse_foreign([item])
+    with services.sessions() as session:
+        (item,) = refuse_foreign(session, [item])
     decoded = item.decoded
     if isinstance(decoded, Refusal):
         raise _still(decoded)

@@ -153,9 +153,7 @@ class Ingest:
         self._services = services
         self._address = address
         failures = services.metrics.reading_failures
-        readings = ReadingStates(
-            reading_handlers, services.sessions, lambda handler: failures.labels(handler).inc()
-        )
+        readings = ReadingStates(reading_handlers, lambda handler: failures.labels(handler).inc())
         self._intakes = [
             Intake(
                 name,

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from vigil_cloud.devices.ownership import DEVICE_OF_ANOTHER, owners
 from vigil_cloud.ingest.commit import Item
@@ -27,21 +27,13 @@ _DEVICE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What a birth can claim; databases do not take every text that a subject may hold."""
 
 
-class Owners:
-    """Looks up whose devices a batch speaks for."""
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self._sessions = sessions
-
-    def refuse_foreign(self, items: Sequence[Item]) -> Sequence[Item]:
-        """The batch with messages for another gateway's device refused. Raises SQLAlchemy's
-        errors."""
-        named = {device for item in items for device in _devices(item.decoded)}
-        if not named:
-            return items
-        with self._sessions() as session:
-            known = owners(session, named)
-        return [_checked(item, known) for item in items]
+def refuse_foreign(session: Session, items: Sequence[Item]) -> Sequence[Item]:
+    """The batch with messages for another gateway's device refused. Raises SQLAlchemy's errors."""
+    named = {device for item in items for device in _devices(item.decoded)}
+    if not named:
+        return items
+    known = owners(session, named)
+    return [_checked(item, known) for item in items]
 
 
 def _checked(item: Item, owners_: Mapping[str, str]) -> Item:

@@ -1,7 +1,7 @@
 """What domains make of readings: folded outside the transaction, written inside it.
 
-``prepare`` reads the states of a batch's devices and lets the handlers fold, without a lock;
-``write`` puts the new states down in ingest's transaction, each only onto the version it was
+``known`` reads the states of a batch's devices and ``prepare`` lets the handlers fold, without a
+lock; ``write`` puts the new states down in ingest's transaction, each only onto the version it was
 folded from: one statement locks the batch's rows and reads their versions, one writes them. Where
 another process was faster, that device is folded again under its row's lock.
 """
@@ -17,8 +17,8 @@ from operator import itemgetter
 from typing import Any, ClassVar, Final, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Select, bindparam, select, update
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import Select, bindparam, select, update
+from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import ReadingState
@@ -32,6 +32,29 @@ _ERROR: Final = 400
 _log = structlog.get_logger(__name__)
 _Key = tuple[str, str]
 """Handler and device."""
+_TABLE: Final = table_of(ReadingState)
+# Made once: for every batch of readings, to make a statement costs more than to run it.
+_KEYS: Final = (
+    _TABLE.c.handler.in_(bindparam("handlers", expanding=True)),
+    _TABLE.c.device.in_(bindparam("devices", expanding=True)),
+)
+_STATES: Final = select(
+    _TABLE.c.handler, _TABLE.c.device, _TABLE.c.version, _TABLE.c.state, _TABLE.c.missed_us
+).where(*_KEYS)
+_VERSIONS: Final = select(_TABLE.c.handler, _TABLE.c.device, _TABLE.c.version).where(*_KEYS)
+_LOCKED: Final = _VERSIONS.order_by(_TABLE.c.handler, _TABLE.c.device).with_for_update()
+_STORE: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.handler == bindparam("of"), _TABLE.c.device == bindparam("which"))
+    .values(
+        state=bindparam("put", type_=_TABLE.c.state.type),
+        failures=0,
+        missed_us=None,
+        error=None,
+        version=_TABLE.c.version + 1,
+        updated=bindparam("now", type_=_TABLE.c.updated.type),
+    )
+)
 
 
 class StateTooLarge(VigilError):
@@ -87,33 +110,30 @@ class ReadingStates:
     def __init__(
         self,
         handlers: Sequence[ReadingHandler],
-        sessions: sessionmaker[Session],
         failed: Callable[[str], None] = lambda _handler: None,
     ) -> None:
         """``failed``: told the handler's name at each failure."""
-        self._sessions = sessions
         self._failed = failed
         self._handlers: dict[str, list[ReadingHandler]] = defaultdict(list)
         for handler in handlers:
             for domain in sorted(handler.domains):
                 self._handlers[domain].append(handler)
 
-    def prepare(self, messages: Iterable[Told]) -> list[_Step]:
-        """Fold a batch. Raises SQLAlchemy's errors where the states cannot be read."""
-        if not self._handlers:
-            return []
-        wanted = [
-            (handler, readings)
-            for readings in _by_device(messages, self._handlers.keys())
-            for handler in self._handlers.get(readings.domain, ())
-        ]
-        if not wanted:
-            return []
-        with self._sessions() as session:
-            known = _read(session, {(handler.name, one.device) for handler, one in wanted})
+    def known(self, session: Session, messages: Iterable[Told]) -> dict[_Key, _Known]:
+        """The states that a batch is folded onto, without a lock. Raises SQLAlchemy's errors."""
+        keys = {
+            (handler.name, device)
+            for domain, device in {one.points[0].series[::2] for one in messages}
+            for handler in self._handlers.get(domain, ())
+        }
+        return _read(session, keys) if keys else {}
+
+    def prepare(self, messages: Iterable[Told], known: Mapping[_Key, _Known]) -> list[_Step]:
+        """Fold a batch onto what ``known`` found."""
         return [
             self._fold(handler, readings, known.get((handler.name, readings.device), _NOTHING))
-            for handler, readings in wanted
+            for readings in _by_device(messages, self._handlers.keys())
+            for handler in self._handlers.get(readings.domain, ())
         ]
 
     def write(self, session: Session, steps: Sequence[_Step], now: datetime) -> None:
@@ -186,23 +206,10 @@ class ReadingStates:
 
 def _store(session: Session, steps: Sequence[_Step], now: datetime) -> None:
     """Under the locks of their rows, at the versions that were read under them."""
-    table = table_of(ReadingState)
-    same = (table.c.handler == bindparam("of"), table.c.device == bindparam("which"))
-    version = {"version": table.c.version + 1, "updated": now}
-    well = [_values(one) for one in steps if one.error is None and one.folded is not None]
+    table, version = _TABLE, {"version": _TABLE.c.version + 1, "updated": now}
+    well = [_values(one, now) for one in steps if one.error is None and one.folded is not None]
     if well:
-        statement = (
-            update(table)
-            .where(*same)
-            .values(
-                state=bindparam("put", type_=table.c.state.type),
-                failures=0,
-                missed_us=None,
-                error=None,
-                **version,
-            )
-        )
-        session.connection().execute(statement, well)
+        session.connection().execute(_STORE, well)
     for step in steps:
         if step.error is None and step.folded is None:  # it works again, and nothing follows
             values: dict[str, Any] = {"failures": 0, "missed_us": None, "error": None}
@@ -215,10 +222,10 @@ def _store(session: Session, steps: Sequence[_Step], now: datetime) -> None:
         session.connection().execute(one.values(**values, **version))
 
 
-def _values(step: _Step) -> dict[str, Any]:
+def _values(step: _Step, now: datetime) -> dict[str, Any]:
     assert step.folded is not None  # noqa: S101 - as the caller found
     name, device = step.key
-    return {"of": name, "which": device, "put": dict(step.folded.state)}
+    return {"of": name, "which": device, "put": dict(step.folded.state), "now": now}
 
 
 def _missed(step: _Step, error: Exception) -> dict[str, Any]:
@@ -254,43 +261,31 @@ def _by_device(messages: Iterable[Told], domains: Collection[str]) -> list[Readi
 
 
 def _read(session: Session, keys: set[_Key]) -> dict[_Key, _Known]:
-    query = select(
-        ReadingState.handler,
-        ReadingState.device,
-        ReadingState.version,
-        ReadingState.state,
-        ReadingState.missed_us,
-    ).where(*_among(keys))
+    found = session.connection().execute(_STATES, _among(keys))
     return {
         (handler, device): _Known(version, state, missed_us)
-        for handler, device, version, state, missed_us in session.execute(query)
+        for handler, device, version, state, missed_us in found
     }
 
 
 def _locked_versions(session: Session, keys: set[_Key]) -> dict[_Key, int]:
     """In one order, so that two processes wait for each other and do not deadlock."""
-    query = _of_versions(keys).order_by(ReadingState.handler, ReadingState.device)
-    return _found(session, query.with_for_update())
+    return _found(session, _LOCKED, keys)
 
 
 def _versions(session: Session, keys: set[_Key]) -> dict[_Key, int]:
-    return _found(session, _of_versions(keys))
+    return _found(session, _VERSIONS, keys)
 
 
-def _of_versions(keys: set[_Key]) -> Select[str, str, int]:
-    columns = (ReadingState.handler, ReadingState.device, ReadingState.version)
-    return select(*columns).where(*_among(keys))
+def _found(session: Session, query: Select[str, str, int], keys: set[_Key]) -> dict[_Key, int]:
+    rows = session.connection().execute(query, _among(keys))
+    return {(handler, device): version for handler, device, version in rows}
 
 
-def _found(session: Session, query: Select[str, str, int]) -> dict[_Key, int]:
-    return {(handler, device): version for handler, device, version in session.execute(query)}
-
-
-def _among(keys: set[_Key]) -> tuple[ColumnElement[bool], ...]:
+def _among(keys: set[_Key]) -> dict[str, list[str]]:
     """Walks along the primary key. Of several handlers it finds some more: few, and no matter."""
     handlers = sorted({handler for handler, _ in keys})
-    devices = sorted({device for _, device in keys})
-    return ReadingState.handler.in_(handlers), ReadingState.device.in_(devices)
+    return {"handlers": handlers, "devices": sorted({device for _, device in keys})}
 
 
 def _new(handler: str, device: str, now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.devices.models import Device
@@ -33,11 +33,9 @@ class Shares:
     def __init__(
         self,
         quotas: Quotas,
-        sessions: sessionmaker[Session],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._quotas = quotas
-        self._sessions = sessions
         self._monotonic = monotonic
         self._parameters: dict[_Key, set[str]] = {}
         self._beyond: set[_Key] = set()
@@ -45,7 +43,7 @@ class Shares:
         self._counts: dict[str, int] = {}
         self._forget_at = 0.0
 
-    def hold(self, items: Sequence[Item]) -> Sequence[Item]:
+    def hold(self, session: Session, items: Sequence[Item]) -> Sequence[Item]:
         """The batch with readings beyond their gateway's share refused. Raises SQLAlchemy's
         errors."""
         now = self._monotonic()
@@ -55,10 +53,10 @@ class Shares:
             self._beyond = {key for key in self._beyond if key in self._parameters}
             self._counts.clear()
             self._forget_at = now + LIFETIME_S
-        held = [self._held(item) for item in items]
+        held = [self._held(session, item) for item in items]
         return items if all(a is b for a, b in zip(items, held, strict=True)) else held
 
-    def _held(self, item: Item) -> Item:
+    def _held(self, session: Session, item: Item) -> Item:
         arrived, decoded = item
         if not isinstance(decoded, Observation):
             return item
@@ -67,7 +65,7 @@ class Shares:
         if known is not None and not decoded.units and key not in self._beyond:
             return item  # nothing new to this process
         if known is None:
-            known = None if key in self._beyond else self._let_in(key)
+            known = None if key in self._beyond else self._let_in(session, key)
         if known is None:
             self._beyond.add(key)
             detail = f"{decoded.gateway} may bring up {self._quotas.devices} devices"
@@ -82,17 +80,16 @@ class Shares:
         known |= new
         return item
 
-    def _let_in(self, key: _Key) -> set[str] | None:
+    def _let_in(self, session: Session, key: _Key) -> set[str] | None:
         """The parameters of a device that is there or has room; ``None`` where there is none."""
         gateway, device = key
         found: set[str] = set()
-        with self._sessions() as session:
-            row = session.get(Device, device)
-            if row is not None:  # those without a unit are learnt anew: the bound is a soft one
-                found = {*row.parameters, *row.units}
-            if gateway not in self._counts:
-                count = select(func.count()).where(Device.gateway == gateway)
-                self._counts[gateway] = session.scalar(count) or 0
+        row = session.get(Device, device)
+        if row is not None:  # those without a unit are learnt anew: the bound is a soft one
+            found = {*row.parameters, *row.units}
+        if gateway not in self._counts:
+            count = select(func.count()).where(Device.gateway == gateway)
+            self._counts[gateway] = session.scalar(count) or 0
         if row is None:
             if self._counts[gateway] >= self._quotas.devices:
                 return None

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
@@ -30,16 +30,15 @@ REMEMBERED: Final = 10_000
 class Strangers:
     """Remembers who was added. Belongs to one thread."""
 
-    def __init__(
-        self, sessions: sessionmaker[Session], monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._sessions = sessions
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._enrolled: dict[str, float] = {}
         self._told: dict[tuple[str, str], float] = {}
         self._to_tell: dict[str, Refusal] = {}
 
-    def refuse(self, items: Sequence[Item], *, enrolment_open: bool) -> Sequence[Item]:
+    def refuse(
+        self, session: Session, items: Sequence[Item], *, enrolment_open: bool
+    ) -> Sequence[Item]:
         """The batch with what strangers sent refused, or left out. Raises SQLAlchemy's errors.
 
         Who was revoked is asked for each time, and by nothing that is remembered: a stolen
@@ -54,12 +53,10 @@ class Strangers:
         }
         if not heard:
             return items
-        with self._sessions() as session:
-            gone = revoked(session, heard)
+        gone = revoked(session, heard)
         unsure = {name for name in named if self._enrolled.get(name, -1e9) + KNOWN_FOR_S < now}
         if unsure and not enrolment_open:
-            with self._sessions() as session:
-                found = enrolled(session, unsure)
+            found = enrolled(session, unsure)
             for name in unsure:
                 self._enrolled.pop(name, None)
             self._enrolled.update(dict.fromkeys(found, now))

@@ -29,7 +29,7 @@ from vigil_cloud.ingest.commit import (
     disk_is_full,
 )
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse
-from vigil_cloud.ingest.ownership import Owners
+from vigil_cloud.ingest.ownership import refuse_foreign
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived, Queue
 from vigil_cloud.ingest.reading_states import ReadingStates, Told
@@ -120,9 +120,8 @@ class Writer:
         self._readings = readings
         self._require_room = require_room
         self._make_room = make_room
-        self._strangers = Strangers(sessions)
-        self._owners = Owners(sessions)
-        self._shares = Shares(quotas or Quotas(), sessions)
+        self._strangers = Strangers()
+        self._shares = Shares(quotas or Quotas())
         self._reasons = Reasons()
         self._understand: frozenset[str] = frozenset()
         """Gateways that understand receipts of version 2."""
@@ -235,8 +234,10 @@ class Writer:
 
     def _store_once(self, items: Sequence[Item]) -> Outcome:
         self._require_room()
-        items = self._strangers.refuse(items, enrolment_open=self._enrolment_open)
-        items = self._shares.hold(self._owners.refuse_foreign(items))
+        with self._sessions() as session:  # one for all checks: to open one costs as a query does
+            items = self._strangers.refuse(session, items, enrolment_open=self._enrolment_open)
+            items = self._shares.hold(session, refuse_foreign(session, items))
+            known = self._readings.known(session, self._told(items)) if self._readings else {}
         points: list[Point] = []
         for _, decoded in items:
             if isinstance(decoded, Observation) and not self._is_stored(decoded):
@@ -246,7 +247,7 @@ class Writer:
                 self._timeseries.write(points)
             except TimeSeriesRejected as error:
                 items = _without(items, error)
-        steps = self._readings.prepare(self._told(items)) if self._readings else ()
+        steps = self._readings.prepare(self._told(items), known) if self._readings else ()
         try:
             with self._sessions() as session:
                 session.info[URGENT] = self._urgent

@@ -19,7 +19,7 @@ from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.domain.port import Received
 from vigil_cloud.ingest.commit import Item
 from vigil_cloud.ingest.decode import Decoder, Refusal
-from vigil_cloud.ingest.ownership import Owners
+from vigil_cloud.ingest.ownership import refuse_foreign
 from vigil_cloud.ingest.times import Limits
 from vigil_cloud.ingest.writer import Writer
 from vigil_cloud.timeseries.port import Series
@@ -319,7 +319,6 @@ def test_readings_count_as_their_devices_stand_now(bench: Bench, street: Street)
     was so before."""
     gateway, other = new_name(), new_name()
     street.born(gateway, "s-1")
-    owners = Owners(bench.services.sessions)
     decoder = Decoder(Limits())
 
     def batch(sender: str, devices: Sequence[str]) -> list[Item]:
@@ -331,7 +330,9 @@ def test_readings_count_as_their_devices_stand_now(bench: Bench, street: Street)
         return [Item(a, decoder.decode(a.topic, a.payload, a.received)) for a in arrived]
 
     def refused(items: Sequence[Item]) -> int:
-        return sum(isinstance(item.decoded, Refusal) for item in owners.refuse_foreign(items))
+        with bench.services.sessions() as session:
+            checked = refuse_foreign(session, items)
+        return sum(isinstance(item.decoded, Refusal) for item in checked)
 
     mine = batch(gateway, ["s-1", "s-2"] * 5)
     with counted(bench) as statements:
