@@ -46,7 +46,6 @@ ALLOWED = {
     ("cloud/web/src/lib/i18n/en.ts", "plate"): "the same role's words",
     ("cloud/web/src/lib/i18n/zh-TW.ts", "plate"): "the same role's words",
     ("cloud/vigil_cloud/identity/roles.py", "irrigation"): "the role of those who keep the gates",
-    ("cloud/web/src/lib/session.svelte.ts", "irrigation"): "the same role",
     ("firmware-sim/vigil_sim/demo/accounts.py", "irrigation"): "the same role",
     ("cloud/vigil_cloud/http/security_headers.py", "microphone"): "what a browser calls its own",
 }
