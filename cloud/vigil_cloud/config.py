@@ -172,6 +172,12 @@ class Settings(BaseSettings):
     dead_letter_days: Annotated[float, Field(gt=0)] = 90.0
     """Refused messages are removed when they have not come again for so long."""
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    collector: str = "The health bureau of this city"
+    """Who collects what is kept of people, as the notice names it (PDPA of Taiwan, art. 8), with
+    how it is reached; ``collector_zh`` in Chinese."""
+    collector_zh: str = "本市衛生局"
+    station_help: str = "1999"
+    """Whom the host of a device on their wall calls where it does not work."""
     cases_access_hours: dict[str, Annotated[float, Field(gt=0, le=720)]] = Field(
         default_factory=dict
     )

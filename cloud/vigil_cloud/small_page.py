@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Final, Literal
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
 
 from vigil_cloud.city_time import CITY_ZONE
 
@@ -78,3 +81,26 @@ def page(title: str, body: Sequence[str], words: Words) -> str:
         f"<body><main>{''.join(body)}"
         f'<footer><a href="?lang={other}" lang="{other}">{name}</a></footer></main></body></html>'
     )
+
+
+def language_of(request: Request, lang: str | None) -> Language:
+    """As the address says (``?lang=``), else as the browser does."""
+    if lang in ("en", "zh-TW"):
+        return "en" if lang == "en" else "zh-TW"
+    english = request.headers.get("Accept-Language", "").lower().startswith("en")
+    return "en" if english else "zh-TW"
+
+
+def html_answer(text: str, status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    """A page as it is sent."""
+    return HTMLResponse(text, status, headers={**(headers or {}), **HEADERS})
+
+
+async def read_form(request: Request, largest: int) -> bytes:
+    """The body of a small form; of a larger one only so much that it is seen to be too large."""
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > largest:
+            break
+    return bytes(received)

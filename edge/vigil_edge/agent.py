@@ -90,7 +90,13 @@ class Agent:
         self.worker = Worker(self._count)
         self.feedback = Feedback(clock.now, clock.monotonic)
         self.reporter = Reporter(config, outbox, clock, self.evidence, self.counters, self.feedback)
-        self.fleet = Fleet(self._build, self._record, self._supervise, self._keep)
+        self.fleet = Fleet(
+            self._build,
+            self._record,
+            self._supervise,
+            self._keep,
+            lambda: self.uplink.connected,
+        )
         self.reporter.records = lambda: self.fleet.records
         self.reporter.work_waiting = lambda: self.worker.waiting
         self.control = Control(config.gateway.id, outbox, clock, self._perform, self._count)

@@ -49,6 +49,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "tag list": [],
     "tag give": ["epc:0123456789abcdef01234567", "p1"],
     "tag take": ["epc:0123456789abcdef01234567"],
+    "amulet list": [],
+    "amulet add": ["ibeacon:0123456789abcdef0123456789abcdef:1:7"],
     "guardian list": ["p1"],
     "guardian add": ["p1", "li"],
     "guardian remove": ["p1", "li"],

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
-from vigil_cloud.checkin import enrolment
+from vigil_cloud.checkin import amulets, enrolment
+from vigil_cloud.checkin.family_schema import AddAmulets, NewAmulet, NewAmulets, Stock
+from vigil_cloud.checkin.invitations import MAY_ENROL
 from vigil_cloud.checkin.schema import Enrolled, EnrolledList
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
@@ -17,6 +19,7 @@ from vigil_schemas.checkin import TagId
 
 router = APIRouter(tags=["people"])
 Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
+Staff = Annotated[Reader, Depends(require(*MAY_ENROL))]
 
 
 @router.get("/people", operation_id="list_people")
@@ -49,3 +52,21 @@ def take_tag(
     """The tag is nobody's from now on."""
     with writing(services.sessions) as session:
         enrolment.take_tag(session, tag, by=administrator.username, now=services.now())
+
+
+@router.get("/amulets", operation_id="get_amulet_stock")
+def get_amulet_stock(_staff: Staff, services: ServicesDependency) -> Stock:
+    """How many amulets there are for families to register; none of their ids."""
+    with services.sessions() as session:
+        return Stock(**amulets.counts(session))
+
+
+@router.post("/amulets", status_code=201, operation_id="add_amulets")
+def add_amulets(body: AddAmulets, staff: Staff, services: ServicesDependency) -> NewAmulets:
+    """Into the stock, each under a new code that is to be printed on it. All or none."""
+    codes = {tag: amulets.new_code() for tag in body.tags}
+    with writing(services.sessions) as session:
+        cipher, now = Cipher(services.settings.secret), services.now()
+        for tag, code in codes.items():
+            amulets.add(session, cipher, tag, by=staff.username, now=now, code=code)
+    return NewAmulets(amulets=[NewAmulet(tag=tag, code=code) for tag, code in codes.items()])

@@ -1,4 +1,5 @@
-"""``vigil-cloud person`` and ``tag``: people who carry beacons, and their beacons."""
+"""``vigil-cloud person``, ``tag`` and ``amulet``: people who carry beacons, their beacons, and the
+stock that families register from."""
 
 from __future__ import annotations
 
@@ -28,6 +29,13 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     give.add_argument("person")
     take = add_command(tag, "take", _tag_take, "lost or handed back: it is nobody's", common)
     take.add_argument("tag")
+    amulet = add_subject(commands, "amulet", "the city's beacons that families register themselves")
+    add_command(amulet, "list", _amulet_list, "one JSON object a line", common)
+    text = "into the stock, each under a new code that is to be printed on it and is shown once"
+    stock = add_command(amulet, "add", _amulet_add, text, common)
+    stock.add_argument("tag", nargs="+")
+    without = "its id is printed on it, and is what it is registered by (weaker: it sends that)"
+    stock.add_argument("--without-code", action="store_true", help=without)
 
 
 def _person_list(options: argparse.Namespace) -> int:
@@ -101,4 +109,29 @@ def _tag_take(options: argparse.Namespace) -> int:
     with opened(options) as services, writing(services.sessions) as session:
         take_tag(session, options.tag, by=OPERATOR, now=services.now())
     print(json.dumps({"tag": options.tag, "person": None}))
+    return 0
+
+
+def _amulet_list(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin.amulets import stock
+
+    with opened(options) as services, services.sessions() as session:
+        for one in stock(session):
+            coded = one.code_hash is not None
+            print(json.dumps({"amulet": one.tag, "state": one.state, "code": coded}))
+    return 0
+
+
+def _amulet_add(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin import amulets
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.cipher import Cipher
+
+    codes = {tag: None if options.without_code else amulets.new_code() for tag in options.tag}
+    with opened(options) as services, writing(services.sessions) as session:
+        cipher, now = Cipher(services.settings.secret), services.now()
+        for tag, code in codes.items():
+            amulets.add(session, cipher, tag, by=OPERATOR, now=now, code=code)
+    for tag, code in codes.items():
+        print(json.dumps({"amulet": tag, "code": code}))
     return 0

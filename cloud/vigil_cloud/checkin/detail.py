@@ -21,3 +21,16 @@ class VisitDetail(AlertDetail):
     rssi_max_dbm: float | None = None
     battery_mv: int | None = None
     station_silent_since: UtcDatetime | None = None
+
+
+class StationSilentDetail(AlertDetail):
+    """A station that has not worked for an hour, for its host."""
+
+    type: Literal["checkin-station-silent"] = "checkin-station-silent"
+    reason: Literal["silent", "failed"]
+    """``silent``: the box is not heard. ``failed``: its radio or reader is not."""
+    since: UtcDatetime
+    """Its last sign, or when its radio failed."""
+    remedy: str
+    """What to do at the place, in English."""
+    remedy_zh: str

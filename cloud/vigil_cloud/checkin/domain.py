@@ -9,10 +9,14 @@ from typing import Final
 from sqlalchemy import ColumnElement
 
 from vigil_cloud.checkin.administration import router as tags_router
-from vigil_cloud.checkin.detail import VisitDetail
-from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.detail import StationSilentDetail, VisitDetail
+from vigil_cloud.checkin.family_routes import router as family_router
+from vigil_cloud.checkin.host_pages import router as host_pages
+from vigil_cloud.checkin.host_routes import router as stations_router
+from vigil_cloud.checkin.host_watch import BACK, host_job
+from vigil_cloud.checkin.models import Invitation, Visit
 from vigil_cloud.checkin.news import VISITS
-from vigil_cloud.checkin.personal import TagsAndVisits
+from vigil_cloud.checkin.personal import Joining, TagsAndVisits
 from vigil_cloud.checkin.routes import router
 from vigil_cloud.checkin.seed import SEED
 from vigil_cloud.checkin.service import CheckinHandler, carries
@@ -27,11 +31,20 @@ from vigil_schemas.checkin import CONTRACT
 
 
 def _jobs(settings: Settings) -> Sequence[Job]:
-    return (silence_job(timedelta(seconds=settings.offline_after_s)), watch_job())
+    offline_after = timedelta(seconds=settings.offline_after_s)
+    return (
+        silence_job(offline_after),
+        watch_job(),
+        host_job(offline_after, settings.station_help),
+    )
 
 
 def _older_than(before: datetime) -> ColumnElement[bool]:
     return Visit.last_seen < before
+
+
+def _forgotten(before: datetime) -> ColumnElement[bool]:
+    return Invitation.expires < before
 
 
 DOMAIN: Final = CloudDomain(
@@ -39,16 +52,24 @@ DOMAIN: Final = CloudDomain(
     title="Check-in",
     title_zh="平安",
     consent_roles=frozenset({Role.FAMILY}),
+    household_roles=frozenset({Role.HOST}),  # of the place on whose wall the station hangs
     device_roles=PUBLIC_VIEW,  # stations stand in public view
-    details=(VisitDetail,),
+    details=(VisitDetail, StationSilentDetail),
+    told_again={BACK: ("the station works again", "站點已恢復運作")},
     handlers=(CheckinHandler(),),
     jobs=_jobs,
-    routers=(router, tags_router),
+    routers=(router, tags_router, family_router, stations_router),
+    public_pages=host_pages,
     feed_kinds=(VISITS,),
     owns_tag=carries,
     seed=SEED,
-    personal_records=(TagsAndVisits(),),
-    expiring=(Expiring("visits", lambda kept: kept.visits_days, Visit, Visit.id, _older_than),),
+    personal_records=(TagsAndVisits(), Joining()),
+    expiring=(
+        Expiring("visits", lambda kept: kept.visits_days, Visit, Visit.id, _older_than),
+        Expiring(
+            "invitations", lambda kept: kept.visits_days, Invitation, Invitation.id, _forgotten
+        ),
+    ),
     series_days=400.0,
     private=("checkin", "ibeacon:", "eddystone-uid:", "epc:"),
 )

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import NotFound
-from vigil_cloud.checkin.models import Tag
+from vigil_cloud.checkin.models import Amulet, Tag
 from vigil_cloud.checkin.schema import Named
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.identity import audit, consents, persons
@@ -27,6 +27,7 @@ def take_tag(session: Session, tag: str, *, by: str, now: datetime) -> None:
     if row is None:
         raise NotFound("Nobody carries this tag.")
     session.delete(row)
+    session.execute(update(Amulet).where(Amulet.tag == tag).values(state="returned", changed=now))
     session.flush()
     audit.append(
         session,

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import Base, Sealed
 
 
 class Tag(Base):
@@ -48,6 +48,100 @@ class Visit(Base):
     """The last sign of the station itself, where that fell silent during the visit."""
     clock_offset_s: Mapped[float | None] = mapped_column(Float)
     """How far the station's clock was ahead of ours; the times have been corrected by it."""
+
+
+class Amulet(Base):
+    """A beacon of the city's own stock: what a family may register, and what it proves that it has
+    it in its hands with."""
+
+    __tablename__ = "amulets"
+
+    tag: Mapped[str] = mapped_column(String(140), primary_key=True)
+    code_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """Of the code that is printed on it and that it does not send: a keyed hash. ``None``: it has
+    none, and the id itself is printed on it."""
+    state: Mapped[str] = mapped_column(String(10), default="free")
+    """``free``, ``carried``, ``lost`` or ``returned``; only a free one can be registered."""
+    changed: Mapped[datetime]
+
+
+class PurposeConsent(Base):
+    """Somebody has read what the city collects of a person and why, and agreed for them."""
+
+    __tablename__ = "purpose_consents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_key: Mapped[str] = mapped_column(String(64), index=True)
+    version: Mapped[str] = mapped_column(String(16))
+    """Of the notice that was shown; see ``checkin.notice``."""
+    language: Mapped[str] = mapped_column(String(8))
+    capacity: Mapped[str] = mapped_column(String(16))
+    """``self`` or ``representative``."""
+    account: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+
+
+class Invitation(Base):
+    """A one-time right to become a relative of somebody, or to enrol a person and guard them.
+
+    The token itself is nowhere: it is made of ``nonce`` under the secret key each time it is
+    shown, and looked up by its digest.
+    """
+
+    __tablename__ = "invitations"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))
+    """``relative`` or ``enrol``."""
+    person_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Whose relative; of ``enrol`` who was enrolled with it."""
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    nonce: Mapped[str] = mapped_column(String(32))
+    note: Mapped[bytes] = mapped_column(Sealed("invitation.note"))
+    """For whom it is, or why, as whoever made it wrote it."""
+    made_by: Mapped[str] = mapped_column(String(64), index=True)
+    made: Mapped[datetime]
+    expires: Mapped[datetime] = mapped_column(index=True)
+    revoked: Mapped[datetime | None]
+    account_id: Mapped[int | None] = mapped_column(
+        ForeignKey("accounts.id", ondelete="SET NULL"), index=True
+    )
+    """Whose it is since somebody made an account with it, or has used it."""
+    used: Mapped[datetime | None]
+
+
+class StationHost(Base):
+    """The links of one station: whether it works, and where its host is told that it does not.
+
+    As of an invitation, both tokens are made of ``nonce`` and found by their digests.
+    """
+
+    __tablename__ = "station_hosts"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(32))
+    status_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the link that hangs at the station: it shows whether it works, and changes nothing."""
+    host_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the host's own: with it messages are stopped and sent elsewhere."""
+    made: Mapped[datetime]
+    made_by: Mapped[str] = mapped_column(String(64))
+
+
+class StationSilence(Base):
+    """A station that does not work, since when we have watched it so."""
+
+    __tablename__ = "station_silences"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[datetime]
+    """Its last sign, or when its source failed."""
+    noticed: Mapped[datetime]
+    """When we first found it so: a cloud that was away itself has watched nothing meanwhile."""
+    told: Mapped[datetime | None]
+    """When its host was told; one alert for each silence."""
+    ended: Mapped[datetime | None]
+    """Since when it works again."""
 
 
 class Watch(Base):

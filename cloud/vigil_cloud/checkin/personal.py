@@ -10,8 +10,8 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.checkin import watching
-from vigil_cloud.checkin.models import Tag, Visit
+from vigil_cloud.checkin import invitations, watching
+from vigil_cloud.checkin.models import Amulet, Invitation, PurposeConsent, Tag, Visit
 from vigil_cloud.devices import newest
 from vigil_cloud.identity.personal_records import PersonalRecords
 
@@ -46,3 +46,32 @@ class TagsAndVisits(PersonalRecords):
         session.execute(delete(Tag).where(Tag.person_key == person_key))
         newest.forget(session, words)
         return {"visits": len(keys), "tags": len(words)}
+
+
+class Joining(PersonalRecords):
+    """Invitations, what was agreed to, and amulets as things of the stock."""
+
+    def erase(
+        self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
+    ) -> Mapping[str, int]:
+        """The stock forgets the person's amulets as well: their ids name their carrier in copies.
+        The city adds one anew when it has it back."""
+        del found, now
+        gone = {"synchronize_session": False}
+        of_person = Invitation.person_key == person_key
+        invited = delete(Invitation).where(of_person).returning(Invitation.id)
+        number = len(session.scalars(invited, execution_options=gone).all())
+        agreed = delete(PurposeConsent).where(PurposeConsent.person_key == person_key)
+        session.execute(agreed, execution_options=gone)
+        session.execute(delete(Amulet).where(Amulet.tag.in_(words)), execution_options=gone)
+        return {"invitations": number}
+
+    def guardian_removed(
+        self, session: Session, person_key: str, username: str, now: datetime
+    ) -> None:
+        """Nobody joins by an invitation of theirs."""
+        invitations.revoke_all(session, now, by=username, person_key=person_key)
+
+    def account_removed(self, session: Session, username: str, now: datetime) -> None:
+        """The same, of everybody whom they invited."""
+        invitations.revoke_all(session, now, by=username)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import Place, places_of
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.checkin.models import Tag, Visit
+from vigil_cloud.checkin.models import Amulet, Tag, Visit
 from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.domain.port import Received
@@ -192,6 +192,7 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
     if before == person_key:
         return
     session.merge(Tag(tag=tag, person_key=person_key))
+    session.execute(update(Amulet).where(Amulet.tag == tag).values(state="carried", changed=now))
     for key, action in ((before, "tag.taken"), (person_key, "tag.given")):
         if key is not None:
             audit.append(

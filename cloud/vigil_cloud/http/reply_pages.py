@@ -12,7 +12,7 @@ from typing import Annotated, Final, cast, get_args
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
@@ -28,7 +28,7 @@ from vigil_cloud.notify.models import Channel, ReplyLink
 from vigil_cloud.notify.reply_links import Reply
 from vigil_cloud.notify.text import alert_link
 from vigil_cloud.services import Services
-from vigil_cloud.small_page import HEADERS, Language
+from vigil_cloud.small_page import HEADERS, Language, html_answer
 
 router = APIRouter(prefix="/r", include_in_schema=False)
 Lang = Annotated[str | None, Query()]
@@ -114,8 +114,8 @@ def _page(
         home = alert_link(services.settings.public_url, asked[0])
         page = reply_text.asking(asked[1], token, first, language, home)
         if refused is not None:
-            return _html(page, refused.status, refused.headers)
-        return _html(page, 200)
+            return html_answer(page, refused.status, refused.headers)
+        return html_answer(page, 200)
 
     return _refusals_as_pages(services, request, wanted, show)
 
@@ -153,7 +153,7 @@ def _refusals_as_pages(
         if error.code == replies.ReplyUnknown.code:
             refusal = _count(services, request) or error
     page = reply_text.refusing(refusal.code, lang or _preferred(request))
-    return _html(page, refusal.status, refusal.headers)
+    return html_answer(page, refusal.status, refusal.headers)
 
 
 def _count(services: Services, request: Request) -> ApiError | None:
@@ -186,7 +186,3 @@ def _language(channel: Channel) -> Language:
 
 def _preferred(request: Request) -> Language:
     return "en" if request.headers.get("Accept-Language", "").lower().startswith("en") else "zh-TW"
-
-
-def _html(text: str, status: int, headers: dict[str, str] | None = None) -> HTMLResponse:
-    return HTMLResponse(text, status, headers={**(headers or {}), **HEADERS})

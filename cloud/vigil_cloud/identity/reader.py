@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, literal, or_, select, union_all
 from sqlalchemy.orm import Session
@@ -22,6 +23,9 @@ from vigil_cloud.identity.models import (
     HouseholdMember,
 )
 from vigil_cloud.identity.roles import Role
+
+BELONG: Final = frozenset({Role.FAMILY.value, Role.HOST.value})
+"""Whose households count: a home's people, and hosts of what stands at their place."""
 
 
 class Relation(StrEnum):
@@ -80,7 +84,8 @@ def consented_accounts(session: Session, person_key: str, at: datetime) -> froze
 
 
 def reader_of(session: Session, account: Account, at: datetime) -> Reader:
-    """The account's rights at one moment. Consents and homes count only for the role family."""
+    """The account's rights at one moment. Consents count only for the role family, homes for it
+    and for hosts."""
     return readers_of(session, [account], at)[account.id]
 
 
@@ -90,7 +95,8 @@ def readers_of(session: Session, accounts: Collection[Account], at: datetime) ->
     roles = {account.id: frozenset(account.roles) for account in accounts}
     family = sorted(account.id for account in accounts if Role.FAMILY.value in account.roles)
     consented, disclosed = _known(session, family, roles, at)
-    homes = homes_of(session, family, at)
+    belong = sorted(account.id for account in accounts if not BELONG.isdisjoint(account.roles))
+    homes = homes_of(session, belong, at)
     districts = districts_of(session, everyone)
     places = number_of(session, PLACES) if districts else 0
     return {

@@ -19,7 +19,11 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     IRRIGATION = "irrigation"
     """An irrigation association: told of its gates alone."""
+    HOST = "host"
+    """Whoever has a device of the city on their wall: told of that device alone."""
+    REGISTRAR = "registrar"
+    """Staff who enrol people for the health bureau: invites families and sees nobody's places."""
 
 
-PUBLIC_VIEW: Final = frozenset(Role) - {Role.IRRIGATION}
+PUBLIC_VIEW: Final = frozenset(Role) - {Role.IRRIGATION, Role.HOST, Role.REGISTRAR}
 """Who sees the devices that stand in public view: all but those who are told of one thing alone."""

@@ -36,9 +36,10 @@ def _entry(account: Account, csrf: str) -> SessionEntry:
     )
 
 
-def _let_in(
+def let_in(
     response: Response, request: Request, services: Services, tokens: tuple[str, str]
 ) -> SessionEntry:
+    """The session's cookie, and what a page is told of it."""
     token, csrf = tokens
     response.set_cookie(
         COOKIE,
@@ -80,7 +81,7 @@ def post_session(
     tokens = sign_in(
         services, credentials.username, credentials.password, _address(request), before
     )
-    return _let_in(response, request, services, tokens)
+    return let_in(response, request, services, tokens)
 
 
 @router.get("/session", operation_id="get_session")
@@ -99,7 +100,7 @@ def put_password(
 ) -> SessionEntry:
     """Change one's own password: this browser gets a new session, all others are signed out."""
     tokens = change_password(services, reader.username, body.current, body.new, _address(request))
-    return _let_in(response, request, services, tokens)
+    return let_in(response, request, services, tokens)
 
 
 @router.delete("/session", status_code=204, operation_id="sign_out")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from typing import Annotated, Final
 
-import segno
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 
@@ -15,12 +13,12 @@ from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.cases.routes import BenchDependency, CaseId, asked
 from vigil_cloud.cases.schema import Case
 from vigil_cloud.cases.service import Desk
-from vigil_cloud.config import Settings
 from vigil_cloud.identity import audit, consents, looks
 from vigil_cloud.identity.dependencies import require
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.schema import AuditLines, audit_line
 from vigil_cloud.parameters import Truth, Whole
+from vigil_cloud.qr_code import address_of, drawn
 from vigil_cloud.search import service, tips
 from vigil_cloud.search.map import draw
 from vigil_cloud.search.models import Search
@@ -177,16 +175,7 @@ def get_search_link_code(case_id: CaseId, request: Request, bench: BenchDependen
         path = tips.path_of(desk.cipher, search)
     if path is None:
         raise tips.TipLinkUnknown
-    drawn = io.BytesIO()
-    code = segno.make(address_of(bench.services.settings, request) + path, error="m", micro=False)
-    code.save(drawn, kind="svg", scale=6, border=4, light="#fff", xmldecl=False)
-    headers = {"Cache-Control": "private, no-store"}
-    return Response(drawn.getvalue(), media_type="image/svg+xml", headers=headers)
-
-
-def address_of(settings: Settings, request: Request) -> str:
-    """Where people reach this city: as the operator says, else as it was reached just now."""
-    return (settings.public_url or str(request.base_url)).rstrip("/")
+    return drawn(address_of(bench.services.settings, request) + path)
 
 
 @router.post("/cases/{case_id}/end", operation_id="end_search")

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
@@ -23,7 +23,7 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.search import checkins, tips
 from vigil_cloud.services import Services
-from vigil_cloud.small_page import HEADERS, Language, Words, page
+from vigil_cloud.small_page import HEADERS, Words, html_answer, language_of, page, read_form
 
 router = APIRouter(include_in_schema=False)
 Lang = Annotated[str | None, Query()]
@@ -56,7 +56,7 @@ def ask(
     sent: Annotated[str | None, Query()] = None,
 ) -> Response:
     """The form, or the thanks after it."""
-    words = Words(_language(request, lang))
+    words = Words(language_of(request, lang))
 
     def show() -> Response:
         with services.sessions() as session:
@@ -64,7 +64,7 @@ def ask(
             _, case = tips.find(session, cipher, token[:_LONGEST_TOKEN])
             stations = checkins.stations(session)
         body = _thanks(words) if sent is not None else _form(case.number, token, stations, words)
-        return _html(page(words.of("Somebody is missing", "協尋走失者"), body, words), 200)
+        return html_answer(page(words.of("Somebody is missing", "協尋走失者"), body, words), 200)
 
     return _refused_as_page(services, request, words, show)
 
@@ -74,13 +74,9 @@ async def tell(
     token: str, request: Request, services: ServicesDependency, lang: Lang = None
 ) -> Response:
     """One report; the page then says thanks, also where it is loaded again."""
-    words = Words(_language(request, lang))
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > _LARGEST_BODY:
-            break
-    return await run_in_threadpool(_tell, services, request, token, bytes(received), words)
+    words = Words(language_of(request, lang))
+    body = await read_form(request, _LARGEST_BODY)
+    return await run_in_threadpool(_tell, services, request, token, body, words)
 
 
 def _tell(services: Services, request: Request, token: str, body: bytes, words: Words) -> Response:
@@ -208,7 +204,7 @@ def _refused_as_page(
         raise refusal
     title, text = _REFUSALS[refusal.code]
     body = [f"<h1>{words.of(*title)}</h1>", f"<p>{words.of(*text)}</p>"]
-    return _html(page(words.of(*title), body, words), refusal.status, refusal.headers)
+    return html_answer(page(words.of(*title), body, words), refusal.status, refusal.headers)
 
 
 def _count(services: Services, request: Request) -> ApiError | None:
@@ -223,14 +219,3 @@ def _count(services: Services, request: Request) -> ApiError | None:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _language(request: Request, lang: str | None) -> Language:
-    if lang in ("en", "zh-TW"):
-        return "en" if lang == "en" else "zh-TW"
-    english = request.headers.get("Accept-Language", "").lower().startswith("en")
-    return "en" if english else "zh-TW"
-
-
-def _html(text: str, status: int, headers: dict[str, str] | None = None) -> HTMLResponse:
-    return HTMLResponse(text, status, headers={**(headers or {}), **HEADERS})

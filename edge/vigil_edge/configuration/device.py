@@ -7,6 +7,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vigil_edge.configuration.light import LightSettings
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.types import DeviceId, Domain
@@ -46,6 +47,8 @@ class DeviceSettings(BaseModel):
     name_zh: Annotated[str, Field(max_length=120)] = ""
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+    light: LightSettings | None = None
+    """A lamp on the box that shows whether this device works."""
 
     def described(self, domain: Domain, driver: str, parameters: list[str]) -> DeviceDescription:
         """The birth message's entry for this device."""

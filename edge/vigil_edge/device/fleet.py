@@ -11,7 +11,9 @@ import structlog
 from pydantic import BaseModel
 
 from vigil_edge.configuration.gateway_file import DeviceSection
+from vigil_edge.configuration.light import GpioLight, LedLight
 from vigil_edge.device.health import SourceRecord
+from vigil_edge.device.light import shine
 from vigil_edge.device.seam import Pipeline
 from vigil_edge.device.supervisor import Supervisor
 from vigil_schemas.gateway import DeviceDescription
@@ -32,6 +34,9 @@ class _Member:
     record: SourceRecord
     supervisor: Supervisor = field(init=False)
     task: asyncio.Task[None] | None = None
+    light: asyncio.Task[None] | None = None
+    lit: LedLight | GpioLight | None = None
+    """What ``light`` shows it on."""
 
 
 class Fleet:
@@ -43,12 +48,15 @@ class Fleet:
         record: Callable[[str], SourceRecord],
         supervise: Callable[[Callable[[], Pipeline], SourceRecord], Supervisor],
         keep: Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]],
+        connected: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``keep`` runs a part of the agent and starts it anew where it crashes."""
+        """``keep`` runs a part of the agent and starts it anew where it crashes. ``connected``:
+        to the cloud, for lamps on the box."""
         self._build = build
         self._record = record
         self._supervise = supervise
         self._keep = keep
+        self._connected = connected
         self._members: dict[str, _Member] = {}
         self._found: dict[str, DeviceDescription] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -102,6 +110,7 @@ class Fleet:
             elif _differs(member.section.settings, section.settings):
                 member.section = section
                 member.supervisor.restart()
+                self._shine(member)
                 touched.append(name)
             else:
                 member.section = section
@@ -138,7 +147,9 @@ class Fleet:
             await asyncio.Event().wait()
         finally:
             self._running = False
-            tasks = [m.task for m in self._members.values() if m.task] + list(self._leaving)
+            members = self._members.values()
+            tasks = [one for m in members for one in (m.task, m.light) if one is not None]
+            tasks += self._leaving
             for task in tasks:
                 task.cancel()
             if tasks:
@@ -154,9 +165,40 @@ class Fleet:
     def _start(self, member: _Member) -> None:
         if self._running and member.task is None:
             member.task = asyncio.create_task(_run(self._keep, member.supervisor))
+            self._shine(member)
+
+    def _shine(self, member: _Member) -> None:
+        """Its lamp, as its section has it now. It goes on while the pipeline is started anew."""
+        wanted = member.section.settings.light
+        if not self._running or wanted == member.lit:
+            return
+        self._darken(member)
+        member.lit = wanted
+        if wanted is None:
+            return
+        record = member.record
+
+        def works() -> bool:
+            return record.state in {"ok", "degraded"} and self._connected()
+
+        def count(counter: str) -> None:
+            record.counters[counter] += 1
+
+        async def light() -> None:
+            await shine(wanted, works, count)
+
+        member.light = asyncio.create_task(self._keep("light", light))
+
+    def _darken(self, member: _Member) -> None:
+        if member.light is not None:
+            member.light.cancel()
+            self._leaving.add(member.light)
+            member.light.add_done_callback(self._leaving.discard)
+            member.light = member.lit = None
 
     def _remove(self, member: _Member) -> None:
         _log.info("pipeline removed", device=member.record.device)
+        self._darken(member)
         if member.task is not None:
             member.task.cancel()
             self._leaving.add(member.task)

@@ -20,6 +20,7 @@ from cloud_city import DEVICES, GATEWAY, NAME, NOON, PASSWORD, TAG, City, exceed
 from vigil_cloud.alerts import shelving
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.app import openapi_document
+from vigil_cloud.checkin import amulets, notice
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import Device
@@ -71,10 +72,12 @@ OF_CITY = frozenset({Role.MAINTAINER, Role.ADMINISTRATOR})
 OPERATE = OF_CITY | {KEEPS_THERE}
 LISTS_STREET, LISTS_GATEWAYS = STREET | {ELSEWHERE}, OPERATE | {KEEPS_ELSEWHERE}
 """Lists are answered to whoever holds the role; of another district they are empty."""
-IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE, Role.IRRIGATION}
-"""An irrigation association is told of its gates alone."""
+TOLD_OF_ONE_THING = {Role.IRRIGATION, Role.HOST, Role.REGISTRAR}
+IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE, *TOLD_OF_ONE_THING}
+"""An irrigation association is told of its gates alone, a host of what hangs on the wall."""
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
 LEADS = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
+ENROL = frozenset({Role.REGISTRAR, Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 READS_NOISE = LISTS_GATEWAYS | PREPARES | {ELSEWHERE}
 SOON = isoformat_utc(NOON + timedelta(hours=12))
@@ -82,6 +85,13 @@ ON_THE_WATER = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR, THERE})
 GATES = ON_THE_WATER | {Role.IRRIGATION}
 VOLUNTEERS = frozenset({Role.VOLUNTEER})
 AED_SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
+AMULET = {
+    "code": "ZZZZZ-ZZZZZ",
+    "notice": notice.VERSION,
+    "language": "en",
+    "capacity": "self",
+    "agreed": True,
+}
 PATROL = dict.fromkeys(
     ("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible"), True
 )
@@ -247,6 +257,32 @@ TABLE = [
     Row("GET /api/v1/people/{key}/consents", GUARD),
     Row("POST /api/v1/people/{key}/consents", GUARD, {"account": "family", "expires": LATER}),
     Row("DELETE /api/v1/people/{key}/consents/{consent}", GUARD),
+    Row("POST /api/v1/people/{key}/invitations", GUARD, {"note": "my brother"}),
+    Row("GET /api/v1/people/{key}/invitations", GUARD),
+    Row("GET /api/v1/invitations/{invitation}/code.svg", GUARD, hidden=True),
+    Row("DELETE /api/v1/invitations/{invitation}", GUARD, hidden=True),
+    Row("POST /api/v1/invitations", ENROL, {"reason": "came to the desk"}),
+    Row("GET /api/v1/invitations", ENROL),
+    # Nobody's: whose it is, is tested in tests/cloud/checkin/test_family.py.
+    Row("POST /api/v1/join", frozenset(), {"token": "nobodys"}, hidden=True),
+    Row("GET /api/v1/people/{key}/amulets", GUARD),
+    Row("POST /api/v1/people/{key}/amulets", GUARD, AMULET),
+    Row("GET /api/v1/amulets", ENROL),
+    Row("POST /api/v1/amulets", ENROL, {"tags": [f"ibeacon:{'e' * 32}:1:1"]}),
+    Row("GET /api/v1/stations", LISTS_GATEWAYS | {Role.HOST}),
+    *[
+        Row(f"{method} /api/v1/stations/{{device}}/{what}", OPERATE, None, address)
+        for method, what, address in (
+            ("POST", "links", "/api/v1/stations/station-1/links"),
+            ("GET", "{link}.svg", "/api/v1/stations/station-1/status.svg"),
+        )
+    ],
+    Row(
+        "DELETE /api/v1/stations/{device}/links",
+        OPERATE,
+        None,
+        "/api/v1/stations/station-1/links",
+    ),
     Row("GET /api/v1/noise/exceedances", LISTS_STREET),
     Row("GET /api/v1/noise/register", READS_NOISE),
     Row("POST /api/v1/noise/register", READS_NOISE - REVIEWS, {"complaints": []}),
@@ -393,6 +429,7 @@ TABLE = [
     Row("POST /api/v1/people/{key}/key", ADMINISTER),
     Row("DELETE /api/v1/tags/{tag}", ADMINISTER),
     Row("PUT /api/v1/people/{key}/tags/{tag}", ADMINISTER),
+    Row("POST /api/v1/people/{key}/amulets/{amulet}/end", GUARD, {"how": "lost"}),
     Row("DELETE /api/v1/people/{key}/guardians/{guardian}", ADMINISTER),
     Row("DELETE /api/v1/people/{key}", ADMINISTER),
     Row(
@@ -408,6 +445,9 @@ TABLE = [
 """In an order in which no row takes away what a later one needs."""
 OPEN = {
     "POST /api/v1/session": "the door itself",
+    "GET /api/v1/purpose-notice": "said before anything is collected; public",
+    "POST /api/v1/join/look": "an invitation's token (tests/cloud/checkin/test_family.py)",
+    "POST /api/v1/join/account": "the same",
     "PUT /api/v1/gateways/{gateway}/evidence/{sha256}": "a gateway's token (tests/cloud/evidence)",
     "POST /api/v1/replies/hook/{channel}": "a web hook's signature (tests/cloud/notify)",
     "GET /healthz": "for supervisors; tells nothing but that the process answers",
@@ -458,6 +498,7 @@ def prepared(city: City) -> dict[str, str]:
     refuse_a_check_in(city)
     told = city.client(GUARDIAN).post("/api/v1/search/reports", json={"person_key": "p1"})
     assert told.status_code == 201, told.text
+    invited = city.client(GUARDIAN).post("/api/v1/people/p1/invitations", json={}).json()
     with city.services.sessions() as session:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
         (burning,) = session.scalars(select(Fire.id))
@@ -466,6 +507,8 @@ def prepared(city: City) -> dict[str, str]:
         **gates,
         **put_aside(city),
         **open_cases(city),
+        "invitation": invited["id"],
+        "amulet": amulets.handle_of(city.cipher, TAG),
         "search-case": told.json()["case_id"],
         "fire": burning,
         "sha256": sha256,

@@ -57,7 +57,7 @@ ALERT_ROLES: dict[str, set[Role]] = {
     "platform": {Role.MAINTAINER, Role.ADMINISTRATOR},
     "search": {Role.POLICE},
 }
-PUBLIC_VIEW = set(Role) - {Role.IRRIGATION}
+PUBLIC_VIEW = set(Role) - {Role.IRRIGATION, Role.HOST, Role.REGISTRAR}
 DEVICE_ROLES: dict[str, set[Role]] = {
     "noise": PUBLIC_VIEW,
     "water": PUBLIC_VIEW,
@@ -136,17 +136,19 @@ def sees(who: Who, what: What) -> bool:
         inside = False
     if who.role in ALERT_ROLES.get(what.domain, set()) and inside:
         return True
+    at_home = who.relation in AT_HOME and what.household == "home" and what.person is None
+    if who.role is Role.HOST:  # of what stands at their place, and never whom it heard
+        return what.domain == "checkin" and at_home
     if who.role is not Role.FAMILY:
         return False
     if what.domain == "checkin":
         return who.relation == "consent" and what.person == "p1"
-    at_home = who.relation in AT_HOME and what.household == "home"
-    return what.domain == "smoke" and at_home and what.person is None
+    return what.domain == "smoke" and at_home
 
 
 def does(who: Who, operation: Operation, what: What) -> bool:
     """An act on an alert, as it should be: at home nobody decides for those on their way."""
-    at_home = who.role is Role.FAMILY and what.domain == "smoke"
+    at_home = (who.role, what.domain) in {(Role.FAMILY, "smoke"), (Role.HOST, "checkin")}
     return sees(who, what) and not (operation is Operation.DECIDE and at_home)
 
 
@@ -155,7 +157,7 @@ def sees_personal(who: Who, what: What) -> bool:
     consent or an open case opens is opened whole."""
     if what.person is not None and what.domain in {"checkin", "search"}:
         return sees(who, what)
-    if who.role is Role.FAMILY:
+    if who.role in {Role.FAMILY, Role.HOST}:
         return sees(who, what) and who.relation != "contact"
     return sees(who, what) and who.role in PERSONAL_ROLES.get(what.domain, set())
 
@@ -166,8 +168,9 @@ def sees_device(who: Who, what: What, *, readings: bool = False) -> bool:
     if who.role in DEVICE_ROLES.get(what.domain, set()) and inside:
         return True
     relations = {"resident", "guardian"} if readings else AT_HOME
-    mine = who.role is Role.FAMILY and who.relation in relations and what.household == "home"
-    return what.domain == "smoke" and mine
+    mine = who.relation in relations and what.household == "home"
+    whose = {"smoke": Role.FAMILY, "checkin": Role.HOST}
+    return mine and who.role is whose.get(what.domain)
 
 
 def shelves(who: Who, what: What) -> bool:

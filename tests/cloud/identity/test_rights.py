@@ -26,6 +26,8 @@ SEES = {
     Role.DISPATCHER: {"smoke"},
     Role.VOLUNTEER: set(),
     Role.IRRIGATION: set(),
+    Role.HOST: set(),
+    Role.REGISTRAR: set(),
     Role.MAINTAINER: {"smoke"},
     Role.ADMINISTRATOR: {"noise", "water", "smoke"},
 }
@@ -33,12 +35,13 @@ STREET = {Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}
 HOME = {Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR}
 OPERATE = {Role.MAINTAINER, Role.ADMINISTRATOR}
 ALL = set(Role)
+PUBLIC_VIEW = ALL - {Role.IRRIGATION, Role.HOST, Role.REGISTRAR}
 ADDRESSES = {
     "/api/v1/session": ALL,
     "/api/v1/alerts": ALL,
     "/api/v1/devices": ALL,
-    "/api/v1/devices/station-1": ALL - {Role.IRRIGATION},
-    "/api/v1/devices/mic-1/series": ALL - {Role.IRRIGATION},
+    "/api/v1/devices/station-1": PUBLIC_VIEW,
+    "/api/v1/devices/mic-1/series": PUBLIC_VIEW,
     "/api/v1/people/mine": ALL,
     "/api/v1/devices/alarm-1": HOME,
     "/api/v1/devices/alarm-1/series": HOME,

@@ -537,6 +537,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/amulets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Amulet Stock
+         * @description How many amulets there are for families to register; none of their ids.
+         */
+        get: operations["get_amulet_stock"];
+        put?: never;
+        /**
+         * Add Amulets
+         * @description Into the stock, each under a new code that is to be printed on it. All or none.
+         */
+        post: operations["add_amulets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases": {
         parameters: {
             query?: never;
@@ -1829,6 +1853,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Invitations
+         * @description One's own invitations to enrol; administrators see everybody's.
+         */
+        get: operations["list_invitations"];
+        put?: never;
+        /**
+         * Invite Family
+         * @description A link with which a family enrols a person by itself, with a reason.
+         */
+        post: operations["invite_family"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{invitation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Invitation
+         * @description Nobody joins with it any more. Idempotent.
+         */
+        delete: operations["revoke_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{invitation}/code.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Invitation Code
+         * @description An open invitation's link as a QR code.
+         */
+        get: operations["get_invitation_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/irrigation/orders": {
         parameters: {
             query?: never;
@@ -1883,6 +1971,66 @@ export interface paths {
         get: operations["list_jobs"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join
+         * @description Use an invitation: become a relative, or enrol a person and guard them.
+         */
+        post: operations["join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join With New Account
+         * @description An account of one's own, signed in; the invitation is that account's from now on.
+         */
+        post: operations["join_with_new_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look At Invitation
+         * @description What an invitation is for, without using it; public, and limited.
+         */
+        post: operations["look_at_invitation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2038,6 +2186,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{key}/amulets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Amulets
+         * @description What the person carries, and whether it is heard (guardian).
+         */
+        get: operations["list_amulets"];
+        put?: never;
+        /**
+         * Register Amulet
+         * @description Give the person an amulet of the city's, also in place of a lost one (guardian).
+         */
+        post: operations["register_amulet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/amulets/{amulet}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Amulet
+         * @description It was lost, or is handed back: it is the person's no more (guardian).
+         */
+        post: operations["end_amulet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people/{key}/audit": {
         parameters: {
             query?: never;
@@ -2142,6 +2334,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{key}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Person Invitations
+         * @description Relatives who were invited, and who of them has joined (guardian).
+         */
+        get: operations["list_person_invitations"];
+        put?: never;
+        /**
+         * Invite Relative
+         * @description A link for a relative of the person; it opens nothing before a consent (guardian).
+         */
+        post: operations["invite_relative"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people/{key}/key": {
         parameters: {
             query?: never;
@@ -2175,6 +2391,26 @@ export interface paths {
          * @description The tag is this person's from now on.
          */
         put: operations["give_tag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/purpose-notice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Purpose Notice
+         * @description What is said before anything is collected of a person; public.
+         */
+        get: operations["get_purpose_notice"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2691,6 +2927,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/stations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Stations
+         * @description One's own stations, or those of one's districts, and whether they work.
+         */
+        get: operations["list_stations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stations/{device}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Station Links
+         * @description The code that hangs at the station, and its host's own link. Idempotent.
+         */
+        post: operations["make_station_links"];
+        /**
+         * Withdraw Station Links
+         * @description Both links show nothing any more; where its host is told stays. Idempotent.
+         */
+        delete: operations["withdraw_station_links"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stations/{device}/{link}.svg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Station Code
+         * @description One of the two links as a QR code, to be printed.
+         */
+        get: operations["get_station_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -3024,6 +3324,14 @@ export interface components {
         AddAlert: {
             /** Alert */
             alert: string;
+        };
+        /**
+         * AddAmulets
+         * @description Beacons of the city's own for the stock.
+         */
+        AddAmulets: {
+            /** Tags */
+            tags: string[];
         };
         /**
          * AddEntry
@@ -3376,7 +3684,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -3774,6 +4082,29 @@ export interface components {
              * @enum {string}
              */
             work: "new" | "in_progress" | "done";
+        };
+        /**
+         * AmuletEntry
+         * @description An amulet that a person carries, without the id that it sends.
+         */
+        AmuletEntry: {
+            /** Amulet */
+            amulet: string;
+            /** Battery Mv */
+            battery_mv: number | null;
+            /**
+             * Last Heard
+             * @description By any station; that it works, and not where it is.
+             */
+            last_heard: string | null;
+        };
+        /**
+         * AmuletList
+         * @description What one person carries.
+         */
+        AmuletList: {
+            /** Amulets */
+            amulets: components["schemas"]["AmuletEntry"][];
         };
         /**
          * AnswerBody
@@ -5559,6 +5890,17 @@ export interface components {
             tries: number;
         };
         /**
+         * EndAmulet
+         * @description It is the person's no more.
+         */
+        EndAmulet: {
+            /**
+             * How
+             * @enum {string}
+             */
+            how: "lost" | "returned";
+        };
+        /**
          * EndSearch
          * @description How it ended.
          */
@@ -5569,6 +5911,41 @@ export interface components {
             text: string;
             /** Version */
             version: number;
+        };
+        /**
+         * EnrolPerson
+         * @description Whom to enrol.
+         */
+        EnrolPerson: {
+            /**
+             * Agreed
+             * @constant
+             */
+            agreed: true;
+            /**
+             * Amulet
+             * @description As scanned or typed; empty: later.
+             * @default
+             */
+            amulet: string;
+            /**
+             * Capacity
+             * @description For oneself, or as whoever represents the person.
+             * @enum {string}
+             */
+            capacity: "self" | "representative";
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "zh-TW" | "en";
+            /** Name */
+            name: string;
+            /**
+             * Notice
+             * @description The version that was shown.
+             */
+            notice: string;
         };
         /**
          * Enrolled
@@ -7031,6 +7408,75 @@ export interface components {
             name_zh: string;
         };
         /**
+         * InvitationEntry
+         * @description An invitation, as those see it who may make one like it.
+         */
+        InvitationEntry: {
+            /** Expires */
+            expires: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "relative" | "enrol";
+            /**
+             * Link
+             * @description The address to send or to show as a code, while it is open.
+             */
+            link: string | null;
+            /** Made */
+            made: string;
+            /** Made By */
+            made_by: string;
+            /** Note */
+            note: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "used" | "revoked" | "over";
+            /** Used */
+            used: string | null;
+            /**
+             * Used By
+             * @description User name of whoever joined with it.
+             */
+            used_by: string | null;
+        };
+        /**
+         * InvitationList
+         * @description Newest first.
+         */
+        InvitationList: {
+            /** Invitations */
+            invitations: components["schemas"]["InvitationEntry"][];
+        };
+        /**
+         * InviteFamily
+         * @description An invitation to enrol a new person and to guard them.
+         */
+        InviteFamily: {
+            /**
+             * Reason
+             * @description Why: a visit, a call, a form of a day. Shown to whoever may enrol.
+             */
+            reason: string;
+        };
+        /**
+         * InviteRelative
+         * @description An invitation for a relative of one person.
+         */
+        InviteRelative: {
+            /**
+             * Note
+             * @description For whom it is: shown to the person's guardians alone.
+             * @default
+             */
+            note: string;
+        };
+        /**
          * JobEntry
          * @description One periodic job, whichever process did it last.
          */
@@ -7070,6 +7516,73 @@ export interface components {
         JobList: {
             /** Jobs */
             jobs: components["schemas"]["JobEntry"][];
+        };
+        /**
+         * Join
+         * @description Use an invitation, signed in.
+         */
+        Join: {
+            /** @description Of an invitation to enrol. */
+            enrol?: components["schemas"]["EnrolPerson"] | null;
+            /** Token */
+            token: string;
+        };
+        /**
+         * JoinAccount
+         * @description An account of one's own, made with an invitation.
+         */
+        JoinAccount: {
+            /**
+             * Display Name
+             * @default
+             */
+            display_name: string;
+            /**
+             * Language
+             * @default zh-TW
+             * @enum {string}
+             */
+            language: "zh-TW" | "en";
+            /** Password */
+            password: string;
+            /** Token */
+            token: string;
+            /** Username */
+            username: string;
+        };
+        /**
+         * JoinOffer
+         * @description What an open invitation is for. It names nobody.
+         */
+        JoinOffer: {
+            /** Expires */
+            expires: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "relative" | "enrol";
+        };
+        /**
+         * JoinToken
+         * @description What stands behind ``#`` of an invitation's address.
+         */
+        JoinToken: {
+            /** Token */
+            token: string;
+        };
+        /**
+         * Joined
+         * @description Whose relative or guardian the account is now.
+         */
+        Joined: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "relative" | "enrol";
+            /** Person Key */
+            person_key: string;
         };
         JsonValue: unknown;
         /**
@@ -7425,6 +7938,24 @@ export interface components {
             reaches: number;
         };
         /**
+         * NewAmulet
+         * @description An amulet and the code that is to be printed on it; told once and kept nowhere.
+         */
+        NewAmulet: {
+            /** Code */
+            code: string;
+            /** Tag */
+            tag: string;
+        };
+        /**
+         * NewAmulets
+         * @description In the order in which they were named.
+         */
+        NewAmulets: {
+            /** Amulets */
+            amulets: components["schemas"]["NewAmulet"][];
+        };
+        /**
          * NewCode
          * @description Another code. `current`: the one that it replaces, where there is one.
          */
@@ -7532,6 +8063,20 @@ export interface components {
         NoteBody: {
             /** Text */
             text: string;
+        };
+        /**
+         * NoticePoint
+         * @description One thing that is said before anything is collected.
+         */
+        NoticePoint: {
+            /** Text */
+            text: string;
+            /** Text Zh */
+            text_zh: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /**
          * OnCallBody
@@ -8233,6 +8778,16 @@ export interface components {
             type: string;
         };
         /**
+         * PurposeNotice
+         * @description Who collects what of a person, why and for how long, and which rights there are.
+         */
+        PurposeNotice: {
+            /** Points */
+            points: components["schemas"]["NoticePoint"][];
+            /** Version */
+            version: string;
+        };
+        /**
          * QartodFlag
          * @description Quality flags of QARTOD (IOOS), as carried in a SenML record's ``qf``.
          * @enum {integer}
@@ -8334,6 +8889,43 @@ export interface components {
             roads: components["schemas"]["RoadEntry"][];
             /** Rules */
             rules: components["schemas"]["RulesEntry"][];
+        };
+        /**
+         * RegisterAmulet
+         * @description Give a person an amulet.
+         */
+        RegisterAmulet: {
+            /**
+             * Agreed
+             * @constant
+             */
+            agreed: true;
+            /**
+             * Capacity
+             * @description For oneself, or as whoever represents the person.
+             * @enum {string}
+             */
+            capacity: "self" | "representative";
+            /**
+             * Code
+             * @description As scanned or typed.
+             */
+            code: string;
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "zh-TW" | "en";
+            /**
+             * Notice
+             * @description The version that was shown.
+             */
+            notice: string;
+            /**
+             * Replaces
+             * @description The amulet that was lost, where this one takes its place.
+             */
+            replaces?: string | null;
         };
         /**
          * RegisterBody
@@ -8497,7 +9089,7 @@ export interface components {
          * @description What each may see is decided in ``alerts.visibility`` and in the routes' ``require``.
          * @enum {string}
          */
-        Role: "family" | "inspector" | "reviewer" | "police" | "dispatcher" | "volunteer" | "maintainer" | "administrator" | "irrigation";
+        Role: "family" | "inspector" | "reviewer" | "police" | "dispatcher" | "volunteer" | "maintainer" | "administrator" | "irrigation" | "host" | "registrar";
         /**
          * Rota
          * @description Who is on duty, in turns.
@@ -8666,7 +9258,7 @@ export interface components {
              */
             rings: components["schemas"]["RingEntry"][];
             /** Stations */
-            stations: components["schemas"]["StationEntry"][];
+            stations: components["schemas"]["vigil_cloud__search__schema__StationEntry"][];
             /** Version */
             version: number;
             watch: components["schemas"]["WatchState"] | null;
@@ -9196,27 +9788,83 @@ export interface components {
             title_zh: string;
         };
         /**
-         * StationEntry
-         * @description A station near the last place, or one that has heard the person.
+         * StationList
+         * @description By device.
          */
-        StationEntry: {
-            /** Device */
-            device: string;
+        StationList: {
+            /** Help */
+            help: string;
+            /** Stations */
+            stations: components["schemas"]["vigil_cloud__checkin__host_schema__StationEntry"][];
+        };
+        /**
+         * StationSilentDetail
+         * @description A station that has not worked for an hour, for its host.
+         */
+        StationSilentDetail: {
             /**
-             * Distance M
-             * @description From the last place.
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
              */
-            distance_m: number | null;
-            /** Latitude */
-            latitude: number;
-            /** Longitude */
-            longitude: number;
-            /** Name */
-            name: string;
-            /** Name Zh */
-            name_zh: string;
-            /** Online */
-            online: boolean;
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Reason
+             * @description ``silent``: the box is not heard. ``failed``: its radio or reader is not.
+             * @enum {string}
+             */
+            reason: "silent" | "failed";
+            /**
+             * Remedy
+             * @description What to do at the place, in English.
+             */
+            remedy: string;
+            /** Remedy Zh */
+            remedy_zh: string;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Since
+             * @description Its last sign, or when its radio failed.
+             */
+            since: string;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "checkin-station-silent";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * Step
@@ -9243,6 +9891,20 @@ export interface components {
              * @description Instead of persons: whoever is on duty, by the name of a rota or of one written here.
              */
             rota?: string | components["schemas"]["Rota"] | null;
+        };
+        /**
+         * Stock
+         * @description How many amulets there are of each state.
+         */
+        Stock: {
+            /** Carried */
+            carried: number;
+            /** Free */
+            free: number;
+            /** Lost */
+            lost: number;
+            /** Returned */
+            returned: number;
         };
         /**
          * StoredPolicy
@@ -9512,6 +10174,46 @@ export interface components {
             until: string | null;
         };
         /**
+         * StationEntry
+         * @description Whether a station works; nothing of who passes it.
+         */
+        vigil_cloud__checkin__host_schema__StationEntry: {
+            /** Device */
+            device: string;
+            /**
+             * Host Link
+             * @description What its host was given; the same.
+             */
+            host_link: string | null;
+            /** Last Heard */
+            last_heard: string | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Out Of Service */
+            out_of_service: boolean;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "works" | "silent" | "failed" | "deaf" | "unknown";
+            /** Since */
+            since: string | null;
+            /**
+             * Status Link
+             * @description What hangs at the station as a code; of those alone who keep stations.
+             */
+            status_link: string | null;
+            /**
+             * Told
+             * @description Whether its host is told where it is silent.
+             */
+            told: boolean;
+            /** Works */
+            works: boolean;
+        };
+        /**
          * CertificateBody
          * @description ``[[noise_certificate]]``: of an instrument. A later entry of the same kind and number
          *     counts instead of an earlier one, which is how a certificate is corrected or withdrawn.
@@ -9544,6 +10246,29 @@ export interface components {
              * @description The last day.
              */
             valid_until: string;
+        };
+        /**
+         * StationEntry
+         * @description A station near the last place, or one that has heard the person.
+         */
+        vigil_cloud__search__schema__StationEntry: {
+            /** Device */
+            device: string;
+            /**
+             * Distance M
+             * @description From the last place.
+             */
+            distance_m: number | null;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Online */
+            online: boolean;
         };
     };
     responses: never;
@@ -10464,6 +11189,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_amulet_stock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stock"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_amulets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddAmulets"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewAmulets"];
                 };
             };
             /** @description A problem document */
@@ -12910,6 +13697,128 @@ export interface operations {
             };
         };
     };
+    list_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    invite_family: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteFamily"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_invitation_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The QR code */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_gate_orders: {
         parameters: {
             query?: never;
@@ -12986,6 +13895,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Join"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_with_new_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinAccount"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_at_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinOffer"];
                 };
             };
             /** @description A problem document */
@@ -13289,6 +14297,104 @@ export interface operations {
             };
         };
     };
+    list_amulets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AmuletList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    register_amulet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterAmulet"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_amulet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                amulet: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndAmulet"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_person_audit: {
         parameters: {
             query?: {
@@ -13487,6 +14593,72 @@ export interface operations {
             };
         };
     };
+    list_person_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    invite_relative: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteRelative"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     rotate_person_key: {
         parameters: {
             query?: never;
@@ -13534,6 +14706,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_purpose_notice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurposeNotice"];
+                };
             };
             /** @description A problem document */
             default: {
@@ -14493,6 +15694,127 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_stations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StationList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_station_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["vigil_cloud__checkin__host_schema__StationEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_station_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_station_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+                link: "status" | "host";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The QR code */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": unknown;
+                };
             };
             /** @description A problem document */
             default: {
