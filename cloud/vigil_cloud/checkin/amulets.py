@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError, NotFound
@@ -228,7 +228,7 @@ def handle_of(cipher: Cipher, tag: str) -> str:
 def _free_or_own(session: Session, cipher: Cipher, said: str, person_key: str) -> str:
     """The amulet's tag. As many questions whatever is the matter. Raises ``AmuletRefused``."""
     if said.startswith(BEACONS):
-        which = (Amulet.tag == said) & Amulet.code_hash.is_(None)
+        which: ColumnElement[bool] = and_(Amulet.tag == said, Amulet.code_hash.is_(None))
     else:
         which = Amulet.code_hash == _code_hash(cipher, said)
     row = session.scalar(select(Amulet).where(which).with_for_update())

@@ -187,7 +187,7 @@ class Fleet:
         async def light() -> None:
             await shine(wanted, works, count)
 
-        member.light = asyncio.create_task(self._keep("light", light))
+        member.light = asyncio.create_task(_light(self._keep, light))
 
     def _darken(self, member: _Member) -> None:
         if member.light is not None:
@@ -203,6 +203,13 @@ class Fleet:
             member.task.cancel()
             self._leaving.add(member.task)
             member.task.add_done_callback(self._leaving.discard)
+
+
+async def _light(
+    keep: Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]],
+    light: Callable[[], Awaitable[None]],
+) -> None:
+    await keep("light", light)
 
 
 async def _run(
