@@ -9,6 +9,7 @@ that a person does in it is done on a page.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol
@@ -161,6 +162,9 @@ class Person(Protocol):
 
     def begins_to_decide(self) -> None:
         """From here on this person's taps are counted: the alert is before them."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """What is done in here is not on the way to the decision: its taps are not counted."""
 
     def has_decided(self, at_most: int, what: str = "") -> None:
         """The count ends. ``at_most`` is the goal; ``what`` names it where there are several."""

@@ -84,7 +84,9 @@ def write_configurations(city: City, around: Surroundings) -> None:
         if around.tokens and gateway.id in around.tokens:
             cloud["token"] = around.tokens[gateway.id]
         data_dir = str(around.directory / "data" / gateway.id)
+        # Devices, gateway and cloud have one clock here, that of this machine.
         own = {"id": gateway.id, "name": gateway.name, **place, "data_dir": data_dir}
+        own["clock"] = "host"
         configuration: dict[str, Any] = {
             "gateway": own,
             "cloud": cloud,

@@ -16,6 +16,7 @@ BENCHES = (
     "forgetting",
     "search",
     "aed_dispatch",
+    "journeys",
     "streams",
     "ingest",
     "handlers",

@@ -10,8 +10,10 @@ from typing import Final
 from sqlalchemy import select, update
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.acts import act
 from vigil_cloud.alerts.acts import find as find_alert
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.cases import deadlines, sealing
 from vigil_cloud.cases.errors import AlertTaken, CaseKindUnknown, NotForThisKind
 from vigil_cloud.cases.models import CaseAlert, CaseCounter, CaseRow
@@ -21,6 +23,7 @@ from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.errors import NoConsent
+from vigil_cloud.identity.rights import Operation
 
 MOST_ALERTS: Final = 200
 """Alerts of one case."""
@@ -59,6 +62,19 @@ def open_case(desk: Desk, wanted: Wanted) -> CaseRow:
     detail = {"kind": kind.name, "alerts": [alert.id for alert in alerts]}
     told(desk, row, "opened", detail, wanted.note)
     deadlines.begin(desk, row, kind)
+    return row
+
+
+def take_up(desk: Desk, wanted: Wanted) -> CaseRow:
+    """A person opens a case. Whoever does has accepted its alerts as well, as far as they may:
+    nobody else is called to them, and the opener is not asked a second time.
+
+    Raises what ``open_case`` does."""
+    row = open_case(desk, wanted)
+    for alert_id in dict.fromkeys(wanted.alerts):
+        alert = find_alert(desk.session, desk.reader, alert_id)
+        if not alert.acknowledged and may_act(desk.reader, Operation.ACKNOWLEDGE, alert).allowed:
+            act(desk.session, desk.reader, alert_id, "acknowledged", now=desk.now)
     return row
 
 

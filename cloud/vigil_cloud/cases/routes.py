@@ -227,9 +227,9 @@ def list_cases(
 
 @router.post("", operation_id="open_case", status_code=201)
 def open_case(body: OpenCase, request: Request, bench: BenchDependency) -> Case:
-    """Open a case from alerts, or by hand where its kind allows it."""
+    """Open a case from alerts, which accepts them, or by hand where its kind allows it."""
     wanted = opening.Wanted(**body.model_dump())
-    return bench.change(asked(request, body), lambda desk: opening.open_case(desk, wanted))
+    return bench.change(asked(request, body), lambda desk: opening.take_up(desk, wanted))
 
 
 @router.get("/{case_id}", operation_id="get_case")

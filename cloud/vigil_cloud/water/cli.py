@@ -76,14 +76,5 @@ def _rules(options: argparse.Namespace) -> int:
         if given:
             incidents.set_rules(session, given, OPERATOR, services.now())
         rules = incidents.rules_of(session)
-    print(
-        json.dumps(
-            {
-                "join_minutes": rules.join.total_seconds() / 60,
-                "reopen_minutes": rules.reopen.total_seconds() / 60,
-                "neighbour_m": rules.neighbour_m,
-                "longest_hours": rules.longest.total_seconds() / 3600,
-            }
-        )
-    )
+    print(json.dumps(incidents.in_numbers(rules)))
     return 0

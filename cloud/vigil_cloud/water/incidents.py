@@ -101,19 +101,22 @@ def rules_of(session: Session) -> Rules:
     )
 
 
+def in_numbers(rules: Rules) -> dict[str, float]:
+    """As the city writes them: minutes, metres, hours."""
+    return {
+        "join_minutes": rules.join / timedelta(minutes=1),
+        "reopen_minutes": rules.reopen / timedelta(minutes=1),
+        "neighbour_m": rules.neighbour_m,
+        "longest_hours": rules.longest / timedelta(hours=1),
+    }
+
+
 def set_rules(session: Session, given: Mapping[str, float], by: str, now: datetime) -> None:
     """Change some of them. Raises ``BadRule``."""
     for name, value in given.items():
         if not 0 <= value <= _MOST[name]:
             raise BadRule(f"{name} lies between 0 and {_MOST[name]:g}.")
-    rules = rules_of(session)
-    row = session.get(IncidentRules, 1) or IncidentRules(
-        id=1,
-        join_minutes=rules.join / timedelta(minutes=1),
-        reopen_minutes=rules.reopen / timedelta(minutes=1),
-        neighbour_m=rules.neighbour_m,
-        longest_hours=rules.longest / timedelta(hours=1),
-    )
+    row = session.get(IncidentRules, 1) or IncidentRules(id=1, **in_numbers(rules_of(session)))
     for name, value in given.items():
         setattr(row, name, value)
     session.add(row)

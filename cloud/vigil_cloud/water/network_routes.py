@@ -1,4 +1,4 @@
-"""The register of waterways over HTTP."""
+"""The register of waterways over HTTP, and what belongs to one incident on them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.services import Services
-from vigil_cloud.water import network_files, register
+from vigil_cloud.water import incidents, network_files, register
 from vigil_cloud.water.incident_view import INSPECTS, Sight, area_entry, points, reach_entry
 from vigil_cloud.water.models import IrrigationArea, Reach
 from vigil_cloud.water.network_files import BadNetwork
-from vigil_cloud.water.schema import NetworkImported, WaterNetwork
+from vigil_cloud.water.schema import (
+    IncidentRulesBody,
+    IncidentRulesEntry,
+    NetworkImported,
+    WaterNetwork,
+)
 from vigil_schemas.water import DOMAIN
 
 router = APIRouter(prefix="/water", tags=["water"])
@@ -100,3 +105,20 @@ def _import(services: Services, keeper: Reader, received: bytes, format: Format)
     return NetworkImported(
         reaches=taken.reaches, points=taken.points, areas=taken.areas, notes=taken.notes
     )
+
+
+@router.get("/rules", operation_id="get_incident_rules")
+def get_incident_rules(_reader: Inspecting, services: ServicesDependency) -> IncidentRulesEntry:
+    """What belongs to one incident."""
+    with services.sessions() as session:
+        return IncidentRulesEntry(**incidents.in_numbers(incidents.rules_of(session)))
+
+
+@router.put("/rules", operation_id="set_incident_rules")
+def set_incident_rules(
+    body: IncidentRulesBody, keeper: Inspecting, services: ServicesDependency
+) -> IncidentRulesEntry:
+    """Decide what belongs to one incident; it holds for what begins from now on."""
+    with writing(services.sessions) as session:
+        incidents.set_rules(session, body.model_dump(), keeper.username, services.now())
+        return IncidentRulesEntry(**incidents.in_numbers(incidents.rules_of(session)))

@@ -115,6 +115,15 @@ class NetworkImported(_Answer):
     """Taken, and worth a look: parts that hang together with nothing else."""
 
 
+class IncidentRulesEntry(_Answer):
+    """What belongs to one incident (docs/water.md says what each does)."""
+
+    join_minutes: float
+    reopen_minutes: float
+    neighbour_m: float
+    longest_hours: float
+
+
 class Suspect(PointEntry):
     """A registered outfall upstream."""
 
@@ -178,6 +187,15 @@ class IncidentEntry(_Answer):
 
 class _Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class IncidentRulesBody(_Body):
+    """All four, as they are to be from now on."""
+
+    join_minutes: Annotated[float, Field(ge=0, le=1440, allow_inf_nan=False)]
+    reopen_minutes: Annotated[float, Field(ge=0, le=2880, allow_inf_nan=False)]
+    neighbour_m: Annotated[float, Field(ge=0, le=50_000, allow_inf_nan=False)]
+    longest_hours: Annotated[float, Field(ge=0, le=168, allow_inf_nan=False)]
 
 
 class GateOrderBody(_Body):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -47,6 +47,10 @@ class GatewaySettings(_Section):
     latitude: Annotated[Number, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[Number, Field(ge=-180, le=180)] | None = None
     data_dir: Folder
+    clock: Literal["kernel", "host"] = "kernel"
+    """Who says that the clock is synchronised. ``host``: whoever writes this vouches for it, where
+    the machine beneath (of a container, of a virtual machine) keeps it and the kernel cannot tell.
+    """
 
 
 class CloudSettings(_Section):

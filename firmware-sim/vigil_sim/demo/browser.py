@@ -9,8 +9,8 @@ import importlib.util
 import json
 import re
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -251,15 +251,22 @@ class Window:
     def begins_to_decide(self) -> None:
         self._taps = 0
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        before = self._taps
+        yield
+        self._taps = before
+
     def has_decided(self, at_most: int, what: str = "") -> None:
         self.found.counted.append(Counted(what, self._taps, at_most))
 
     # --- what is noticed ---
 
     def picture(self, path: Path) -> None:
-        """The whole page as it is now; where that can still be had."""
+        """The page as it is now, and its words beside it; where that can still be had."""
         with suppress(Exception):
             self._page.screenshot(path=path, full_page=True)
+            path.with_suffix(".txt").write_text(self._page.inner_text("body"), "utf-8")
 
     def audit(self) -> None:
         """The page as it is now, by axe-core; what it finds stands in ``found``."""

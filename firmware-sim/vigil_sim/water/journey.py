@@ -47,16 +47,20 @@ def play(stage: Stage) -> None:
     case = inspector.path.rpartition("/")[2]
 
     stage.step("the irrigation association is told to close its gate, and does")
-    inspector.presses(button(Words("通知關閉：北水門", "Have it closed: North gate")))
+    with inspector.aside():
+        inspector.presses(button(Words("通知關閉：北水門", "Have it closed: North gate")))
     farmers.opens("/gates")
     farmers.presses(button(Words("水門已關閉：北水門", "The gate is closed: North gate")))
     farmers.sees(text(Words("請保持關閉", "Keep it closed")))
 
     stage.step("on site there is no network")
-    inspector.presses(link(Words("前往現場表單", "To the form for the site")))
-    inspector.sees(text(Words("之後沒有網路也能使用。", "Works without a network from now on.")))
-    inspector.network(there=False)
-    _write_on_site(inspector, stage)
+    with inspector.aside():
+        inspector.presses(link(Words("前往現場表單", "To the form for the site")))
+        inspector.sees(
+            text(Words("之後沒有網路也能使用。", "Works without a network from now on."))
+        )
+        inspector.network(there=False)
+        _write_on_site(inspector, stage)
 
     stage.step("what was written is sent when the network is back")
     inspector.network(there=True)

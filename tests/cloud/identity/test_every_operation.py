@@ -298,6 +298,12 @@ TABLE = [
     Row("GET /api/v1/water/network", LISTS_STREET),
     Row("GET /api/v1/water/network/export", ON_THE_WATER | {ELSEWHERE}),
     Row("POST /api/v1/water/network/import", ON_THE_WATER | {ELSEWHERE}, {}),
+    Row("GET /api/v1/water/rules", ON_THE_WATER | {ELSEWHERE}),
+    Row(
+        "PUT /api/v1/water/rules",
+        ON_THE_WATER | {ELSEWHERE},
+        {"join_minutes": 60, "reopen_minutes": 120, "neighbour_m": 5000, "longest_hours": 24},
+    ),
     Row("GET /api/v1/water/incidents/{incident}", STREET),
     Row("POST /api/v1/water/incidents/{incident}/gates/close", ON_THE_WATER, {"gate": "g1"}),
     Row(

@@ -159,3 +159,19 @@ def test_on_the_command_line(city: City, tmp_path: Path, monkeypatch: pytest.Mon
     found = city.client("inspector").get("/api/v1/water/network").json()
     assert [one["id"] for one in found["reaches"]] == ["r2", "r3", "r4"]
     assert "g1" not in {one["id"] for one in found["points"]}
+
+
+def test_the_rules_of_incidents_are_decided_over_http(city: City) -> None:
+    inspector = city.client("inspector")
+    rules = inspector.get("/api/v1/water/rules").json()
+    assert rules == {
+        "join_minutes": 60.0,
+        "reopen_minutes": 120.0,
+        "neighbour_m": 5000.0,
+        "longest_hours": 24.0,
+    }
+    answer = inspector.put("/api/v1/water/rules", json={**rules, "join_minutes": 30})
+    assert answer.json() == {**rules, "join_minutes": 30.0}
+    for wrong in ({**rules, "neighbour_m": 50_001}, {"join_minutes": 30}, {**rules, "limit": 1}):
+        assert inspector.put("/api/v1/water/rules", json=wrong).status_code == 422
+    assert inspector.get("/api/v1/water/rules").json()["join_minutes"] == 30.0

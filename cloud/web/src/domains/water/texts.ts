@@ -68,6 +68,15 @@ export const en = {
   "waterways.search": "Search",
   "waterways.on": "on {reach}, {offset} m from its beginning",
 
+  "rules.title": "What belongs to one incident",
+  "rules.hint": "One incident calls once. Holds for what begins from now on.",
+  "rules.join_minutes": "So many minutes apart, beside the water's travel time",
+  "rules.reopen_minutes": "So many minutes after its end it opens again",
+  "rules.neighbour_m": "Neighbours: probes within so many metres along the water",
+  "rules.longest_hours": "What begins so many hours after the first onset calls anew",
+  "rules.save": "Save the rules",
+  "rules.saved": "Saved.",
+
   "nav.site": "On site",
   "site.title": "On site",
   "site.list": "Inspections on this device",
@@ -186,6 +195,15 @@ export const zhTW: Record<keyof typeof en, string> = {
   "waterways.list": "測站、排放口與水門",
   "waterways.search": "搜尋",
   "waterways.on": "位於 {reach}，距起點 {offset} 公尺",
+
+  "rules.title": "哪些屬於同一事件",
+  "rules.hint": "同一事件只通知一次。自現在起開始者適用。",
+  "rules.join_minutes": "相隔幾分鐘內（另加水流時間）",
+  "rules.reopen_minutes": "結束後幾分鐘內再次發生，重新開啟",
+  "rules.neighbour_m": "相鄰測站：沿水路幾公尺內",
+  "rules.longest_hours": "自首次超限起幾小時後開始者，另行通知",
+  "rules.save": "儲存規則",
+  "rules.saved": "已儲存。",
 
   "nav.site": "現場",
   "site.title": "現場",

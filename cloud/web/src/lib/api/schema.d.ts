@@ -576,7 +576,7 @@ export interface paths {
         put?: never;
         /**
          * Open Case
-         * @description Open a case from alerts, or by hand where its kind allows it.
+         * @description Open a case from alerts, which accepts them, or by hand where its kind allows it.
          */
         post: operations["open_case"];
         delete?: never;
@@ -3206,6 +3206,30 @@ export interface paths {
          */
         get: operations["list_probe_hours"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Incident Rules
+         * @description What belongs to one incident.
+         */
+        get: operations["get_incident_rules"];
+        /**
+         * Set Incident Rules
+         * @description Decide what belongs to one incident; it holds for what begins from now on.
+         */
+        put: operations["set_incident_rules"];
         post?: never;
         delete?: never;
         options?: never;
@@ -7372,6 +7396,34 @@ export interface components {
             parameters: string[];
             /** Station */
             station: string | null;
+        };
+        /**
+         * IncidentRulesBody
+         * @description All four, as they are to be from now on.
+         */
+        IncidentRulesBody: {
+            /** Join Minutes */
+            join_minutes: number;
+            /** Longest Hours */
+            longest_hours: number;
+            /** Neighbour M */
+            neighbour_m: number;
+            /** Reopen Minutes */
+            reopen_minutes: number;
+        };
+        /**
+         * IncidentRulesEntry
+         * @description What belongs to one incident (docs/water.md says what each does).
+         */
+        IncidentRulesEntry: {
+            /** Join Minutes */
+            join_minutes: number;
+            /** Longest Hours */
+            longest_hours: number;
+            /** Neighbour M */
+            neighbour_m: number;
+            /** Reopen Minutes */
+            reopen_minutes: number;
         };
         /**
          * InstrumentBody
@@ -16177,6 +16229,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProbeHours"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_incident_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentRulesEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_incident_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentRulesBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentRulesEntry"];
                 };
             };
             /** @description A problem document */
