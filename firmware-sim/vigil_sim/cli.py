@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vigil_schemas.errors import VigilError
-from vigil_sim.arguments import speed
+from vigil_sim.arguments import port, speed
 from vigil_sim.domain import Commands, SimulatedDomain
 from vigil_sim.registry import DOMAINS
 from vigil_sim.scenario import CityScenario, load
@@ -59,6 +59,9 @@ def _add_play(commands: Commands[argparse.ArgumentParser], load_scenario: LoadCi
         metavar="FILE",
         help="gateways sign in to the broker with their id and this password",
     )
+    play.add_argument(
+        "--emergency-port", type=port, help="the stand-in for 119 takes CAP 1.2 there (path /cap)"
+    )
     play.add_argument("--wait", action="store_true", help="begin when a line arrives on stdin")
     play.add_argument("--exit-when-done", action="store_true")
     play.set_defaults(run=lambda parsed: _play(parsed, load_scenario))
@@ -72,6 +75,7 @@ def _play(parsed: argparse.Namespace, load_scenario: LoadCityScenario) -> int:
         broker=parsed.broker,
         cloud_url=parsed.cloud_url,
         tokens=read_tokens(parsed.tokens) if parsed.tokens else None,
+        emergency_port=parsed.emergency_port,
         broker_password_file=(
             parsed.broker_password_file.resolve() if parsed.broker_password_file else None
         ),

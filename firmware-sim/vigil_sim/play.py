@@ -22,6 +22,7 @@ from vigil_schemas.types import isoformat_utc
 from vigil_sim import toml_text
 from vigil_sim.city import City
 from vigil_sim.clock import CityClock
+from vigil_sim.emergency.line import Answered, EmergencyLine
 from vigil_sim.scenario import CityScenario
 from vigil_sim.scenario_model import ScenarioError
 from vigil_sim.supervised import first_failure
@@ -44,6 +45,8 @@ class Surroundings:
     broker: str
     cloud_url: str | None = None
     tokens: Mapping[str, str] | None = None
+    emergency_port: int | None = None
+    """The stand-in for 119 listens there; ``None``: there is none."""
     broker_password_file: Path | None = None
     """With it each gateway signs in to the broker: its id is the user name."""
 
@@ -155,6 +158,21 @@ async def _tell_timetable(city: City, tell: Tell) -> None:
     await _until(city.clock, city.scenario.duration_s)
 
 
+async def _start_emergency_line(city: City, port: int, tell: Tell) -> None:
+    loop = asyncio.get_running_loop()
+
+    def heard(answered: Answered) -> None:
+        told = {"kind": "emergency", "time": isoformat_utc(datetime.now(UTC)), **answered.told()}
+        with contextlib.suppress(RuntimeError):  # the play is over
+            loop.call_soon_threadsafe(tell, told)
+
+    line = EmergencyLine(
+        port, fault=lambda: city.scenario.emergency.fault_at(city.clock.world()), heard=heard
+    )
+    city.running.push_async_callback(line.stop)
+    await line.start()
+
+
 async def _until(clock: CityClock, world_s: float) -> None:
     await asyncio.sleep(max((world_s - clock.world()) / clock.speed, 0.0))
 
@@ -208,6 +226,8 @@ async def _night(
     if strange:
         raise ScenarioError(f"tokens name gateway {strange[0]!r}; the scenario has {sorted(known)}")
     await city.start()
+    if around.emergency_port is not None:
+        await _start_emergency_line(city, around.emergency_port, tell)
     write_configurations(city, around)
     tell({"kind": "ready", "dir": str(around.directory)})
     if wait:

@@ -7,9 +7,10 @@ origin, times are world seconds from the beginning of the play.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, TypeVar
+from math import inf
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vigil_schemas.errors import VigilError
 from vigil_schemas.types import DeviceId, GatewayId
@@ -91,6 +92,32 @@ class FaultOf(Part):
         return Fault(**keys)
 
 
+class LineFault(Part):
+    """The emergency line fails for a while: it refuses each call, or lets it hang."""
+
+    style: Literal["refuse", "hang"]
+    start_s: Annotated[float, Field(ge=0)] = 0.0
+    stop_s: Annotated[float, Field(gt=0)] | None = None
+    status: Annotated[int, Field(ge=400, le=599)] = 503
+    """What ``refuse`` answers (HTTP)."""
+
+    @model_validator(mode="after")
+    def _lasts(self) -> LineFault:
+        if self.stop_s is not None and not self.start_s < self.stop_s:
+            raise ValueError("stop_s must come after start_s")
+        return self
+
+
+class EmergencyLine(Part):
+    """``[emergency]``: the stand-in for 119 that the cloud calls."""
+
+    fault: tuple[LineFault, ...] = ()
+
+    def fault_at(self, t: float) -> LineFault | None:
+        """In force at the timetable's second ``t``."""
+        return next((one for one in self.fault if one.start_s <= t < (one.stop_s or inf)), None)
+
+
 class Scenario(Part):
     """Everything a play needs to know. The domains' tables are asked for with the methods."""
 
@@ -109,6 +136,7 @@ class Scenario(Part):
     gateway: tuple[Gateway, ...] = Field(min_length=1)
     schedule: tuple[Happening, ...] = ()
     fault: tuple[FaultOf, ...] = ()
+    emergency: EmergencyLine = EmergencyLine()
 
     @property
     def devices(self) -> tuple[Device, ...]:

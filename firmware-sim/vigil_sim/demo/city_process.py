@@ -28,6 +28,7 @@ class CityCommand:
     cloud_url: str
     speed: float | None = None
     broker_password_file: Path | None = None
+    emergency_port: int | None = None
 
     def words(self) -> list[str]:
         """The command line."""
@@ -38,6 +39,8 @@ class CityCommand:
             found += ["--speed", str(self.speed)]
         if self.broker_password_file is not None:
             found += ["--broker-password-file", str(self.broker_password_file)]
+        if self.emergency_port is not None:
+            found += ["--emergency-port", str(self.emergency_port)]
         return found
 
 

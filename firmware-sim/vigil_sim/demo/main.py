@@ -36,6 +36,7 @@ from vigil_sim.demo.processes import (
     wait_until,
 )
 from vigil_sim.demo.servers import Influx, server, start_influxdb, start_mosquitto
+from vigil_sim.emergency.line import PATH
 
 EVIDENCE_TIMEOUT_S: Final = 60.0
 ALERT_TIMEOUT_S: Final = 90.0
@@ -100,6 +101,7 @@ class Demo:
         self.influx: Influx | None = None
         self.broker_url = ""
         self.url = ""
+        self.emergency_port = claim_port()
         self.began = time.monotonic()
 
     def _player(self, journeys: Asked | None) -> Player | None:
@@ -160,6 +162,7 @@ class Demo:
             "VIGIL_DATA_DIR": str(self.directory / "cloud"),
             "VIGIL_HTTP_PORT": str(chosen),
             "VIGIL_PUBLIC_URL": self.url,
+            "VIGIL_EMERGENCY_URL": f"http://127.0.0.1:{self.emergency_port}{PATH}",
             **(self.influx.environment() if self.influx else {}),
         }
         if self.broker_url:
@@ -185,6 +188,7 @@ class Demo:
             broker_url=self.broker_url,
             cloud_url=self.url,
             speed=self.options.speed,
+            emergency_port=self.emergency_port,
         )
         return CityProcess(self.children, command, self.children.check)
 
@@ -249,6 +253,8 @@ class Demo:
         """Say what happens out there, so that an alert can be seen to follow from it."""
         self.children.check()
         while (said := self.city.heard()) is not None:
+            if said["kind"] == "emergency":
+                self.step(called_119(said))
             if said["kind"] == "happening":
                 self.step(f"in the city: {said['what'].replace('_', ' ')}")
                 self.happened.setdefault(said["type"], []).append(said)
@@ -317,6 +323,13 @@ class Demo:
             pass  # it failed before
         code = error.code if isinstance(error, VigilError) else DemoFailed.code
         return f"vigil: {code}: {error if isinstance(error, VigilError) else repr(error)}"
+
+
+def called_119(said: Mapping[str, Any]) -> str:
+    """What the stand-in for 119 got, in one line."""
+    if mistakes := said.get("mistakes"):
+        return f"119 refused what is no CAP 1.2 ({said['answer']}): {'; '.join(mistakes)}"
+    return f"119 {said['msg_type']} ({said['answer']}): {said['headline']}"
 
 
 def _local(environment: Mapping[str, str]) -> dict[str, str]:
