@@ -473,6 +473,7 @@ export const en = {
   "gateways.reason.device-of-another": "Another gateway's device",
   "gateways.reason.decoding-failed": "Could not be decoded",
   "gateways.reason.handler-failed": "Could not be handled",
+  "gateways.reason.beside-failed": "Taken; what should follow from it failed in part",
   "gateways.reason.shape-doubtful": "Understood in part",
   "letters.alarm": "Alarm",
   "letters.replay": "Process again",
