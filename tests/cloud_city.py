@@ -176,14 +176,17 @@ class City:
             set_gateway_token(session, gateway, token, self.time)
         return token
 
-    def send(self, data: Model, device: str, gateway: str = GATEWAY) -> None:
-        """As ingest does it: one transaction, then the wake-up."""
+    def send(
+        self, data: Model, device: str, gateway: str = GATEWAY, *, said: datetime | None = None
+    ) -> None:
+        """As ingest does it: one transaction, then the wake-up. ``said``: by the gateway's own
+        clock, where that is another."""
         envelope = Envelope(
             id=uuid.uuid4().hex,
             source=f"/{gateway}/event/00000000",
             type=data.TYPE,  # type: ignore[attr-defined]  # every event model has one
             subject=device,
-            time=self.time,
+            time=said or self.time,
             dataschema=schema_url(data.TYPE),  # type: ignore[attr-defined]  # as above
             clockquality=ClockQuality.SYNCHRONISED,
             data=data.model_dump(mode="json"),
@@ -200,6 +203,7 @@ class City:
         gateway: str = GATEWAY,
         key: Ed25519PrivateKey = KEY,
         also: Sequence[str] = (),
+        said: datetime | None = None,
         **fields: Any,
     ) -> None:
         devices = [
@@ -229,6 +233,7 @@ class City:
             ),
             gateway,
             gateway,
+            said=said,
         )
 
     def listed(self, username: str, **query: Any) -> list[dict[str, Any]]:

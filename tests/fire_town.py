@@ -97,6 +97,10 @@ class Home:
         (watch or self.watch).look(self.city.services)
         emergency.send_due(self.city.services)
 
+    def look_119(self) -> None:
+        """119 alone is told."""
+        emergency.send_due(self.city.services)
+
     def later(self, seconds: float) -> None:
         """Both clocks go on, and the jobs look."""
         self.city.later(seconds=seconds)

@@ -82,6 +82,7 @@ def due(session: Session, now: datetime) -> list[tuple[str, str]]:
         if row.state in _TO_BEGIN
         or confirmed is not False
         or case == CLOSED
+        or not row.filed
         or _phase_is_due(row, now)
     ]
     return sorted(found, key=lambda one: one[1] != "new")

@@ -18,7 +18,9 @@ from vigil_cloud.aed.dispatch import Aed, Plan, dispatch
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.amendments import Amendment, amend
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.cases.errors import AlertTaken
 from vigil_cloud.cases.opening import Wanted, open_case
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.service import Desk
@@ -104,7 +106,13 @@ def _go_on(services: Services, call_id: str) -> bool:
         row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
         if row is None or row.state not in ("calling", "late-told"):
             return False
-        return calls.finish(session, row, now) or calls.advance(session, row, now)
+        before = row.filed
+        failed = _file(session, services, row, now)
+        changed = calls.finish(session, row, now) or calls.advance(session, row, now)
+        changed |= row.filed != before
+    if failed is not None:
+        raise failed
+    return changed
 
 
 def _begin(services: Services, call_id: str) -> bool:
@@ -116,8 +124,7 @@ def _begin(services: Services, call_id: str) -> bool:
         if row is None or row.state != "new":
             return False
         _tell_emergency(session, services, row)
-        if row.case_id is None:
-            _open_case(session, services, row, now)
+        _file(session, services, row, now)
     with services.sessions() as session:
         row = session.get_one(AedCallRow, call_id)
         plan, trouble = _plan(session, services, row)
@@ -140,8 +147,7 @@ def _tell_late(services: Services, call_id: str) -> bool:
         row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
         if row is None or row.state != "late":
             return False
-        if row.case_id is None:
-            _open_case(session, services, row, services.now())
+        _file(session, services, row, services.now())
         row.state = "late-told"
     return True
 
@@ -208,17 +214,32 @@ def _network(path: Path, _changed: int) -> Network:
     return network(lines, middle)
 
 
+def _file(session: Session, services: Services, row: AedCallRow, now: datetime) -> Exception | None:
+    """Its case, unless it has one. A mistake of ours must not undo the call to 119: it is tried
+    again, each second, and what went wrong is returned for the job to show."""
+    if row.filed:
+        return None
+    try:
+        with session.begin_nested():
+            _open_case(session, services, row, now)
+    except Exception as error:  # noqa: BLE001 - as said
+        _log.exception("aed-case-not-opened", call=row.id)
+        return error
+    row.filed = True
+    session.flush()
+    return None
+
+
 def _open_case(session: Session, services: Services, row: AedCallRow, now: datetime) -> None:
+    if row.case_id is not None or session.get(AlertRow, row.alert_id) is None:
+        return
     kinds = CaseKinds([call_case()])
     cipher = Cipher(services.settings.secret)
     desk = Desk(session, cipher, kinds, PLATFORM, now, services.settings.retention.cases_days)
     try:
-        with session.begin_nested():
-            row.case_id = open_case(desk, Wanted(call_case().name, [row.alert_id])).id
-    except ApiError as error:  # a counted alert has its case already: the call goes on in that
-        _log.warning("aed-case-not-opened", call=row.id, error=str(error))
-    except Exception:  # noqa: BLE001 - a mistake of ours must not undo the call to 119
-        _log.exception("aed-case-not-opened", call=row.id)
+        row.case_id = open_case(desk, Wanted(call_case().name, [row.alert_id])).id
+    except AlertTaken as error:  # a counted alert has its case already: the call goes on in that
+        _log.info("aed-case-there", call=row.id, case=str(error))
 
 
 def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -109,6 +109,8 @@ class AedCallRow(Base):
     received: Mapped[datetime]
     """By our clock: phases count from here."""
     presses: Mapped[int] = mapped_column(default=1)
+    filed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Its case was opened, or its alert is in one; until then that is tried again."""
     state: Mapped[str] = mapped_column(String(12))
     """``new``, ``calling``, ``over``; ``late`` and ``late-told``: told too late for anybody to be
     sent by itself, before and after its case was opened."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed.cabinets import cabinet_of
+from vigil_cloud.aed.cabinets import Cabinet, cabinet_of
 from vigil_cloud.aed.dispatch import REACH_S
 from vigil_cloud.aed.models import AedCallRow, AedSite
 from vigil_cloud.alerts import feed
@@ -18,8 +19,11 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import Place, place_of
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.domain.port import Received
+from vigil_cloud.devices.clocks import behind, put_right
+from vigil_cloud.domain.aside import Aside
+from vigil_cloud.domain.port import Complaint, Received
 from vigil_schemas.aed import DOMAIN, AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
+from vigil_schemas.types import isoformat_utc
 
 CALL: Final = "call"
 THEFT: Final = "theft"
@@ -56,21 +60,28 @@ class AedHandler:
         {AedCall.TYPE, AedRemoval.TYPE, AedDoor.TYPE, AedCondition.TYPE, AedPrompt.TYPE}
     )
 
-    def handle(self, session: Session, message: Received) -> None:
-        """One event; see ``Handler``."""
+    def handle(self, session: Session, message: Received) -> Complaint | None:
+        """One event; see ``Handler``. A call is stored and its people are told whatever becomes
+        of the rest."""
         event = message.data
+        aside = Aside(session)
         if isinstance(event, AedCall):
-            _call(session, message, event)
+            _call(session, message, event, aside)
         elif isinstance(event, AedRemoval):
-            _removal(session, message, event)
+            _removal(session, message, event, aside)
         elif isinstance(event, AedCondition):
             _condition(session, message, event)
+        return aside.complaint
         # A door and a sentence are history: the series and the conditions tell what matters.
 
 
-def _call(session: Session, message: Received, event: AedCall) -> None:
+def _call(session: Session, message: Received, event: AedCall, aside: Aside) -> None:
     feed.lock(session)
-    at = cabinet_of(session, message.gateway, message.envelope.subject)
+    subject = message.envelope.subject
+    as_told = message, event
+    message, event = aside.do("clock", lambda: _by_our_clock(session, *as_told), as_told)
+    nowhere = Cabinet(subject, Place(subject, subject, None, None))
+    at = aside.do("cabinet", lambda: cabinet_of(session, message.gateway, subject), nowhere)
     reference = _reference(session, message, event)
     key = f"{message.gateway}:{reference}"
     row = session.get(AedCallRow, key)
@@ -110,9 +121,9 @@ def _call(session: Session, message: Received, event: AedCall) -> None:
         row.presses = max(row.presses, min(event.presses, _MOST_PRESSES))
         if revived:  # what was told too late is a call of now
             row.state, row.received = "new", message.received
-            amend(
-                session, row.alert_id, Amendment(title=titles[0], title_zh=titles[1]), row.received
-            )
+            change = Amendment(title=titles[0], title_zh=titles[1])
+            alert_id, now = row.alert_id, message.received
+            aside.do("title", lambda: amend(session, alert_id, change, now), None)
         return
     site = at.site
     session.add(
@@ -130,9 +141,24 @@ def _call(session: Session, message: Received, event: AedCall) -> None:
             received=message.received,
             presses=min(event.presses, _MOST_PRESSES),
             state="late" if late else "new",
+            filed=False,
         )
     )
     session.flush()
+
+
+def _by_our_clock(session: Session, message: Received, event: AedCall) -> tuple[Received, AedCall]:
+    """A gateway whose clock is slow tells of a press of now as of one of before."""
+    slow = behind(session, message.gateway)
+    if not slow:
+        return message, event
+    received = message.received
+    changed = {"pressed": put_right(event.pressed, slow, received)}
+    if event.last_pressed is not None:
+        changed["last_pressed"] = put_right(event.last_pressed, slow, received)
+    claimed = {**message.marks.get("claimed_times", {}), "pressed": isoformat_utc(event.pressed)}
+    marks = {**message.marks, "time_quality": "behind", "claimed_times": claimed}
+    return replace(message, marks=marks), event.model_copy(update=changed)
 
 
 def _last_press(event: AedCall) -> datetime:
@@ -159,7 +185,7 @@ def _reference(session: Session, message: Received, event: AedCall) -> str:
         reference = f"{event.call_id[:_NAME]}.{row.presses + 1}"
 
 
-def _removal(session: Session, message: Received, event: AedRemoval) -> None:
+def _removal(session: Session, message: Received, event: AedRemoval, aside: Aside) -> None:
     feed.lock(session)
     at = cabinet_of(session, message.gateway, message.envelope.subject)
     device, place = at.device, at.place
@@ -191,10 +217,13 @@ def _removal(session: Session, message: Received, event: AedRemoval) -> None:
         device=device,
         detail={"type": "aed-removal", **event.model_dump(mode="json", exclude_none=True)},
     )
+    aside.do("register", lambda: _keep_in_register(session, device, taken), None)
+
+
+def _keep_in_register(session: Session, device: str, taken: bool) -> None:
     site = session.scalar(select(AedSite).where(AedSite.device == device).with_for_update())
     if site is not None:
         site.taken = taken
-    session.flush()
 
 
 def _condition(session: Session, message: Received, event: AedCondition) -> None:

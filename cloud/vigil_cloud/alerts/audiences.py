@@ -24,3 +24,14 @@ def widen(session: Session, row: AlertRow, audience: Audience, reason: str, now:
     outbox.announce(session, row, now, "again", step=reason)
     session.flush()
     feed.append(session, "alert", row.id, now)
+
+
+def call_on(session: Session, row: AlertRow, now: datetime, *, needed: bool) -> None:
+    """Whether people go on being called for it though its device takes it back: policies keep
+    their steps, and reminders go on. The caller holds ``feed.lock``; ending it wakes nobody, and
+    is announced by whoever ends it."""
+    if row.called_on == needed:
+        return
+    row.called_on = needed
+    session.flush()
+    feed.append(session, "alert", row.id, now)

@@ -78,6 +78,13 @@ class State:
     """``None``: until somebody puts it back, where that is allowed."""
     needs_end: bool = False
     """What is critical where lives hang on it: out of service without an end does not count."""
+    called_on: bool = False
+    """Its device took it back, and its domain goes on calling for it all the same."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether people are needed: it is active, or called for though its device fell silent."""
+        return self.active or self.called_on
 
     def held(self, now: datetime) -> bool:
         """Whether nobody is called because of its device."""
@@ -101,7 +108,7 @@ class State:
     def calls(self, now: datetime) -> bool:
         """Whether more people should be told: the question that escalation asks."""
         return (
-            self.active
+            self.stands
             and not self.acknowledged
             and not self.in_work(now)
             and not self.shelved(now)

@@ -81,6 +81,9 @@ class AlertRow(Base):
     """When people were last reminded that it stands and nobody has acknowledged it."""
 
     active: Mapped[bool]
+    called_on: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Its domain goes on calling people for it whatever its device says: a fire that nobody has
+    ended. Set by that domain (``audiences.call_on``)."""
     acknowledged: Mapped[bool] = mapped_column(default=False)
     confirmed: Mapped[bool] = mapped_column(default=False)
     shelved_until: Mapped[datetime | None]

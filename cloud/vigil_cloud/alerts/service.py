@@ -355,6 +355,7 @@ def state_of(row: AlertRow) -> State:
         coverage.held_until(row),
         row.out_of_service_until,
         coverage.needs_end(row),
+        row.called_on,
     )
 
 

@@ -14,7 +14,8 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin.models import Amulet, Tag, Visit
 from vigil_cloud.checkin.relatives import tell_relatives
 from vigil_cloud.devices.models import Gateway
-from vigil_cloud.domain.port import Received
+from vigil_cloud.domain.aside import Aside
+from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.domain.presence import PersonSeen, TagSeen
 from vigil_cloud.domain.registry import tag_owner, tell_person_seen, tell_tag_seen
 from vigil_cloud.identity import audit, looks
@@ -44,19 +45,21 @@ class CheckinHandler:
 
     types: frozenset[str] = frozenset({CheckinVisit.TYPE, CheckinSighting.TYPE})
 
-    def handle(self, session: Session, message: Received) -> None:
-        """Merge one phase into its visit and raise or clear the relatives' alert."""
+    def handle(self, session: Session, message: Received) -> Complaint | None:
+        """Merge one phase into its visit and raise or clear the relatives' alert. What other
+        domains make of it costs neither."""
         event = message.data
         feed.lock(session)
         if isinstance(event, CheckinSighting):
             _tell_sighting(session, message, event)
-            return
+            return None
+        aside = Aside(session)
         assert isinstance(event, CheckinVisit)  # noqa: S101 - ingest decodes by type
         # With the person's row, which the alert needs as well: one statement for both.
         carrier, person = _carrier(session, event.tag)
         visit = _merge(session, message, event, carrier)
         if visit is None:
-            return
+            return None
         now = message.received
         feed.append(session, "visit", visit.id, now)
         if visit.person_key is not None:
@@ -71,20 +74,19 @@ class CheckinHandler:
                 at_once=False,
                 marks=message.marks,
             )
-            tell_person_seen(session, seen)
+            aside.do("person-seen", lambda: tell_person_seen(session, seen), None)
         else:
-            tell_tag_seen(
-                session,
-                TagSeen(
-                    tag=visit.tag,
-                    gateway=visit.gateway,
-                    device=visit.device,
-                    last=visit.last_seen,
-                    received=now,
-                    marks=message.marks,
-                ),
+            thing = TagSeen(
+                tag=visit.tag,
+                gateway=visit.gateway,
+                device=visit.device,
+                last=visit.last_seen,
+                received=now,
+                marks=message.marks,
             )
+            aside.do("tag-seen", lambda: tell_tag_seen(session, thing), None)
         del person  # kept until here: a session forgets what nobody holds
+        return aside.complaint
 
 
 def _carrier(session: Session, tag: str) -> tuple[str | None, Person | None]:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -80,6 +82,16 @@ def build_sessions(engine: Engine, **info: Any) -> sessionmaker[Session]:
     sessions = sessionmaker(engine, expire_on_commit=False, info={_GATE: gate, **info})
     follow_commits(sessions)
     return sessions
+
+
+def database_is_away(error: BaseException) -> bool:
+    """Whether the same transaction may succeed later: no connection, a lock, a deadlock.
+
+    Tables that are not there yet count as well (``ProgrammingError`` on PostgreSQL).
+    """
+    if isinstance(error, DataError | IntegrityError):
+        return False
+    return isinstance(error, DBAPIError | PoolTimeout)
 
 
 def lock_for_writing(session: Session) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices import clocks
 from vigil_cloud.devices.downlinks import send_again
 from vigil_cloud.devices.epochs import met, remember_key
 from vigil_cloud.devices.models import Device, Gateway
@@ -62,6 +63,7 @@ def born(  # noqa: C901 - which birth counts is one table, and its order decides
     gateway.public_key = birth.public_key
     gateway.description = birth.description
     gateway.accepts = birth.accepts
+    clocks.connected(gateway, message)
     send_again(session, gateway.gateway, now)
     _alive(session, gateway, now)
     return _describe(session, gateway, birth, now)

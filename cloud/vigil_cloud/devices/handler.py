@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices import clocks
 from vigil_cloud.devices.births import born, died
 from vigil_cloud.devices.downlinks import answered, reconcile
 from vigil_cloud.devices.epochs import supersedes
@@ -139,6 +140,7 @@ def _healthy(session: Session, gateway: Gateway, health: GatewayHealth, message:
     gateway.clock_mark = message.marks.get("time_quality")
     gateway.health_time = message.time
     gateway.clock_offset_s = _clock_offset_s(message)
+    clocks.heard(gateway, message)
     gateway.health_epoch, gateway.health_sequence = position.epoch, position.sequence
     gateway.updated = message.received
     for source in health.sources:

@@ -43,6 +43,8 @@ class Gateway(Base):
     clock_offset_s: Mapped[float | None] = mapped_column(Float)
     """Its clock against ours at its last report, positive where it is ahead; null while it
     cannot be told from a delay."""
+    least_delay_s: Mapped[float | None] = mapped_column(Float)
+    """Of its birth and reports since it connected, by its clock against ours; see ``clocks``."""
     health_epoch: Mapped[str | None] = mapped_column(String(64))
     health_sequence: Mapped[int | None] = mapped_column(BigInteger)
     """Where ``health`` stands in its lane: what orders reports, whatever their time says."""

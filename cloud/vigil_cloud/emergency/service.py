@@ -2,17 +2,19 @@
 
 Whoever works on the alert sees how it stands (``detail.emergency``). A line that does not answer
 is told to everybody of the alert, again, and is tried on: until it answers, or somebody confirms
-that what was to be done is done and the alert is over: an ambulance must not be sent to last
-week's call. Whoever asked may end it as well (``stop``, ``take_back``).
+that what was to be done is done and nobody is called for the alert any more: an ambulance must not
+be sent to last week's call. Whoever asked may end it as well (``stop``, ``take_back``). That help
+is not needed after all, and nobody hears it, is an alert of its own to those who can telephone.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
@@ -21,14 +23,16 @@ from vigil_cloud.alerts import feed, outbox
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import count_as_new
+from vigil_cloud.alerts.service import Occurrence, count_as_new, record, state_of
 from vigil_cloud.config import Settings
 from vigil_cloud.database.engine import writing
 from vigil_cloud.deadline import deadline
 from vigil_cloud.emergency.cap import MEDIA_TYPE, CapMessage, Status, render
 from vigil_cloud.emergency.models import EmergencyCall
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
+from vigil_schemas.types import Domain
 
 MESSAGE_COLUMN: Final = "emergency.message"
 EVERY: Final = timedelta(seconds=1)
@@ -45,6 +49,9 @@ NOWHERE: Final = "119 is not connected: call by telephone"
 UNREADABLE: Final = "the message to 119 cannot be read: call by telephone"
 """It was sealed with another secret."""
 UNANSWERED: Final = "119 has not answered: call by telephone"
+UNHEARD_CANCEL: Final = "cancel-unheard"
+"""Kind of the alert that 119 has not taken a cancellation."""
+_TELEPHONE: Final = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
 
 
 _KNOWS_NOTHING_OF_IT: Final = frozenset({404, 409, 410, 422})
@@ -216,7 +223,7 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     withdrawn = call is not None and call.withdrawn is not None
     takes_back = call is not None and call.takes_back is not None
     # That help is not needed is said whatever has become of the alert.
-    done = alert is None or (alert.confirmed and not alert.active)
+    done = alert is None or (alert.confirmed and not state_of(alert).stands)
     stopped = call is None or call.again is None
     over = withdrawn or stopped or (not takes_back and done)
     pause = min(FIRST_AGAIN_S * 2**one.tries if one.tries < 6 else LAST_AGAIN_S, LAST_AGAIN_S)
@@ -233,6 +240,8 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     )
     if not written.rowcount:  # type: ignore[attr-defined]  # of a statement that changes rows
         return  # another process has tried as well, and wrote it down
+    if takes_back and alert is not None:
+        _tell_of_cancel(session, alert, one.id, error, tries, now)
     if withdrawn or takes_back or (stopped and error is not None):
         return  # whoever works on the alert sees it with what led to it
     if error is None:
@@ -246,10 +255,44 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
         _tell_again(session, one.alert_id, error if error in _OUR_OWN else UNANSWERED, tries, now)
 
 
+def _tell_of_cancel(
+    session: Session, alert: AlertRow, call: str, error: str | None, tries: int, now: datetime
+) -> None:
+    """Firefighters or an ambulance are on their way to what is none, and nobody there hears it:
+    for those who can telephone, and nobody of the home. Over once it was taken."""
+    if error is not None and tries not in TOLD_AFTER:
+        return
+    reference = f"cancel:{hashlib.sha256(call.encode()).hexdigest()[:32]}"
+    key = f"{alert.domain}::{reference}"
+    if error is None and session.scalar(select(AlertRow.id).where(AlertRow.key == key)) is None:
+        return
+    record(
+        session,
+        Occurrence(
+            domain=cast(Domain, alert.domain),
+            reference=reference,
+            kind=UNHEARD_CANCEL,
+            gateway="",
+            device=alert.device,
+            title=f"119 was not told that nobody needs to come: call by telephone. {alert.title}",
+            title_zh=f"119 未收到取消通知，請撥電話：{alert.title_zh}",
+            severity="major",
+            event_time=now,
+            active=error is not None,
+            ended=now if error is None else None,
+            tell_again=f"{UNANSWERED} ({tries})" if tries > 1 else None,
+            only_for=_TELEPHONE,
+            latitude=alert.latitude,
+            longitude=alert.longitude,
+        ),
+        now,
+    )
+
+
 def _tell_again(session: Session, alert_id: str, reason: str, tries: int, now: datetime) -> None:
     row = session.get(AlertRow, alert_id, populate_existing=True)
-    if row is None or row.confirmed:
-        return  # an alarm that fell silent has not answered for 119
+    if row is None or (row.confirmed and not row.called_on):
+        return  # an alarm that fell silent has not answered for 119, nor has whoever confirmed it
     step = f"{reason} ({tries})"
     count_as_new(row)
     note(session, row, now, None, "told-again", step)

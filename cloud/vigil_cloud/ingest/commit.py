@@ -11,24 +11,18 @@ from typing import Final, NamedTuple
 
 import structlog
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    OperationalError,
-    ProgrammingError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.capacity.limits import Quotas
-from vigil_cloud.database.engine import lock_for_writing
+from vigil_cloud.database.engine import database_is_away, lock_for_writing
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.newest import newest_of, record_newest
 from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, lock_gateways, record_seen
+from vigil_cloud.domain.aside import BESIDE_FAILED
 from vigil_cloud.domain.port import Complaint, Handler, Received
 from vigil_cloud.ingest import taken
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
@@ -62,7 +56,7 @@ class Item(NamedTuple):
 AlarmRefused = Callable[[Session, str, str, str, bool, datetime], None]
 """Told in the same transaction of a gateway whose alarm became a dead letter, with reason, detail
 and whether the same was refused before: (session, gateway, reason, detail, again, now)."""
-UNTOLD: Final = frozenset({SHAPE_DOUBTFUL, REVOKED})
+UNTOLD: Final = frozenset({SHAPE_DOUBTFUL, BESIDE_FAILED, REVOKED})
 """Reasons of dead letters that are no refused alarm: its own alert stands beside it, or a thief's
 box must not call anybody."""
 
@@ -81,16 +75,6 @@ class Outcome:
     refused: list[Refusal] = field(default_factory=list)
     stored: list[Item] = field(default_factory=list)
     facts: int = 0
-
-
-def database_is_away(error: BaseException) -> bool:
-    """Whether the same transaction may succeed later: no connection, a lock, a deadlock.
-
-    Tables that are not there yet count as well (``ProgrammingError`` on PostgreSQL).
-    """
-    if isinstance(error, DataError | IntegrityError):
-        return False
-    return isinstance(error, DBAPIError | PoolTimeout)
 
 
 def disk_is_full(error: BaseException) -> bool:

@@ -20,10 +20,10 @@ import structlog
 from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.engine import database_is_away
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import ReadingState
 from vigil_cloud.domain.port import CATCHING_UP, STATE_BYTES, Folded, ReadingHandler, Readings
-from vigil_cloud.ingest.commit import database_is_away
 from vigil_cloud.timeseries.port import Point
 from vigil_schemas.errors import VigilError
 from vigil_schemas.senml import instant, microseconds

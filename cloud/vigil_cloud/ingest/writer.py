@@ -19,13 +19,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.capacity.disk import NoSpace
 from vigil_cloud.capacity.limits import Quotas
-from vigil_cloud.database.engine import URGENT
+from vigil_cloud.database.engine import URGENT, database_is_away
 from vigil_cloud.devices.epochs import accepted_types
 from vigil_cloud.ingest.commit import (
     Committer,
     Item,
     Outcome,
-    database_is_away,
     disk_is_full,
 )
 from vigil_cloud.ingest.decode import Decoder, Fact, Observation, Refusal, refuse

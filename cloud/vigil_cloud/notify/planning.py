@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow, OutboxEntry
+from vigil_cloud.alerts.service import state_of
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.domain.rights import PLATFORM
@@ -57,7 +58,7 @@ class _Step:
     failed: str = ""
     """Why nothing can be said of it yet."""
     policy: Policy | None = None
-    """It answers for the alert: nobody is told but by its steps."""
+    """It answers for the alert: but for ``rows`` nobody is told but by its steps."""
     amiss: str = ""
     """The policy that should, and cannot be read."""
 
@@ -96,12 +97,12 @@ def _steps(session: Session, now: datetime, people: KnownPeople) -> list[_Step]:
     room = WRITTEN_AT_ONCE
     for entry, alert in waiting:
         policy, unread = _policy(chooser, entry, alert, escalated.get(entry.alert_id))
-        if policy is not None:
+        if policy is not None and not _goes_on(entry, alert):
             steps.append(_Step(entry, policy=policy))
             continue
         everybody = entry.alert_id in escalated
         step = _step(directory, entry, alert, told[entry.alert_id], room, everybody=everybody)
-        steps.append(replace(step, amiss=unread))
+        steps.append(replace(step, amiss=unread, policy=policy))
         room -= len(step.rows)
         if room <= 0:
             break
@@ -118,8 +119,8 @@ def _policy(
         return None, ""
     if entry.audience != "all":
         return None, ""  # widened meanwhile: those whom it was for are told before the policy's
-    if entry.purpose == "again" and not alert.active:
-        return None, ""  # a policy rests where its device fell silent; what goes on must be told
+    if entry.purpose == "again" and not state_of(alert).stands:
+        return None, ""  # a policy rests where it is over; what goes on must be told
     try:
         policy = chooser.choose(alert, entry.severity)
         if policy is None and before is not None:  # taken away meanwhile
@@ -128,6 +129,12 @@ def _policy(
         _log.exception("policy-not-understood", alert=entry.alert_id, policy=error.name)
         return None, error.name
     return policy, ""
+
+
+def _goes_on(entry: OutboxEntry, alert: AlertRow) -> bool:
+    """Its device fell silent and people are called all the same: everybody hears that at once,
+    and its policy goes on calling until somebody accepts."""
+    return entry.purpose == "again" and not alert.active
 
 
 def _next(session: Session, now: datetime) -> Sequence[tuple[OutboxEntry, AlertRow]]:
@@ -246,7 +253,7 @@ def _write(session: Session, steps: Sequence[_Step], now: datetime) -> None:
     ours = {row.id for row in held if row.reached == wanted[row.id]}
     steps = [step for step in steps if step.entry.id in ours]
     insert_missing(session, Delivery, [row for step in steps for row in step.rows])
-    _escalate(session, [step for step in steps if step.policy is not None])
+    _escalate(session, [one for one in steps if one.policy is not None and one.reached is None])
     wake(session, {step.entry.alert_id for step in steps}, now)
     for step in steps:
         _act(session, step.entry, now)

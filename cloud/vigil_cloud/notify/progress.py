@@ -137,7 +137,7 @@ def look(delivery: Delivering, standing: Standing, now: datetime) -> Send | Wait
     """What is to be done with a delivery that is ready."""
     if not standing.allowed:
         return End("skipped", "not-allowed")
-    if standing.only_over and standing.state.active:
+    if standing.only_over and standing.state.stands:
         return End("skipped", "not-over")
     tried = delivery.attempts > 0
     # An acknowledgement from before this round was queued says nothing of its news.
@@ -146,7 +146,7 @@ def look(delivery: Delivering, standing: Standing, now: datetime) -> Send | Wait
     )
     if acknowledged and (standing.conditional or tried):
         return End("skipped", "acknowledged")
-    if not standing.state.active:
+    if not standing.state.stands:
         if standing.conditional or (standing.settles and not tried):
             return End("skipped", "over")
         over = standing.over_since

@@ -49,7 +49,7 @@ def remind(sessions: sessionmaker[Session], now: datetime, every: timedelta) -> 
 def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
     """As ``lifecycle.State.calls``, of what is critical and was told last so long ago."""
     return and_(
-        AlertRow.active,
+        or_(AlertRow.active, AlertRow.called_on),
         AlertRow.acknowledged.is_(False),
         AlertRow.severity == "critical",
         not_(in_work(now)),

@@ -19,6 +19,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import state_of
 from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.domain.at_home import AtHome
 from vigil_cloud.domain.registry import described
@@ -74,7 +75,7 @@ def offer(
 ) -> Offered | None:
     """The link for a message of this alert to this channel; ``None`` where nothing is asked, or
     whoever it reaches may not answer. In the caller's transaction."""
-    if alert.severity == "info" or not alert.active or alert.acknowledged:
+    if alert.severity == "info" or not state_of(alert).stands or alert.acknowledged:
         return None
     answers = answers_of(session, channel, alert, now)
     if not answers:

@@ -22,6 +22,8 @@ Phase = Literal["asking", "called", "false-alarm", "past", "over"]
 """``asking``: the home, until its window ends. ``called``: everybody, and 119. ``false-alarm``:
 taken back, while its alarms still ring. ``past``: a late report of what its own alarms ended
 before anybody could be asked: everybody knows, and whoever leads decides. ``over``."""
+WAITS: Final[frozenset[Phase]] = frozenset({"asking", "called", "past"})
+"""While the emergency line is to be told, or is at work."""
 Reason = Literal["no-answer", "second-alarm", "heat", "rings-anew", "burns", "clock", "leader"]
 """Why everybody was called."""
 End = Literal["code", "leader", "all-clear"]
@@ -105,7 +107,7 @@ class State:
     @property
     def waits(self) -> bool:
         """Whether the emergency line is to be told, or is at work."""
-        return self.phase in {"asking", "called", "past"}
+        return self.phase in WAITS
 
     @property
     def closed(self) -> bool:
@@ -237,6 +239,28 @@ def tick(state: State, now: datetime, waited: timedelta = timedelta()) -> State:
     if state.phase == "false-alarm" and not state.ringing:
         return replace(state, phase="over")
     return state
+
+
+def seconded(state: State, now: datetime) -> State:
+    """Another device of the home rings in a fire of its own: no code takes that back."""
+    if state.phase == "over":
+        return state
+    return _called(replace(state, confirmed=True), "second-alarm", now)
+
+
+def located(state: State, now: datetime) -> State:
+    """It became known whose home it is: whoever lives there is asked as well, and where everybody
+    was called already, 119 is told the address."""
+    if state.phase == "asking":
+        return replace(state, asked=state.asked + 1)
+    if state.phase != "called":
+        return state
+    return replace(state, calls=state.calls + 1, called=now)
+
+
+def unasked(state: State, now: datetime) -> State:
+    """Nobody could be asked in time: what its alarm said could not be followed, and 119 knows."""
+    return _called(state, "no-answer", now) if state.phase == "asking" else state
 
 
 def due(state: State) -> datetime | None:

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.audiences import call_on, widen
+from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.api_errors import ApiError, NotFound
@@ -31,6 +33,10 @@ from vigil_schemas.smoke import DOMAIN
 
 NEWS: Final = "fire"
 """Name of the feed's kind."""
+ERASED: Final = "erased"
+"""Of a fire whose home was erased."""
+HOME_KNOWN: Final = "home-known"
+"""Why people are told again: it became known whose home it is."""
 STATE: Final = TypeAdapter(State)
 TOLD_AT_HOME: Final = frozenset({Role.FAMILY})
 """Roles with which accounts hear of what rings in their own homes."""
@@ -163,6 +169,7 @@ def alarm_rings(session: Session, alert: AlertRow, gateway: str, alarm: Alarm) -
         session.add(FireAlarm(reference=alarm.reference, fire=row.id, alert_id=alert.id))
         step(session, row, alarm.heard, f"rings:{alarm.condition}")
     put(session, row, decision.rings(state_of(row), alarm), alarm.heard)
+    _call_on(session, row, alarm.heard)
     return row
 
 
@@ -189,8 +196,58 @@ def put(session: Session, row: Fire, after: State, now: datetime) -> bool:
     row.phase, row.due = after.phase, decision.due(after)
     row.to_do = True
     session.flush()
+    _call_on(session, row, now)
     feed.append(session, NEWS, row.id, now)
     return True
+
+
+def given_home(session: Session, device: str, household: str, now: datetime) -> None:
+    """A device that rings, and stood in nobody's home, stands in this one from now on: so does its
+    fire. Those who live there are told, 119 hears the address, and where another device of the
+    home rings already, the two confirm each other."""
+    feed.lock(session)
+    query = select(Fire).where(Fire.household.is_(None), Fire.phase != "over").with_for_update()
+    for row in session.scalars(query).all():
+        alarms = state_of(row).alarms
+        if row.home == ERASED or not any(one.device == device for one in alarms):
+            continue
+        home = f"household:{household}"
+        other = _open_one(session, home)
+        row.household, row.home = household, home
+        step(session, row, now, "home-known")
+        after = decision.located(state_of(row), now)
+        if other is not None:
+            after = decision.seconded(after, now)
+            put(session, other, decision.seconded(state_of(other), now), now)
+        called_anew = after.calls > state_of(row).calls  # then they are told of that
+        put(session, row, after, now)
+        for alert in alerts_of(session, row.id):
+            if alert.device == device and alert.kind != MANY:
+                alert.household = household
+            if not called_anew:
+                widen(session, alert, "all", f"{HOME_KNOWN} #{row.id[:8]}", now)
+
+
+def relocated(session: Session, device: str, district: str | None) -> None:
+    """The device, and whatever burns there, is in this district from now on."""
+    session.execute(
+        update(Fire)
+        .where(Fire.device == device, Fire.phase != "over")
+        .values(district=district)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def _call_on(session: Session, row: Fire, now: datetime) -> None:
+    """That an alarm falls silent ends no fire: its alerts call on until the fire is ended. One
+    alert may belong to several fires."""
+    for alert in alerts_of(session, row.id):
+        waits = (
+            select(Fire.id)
+            .join(FireAlarm, FireAlarm.fire == Fire.id)
+            .where(FireAlarm.alert_id == alert.id, Fire.phase.in_(decision.WAITS))
+        )
+        call_on(session, alert, now, needed=session.scalar(waits.limit(1)) is not None)
 
 
 def burns(session: Session, row: Fire, who: str, now: datetime) -> None:
@@ -331,6 +388,7 @@ def _open(session: Session, home: str, alert: AlertRow, gateway: str, alarm: Ala
     session.add(FireAlarm(reference=alarm.reference, fire=row.id, alert_id=alert.id))
     step(session, row, alarm.heard, f"rings:{alarm.condition}")
     session.flush()
+    _call_on(session, row, alarm.heard)
     feed.append(session, NEWS, row.id, alarm.heard)
     return row
 

@@ -19,6 +19,7 @@ from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import HouseholdDevice
 from vigil_cloud.identity.personal_records import PersonalRecords
 from vigil_cloud.identity.reader import device_at
+from vigil_cloud.smoke import fires
 from vigil_cloud.smoke.models import Fire, HomeSafety
 from vigil_schemas.smoke import DOMAIN
 
@@ -179,6 +180,20 @@ class HomesOnFire(PersonalRecords):
         session.execute(
             update(Fire)
             .where(Fire.household == household)
-            .values(household=None, home="erased")
+            .values(household=None, home=fires.ERASED)
             .execution_options(synchronize_session=False)
         )
+
+    def given_home(self, session: Session, device: str, household: str) -> None:
+        """A fire of nobody's home is this one's from now on."""
+        given = select(HouseholdDevice.since).where(
+            HouseholdDevice.device == device, HouseholdDevice.household == household
+        )
+        now = session.scalar(given.order_by(HouseholdDevice.id.desc()).limit(1))
+        if now is not None:
+            fires.given_home(session, device, household, now)
+
+    def relocated(self, session: Session, kind: str, thing: str, district: str | None) -> None:
+        """What burns goes with its device."""
+        if kind == "device":
+            fires.relocated(session, thing, district)

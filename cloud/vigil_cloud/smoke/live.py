@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, outbox
 from vigil_cloud.alerts.audiences import widen
-from vigil_cloud.api_errors import ApiError
+from vigil_cloud.cases.errors import AlertTaken
 from vigil_cloud.cases.opening import Wanted, open_case
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.service import Desk
@@ -31,7 +31,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
-from vigil_cloud.smoke import decision, fires, homes, message, voice
+from vigil_cloud.smoke import decision, fires, homes, message, owed, voice
 from vigil_cloud.smoke.cases import fire_case
 from vigil_cloud.smoke.decision import State
 from vigil_cloud.smoke.models import Fire
@@ -80,7 +80,7 @@ class Watch:
 
     def waiting(self, session: Session, now: datetime) -> bool:
         """Whether anything is to be done. A read, asked each second by every process."""
-        return any(self._due(row, now) for row in _open(session))
+        return any(self._due(row, now) for row in _open(session)) or bool(owed.found(session))
 
     def _run(self, turn: Turn) -> None:
         self.look(turn.services)
@@ -89,10 +89,10 @@ class Watch:
         """One round. Every fire by itself, so that one that fails holds up no other; and 119 of
         all fires first, so that nothing that fails behind a call undoes it."""
         now = services.now()
+        failed = _open_owed(services)
         with services.sessions() as session:
             found = [row.id for row in _open(session) if self._due(row, now)]
             self._forget(session)
-        failed: list[Exception] = []
         for act in (self._call_119, self._go_on):
             for fire_id in found:
                 try:
@@ -147,6 +147,26 @@ class Watch:
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in standing}
 
 
+def _open_owed(services: Services) -> list[Exception]:
+    """Fires that could not be opened as their alarms came; what went wrong again."""
+    with services.sessions() as session:
+        references = owed.found(session)
+    failed: list[Exception] = []
+    for reference in references:
+        try:
+            with writing(services.sessions) as session:
+                owed.open_fire(session, reference, services.now())
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - 119 is called whatever the fire's rows do
+            _log.exception("fire-owed", alarm=reference)
+            failed.append(error)
+            with writing(services.sessions) as session:
+                owed.call_119(session, services, reference)
+        services.changed.announce()
+    return failed
+
+
 def _open(session: Session) -> Sequence[Fire]:
     query = select(Fire).where(Fire.to_do).order_by(Fire.opened, Fire.id)
     return session.scalars(query).all()
@@ -182,6 +202,8 @@ def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -
         done = replace(done, clears=state.clears)
     if state.phase == "over":
         emergency.stop(session, f"smoke:{row.id}:")
+        for alarm in state.alarms:
+            emergency.stop(session, owed.call_key(alarm.reference))
     if state.phase == "asking" and done.spoken < state.asked:
         if error := _apart(session, row, lambda: voice.ask_home(session, row, now)):
             failed.append(error)
@@ -247,17 +269,16 @@ def _take_back(
     settings, cipher = services.settings, Cipher(services.settings.secret)
     home = home_of(session, services, row)
     for number in range(done.taken_back + 1, state.taken_back + 1):
-        told = message.cancel(
-            row,
-            number,
-            home,
-            sender=settings.emergency_sender,
-            status=emergency.status_of(settings),
-            called=done.called[number - 1],
-            now=now,
+        of = message.Told(
+            message.identifier(row.id, number),
+            settings.emergency_sender,
+            done.called[number - 1],
+            emergency.status_of(settings),
         )
-        of = call_key(row, number)
-        emergency.take_back(session, cipher, f"{of}:cancel", of, told)
+        key = call_key(row, number)
+        told = message.cancel(row, of, home, now)
+        emergency.take_back(session, cipher, f"{key}:cancel", key, told)
+    owed.take_back(session, services, row, now)
     return replace(done, taken_back=state.taken_back)
 
 
@@ -293,5 +314,5 @@ def _open_case(session: Session, services: Services, row: Fire, now: datetime) -
         try:
             row.case_id = open_case(desk, Wanted(fire_case().name, [alert_id])).id
             return
-        except ApiError as error:  # a counted alert has its case already
-            _log.warning("fire-case-not-opened", fire=row.id, error=str(error))
+        except AlertTaken as error:  # a counted alert has its case already
+            _log.info("fire-case-there", fire=row.id, case=str(error))

@@ -55,24 +55,25 @@ def alert(row: Fire, state: State, home: Home, sender: str, status: Status) -> C
     )
 
 
-def cancel(  # noqa: PLR0913 - a message's parts, by name
-    row: Fire,
-    call: int,
-    home: Home,
-    *,
-    sender: str,
-    status: Status,
-    called: datetime,
-    now: datetime,
-) -> CapMessage:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A call of before."""
+
+    identifier: str
+    sender: str
+    sent: datetime
+    status: Status
+
+
+def cancel(row: Fire, told: Told, home: Home, now: datetime) -> CapMessage:
     """That it does not. It names the identifier, the sender and the time of the call."""
-    of = CapMessage(identifier(row.id, call), sender, called, status, "Fire", ())
+    of = CapMessage(told.identifier, told.sender, told.sent, told.status, "Fire", ())
     place, place_zh = _place(row, home)
     return CapMessage(
         identifier=f"{of.identifier}-cancel",
-        sender=sender,
+        sender=told.sender,
         sent=now,
-        status=status,
+        status=told.status,
         category="Fire",
         texts=(
             CapText(

@@ -33,6 +33,8 @@ class AlarmCondition(Base):
     """It came with a self test: only the home was told, and it may become a fire yet."""
     heard: Mapped[datetime | None]
     """When its activation was received: by our clock, which alone judges how long it lasts."""
+    fire_owed: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
+    """It is a fire, and no fire could be opened for it: that is tried again (``owed``)."""
     over_heard: Mapped[datetime | None]
     """When its clearing was received."""
     alert_id: Mapped[str] = mapped_column(String(36))

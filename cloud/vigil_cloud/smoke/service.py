@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,11 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.audiences import widen
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.domain.port import Received
+from vigil_cloud.devices import clocks
+from vigil_cloud.devices.clocks import put_right
+from vigil_cloud.domain.aside import Aside
+from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.jobs.port import Job, in_transaction
 from vigil_cloud.smoke import fires
@@ -27,6 +32,7 @@ from vigil_cloud.smoke.verdict import (
     NEIGHBOURS,
     SECOND_ALARM,
     TITLES,
+    UNFILED,
     AnyAlarm,
     Circumstances,
     Verdict,
@@ -43,37 +49,51 @@ class SmokeHandler:
 
     types: frozenset[str] = frozenset({SmokeAlarm.TYPE, SmokeAlarmV1.TYPE})
 
-    def handle(self, session: Session, message: Received) -> None:
-        """One change of one condition: its row and its alert, and what it means for others."""
-        event = message.data
+    def handle(self, session: Session, message: Received) -> Complaint | None:
+        """One change of one condition: its alert, then what it means for others. The alarm is
+        stored and told whatever becomes of the rest."""
+        event, now = message.data, message.received
         assert isinstance(event, AnyAlarm)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
+        aside = Aside(session)
+
+        def slow() -> timedelta:
+            return clocks.behind(session, message.gateway)
+
         condition_id, row = row_of(session, message.gateway, message.envelope.subject, event)
-        verdict = judged(event, _circumstances(session, message, event, row))
-        verdict = _home_first(session, message, event, verdict)
-        occurrence = _occurrence(session, message, condition_id, event, verdict)
-        alert = record(session, occurrence, message.received)
-        if verdict.severity == "critical" and event.active:
-            _retitle(session, alert, verdict, message.envelope.subject, event)
-        if row is None:
-            row = AlarmCondition(
-                id=condition_id,
-                gateway=message.gateway,
-                device=message.envelope.subject,
-                condition=event.condition,
-                alert_id=alert.id,
-                in_test=False,
-            )
-            if alert.kind != MANY or verdict.in_test:  # in a flood the counted alert says it all
-                session.add(row)
-        _keep(row, event, verdict, message.received)
+        around = aside.do(
+            "circumstances",
+            lambda: _circumstances(session, message, event, row),
+            Circumstances(now),  # of which nothing makes a fire less
+        )
+        judgement = judged(event, around)
+        verdict = aside.do(
+            "home", lambda: _home_first(session, message, event, judgement), judgement
+        )
+        told = not event.active and aside.do(
+            "end", lambda: not fires.is_led(session, condition_id), False
+        )
+        occurrence = _occurrence(session, message, condition_id, event, verdict, end_is_told=told)
+        alert = record(session, occurrence, now)
+        rings = verdict.severity == "critical" and event.active
+        if rings:
+            aside.do("title", lambda: _retitle(session, alert, verdict, event), None)
+        known = row or _new(message, condition_id, event, alert)
+        _keep(known, event, verdict, now)
+        if row is None and (alert.kind != MANY or verdict.in_test):
+            session.add(known)  # in a flood the counted alert says it all
         session.flush()
         if not event.active:
-            fires.alarm_falls_silent(session, condition_id, event.since, message.received)
+            over = put_right(event.since, aside.do("clock", slow, timedelta()), now)
+            aside.do(
+                "silence", lambda: fires.alarm_falls_silent(session, condition_id, over, now), None
+            )
         elif _is_fire(event, verdict):
-            fires.alarm_rings(session, alert, message.gateway, _alarm(condition_id, message, event))
-        if verdict.severity == "critical" and event.active and row.cleared is None:
-            self._end_tests(session, row, message.received)
+            alarm = _alarm(condition_id, message, event, aside.do("clock", slow, timedelta()))
+            _open_fire(session, aside, known, alert, alarm)
+        if rings and known.cleared is None:
+            aside.do("tests", lambda: self._end_tests(session, known, now), None)
+        return aside.complaint
 
     @staticmethod
     def _end_tests(session: Session, rings: AlarmCondition, now: datetime) -> None:
@@ -121,7 +141,8 @@ def end_outlasted_tests(session: Session, now: datetime) -> bool:
 
 
 def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime) -> None:
-    """What was a mere test is a fire: everybody is told. The caller holds the feed's lock."""
+    """What was a mere test is a fire: everybody is told, whatever fails beside that. The caller
+    holds the feed's lock."""
     row.in_test = False
     alert = session.get(AlertRow, row.alert_id)  # old ones are removed (see retention)
     place = place_of(session, row.device)
@@ -153,9 +174,42 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
         ),
         now,
     )
-    began = row.activated or now
-    alarm = Alarm(row.id, row.device, row.condition, began, now)
-    fires.alarm_rings(session, told, row.gateway, alarm)
+    _open_fire(session, Aside(session), row, told, alarm_of(row, now))
+
+
+def alarm_of(row: AlarmCondition, heard: datetime) -> Alarm:
+    """As fires take it, from what is kept."""
+    return Alarm(row.id, row.device, row.condition, row.activated or heard, heard)
+
+
+def _open_fire(
+    session: Session, aside: Aside, row: AlarmCondition, alert: AlertRow, alarm: Alarm
+) -> None:
+    """Its fire, that is its home asked and 119 called. Where that fails it is owed, and everybody
+    is told at once: nobody may wait for a window that nothing counts."""
+
+    def ring() -> bool:
+        fires.alarm_rings(session, alert, row.gateway, alarm)
+        return True
+
+    row.fire_owed = not aside.do("fire", ring, False)
+    if row.fire_owed:
+        session.add(row)  # of a flood as well
+        why = f"{UNFILED} #{hashlib.sha256(row.id.encode()).hexdigest()[:8]}"
+        aside.do("everybody", lambda: widen(session, alert, "all", why, alarm.heard), None)
+    session.flush()
+
+
+def _new(message: Received, condition_id: str, event: AnyAlarm, alert: AlertRow) -> AlarmCondition:
+    return AlarmCondition(
+        id=condition_id,
+        gateway=message.gateway,
+        device=message.envelope.subject,
+        condition=event.condition,
+        alert_id=alert.id,
+        in_test=False,
+        fire_owed=False,
+    )
 
 
 def _is_fire(event: AnyAlarm, verdict: Verdict) -> bool:
@@ -173,14 +227,15 @@ def _home_first(session: Session, message: Received, event: AnyAlarm, verdict: V
     return verdict
 
 
-def _alarm(condition_id: str, message: Received, event: AnyAlarm) -> Alarm:
+def _alarm(condition_id: str, message: Received, event: AnyAlarm, slow: timedelta) -> Alarm:
+    """``slow``: how far its gateway's clock is behind; what rings now is no late report."""
     late = event.unconfirmed_since if isinstance(event, SmokeAlarm) else None
     signs = event.signs if isinstance(event, SmokeAlarm) else []
     return Alarm(
         reference=condition_id,
         device=message.envelope.subject,
         condition=event.condition,
-        began=late or event.since,
+        began=put_right(late or event.since, slow, message.received),
         heard=message.received,
         signs=tuple(signs),
     )
@@ -250,7 +305,13 @@ def _test_over(session: Session, row: AlarmCondition) -> datetime | None:
 
 
 def _occurrence(
-    session: Session, message: Received, condition_id: str, event: AnyAlarm, verdict: Verdict
+    session: Session,
+    message: Received,
+    condition_id: str,
+    event: AnyAlarm,
+    verdict: Verdict,
+    *,
+    end_is_told: bool,
 ) -> Occurrence:
     device = message.envelope.subject
     place = place_of(session, device)
@@ -271,7 +332,7 @@ def _occurrence(
         marks=message.marks,
         supersedes=event.active and verdict.severity == "critical",
         audience=verdict.audience,
-        end_is_told=event.active or not fires.is_led(session, condition_id),
+        end_is_told=event.active or end_is_told,
         tell_again=verdict.tell_again,
         latitude=place.latitude,
         longitude=place.longitude,
@@ -286,13 +347,11 @@ def _titles(verdict: Verdict, event: AnyAlarm, place: str, place_zh: str) -> tup
     )
 
 
-def _retitle(
-    session: Session, alert: AlertRow, verdict: Verdict, device: str, event: AnyAlarm
-) -> None:
+def _retitle(session: Session, alert: AlertRow, verdict: Verdict, event: AnyAlarm) -> None:
     """A possible fire that is one: the alert itself says so, whatever its severity was."""
     if "unconfirmed_since" not in alert.detail or verdict.titles != TITLES[event.condition]:
         return
-    place = place_of(session, device)
+    place = place_of(session, alert.device)
     alert.title, alert.title_zh = _titles(verdict, event, place.name, place.name_zh)
     alert.kind = verdict.kind
     alert.detail = {k: v for k, v in alert.detail.items() if k != "unconfirmed_since"}

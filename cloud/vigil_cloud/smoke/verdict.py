@@ -27,6 +27,8 @@ CONFIRMED: Final = "the alarm says so now"
 OUTLASTS_TEST: Final = "smoke lasts longer than a self test"
 GOES_ON: Final = "smoke goes on after its self test"
 SECOND_ALARM: Final = "a second alarm rings"
+UNFILED: Final = "everybody is told"
+"""Its home could not be asked first."""
 TOLD_AGAIN: Final[dict[str, tuple[str, str]]] = {
     "smoke": ("smoke", "煙霧"),
     "heat": ("heat", "高溫"),
@@ -46,7 +48,9 @@ TOLD_AGAIN: Final[dict[str, tuple[str, str]]] = {
     "rings-anew": ("it rings anew, 119 is called", "警報器再次作響，已通報 119"),
     "burns": ("it burns, 119 is called", "現場回報失火，已通報 119"),
     "clock": ("119 is called", "已通報 119"),
+    UNFILED: ("call 119: the platform could not ask the home", "請撥 119：系統無法先詢問住戶"),
     "leader": ("the control room calls everybody", "勤務中心通報"),
+    "home-known": ("it is known whose home it is", "已查明所屬住家"),
     "past": ("it was over before it could be told", "通報前警報已解除"),
     "no-fire": ("There is no fire", "確認無火災"),
     "all-clear": ("The fire is over", "火災已解除"),

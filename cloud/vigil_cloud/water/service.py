@@ -13,7 +13,8 @@ from vigil_cloud.alerts import feed, flood
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.domain.port import Received
+from vigil_cloud.domain.aside import Aside
+from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.water import incidents
 from vigil_cloud.water.incidents import severity_of
 from vigil_cloud.water.models import Excursion, Incident
@@ -29,8 +30,8 @@ class WaterHandler:
 
     types: frozenset[str] = frozenset({WaterExcursion.TYPE, WaterExcursionV1.TYPE})
 
-    def handle(self, session: Session, message: Received) -> None:
-        """One phase of an excursion: its row, and the alert of its incident."""
+    def handle(self, session: Session, message: Received) -> Complaint | None:
+        """One phase of an excursion: its row and its alert, whatever becomes of its incident."""
         event = message.data
         assert isinstance(event, AnyExcursion)  # noqa: S101 - ingest decodes by type
         feed.lock(session)
@@ -38,19 +39,23 @@ class WaterHandler:
         known = session.get(Excursion, _key(message, event))
         row = known or _row(message, event)
         _fill(row, event, message.envelope.time)
+        aside = Aside(session)
         if known is None:
-            _begin(session, message, event, row)
-            return
+            _begin(session, message, event, row, aside)
+            return aside.complaint
         incident = session.get(Incident, row.incident) if row.incident is not None else None
         if incident is None:  # of before there were incidents, or of a flood
             row.alert_id = _raise(session, message, event, active=row.ended is None).id
-            return
+            return None
         if incident.founder == row.id:  # whether it is over, all of the incident decides
             _raise(session, message, event, active=True)
-        incidents.settle(session, incident, now)
+        aside.do("incident", lambda: incidents.settle(session, incident, now), None)
+        return aside.complaint
 
 
-def _begin(session: Session, message: Received, event: AnyExcursion, row: Excursion) -> None:
+def _begin(
+    session: Session, message: Received, event: AnyExcursion, row: Excursion, aside: Aside
+) -> None:
     """Part of an incident that is there, or the first of one."""
     if _joined(session, message, row):
         return
@@ -60,8 +65,12 @@ def _begin(session: Session, message: Received, event: AnyExcursion, row: Excurs
     session.add(row)
     session.flush()
     if alert.kind != flood.MANY:
-        incidents.found(session, row).alert_id = alert.id
-        session.flush()
+        aside.do("incident", lambda: _found(session, row, alert.id), None)
+
+
+def _found(session: Session, row: Excursion, alert_id: str) -> None:
+    incidents.found(session, row).alert_id = alert_id
+    session.flush()
 
 
 def _joined(session: Session, message: Received, row: Excursion) -> bool:

@@ -222,3 +222,27 @@ def test_a_call_that_waits_for_its_dispatcher_takes_no_turn(town: City) -> None:
     assert waiting() == ["aed-calls"], "it ends with its alert"
     rounds(town)
     assert waiting() == []
+
+
+def test_a_case_that_could_not_be_opened_is_tried_again_and_the_call_goes_on(
+    town: City, line: Line119, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(town, "ann", 0.001)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vigil_cloud.aed.live.open_case", broken)
+        press(town)
+        rounds(town)
+        assert (len(line.received), len(calls_of(town, "ann"))) == (1, 1)
+        with pytest.raises(RuntimeError):  # the job is shown as failing
+            rounds(town)
+    rounds(town)
+    (listed,) = town.client("dispatcher").get("/api/v1/aed/calls").json()["calls"]
+    assert listed["case"] is not None
+    end(town, alert_of(town)["id"])
+    rounds(town)
+    with town.services.sessions() as session:
+        assert session.scalars(select(AedCallRow.state)).all() == ["over"]

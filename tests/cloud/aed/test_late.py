@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from aed_town import (
+    CABINET,
     GATEWAY,
     PATIENT,
     Line119,
@@ -25,8 +26,9 @@ from vigil_cloud.app import handlers
 from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.known_devices import KnownDevices
 from vigil_cloud.ingest.times import Limits
-from vigil_schemas.aed import AedCall
-from vigil_schemas.gateway import DeviceDescription, GatewayBirth
+from vigil_schemas.aed import AedCall, AedDoor
+from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayHealth
+from vigil_schemas.types import ClockQuality
 
 
 def state_of(city: City, id: str = "call-0001") -> str:
@@ -142,3 +144,78 @@ def test_a_call_with_a_lost_byte_summons_through_ingest(town: City, line: Line11
     assert len(line.received) == 1
     assert len(calls_of(town, "ann")) == 1
     assert [one["kind"] for one in town.listed("dispatcher", domain="smoke")] == []
+
+
+@pytest.mark.parametrize("minutes", [20, 300])
+def test_a_press_of_now_from_a_slow_gateway_that_calls_itself_synchronised_is_no_late_one(
+    town: City, line: Line119, minutes: int
+) -> None:
+    ready(town, "ann", 0.001)
+    slow = timedelta(minutes=minutes)
+    born(town, session=3, said=town.time - slow)
+    for _ in range(3):
+        town.later(minutes=5)
+        when = town.time - slow
+        door = AedDoor(opening_id="opening-1", phase="opened", opened=when)
+        town.send(door, CABINET, GATEWAY, said=when)
+    pressed = AedCall(call_id="call-0001", pressed=town.time - slow)
+    town.send(pressed, CABINET, GATEWAY, said=town.time - slow)
+    rounds(town)
+    alert = alert_of(town)
+    assert (len(line.received), len(calls_of(town, "ann"))) == (1, 1)
+    assert alert["detail"]["late"] is False
+    assert alert["detail"]["time_quality"] == "behind", "and whoever looks is told of the clock"
+    assert datetime.fromisoformat(alert["event_time"]) == town.time
+
+
+def test_a_call_that_waited_in_an_outbox_stays_late_though_its_gateway_connects_anew(
+    town: City, line: Line119
+) -> None:
+    pressed = AedCall(call_id="call-0001", pressed=town.time)
+    town.later(hours=3)
+    born(town, session=3, said=town.time)
+    tell(town, pressed)
+    rounds(town)
+    assert line.received == []
+    assert state_of(town) == "late-told"
+
+
+def test_a_report_that_is_fresh_says_that_the_clock_is_kept_whatever_the_birth_said(
+    town: City, line: Line119
+) -> None:
+    born(town, session=3, said=town.time - timedelta(hours=3))
+    health = GatewayHealth(
+        uptime_s=1.0,
+        resident_bytes=1,
+        cpu_percent=0.0,
+        disk_free_bytes=1,
+        clock_quality=ClockQuality.SYNCHRONISED,
+        outbox=[],
+        sources=[],
+    )
+    town.send(health, GATEWAY, GATEWAY)
+    tell(town, AedCall(call_id="call-0001", pressed=town.time - timedelta(hours=3)))
+    rounds(town)
+    assert line.received == []
+
+
+def born(town: City, *, session: int, said: datetime) -> None:
+    birth = GatewayBirth(
+        session=session,
+        started=said,
+        software="test",
+        epoch="00000001",
+        public_key="0" * 64,
+        devices=[
+            DeviceDescription(
+                device=CABINET,
+                domain="aed",
+                driver="modbus-tcp",
+                name="City hall",
+                name_zh="市政府",
+                latitude=PATIENT[1],
+                longitude=PATIENT[0],
+            )
+        ],
+    )
+    town.send(birth, GATEWAY, GATEWAY, said=said)

@@ -241,7 +241,7 @@ def folded(state: State, alert: AlertRow, facts: Facts) -> State:
         state = progress.answered(state, who, "accepted", max(at, state.started))
         others = tuple(one for one in state.accepted if one != who)
         state = replace(state, accepted=(who, *others))
-    if alert.active:
+    if state_of(alert).stands:
         state = progress.resumed(state)
     else:
         state = progress.ended(state, alert.cleared or state.started)

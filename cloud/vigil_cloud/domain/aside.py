@@ -1,0 +1,56 @@
+"""What a handler does beside storing an alarm: it may fail, and costs the alarm nothing.
+
+An alarm is stored and its people are told whatever the book-keeping around it makes of it (which
+fire it belongs to, whether its home is asked first, who else was seen). Each such part runs in a
+savepoint of its own; what failed becomes a dead letter beside the alarm (``complaint``), which can
+be replayed once its reason has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import structlog
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.engine import database_is_away
+from vigil_cloud.domain.port import Complaint
+
+BESIDE_FAILED: Final = "beside-failed"
+"""Reason of the dead letter beside an alarm that was stored and told, where something that should
+follow from it failed."""
+_DETAIL: Final = 2000
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class Aside:
+    """The parts of one message that may fail."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.failed: list[str] = []
+        """What could not be done, and why."""
+
+    def do(self, what: str, act: Callable[[], T], otherwise: T) -> T:
+        """What ``act`` returns; ``otherwise`` where it fails, with nothing of it written. That the
+        database is away is no failure of its own: the whole message is tried again then."""
+        self._session.flush()  # what is pending is the alarm's own
+        try:
+            with self._session.begin_nested():
+                return act()
+        except Exception as error:
+            if database_is_away(error) and not isinstance(error, ProgrammingError):
+                raise
+            _log.exception("beside-failed", what=what)
+            self.failed.append(f"{what}: {type(error).__name__}: {error}")
+            return otherwise
+
+    @property
+    def complaint(self) -> Complaint | None:
+        """For ingest; ``None`` where everything was done."""
+        if not self.failed:
+            return None
+        return Complaint(BESIDE_FAILED, "; ".join(self.failed)[:_DETAIL])
