@@ -241,13 +241,17 @@ def relocated(session: Session, device: str, district: str | None) -> None:
 def _call_on(session: Session, row: Fire, now: datetime) -> None:
     """That an alarm falls silent ends no fire: its alerts call on until the fire is ended. One
     alert may belong to several fires."""
-    for alert in alerts_of(session, row.id):
-        waits = (
-            select(Fire.id)
-            .join(FireAlarm, FireAlarm.fire == Fire.id)
-            .where(FireAlarm.alert_id == alert.id, Fire.phase.in_(decision.WAITS))
+    alerts = alerts_of(session, row.id)
+    waits = (
+        select(FireAlarm.alert_id)
+        .join(Fire, FireAlarm.fire == Fire.id)
+        .where(
+            FireAlarm.alert_id.in_([alert.id for alert in alerts]), Fire.phase.in_(decision.WAITS)
         )
-        call_on(session, alert, now, needed=session.scalar(waits.limit(1)) is not None)
+    )
+    waiting = set(session.scalars(waits))
+    for alert in alerts:
+        call_on(session, alert, now, needed=alert.id in waiting)
 
 
 def burns(session: Session, row: Fire, who: str, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """fires: alarms that owe their fire, alerts that call on, clocks that are slow, push subscriptions
 
-Revision: 0032, after 0028
+Revision: 0032, after 0029
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 import vigil_cloud.database.base
 
 revision = '0032'
-down_revision = '0028'
+down_revision = '0029'
 branch_labels = None
 depends_on = None
 
