@@ -36,7 +36,7 @@ class Lanes:
         monotonic: Callable[[], float],
     ) -> None:
         """``size``: messages per lane that may be under way."""
-        self.windows = {lane: Window(size) for lane in Lane}
+        self.windows = {lane: Window(size, probing=lane is Lane.ALARM) for lane in Lane}
         self._gateway = gateway
         self._outbox = outbox
         self._feedback = feedback

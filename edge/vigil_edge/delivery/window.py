@@ -12,6 +12,10 @@ RESEND_FIRST_S: Final = 5.0
 RESEND_LAST_S: Final = 60.0
 GAP_S: Final = 2.0
 """A number skipped by a receipt is sent again this long after it was sent."""
+PROBE_FIRST_S: Final = 2.0
+PROBE_LAST_S: Final = 8.0
+PROBED: Final = 4
+"""So many of the newest are sent again as a probe."""
 
 
 @dataclass(slots=True)
@@ -27,10 +31,17 @@ class Window:
 
     Without a receipt for ``RESEND_FIRST_S``, and then twice as long each time, everything
     under way is sent again: the broker's acknowledgement says nothing of the cloud's disk.
+
+    ``probing``: between these, the newest few are sent again after 2, 4, 8, 8 … seconds. Whether
+    the cloud is back is known within seconds then, whatever waits: a receipt of one of them says
+    that those before it are missing, and they are sent at once.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, probing: bool = False) -> None:
         self.size = size
+        self._probing = probing
+        self._probe_patience = PROBE_FIRST_S
+        self._probe_since: float | None = None
         self.fetched = 0
         """Highest number taken from the outbox."""
         self._entries: dict[int, _Entry] = {}
@@ -63,6 +74,9 @@ class Window:
             entry.sent = now
             if entry.first_sent is None:
                 entry.first_sent = now
+                self._probe_patience, self._probe_since = PROBE_FIRST_S, now  # it is one itself
+            if self._probe_since is None:
+                self._probe_since = now
             if self._waiting_since is None:
                 self._waiting_since = now
 
@@ -86,37 +100,53 @@ class Window:
         if len(kept) < len(self._entries):
             self._patience = RESEND_FIRST_S
             under_way = any(entry.sent is not None for entry in kept.values())
-            self._waiting_since = now if under_way else None
+            self._waiting_since = self._probe_since = now if under_way else None
+            self._probe_patience = PROBE_FIRST_S
         self._entries = kept
         return newest
 
     def tick(self, now: float) -> None:
-        """Resend everything under way when patience has run out."""
-        due = self.due()
+        """Resend everything under way when patience has run out; before, a probe."""
+        due = self._all_due()
         if due is not None and now >= due:
             self._patience = min(2 * self._patience, RESEND_LAST_S)
             self._waiting_since = now
             for entry in self._entries.values():
                 if entry.sent is not None:
                     self._again(entry)
+        elif (probe := self._probe_due()) is not None and now >= probe:
+            self._probe_patience = min(2 * self._probe_patience, PROBE_LAST_S)
+            self._probe_since = now
+            under_way = [entry for entry in self._entries.values() if entry.sent is not None]
+            for entry in under_way[-PROBED:]:
+                self._again(entry)
 
     def due(self) -> float | None:
         """When ``tick`` will resend unless a receipt comes."""
+        moments = (self._all_due(), self._probe_due())
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _all_due(self) -> float | None:
         return None if self._waiting_since is None else self._waiting_since + self._patience
+
+    def _probe_due(self) -> float | None:
+        if not self._probing or self._probe_since is None:
+            return None
+        return self._probe_since + self._probe_patience
 
     def reconnected(self) -> None:
         """A new connection: whatever was under way on the old one may be lost."""
         for entry in self._entries.values():
             if entry.sent is not None:
                 self._again(entry)
-        self._waiting_since = None
-        self._patience = RESEND_FIRST_S
+        self._waiting_since = self._probe_since = None
+        self._patience, self._probe_patience = RESEND_FIRST_S, PROBE_FIRST_S
 
     def clear(self) -> None:
         """The lane begins anew under another epoch."""
         self._entries.clear()
         self.fetched = 0
-        self._waiting_since = None
+        self._waiting_since = self._probe_since = None
 
     def _again(self, entry: _Entry) -> None:
         entry.sent = None

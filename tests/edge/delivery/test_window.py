@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigil_edge.delivery.outbox import Sendable
-from vigil_edge.delivery.window import GAP_S, RESEND_FIRST_S, RESEND_LAST_S, Window
+from vigil_edge.delivery.window import (
+    GAP_S,
+    PROBE_FIRST_S,
+    PROBE_LAST_S,
+    RESEND_FIRST_S,
+    RESEND_LAST_S,
+    Window,
+)
 from vigil_schemas.types import Lane
 
 
@@ -50,6 +57,58 @@ def test_without_receipts_all_is_sent_again_ever_more_patiently() -> None:
     assert max(pauses) == RESEND_LAST_S
 
 
+def test_an_alarm_without_a_receipt_is_sent_again_within_seconds() -> None:
+    window = Window(4, probing=True)
+    window.add(messages(1, 1))
+    send_all(window, 0.0)
+    now, pauses = 0.0, []
+    for _ in range(6):
+        due = window.due()
+        assert due is not None
+        pauses.append(due - now)
+        now = due
+        window.tick(now)
+        assert send_all(window, now) == [1]
+    assert max(pauses) <= PROBE_LAST_S
+    assert pauses[0] == PROBE_FIRST_S
+
+
+def test_ten_thousand_alarms_and_no_cloud_for_hours_are_no_storm() -> None:
+    window = Window(500, probing=True)
+    window.add(messages(1, 500))  # the window; the others wait in the outbox
+    send_all(window, 0.0)
+    now, sent = 0.0, 0
+    while now < 3600:
+        due = window.due()
+        assert due is not None
+        assert due - now <= PROBE_LAST_S
+        now = due
+        window.tick(now)
+        sent += len(send_all(window, now))
+    assert sent / 3600 < 10  # a second; all of it each minute as before, and the probes
+    # The cloud is back: a probe's receipt brings everything else at once.
+    due = window.due()
+    assert due is not None
+    window.tick(due)
+    probed = send_all(window, due)
+    window.receipt(0, [(probed[0], probed[-1])], due + GAP_S)
+    assert len(send_all(window, due + GAP_S)) == 500 - len(probed)
+
+
+def test_a_new_alarm_is_a_probe_of_its_own() -> None:
+    window = Window(8, probing=True)
+    window.add(messages(1, 1))
+    send_all(window, 0.0)
+    for moment in (2.0, 6.0, 14.0):
+        window.tick(moment)
+        send_all(window, moment)
+    window.tick(16.0)
+    send_all(window, 16.0)
+    window.add(messages(2, 2))
+    send_all(window, 17.0)
+    assert window.due() == 17.0 + PROBE_FIRST_S
+
+
 def test_a_receipt_gives_room_and_new_patience() -> None:
     window = Window(4)
     window.add(messages(1, 4))
@@ -91,7 +150,7 @@ def test_a_new_connection_sends_what_was_under_way() -> None:
 def test_a_lossy_way_delivers_everything(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 6))
     total = data.draw(st.integers(1, 30))
-    window = Window(size)
+    window = Window(size, probing=data.draw(st.booleans()))
     stored: set[int] = set()
     now = 0.0
     for step in range(400):
