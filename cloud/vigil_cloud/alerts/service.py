@@ -311,6 +311,15 @@ def noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
     return session.scalar(same.limit(1)) is not None
 
 
+def tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> None:
+    """Tell everybody again of an alert that is there, over or not, once for each ``reason`` (at
+    most 40 characters). The caller has called ``feed.lock`` before."""
+    if not noted(session, row, "told-again", reason):
+        _tell_again(session, row, reason, now)
+        session.flush()
+        feed.append(session, "alert", row.id, now)
+
+
 def _tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> None:
     count_as_new(row)
     note(session, row, now, None, "told-again", reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -169,6 +170,27 @@ def places(session: Session, kind: Kind, things: Iterable[str]) -> dict[str, str
         Location.kind == kind, Location.thing.in_(sorted(set(things)))
     )
     return {row.thing: row.district for row in session.execute(query)}
+
+
+def lying_in(session: Session, latitude: float, longitude: float, guess: str | None) -> str | None:
+    """The district that a place lies in, by the outlines. ``guess``: taken where no outline says
+    otherwise. ``None``: in none that is known."""
+    outlines = {one.district: one.outline for one in session.scalars(select(District))}
+    for name, outline in sorted(outlines.items()):
+        if outline and _contains(outline, latitude, longitude):
+            return name
+    return guess if guess is not None and not outlines.get(guess) else None
+
+
+def _contains(outline: Sequence[Sequence[float]], latitude: float, longitude: float) -> bool:
+    """Whether a place lies within: a line from it to the north pole crosses an odd number of
+    sides. Corners are latitude and longitude in degrees."""
+    inside = False
+    for (lat, lon), (next_lat, next_lon) in pairwise([*outline, outline[0]]):
+        if (lon > longitude) != (next_lon > longitude):
+            crossing = lat + (longitude - lon) / (next_lon - lon) * (next_lat - lat)
+            inside ^= latitude < crossing
+    return inside
 
 
 def covered(

@@ -14,6 +14,7 @@ from vigil_cloud.cases.service import Desk
 from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.identity.districts import lying_in
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.water import gates, site
 from vigil_cloud.water.incident_view import INSPECTS, Sight, find, show
@@ -66,7 +67,8 @@ def ask_gate_closed(
                 gate.area_zh,
             ),
             arrival=gate.arrival,
-            district=alert.district,
+            # Where the gate lies, not where the probe does: its own association closes it.
+            district=lying_in(session, gate.latitude, gate.longitude, alert.district),
             by=reader.username,
             now=now,
         )

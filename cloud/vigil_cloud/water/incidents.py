@@ -1,10 +1,12 @@
 """Excursions that belong together are one incident: one alert, one call, one inspection.
 
-What belongs together: all parameters of one probe, and of its neighbours along the water, whose
-excursions overlap in time or lie a window apart (plus the time that the water takes between the
-probes). A further excursion amends the alert and calls nobody; one after the end, within its own
-window, opens it again. What somebody put aside joins only what is put aside, and what everybody
-believed to be done is told again: an incident never hides a call that is due.
+What belongs together: all parameters of one probe whose excursions overlap in time or lie a
+window apart; and those of its neighbours along the water that the water explains: the lower one
+begins about as much later as the water takes. That an excursion still lasts explains nothing (a
+sensor may be stuck). A further excursion amends the alert and calls nobody; one after the end,
+within its own window, opens it again. What somebody put aside joins only what is put aside. What
+everybody believed to be in hand or done, and what comes long after the last that was told, is told
+again: an incident never hides a call that is due.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -22,13 +24,14 @@ from vigil_cloud.alerts import flood
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Severity
-from vigil_cloud.alerts.service import Occurrence, record, reopen, state_of
+from vigil_cloud.alerts.service import Occurrence, record, reopen, state_of, tell_again
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.cases.models import CaseAlert, CaseRow
 from vigil_cloud.devices import shelves
 from vigil_cloud.identity import audit
 from vigil_cloud.water import register
 from vigil_cloud.water.models import Excursion, Incident, IncidentRules, WaterPoint
+from vigil_cloud.water.network import Way
 from vigil_cloud.water.titles import titles
 from vigil_schemas.errors import VigilError
 from vigil_schemas.water import DOMAIN
@@ -36,6 +39,10 @@ from vigil_schemas.water import DOMAIN
 _NAMESPACE: Final = uuid.UUID("0d0c1be4-7a44-5f0e-9d1a-6c3f5f1b7a10")
 _DONE: Final = ("decided", "referred", "closed")
 """Of a case: what comes afterwards is another matter."""
+NOTICED: Final = timedelta(minutes=15)
+"""By so much two probes may differ in when they notice the same water."""
+SLOWER: Final = 2
+"""The water may be so many times slower than its reach says: low water, a gate half open."""
 MOST_CANDIDATES: Final = 50
 MOST_DEVICES: Final = 50
 
@@ -78,7 +85,8 @@ class Span(NamedTuple):
 
 
 def belongs(incident: Span, excursion: Span, travel: timedelta, rules: Rules) -> bool:
-    """Whether an excursion is part of an incident. ``travel``: of the water between them. Pure."""
+    """Whether an excursion goes on with another one of the same water. ``travel``: of the water
+    between them. Pure."""
     if abs(excursion.started - incident.started) > rules.longest:
         return False
     if incident.ended is not None and excursion.started > incident.ended:
@@ -86,6 +94,13 @@ def belongs(incident: Span, excursion: Span, travel: timedelta, rules: Rules) ->
     if excursion.ended is not None and excursion.ended < incident.started:
         return incident.started - excursion.ended <= rules.join + travel
     return True
+
+
+def explained(upper: datetime, lower: datetime, travel: timedelta, rules: Rules) -> bool:
+    """Whether the water may have carried what began at the upper of two probes to the lower one:
+    neither before it could be noticed, nor long after it has come by. Pure."""
+    delay = lower - upper
+    return -min(rules.join, NOTICED) <= delay <= travel * SLOWER + rules.join
 
 
 def rules_of(session: Session) -> Rules:
@@ -135,8 +150,10 @@ def find(session: Session, row: Excursion, now: datetime) -> Incident | None:
     """The incident that a new excursion is part of; its own probe's before a neighbour's, the
     nearest in time first."""
     rules = rules_of(session)
-    travel = _travel(session, row.device, rules)
-    margin = max(rules.join, rules.reopen) + max(travel.values())
+    ways = _ways(session, row.device, rules)
+    margin = max(rules.join, rules.reopen) + SLOWER * max(
+        travel for ways_to in ways.values() for _, travel in ways_to
+    )
     query = (
         select(Incident)
         .where(
@@ -150,33 +167,59 @@ def find(session: Session, row: Excursion, now: datetime) -> Incident | None:
     put_aside = shelves.covering(session, row.device, row.parameter, now) is not None
     found: list[tuple[bool, timedelta, str, Incident]] = []
     for incident in session.scalars(query):
-        devices = set(
-            session.scalars(
-                select(Excursion.device).where(Excursion.incident == incident.id).distinct()
-            )
-        )
-        near = [travel[device] for device in devices if device in travel]
-        span = Span(incident.started, incident.ended)
-        if not near or not belongs(span, Span(row.started, row.ended), min(near), rules):
+        parts = excursions_of(session, incident.id)
+        if abs(row.started - incident.started) > rules.longest:
+            continue
+        if not any(_together(one, row, ways.get(one.device, ()), rules) for one in parts):
             continue
         if not _may_join(session, incident, put_aside, now):
             continue
         away = abs(row.started - incident.started)
-        found.append((row.device not in devices, away, incident.id, incident))
+        foreign = all(one.device != row.device for one in parts)
+        found.append((foreign, away, incident.id, incident))
     return min(found, key=lambda one: one[:3])[3] if found else None
 
 
-def _travel(session: Session, device: str, rules: Rules) -> dict[str, timedelta]:
-    """The device and its neighbours, and how long the water takes between them."""
-    found = {device: timedelta()}
+Direction = Literal["here", "above", "below"]
+
+
+def _together(
+    one: Excursion, row: Excursion, ways: Sequence[tuple[Direction, timedelta]], rules: Rules
+) -> bool:
+    """``ways``: where the probe of ``one`` lies from that of ``row``, and how far."""
+    for direction, travel in ways:
+        if direction == "here":
+            spans = Span(one.started, one.ended), Span(row.started, row.ended)
+            if belongs(*spans, travel, rules):
+                return True
+        else:
+            upper, lower = (one, row) if direction == "above" else (row, one)
+            if explained(upper.started, lower.started, travel, rules):
+                return True
+    return False
+
+
+def _ways(
+    session: Session, device: str, rules: Rules
+) -> dict[str, list[tuple[Direction, timedelta]]]:
+    """The device and its neighbours, where they lie along the water, and how long that takes. On
+    a reach that turns a neighbour lies both above and below."""
+    found: dict[str, list[tuple[Direction, timedelta]]] = {device: [("here", timedelta())]}
     station = register.station_of(session, device)
     if station is None:
         return found
-    ways = register.load(session).around(station.id, rules.neighbour_m)
+    network = register.load(session)
     query = select(WaterPoint.id, WaterPoint.device).where(WaterPoint.device.is_not(None))
-    for spot, other in session.execute(query):
-        if spot in ways and other is not None:
-            found.setdefault(other, timedelta(seconds=ways[spot].travel_s))
+    devices = {spot: other for spot, other in session.execute(query) if other != device}
+    sides: tuple[tuple[Direction, list[Way]], ...] = (
+        ("above", network.upstream(station.id, rules.neighbour_m)),
+        ("below", network.downstream(station.id, rules.neighbour_m)),
+    )
+    for direction, ways in sides:
+        for way in ways:
+            if (other := devices.get(way.spot)) is not None:
+                travel = timedelta(seconds=way.travel_s)
+                found.setdefault(other, []).append((direction, travel))
     return found
 
 
@@ -225,15 +268,18 @@ def join(
     row.incident, row.alert_id = incident.id, incident.alert_id
     session.flush()
     alert = session.get_one(AlertRow, incident.alert_id)
-    done = alert.confirmed or state_of(alert).shelved(now)
+    others = [one.started for one in excursions_of(session, incident.id) if one.id != row.id]
+    in_hand = alert.acknowledged or alert.confirmed or state_of(alert).shelved(now)
+    # After so long whoever was told of the others does not expect it any more.
+    late = bool(others) and row.started - max(others) > rules_of(session).join
     if row.ended is None and not alert.active:
         reopen(session, alert, now)
         incident.ended = None
     _say(session, incident, alert, marks, now)
-    if done and row.ended is None:
-        # Somebody believed that it was done with: they are told, once for each excursion.
-        word = f"also {row.id[-20:]} {row.parameter}"[:40]
-        record(session, _of(alert, active=True, tell_again=word), now)
+    if in_hand or late:
+        # Their people are told, once for each excursion; until somebody has it in hand again,
+        # what follows soon calls nobody.
+        tell_again(session, alert, f"also {row.id[-20:]} {row.parameter}"[:40], now)
 
 
 def settle(session: Session, incident: Incident, now: datetime) -> None:
@@ -288,9 +334,7 @@ def _say(
     amend(session, alert.id, amendment, now)
 
 
-def _of(
-    alert: AlertRow, *, active: bool, ended: datetime | None = None, tell_again: str | None = None
-) -> Occurrence:
+def _of(alert: AlertRow, *, active: bool, ended: datetime | None = None) -> Occurrence:
     """The alert that is there, as an occurrence."""
     return Occurrence(
         domain=DOMAIN,
@@ -305,7 +349,6 @@ def _of(
         event_time=alert.event_time,
         active=active,
         ended=ended,
-        tell_again=tell_again,
     )
 
 

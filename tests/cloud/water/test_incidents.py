@@ -16,8 +16,9 @@ from vigil_cloud.devices import shelves
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.shelves import Wanted
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.water import incidents
-from vigil_cloud.water.incidents import Rules, Span, belongs
+from vigil_cloud.water.incidents import Rules, Span, belongs, explained
 from vigil_schemas.water import WaterExcursion
 from waterways import LOWER, UPPER, geojson
 
@@ -38,6 +39,12 @@ def incident(city: City, alert: dict[str, Any]) -> dict[str, Any]:
     assert answer.is_success, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+def told(city: City, hook: webhook.Hook) -> int:
+    """How many messages its people have got."""
+    NotificationSender(city.services).deliver_due()
+    return len(hook.titles)
 
 
 @pytest.fixture
@@ -155,6 +162,64 @@ def test_who_believed_it_done_is_told_again(canal: City) -> None:
     assert (alert["state"]["acknowledged"], alert["state"]["confirmed"]) == (False, False)
 
 
+def test_an_incident_in_hand_tells_each_further_excursion_once(
+    canal: City, hook: webhook.Hook
+) -> None:
+    webhook.channel(canal, hook.url, role=Role.INSPECTOR)
+    canal.send(excursion(canal.time), UPPER)
+    (alert,) = water(canal)
+    acknowledge = f"/api/v1/alerts/{alert['id']}/acknowledge"
+    assert canal.client("inspector").post(acknowledge, json={}).is_success
+    assert told(canal, hook) == 1
+    canal.later(minutes=5)
+    for _ in range(2):
+        canal.send(ph(canal), UPPER)
+    assert told(canal, hook) == 2
+    canal.later(minutes=5)
+    canal.send(excursion(canal.time, id="excursion-low"), LOWER)  # nobody has it in hand yet
+    assert len(water(canal)) == 1
+    assert told(canal, hook) == 2
+
+
+def test_an_acknowledged_incident_does_not_open_again_in_silence(
+    canal: City, hook: webhook.Hook
+) -> None:
+    webhook.channel(canal, hook.url, role=Role.INSPECTOR)
+    canal.send(excursion(canal.time), UPPER)
+    assert told(canal, hook) == 1
+    (alert,) = water(canal)
+    acknowledge = f"/api/v1/alerts/{alert['id']}/acknowledge"
+    assert canal.client("inspector").post(acknowledge, json={}).is_success
+    canal.later(minutes=5)
+    canal.send(excursion(NOON, "end"), UPPER)
+    canal.later(minutes=50)
+    canal.send(excursion(canal.time, id="excursion-again"), UPPER)
+    (alert,) = water(canal)
+    assert (alert["state"]["active"], alert["state"]["acknowledged"]) == (True, False)
+    assert told(canal, hook) == 2
+
+
+def test_a_probe_that_is_stuck_hides_no_neighbour(canal: City, hook: webhook.Hook) -> None:
+    webhook.channel(canal, hook.url, role=Role.INSPECTOR)
+    canal.send(ph(canal), LOWER)  # and it never ends
+    assert told(canal, hook) == 1
+    canal.later(hours=3)
+    canal.send(excursion(canal.time, id="excursion-new"), UPPER)
+    assert len(water(canal)) == 2, "hours later, above it: another discharge"
+    assert told(canal, hook) == 2
+    canal.later(hours=3)
+    canal.send(excursion(canal.time, id="excursion-same"), LOWER)
+    assert len(water(canal)) == 2, "the stuck probe's own"
+    assert told(canal, hook) == 3, "which is told all the same"
+
+
+def test_against_the_water_nothing_is_explained(canal: City) -> None:
+    canal.send(excursion(canal.time), LOWER)
+    canal.later(minutes=40)
+    canal.send(excursion(canal.time, id="excursion-up"), UPPER)
+    assert len(water(canal)) == 2
+
+
 @pytest.mark.parametrize("broken", ["find", "settle"])
 def test_what_belongs_together_loses_no_alarm(
     canal: City, monkeypatch: pytest.MonkeyPatch, broken: str
@@ -187,6 +252,13 @@ def test_a_case_that_is_decided_is_another_matter(canal: City) -> None:
     assert client.post(f"/api/v1/cases/{case['id']}/decisions", json=body).is_success
     canal.send(ph(canal), UPPER)
     assert len(water(canal)) == 2
+
+
+@given(delay=st.integers(-3000, 3000), travel=st.integers(0, 600), join=st.integers(0, 1440))
+def test_the_water_explains_what_comes_with_it(delay: int, travel: int, join: int) -> None:
+    rules = Rules(join=timedelta(minutes=join))
+    found = explained(NOON, NOON + timedelta(minutes=delay), timedelta(minutes=travel), rules)
+    assert found == (-min(15, join) <= delay <= 2 * travel + join)
 
 
 @given(

@@ -192,3 +192,38 @@ def test_the_association_closes_the_gate_and_is_told_when_it_may_open(office: Of
     # Asked again it is another order, and another call
     inspector.post(f"{incident}/gates/close", json={"gate": "g1"})
     assert len(city.alerts("farmers")) == 2
+
+
+def test_a_gate_is_closed_by_the_association_of_its_own_place(office: Office) -> None:
+    """The probe stands in the east district, the gate below it in the west one."""
+    city = office.city
+    administrator, inspector = city.client("administrator"), city.client("inspector")
+    lines = {"east": (120.42, 120.450), "west": (120.450, 120.47)}
+    for name, (west, east) in lines.items():
+        corners = [(23.4, west), (23.4, east), (23.5, east), (23.5, west)]
+        body = {
+            "name": name,
+            "name_zh": name,
+            "outline": [{"latitude": lat, "longitude": lon} for lat, lon in corners],
+        }
+        administrator.put(f"/api/v1/districts/{name}", json=body).raise_for_status()
+        city.account(f"farmers-{name}", Role.IRRIGATION)
+        administrator.put(
+            f"/api/v1/accounts/farmers-{name}/districts", json={"districts": [name]}
+        ).raise_for_status()
+    administrator.put(
+        f"/api/v1/devices/{UPPER}/district", json={"district": "east"}
+    ).raise_for_status()
+    inspector.post("/api/v1/water/network/import", content=geojson().encode())
+    city.send(excursion(city.time), UPPER)
+    (alert,) = city.alerts("inspector", domain="water")
+    incident = f"/api/v1/water/incidents/{alert['detail']['incident']}"
+    inspector.post(f"{incident}/gates/close", json={"gate": "g1"}).raise_for_status()
+
+    assert city.alerts("farmers-east") == []
+    (called,) = city.alerts("farmers-west")
+    assert called["title"].startswith("Close the gate North gate")
+    order = city.client("farmers-west").get("/api/v1/irrigation/orders").json()["orders"][0]["id"]
+    closed = f"/api/v1/irrigation/orders/{order}/closed"
+    assert city.client("farmers-east").post(closed).status_code == 404
+    assert city.client("farmers-west").post(closed).is_success
