@@ -12,6 +12,7 @@ and a reopening begin another. Nothing is taken back: an earlier round stays in 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, get_args
@@ -131,6 +132,14 @@ def decide(
     return replace(after, state="decided", outcome=settled.outcome, amount_twd=settled.amount_twd)
 
 
+def more_known(standing: Standing) -> Standing:
+    """There is more to judge than those saw who have decided in this round already: what they said
+    counts for what they saw, and everybody decides on the whole in another round."""
+    if standing.state not in FROM["decide"] or not standing.now:
+        return standing
+    return replace(standing, round=standing.round + 1)
+
+
 def barred(standing: Standing, rule: DecisionRule, account: str) -> str | None:
     """Why this account may not decide in the present round."""
     before = (vote for vote in standing.votes if vote.round < standing.fresh_from)
@@ -139,13 +148,18 @@ def barred(standing: Standing, rule: DecisionRule, account: str) -> str | None:
     return rule.bars(standing, account)
 
 
-def hidden(standing: Standing, rule: DecisionRule, reader: str) -> frozenset[str]:
-    """Whose decisions of the present round this reader may not see yet: all but their own, as
-    long as the round is blind and open."""
-    now = standing.now
-    if standing.state not in FROM["decide"] or len(now) >= rule.revealed_after:
+def hidden(standing: Standing, rule: DecisionRule, reader: str) -> frozenset[tuple[str, int]]:
+    """Whose decisions, of which round, this reader may not see yet: all but their own, as long as
+    the present round is blind and open. So are those of a round that ended before it was seen
+    (``more_known``): they are about most of what is decided on now."""
+    if standing.state not in FROM["decide"] or len(standing.now) >= rule.revealed_after:
         return frozenset()
-    return frozenset(vote.account for vote in now if vote.account != reader)
+    given = Counter(vote.round for vote in standing.votes)
+    return frozenset(
+        (vote.account, vote.round)
+        for vote in standing.votes
+        if vote.account != reader and given[vote.round] < rule.revealed_after
+    )
 
 
 def refer(standing: Standing) -> Standing:

@@ -14,11 +14,11 @@ from vigil_cloud.alerts.acts import act
 from vigil_cloud.alerts.acts import find as find_alert
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.visibility import may_act
-from vigil_cloud.cases import deadlines, sealing
+from vigil_cloud.cases import deadlines, lifecycle, sealing
 from vigil_cloud.cases.errors import AlertTaken, CaseKindUnknown, NotForThisKind
 from vigil_cloud.cases.models import CaseAlert, CaseCounter, CaseRow
 from vigil_cloud.cases.port import CaseKind
-from vigil_cloud.cases.service import Desk, admit, hold, new_id, told
+from vigil_cloud.cases.service import Desk, admit, apply, hold, new_id, told
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.identity.consents import guarded_by
@@ -92,7 +92,10 @@ def add_alert(desk: Desk, case_id: str, alert_id: str) -> CaseRow:
     if alert.person_key != held.row.person_key:
         raise NotForThisKind("This alert is about somebody else.")
     _join(desk, held.row, alert)
-    told(desk, held.row, "alert-added", {"alert": alert.id})
+    after = lifecycle.more_known(held.standing)
+    anew = {"round": after.round} if after.round != held.row.round else {}
+    apply(desk, held.row, after)
+    told(desk, held.row, "alert-added", {"alert": alert.id, **anew})
     return held.row
 
 

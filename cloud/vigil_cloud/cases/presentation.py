@@ -197,7 +197,7 @@ def _may_not_decide(desk: Desk, opened: Opened) -> str | None:
     return None if lifecycle.barred(standing, opened.kind.rule, name) is None else "not-impartial"
 
 
-def decisions(desk: Desk, opened: Opened, hidden: frozenset[str]) -> list[CaseDecision]:
+def decisions(desk: Desk, opened: Opened, hidden: frozenset[tuple[str, int]]) -> list[CaseDecision]:
     """Each person's, by round; without those that are not to be known yet."""
     found = []
     for event in opened.events:
@@ -262,8 +262,8 @@ def entries_broken(opened: Opened) -> list[int]:
     ]
 
 
-def _is_hidden(opened: Opened, event: CaseEvent, hidden: frozenset[str]) -> bool:
-    return event.account in hidden and event.detail.get("round") == opened.row.round
+def _is_hidden(opened: Opened, event: CaseEvent, hidden: frozenset[tuple[str, int]]) -> bool:
+    return (event.account, event.detail.get("round")) in hidden
 
 
 def _summary(
@@ -392,7 +392,7 @@ def _deadline(desk: Desk, opened: Opened, one: CaseDeadline) -> CaseDeadlineEntr
     )
 
 
-def _event(opened: Opened, event: CaseEvent, hidden: frozenset[str]) -> CaseEventEntry:
+def _event(opened: Opened, event: CaseEvent, hidden: frozenset[tuple[str, int]]) -> CaseEventEntry:
     secret = event.action == "decision-given" and _is_hidden(opened, event, hidden)
     return CaseEventEntry.model_validate(
         {

@@ -94,7 +94,8 @@ def hold(desk: Desk, case_id: str, act: Act, version: int | None) -> Held:
     if version is not None and version != row.version:
         since = _since(desk.session, row, version)
         # Whoever decides twice is told so, not that the case has changed.
-        blind = lifecycle.hidden(standing, kind.rule, desk.reader.username) | {desk.reader.username}
+        hidden = lifecycle.hidden(standing, kind.rule, desk.reader.username)
+        blind = frozenset(account for account, _ in hidden) | {desk.reader.username}
         if version > row.version or not all(_unseen(event, blind) for event in since):
             raise CaseChanged(_what_others_did(row, since))
     return Held(row, kind, standing)

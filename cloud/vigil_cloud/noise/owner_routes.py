@@ -74,7 +74,10 @@ def _asked_of(desk: service.Desk, case_id: str) -> service.Held:
 
 
 def agreed_plate(held: service.Held) -> str:
-    """The plate on which a decided fine rests. Raises ``NoPlateDecided``."""
+    """The plate on which a decided fine rests, until the case is closed: one that was revoked, paid
+    or filed asks for nobody any more. Raises ``NoPlateDecided``."""
+    if held.row.state == "closed":
+        raise NoPlateDecided("The case is closed: nobody is looked up for it any more.")
     if held.row.outcome == FINE and held.row.state != "appealed":
         said = [vote.entries for vote in held.standing.now if vote.outcome == FINE]
         for entries in said:

@@ -51,7 +51,10 @@ class NoPlateDecided(ApiError):
     """Owners are looked up for a fine on which the reviewers have agreed, and for nothing else."""
 
     code: ClassVar[str] = "no-plate-decided"
-    remedy: ClassVar[str] = "Wait for the second review; only a decided fine has an owner to find."
+    remedy: ClassVar[str] = (
+        "Wait for the second review; only a decided fine has an owner to find, until its case is"
+        " closed."
+    )
     status: ClassVar[int] = 409
 
 

@@ -81,6 +81,26 @@ def test_the_first_verdict_is_told_to_nobody_before_the_second(office: Office) -
     assert PLATE not in everything_shown(office, "administrator", case["id"])
 
 
+def test_who_decided_on_less_decides_again_on_the_whole(office: Office) -> None:
+    """A second measurement joins between two blind decisions."""
+    case = office.noise()
+    office.decide("ana", case, "fine", 7200)
+    alert = office.exceedance("exceedance-louder", LAFmax=99.0)
+    office.do("inspector", f"/{case['id']}/alerts", {"alert": alert})
+
+    stale = office.refused("bo", f"/{case['id']}/decisions", decision(case, "fine", 7200))
+    assert stale[1] == "case-changed"
+    now = office.see("bo", case["id"])
+    assert (now["round"], now["decisions_given"]) == (2, [])
+    assert "Seen and heard." not in everything_shown(office, "bo", case["id"])
+    after = office.decide("bo", now, "fine", 7200)
+    assert after["state"] == "in_progress", "ana has not seen the second measurement"
+
+    after = office.decide("ana", office.see("ana", case["id"]), "fine", 7200)
+    assert (after["state"], after["outcome"]) == ("decided", "fine")
+    assert [one["round"] for one in after["decisions_given"]] == [1, 2, 2]
+
+
 def test_two_who_read_two_plates_do_not_agree(office: Office) -> None:
     """Nobody is fined for a plate that only one person has read."""
     case = office.noise()
@@ -313,6 +333,16 @@ def test_an_owner_is_looked_up_for_a_decided_fine_alone(office: Office, tmp_path
     line = office.see("ana", case["id"])["history"][-1]
     assert (line["action"], line["account"], line["text"]) == ("noted", "inspector", why["reason"])
     assert "林大同" not in everything_shown(office, "inspector", case["id"])
+    body = {"version": office.see("inspector", case["id"])["version"], "resolution": "revoked"}
+    office.do("inspector", f"/{case['id']}/close", body)
+    over = office.city.client("inspector").post(path, json=why)
+    assert (over.status_code, over.json()["code"]) == (409, "no-plate-decided")
+    body = {"version": office.see("ana", case["id"])["version"], "text": "A new proof."}
+    office.do("ana", f"/{case['id']}/reopen", body)
+    over = office.city.client("inspector").post(path, json=why)
+    assert over.json()["code"] == "no-plate-decided"
+    for who in ("ana", "bo"):
+        office.decide(who, office.see(who, case["id"]), "fine", 7200)
     vehicles.unlink()
     gone = office.city.client("inspector").post(path, json=why)
     assert (gone.status_code, gone.json()["code"]) == (503, "vehicle-register-unavailable")
