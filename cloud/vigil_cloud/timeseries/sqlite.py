@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from vigil_cloud.database.wal import write_ahead
 from vigil_cloud.timeseries.port import Point, Sample, Series, TimeSeriesUnavailable
 from vigil_schemas.senml import microseconds
 
@@ -262,7 +263,7 @@ class SqliteTimeSeries:
             isolation_level=None,
             check_same_thread=False,  # one thread after the other, never two at once
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        write_ahead(connection.cursor(), self._busy_timeout_s)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
