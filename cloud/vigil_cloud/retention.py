@@ -30,6 +30,7 @@ from vigil_cloud.domain.registry import domains, series_days
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import audit, looks
 from vigil_cloud.identity.models import AuditEntry, Look
+from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
@@ -77,6 +78,10 @@ def retention_job() -> Job:
 
 
 def _run(turn: Turn) -> None:
+    with turn.services.sessions() as session:
+        if jumped_ahead(session):  # what a wrong clock calls old is not removed for good
+            _log.warning("retention-waits", reason="the clock was set forward")
+            return
     Retention(turn.services).keep(turn.stopping)
 
 

@@ -27,6 +27,7 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
 
 Word = Literal["accepted", "declined", "on-the-way", "arrived"]
+CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 FILLED: Final = frozenset({"accepted", "on-the-way", "arrived"})
 _NEXT: Final[Mapping[str, frozenset[Word]]] = {
     "called": frozenset({"accepted", "declined"}),
@@ -97,7 +98,8 @@ def _phase_is_due(row: AedCallRow, now: datetime) -> bool:
     if row.called_phases >= len(row.phases):
         return False
     after = timedelta(seconds=row.phases[row.called_phases]["after_s"])
-    return now - row.received >= after
+    waited = now - row.received
+    return waited >= after or waited < -CLOCK_TOLERANCE  # set back: nobody waits for it
 
 
 def begin(session: Session, row: AedCallRow, plan: Plan, now: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
 
 
 class AedSite(Base):
@@ -80,7 +80,7 @@ class AedVolunteer(Base):
     on_call: Mapped[bool] = mapped_column(default=False)
     speed_mps: Mapped[float] = mapped_column(Float, default=1.8)
     position: Mapped[bytes | None] = mapped_column(Sealed("aed.volunteer.position"))
-    located: Mapped[datetime | None]
+    located: Mapped[datetime | None] = mapped_column(info=SINCE)
     asked_day: Mapped[int] = mapped_column(default=0)
     accepted_day: Mapped[int] = mapped_column(default=0)
     asked_night: Mapped[int] = mapped_column(default=0)
@@ -145,5 +145,5 @@ class AedCallout(Base):
     told: Mapped[str] = mapped_column(String(200), default="")
     """How the message to the volunteer's own channels went; empty: not tried yet."""
     tries: Mapped[int] = mapped_column(default=0, server_default="0")
-    again: Mapped[datetime | None]
+    again: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     """When it is sent again after it failed; ``None``: at once, or never."""

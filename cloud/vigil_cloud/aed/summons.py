@@ -91,7 +91,8 @@ def _untold(now: datetime) -> ColumnElement[bool]:
     return and_(
         AedCallout.state == "called",
         or_(AedCallout.told == "", AedCallout.again <= now),
-        AedCallout.called > now - _TOO_LATE,
+        # A first try waits for nothing: a clock that jumps ahead must not lose the call.
+        or_(AedCallout.tries == 0, AedCallout.called > now - _TOO_LATE),
     )
 
 

@@ -58,8 +58,8 @@ def counted(
     last alarm. That of a household, or of all devices that stand in none."""
     query = _standing(gateway, domain).where(AlertRow.household.is_not_distinct_from(household))
     latest = session.scalar(query.order_by(AlertRow.raised.desc()).limit(1))
-    if latest is None or datetime.fromisoformat(latest.detail["last"]) <= now - WINDOW:
-        return None
+    if latest is None or abs(now - datetime.fromisoformat(latest.detail["last"])) >= WINDOW:
+        return None  # ahead: the clock was set back, and the flood may be over for hours
     return latest
 
 
@@ -67,7 +67,11 @@ def begins(session: Session, gateway: str, now: datetime) -> bool:
     """Whether this gateway has raised as many alerts within a minute as are told singly."""
     most = int(session.info.get(MOST, MOST_A_MINUTE))
     lately = session.scalar(
-        select(func.count()).where(AlertRow.gateway == gateway, AlertRow.raised > now - WINDOW)
+        select(func.count()).where(
+            AlertRow.gateway == gateway,
+            AlertRow.raised > now - WINDOW,
+            AlertRow.raised < now + WINDOW,  # not what a clock that was set back dated ahead
+        )
     )
     return (lately or 0) >= most
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.alerts.work import PRIORITY_SQL
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
 
 
 class AlertRow(Base):
@@ -77,7 +77,7 @@ class AlertRow(Base):
     """An occurrence without an end of its own: it stays active until it is confirmed."""
     audience: Mapped[str] = mapped_column(String(24), default="all", server_default="all")
     """Who is told; see ``Occurrence.audience``."""
-    reminded: Mapped[datetime | None]
+    reminded: Mapped[datetime | None] = mapped_column(info=SINCE)
     """When people were last reminded that it stands and nobody has acknowledged it."""
 
     active: Mapped[bool]
@@ -166,7 +166,7 @@ class OutboxEntry(Base):
     gateway: Mapped[str] = mapped_column(String(63))
     """Many of one gateway must not keep another's waiting."""
     urgent: Mapped[bool]
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(info=SINCE)
     purpose: Mapped[str] = mapped_column(String(16))
     step: Mapped[str] = mapped_column(String(60), default="")
     severity: Mapped[str] = mapped_column(String(16))
@@ -175,7 +175,7 @@ class OutboxEntry(Base):
     home_of: Mapped[str] = mapped_column(String(64), default="")
     reached: Mapped[int] = mapped_column(default=0)
     """How far it has been worked through: the reader's cursor."""
-    not_before: Mapped[datetime | None]
+    not_before: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     """Its reading failed and is tried again then."""
 
 

@@ -76,7 +76,9 @@ def raise_platform(  # noqa: PLR0913 - columns of one row, all by name
     )
     latest = _latest(session, occurrence.key)
     if latest is not None and not latest.active:
-        if latest.cleared is not None and now - latest.cleared < REOPENED_WITHIN:
+        over_for = now - latest.cleared if latest.cleared is not None else None
+        # Over in the future: the clock was set back meanwhile, and nothing is known of between.
+        if over_for is not None and timedelta() <= over_for < REOPENED_WITHIN:
             reopen(session, latest, now)
         else:
             latest.key = f"{occurrence.key}@{latest.id[:8]}"

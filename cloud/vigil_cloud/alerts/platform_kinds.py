@@ -24,6 +24,7 @@ PlatformKind = Literal[
     "unanswered",
     "domain-unknown",
     "alert-untold",
+    "clock-stepped",
 ]
 
 
@@ -139,6 +140,14 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " error is in the log. It is tried again by itself.",
         "有一則警報無法轉達給任何人。請查看該警報並直接通知相關人員；錯誤訊息記錄於日誌。"
         "系統會自動重試。",
+    ),
+    "clock-stepped": Remedy(
+        "Check time synchronisation on the server (`timedatectl`). What waited goes on as if the"
+        " clock had always shown the new time; what people put aside until a moment ends at that"
+        " moment of the new clock: look whether it is still meant. Times of what was written"
+        " before the step are those of the old clock.",
+        "請檢查伺服器的時間同步（`timedatectl`）。等待中的通知依新時間繼續；人員設定的暫緩或停用"
+        "仍於原訂時刻（依新時鐘）結束，請確認是否仍屬適當。調整前的紀錄仍為舊時鐘的時間。",
     ),
 }
 

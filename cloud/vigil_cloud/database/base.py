@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import DateTime, Dialect, LargeBinary, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
+
+SCHEDULED: Final = {"clock": "scheduled"}
+"""In a column's ``info``: a moment of ours that is waited for. Where the clock of the server is
+set, either way, it moves along, so that what is left of the wait stays (``database.clock``)."""
+SINCE: Final = {"clock": "since"}
+"""A moment that a span is counted from, or the end of a right. Set back, it moves along, so that
+no span becomes longer; set forward, it stays: a right that may be over is over."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

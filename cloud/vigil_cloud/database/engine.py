@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from vigil_cloud.database.changes import follow_commits
 from vigil_cloud.database.gate import WriteGate
+from vigil_cloud.database.wal import write_ahead
 
 BUSY_TIMEOUT_S = 30.0
 JOURNAL_BYTES: Final = 4 * 1024 * 1024
@@ -167,7 +168,7 @@ def _set_up_sqlite(engine: Engine) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        write_ahead(cursor, BUSY_TIMEOUT_S)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         cursor.execute("PRAGMA foreign_keys = ON")

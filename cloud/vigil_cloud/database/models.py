@@ -1,8 +1,13 @@
-"""Numbered changes: what screens and other readers follow, whatever any clock says."""
+"""Numbered changes: what screens and other readers follow, whatever any clock says.
+
+And what is known of the clock itself.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, String
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Float, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base
@@ -26,3 +31,17 @@ class Change(Base):
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class ClockMark(Base):
+    """The latest moment that any process has seen on its clock; one row. Earlier is a clock that
+    was set back while nobody looked."""
+
+    __tablename__ = "clock_mark"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    latest: Mapped[datetime]
+    stepped: Mapped[datetime | None]
+    """When a step was noticed last, by the new time."""
+    step_s: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    """By how much; negative: back."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String, false, inspect
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base
 from vigil_cloud.database.changes import Kind
 
 
@@ -23,7 +23,7 @@ class Gateway(Base):
     """Born and not dead since; silence is judged by ``last_seen``."""
     offline: Mapped[bool] = mapped_column(default=False)
     """What the last sweep found; so that going silent is noticed as a change."""
-    died: Mapped[datetime | None]
+    died: Mapped[datetime | None] = mapped_column(info=SINCE)
     """When its death was received; whatever it sends long after that tells that it lives."""
     session: Mapped[int | None] = mapped_column(BigInteger)
     epoch: Mapped[str | None] = mapped_column(String(16))
@@ -36,7 +36,7 @@ class Gateway(Base):
     second_box_seen: Mapped[datetime | None]
     """When an outbox that another had superseded connected anew: two boxes share the name."""
     second_box_returns: Mapped[int] = mapped_column(BigInteger, default=0)
-    last_seen: Mapped[datetime | None]
+    last_seen: Mapped[datetime | None] = mapped_column(info=SINCE)
     health: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     health_time: Mapped[datetime | None]
     """When ``health`` was measured, as far as the gateway's clock can be believed."""
@@ -225,7 +225,7 @@ class Downlink(Base):
     created: Mapped[datetime]
     expires: Mapped[datetime | None]
     """Of a command; none of those of before they could."""
-    again: Mapped[datetime | None] = mapped_column(index=True)
+    again: Mapped[datetime | None] = mapped_column(index=True, info=SCHEDULED)
     """When it is to be sent (next); none: not any more. A command waits while its gateway is
     away, and is sent again until it is answered or expires: its id makes that harmless."""
     tries: Mapped[int] = mapped_column(Integer, default=0)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, Base, Sealed
 
 
 class EmergencyCall(Base):
@@ -23,7 +23,7 @@ class EmergencyCall(Base):
     message: Mapped[bytes] = mapped_column(Sealed("emergency.message"))
     """CAP 1.2: it may name people and their homes."""
     tries: Mapped[int] = mapped_column(default=0)
-    again: Mapped[datetime | None]
+    again: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     """When it is sent (again); ``None``: never, it was answered, or its alert was confirmed."""
     answered: Mapped[datetime | None]
     error: Mapped[str] = mapped_column(String(300), default="")

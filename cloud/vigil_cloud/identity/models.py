@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import SINCE, Base, Sealed
 from vigil_cloud.database.changes import RIGHTS, Kind
 
 
@@ -53,8 +53,8 @@ class AccountSession(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     csrf: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
-    used: Mapped[datetime]
-    expires: Mapped[datetime] = mapped_column(index=True)
+    used: Mapped[datetime] = mapped_column(info=SINCE)
+    expires: Mapped[datetime] = mapped_column(index=True, info=SINCE)
 
 
 class LoginAttempt(Base):
@@ -65,7 +65,7 @@ class LoginAttempt(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     """SHA-256 over user name and address: the table tells nobody who tried."""
     failures: Mapped[int]
-    window_started: Mapped[datetime] = mapped_column(index=True)
+    window_started: Mapped[datetime] = mapped_column(index=True, info=SINCE)
 
 
 class GatewayToken(Base):
@@ -122,7 +122,7 @@ class Disclosure(_Rights, Base):
     role: Mapped[str] = mapped_column(String(16), default="police", server_default="police")
     """As what it may know; it counts while the account holds that role."""
     given: Mapped[datetime]
-    until: Mapped[datetime]
+    until: Mapped[datetime] = mapped_column(info=SINCE)
 
 
 class Guardian(_Rights, Base):
@@ -147,8 +147,8 @@ class District(Base):
     name: Mapped[str] = mapped_column(String(80))
     name_zh: Mapped[str] = mapped_column(String(80))
     outline: Mapped[list[list[float]] | None] = mapped_column(JSON(none_as_null=True))
-    """Corners, latitude and longitude (WGS 84, degrees), in order; for maps alone: what stands in
-    the district is said of each thing."""
+    """Corners, latitude and longitude (WGS 84, degrees), in order: for maps, and for places that
+    nobody puts into a district (a gate). Where devices stand is said of each."""
 
 
 class AccountDistrict(_Rights, Base):

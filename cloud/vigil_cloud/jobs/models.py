@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base
+from vigil_cloud.database.base import SCHEDULED, Base
 
 
 class JobRow(Base):
@@ -19,11 +19,11 @@ class JobRow(Base):
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
     """With ``@`` and the machine's name where each machine has its own."""
     period_s: Mapped[float] = mapped_column(Float)
-    due: Mapped[datetime]
+    due: Mapped[datetime] = mapped_column(info=SCHEDULED)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
     """Counts the leases: only the holder of the latest may write."""
     holder: Mapped[str | None] = mapped_column(String(120))
-    leased_until: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     started: Mapped[datetime | None]
     """When the latest turn began; while it is leased, the present one."""
     finished: Mapped[datetime | None]
@@ -55,11 +55,11 @@ class WorkRow(Base):
     priority: Mapped[int] = mapped_column(Integer)
     """0 goes first."""
     queued: Mapped[datetime]
-    due: Mapped[datetime]
+    due: Mapped[datetime] = mapped_column(info=SCHEDULED)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
     holder: Mapped[str | None] = mapped_column(String(120))
-    leased_until: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     error: Mapped[str | None] = mapped_column(String(400))
 
 

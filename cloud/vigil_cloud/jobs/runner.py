@@ -16,11 +16,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from vigil_cloud.jobs import leases, supervision
+from vigil_cloud.jobs.clock import ClockWatch
 from vigil_cloud.jobs.leases import RENEW_EVERY, Fence, Lease
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn, machine
 from vigil_cloud.jobs.work import WorkKind
 from vigil_cloud.jobs.worker import Worker
-from vigil_cloud.services import Services
+from vigil_cloud.services import Services, utc_now
 from vigil_schemas.errors import VigilError
 
 LOOK_EVERY_S: Final = 1.0
@@ -75,6 +76,8 @@ class JobRunner:
         self._entered = False
         self._renewed = time.monotonic()
         self._supervise_at = time.monotonic() + SUPERVISE_EVERY_S
+        # A clock that was handed in goes as whoever handed it in lets it go.
+        self._clock = ClockWatch(services) if services.now is utc_now else None
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -153,6 +156,8 @@ class JobRunner:
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
             try:
+                if self._clock is not None:
+                    self._clock.look()
                 self.look()
                 if time.monotonic() >= self._supervise_at:
                     self._supervise_at = time.monotonic() + SUPERVISE_EVERY_S

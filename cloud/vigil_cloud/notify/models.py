@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
 from vigil_cloud.database.changes import CHANNELS, Kind
 
 Purpose = Literal["raised", "again", "reminder", "escalated", "all-clear", "closed", "stood-down"]
@@ -57,9 +57,9 @@ class Channel(Base):
     """0: told at once. Else told only of what nobody acknowledged for so long."""
     language: Mapped[str] = mapped_column(String(8), default="zh-TW")
     enabled: Mapped[bool] = mapped_column(default=True)
-    paced: Mapped[datetime | None]
-    held_until: Mapped[datetime | None]
-    failing_since: Mapped[datetime | None]
+    paced: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
+    held_until: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
+    failing_since: Mapped[datetime | None] = mapped_column(info=SINCE)
     failures: Mapped[int] = mapped_column(default=0, server_default="0")
     """These four: see ``notify.pacing``."""
     follow_ups: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
@@ -101,7 +101,7 @@ class ReplyLink(Base):
     answers: Mapped[list[str]] = mapped_column(JSON)
     """What may be answered with it."""
     created: Mapped[datetime]
-    expires: Mapped[datetime] = mapped_column(index=True)
+    expires: Mapped[datetime] = mapped_column(index=True, info=SINCE)
     used: Mapped[datetime | None]
     answer: Mapped[str | None] = mapped_column(String(16))
     """What was answered with it."""
@@ -124,7 +124,7 @@ class Delivery(Base):
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     """``waiting``, ``sent``, ``failed`` (given up) or ``skipped`` (no longer needed or allowed)."""
     attempts: Mapped[int] = mapped_column(default=0)
-    due: Mapped[datetime]
+    due: Mapped[datetime] = mapped_column(info=SCHEDULED)
     purpose: Mapped[str] = mapped_column(String(16), default="raised", server_default="raised")
     """See ``Purpose``."""
     step: Mapped[str] = mapped_column(String(60), default="", server_default="")
@@ -134,7 +134,7 @@ class Delivery(Base):
     """When it was announced; an acknowledgement from before says nothing of it."""
     unanswered: Mapped[int] = mapped_column(default=0, server_default="0")
     perhaps_told: Mapped[bool] = mapped_column(default=False, server_default=false())
-    leased_until: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     reason: Mapped[str | None] = mapped_column(String(24))
     """See ``notify.progress.Reason``."""
     at: Mapped[datetime | None]
@@ -178,7 +178,7 @@ class Escalation(Base):
     """The policy as it was when this round began; what is changed later counts for later ones."""
     state: Mapped[dict[str, Any]] = mapped_column(JSON)
     """See ``escalation.progress.State``."""
-    due: Mapped[datetime | None] = mapped_column(index=True)
+    due: Mapped[datetime | None] = mapped_column(index=True, info=SCHEDULED)
     """When it is to be looked at; ``None``: something has to happen first."""
 
 

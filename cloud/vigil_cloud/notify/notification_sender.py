@@ -9,6 +9,7 @@ channel that hangs or fails holds up nobody but itself.
 from __future__ import annotations
 
 import threading
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +54,7 @@ class NotificationSender:
         self._services = services
         self._cipher = Cipher(services.settings.secret)
         self._people = KnownPeople()
-        self._renewed: datetime | None = None
+        self._renewed: float | None = None
         self._returned = threading.Condition()
         self._busy: dict[int, LeasedDelivery | None] = {}
         """Channels that are being told something; guarded by ``_returned``."""
@@ -114,9 +115,10 @@ class NotificationSender:
     def renew(self) -> None:
         """Keep the leases of what is still on its way: a slow service is no dead process."""
         now = self._services.now()
-        if self._renewed is not None and now - self._renewed < RENEW_EVERY:
+        at = time.monotonic()  # a lease is lost while a clock that was set back catches up
+        if self._renewed is not None and at - self._renewed < RENEW_EVERY.total_seconds():
             return
-        self._renewed = now
+        self._renewed = at
         with self._returned:
             held = [one for leased in self._busy.values() if leased for one in leased.leases]
         if held:

@@ -280,7 +280,8 @@ def _was_over_before(state: State) -> bool:
 def _called(state: State, reason: Reason, now: datetime) -> State:
     if state.phase == "over":
         return state
-    if state.phase == "called" and state.called is not None and now - state.called < SAME_FIRE:
+    since = now - state.called if state.called is not None else SAME_FIRE
+    if state.phase == "called" and -CLOCK_TOLERANCE <= since < SAME_FIRE:
         return state  # they are on their way
     return replace(
         state,

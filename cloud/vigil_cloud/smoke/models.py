@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
 
 
 class AlarmCondition(Base):
@@ -68,7 +68,7 @@ class Fire(Base):
     opened: Mapped[datetime]
     phase: Mapped[str] = mapped_column(String(12))
     """As ``state`` says it (``decision.Phase``)."""
-    due: Mapped[datetime | None]
+    due: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     """When time alone changes it."""
     to_do: Mapped[bool] = mapped_column(default=True)
     """Whether something that the state asks for has not been done yet, or ``due`` is set."""
@@ -121,6 +121,6 @@ class HomeSafety(Base):
     code_set_by: Mapped[str | None] = mapped_column(String(64))
     wrong: Mapped[int] = mapped_column(default=0)
     """Guesses since the last right one; counted before each is looked at."""
-    locked_until: Mapped[datetime | None]
+    locked_until: Mapped[datetime | None] = mapped_column(info=SINCE)
     locks: Mapped[int] = mapped_column(default=0)
     """How often it was locked: each is an alert of its own."""

@@ -1,0 +1,60 @@
+"""Stored moments of this platform move along where the clock of the server is set.
+
+A wall clock is set by hours in one step: a virtual machine that is restored, a time server that
+is reached at last, a hand. What waits for a stored moment would wait for so long, and a call of a
+fire among it. So the columns that say of themselves that they are waited for
+(``base.SCHEDULED``, ``base.SINCE``) are moved by the same step, in one transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import DateTime, Table, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.base import Base, UtcDateTime
+
+
+def moved_columns(table: Table, step: timedelta) -> list[str]:
+    """Names of the columns that a step of the clock moves."""
+    kinds = {"scheduled", "since"} if step < timedelta() else {"scheduled"}
+    return [column.name for column in table.columns if column.info.get("clock") in kinds]
+
+
+def move(session: Session, step: timedelta, before: datetime) -> int:
+    """Move what lies ahead by ``step`` (negative: the clock was set back). ``before``: what the
+    clock would show without the step. Returns how many moments were moved."""
+    # Set back, what lay behind the old clock is due by the new one only if it moves, too.
+    ahead = min(before, before + step)
+    moved = 0
+    for table in Base.metadata.sorted_tables:
+        keys = list(table.primary_key.columns)
+        for name in moved_columns(table, step):
+            column = table.c[name]
+            rows = session.execute(select(*keys, column).where(column > ahead)).all()
+            if not rows:
+                continue
+            statement = (
+                update(table)
+                .where(
+                    *(key == bindparam(f"key_{n}") for n, key in enumerate(keys)),
+                    column == bindparam("was"),
+                )
+                .values({name: bindparam("is_now")})
+            )
+            session.connection().execute(
+                statement,
+                [
+                    {f"key_{n}": value for n, value in enumerate(row[:-1])}
+                    | {"was": row[-1], "is_now": row[-1] + step}
+                    for row in rows
+                ],
+            )
+            moved += len(rows)
+    return moved
+
+
+def is_moment(column: object) -> bool:
+    """Whether a column's type holds moments."""
+    return isinstance(column, UtcDateTime | DateTime)
