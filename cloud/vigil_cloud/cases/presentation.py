@@ -201,7 +201,7 @@ def decisions(desk: Desk, opened: Opened, hidden: frozenset[tuple[str, int]]) ->
     """Each person's, by round; without those that are not to be known yet."""
     found = []
     for event in opened.events:
-        if event.action != "decision-given" or _is_hidden(opened, event, hidden):
+        if event.action != "decision-given" or _is_hidden(event, hidden):
             continue
         outcome = opened.kind.outcome(event.detail["outcome"])
         found.append(
@@ -262,7 +262,7 @@ def entries_broken(opened: Opened) -> list[int]:
     ]
 
 
-def _is_hidden(opened: Opened, event: CaseEvent, hidden: frozenset[tuple[str, int]]) -> bool:
+def _is_hidden(event: CaseEvent, hidden: frozenset[tuple[str, int]]) -> bool:
     return (event.account, event.detail.get("round")) in hidden
 
 
@@ -393,7 +393,7 @@ def _deadline(desk: Desk, opened: Opened, one: CaseDeadline) -> CaseDeadlineEntr
 
 
 def _event(opened: Opened, event: CaseEvent, hidden: frozenset[tuple[str, int]]) -> CaseEventEntry:
-    secret = event.action == "decision-given" and _is_hidden(opened, event, hidden)
+    secret = event.action == "decision-given" and _is_hidden(event, hidden)
     return CaseEventEntry.model_validate(
         {
             "number": event.number,
