@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import SINCE, Base, Sealed
 
 
 class Tag(Base):
@@ -101,7 +101,7 @@ class Invitation(Base):
     """For whom it is, or why, as whoever made it wrote it."""
     made_by: Mapped[str] = mapped_column(String(64), index=True)
     made: Mapped[datetime]
-    expires: Mapped[datetime] = mapped_column(index=True)
+    expires: Mapped[datetime] = mapped_column(info=SINCE, index=True)
     revoked: Mapped[datetime | None]
     account_id: Mapped[int | None] = mapped_column(
         ForeignKey("accounts.id", ondelete="SET NULL"), index=True
