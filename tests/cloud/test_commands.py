@@ -16,7 +16,10 @@ from vigil_cloud.stores import build_services
 from waterways import geojson
 
 RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
-NO_DATABASE = {"broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"}
+NO_DATABASE = {
+    *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
+    "water transport",
+}
 CHANGES_THE_KEY = {"secret-key adopt"}
 """It takes the settings' key whatever the database's was: that is what it is for."""
 ARGUMENTS: dict[str, list[str]] = {

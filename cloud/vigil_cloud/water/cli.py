@@ -1,4 +1,5 @@
-"""``vigil-cloud water``: the register of waterways, and what belongs to one incident."""
+"""``vigil-cloud water``: the register of waterways, what belongs to one incident, and what the
+water does with a discharge."""
 
 from __future__ import annotations
 
@@ -8,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
+from vigil_cloud.water import transport_command
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """import, export, remove, rules."""
+    """import, export, remove, rules, transport."""
     actions = add_subject(commands, "water", "canals, outfalls, gates, and incidents")
     text = "bring in reaches, stations, outfalls, gates and areas; all of the file or nothing"
     bring = add_command(actions, "import", _import, text, common)
@@ -27,6 +29,9 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     rules.add_argument("--reopen-minutes", type=float, help="so long after its end it opens again")
     rules.add_argument("--neighbour-m", type=float, help="neighbours, in metres along the water")
     rules.add_argument("--longest-hours", type=float, help="what begins later calls anew")
+    text = "the concentration at a station after a release, as CSV; touches no database"
+    transport = add_command(actions, "transport", transport_command.transport, text)
+    transport_command.add_options(transport)
 
 
 def _format(file: Path) -> str:
