@@ -17,7 +17,12 @@ import servers
 from vigil_schemas.contract import observation_type
 from vigil_schemas.control import ReceiptV1
 from vigil_schemas.envelope import Message, decode, encode
-from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayDeath
+from vigil_schemas.gateway import (
+    CommandResult,
+    DeviceDescription,
+    GatewayBirth,
+    GatewayDeath,
+)
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Model, QartodFlag
@@ -165,6 +170,15 @@ class Gateway:
 
     def publish(self, lane: str, payload: bytes, *, retain: bool = False) -> None:
         self.client.publish(f"vigil/v1/{self.name}/{lane}", payload, 1, retain)
+
+    def down_of(self, channel: str) -> list[Any]:
+        """The data of what came down on one channel."""
+        return [one.data for name, one in list(self.down) if name.endswith(f"/{channel}")]
+
+    def answer(self, sequence: int) -> bytes:
+        """That the newest command was done."""
+        done = CommandResult(command_id=self.down_of("command")[-1].command_id, accepted=True)
+        return event(self.name, sequence, done, subject=self.name, time=now())
 
     def receipt(self, lane: str, epoch: str = EPOCH) -> ReceiptV1 | None:
         return self._receipts.get(f"/{self.name}/{lane}/{epoch}")

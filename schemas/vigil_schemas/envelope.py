@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from vigil_schemas import domains as _shipped  # noqa: F401 - importing it registers them
 from vigil_schemas.contract import PAYLOADS
-from vigil_schemas.errors import InvalidMessage
+from vigil_schemas.errors import Fault, InvalidMessage
 from vigil_schemas.senml import Pack, SenmlRecord, parse_pack
 from vigil_schemas.topics import MAX_MESSAGE_BYTES, parse
 from vigil_schemas.types import ClockQuality, Domain, Lane, Model, UtcDatetime
@@ -147,10 +147,18 @@ def decode_envelope(payload: bytes) -> Envelope:
     try:
         return Envelope.model_validate_json(payload, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        reason = "malformed-json" if first["type"] == "json_invalid" else "wrong-schema"
-        where = ".".join(str(part) for part in first["loc"]) or "message"
-        raise InvalidMessage(reason, f"{where}: {first['msg']}") from error
+        faults = _faults(error)
+        reason = "malformed-json" if faults[0].kind == "json_invalid" else "wrong-schema"
+        where = ".".join(str(part) for part in faults[0].where) or "message"
+        raise InvalidMessage(reason, f"{where}: {faults[0].what}", faults) from error
+
+
+def _faults(error: ValidationError, *outside: str) -> list[Fault]:
+    """All that pydantic found; ``outside`` is where the validated part stands in the message."""
+    return [
+        Fault((*outside, *one["loc"]), one["msg"], one["type"])
+        for one in error.errors(include_url=False, include_input=False)
+    ]
 
 
 def decode_data(envelope: Envelope) -> Model | list[SenmlRecord]:
@@ -166,9 +174,9 @@ def decode_data(envelope: Envelope) -> Model | list[SenmlRecord]:
             to_json(envelope.data, inf_nan_mode="constants"), strict=True
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in ("data", *first["loc"]))
-        raise InvalidMessage("wrong-schema", f"{where}: {first['msg']}") from error
+        faults = _faults(error, "data")
+        where = ".".join(str(part) for part in faults[0].where)
+        raise InvalidMessage("wrong-schema", f"{where}: {faults[0].what}", faults) from error
     except ValueError as error:
         raise InvalidMessage("wrong-schema", f"data.{error}") from error
 

@@ -8,10 +8,10 @@ and texts in other languages read them from ``data``, nobody parses a message.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import PurePath
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 Datum: TypeAlias = Scalar | list[Scalar]
@@ -54,6 +54,16 @@ def _scalar(value: object) -> tuple[bool, Scalar]:
     return (True, str(value)) if isinstance(value, PurePath) else (False, None)
 
 
+class Fault(NamedTuple):
+    """One place in which a message does not keep the contract."""
+
+    where: tuple[str | int, ...]
+    """Keys and positions from the message's outside: ``("data", "since")``."""
+    what: str
+    kind: str
+    """As pydantic names it: ``missing``, ``extra_forbidden``, ``json_invalid`` …"""
+
+
 class InvalidMessage(VigilError):
     """A message does not keep the contract.
 
@@ -66,8 +76,11 @@ class InvalidMessage(VigilError):
         "and can be replayed."
     )
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(message)
         self.reason = reason
         """One of ``malformed-json``, ``oversized``, ``wrong-schema``, ``unknown-type``,
         ``wrong-gateway``, ``wrong-lane``, ``stale``, ``future-dated``."""
+        self.faults = tuple(faults)
+        """Every place that the models refuse, where they are what refuses; the message names the
+        first."""

@@ -78,6 +78,14 @@ def build_client(
 ) -> Client:
     """An MQTT 5 client with TLS and credentials as configured; not connected."""
     client = Client(name, taken)
+    introduce(client, address)
+    client.max_queued_messages_set(5_000)
+    client.max_inflight_messages_set(200)
+    return client
+
+
+def introduce(client: mqtt.Client, address: BrokerAddress) -> None:
+    """Give a client that is not connected TLS, credentials and pauses between attempts."""
     if address.tls:
         context = ssl.create_default_context(cafile=address.ca_file)
         if address.certificate_file:
@@ -86,9 +94,6 @@ def build_client(
     if address.username:
         client.username_pw_set(address.username, address.password)
     client.reconnect_delay_set(min_delay=1, max_delay=5)
-    client.max_queued_messages_set(5_000)
-    client.max_inflight_messages_set(200)
-    return client
 
 
 def receipt_message(

@@ -1,0 +1,409 @@
+"""A gateway of Vigil for MicroPython, with its standard libraries alone; CPython runs it, too.
+
+    python3 gateway.py HOST PORT GATEWAY STATE_FILE [USER PASSWORD]
+
+Standard input: "reading 12.5", "alarm on", "alarm off", a line each; at its end the program waits
+for the last receipt, says goodbye and ends. On a board call ``Gateway.tell_reading`` and
+``Gateway.tell_alarm`` from your own loop and ``Gateway.step`` in between. What the contract asks
+is in docs/firmware.md. A message is on the disk before it is sent, and leaves it with its receipt.
+"""
+
+import binascii
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+LANES = ("alarm", "event", "observation")
+PROBE, SMOKE = "probe-1", "alarm-1"
+KEPT, FOR_READINGS = 64, 48
+"""Messages that wait for a receipt, and how many of these may be readings."""
+DONE = 16
+KEEPALIVE_S, FIRST_S, LAST_S = 20, 5, 60
+LARGEST = 16384
+"""Of what comes down; more is read over."""
+SINCE_1970 = 946684800 if time.gmtime(0)[0] == 2000 else 0
+"""Some ports count seconds from 2000."""
+
+
+def drawn(size):
+    return binascii.hexlify(os.urandom(size)).decode()
+
+
+def unix_time():
+    return int(time.time()) + SINCE_1970
+
+
+def time_text():
+    now = time.gmtime(time.time())
+    return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z".format(*now[:6])
+
+
+def said(text):
+    sys.stderr.write("gateway: " + text + "\n")
+
+
+class Store:
+    """Epoch, numbers and unreceipted messages, on the disk after each change."""
+
+    def __init__(self, name):
+        self.name = name
+        try:
+            with open(name) as file:
+                self.state = json.load(file)
+        except (OSError, ValueError):  # not there or not whole: a new epoch, and new numbers
+            self.state = {
+                "epoch": drawn(8),
+                "session": 0,
+                "next": dict.fromkeys(LANES, 1),
+                "kept": [],
+                "alarm": "",
+                "done": [],
+            }
+            self.save()
+
+    def save(self):
+        """A new file in place of the old one: a number that was sent is never forgotten."""
+        with open(self.name + ".new", "w") as file:
+            json.dump(self.state, file)
+            file.flush()
+            if hasattr(os, "fsync"):
+                os.fsync(file.fileno())
+        os.rename(self.name + ".new", self.name)
+        if hasattr(os, "fsync"):
+            folder = os.open(self.name.rpartition("/")[0] or ".", os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        elif hasattr(os, "sync"):
+            os.sync()
+
+
+class Gateway:
+    def __init__(self, host, port, name, store, user=None, word=None):
+        self.host, self.port, self.name, self.store = host, port, name, store
+        self.user, self.word = user, word
+        self.socket = None
+        self.poll = None
+        self.incoming = b""
+        self.skip = 0
+        self.packet_id = 0
+        self.started = time_text()
+        self.last_sent = self.last_heard = self.retry_at = time.time()
+        self.pause = 1
+        self.patience, self.resend_at = FIRST_S, None
+
+    # -- what is told ----------------------------------------------------------------------------
+
+    def tell_reading(self, value):
+        record = {"bn": "urn:vigil:" + PROBE + ":", "bt": unix_time(), "n": "temperature"}
+        record.update({"u": "Cel", "v": value, "qf": 1})
+        return self.tell("observation", "city.vigil.water.observation.v1", PROBE, [record])
+
+    def tell_alarm(self, active):
+        state = self.store.state
+        if active or not state["alarm"]:
+            state["alarm"] = drawn(16)
+        data = {"alarm_id": state["alarm"], "condition": "smoke", "active": active}
+        data["since"] = time_text()
+        return self.tell("alarm", "city.vigil.smoke.alarm.v2", SMOKE, data)
+
+    def tell(self, lane, event_type, subject, data):
+        """Number it, keep it, send it. False where there is no room: it has got no number."""
+        state = self.store.state
+        if len(state["kept"]) >= (FOR_READINGS if lane == "observation" else KEPT):
+            said("full, not kept: " + event_type)
+            return False
+        number = state["next"][lane]
+        state["next"][lane] = number + 1
+        payload = self.composed(lane, event_type, subject, data, number)
+        state["kept"].append([lane, number, payload])
+        self.store.save()
+        if self.resend_at is None:
+            self.resend_at = time.time() + self.patience
+        self.guarded(lambda: self.publish(lane, payload))
+        return True
+
+    def composed(self, channel, event_type, subject, data, number=None):
+        message = {
+            "specversion": "1.0",
+            "id": drawn(16),
+            "source": "/{}/{}/{}".format(self.name, channel, self.store.state["epoch"]),
+            "type": event_type,
+            "subject": subject,
+            "time": time_text(),
+            "clockquality": "synchronised",
+            "datacontenttype": "application/json",
+            "dataschema": "https://vigil.example/schemas/" + event_type + ".json",
+            "data": data,
+        }
+        if number is not None:
+            message["sequence"] = "{:016d}".format(number)
+        return json.dumps(message)
+
+    def birth(self):
+        state = self.store.state
+        devices = [
+            {"device": PROBE, "domain": "water", "driver": "bench", "parameters": ["temperature"]},
+            {"device": SMOKE, "domain": "smoke", "driver": "bench"},
+        ]
+        data = {
+            "session": state["session"],
+            "started": self.started,
+            "software": "clients/micropython",
+            "epoch": state["epoch"],
+            "public_key": "0" * 64,
+            "devices": devices,
+        }
+        message = self.composed("status", "city.vigil.gateway.birth.v1", self.name, data)
+        self.publish("status", message, retain=True)
+
+    def death(self, clean):
+        data = {"session": self.store.state["session"], "clean": clean}
+        return self.composed("status", "city.vigil.gateway.death.v1", self.name, data)
+
+    def send_again(self):
+        for lane in LANES:  # alarms first
+            for kept in list(self.store.state["kept"]):
+                if kept[0] == lane:
+                    self.publish(lane, kept[2])
+
+    # -- what comes down -------------------------------------------------------------------------
+
+    def receipt(self, data):
+        state = self.store.state
+        covered = [[1, data["stored"]]] + data.get("beyond", [])
+
+        def is_covered(lane, number):
+            own = "/{}/{}/{}".format(self.name, lane, state["epoch"])
+            return own == data["source"] and any(a <= number <= b for a, b in covered)
+
+        kept = [one for one in state["kept"] if not is_covered(one[0], one[1])]
+        if len(kept) < len(state["kept"]):
+            state["kept"] = kept
+            self.store.save()
+            self.patience = FIRST_S
+            self.resend_at = time.time() + self.patience if kept else None
+
+    def command(self, data):
+        """Each is done once, and its repetitions are answered."""
+        state = self.store.state
+        name = data["command_id"]
+        done = dict(state["done"])
+        if name not in done:
+            done[name] = data["action"] == "resend_birth"
+            if done[name]:
+                self.birth()
+            state["done"] = (state["done"] + [[name, done[name]]])[-DONE:]
+        answer = {"command_id": name, "accepted": done[name]}
+        answer["code"] = "ok" if done[name] else "unsupported"
+        self.tell("event", "city.vigil.command.result.v1", self.name, answer)
+
+    # -- MQTT 3.1.1 ------------------------------------------------------------------------------
+
+    def write(self, first, body):
+        head, size = bytearray([first]), len(body)
+        while True:
+            head.append((size & 127) | (128 if size > 127 else 0))
+            size >>= 7
+            if not size:
+                break
+        left = bytes(head) + body
+        while left:
+            sent = self.socket.send(left)
+            left = left[sent:]
+        self.last_sent = time.time()
+
+    def publish(self, channel, payload, retain=False):
+        topic = "vigil/v1/{}/{}".format(self.name, channel)
+        self.packet_id = self.packet_id % 65535 + 1
+        body = text(topic) + struct.pack("!H", self.packet_id) + payload.encode()
+        self.write(0x33 if retain else 0x32, body)
+
+    def guarded(self, act):
+        """Where a connection is: do something that may find it lost."""
+        if self.socket is None:
+            return
+        try:
+            act()
+        except OSError as error:
+            said("connection lost: " + str(error))
+            self.close()
+
+    def close(self):
+        if self.socket is not None:
+            self.socket.close()
+        self.socket, self.incoming, self.skip = None, b"", 0
+
+    def connect(self):
+        state = self.store.state
+        address = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)[0]
+        self.socket = socket.socket(address[0], socket.SOCK_STREAM)
+        self.socket.settimeout(10)
+        self.socket.connect(address[-1])
+        state["session"] += 1
+        self.store.save()
+        flags = 0x2E | (0xC0 if self.user else 0)  # clean; will: retained, QoS 1
+        body = text("MQTT") + bytes([4, flags]) + struct.pack("!H", KEEPALIVE_S)
+        body += text(self.name) + text("vigil/v1/{}/status".format(self.name))
+        body += text(self.death(False))
+        if self.user:
+            body += text(self.user) + text(self.word or "")
+        self.write(0x10, body)
+        self.awaited(0x20)
+        body = b"\x00\x01"
+        for channel in ("receipt", "command"):
+            body += text("vigil/v1/{}/{}".format(self.name, channel)) + b"\x01"
+        self.write(0x82, body)
+        self.awaited(0x90)
+        self.poll = select.poll()
+        self.poll.register(self.socket, select.POLLIN)
+        self.last_heard = time.time()
+        self.birth()
+        self.patience = FIRST_S
+        self.resend_at = time.time() + FIRST_S if state["kept"] else None
+        self.send_again()
+
+    def awaited(self, kind):
+        """CONNACK or SUBACK, with a good code at its end."""
+        got = b""
+        while len(got) < 2 or len(got) < got[1] + 2:
+            more = self.socket.recv(2 - len(got) if len(got) < 2 else got[1] + 2 - len(got))
+            if not more:
+                raise OSError("closed by the broker")
+            got += more
+        if got[0] != kind or got[-1] >= 0x80 or (kind == 0x20 and got[-1]):
+            raise OSError("refused by the broker")
+
+    def receive(self):
+        if not self.poll.poll(0):
+            return
+        more = self.socket.recv(4096)
+        if not more:
+            raise OSError("closed by the broker")
+        self.last_heard = time.time()
+        self.incoming += more
+        while self.socket is not None and self.take():
+            pass
+
+    def take(self):
+        """One packet out of what has come; False where none is whole."""
+        if self.skip:
+            over = min(self.skip, len(self.incoming))
+            self.incoming, self.skip = self.incoming[over:], self.skip - over
+        size, shift, at = 0, 0, 1
+        while at < len(self.incoming) and shift < 28:
+            byte = self.incoming[at]
+            size |= (byte & 127) << shift
+            shift, at = shift + 7, at + 1
+            if byte < 128:
+                break
+        else:
+            return False
+        if size > LARGEST:  # nothing of ours is so large
+            self.skip, self.incoming = size, self.incoming[at:]
+            return True
+        if len(self.incoming) < at + size:
+            return False
+        first, body = self.incoming[0], self.incoming[at : at + size]
+        self.incoming = self.incoming[at + size :]
+        if first & 0xF0 == 0x30:
+            self.published(first, body)
+        return True
+
+    def published(self, first, body):
+        at = 2 + struct.unpack("!H", body[:2])[0]
+        topic = body[2:at].decode()
+        if first & 6:
+            self.write(0x40, body[at : at + 2])
+            at += 2
+        try:
+            data = json.loads(body[at:].decode())["data"]
+            if topic.endswith("/receipt"):
+                self.receipt(data)
+            elif topic.endswith("/command"):
+                self.command(data)
+        except (ValueError, KeyError, TypeError) as error:
+            said("not understood: " + str(error))
+
+    def step(self):
+        """What is due now: call it often, it does not wait but for a new connection."""
+        now = time.time()
+        if self.socket is None and now >= self.retry_at:
+            try:
+                self.connect()
+                self.pause = 1
+            except OSError as error:
+                said("no connection: " + str(error))
+                self.close()
+                self.pause = min(2 * self.pause, 30)
+            self.retry_at = now + self.pause
+        self.guarded(self.receive)
+        if self.resend_at is not None and now >= self.resend_at:
+            self.patience = min(2 * self.patience, LAST_S)
+            self.resend_at = now + self.patience
+            self.guarded(self.send_again)
+        if now - self.last_sent >= KEEPALIVE_S / 2:
+            self.guarded(lambda: self.write(0xC0, b""))
+        if self.socket is not None and now - self.last_heard >= 2 * KEEPALIVE_S:
+            said("connection lost: the broker is silent")
+            self.close()
+
+    def goodbye(self):
+        self.guarded(lambda: self.publish("status", self.death(True), retain=True))
+        self.guarded(lambda: self.write(0xE0, b""))
+        self.close()
+
+
+def text(value):
+    encoded = value.encode()
+    return struct.pack("!H", len(encoded)) + encoded
+
+
+def told(gateway, line):
+    words = line.split()
+    if len(words) == 2 and words[0] == "reading":
+        try:
+            value = float(words[1])
+        except ValueError:
+            value = float("nan")
+        if value - value == 0:  # neither infinite nor not a number
+            gateway.tell_reading(value)
+            return
+    elif words in (["alarm", "on"], ["alarm", "off"]):
+        gateway.tell_alarm(words[1] == "on")
+        return
+    if words:
+        said("give reading NUMBER, alarm on or alarm off")
+
+
+def main(values):
+    if len(values) not in (5, 7):
+        said("usage: gateway.py HOST PORT GATEWAY STATE_FILE [USER PASSWORD]")
+        return 2
+    gateway = Gateway(values[1], int(values[2]), values[3], Store(values[4]), *values[5:])
+    # Unbuffered: a line that waits in a buffer is none that poll tells of.
+    stdin = getattr(getattr(sys.stdin, "buffer", None), "raw", sys.stdin)
+    lines = select.poll()
+    lines.register(stdin, select.POLLIN)
+    ended = False
+    try:
+        while not (ended and gateway.socket is not None and not gateway.store.state["kept"]):
+            gateway.step()
+            if ended or not lines.poll(100):
+                if ended:
+                    time.sleep(0.1)
+                continue
+            line = stdin.readline()
+            ended = not line
+            told(gateway, line.decode() if isinstance(line, bytes) else line)
+    except KeyboardInterrupt:
+        pass
+    gateway.goodbye()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,191 @@
+"""The small clients of docs/firmware.md: each passes ``conform``, and while the broker is killed
+nothing of theirs is lost and nothing is taken twice."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+import servers
+from cloud.conform.watching import Watching
+from cloud.ingest.processes import Cloud
+from gateways import new_name
+from vigil_cloud.timeseries.port import Series
+from vigil_schemas.control import CommandV1
+from vigil_schemas.envelope import CLOUD_SOURCE, encode
+
+ROOT = Path(__file__).parents[3]
+CLIENTS = ROOT / "firmware-sim" / "clients"
+FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+READINGS = 12
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With sanitizers where this compiler has them."""
+    compiler = servers.find("cc") or servers.need("clang", "apt-get install clang")
+    program = tmp_path_factory.mktemp("c") / "gateway"
+    source = str(CLIENTS / "c" / "gateway.c")
+    for more in (SANITIZED, ("-O2",)):
+        made = subprocess.run([compiler, *FLAGS, *more, "-o", program, source], capture_output=True)
+        if made.returncode == 0:
+            break
+    assert made.returncode == 0, made.stderr.decode()
+    return program
+
+
+@pytest.fixture(params=["c", "cpython", "micropython"])
+def client(request: pytest.FixtureRequest) -> list[str]:
+    if request.param == "c":
+        return [str(request.getfixturevalue("compiled"))]
+    script = str(CLIENTS / "micropython" / "gateway.py")
+    if request.param == "cpython":
+        return [sys.executable, script]
+    program = shutil.which("micropython")
+    if program is None:  # no package of Debian 12: not asked for by VIGIL_REQUIRE
+        pytest.skip("micropython is not installed: apt-get install micropython, where there is one")
+    return [program, script]
+
+
+class Client:
+    """The program as a process that is told lines."""
+
+    def __init__(self, command: list[str], port: int, gateway: str, folder: Path) -> None:
+        self._command = [*command, "127.0.0.1", str(port), gateway, str(folder / "state")]
+        self._log = folder / "client.log"
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stderr=log)
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._close()
+
+    def end(self) -> None:
+        """The end of its input: it waits for its last receipt."""
+        self._close()
+        assert self.process.returncode == 0, self._log.read_text()
+
+    def _close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(servers.DEADLINE_S)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[servers.Mosquitto]:
+    server = servers.mosquitto(tmp_path / "broker")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, broker: servers.Mosquitto) -> Iterator[Cloud]:
+    made = Cloud(tmp_path, broker.port)
+    made.start()
+    yield made
+    for process in made.running:
+        process.stop()
+
+
+def command(url: str, gateway: str) -> Callable[[], None]:
+    """A command as the cloud sends it, again with each call."""
+    name = uuid.uuid4().hex
+    asked = CommandV1(command_id=name, action="resend_birth")
+    now = datetime.now(UTC)
+    payload = encode(
+        id=name, source=CLOUD_SOURCE, type=asked.TYPE, subject=gateway, time=now, data=asked
+    )
+
+    def send() -> None:
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        client.connect("127.0.0.1", int(url.rpartition(":")[2]))
+        client.loop_start()
+        client.publish(f"vigil/v1/{gateway}/command", payload, 1).wait_for_publish(60)
+        client.disconnect()
+        client.loop_stop()
+
+    return send
+
+
+def test_a_client_passes_while_the_broker_and_it_are_killed(
+    client: list[str], broker: servers.Mosquitto, cloud: Cloud, tmp_path: Path
+) -> None:
+    name = new_name()
+    first, last = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+    def events() -> int:
+        return cloud.count("SELECT count(*) FROM taken_events WHERE gateway = ?", name)
+
+    def is_kept(pattern: str) -> bool:
+        kept = (tmp_path / "state").read_text("utf-8", errors="replace")
+        return re.search(pattern, kept) is not None
+
+    watching = Watching(broker.url, name)
+    try:
+        watching.wait_for("watching")
+        running = Client(client, broker.port, name, tmp_path)
+        ask = command(broker.url, name)
+
+        # Given some that is stored,
+        running.say("reading 1.5")
+        running.say("alarm on")
+        servers.eventually(lambda: events() >= 1, "the alarm is taken")
+
+        # When the broker is killed, something happens meanwhile, and the client is killed as well,
+        broker.kill()
+        running.say("reading 2.5")
+        running.say("alarm off")
+        servers.eventually(lambda: is_kept(r'active\\*": ?false'), "it is on the disk")
+        running.kill()
+        broker.start()
+        running.start()
+
+        # Then all of it arrives, once, and a command is answered each time and done once.
+        servers.eventually(lambda: events() >= 2, "the all-clear is taken")
+        ask()
+        ask()
+        servers.eventually(lambda: events() >= 4, "both are answered")
+        running.say("reading 3.5")
+        running.end()
+        code, summary = watching.end()
+    finally:
+        watching.close()
+        if running.process.poll() is None:
+            running.kill()
+
+    alarms = cloud.rows("SELECT device, active FROM alerts WHERE gateway = ?", name)
+    assert [(device, bool(active)) for device, active in alarms] == [("alarm-1", False)]
+    assert events() == 4
+    assert cloud.count("SELECT count(*) FROM dead_letters WHERE gateway = ?", name) == 0
+    series = Series("water", name, "probe-1", "temperature")
+    points = cloud.timeseries().read(series, first, last)
+    assert [point.value for point in points] == [1.5, 2.5, 3.5]
+    gateway = cloud.rows("SELECT connected, session FROM gateways WHERE gateway = ?", name)
+    assert gateway[0][0] in (0, False)
+    assert (code, summary["faults"]) == (0, {})
+
+
+def test_the_page_shows_the_commands_that_are_tried_here() -> None:
+    page = (ROOT / "docs" / "firmware.md").read_text("utf-8")
+    blocks = re.findall(r"```\n(.*?)```", page, re.DOTALL)
+    assert f"cc {' '.join(FLAGS)} -O2 -o gateway firmware-sim/clients/c/gateway.c" in page
+    assert any(block.startswith("python3 firmware-sim/clients/micropython") for block in blocks)
