@@ -72,6 +72,8 @@ ACCOUNTS: Final = {
     "lone": ("獨居", ["family"], "en"),
     "farmers": ("道將圳水利小組", ["irrigation"], "zh-TW"),
     "vera": ("志工維拉", ["volunteer"], "en"),
+    "bureau": ("衛生局收案員", ["registrar"], "en"),
+    "temple": ("廟公", ["host"], "zh-TW"),
 }
 NAMES: Final = {"grandmother": "林奶奶", "stranger": "陳爺爺"}
 
@@ -102,6 +104,8 @@ def _seed(hook: str) -> str:
     parts.append(_toml("person", key="stranger", name=NAMES["stranger"]))
     parts.append(_toml("tag", tag=GRANDMOTHER, person="grandmother"))
     parts.append(_toml("tag", tag=STRANGER, person="stranger"))
+    parts.append(_toml("household", key="temple", name="Temple", devices=[MARKET]))
+    parts.append(_toml("member", household="temple", account="temple", relation="contact"))
     parts.append(_toml("consent", person="grandmother", account="mei", expires=expires))
     parts += [
         _toml("channel", name=f"phone of the {role}", url=hook, role=role, language=language)

@@ -40,6 +40,7 @@ from vigil_cloud.identity.dependencies import (
     SessionCookie,
     require,
 )
+from vigil_cloud.identity.errors import NotSignedIn
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.routes import let_in
@@ -153,10 +154,11 @@ def revoke_invitation(
 
 @router.post("/join/look", operation_id="look_at_invitation")
 def look_at_invitation(
-    body: JoinToken, request: Request, services: ServicesDependency
+    body: JoinToken, request: Request, services: ServicesDependency, cookie: SessionCookie
 ) -> JoinOffer:
-    """What an invitation is for, without using it; public, and limited."""
-    row = _found(services, request, body.token, None)
+    """What an invitation is for, without using it; public, and limited. One that an account was
+    made with is that account's alone."""
+    row = _found(services, request, body.token, _reader(services, cookie))
     return JoinOffer(kind="relative" if row.kind == "relative" else "enrol", expires=row.expires)
 
 
@@ -279,6 +281,14 @@ def end_amulet(
         consents.require_guardian(session, reader, key)
         amulets.end(session, cipher, key, amulet, body.how, by=reader.username, now=now)
     services.changed.announce()
+
+
+def _reader(services: Services, cookie: str | None) -> Reader | None:
+    """Who is signed in, if anybody: it is looked at, and nothing is changed in their name."""
+    try:
+        return sessions.resume(services, cookie).reader if cookie else None
+    except NotSignedIn:
+        return None
 
 
 def _agreed(body: Agreement) -> Agreed:

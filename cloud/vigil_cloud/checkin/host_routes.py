@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin import hosts
-from vigil_cloud.checkin.host_schema import StationEntry, StationList
+from vigil_cloud.checkin.host_schema import HostedStation, HostedStations
 from vigil_cloud.checkin.models import StationHost
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
@@ -33,7 +33,7 @@ StationId = Annotated[DeviceId, Path()]
 
 
 @router.get("", operation_id="list_stations")
-def list_stations(reader: Host, request: Request, services: ServicesDependency) -> StationList:
+def list_stations(reader: Host, request: Request, services: ServicesDependency) -> HostedStations:
     """One's own stations, or those of one's districts, and whether they work."""
     with services.sessions() as session:
         mine = select(Device.device).where(Device.domain == DOMAIN, visible_devices(reader))
@@ -44,7 +44,7 @@ def list_stations(reader: Host, request: Request, services: ServicesDependency) 
 @router.post("/{device}/links", operation_id="make_station_links")
 def make_station_links(
     device: StationId, keeper: Keeper, request: Request, services: ServicesDependency
-) -> StationEntry:
+) -> HostedStation:
     """The code that hangs at the station, and its host's own link. Idempotent."""
     cipher, now = Cipher(services.settings.secret), services.now()
     with writing(services.sessions) as session:
@@ -88,7 +88,7 @@ def get_station_code(
 
 def _list(
     session: Session, services: Services, request: Request, devices: list[str], *, links: bool
-) -> StationList:
+) -> HostedStations:
     cipher, base = Cipher(services.settings.secret), address_of(services.settings, request)
     found = hosts.statuses(session, services.now(), _offline_after(services), devices)
     rows = {row.device: row for row in session.scalars(select(StationHost))} if links else {}
@@ -99,10 +99,10 @@ def _list(
         path = None if row is None else hosts.path_of(cipher, row, link)
         return None if path is None else base + path
 
-    return StationList(
+    return HostedStations(
         help=services.settings.station_help,
         stations=[
-            StationEntry(
+            HostedStation(
                 device=one.device,
                 name=one.name,
                 name_zh=one.name_zh,

@@ -8,7 +8,7 @@ from vigil_cloud.checkin.hosts import Reason
 from vigil_schemas.types import UtcDatetime
 
 
-class StationEntry(BaseModel):
+class HostedStation(BaseModel):
     """Whether a station works; nothing of who passes it."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -29,9 +29,9 @@ class StationEntry(BaseModel):
     """What its host was given; the same."""
 
 
-class StationList(BaseModel):
+class HostedStations(BaseModel):
     """By device."""
 
     help: str
     """Whom hosts call."""
-    stations: list[StationEntry]
+    stations: list[HostedStation]

@@ -363,6 +363,7 @@ def test_one_invitation_makes_one_account_and_goes_on_with_it(city: City) -> Non
     assert (first.status_code, code_of(second)) == (201, "invitation-not-valid")
 
     client = city.client("daughter")  # signs in with it later
+    assert client.post("/api/v1/join/look", json={"token": token}).status_code == 200
     joined = client.post("/api/v1/join", json={"token": token, "enrol": enrolment("")})
 
     assert joined.status_code == 200, joined.text

@@ -37,6 +37,8 @@ export interface DomainPage {
   roles: readonly Role[];
   /** It shows what this browser kept, and keeps what is written, where there is no network. */
   offline?: boolean;
+  /** For people without an account as well; in nobody's navigation. */
+  open?: boolean;
   /** The component is given the second part of the address. */
   component: Component<{ item: string | null }>;
 }

@@ -16,6 +16,10 @@ export const pageAt = (path: string): DomainPage | undefined =>
 /** Where somebody begins who does not watch the city. */
 export const firstPage = (): DomainPage | undefined => ownPages()[0] ?? PAGES[0];
 
+/** One that needs no account. */
+export const openPageAt = (path: string): DomainPage | undefined =>
+  PAGES.find((page) => page.path === path && page.open);
+
 /** One that goes on where the server cannot be reached. */
 export const offlinePageAt = (path: string): DomainPage | undefined =>
   PAGES.find((page) => page.path === path && page.offline);

@@ -11,6 +11,6 @@ export default {
   icon: {
     path: "M12 21s6.500-6.100 6.500-11a6.500 6.500 0 0 0-13 0c0 4.900 6.500 11 6.500 11ZM9.300 10l2 2 3.500-3.800",
   },
-  actors: ["family"],
+  actors: ["family", "host"],
   parameters: keysOf("param"),
 } satisfies DomainDescriptor;

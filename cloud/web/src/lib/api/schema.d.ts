@@ -2028,7 +2028,8 @@ export interface paths {
         put?: never;
         /**
          * Look At Invitation
-         * @description What an invitation is for, without using it; public, and limited.
+         * @description What an invitation is for, without using it; public, and limited. One that an account was
+         *     made with is that account's alone.
          */
         post: operations["look_at_invitation"];
         delete?: never;
@@ -7274,6 +7275,56 @@ export interface components {
             token: string;
         };
         /**
+         * HostedStation
+         * @description Whether a station works; nothing of who passes it.
+         */
+        HostedStation: {
+            /** Device */
+            device: string;
+            /**
+             * Host Link
+             * @description What its host was given; the same.
+             */
+            host_link: string | null;
+            /** Last Heard */
+            last_heard: string | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Out Of Service */
+            out_of_service: boolean;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "works" | "silent" | "failed" | "deaf" | "unknown";
+            /** Since */
+            since: string | null;
+            /**
+             * Status Link
+             * @description What hangs at the station as a code; of those alone who keep stations.
+             */
+            status_link: string | null;
+            /**
+             * Told
+             * @description Whether its host is told where it is silent.
+             */
+            told: boolean;
+            /** Works */
+            works: boolean;
+        };
+        /**
+         * HostedStations
+         * @description By device.
+         */
+        HostedStations: {
+            /** Help */
+            help: string;
+            /** Stations */
+            stations: components["schemas"]["HostedStation"][];
+        };
+        /**
          * HouseholdBody
          * @description What a household is called and where it is; sealed under a key of its own.
          */
@@ -9310,7 +9361,7 @@ export interface components {
              */
             rings: components["schemas"]["RingEntry"][];
             /** Stations */
-            stations: components["schemas"]["vigil_cloud__search__schema__StationEntry"][];
+            stations: components["schemas"]["StationEntry"][];
             /** Version */
             version: number;
             watch: components["schemas"]["WatchState"] | null;
@@ -9840,14 +9891,27 @@ export interface components {
             title_zh: string;
         };
         /**
-         * StationList
-         * @description By device.
+         * StationEntry
+         * @description A station near the last place, or one that has heard the person.
          */
-        StationList: {
-            /** Help */
-            help: string;
-            /** Stations */
-            stations: components["schemas"]["vigil_cloud__checkin__host_schema__StationEntry"][];
+        StationEntry: {
+            /** Device */
+            device: string;
+            /**
+             * Distance M
+             * @description From the last place.
+             */
+            distance_m: number | null;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Online */
+            online: boolean;
         };
         /**
          * StationSilentDetail
@@ -10226,46 +10290,6 @@ export interface components {
             until: string | null;
         };
         /**
-         * StationEntry
-         * @description Whether a station works; nothing of who passes it.
-         */
-        vigil_cloud__checkin__host_schema__StationEntry: {
-            /** Device */
-            device: string;
-            /**
-             * Host Link
-             * @description What its host was given; the same.
-             */
-            host_link: string | null;
-            /** Last Heard */
-            last_heard: string | null;
-            /** Name */
-            name: string;
-            /** Name Zh */
-            name_zh: string;
-            /** Out Of Service */
-            out_of_service: boolean;
-            /**
-             * Reason
-             * @enum {string}
-             */
-            reason: "works" | "silent" | "failed" | "deaf" | "unknown";
-            /** Since */
-            since: string | null;
-            /**
-             * Status Link
-             * @description What hangs at the station as a code; of those alone who keep stations.
-             */
-            status_link: string | null;
-            /**
-             * Told
-             * @description Whether its host is told where it is silent.
-             */
-            told: boolean;
-            /** Works */
-            works: boolean;
-        };
-        /**
          * CertificateBody
          * @description ``[[noise_certificate]]``: of an instrument. A later entry of the same kind and number
          *     counts instead of an earlier one, which is how a certificate is corrected or withdrawn.
@@ -10298,29 +10322,6 @@ export interface components {
              * @description The last day.
              */
             valid_until: string;
-        };
-        /**
-         * StationEntry
-         * @description A station near the last place, or one that has heard the person.
-         */
-        vigil_cloud__search__schema__StationEntry: {
-            /** Device */
-            device: string;
-            /**
-             * Distance M
-             * @description From the last place.
-             */
-            distance_m: number | null;
-            /** Latitude */
-            latitude: number;
-            /** Longitude */
-            longitude: number;
-            /** Name */
-            name: string;
-            /** Name Zh */
-            name_zh: string;
-            /** Online */
-            online: boolean;
         };
     };
     responses: never;
@@ -15773,7 +15774,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StationList"];
+                    "application/json": components["schemas"]["HostedStations"];
                 };
             };
             /** @description A problem document */
@@ -15804,7 +15805,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["vigil_cloud__checkin__host_schema__StationEntry"];
+                    "application/json": components["schemas"]["HostedStation"];
                 };
             };
             /** @description A problem document */
