@@ -1,6 +1,6 @@
 """faults: the latest moment that a clock of the platform has shown
 
-Revision: 0030, after 0029
+Revision: 0030, after 0032
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 import vigil_cloud.database.base
 
 revision = '0030'
-down_revision = '0029'
+down_revision = '0032'
 branch_labels = None
 depends_on = None
 
