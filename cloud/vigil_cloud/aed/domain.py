@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+
+from sqlalchemy import ColumnElement, and_, exists, not_, or_
 
 from vigil_cloud.aed import live, tagged
 from vigil_cloud.aed.call_routes import router as call_router
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.damaged import READING
 from vigil_cloud.aed.detail import AedCabinetDetail, AedCallDetail, AedRemovalDetail
+from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.aed.news import CALLS
 from vigil_cloud.aed.register_routes import router as register_router
 from vigil_cloud.aed.seed import SEED
 from vigil_cloud.aed.service import PRESSED_AGAIN, SEEN_AGAIN, AedHandler
 from vigil_cloud.aed.volunteer_routes import router as volunteer_router
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
-from vigil_cloud.domain.descriptor import LifeSafety
+from vigil_cloud.domain.descriptor import Expiring, LifeSafety
 from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.jobs.port import Job
 from vigil_schemas.aed import CONTRACT
@@ -25,6 +31,15 @@ from vigil_schemas.aed import CONTRACT
 
 def _jobs(_settings: Settings) -> Sequence[Job]:
     return live.jobs()
+
+
+def _over(before: datetime) -> ColumnElement[bool]:
+    """Calls, with who was called to them, go after their alert and their case."""
+    kept = or_(
+        exists().where(AlertRow.id == AedCallRow.alert_id),
+        exists().where(CaseRow.id == AedCallRow.case_id),
+    )
+    return and_(AedCallRow.received < before, not_(kept))
 
 
 DOMAIN: Final = CloudDomain(
@@ -49,4 +64,7 @@ DOMAIN: Final = CloudDomain(
     feed_kinds=(CALLS,),
     case_kinds=(call_case(),),
     seed=SEED,
+    expiring=(
+        Expiring("AED calls", lambda kept: kept.alerts_days, AedCallRow, AedCallRow.id, _over),
+    ),
 )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_
+
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
-from vigil_cloud.domain.descriptor import LifeSafety
+from vigil_cloud.domain.descriptor import Expiring, LifeSafety
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.smoke.answers import FireAtHome
@@ -19,6 +24,7 @@ from vigil_cloud.smoke.fires import TOLD_AT_HOME
 from vigil_cloud.smoke.home_routes import router as home_router
 from vigil_cloud.smoke.homes import HomesOnFire
 from vigil_cloud.smoke.live import Watch
+from vigil_cloud.smoke.models import AlarmCondition, Fire, FireAlarm
 from vigil_cloud.smoke.news import FIRES
 from vigil_cloud.smoke.routes import router
 from vigil_cloud.smoke.service import SmokeHandler, smoke_job
@@ -26,6 +32,24 @@ from vigil_cloud.smoke.verdict import TOLD_AGAIN
 from vigil_schemas.smoke import CONTRACT
 
 _HOME: Final = frozenset({Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR})
+
+
+def _over(before: datetime) -> ColumnElement[bool]:
+    """Fires go after their alerts and their case."""
+    alarm = exists().where(FireAlarm.fire == Fire.id, AlertRow.id == FireAlarm.alert_id)
+    kept = or_(
+        exists().where(AlertRow.id == Fire.alert_id),
+        exists().where(CaseRow.id == Fire.case_id),
+        alarm,
+    )
+    return and_(Fire.opened < before, Fire.phase == "over", not_(Fire.to_do), not_(kept))
+
+
+def _past(before: datetime) -> ColumnElement[bool]:
+    """Conditions go after their alert; what no fire could be opened for yet stays."""
+    kept = exists().where(AlertRow.id == AlarmCondition.alert_id)
+    ended = func.coalesce(AlarmCondition.over_heard, AlarmCondition.cleared)
+    return and_(ended < before, not_(AlarmCondition.fire_owed), not_(kept))
 
 
 def _jobs(_settings: Settings) -> Sequence[Job]:
@@ -53,4 +77,14 @@ DOMAIN: Final = CloudDomain(
     feed_kinds=(FIRES,),
     case_kinds=(fire_case(),),
     personal_records=(HomesOnFire(),),
+    expiring=(
+        Expiring("fires", lambda kept: kept.alerts_days, Fire, Fire.id, _over),
+        Expiring(
+            "smoke conditions",
+            lambda kept: kept.alerts_days,
+            AlarmCondition,
+            AlarmCondition.id,
+            _past,
+        ),
+    ),
 )

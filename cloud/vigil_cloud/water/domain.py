@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, not_
+from sqlalchemy import ColumnElement, and_, exists, not_, or_
 
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.descriptor import CloudDomain
@@ -17,7 +17,7 @@ from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
 from vigil_cloud.water.detail import ExcursionDetail
 from vigil_cloud.water.incident_routes import router as incident_router
-from vigil_cloud.water.models import Incident
+from vigil_cloud.water.models import Excursion, Incident
 from vigil_cloud.water.network_routes import router as network_router
 from vigil_cloud.water.routes import router
 from vigil_cloud.water.seed import SEED
@@ -34,6 +34,15 @@ def _over(before: datetime) -> ColumnElement[bool]:
     case rests on them."""
     kept = exists().where(AlertRow.id == Incident.alert_id)
     return and_(Incident.ended < before, not_(kept))
+
+
+def _past(before: datetime) -> ColumnElement[bool]:
+    """Excursions go after their incident and their alert."""
+    kept = or_(
+        exists().where(AlertRow.id == Excursion.alert_id),
+        exists().where(Incident.id == Excursion.incident),
+    )
+    return and_(Excursion.ended < before, not_(kept))
 
 
 DOMAIN: Final = CloudDomain(
@@ -53,5 +62,6 @@ DOMAIN: Final = CloudDomain(
     case_kinds=(inspection(),),
     expiring=(
         Expiring("water incidents", lambda kept: kept.alerts_days, Incident, Incident.id, _over),
+        Expiring("excursions", lambda kept: kept.alerts_days, Excursion, Excursion.id, _past),
     ),
 )
