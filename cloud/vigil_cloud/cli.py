@@ -29,6 +29,7 @@ from vigil_cloud.commands import (
     household,
     openapi,
     processes,
+    rehearse,
     secret_key,
 )
 from vigil_cloud.commands.opening import Run, common_options
@@ -51,6 +52,7 @@ SUBJECTS: Final = (
     audit,
     evidence,
     secret_key,
+    rehearse,
 )
 
 

@@ -159,8 +159,11 @@ def running_jobs(services: Services, *, ingest: bool) -> AbstractContextManager[
     return runner.running(services, jobs(services, ingest=ingest), work_kinds())
 
 
-def serve_api(services: Services, stop: Stop, ready: Callable[[int], None]) -> None:
-    """The API until SIGTERM or SIGINT; ``ready`` is told the port once it answers.
+def serve_api(
+    services: Services, stop: Stop, ready: Callable[[int], None], *, sends: bool = True
+) -> None:
+    """The API until SIGTERM or SIGINT; ``ready`` is told the port once it answers. ``sends``:
+    notifications go out as they fall due (a rehearsal sends them at its own steps).
 
     Raises ``PortTaken``.
     """
@@ -173,7 +176,7 @@ def serve_api(services: Services, stop: Stop, ready: Callable[[int], None]) -> N
     elif not settings.public_url.startswith("https://") and not settings.demo:
         _log.warning("reply-links-in-clear", reason="VIGIL_PUBLIC_URL is not https: links are keys")
     listener = _listen(settings.http_host, settings.http_port, "VIGIL_HTTP_PORT")
-    _serve(services, create_app(services), listener, stop, ready)
+    _serve(services, create_app(services), listener, stop, ready, lifespan=sends)
 
 
 def serve_operations(services: Services, stop: Stop, ready: Callable[[], None]) -> None:
@@ -196,6 +199,8 @@ def _serve(
     listener: socket.socket,
     stop: Stop,
     ready: Callable[[int], None],
+    *,
+    lifespan: bool = True,
 ) -> None:
     port = int(listener.getsockname()[1])
     limits = services.settings.http_limits
@@ -204,6 +209,7 @@ def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        lifespan="auto" if lifespan else "off",
         timeout_keep_alive=math.ceil(limits.keep_alive_s),
         timeout_graceful_shutdown=_DRAIN_S,
     )

@@ -1,0 +1,1 @@
+"""One simulated week of a city, sent through a real cloud whose clock is moved (ADR 50)."""
