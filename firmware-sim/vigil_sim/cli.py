@@ -34,6 +34,7 @@ def main(
         domain.add_commands(commands, load_scenario)
     _add_demo(commands)
     _add_city(commands)
+    _add_week(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
@@ -114,6 +115,12 @@ def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_city(commands: Commands[argparse.ArgumentParser]) -> None:
     from vigil_sim.demo.city_command import add_command
+
+    add_command(commands)
+
+
+def _add_week(commands: Commands[argparse.ArgumentParser]) -> None:
+    from vigil_sim.week.command import add_command
 
     add_command(commands)
 

@@ -51,6 +51,7 @@ def _rehearse(options: argparse.Namespace) -> int:
         closing(build_services(settings_of(options), clock)) as services,
         passwords.quick(),
     ):
+        rehearsal.hurry(services.engine)
         serving.await_database(services, always=True)
         rehearsal.require_empty(services)
         if options.seed is not None:

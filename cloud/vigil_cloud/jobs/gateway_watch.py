@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
@@ -24,7 +24,7 @@ from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.domain.descriptor import LifeSafety
-from vigil_cloud.domain.registry import described, lives_lost
+from vigil_cloud.domain.registry import described, domains, lives_lost
 
 OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = (
     "gateway-silent",
@@ -193,7 +193,7 @@ def _look(
 ) -> tuple[list[Trouble], set[tuple[str, str, str]]]:
     """What is wrong, and what cannot be known now: silent gateways' own words."""
     devices: dict[str, list[Device]] = defaultdict(list)
-    for device in session.scalars(select(Device).order_by(Device.device)):
+    for device in session.scalars(_that_matter()):
         devices[device.gateway].append(device)
     wrong: list[Trouble] = []
     mute: set[str] = set()
@@ -210,6 +210,26 @@ def _look(
         if row.gateway in mute
     }
     return wrong, unknown
+
+
+def _that_matter() -> Select[tuple[Device]]:
+    """Of each gateway one device of each domain, and all those of which something is said by
+    name: a city has tens of thousands of smoke alarms, and this is asked every few seconds."""
+    one_each = select(func.min(Device.device)).group_by(
+        Device.gateway, Device.domain, Device.described
+    )
+    known = [one.name for one in domains()]
+    return (
+        select(Device)
+        .where(
+            or_(
+                Device.device.in_(one_each),
+                Device.state == "failed",
+                Device.domain.not_in(known),
+            )
+        )
+        .order_by(Device.device)
+    )
 
 
 def _raise(session: Session, troubles: Sequence[Trouble], now: datetime) -> bool:

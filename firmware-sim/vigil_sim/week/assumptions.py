@@ -53,7 +53,7 @@ class Venue(_Table):
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """All of them. ``values["smoke.acts"]``; rates are per simulated week unless named otherwise."""
+    """All of them, by room and name: ``given["smoke.acts"]``."""
 
     entries: Mapping[str, Assumption]
     venues: tuple[Venue, ...]

@@ -1,0 +1,68 @@
+"""A cloud whose clock its caller moves: kept away from real cities, and otherwise the cloud."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import timedelta
+
+import pytest
+
+from city_ingest import CityIngest
+from cloud_city import NOON, City, alarm
+from vigil_cloud import cli, rehearsal
+from vigil_cloud.identity import passwords
+
+
+def test_it_is_refused_outside_the_demo_and_where_people_are(city: City) -> None:
+    with pytest.raises(rehearsal.RehearsalRefused, match="demo settings"):
+        rehearsal.require_empty(city.services)
+    demo = city.services.settings.model_copy(update={"demo": True})
+    with pytest.raises(rehearsal.RehearsalRefused, match="has accounts"):
+        rehearsal.require_empty(dataclasses.replace(city.services, settings=demo))
+
+
+def test_its_clock_goes_forward_only() -> None:
+    clock = rehearsal.RehearsalClock(NOON)
+    clock.move(NOON + timedelta(hours=1))
+    with pytest.raises(rehearsal.ClockGoesBack) as refused:
+        clock.move(NOON)
+    assert refused.value.to == NOON
+    assert clock() == NOON + timedelta(hours=1)
+
+
+def test_quick_passwords_end_with_the_rehearsal() -> None:
+    kept = passwords._hasher
+    with passwords.quick():
+        assert passwords._hasher.memory_cost < 100
+        assert passwords.hash_password("four unrelated words").startswith("$argon2id$")
+    assert passwords._hasher is kept
+
+
+def test_a_step_does_what_is_due_by_its_time(city: City) -> None:
+    """The window of a fire ends because the clock was moved, not because anybody waited."""
+    ingest = CityIngest(city)._ingest
+    clock = rehearsal.RehearsalClock(city.time)
+    services = dataclasses.replace(city.services, now=clock)
+    rehearsed = rehearsal.Rehearsal(services, clock, ingest)
+    city.send(alarm(city.time), "alarm-1")
+
+    rehearsed.step(city.time + timedelta(seconds=20))
+    (asked,) = city.client("dispatcher").get("/api/v1/smoke/fires").json()["fires"]
+    rehearsed.step(city.time + timedelta(seconds=61))
+    (called,) = city.client("dispatcher").get("/api/v1/smoke/fires").json()["fires"]
+    rehearsed.close()
+
+    assert asked["phase"] == "asking"
+    assert called["phase"] == "called"
+    assert rehearsed.turns > 0
+
+
+@pytest.mark.parametrize("start", ["yesterday", "2026-03-02T00:00:00"])
+def test_a_start_without_an_offset_is_refused(
+    start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["rehearse", "--start", start])
+    assert ended.value.code == 2
+    assert re.search("no time with an offset", capsys.readouterr().err)
