@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import Engine, event, select
 
 from vigil_cloud.app import jobs, work_kinds
+from vigil_cloud.config import Settings
 from vigil_cloud.identity.models import Account
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.jobs.runner import JobRunner
@@ -67,10 +68,15 @@ class RehearsalClock:
         self._now = to
 
 
+def require_demo(settings: Settings) -> None:
+    """Before anything is opened. Raises ``RehearsalRefused``."""
+    if not settings.demo:
+        raise RehearsalRefused("a rehearsal needs demo settings (VIGIL_DEMO)")
+
+
 def require_empty(services: Services) -> None:
     """Raises ``RehearsalRefused``."""
-    if not services.settings.demo:
-        raise RehearsalRefused("a rehearsal needs demo settings (VIGIL_DEMO)")
+    require_demo(services.settings)
     with services.sessions() as session:
         if session.scalar(select(Account.id).limit(1)) is not None:
             raise RehearsalRefused("a rehearsal begins in an empty database; this one has accounts")
@@ -94,7 +100,7 @@ class Rehearsal:
         self._clock = clock
         self._ingest = ingest
         self._jobs = JobRunner(services, jobs(services, ingest=True))
-        self._worker = Worker(services, work_kinds(), self._jobs.holder)
+        self._worker = Worker(services, work_kinds(), self._jobs.holder, apart=False)
         self._sender = NotificationSender(services)
         self.turns = 0
         """Of jobs, so far."""

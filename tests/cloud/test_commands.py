@@ -20,6 +20,8 @@ NO_DATABASE = {
     *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
     *("conform", "water transport"),
 }
+REHEARSES = {"rehearse"}
+"""Refused outside the demo before it opens anything (test_rehearsal)."""
 CHANGES_THE_KEY = {"secret-key adopt"}
 """It takes the settings' key whatever the database's was: that is what it is for."""
 ARGUMENTS: dict[str, list[str]] = {
@@ -103,7 +105,12 @@ def commands(parser: argparse.ArgumentParser, name: str = "") -> Iterator[str]:
 
 
 def test_no_command_is_forgotten_here() -> None:
-    assert set(commands(cli._parser())) == {*ARGUMENTS, *NO_DATABASE, *CHANGES_THE_KEY}
+    assert set(commands(cli._parser())) == {
+        *ARGUMENTS,
+        *NO_DATABASE,
+        *REHEARSES,
+        *CHANGES_THE_KEY,
+    }
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,16 @@ def test_a_step_does_what_is_due_by_its_time(city: City) -> None:
     assert asked["phase"] == "asking"
     assert called["phase"] == "called"
     assert rehearsed.turns > 0
+
+
+def test_the_command_opens_no_city_that_is_real(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIGIL_DATA_DIR", str(tmp_path / "cloud"))
+    monkeypatch.setenv("VIGIL_SECRET_KEY", "0123456789abcdef" * 2)
+    assert cli.main(["rehearse", "--start", "2026-03-02T00:00:00+08:00"]) == 2
+    assert capsys.readouterr().err.startswith("vigil-cloud: rehearsal-refused: ")
+    assert not (tmp_path / "cloud").exists()
 
 
 @pytest.mark.parametrize("start", ["yesterday", "2026-03-02T00:00:00"])

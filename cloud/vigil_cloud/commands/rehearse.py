@@ -45,10 +45,12 @@ def _rehearse(options: argparse.Namespace) -> int:
     from vigil_cloud.identity import passwords
     from vigil_cloud.stores import build_services
 
+    settings = settings_of(options)
+    rehearsal.require_demo(settings)
     clock = rehearsal.RehearsalClock(options.start)
     with (
         stoppable(serving.ended) as stop,
-        closing(build_services(settings_of(options), clock)) as services,
+        closing(build_services(settings, clock)) as services,
         passwords.quick(),
     ):
         rehearsal.hurry(services.engine)

@@ -30,7 +30,12 @@ _log = structlog.get_logger(__name__)
 class Worker:
     """One per process that does heavy work; any number of processes share the queue."""
 
-    def __init__(self, services: Services, kinds: Sequence[WorkKind], holder: str) -> None:
+    def __init__(
+        self, services: Services, kinds: Sequence[WorkKind], holder: str, *, apart: bool = True
+    ) -> None:
+        """``apart``: computed in a process of its own; else here, where nobody waits for this
+        one (a rehearsal)."""
+        self._apart = apart
         self.kinds = {kind.name: kind for kind in kinds}
         self.holder = holder
         self._services = services
@@ -78,6 +83,8 @@ class Worker:
 
     def _compute(self, kind: WorkKind, piece: Piece) -> Any:
         loaded = kind.load(self._services, piece.payload)
+        if not self._apart:
+            return kind.compute(loaded)
         self._used = time.monotonic()
         if self._pool is None:
             # Started anew, not forked: a fork of many threads may hang on a lock of one of them.

@@ -403,53 +403,56 @@ def sizes(scale: float) -> Sizes:
     return Sizes(**fields | {"patrollers": max(2, fields["patrollers"])})
 
 
+def _units(  # noqa: PLR0913 - a kind of units, how many and of what
+    seed: int,
+    kind: str,
+    mean: float,
+    of: int,
+    make: Callable[[int, int, int, Period, Assumptions], _T],
+    period: Period,
+    given: Assumptions,
+) -> list[_T]:
+    """``mean``: in a whole week."""
+    count = counted(seed, kind, mean * period.length_s / (7 * DAY_S))
+    return [make(seed, index, of, period, given) for index in range(count)]
+
+
+def episodes(seed: int, period: Period, given: Assumptions) -> list[Episode]:
+    """Elders who go astray, by when they leave."""
+    elders = sizes(period.scale).elders
+    mean = given["checkin.missing_per_elder_week"] * elders
+    return _apart(_units(seed, "episodes", mean, elders, episode, period, given))
+
+
+def fires(seed: int, period: Period, given: Assumptions) -> list[HomeFire]:
+    """In homes, no two in one."""
+    homes = sizes(period.scale).homes
+    mean = given["smoke.fires_per_home_week"] * homes
+    return _one_a_home(_units(seed, "fires", mean, homes, home_fire, period, given), set())
+
+
+def passages(seed: int, period: Period, given: Assumptions) -> list[Passage]:
+    """Vehicles above the threshold."""
+    cameras = sizes(period.scale).cameras
+    mean = given["noise.exceedances_per_camera_day"] * cameras * 7
+    return _units(seed, "passages", mean, cameras, passage, period, given)
+
+
 def plan(seed: int, period: Period, given: Assumptions) -> Plan:
     """Everything that will happen."""
-    size = sizes(period.scale)
-    weeks = period.length_s / (7 * DAY_S)
-
-    def units(
-        kind: str,
-        mean: float,
-        of: int,
-        make: Callable[[int, int, int, Period, Assumptions], _T],
-    ) -> list[_T]:
-        count = counted(seed, kind, mean)
-        return [make(seed, index, of, period, given) for index in range(count)]
-
-    kept = given["smoke.nuisance_per_home_week"] * given["smoke.nuisance_kept"]
-    fires = units(
-        "fires", given["smoke.fires_per_home_week"] * size.homes * weeks, size.homes, home_fire
-    )
+    size, scale = sizes(period.scale), period.scale
+    burning = fires(seed, period, given)
+    rice = given["smoke.nuisance_per_home_week"] * given["smoke.nuisance_kept"] * size.homes
+    burnt = _units(seed, "nuisances", rice, size.homes, nuisance, period, given)
+    pressed = given["aed.presses_per_week"] * scale
+    flows = given["water.discharges_per_week"] * scale
     return Plan(
-        episodes=_apart(
-            units(
-                "episodes",
-                given["checkin.missing_per_elder_week"] * size.elders * weeks,
-                size.elders,
-                episode,
-            )
-        ),
-        fires=(alone := _one_a_home(fires, set())),
-        nuisances=_one_a_home(
-            units("nuisances", kept * size.homes * weeks, size.homes, nuisance),
-            {one.home for one in alone},
-        ),
-        passages=units(
-            "passages",
-            given["noise.exceedances_per_camera_day"] * size.cameras * 7 * weeks,
-            size.cameras,
-            passage,
-        ),
-        presses=units(
-            "presses", given["aed.presses_per_week"] * period.scale * weeks, size.aeds, press
-        ),
-        discharges=units(
-            "discharges",
-            given["water.discharges_per_week"] * period.scale * weeks,
-            size.probes,
-            discharge,
-        ),
+        episodes=episodes(seed, period, given),
+        fires=burning,
+        nuisances=_one_a_home(burnt, {one.home for one in burning}),
+        passages=passages(seed, period, given),
+        presses=_units(seed, "presses", pressed, size.aeds, press, period, given),
+        discharges=_units(seed, "discharges", flows, size.probes, discharge, period, given),
     )
 
 

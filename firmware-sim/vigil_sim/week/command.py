@@ -21,7 +21,7 @@ from vigil_sim.week.assumptions import shipped
 from vigil_sim.week.play import Asked, Came, expected_bytes, play, room
 
 CITIES: Final = ("chiayi",)
-LEAST_SCALE: Final = 0.005
+LEAST_SCALE: Final = 0.001
 WEEK_H: Final = 168.0
 _SEEDS: Final = 2**31
 _EVERY_S: Final = 1.0

@@ -20,8 +20,8 @@ _BAR: Final = _WIDTH - 2 * _LEFT
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#16202c;--soft:#5a6675;--paper:#fff;--line:#d5dbe3;
 --we:#0b6e99;--they:#b3541e}
-@media (prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#9fabb9;--paper:#11181f;--line:#33404d;
---we:#5cc0ea;--they:#f0a060}}
+@media (prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#9fabb9;--paper:#11181f;
+--line:#33404d;--we:#5cc0ea;--they:#f0a060}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem;max-width:52rem;background:var(--paper);color:var(--ink);
 font:1rem/1.5 system-ui,"Noto Sans TC","PingFang TC","Microsoft JhengHei",sans-serif}
@@ -69,7 +69,8 @@ def page(came: Came, given: Assumptions, base: dict[str, float], hangs: Sequence
             "<!doctype html>",
             '<html lang="zh-Hant-TW"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>守望 Vigil · {escape(title)}</title><style>{_STYLE}</style></head><body><main>",
+            f"<title>守望 Vigil · {escape(title)}</title>",
+            f"<style>{_STYLE}</style></head><body><main>",
             f"<h1>{both('守望：模擬的一週', 'Vigil: one simulated week')}</h1>",
             f"<p>{both(about_zh, about)}</p>",
             f'<p class="note">{both(_CAUTION_ZH, _CAUTION)}</p>',
@@ -234,7 +235,7 @@ def _assumptions(given: Assumptions) -> str:
     return (
         f"<h2>{both('全部假設', 'Every assumption')}</h2>"
         f'<table class="cards" lang="en">{heads}<tbody>{rows}</tbody></table>'
-        f"<p>{both('室內 AED 所在場所與開放時間', 'Where indoor AEDs hang, and when it is open')}</p>"
+        f"<p>{both('室內 AED 所在場所與開放時間', 'Where indoor AEDs hang, and their hours')}</p>"
         f'<p class="note" lang="en">{escape(venues)}</p>'
     )
 

@@ -99,21 +99,20 @@ class Population:
     def _shared(
         self, kind: str, domain: str, count: int, each: int
     ) -> Iterator[tuple[str, list[Described]]]:
+        words = {"aed": ("AED", "AED"), "alarm": ("Home", "住家")}[kind]
         for first in range(0, count, each):
-            devices = []
-            for number in range(first, min(count, first + each)):
-                at = place(kind, number, self.seed)
-                words = {"aed": ("AED", "AED"), "alarm": ("Home", "住家")}[kind]
-                for part in ("",) if kind == "aed" else ("a", "b"):
-                    devices.append(
-                        Described(
-                            f"{kind}-{number}{part}",
-                            domain,
-                            f"{words[0]} {number}",
-                            f"{words[1]} {number}",
-                            at,
-                        )
-                    )
+            numbers = range(first, min(count, first + each))
+            devices = [
+                Described(
+                    f"{kind}-{number}{part}",
+                    domain,
+                    f"{words[0]} {number}",
+                    f"{words[1]} {number}",
+                    place(kind, number, self.seed),
+                )
+                for number in numbers
+                for part in (("",) if kind == "aed" else ("a", "b"))
+            ]
             yield f"gw-{kind}-{first // each}", devices
 
     def opening_hours(self, site: int) -> str:
@@ -206,7 +205,7 @@ def seed_file(people: Population, plan: Plan, hook: str) -> str:
 def involved(plan: Plan) -> list[int]:
     """Homes to which something happens: their people have accounts and telephones. The others
     have alarms and nobody who would be told of anything."""
-    return sorted({one.home for one in (*plan.fires, *plan.nuisances)})
+    return sorted({one.home for one in plan.fires} | {one.home for one in plan.nuisances})
 
 
 def _accounts(people: Population) -> Iterable[dict[str, Any]]:

@@ -33,7 +33,7 @@ class StandIns:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                pass
+                """Nobody reads it: what came is counted."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from vigil_schemas.types import Lane, QartodFlag
 from vigil_schemas.water import WaterExcursion
 from vigil_sim.week.behaviour import Discharge, by_working_day
@@ -21,10 +23,13 @@ class Discharges:
         for index, one in enumerate(self._stage.plan.discharges):
             begin, end = one.at_s, one.at_s + one.lasts_s
             name = f"discharge-{index:04}"
-            self._stage.at(begin, lambda at, it=one, of=name: self._tells(it, of, at, None))
-            self._stage.at(end, lambda at, it=one, of=name: self._tells(it, of, it.at_s, at))
+            self._stage.at(begin, partial(self._begins, one, name))
+            self._stage.at(end, partial(self._tells, one, name, one.at_s))
             visit = by_working_day(begin, one.inspected_days)
-            self._stage.at(visit, lambda _, it=one: self._inspects(it))
+            self._stage.at(visit, partial(self._inspects, one))
+
+    def _begins(self, one: Discharge, name: str, at_s: float) -> None:
+        self._tells(one, name, at_s, None)
 
     def _tells(self, one: Discharge, name: str, began_s: float, ended_s: float | None) -> None:
         stage, device = self._stage, f"probe-{one.probe}"
@@ -45,7 +50,7 @@ class Discharges:
         if ended_s is None:
             stage.happened["discharges past a probe"] += 1
 
-    def _inspects(self, one: Discharge) -> None:
+    def _inspects(self, one: Discharge, _: float) -> None:
         people, device = self._stage.people, f"probe-{one.probe}"
         query = f"/alerts?domain=water&device={device}&state=new"
         alerts = people.get(_INSPECTOR, query)["alerts"]

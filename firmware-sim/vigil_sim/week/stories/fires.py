@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from vigil_schemas.smoke import SmokeAlarm
@@ -81,12 +82,12 @@ class Fires:
             if not fire.rings:
                 stage.happened["fires whose alarm did not ring"] += 1
                 continue
-            stage.at(fire.rings_s, lambda at, one=alarm: self._rings(one, "a", at))
+            stage.at(fire.rings_s, partial(self._rings, alarm, "a"))
             if fire.resident_s is not None:
-                stage.at(fire.resident_s, lambda _, one=alarm: self._burns(one, "resident"))
+                stage.at(fire.resident_s, partial(self._burns, alarm, "resident"))
             if fire.second_alarm_s is not None:
                 second = max(fire.second_alarm_s, fire.rings_s)
-                stage.at(second, lambda at, one=alarm: self._rings(one, "b", at))
+                stage.at(second, partial(self._rings, alarm, "b"))
         for index, burnt in enumerate(stage.plan.nuisances):
             self._schedule_nuisance(index, burnt)
 
@@ -135,16 +136,14 @@ class Fires:
         fires = self._stage.people.get(f"resident-{alarm.home}", "/smoke/fires/mine")["fires"]
         alarm.fire = fires[0]["fire"]
 
-    def _burns(self, alarm: _Alarm, who: str) -> None:
+    def _burns(self, alarm: _Alarm, who: str, at_s: float) -> None:
         """Somebody stands before it, and says so."""
         if alarm.over:
             return
         self._is_led(alarm)
         path = f"/smoke/fires/{alarm.fire}/burns"
         self._stage.people.post(f"{who}-{alarm.home}", path)
-        at_s = (self._stage.cloud.now or self._stage.population.start).timestamp()
-        since = at_s - self._stage.population.start.timestamp()
-        self._stage.at(since + SOON_S, lambda at: self._look(alarm, at))
+        self._stage.at(at_s + SOON_S, lambda at: self._look(alarm, at))
 
     def _takes_back(self, alarm: _Alarm, at_s: float) -> None:
         self._is_led(alarm)
@@ -176,7 +175,7 @@ class Fires:
         stage.at(left_s + alarm.brigade_after_s, lambda at: self._arrives(alarm, at))
         told = stage.outside.told.get(f"neighbour-{alarm.home}")
         if alarm.neighbour_after_s is not None and told:
-            stage.at(at_s + alarm.neighbour_after_s, lambda _: self._burns(alarm, "neighbour"))
+            stage.at(at_s + alarm.neighbour_after_s, partial(self._burns, alarm, "neighbour"))
 
     def _arrives(self, alarm: _Alarm, at_s: float) -> None:
         stage = self._stage

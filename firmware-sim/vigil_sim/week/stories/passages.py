@@ -9,6 +9,7 @@ import statistics
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -54,7 +55,7 @@ class Passages:
         for index, passage in enumerate(self._stage.plan.passages):
             case = _Case(index, passage)
             self._cases.append(case)
-            self._stage.at(passage.at_s, lambda at, one=case: self._passes(one, at))
+            self._stage.at(passage.at_s, partial(self._passes, case))
 
     def _passes(self, case: _Case, at_s: float) -> None:
         stage, passage = self._stage, case.passage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -30,10 +31,10 @@ class Presses:
         """All of them."""
         for index, press in enumerate(self._stage.plan.presses):
             at = press.at_s
-            self._stage.at(at - BEFORE_S, lambda _, one=press: self._go_on_call(one))
-            self._stage.at(at, lambda then, one=press, n=index: self._pressed(one, n, then))
+            self._stage.at(at - BEFORE_S, partial(self._go_on_call, press))
+            self._stage.at(at, partial(self._pressed, press, index))
 
-    def _go_on_call(self, press: Press) -> None:
+    def _go_on_call(self, press: Press, _: float) -> None:
         stage = self._stage
         for number in stage.population.near(press.cabinet):
             who = f"volunteer-{number}"
@@ -69,12 +70,10 @@ class Presses:
             then = at_s + press.answers_s[turn]
             if press.accepts[turn]:
                 arrives = then + (callout["predicted_s"] or 300.0)
-                self._stage.at(then, lambda _, one=who: self._says(key, one, "accepted"))
-                self._stage.at(
-                    arrives, lambda at, one=who: self._arrives(key, one, at - press.at_s)
-                )
+                self._stage.at(then, partial(self._answers, key, who, "accepted"))
+                self._stage.at(arrives, partial(self._arrives, key, who, press.at_s))
             else:
-                self._stage.at(then, lambda _, one=who: self._says(key, one, "declined"))
+                self._stage.at(then, partial(self._answers, key, who, "declined"))
 
     def _says(self, key: str, who: str, word: str) -> bool:
         path = f"/aed/calls/{quote(key, safe='')}/answer"
@@ -85,9 +84,12 @@ class Presses:
         self._stage.happened[f"volunteers {word}"] += 1
         return True
 
-    def _arrives(self, key: str, who: str, after_s: float) -> None:
+    def _answers(self, key: str, who: str, word: str, _: float) -> None:
+        self._says(key, who, word)
+
+    def _arrives(self, key: str, who: str, pressed_s: float, at_s: float) -> None:
         if self._says(key, who, "arrived"):
-            self.arrived_s.append(after_s)
+            self.arrived_s.append(at_s - pressed_s)
 
     def _over(self, key: str) -> None:
         call = self._call(key)
@@ -113,9 +115,9 @@ class Patrols:
             at = Draw(stage.population.seed, "patrol", site).uniform(0.0, every_s)
             if at < self._length_s:
                 then = min(by_working_day(at, 0.0), self._length_s - SOON_S)
-                stage.at(then, lambda _, one=site: self._stands_before(one))
+                stage.at(then, partial(self._stands_before, site))
 
-    def _stands_before(self, site: int) -> None:
+    def _stands_before(self, site: int, _: float) -> None:
         population = self._stage.population
         unfit = Draw(population.seed, "unfit", site).chance(population.given["aed.found_unfit"])
         body = dict.fromkeys(("present", "pads_sealed", "cabinet_ok", "sign_visible"), True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from vigil_sim.week.behaviour import MINUTE_S, Episode
@@ -54,16 +55,14 @@ class Searches:
         for index, episode in enumerate(self._stage.plan.episodes):
             lost = _Lost(index, episode)
             self._lost.append(lost)
-            self._stage.at(episode.left_s, lambda at, one=lost: self._leaves(one, at))
+            self._stage.at(episode.left_s, partial(self._leaves, lost))
 
     def _leaves(self, lost: _Lost, _: float) -> None:
         episode, stage = lost.episode, self._stage
         stage.away.add(episode.elder)
         stage.happened["elders went astray"] += 1
         for after, draw in episode.hops:
-            stage.at(
-                episode.left_s + after, lambda at, where=draw: self._passes_by(lost, where, at)
-            )
+            stage.at(episode.left_s + after, partial(self._passes_by, lost, draw))
         if episode.looks_s is not None and episode.looks_s <= episode.reports_s:
             stage.at(episode.looks_s, lambda at: self._looks(lost, at))
         else:
