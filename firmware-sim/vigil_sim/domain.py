@@ -28,6 +28,10 @@ def _nothing_listed(_: Scenario) -> dict[str, Any]:
     return {}
 
 
+def _nothing_offered(_sign_in: SignIn) -> Sequence[str]:
+    return ()
+
+
 def _nothing_seeded(_: Scenario, __: Sequence[str], ___: str) -> Sequence[SeedTable]:
     return ()
 
@@ -99,6 +103,8 @@ class SimulatedDomain:
     """Of the demo: scenario, user names of relatives, and until when they may see (RFC 3339)."""
     people: Mapping[str, Act] = field(default_factory=dict)
     """Of the demo: what people do, by the happening's ``what``."""
+    offers: Callable[[SignIn], Sequence[str]] = _nothing_offered
+    """Of the demo that stays: what else there is to try out, a line each."""
     journeys: tuple[Journey, ...] = ()
     """Of the demo: what people do on the pages, from its alarms to their closed cases."""
     alert: NightAlert | None = None

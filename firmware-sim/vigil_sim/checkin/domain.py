@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from vigil_sim.checkin.broken import ADVERT_STYLES, REPORT_STYLES
 from vigil_sim.checkin.journey import SEARCH_JOURNEY
+from vigil_sim.checkin.offers import offers
 from vigil_sim.checkin.scenario import Found, Missing, Person, Station, Walk
 from vigil_sim.checkin.searching import end_search, report_missing
 from vigil_sim.domain import ExtraTable, NightAlert, SeedTable, SimulatedDomain
@@ -74,6 +75,10 @@ def seed(scenario: Scenario, relatives: Sequence[str], expires: str) -> list[See
             ("consent", {"person": person.key, "account": account, "expires": expires})
             for account in relatives
         ]
+    for station in scenario.tables(CHECKIN.key, Station)[:1]:
+        place = {"key": "station-place", "name": station.name_zh, "devices": [station.device]}
+        member = {"household": "station-place", "account": "host", "relation": "contact"}
+        found += [("household", place), ("member", member)]
     return found
 
 
@@ -94,6 +99,7 @@ CHECKIN: Final = SimulatedDomain(
     listed=listed,
     seed=seed,
     people={"missing": report_missing, "found": end_search},
+    offers=offers,
     alert=NightAlert(moment="arrived"),
     journeys=(SEARCH_JOURNEY,),
 )

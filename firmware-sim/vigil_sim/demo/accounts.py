@@ -32,6 +32,8 @@ ACCOUNTS: Final = (
     Account("dispatcher", "119 派遣員 Fire dispatcher", ("dispatcher",)),
     Account("volunteer", "志工 Volunteer", ("volunteer",)),
     Account("irrigation", "水利小組 Irrigation", ("irrigation",)),
+    Account("host", "廟公 Host of a station", ("host",)),
+    Account("registrar", "衛生局收案員 Registrar", ("registrar",)),
     Account("maintainer", "維護員 Maintainer", ("maintainer",)),
     Account("admin", "管理員 Administrator", ("administrator",)),
 )

@@ -308,6 +308,9 @@ class Demo:
         _say(f"vigil: accounts (password {accounts.PASSWORD}):")
         for account in accounts.ACCOUNTS:
             _say(f"         {account.username:<11} {account.display_name}")
+        for domain in self.domains.values():
+            for line in domain.offers(self._signed_in):
+                _say(f"vigil: {domain.icon} {line}")
         _say("vigil: Ctrl-C ends everything")
         while True:
             self.children.check()

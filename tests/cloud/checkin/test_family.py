@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select
 
-from cloud_city import NAME, PASSWORD, TAG, City
+from cloud_city import GATEWAY, NAME, PASSWORD, TAG, City
+from vigil_cloud import seed
 from vigil_cloud.checkin import amulets, notice
 from vigil_cloud.checkin.models import Amulet, Invitation, PurposeConsent, Tag
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity import consents
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import Account, AuditEntry
+from vigil_cloud.identity.reader import readers_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, remove_account, set_roles
+from vigil_sim import scenario
+from vigil_sim.checkin.offers import offers
+from vigil_sim.demo import accounts
 
 FREE = "ibeacon:0123456789abcdef0123456789abcdef:1:50"
 OTHER = "ibeacon:0123456789abcdef0123456789abcdef:1:51"
@@ -430,3 +439,45 @@ def test_notes_are_not_in_the_database_file(city: City) -> None:
     content = b"".join(path.read_bytes() for path in folder.glob("vigil.sqlite3*"))
 
     assert words.encode() not in content
+
+
+class Signed:
+    """A browser of the test's, as the simulators' demo asks through it."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def get(self, path: str) -> Any:
+        return self._client.get(f"/api/v1{path}").raise_for_status().json()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._client.post(f"/api/v1{path}", json=body).raise_for_status().json()
+
+
+def test_what_the_demo_offers_can_be_tried_out(city: City) -> None:
+    with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).last_seen = city.time
+
+    joins, station, host = offers(lambda name: nullcontext(Signed(city.client(name))))
+
+    token, code = joins.split("#")[1].split(" ")[0], joins.split(" ")[-1]
+    client, _ = new_account(city, token)
+    joined = client.post("/api/v1/join", json={"token": token, "enrol": enrolment(code)})
+    assert joined.status_code == 200, joined.text
+    for line in (station, host):
+        path = "/p/" + line.split("/p/")[1]
+        assert city.anonymous().get(path).status_code == 200
+
+
+def test_the_demos_place_has_its_station_and_its_host(city: City, tmp_path: Path) -> None:
+    file = tmp_path / "seed.toml"
+    file.write_text(accounts.seed({}, scenario.load("city-night"), "2027-01-01T00:00:00Z"), "utf-8")
+    settings = city.settings.model_copy(update={"demo": True})
+    object.__setattr__(city.services, "settings", settings)
+
+    seed.apply(city.services, seed.read(file))
+
+    with city.services.sessions() as session:
+        (reader,) = readers_of(session, [account_named(session, "host")], city.time).values()
+    (home,) = reader.homes
+    assert home.devices == {"station-temple"}
