@@ -62,10 +62,20 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("d")
 
 
-def test_a_night_on_a_bare_machine(short: Path) -> None:
-    assert_played(
-        demo(short / "d", environment=STRANGE), {"noise", "water", "checkin", "smoke", "aed"}
-    )
+@pytest.mark.parametrize(
+    ("options", "domains"),
+    [
+        # All domains in the same surroundings: test_journeys.py.
+        pytest.param(SMALL, {"water", "smoke"}, id="small"),
+        pytest.param(
+            (), {"noise", "water", "checkin", "smoke", "aed"}, id="whole", marks=pytest.mark.full
+        ),
+    ],
+)
+def test_a_night_on_a_bare_machine(
+    options: tuple[str, ...], domains: set[str], short: Path
+) -> None:
+    assert_played(demo(short / "d", *options, environment=STRANGE), domains)
     assert left_over(short) == []
 
 
