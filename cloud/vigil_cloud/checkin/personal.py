@@ -13,6 +13,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.checkin import invitations, watching
 from vigil_cloud.checkin.models import Amulet, Invitation, PurposeConsent, Tag, Visit
 from vigil_cloud.devices import newest
+from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.personal_records import PersonalRecords
 
 
@@ -27,7 +28,13 @@ class TagsAndVisits(PersonalRecords):
         """The tags, by which readings and refused messages name their carrier."""
         carried = select(Tag.tag).where(Tag.person_key == person_key)
         worn = select(Visit.tag).where(Visit.person_key == person_key)
-        return session.scalars(carried.union(worn)).all()
+        # Also one that was taken back before any station had heard it: the log names it.
+        given = select(AuditEntry.subject).where(
+            AuditEntry.person_key == person_key,
+            AuditEntry.action == "tag.given",
+            AuditEntry.redacted.is_(False),
+        )
+        return session.scalars(carried.union(worn, given)).all()
 
     def erase(
         self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
@@ -63,7 +70,9 @@ class Joining(PersonalRecords):
         number = len(session.scalars(invited, execution_options=gone).all())
         agreed = delete(PurposeConsent).where(PurposeConsent.person_key == person_key)
         session.execute(agreed, execution_options=gone)
-        session.execute(delete(Amulet).where(Amulet.tag.in_(words)), execution_options=gone)
+        # Not one that somebody else wears by now.
+        nobodys = Amulet.tag.in_(words) & Amulet.tag.not_in(select(Tag.tag))
+        session.execute(delete(Amulet).where(nobodys), execution_options=gone)
         return {"invitations": number}
 
     def guardian_removed(

@@ -481,3 +481,30 @@ def test_the_demos_place_has_its_station_and_its_host(city: City, tmp_path: Path
         (reader,) = readers_of(session, [account_named(session, "host")], city.time).values()
     (home,) = reader.homes
     assert home.devices == {"station-temple"}
+
+
+def test_joining_and_amulets_on_either_database(either_city: City) -> None:
+    city = either_city
+    with writing(city.services.sessions) as session:
+        for tag, code in ((FREE, CODE), (OTHER, OTHER_CODE)):
+            amulets.add(session, city.cipher, tag, by="operator", now=city.time, code=code)
+    token = token_of(invited(city))
+    client, _ = new_account(city, token)
+    joined = client.post("/api/v1/join", json={"token": token, "enrol": enrolment()})
+    again = client.post("/api/v1/join", json={"token": token, "enrol": enrolment()})
+    assert (joined.status_code, code_of(again)) == (200, "invitation-not-valid")
+
+    address = f"/api/v1/people/{joined.json()['person_key']}/amulets"
+    (worn,) = client.get(address).json()["amulets"]
+    body = {**AGREED, "code": OTHER_CODE, "replaces": worn["amulet"]}
+    assert client.post(address, json=body).status_code == 204
+    relative = client.post(address.replace("amulets", "invitations"), json={"note": "aunt"}).json()
+    assert client.delete(f"/api/v1/invitations/{relative['id']}").status_code == 204
+    done = erase(city.services, joined.json()["person_key"], by="operator")
+    assert done.removed["invitations"] == 2
+    with city.services.sessions() as session:
+        left = session.scalars(select(Amulet.tag)).all()
+        about = session.scalars(select(AuditEntry).where(AuditEntry.person_key.is_not(None)))
+        said = [row.subject for row in about]
+    assert left == [], "neither the worn one nor the lost one names its carrier"
+    assert not {FREE, OTHER} & set(said), "nor does the log, also of one that nobody ever heard"
