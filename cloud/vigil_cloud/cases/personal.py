@@ -41,7 +41,8 @@ class CasesOfPersons(PersonalRecords):
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """Nobody of this name is let in to anything, and what it had in hand is anybody's."""
         session.execute(delete(CaseAccess).where(CaseAccess.account == username))
-        held = select(CaseRow).where(CaseRow.assignee == username, CaseRow.state != "closed")
+        # Of closed ones as well: who did what stands in their history.
+        held = select(CaseRow).where(CaseRow.assignee == username)
         for row in session.scalars(held).all():
             row.assignee = None
             feed.append(session, "case", row.id, now)

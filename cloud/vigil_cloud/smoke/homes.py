@@ -184,6 +184,17 @@ class HomesOnFire(PersonalRecords):
             .execution_options(synchronize_session=False)
         )
 
+    def account_removed(self, session: Session, username: str, now: datetime) -> None:
+        """Nobody of this name leads a fire or set a home's code; a fire's steps say who did what."""
+        del now
+        for column in (Fire.leader, HomeSafety.code_set_by):
+            session.execute(
+                update(column.class_)
+                .where(column == username)
+                .values({column.key: None})
+                .execution_options(synchronize_session=False)
+            )
+
     def given_home(self, session: Session, device: str, household: str) -> None:
         """A fire of nobody's home is this one's from now on."""
         given = select(HouseholdDevice.since).where(

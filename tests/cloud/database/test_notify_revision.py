@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, MetaData, Table, func, insert, select
 
 from vigil_cloud.database.engine import build_engine
-from vigil_cloud.database.migrate import differences, upgrade
+from vigil_cloud.database.migrate import _without_cascades, configuration, differences, upgrade
 
 LONG = "control room ".ljust(80, "z")
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
@@ -86,3 +87,29 @@ def test_work_that_is_past_is_not_listed_as_running(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalars(select(shelves.c.device)).all() == ["ahead"]
         assert connection.scalar(select(func.count()).select_from(shelves)) == 1
+
+
+def test_revision_0024_goes_back_over_what_the_older_tables_have_no_room_for(
+    engine: Engine,
+) -> None:
+    upgrade(engine, "0024")
+    fill(engine, "accounts", id=1, username="li")
+    fill(engine, "cases", id="case", number="2026-000001")
+    for number, role in enumerate(("family", "police"), start=1):
+        fill(engine, "disclosures", id=number, case_id="case", account_id=1, role=role)
+    for gateway in ("gw-a", "gw-b"):
+        fill(engine, "watch_stations", device="station-1", gateway=gateway)
+    fill(engine, "searches", case_id="case")
+    fill(engine, "search_entries", id=1, case_id="case", account=None)
+
+    # As ``upgrade``: a table that is copied takes nothing with it.
+    with engine.connect() as connection, _without_cascades(connection), connection.begin():
+        command.downgrade(configuration(connection), "0023")
+
+    with engine.connect() as connection:
+        count = func.count()
+        for name, left in (("disclosures", 1), ("watch_stations", 1), ("search_entries", 1)):
+            assert connection.scalar(select(count).select_from(table(engine, name))) == left
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert differences(connection) == []

@@ -51,6 +51,17 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # What the older tables have no room for: reports of passers-by have no account, a station that
+    # changed its gateway has two rows, an account may know by two roles (it keeps the first).
+    op.execute("UPDATE search_entries SET account = '' WHERE account IS NULL")
+    op.execute(
+        'DELETE FROM watch_stations WHERE gateway <> (SELECT max(other.gateway) FROM watch_stations'
+        ' AS other WHERE other.device = watch_stations.device)'
+    )
+    op.execute(
+        'DELETE FROM disclosures WHERE id <> (SELECT min(other.id) FROM disclosures AS other WHERE'
+        ' other.case_id = disclosures.case_id AND other.account_id = disclosures.account_id)'
+    )
     with op.batch_alter_table('search_entries') as batch:
         batch.drop_column('contact')
         batch.alter_column('account', existing_type=sa.String(length=64), nullable=False)

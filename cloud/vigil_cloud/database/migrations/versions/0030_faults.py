@@ -1,4 +1,4 @@
-"""faults: the latest moment that a clock of the platform has shown
+"""faults: the latest moment that a clock of the platform has shown; names of accounts that are gone
 
 Revision: 0030, after 0032
 """
@@ -24,6 +24,12 @@ def upgrade() -> None:
     sa.Column('step_s', sa.Float(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_clock_mark'))
     )
+    # Names of accounts that are gone.
+    for table, column in (('cases', 'assignee'), ('fires', 'leader'), ('home_safety', 'code_set_by')):
+        op.execute(
+            f'UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL'
+            f' AND {column} NOT IN (SELECT username FROM accounts)'
+        )
 
 
 def downgrade() -> None:
