@@ -4,6 +4,7 @@ that has no network for a while."""
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -95,7 +96,8 @@ def test_from_the_alert_to_a_closed_case_with_no_network_on_site(
     inspector.get_by_role("button", name="Open: Water inspection").click()
     expect(inspector).to_have_url(re.compile("/cases/[0-9a-f-]{36}$"))
     case = inspector.url.rsplit("/", 1)[1]
-    phone = window("inspector", size=PHONE, language="zh-TW").go(f"/site/{case}")
+    on_site = window("inspector", size=PHONE, language="zh-TW")
+    phone = on_site.go(f"/site/{case}")
     expect(phone.get_by_text("之後沒有網路也能使用。")).to_be_visible()
     _is_accessible(phone, "site")
 
@@ -132,6 +134,29 @@ def test_from_the_alert_to_a_closed_case_with_no_network_on_site(
     phone.keyboard.press("Escape")
     phone.get_by_role("button", name=re.compile("^捨棄")).click()
     phone.get_by_role("dialog").get_by_role("button", name="捨棄").click()
+    expect(phone.get_by_text("已全部送出。").first).to_be_visible()
+
+    # and one that the server fails on again and again keeps no other, and is shown
+    phone.clock.install()
+    fails = re.compile("/entries$")
+    phone.route(fails, lambda route: route.fulfill(status=500, body=""))
+    phone.get_by_role("button", name="檢驗結果", exact=True).click()
+    phone.get_by_label("樣品編號").fill("W-17")
+    phone.get_by_label("內容").fill("銅 12 mg/L")
+    phone.get_by_role("button", name="加入").click()
+    phone.get_by_role("button", name="備註", exact=True).click()
+    phone.get_by_label("內容").fill("水已變清")
+    phone.get_by_role("button", name="加入").click()
+    expect(inspector.get_by_text("水已變清")).to_be_visible()
+    failing = phone.get_by_text("1 筆伺服器處理失敗")
+    until = time.monotonic() + 60
+    while not failing.is_visible() and time.monotonic() < until:
+        phone.clock.fast_forward(60_000)  # it is tried again after a pause that grows
+    expect(failing).to_be_visible()
+    expect(phone.get_by_role("button", name=re.compile("^捨棄"))).to_be_visible()
+    phone.unroute(fails)
+    on_site.complaints.clear()  # the browser tells of each answer 500
+    phone.get_by_role("button", name=re.compile("^再試一次")).click()
     expect(phone.get_by_text("已全部送出。").first).to_be_visible()
 
     # When it is decided and closed: six taps at most from the alert

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,7 @@ def started(folder: Path, name: str, broker: str, clock: str) -> subprocess.Pope
             stderr=log,
             cwd=folder,
             env={**os.environ, "DONT_FAKE_MONOTONIC": "1"},
+            start_new_session=True,
         )
 
 
@@ -79,14 +81,25 @@ def test_a_fire_under_a_wrong_clock(
         servers.eventually(lambda: fires(cloud, name), "a fire")
         (fire,) = fires(cloud, name)
     finally:
-        agent.terminate()
+        # faketime starts the agent as a process of its own and passes no signal on.
+        os.killpg(agent.pid, signal.SIGTERM)
         agent.wait(60)
+        servers.eventually(lambda: not group_left(agent.pid), "the end of the agent")
 
     assert (fire.severity, fire.active) == ("critical", True)
     assert before <= fire.event_time <= datetime.now(UTC)
     assert fire.detail["time_quality"] == quality
     assert "since" in fire.detail["claimed_times"]
     assert cloud.letters(name) == []
+
+
+def group_left(group: int) -> bool:
+    """Whether any process of the group is still there."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def health(cloud: Cloud, name: str) -> Any:

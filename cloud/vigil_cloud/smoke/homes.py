@@ -185,7 +185,7 @@ class HomesOnFire(PersonalRecords):
         )
 
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
-        """Nobody of this name leads a fire or set a home's code; a fire's steps say who did what."""
+        """Nobody of this name leads a fire or set a code; a fire's steps say who did what."""
         del now
         for column in (Fire.leader, HomeSafety.code_set_by):
             session.execute(

@@ -1,8 +1,10 @@
 /** What somebody wrote without a network, kept in this browser and sent when there is one.
  *
  * Each entry carries its own Idempotency-Key: sent twice, the server does one thing. They leave in
- * the order in which they were written. Where the server cannot be reached or is out of order, all
- * wait; what it refuses is shown with the reason until somebody tries again or throws it away.
+ * the order in which they were written. Where the server cannot be reached, all wait. Where it
+ * fails on one, that one is tried again after a growing pause, and is shown if it goes on; the
+ * others leave meanwhile. What it refuses is shown with the reason until somebody tries again or
+ * throws it away.
  * Signing out forgets everything of the account, here and on the disk. */
 
 import { Problem } from "../api/client";
@@ -10,6 +12,9 @@ import { kindly } from "../problem";
 import * as database from "./database";
 
 const RETRY_MS = 10_000;
+const LONGEST_PAUSE_MS = 300_000;
+/** So often the server has failed on an entry before people are told. */
+const SHOWN_AFTER = 3;
 
 export interface Entry {
   key: string;
@@ -26,13 +31,15 @@ export interface Entry {
   file: Blob | null;
   /** Why the server did not take it; null while it waits. */
   refused: { code: string; words: string } | null;
+  /** The server has failed on it again and again; it is still tried by itself. */
+  failing?: { code: string; words: string } | null;
 }
 
 type Sender = (entry: Entry) => Promise<void>;
 
-/** Nobody is signed in yet, or too many ask: the entry itself is not at fault. */
+/** The server is not reached, nobody is signed in yet, or too many ask: all entries wait. */
 const waits = ({ status, code }: Problem): boolean =>
-  [0, 401, 408, 429].includes(status) || status >= 500 || code === "wrong-csrf-token";
+  [0, 401, 408, 429].includes(status) || code === "wrong-csrf-token";
 
 class Outbox {
   entries: Entry[] = $state.raw([]);
@@ -45,6 +52,8 @@ class Outbox {
   #account: string | null = null;
   readonly #senders = new Map<string, Sender>();
   #sending = false;
+  /** Entries that the server has failed on: how often, and when each is tried next. */
+  readonly #failures = new Map<string, { count: number; next: number }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -110,7 +119,8 @@ class Outbox {
   }
 
   async again(key: string): Promise<void> {
-    await this.#change(key, null);
+    this.#failures.delete(key);
+    await this.#change(key, { refused: null, failing: null });
     await this.send();
   }
 
@@ -122,6 +132,7 @@ class Outbox {
   /** Also where its account has left this page meanwhile. */
   async #drop({ account, key }: Entry): Promise<void> {
     this.entries = this.entries.filter((entry) => entry.key !== key);
+    this.#failures.delete(key);
     await database.remove("entries", account, key).catch(() => undefined);
   }
 
@@ -154,7 +165,16 @@ class Outbox {
   };
 
   async #sendAll(): Promise<void> {
-    for (let one = this.waiting[0]; one; one = this.waiting[0]) {
+    const tried: string[] = [];
+    const failed: string[] = [];
+    const next = (): Entry | undefined => {
+      const now = Date.now();
+      return this.waiting.find(
+        ({ key }) => !tried.includes(key) && (this.#failures.get(key)?.next ?? 0) <= now,
+      );
+    };
+    for (let one = next(); one; one = next()) {
+      tried.push(one.key);
       const sender = this.#senders.get(one.kind);
       try {
         if (!sender) throw new Problem(422, "unknown-entry", one.kind, "");
@@ -163,17 +183,33 @@ class Outbox {
         if (!(error instanceof Problem)) throw error;
         this.away = error.status === 0;
         if (waits(error)) return;
-        await this.#change(one.key, { code: error.code, words: kindly(error) });
+        if (error.status >= 500) {
+          failed.push(one.subject);
+          await this.#fail(one, error);
+        } else if (!failed.includes(one.subject)) {
+          await this.#change(one.key, { refused: { code: error.code, words: kindly(error) } });
+        } // else it may rest on what could not be sent before it: it waits for that
         continue;
       }
       this.away = false;
+      // The server works: what it failed on is tried again soon.
+      for (const each of this.#failures.values())
+        each.next = Math.min(each.next, Date.now() + RETRY_MS);
       await this.#drop(one);
       this.sent += 1;
     }
   }
 
-  async #change(key: string, refused: Entry["refused"]): Promise<void> {
-    this.entries = this.entries.map((one) => (one.key === key ? { ...one, refused } : one));
+  async #fail(one: Entry, error: Problem): Promise<void> {
+    const count = (this.#failures.get(one.key)?.count ?? 0) + 1;
+    const pause = Math.min(RETRY_MS * 2 ** (count - 1), LONGEST_PAUSE_MS);
+    this.#failures.set(one.key, { count, next: Date.now() + pause });
+    if (count >= SHOWN_AFTER)
+      await this.#change(one.key, { failing: { code: error.code, words: kindly(error) } });
+  }
+
+  async #change(key: string, to: Pick<Partial<Entry>, "refused" | "failing">): Promise<void> {
+    this.entries = this.entries.map((one) => (one.key === key ? { ...one, ...to } : one));
     const changed = this.entries.find((one) => one.key === key);
     if (changed) await database.put("entries", changed).catch(() => (this.broken = true));
   }
