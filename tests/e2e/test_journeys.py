@@ -17,7 +17,15 @@ from vigil_sim.registry import DOMAINS
 NIGHT = ("--scenario", str(Path(__file__).with_name("journeys-night.toml")))
 KEYS = [journey.key for domain in DOMAINS for journey in domain.journeys]
 EVERY = {"noise", "water", "checkin", "smoke", "aed"}
-GOALS = {"noise reviewer": 6, "noise reviewer2": 6, "water": 6, "search report": 2, "search": 4}
+GOALS = {
+    "noise reviewer": 6,
+    "noise reviewer2": 6,
+    "water": 6,
+    "search report": 2,
+    "search": 4,
+    "fire household": 1,
+    "aed volunteer": 1,
+}
 """Taps from the alert to the decision."""
 
 

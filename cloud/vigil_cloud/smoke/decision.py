@@ -91,6 +91,8 @@ class State:
     """How often everybody who was called was told that it is over."""
     acknowledged: datetime | None = None
     arrived: datetime | None = None
+    burns: datetime | None = None
+    """When somebody who belongs to the home said so first."""
     ended_by: End | None = None
     cause: Cause | None = None
 
@@ -160,7 +162,9 @@ def falls_silent(state: State, reference: str, at: datetime, now: datetime) -> S
 
 def burns(state: State, now: datetime) -> State:
     """Somebody who belongs to the home says that it burns."""
-    return _called(state, "burns", now)
+    if state.phase == "over":
+        return state
+    return _called(replace(state, burns=state.burns or now), "burns", now)
 
 
 def code_given(state: State) -> State:
@@ -310,6 +314,7 @@ def _no_fire(state: State, by: End) -> State:
         ended_by=by,
         taken_back=state.calls,
         confirmed=False,
+        burns=None,
         clears=state.clears + 1,
     )
     return state if state.ringing else replace(state, phase="over")

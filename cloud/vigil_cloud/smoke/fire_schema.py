@@ -106,6 +106,8 @@ class FireEntry(_Told):
     called: UtcDatetime | None
     acknowledged: UtcDatetime | None
     arrived: UtcDatetime | None
+    burns: UtcDatetime | None
+    """Somebody there said then that it burns."""
     ended_by: End | None
     cause: Cause | None
     household: str | None

@@ -255,9 +255,11 @@ def _call_on(session: Session, row: Fire, now: datetime) -> None:
 
 
 def burns(session: Session, row: Fire, who: str, now: datetime) -> None:
-    """Somebody who belongs to the home says that it burns."""
-    _by_person(session, row, who, "burns", now)
-    put(session, row, decision.burns(state_of(row), now), now)
+    """Somebody who belongs to the home says that it burns. Idempotent."""
+    before = state_of(row)
+    if before.burns is None and before.phase != "over":
+        _by_person(session, row, who, "burns", now)
+    put(session, row, decision.burns(before, now), now)
 
 
 def code_given(session: Session, row: Fire, who: str, now: datetime) -> None:

@@ -51,7 +51,7 @@ def alert(row: Fire, state: State, home: Home, sender: str, status: Status) -> C
         texts=(_chinese(row, state, home), _english(row, state, home)),
         latitude=home.latitude,
         longitude=home.longitude,
-        certainty="Observed" if state.confirmed or state.reason == "burns" else "Likely",
+        certainty="Observed" if state.confirmed or state.burns else "Likely",
     )
 
 

@@ -16,7 +16,8 @@ from vigil_cloud.identity import households
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.services import Services
-from vigil_cloud.smoke import fires
+from vigil_cloud.smoke import fires, owed
+from vigil_cloud.smoke.decision import State
 from vigil_cloud.smoke.fire_schema import (
     EmergencyCallEntry,
     FireAlarmEntry,
@@ -63,13 +64,20 @@ def card(session: Session, services: Services, row: Fire) -> FireCard:
             "latitude": home.latitude if open_ else None,
             "longitude": home.longitude if open_ else None,
             "station_m": away,
-            "calls": [_call(one) for one in calls_of(session, f"smoke:{row.id}:")],
+            "calls": [_call(one) for one in _calls(session, row, state)],
             "steps": [
                 FireStepEntry(at=one.at, what=one.what, who=one.who)
                 for one in fires.steps(session, row.id)
             ],
         }
     )
+
+
+def _calls(session: Session, row: Fire, state: State) -> list[EmergencyCall]:
+    """To 119, those of its alarms before there was a fire included."""
+    prefixes = [owed.call_key(alarm.reference) for alarm in state.alarms]
+    found = [one for prefix in prefixes for one in calls_of(session, prefix)]
+    return [*found, *calls_of(session, f"smoke:{row.id}:")]
 
 
 def _common(row: Fire, places: Any, codes: dict[str, HomeSafety]) -> dict[str, Any]:
@@ -95,6 +103,7 @@ def _common(row: Fire, places: Any, codes: dict[str, HomeSafety]) -> dict[str, A
         "called": state.called,
         "acknowledged": state.acknowledged,
         "arrived": state.arrived,
+        "burns": state.burns,
         "ended_by": state.ended_by,
         "cause": state.cause,
         "household": row.household,

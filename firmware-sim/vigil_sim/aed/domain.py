@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from vigil_sim.aed.cabinet import STATE_STYLES, shown
+from vigil_sim.aed.journey import AED_JOURNEY
 from vigil_sim.aed.scenario import Cabinet, CabinetUse
 from vigil_sim.domain import NightAlert, SeedTable, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
@@ -101,4 +102,5 @@ AED: Final = SimulatedDomain(
     happenings=(CabinetUse,),
     seed=seed,
     alert=NightAlert(moment="pressed"),
+    journeys=(AED_JOURNEY,),
 )

@@ -11,6 +11,7 @@ from vigil_sim.scenario_model import Scenario
 from vigil_sim.site import Site
 from vigil_sim.smoke.alarm import CHANCE_STYLES, STATE_STYLES, ZigbeeAlarm
 from vigil_sim.smoke.fire import fires, obscuration
+from vigil_sim.smoke.journey import FIRE_JOURNEY
 from vigil_sim.smoke.scenario import Fire, Home, HomeAlarm
 
 
@@ -90,4 +91,5 @@ SMOKE: Final = SimulatedDomain(
     tables={"home": ExtraTable(kind=Home, default=())},
     seed=seed,
     alert=NightAlert(moment="since"),
+    journeys=(FIRE_JOURNEY,),
 )

@@ -6543,6 +6543,11 @@ export interface components {
              * @description The home was asked last then.
              */
             asked: string;
+            /**
+             * Burns
+             * @description Somebody there said then that it burns.
+             */
+            burns: string | null;
             /** Called */
             called: string | null;
             /** Calls */
@@ -6626,6 +6631,11 @@ export interface components {
              * @description The home was asked last then.
              */
             asked: string;
+            /**
+             * Burns
+             * @description Somebody there said then that it burns.
+             */
+            burns: string | null;
             /** Called */
             called: string | null;
             /** Cause */
