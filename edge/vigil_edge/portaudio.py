@@ -52,6 +52,15 @@ def start(sounddevice: ModuleType, make: Callable[[], Any]) -> Any:
     return stream
 
 
+def require_output(sounddevice: ModuleType, address: str | int | None) -> None:
+    """That something plays at this address now. Raises what PortAudio raises."""
+    with _opening:
+        if not _streams:
+            sounddevice._terminate()
+            sounddevice._initialize()
+        sounddevice.query_devices(address, "output")
+
+
 def close(stream: Any) -> None:
     """Abort and close; where the driver hangs on a vanished device, it is left behind."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from vigil_schemas.commands import Mute, SelfTest
+from vigil_schemas.commands import Mute, PlayVoice, SelfTest
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Model, UtcDatetime
 
@@ -29,6 +29,11 @@ SmokeCondition = Literal[
     "end_of_service",
 ]
 """``unreadable``: a fire key carried a word or shape that cannot be read, possibly a fire."""
+
+
+SmokePrompt = Literal["fire_alarm", "help_coming", "all_clear"]
+"""Recordings that a gateway in a home may have."""
+PROMPTS: Final[tuple[SmokePrompt, ...]] = ("fire_alarm", "help_coming", "all_clear")
 
 
 class SmokeAlarmV1(Model):
@@ -82,5 +87,5 @@ CONTRACT: Final = DomainContract(
     events=(SmokeAlarm,),
     alarms=(SmokeAlarm,),
     accepted=(SmokeAlarmV1,),
-    commands=(SelfTest, Mute),
+    commands=(SelfTest, Mute, PlayVoice),
 )

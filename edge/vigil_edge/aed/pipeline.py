@@ -10,10 +10,10 @@ from uuid import uuid5
 from vigil_edge.aed.cabinet import NAMESPACE, Cabinet, Spans, Step, reading
 from vigil_edge.aed.inputs import Inputs, open_inputs
 from vigil_edge.aed.settings import BoardSettings, GpioSettings
-from vigil_edge.aed.voice import Heard, Loudspeaker, Speaker
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext
-from vigil_schemas.aed import DOMAIN, PROMPTS
+from vigil_edge.voice.speaker import Heard, Loudspeaker, Speaker
+from vigil_schemas.aed import DOMAIN, PROMPTS, AedPrompt
 from vigil_schemas.commands import CommandArguments, PlayVoice
 from vigil_schemas.contract import observation_type
 from vigil_schemas.gateway import DeviceDescription
@@ -197,7 +197,13 @@ class CabinetPipeline:
         self._context.held.outgoing += [self._said(heard) for heard in self._heard]
 
     def _said(self, heard: Heard) -> Outgoing:
-        device, now, event = self._settings.device, self._context.now(), heard.event
+        device, now = self._settings.device, self._context.now()
+        event = AedPrompt(
+            prompt=next(one for one in PROMPTS if one == heard.prompt),
+            languages=list(heard.languages),
+            outcome=heard.outcome,
+            message=(heard.error or "")[:200],
+        )
         name = f"{device}/said/{event.prompt}/{microseconds(now)}"
         fact = str(uuid5(NAMESPACE, name))
         return Outgoing(Lane.EVENT, event.TYPE, device, now, event, fact)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from vigil_edge.aed.errors import PromptUnreadable
-from vigil_edge.aed.recording import read_wav
 from vigil_edge.configuration.device import DeviceSettings
-from vigil_edge.configuration.mistakes import checking, misplaced
-from vigil_edge.configuration.paths import resolve
 from vigil_edge.modbus.settings import ModbusSettings
-from vigil_schemas.aed import VoicePrompt
+from vigil_edge.voice.settings import VoiceSettings
+from vigil_schemas.aed import PROMPTS
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=16)]
-"""A BCP 47 tag: ``zh-TW``, ``nan-TW`` (Taiwanese), ``en``."""
 Line = Annotated[int, Field(ge=0, le=0xFFFF)]
 Contact = Literal["door", "button", "present", "fault"]
 
@@ -61,53 +55,10 @@ class Inputs(BaseModel):
         return {name: getattr(self, name) for name in self.contacts(dict(self))}
 
 
-class Voice(BaseModel):
-    """``[aed.voice]``: the loudspeaker and the recordings.
+class Voice(VoiceSettings):
+    """``[aed.voice]``."""
 
-    ``[aed.voice.prompts.zh-TW] door_opened = "voice/door.wav"``: the city's own files, relative
-    to the configuration. Where there is none, an attention tone is heard alone.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    output: str | int = ""
-    """Name or index of the sound device; empty: the system's default."""
-    enabled: bool = True
-    """False: the cabinet has no loudspeaker."""
-    languages: Annotated[list[Language], Field(min_length=1, max_length=4)] = ["zh-TW", "en"]
-    """In which order they are heard."""
-    prompts: dict[Language, dict[VoicePrompt, Path]] = Field(default_factory=dict)
-
-    @field_validator("prompts")
-    @classmethod
-    def _found(
-        cls, value: dict[str, dict[VoicePrompt, Path]], info: ValidationInfo
-    ) -> dict[str, dict[VoicePrompt, Path]]:
-        """Resolved. Only ``vigil-edge check`` refuses a file that cannot be played: a gateway
-        whose button works must start without its voice, and tells of it."""
-        found = {
-            language: {prompt: resolve(path, info) for prompt, path in files.items()}
-            for language, files in value.items()
-        }
-        if checking(info):
-            wrong = mistakes(found)
-            if wrong:
-                raise misplaced(*wrong)
-        return found
-
-
-def mistakes(
-    prompts: dict[str, dict[VoicePrompt, Path]],
-) -> list[tuple[tuple[str, ...], str]]:
-    """What cannot be played, by its place."""
-    found: list[tuple[tuple[str, ...], str]] = []
-    for language, files in prompts.items():
-        for prompt, path in files.items():
-            try:
-                read_wav(path)
-            except PromptUnreadable as error:
-                found.append(((language, prompt), str(error)))
-    return found
+    PROMPTS: ClassVar[tuple[str, ...]] = PROMPTS
 
 
 class _Cabinet(DeviceSettings):

@@ -74,7 +74,9 @@ class Fleet:
         for member in self._members.values():
             actions = [each.ACTION for each in member.section.domain.commands]
             for entry in member.section.describe():
-                described[entry.device] = entry.model_copy(update={"commands": actions})
+                # Where only some of its domain's devices take one, the section says which.
+                taken = {"commands": entry.commands or actions}
+                described[entry.device] = entry.model_copy(update=taken)
         return [*described.values(), *(v for k, v in self._found.items() if k not in described)]
 
     def found(self, devices: Sequence[DeviceDescription]) -> bool:

@@ -24,9 +24,12 @@ from vigil_edge.smoke.health import Finding, ToldHealth, judge
 from vigil_edge.smoke.observed import PARAMETERS, Observed
 from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.spoken import Spoken
 from vigil_edge.smoke.words import Kind
 from vigil_edge.smoke.zigbee2mqtt import AlarmReport
-from vigil_schemas.commands import CommandArguments
+from vigil_edge.voice.errors import PromptUnreadable, VoiceFailed
+from vigil_edge.voice.speaker import Loudspeaker
+from vigil_schemas.commands import CommandArguments, Mute, PlayVoice, SelfTest
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import DOMAIN, SmokeAlarm
 from vigil_schemas.types import Lane
@@ -49,8 +52,12 @@ def describe(settings: SmokeSettings) -> list[DeviceDescription]:
     if not bridge.name:
         names = {"name": "Zigbee2MQTT bridge", "name_zh": "Zigbee2MQTT 橋接器"}
         bridge = bridge.model_copy(update=names)
+    asked = [SelfTest.ACTION, Mute.ACTION]
+    speaks = settings.voice is not None and settings.voice.enabled
+    bridge = bridge.model_copy(update={"commands": [PlayVoice.ACTION] if speaks else asked})
     alarms = [
         DeviceDescription(
+            commands=asked,
             device=alarm.device,
             domain=DOMAIN,
             driver=driver,
@@ -73,9 +80,18 @@ def build(settings: SmokeSettings, context: PipelineContext) -> Zigbee2MqttPipel
 class Zigbee2MqttPipeline:
     """Nothing is acknowledged to the broker before it is in the outbox."""
 
-    def __init__(self, settings: SmokeSettings, context: PipelineContext) -> None:
+    def __init__(
+        self,
+        settings: SmokeSettings,
+        context: PipelineContext,
+        loudspeaker: Loudspeaker | None = None,
+    ) -> None:
         self._settings = settings
         self._context = context
+        speaks = settings.voice is not None and settings.voice.enabled
+        self._spoken = (
+            Spoken(settings.voice, context, loudspeaker) if settings.voice and speaks else None
+        )
         self._roster = Roster(settings, context.state(UNCONFIGURED))
         self._clock = BridgeClock()
         self._restore()
@@ -108,6 +124,7 @@ class Zigbee2MqttPipeline:
             own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
         session = BrokerSession(self._settings, name)
         self._session = session
+        speaking = asyncio.create_task(self._speak(), name=f"voice {self._settings.device}")
         try:
             try:
                 self._only_own = await session.open([[f"{self._base}#"], own]) > 0
@@ -121,10 +138,21 @@ class Zigbee2MqttPipeline:
             await self._listen(session)
         finally:
             self._session = None
+            speaking.cancel()
+            await asyncio.gather(speaking, return_exceptions=True)
             await session.close()
 
+    async def _speak(self) -> None:
+        if self._spoken is not None:
+            await self._spoken.run()
+
     async def command(self, device: str, arguments: CommandArguments) -> str:
-        """``SelfTest`` and ``Mute``, of an alarm that the bridge lists as able to."""
+        """``SelfTest`` and ``Mute``, of an alarm that the bridge lists as able to; ``PlayVoice``
+        of the gateway's own loudspeaker."""
+        if isinstance(arguments, PlayVoice):
+            if self._spoken is None:
+                raise CommandRefused("voice-disabled", "this gateway has no loudspeaker")
+            return self._spoken.command(arguments)
         found = self._roster.settable(device)
         if found is None:
             message = f"{device} is not on the bridge's list of devices (yet)"
@@ -326,6 +354,8 @@ class Zigbee2MqttPipeline:
         if not out and not told:
             return
         await self._keep(out)
+        if self._spoken is not None:
+            self._spoken.follow(told)
         for reading in due:
             self._observed.sent(device, reading, self._context.monotonic())
 
@@ -365,6 +395,8 @@ class Zigbee2MqttPipeline:
     async def _sweep(self) -> None:
         """Alarms that have fallen silent, tests outlasted; and when each was last heard of."""
         self._waited = True
+        if self._spoken is not None:
+            self._spoken.look()
         self._report()
         now, moment = self._context.now(), self._context.monotonic()
         told = self._alarms.tick(moment)
@@ -378,6 +410,8 @@ class Zigbee2MqttPipeline:
             out += self._health(device, now)
         if out or told or self._waiting or moment - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
+        if self._spoken is not None:
+            self._spoken.follow(told)
 
     # -- how things stand
 
@@ -402,6 +436,12 @@ class Zigbee2MqttPipeline:
                 f"the broker lets this gateway subscribe to its own alarms only, not {self._base}#"
             )
             self._context.report("degraded", "bridge-hidden", said)
+        elif self._spoken is not None and self._spoken.trouble:
+            said = f"nothing can be said in the home: {self._spoken.trouble}"
+            self._context.report("degraded", VoiceFailed.code, said[:400])
+        elif self._spoken is not None and self._spoken.missing:
+            said = "; ".join(self._spoken.missing)
+            self._context.report("degraded", PromptUnreadable.code, said[:400])
         else:
             self._context.report("ok")
 

@@ -12,6 +12,7 @@ from vigil_edge.configuration.addresses import MqttAddress
 from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.configuration.mistakes import misplaced, repeated
 from vigil_edge.configuration.paths import ExistingFile
+from vigil_edge.smoke.spoken import Voice
 from vigil_schemas.types import DeviceId
 
 
@@ -40,6 +41,8 @@ class SmokeSettings(DeviceSettings):
     ca_file: ExistingFile | None = None
     silent_after_s: Annotated[float, Field(ge=1, le=30 * 86_400)] | None = 90_000.0
     """An alarm not heard of for this long has lost its link (25 h, as Zigbee2MQTT itself)."""
+    voice: Voice | None = None
+    """A loudspeaker at this gateway, that speaks while an alarm sounds."""
     alarm: Annotated[list[Alarm], Field(min_length=1, max_length=500)]
 
     @model_validator(mode="before")

@@ -15,14 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge.device.supervised import RecordedContext, running, supervised
 from edge.memory_context import MemoryContext
-from vigil_edge.aed.errors import VoiceFailed
 from vigil_edge.aed.pipeline import CabinetPipeline, describe
-from vigil_edge.aed.recording import Recording, attention_tone, read_wav
 from vigil_edge.aed.settings import AedSettings, BoardSettings, GpioSettings
 from vigil_edge.configuration.mistakes import CHECKING
 from vigil_edge.configuration.paths import FOLDER
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import CommandRefused, Outgoing
+from vigil_edge.voice.errors import VoiceFailed
+from vigil_edge.voice.recording import Recording, attention_tone, read_wav
 from vigil_schemas.aed import AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
 from vigil_schemas.commands import PlayVoice
 from vigil_schemas.types import Lane
@@ -40,6 +40,9 @@ class Heard:
     def __init__(self) -> None:
         self.recordings: list[Recording] = []
         self.broken = False
+
+    def check(self) -> None:
+        """It is there."""
 
     def play(self, recording: Recording, stopping: threading.Event) -> None:
         if self.broken:

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 import servers
-from vigil_edge.aed.recording import TONE_HZ
+from vigil_edge.voice.recording import TONE_HZ
 
 RATE_HZ = 16_000
 PLAY = """
 import threading
-from vigil_edge.aed.recording import attention_tone
-from vigil_edge.aed.voice import SoundCard
+from vigil_edge.voice.recording import attention_tone
+from vigil_edge.voice.speaker import SoundCard
 SoundCard("pulse").play(attention_tone(), threading.Event())
 print("played")
 """

@@ -9,7 +9,7 @@ from math import pi, sin
 from pathlib import Path
 from typing import Final
 
-from vigil_edge.aed.errors import PromptUnreadable
+from vigil_edge.voice.errors import PromptUnreadable
 
 LONGEST_S: Final = 60.0
 _BYTES: Final = 2

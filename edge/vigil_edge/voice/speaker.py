@@ -1,7 +1,7 @@
-"""What is said at the box: the attention tone, then each language's recording.
+"""What is said: the attention tone, then each language's recording.
 
-Played one after the other, outside of the loop that reads the contacts: a loudspeaker that hangs
-must not make the button deaf.
+Played one after the other, outside of the loop that listens for alarms: a loudspeaker that hangs
+must not make a button or a smoke alarm deaf.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from types import ModuleType
+from typing import Any, Final, Literal, Protocol
 
 from vigil_edge import portaudio
-from vigil_edge.aed.errors import PromptUnreadable, VoiceFailed
-from vigil_edge.aed.recording import Recording, attention_tone, read_wav
-from vigil_edge.aed.settings import Voice
-from vigil_schemas.aed import AedPrompt, VoicePrompt
+from vigil_edge.voice.errors import PromptUnreadable, VoiceFailed
+from vigil_edge.voice.recording import Recording, attention_tone, read_wav
+from vigil_edge.voice.settings import VoiceSettings
 
 WAITING_MOST: Final = 4
 """Prompts that wait behind the one that is heard."""
@@ -31,6 +31,9 @@ class Loudspeaker(Protocol):
     def play(self, recording: Recording, stopping: threading.Event) -> None:
         """Blocks until it was heard. Raises ``VoiceFailed``."""
 
+    def check(self) -> None:
+        """Whether it is there at all. Raises ``VoiceFailed``."""
+
 
 class SoundCard:
     """PortAudio's output."""
@@ -38,12 +41,24 @@ class SoundCard:
     def __init__(self, output: str | int) -> None:
         self._output = output
 
-    def play(self, recording: Recording, stopping: threading.Event) -> None:
+    def check(self) -> None:
         """See ``Loudspeaker``."""
+        sounddevice = self._library()
         try:
-            sounddevice = portaudio.library()
+            portaudio.require_output(sounddevice, portaudio.address_of(self._output))
+        except (sounddevice.PortAudioError, ValueError) as error:
+            text = " ".join(str(error).split())
+            raise VoiceFailed(self._output, f"there is no such sound device: {text}") from error
+
+    def _library(self) -> ModuleType:
+        try:
+            return portaudio.library()
         except (OSError, ImportError) as error:
             raise VoiceFailed(self._output, f"no sound can be played: {error}") from error
+
+    def play(self, recording: Recording, stopping: threading.Event) -> None:
+        """See ``Loudspeaker``."""
+        sounddevice = self._library()
         try:
             stream = portaudio.start(
                 sounddevice,
@@ -79,9 +94,18 @@ def _write(stream: Any, recording: Recording, stopping: threading.Event) -> None
 class Heard:
     """What became of one prompt."""
 
-    event: AedPrompt
+    prompt: str
+    languages: tuple[str, ...] = ()
+    """Those of which a recording was heard; none of them: the attention tone alone."""
     error: str | None = None
     """Why nothing was heard."""
+
+    @property
+    def outcome(self) -> Literal["played", "tone-only", "failed"]:
+        """In one word."""
+        if self.error is not None:
+            return "failed"
+        return "played" if self.languages else "tone-only"
 
 
 class Speaker:
@@ -89,7 +113,7 @@ class Speaker:
 
     def __init__(
         self,
-        voice: Voice,
+        voice: VoiceSettings,
         told: Callable[[Heard], None],
         count: Callable[[str], None],
         loudspeaker: Loudspeaker | None = None,
@@ -98,15 +122,19 @@ class Speaker:
         self._told = told
         self._count = count
         self._loudspeaker = loudspeaker or SoundCard(voice.output)
-        self._waiting: asyncio.Queue[VoicePrompt] = asyncio.Queue(WAITING_MOST)
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING_MOST)
         self._stopping = threading.Event()
         self._recordings, self.missing = load(voice)
 
-    def has(self, prompt: VoicePrompt) -> bool:
+    async def check(self) -> str | None:
+        """Why nothing can be heard here, before anything has to be."""
+        return await self._aside(self._loudspeaker.check, _SPARE_S)
+
+    def has(self, prompt: str) -> bool:
         """Whether a recording of it can be played, in any language."""
         return any(prompt in files for files in self._recordings.values())
 
-    def say(self, prompt: VoicePrompt) -> bool:
+    def say(self, prompt: str) -> bool:
         """Soon; ``False`` where too many wait already."""
         if not self._voice.enabled:
             return False
@@ -125,21 +153,18 @@ class Speaker:
         finally:
             self._stopping.set()
 
-    async def _say(self, prompt: VoicePrompt) -> Heard:
+    async def _say(self, prompt: str) -> Heard:
         spoken = [
             (language, self._recordings[language][prompt])
             for language in self._voice.languages
             if prompt in self._recordings.get(language, {})
         ]
         recordings = [attention_tone(), *(recording for _, recording in spoken)]
-        languages = [language for language, _ in spoken]
         error = await self._play(recordings)
         if error is not None:
             self._count("voice-failed")
-            event = AedPrompt(prompt=prompt, languages=[], outcome="failed", message=error[:200])
-            return Heard(event, error)
-        outcome = "played" if languages else "tone-only"
-        return Heard(AedPrompt(prompt=prompt, languages=languages, outcome=outcome))
+            return Heard(prompt, error=error)
+        return Heard(prompt, tuple(language for language, _ in spoken))
 
     async def _play(self, recordings: Sequence[Recording]) -> str | None:
         """Why it could not be heard."""
@@ -149,6 +174,10 @@ class Speaker:
             for recording in recordings:
                 self._loudspeaker.play(recording, self._stopping)
 
+        return await self._aside(play, longest_s)
+
+    @staticmethod
+    async def _aside(play: Callable[[], None], longest_s: float) -> str | None:
         # A thread of its own and a daemon: a driver that hangs is left behind, and the gateway
         # can still end.
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -188,9 +217,9 @@ def _resolve(
         loop.call_soon_threadsafe(end)
 
 
-def load(voice: Voice) -> tuple[dict[str, dict[VoicePrompt, Recording]], list[str]]:
+def load(voice: VoiceSettings) -> tuple[dict[str, dict[str, Recording]], list[str]]:
     """The recordings that can be played, and what is wrong with the others."""
-    found: dict[str, dict[VoicePrompt, Recording]] = {}
+    found: dict[str, dict[str, Recording]] = {}
     wrong: list[str] = []
     for language, files in voice.prompts.items():
         for prompt, path in files.items():
