@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
@@ -32,7 +32,6 @@ from vigil_cloud.emergency.models import EmergencyCall
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
-from vigil_schemas.types import Domain
 
 MESSAGE_COLUMN: Final = "emergency.message"
 EVERY: Final = timedelta(seconds=1)
@@ -269,7 +268,7 @@ def _tell_of_cancel(
     record(
         session,
         Occurrence(
-            domain=cast(Domain, alert.domain),
+            domain=alert.domain,
             reference=reference,
             kind=UNHEARD_CANCEL,
             gateway="",

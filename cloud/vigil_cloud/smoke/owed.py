@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -26,12 +25,10 @@ from vigil_cloud.smoke.homes import Particulars
 from vigil_cloud.smoke.models import AlarmCondition, Fire
 from vigil_cloud.smoke.service import alarm_of
 
-_OWED: Final[ColumnElement[bool]] = AlarmCondition.fire_owed
-
 
 def found(session: Session) -> list[str]:
     """Alarms without their fire."""
-    return list(session.scalars(select(AlarmCondition.id).where(_OWED)))
+    return list(session.scalars(select(AlarmCondition.id).where(AlarmCondition.fire_owed)))
 
 
 def open_fire(session: Session, reference: str, now: datetime) -> None:
