@@ -22,6 +22,7 @@ BENCHES = (
     "handlers",
     "crowd",
     "disk",
+    "week",
     "no_loss",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import select
 
 from vigil_cloud.alerts import feed
@@ -14,12 +14,13 @@ from vigil_cloud.cases.routes import BenchDependency, CaseId, asked
 from vigil_cloud.cases.schema import Case
 from vigil_cloud.cases.service import Desk
 from vigil_cloud.identity import audit, consents, looks
-from vigil_cloud.identity.dependencies import require
+from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.schema import AuditLines, audit_line
 from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.qr_code import address_of, drawn
-from vigil_cloud.search import service, tips
+from vigil_cloud.search import service, statistics, tips
 from vigil_cloud.search.map import draw
 from vigil_cloud.search.models import Search
 from vigil_cloud.search.schema import (
@@ -31,6 +32,8 @@ from vigil_cloud.search.schema import (
     ReportMissing,
     SearchMap,
 )
+from vigil_cloud.search.statistics import SearchStatistics
+from vigil_schemas.types import UtcDatetime
 
 router = APIRouter(prefix="/search", tags=["search"])
 _family: Final = require(Role.FAMILY)
@@ -85,6 +88,19 @@ def list_open_searches(bench: BenchDependency) -> OpenSearches:
             for search, number in rows
         ]
     )
+
+
+@router.get("/statistics", operation_id="get_search_statistics")
+def get_search_statistics(
+    _reader: Annotated[Reader, Depends(require(Role.ADMINISTRATOR))],
+    services: ServicesDependency,
+    start: Annotated[UtcDatetime | None, Query(description="opened then or later")] = None,
+    stop: Annotated[UtcDatetime | None, Query(description="opened before then")] = None,
+) -> SearchStatistics:
+    """How many searches there were, before how many of them somebody had looked at the footprint,
+    how long they took and how they ended. Numbers alone: it names nobody and opens no case."""
+    with services.sessions() as session:
+        return statistics.figures(session, start, stop)
 
 
 @router.get("/cases/{case_id}/map", operation_id="get_search_map")

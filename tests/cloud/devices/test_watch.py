@@ -372,3 +372,25 @@ def test_devices_of_a_kind_that_nobody_described_are_told_of(well: City) -> None
 
 def lantern(name: str) -> DeviceDescription:
     return DeviceDescription(device=name, domain="paperlantern", driver="switch")
+
+
+def test_of_many_devices_only_those_are_read_of_which_something_is_said(well: City) -> None:
+    """A city has tens of thousands of smoke alarms, and this is asked each 15 seconds."""
+    names = [f"home-{number}" for number in range(300)]
+    well.birth(also=names)
+    heard(well)
+    device(well, names[123], state="failed", updated=well.time - timedelta(minutes=11))
+    read: list[str] = []
+
+    def note(row: Device, _context: object) -> None:
+        read.append(row.device)
+
+    sqlalchemy.event.listen(Device, "load", note)
+    try:
+        assert look(well)
+    finally:
+        sqlalchemy.event.remove(Device, "load", note)
+
+    assert ("source-failed", "major") in standing(well)
+    assert names[123] in read
+    assert len(set(read)) < 10

@@ -238,6 +238,7 @@ TABLE = [
     *on_cases("/access", {"reason": "to know"}, noise=frozenset(), water=frozenset()),
     Row("POST /api/v1/search/reports", GUARD, {"person_key": "p1"}),
     Row("GET /api/v1/search/open", RELATIVES),
+    Row("GET /api/v1/search/statistics", ADMINISTER),
     on_search("GET /api/v1/search/cases/{case_id}/map"),
     on_search("POST /api/v1/search/cases/{case_id}/entries", SEEN),
     on_search("POST /api/v1/search/cases/{case_id}/end", ENDED),

@@ -2628,6 +2628,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/search/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Search Statistics
+         * @description How many searches there were, before how many of them somebody had looked at the footprint,
+         *     how long they took and how they ended. Numbers alone: it names nobody and opens no case.
+         */
+        get: operations["get_search_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -9377,6 +9398,46 @@ export interface components {
             watch: components["schemas"]["WatchState"] | null;
         };
         /**
+         * SearchStatistics
+         * @description Of searches that were opened in the period; of fewer than five only how many there were. A
+         *     person who was erased is not counted.
+         */
+        SearchStatistics: {
+            /** Ended */
+            ended: number | null;
+            /**
+             * Hours To End Median
+             * @description From the report.
+             */
+            hours_to_end_median: number | null;
+            /**
+             * Looked First
+             * @description Of these: shortly before the report somebody had looked at the footprint. Families who found
+             *     the person by it and reported nothing are in no search: among all families it is more.
+             */
+            looked_first: number | null;
+            /** Looked First Share */
+            looked_first_share: number | null;
+            /**
+             * Outcomes
+             * @description Of those that have ended.
+             */
+            outcomes: {
+                [key: string]: number;
+            } | null;
+            /** Searches */
+            searches: number;
+            /** Start */
+            start: string | null;
+            /** Stop */
+            stop: string | null;
+            /**
+             * With A Hit
+             * @description A station heard the person while they were searched for.
+             */
+            with_a_hit: number | null;
+        };
+        /**
          * SeriesEntry
          * @description One parameter of a device.
          */
@@ -15184,6 +15245,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reported"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_search_statistics: {
+        parameters: {
+            query?: {
+                /** @description opened then or later */
+                start?: string | null;
+                /** @description opened before then */
+                stop?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchStatistics"];
                 };
             };
             /** @description A problem document */
