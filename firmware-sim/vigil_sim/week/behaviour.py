@@ -59,16 +59,10 @@ class Draw:
 
 
 def counted(seed: int, kind: str, mean: float) -> int:
-    """How many units of a kind there are: Poisson, at least one (a week without a fire says
-    nothing of fires)."""
-    draw = random.Random(f"{seed}/{kind}/count")
-    if mean > 50:
-        return max(1, round(draw.gauss(mean, math.sqrt(mean))))
-    left, count, limit = draw.random(), 0, math.exp(-mean)
-    while left > limit:
-        left *= draw.random()
-        count += 1
-    return max(1, count)
+    """How many units of a kind there are: the mean, rounded up or down by chance, and at least one
+    (a week without a fire says nothing of fires). Not Poisson: shares are counted and no rates, and
+    the interval of a share is that of its own count."""
+    return max(1, int(mean + random.Random(f"{seed}/{kind}/count").random()))
 
 
 @dataclass(frozen=True, slots=True)
