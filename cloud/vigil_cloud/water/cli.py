@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
-from vigil_cloud.water import transport_command
+from vigil_cloud.water import trace_command, transport_command
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """import, export, remove, rules, transport."""
+    """import, export, remove, rules, transport, trace."""
     actions = add_subject(commands, "water", "canals, outfalls, gates, and incidents")
     text = "bring in reaches, stations, outfalls, gates and areas; all of the file or nothing"
     bring = add_command(actions, "import", _import, text, common)
@@ -32,6 +32,9 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     text = "the concentration at a station after a release, as CSV; touches no database"
     transport = add_command(actions, "transport", transport_command.transport, text)
     transport_command.add_options(transport)
+    text = "which outfall explains what the stations saw, as JSON; touches no database"
+    trace = add_command(actions, "trace", trace_command.trace, text)
+    trace_command.add_options(trace)
 
 
 def _format(file: Path) -> str:

@@ -1,0 +1,193 @@
+"""What each station would see of one gram, wherever it went in: the search for a source asks this
+of every outfall. Pure.
+
+As ``transport``, with the water of a reach not pushing back into the one above it: then responses
+are products along the way, and all stations of one outfall cost as much as one. The difference
+matters within a length of dispersion over velocity above a junction, some tens of metres.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil_cloud.water.channels import Channels, Point, Reach
+
+_Spectrum = NDArray[np.complexfloating[Any, Any]]
+
+_UNBALANCED: Final = 1.6
+"""So many times the flow that comes to a node must leave it to be water that nobody drew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Of one station to one gram at time 0, by the nominal velocities."""
+
+    mean_s: float
+    """Mean time of travel."""
+    variance_s2: float
+    gain: float
+    """Concentration summed over time per gram: s/m³."""
+    travel_s: Mapping[str, float]
+    """The mean time by reach."""
+    cumulated: NDArray[np.float64]
+    """``gain`` as it grows with time, on the grid that ``Responses`` was made for."""
+
+
+class Responses:
+    """Of one network, on an even grid of times that begins at 0."""
+
+    def __init__(self, channels: Channels, *, period_s: float, count: int) -> None:
+        """``period_s``: all that matters has passed after so long. ``count``: steps of the grid."""
+        self._channels = channels
+        self._count = 2 * count
+        self.step_s = period_s / count
+        whole = self._count * self.step_s
+        self._damping = np.log(1e8) / whole
+        self._s = self._damping + 2j * np.pi * np.arange(self._count // 2 + 1) / whole
+        self._ends: dict[str, list[Reach]] = defaultdict(list)
+        self._starts: dict[str, list[Reach]] = defaultdict(list)
+        for reach in channels.reaches.values():
+            self._starts[reach.start].append(reach)
+            self._ends[reach.end].append(reach)
+        below: dict[str, set[str]] = defaultdict(set)
+        for reach in channels.reaches.values():
+            below[reach.end].add(reach.start)
+        self._order = list(TopologicalSorter(below).static_order())
+        self._stations: dict[str, list[Point]] = defaultdict(list)
+        for point in channels.points.values():
+            if point.kind == "station":
+                self._stations[point.reach].append(point)
+        window = np.sinc(np.arange(len(self._s)) / (len(self._s) - 1))
+        self._window: NDArray[np.float64] = window
+        self._whole = {
+            name: self._passed(one, one.length_m) for name, one in channels.reaches.items()
+        }
+
+    def of(self, reach: str, offset_m: float) -> dict[str, Response]:
+        """By station; those that none of it passes are not in it."""
+        found: dict[str, Response] = {}
+        source = self._channels.reaches[reach]
+        flow = source.flow_m3_s + source.inflow_m3_s * offset_m / source.length_m
+        begun = _Wave(1 / flow * self._entry(source, flow), 1 / flow, 0.0, 0.0, {})
+        for station in self._stations[reach]:
+            if station.offset_m >= offset_m:
+                self._see(found, station, begun, station.offset_m - offset_m, offset_m)
+        at: dict[str, _Wave] = {}
+        self._arrive(at, source, self._along(source, begun, source.length_m - offset_m, offset_m))
+        for node in self._order[self._order.index(source.end) :]:
+            wave = at.get(node)
+            if wave is None:
+                continue
+            for one in self._starts[node]:
+                for station in self._stations[one.id]:
+                    self._see(found, station, wave, station.offset_m, 0.0)
+                self._arrive(at, one, self._along(one, wave, one.length_m, 0.0))
+        return found
+
+    def _entry(self, reach: Reach, flow: float) -> _Spectrum:
+        """At the place itself some of it goes up first."""
+        u = flow / reach.area_m2
+        return np.asarray(u / np.sqrt(u * u + 4 * reach.dispersion_m2_s * _rate(reach, self._s)))
+
+    def _see(
+        self, found: dict[str, Response], station: Point, wave: _Wave, metres: float, from_m: float
+    ) -> None:
+        there = self._along(self._channels.reaches[station.reach], wave, metres, from_m)
+        damped = np.fft.irfft(there.spectrum * self._window, self._count) / self.step_s
+        half = self._count // 2
+        grid = np.arange(half) * self.step_s
+        value = np.maximum(damped[:half] * np.exp(self._damping * grid), 0.0)
+        cumulated = np.concatenate(([0.0], np.cumsum((value[1:] + value[:-1]) / 2))) * self.step_s
+        found[station.id] = Response(
+            there.mean_s, there.variance_s2, there.gain, there.travel_s, cumulated
+        )
+
+    def _along(self, reach: Reach, wave: _Wave, metres: float, from_m: float) -> _Wave:
+        if metres == reach.length_m:
+            passed = self._whole[reach.id]
+        else:
+            passed = self._passed(reach, metres, from_m)
+        spectrum, dilution, mean, variance = passed
+        return _Wave(
+            wave.spectrum * spectrum,
+            wave.gain * dilution,
+            wave.mean_s + mean,
+            wave.variance_s2 + variance,
+            {**wave.travel_s, reach.id: mean},
+        )
+
+    def _passed(
+        self, reach: Reach, metres: float, from_m: float = 0.0
+    ) -> tuple[_Spectrum, float, float, float]:
+        """Of a part of a reach: its transfer, what is left after dilution and decay, mean and
+        variance of the time."""
+        begin = reach.flow_m3_s + reach.inflow_m3_s * from_m / reach.length_m
+        end = begin + reach.inflow_m3_s * metres / reach.length_m
+        u = (begin + end) / 2 / reach.area_m2
+        diluted = begin / max(begin, end)
+
+        def transfer(s: _Spectrum) -> _Spectrum:
+            rate = _rate(reach, s)
+            root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * rate)
+            return np.asarray(diluted * np.exp(-2 * rate / (u + root) * metres))
+
+        small = 1e-4 * u / max(metres, 1e-9)
+        logs = np.log(transfer(np.array([0.0, small, -small], dtype=complex)).real)
+        mean = float(-(logs[1] - logs[2]) / (2 * small))
+        variance = float((logs[1] - 2 * logs[0] + logs[2]) / small**2)
+        return transfer(self._s), float(np.exp(logs[0])), mean, max(variance, 0.0)
+
+    def _arrive(self, at: dict[str, _Wave], reach: Reach, wave: _Wave) -> None:
+        """At the end of a reach it is mixed with what else comes there."""
+        node = reach.end
+        comes = sum(one.flow_m3_s + one.inflow_m3_s for one in self._ends[node])
+        goes = sum(one.flow_m3_s for one in self._starts[node])
+        # Velocities are known to a fifth or so: a small difference is no clean water.
+        whole = max(comes, goes) if goes > _UNBALANCED * comes else comes
+        share = (reach.flow_m3_s + reach.inflow_m3_s) / whole
+        mixed = _Wave(
+            wave.spectrum * share, wave.gain * share, wave.mean_s, wave.variance_s2, wave.travel_s
+        )
+        before = at.get(node)
+        at[node] = mixed if before is None else before.joined(mixed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wave:
+    spectrum: _Spectrum
+    gain: float
+    mean_s: float
+    variance_s2: float
+    travel_s: Mapping[str, float]
+
+    def joined(self, other: _Wave) -> _Wave:
+        """Two ways of the same water that meet again."""
+        gain = self.gain + other.gain
+        a, b = self.gain / gain, other.gain / gain
+        mean = a * self.mean_s + b * other.mean_s
+        apart = a * (self.mean_s - mean) ** 2 + b * (other.mean_s - mean) ** 2
+        variance = a * self.variance_s2 + b * other.variance_s2 + apart
+        travel = dict(_blend(self.travel_s, a, other.travel_s, b))
+        return _Wave(self.spectrum + other.spectrum, gain, mean, variance, travel)
+
+
+def _blend(
+    one: Mapping[str, float], share: float, other: Mapping[str, float], rest: float
+) -> Iterator[tuple[str, float]]:
+    for name in {*one, *other}:
+        yield name, share * one.get(name, 0.0) + rest * other.get(name, 0.0)
+
+
+def _rate(reach: Reach, s: _Spectrum) -> _Spectrum:
+    rate = s + reach.decay_1_s
+    if reach.storage_area_m2 > 0 and reach.exchange_1_s > 0:
+        back = reach.exchange_1_s * reach.area_m2 / reach.storage_area_m2
+        rate = rate + reach.exchange_1_s * rate / (rate + back)
+    return np.asarray(rate)

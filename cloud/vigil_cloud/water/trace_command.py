@@ -1,0 +1,144 @@
+"""``vigil-cloud water trace``: which outfall explains what the stations saw, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, tzinfo
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from vigil_schemas.errors import VigilError
+
+if TYPE_CHECKING:
+    from vigil_cloud.water.channels import Channels
+    from vigil_cloud.water.source_tracing import Observed
+
+COLUMNS: Final = ("time", "station", "value")
+_SHOWN: Final = 5
+
+
+class BadObservations(VigilError):
+    """A file of observations that cannot be used. ``mistakes``: each with its line."""
+
+    code: ClassVar[str] = "bad-observations"
+    remedy: ClassVar[str] = (
+        "Give a CSV with the columns time, station and value (g/m³ above the background); times all"
+        " in seconds, or all in ISO 8601."
+    )
+
+    def __init__(self, mistakes: list[str]) -> None:
+        more = f" (and {len(mistakes) - _SHOWN} more)" if len(mistakes) > _SHOWN else ""
+        super().__init__("; ".join(mistakes[:_SHOWN]) + more)
+        self.mistakes = mistakes
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The network and what was seen."""
+    parser.add_argument("network", type=Path, metavar="NETWORK.geojson")
+    parser.add_argument("observations", type=Path, metavar="OBSERVATIONS.csv")
+
+
+def trace(options: argparse.Namespace) -> int:
+    """Print the suspects, the likeliest first. Raises ``BadChannels``, ``BadObservations``,
+    ``OSError``."""
+    from vigil_cloud.water import channels, source_tracing
+
+    network = channels.load(options.network)
+    observed, zone, notes = _read(options.observations, network)
+    suspects = source_tracing.trace(network, observed)
+    for note in notes:
+        sys.stderr.write(f"vigil-cloud: {note}\n")
+    if not suspects:
+        notes.append("no station has seen anything that a release in this network explains")
+
+    def moment(seconds: float) -> float | str:
+        if zone is None:
+            return round(seconds, 1)
+        shown = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds))
+        return shown.astimezone(zone).isoformat()
+
+    found = [
+        {
+            "reach": one.reach,
+            "outfall": one.outfall,
+            "probability": round(one.probability, 6),
+            "start": [moment(one.start_s[0]), moment(one.start_s[1])],
+            "mass": [float(f"{one.mass_g[0]:.6g}"), float(f"{one.mass_g[1]:.6g}")],
+            "duration_s": round(one.duration_s, 1),
+            "explains": list(one.explains),
+        }
+        for one in suspects
+    ]
+    sys.stdout.write(json.dumps({"suspects": found, "notes": notes}, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadObservations([f"{path.name} is not UTF-8"]) from error
+    reader = csv.DictReader(text.splitlines())
+    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+        raise BadObservations([f"there is no column {', '.join(missing)}"])
+    return _taken(reader, network)
+
+
+def _taken(
+    rows: Iterable[dict[str, str]], network: Channels
+) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
+    import numpy as np
+
+    from vigil_cloud.water.source_tracing import Observed
+
+    of: dict[str, dict[float, float]] = defaultdict(dict)
+    mistakes: list[str] = []
+    zones: set[tzinfo | None] = set()
+    twice = blank = 0
+    for line, row in enumerate(rows, 2):
+        try:
+            at, zone = _moment(row["time"] or "")
+            value = float(row["value"] or "nan")
+            station = network.point(row["station"] or "", "station").id
+        except (ValueError, VigilError) as error:
+            mistakes.append(f"line {line}: {error}")
+            continue
+        zones.add(zone)
+        if not isfinite(value):
+            blank += 1
+            continue
+        twice += at in of[station]
+        of[station][at] = value
+    if len({zone is None for zone in zones}) > 1:
+        mistakes.append("some times are in seconds, some in ISO 8601")
+    if not mistakes and not of:
+        mistakes.append("there is no value in it")
+    if mistakes:
+        raise BadObservations(mistakes)
+    notes = [f"{blank} rows without a value were left out"] if blank else []
+    notes += [f"{twice} rows repeat a time of their station: the last counts"] if twice else []
+    observed = {
+        station: Observed(np.array([at for at, _ in pairs]), np.array([v for _, v in pairs]))
+        for station, held in of.items()
+        if (pairs := sorted(held.items()))
+    }
+    zone = next(iter(zones))
+    return observed, zone, notes
+
+
+def _moment(text: str) -> tuple[float, tzinfo | None]:
+    try:
+        seconds = float(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return moment.timestamp(), moment.tzinfo
+    if not isfinite(seconds):
+        raise ValueError(f"{text!r} is no time")
+    return seconds, None

@@ -1,0 +1,173 @@
+"""Which outfall, when and how much: against discharges that were made up with known truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from channel_files import network, point, reach
+from vigil_cloud.cli import main
+from vigil_cloud.water.channels import Channels, read
+from vigil_cloud.water.responses import Responses
+from vigil_cloud.water.source_tracing import Observed, Suspect, trace
+from vigil_cloud.water.transport import Discharge, Pulse, Transport, concentrations
+
+TIMES = np.arange(0, 20 * 3600, 300.0)
+
+
+def valley(factors: dict[str, float] | None = None) -> dict[str, Any]:
+    """Two arms into one canal: an outfall above and below the station of the west arm, one on the
+    east arm, one on the canal."""
+    by = factors or {}
+
+    def line(name: str, start: str, end: str, length: float, area: float, u: float) -> Any:
+        return reach(name, start, end, length, area, u * by.get(name, 1.0), 3.0)
+
+    return network(
+        line("w1", "a", "b", 1_500, 2.0, 0.4),
+        line("w2", "b", "join", 1_200, 2.0, 0.4),
+        line("e1", "c", "join", 1_800, 1.5, 0.4),
+        line("m1", "join", "d", 2_000, 2.8, 0.5),
+        line("m2", "d", "e", 2_500, 2.8, 0.5),
+        point("west-high", "outfall", "w1", 200),
+        point("west-low", "outfall", "w2", 300),
+        point("east", "outfall", "e1", 300),
+        point("canal", "outfall", "m1", 800),
+        point("s-west", "station", "w1", 1_400),
+        point("s-join", "station", "m1", 300),
+        point("s-end", "station", "m2", 2_000),
+    )
+
+
+def seen(truth: Channels, source: Discharge, seed: int, noise: float = 0.05) -> dict[str, Observed]:
+    random = np.random.default_rng(seed)
+    found = {}
+    for station in [one for one in truth.points.values() if one.kind == "station"]:
+        transport = Transport(truth, station, [source.outfall])
+        values = concentrations(transport, TIMES, [source])
+        values = values * (1 + noise * random.standard_normal(len(values)))
+        found[station.id] = Observed(TIMES, values)
+    return found
+
+
+@pytest.mark.parametrize("name", ["west-high", "west-low", "east", "canal"])
+def test_the_outfall_its_time_and_its_mass(name: str) -> None:
+    """Given velocities that are off by up to a fifth, each in its own way. West-low and east pass
+    the same stations: of these two both are named."""
+    truth = read(valley())
+    known = read(valley({"w1": 0.85, "w2": 1.1, "e1": 0.9, "m1": 1.15, "m2": 0.95}))
+    source = Discharge(truth.points[name], 9_000 / 2_400, 6 * 3600.0, 6 * 3600 + 2_400.0)
+    suspects = trace(known, seen(truth, source, 7))
+
+    (found,) = [one for one in suspects if one.outfall == name]
+    alike = {"west-low", "east"}
+    if name in alike:
+        assert {one.outfall for one in suspects[:2]} <= {*alike, None}
+        assert found.probability > 0.1
+    else:
+        assert suspects[0].outfall == name
+        assert found.probability > 0.5
+    assert found.start_s[0] <= 6 * 3600 <= found.start_s[1]
+    assert found.mass_g[0] <= 9_000 <= found.mass_g[1]
+    assert sum(one.probability for one in suspects) == pytest.approx(1)
+
+
+def test_without_an_outfall_the_reach_is_named() -> None:
+    document = valley()
+    document["features"] = [
+        one for one in document["features"] if one["properties"].get("kind") != "outfall"
+    ]
+    document["features"].append(point("o", "outfall", "w1", 750))
+    truth = read(document)
+    document["features"].pop()
+    source = Discharge(truth.points["o"], 3.0, 6 * 3600.0, 7 * 3600.0)
+    suspects = trace(read(document), seen(truth, source, 3))
+    assert (suspects[0].reach, suspects[0].outfall) == ("w1", None)
+
+
+def test_nothing_seen_suspects_nobody() -> None:
+    quiet = {name: Observed(TIMES, np.zeros(len(TIMES))) for name in ("s-west", "s-join")}
+    assert trace(read(valley()), quiet) == []
+
+
+def test_a_response_is_that_of_the_exact_solver() -> None:
+    channels = read(valley())
+    source = channels.points["west-high"]
+    found = Responses(channels, period_s=20 * 3600, count=1024).of(source.reach, source.offset_m)
+    grid = np.arange(1024) * 20 * 3600 / 1024
+    for name, one in found.items():
+        transport = Transport(channels, channels.points[name], [source])
+        exact = concentrations(transport, grid, [Pulse(source, 1.0, 0)])
+        total = np.concatenate(([0.0], np.cumsum((exact[1:] + exact[:-1]) / 2))) * grid[1]
+        assert np.abs(one.cumulated - total).max() < 0.01 * total[-1], name
+        assert one.gain == pytest.approx(total[-1], rel=0.01)
+        mean = float((exact * grid).sum() / exact.sum())
+        assert one.mean_s == pytest.approx(mean, rel=0.02)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: Path) -> tuple[int, str, str]:
+    code = main(["water", "trace", *map(str, arguments)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    truth = read(valley())
+    source = Discharge(truth.points["canal"], 4.0, 6 * 3600.0, 7 * 3600.0)
+    rows = ["time,station,value"]
+    for station, observed in seen(truth, source, 1).items():
+        for at, value in zip(observed.times_s, observed.values, strict=True):
+            moment = np.datetime64("2026-05-01T00:00:00") + np.timedelta64(int(at), "s")
+            rows.append(f"{moment}+08:00,{station},{value:.6g}")
+    rows += [rows[-1], "2026-05-01T01:00:00+08:00,s-end,"]
+    canal, seen_there = tmp_path / "canal.geojson", tmp_path / "seen.csv"
+    canal.write_text(json.dumps(valley()), "utf-8")
+    seen_there.write_text("\n".join(rows), "utf-8")
+    return canal, seen_there
+
+
+def test_the_command_prints_suspects(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, *files)
+    answer = json.loads(out)
+    first = answer["suspects"][0]
+    assert (code, first["reach"], first["outfall"]) == (0, "m1", "canal")
+    low, high = first["start"]
+    assert low < "2026-05-01T06:00:00+08:00" < high
+    assert first["mass"][0] < 14_400 < first["mass"][1]
+    assert len(answer["notes"]) == err.count("\n") == 2, "a repeated row and one without a value"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("time,station\n1,s-end\n", "no column value"),
+        ("time,station,value\nyesterday,s-end,1\n", "line 2"),
+        ("time,station,value\n1,nowhere,1\n", "no station 'nowhere'"),
+        ("time,station,value\n1,s-end,much\n", "line 2"),
+        ("time,station,value\n1,s-end,1\n2026-05-01T00:00:00Z,s-end,1\n", "some in ISO"),
+        ("time,station,value\n", "no value"),
+        ("time,station,value\ninf,s-end,1\n", "no time"),
+    ],
+)
+def test_observations_that_are_none_are_refused(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], content: str, says: str
+) -> None:
+    files[1].write_text(content, "utf-8")
+    code, out, err = run(capsys, *files)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
+def test_suspects_are_sorted(files: tuple[Path, Path]) -> None:
+    truth = read(valley())
+    source = Discharge(truth.points["east"], 4.0, 6 * 3600.0, 7 * 3600.0)
+    suspects: list[Suspect] = trace(truth, seen(truth, source, 2))
+    ranked = [one.probability for one in suspects]
+    assert ranked == sorted(ranked, reverse=True)
