@@ -18,7 +18,7 @@ from waterways import geojson
 RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 NO_DATABASE = {
     *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
-    *("conform", "water transport"),
+    *("conform", "water transport", "water trace"),
 }
 REHEARSES = {"rehearse"}
 """Refused outside the demo before it opens anything (test_rehearsal)."""
