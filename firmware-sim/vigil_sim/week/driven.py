@@ -13,8 +13,10 @@ from typing import Any, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
 from vigil_schemas.types import isoformat_utc
-from vigil_sim.demo.processes import START_TIMEOUT_S, Children, claim_port, program
+from vigil_sim.demo.processes import Children, claim_port, program
 
+SEED_S: Final = 1800.0
+"""The start with ten thousand homes to be written may take so long on a busy machine."""
 STEP_S: Final = 300.0
 """One step of the cloud may take so long."""
 
@@ -59,7 +61,7 @@ class DrivenCloud:
             "cloud", [*command, "--seed", str(seed)], environment=environment, piped=True
         )
         threading.Thread(target=self._listen, name="cloud", daemon=True).start()
-        ready = self._next(START_TIMEOUT_S * 5)
+        ready = self._next(SEED_S)
         self.url, self.broker = ready["url"], ready["broker"]
         self.now = start
 
