@@ -13,8 +13,8 @@ from vigil_sim.week.report import ours, pairs, shown, theirs
 from vigil_sim.week.sensitivity import Hangs
 from vigil_sim.week.stories.everyday import THINNED
 
-_WIDTH: Final = 640
-_ROW: Final = 64
+_WIDTH: Final = 400
+_ROW: Final = 84
 _LEFT: Final = 16
 _BAR: Final = _WIDTH - 2 * _LEFT
 _STYLE: Final = """
@@ -30,7 +30,7 @@ h1 span,h2 span,th span,td span,li span,p span,figcaption span{display:block}
 :lang(en){color:inherit}.en{color:var(--soft)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.4rem .5rem;border-bottom:1px solid var(--line)}
-.wide{overflow-x:auto}figure{margin:1rem 0}svg{display:block;width:100%;height:auto}
+.wide{overflow-x:auto}figure{margin:1rem 0}svg{display:block;width:100%;max-width:36rem;height:auto}
 text{fill:var(--ink);font-size:15px}.axis{fill:var(--soft);font-size:13px}
 .grid{stroke:var(--line)}.we{stroke:var(--we);fill:var(--we)}.they{stroke:var(--they);fill:none}
 .note{color:var(--soft);font-size:.9rem}
@@ -147,7 +147,7 @@ def _chart(found: Sequence[tuple[Target, Figure]]) -> str:
 
 def _strip(target: Target, figure: Figure, top: int) -> str:
     most = 80.0 if target.unit == "d" else 1.0
-    line = top + 34
+    line = top + 50
 
     def x(value: float) -> float:
         return _LEFT + _BAR * min(max(value / most, 0.0), 1.0)
@@ -171,8 +171,11 @@ def _strip(target: Target, figure: Figure, top: int) -> str:
             f'x2="{x(figure.high):.1f}" y1="{line}" y2="{line}"/>'
             f'<circle class="we" r="6" cx="{x(figure.value):.1f}" cy="{line}"/>'
         )
-    name = escape(f"{target.title_zh}  {target.title}")
-    return f'<text x="{_LEFT}" y="{top + 15}">{name}</text>{ticks}{service}{own}'
+    names = (
+        f'<text x="{_LEFT}" y="{top + 15}">{escape(target.title_zh)}</text>'
+        f'<text class="axis" x="{_LEFT}" y="{top + 31}">{escape(target.title)}</text>'
+    )
+    return f"{names}{ticks}{service}{own}"
 
 
 def _anchor(part: float) -> str:
