@@ -138,7 +138,7 @@ def test_a_family_sees_its_home_its_members_and_its_alarms(
     town.furnish()
     town.fire()
     page = window("mei", size=size, language="zh-TW").go("/homes")
-    expect(page.get_by_role("heading", name="林宅")).to_be_visible()
+    expect(page.get_by_role("heading", name="林宅 同住")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="林奶奶")).to_contain_text("同住")
     expect(page.locator(f"a[href='/devices/{KITCHEN}']")).to_be_visible()
     expect(page.get_by_text("林宅廚房 火災警報").first).to_be_visible()
