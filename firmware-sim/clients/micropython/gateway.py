@@ -379,11 +379,8 @@ def told(gateway, line):
         said("give reading NUMBER, alarm on or alarm off")
 
 
-def main(values):
-    if len(values) not in (5, 7):
-        said("usage: gateway.py HOST PORT GATEWAY STATE_FILE [USER PASSWORD]")
-        return 2
-    gateway = Gateway(values[1], int(values[2]), values[3], Store(values[4]), *values[5:])
+def run(gateway):
+    """Until standard input has ended and everything is receipted."""
     # Unbuffered: a line that waits in a buffer is none that poll tells of.
     stdin = getattr(getattr(sys.stdin, "buffer", None), "raw", sys.stdin)
     lines = select.poll()
@@ -392,17 +389,23 @@ def main(values):
     try:
         while not (ended and gateway.socket is not None and not gateway.store.state["kept"]):
             gateway.step()
-            if ended or not lines.poll(100):
-                if ended:
-                    time.sleep(0.1)
-                continue
-            line = stdin.readline()
-            ended = not line
-            told(gateway, line.decode() if isinstance(line, bytes) else line)
+            if ended:
+                time.sleep(0.1)
+            elif lines.poll(100):
+                line = stdin.readline()
+                ended = not line
+                told(gateway, line.decode() if isinstance(line, bytes) else line)
     except KeyboardInterrupt:
         pass
     gateway.goodbye()
     return 0
+
+
+def main(values):
+    if len(values) not in (5, 7):
+        said("usage: gateway.py HOST PORT GATEWAY STATE_FILE [USER PASSWORD]")
+        return 2
+    return run(Gateway(values[1], int(values[2]), values[3], Store(values[4]), *values[5:]))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ def test_every_class_of_fault_is_heard_on_a_broker(broker: str) -> None:
     try:
         watching.wait_for("watching")
         time = now()
+        for session in (2, 3):
+            gateway.publish("status", born(name, at=now(), session=session), retain=True)
         right = health(2, name)
         gateway.publish("event", right)
         gateway.publish("event", changed(right, data__state="failed"))
@@ -51,8 +53,6 @@ def test_every_class_of_fault_is_heard_on_a_broker(broker: str) -> None:
         gateway.publish("observation", changed(readings(1, name, at=time), data__0__u="C"))
         gateway.publish("alarms", alarm(2, name))
         gateway.publish("command", health(1, name))
-        for session in (2, 3):
-            gateway.publish("status", born(name, at=now(), session=session), retain=True)
         gateway.publish(
             "event", changed(health(7, name), subject="probe-9", data__device="probe-9")
         )

@@ -131,6 +131,35 @@ def test_a_report_that_is_sent_again_says_the_same(missing: Missing) -> None:
     assert (send("first-report"), send("other-report")) == (first, other)
 
 
+def test_the_end_that_is_sent_again_is_answered_as_at_first_for_a_while(missing: Missing) -> None:
+    """With the search the access of whoever ended it ends; the answer may be lost all the same."""
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+    body = {
+        "version": missing.see("police", case)["version"],
+        "outcome": "found-well",
+        "text": "At the temple.",
+    }
+
+    def end(key: str) -> httpx.Response:
+        return missing.city.client("police").post(
+            f"/api/v1/search/cases/{case}/end", json=body, headers={"Idempotency-Key": key}
+        )
+
+    first = end("the-end-of-it").raise_for_status().json()
+    again = end("the-end-of-it")
+    assert again.status_code == 200, again.text
+    for told in ("id", "version", "state", "outcome", "history"):
+        assert again.json()[told] == first[told]
+    assert not [one for one in lines(missing.city, "case.refused")], "nobody tried to look"
+    assert end("another-key").json()["code"] == "case-needs-reason"
+
+    missing.city.later(minutes=11)
+    assert end("the-end-of-it").json()["code"] == "case-needs-reason"
+    ended = [one for one in missing.see("family", case)["history"] if one["action"] == "closed"]
+    assert len(ended) == 1
+
+
 def test_the_deadline_of_the_watch_list_follows_it(missing: Missing) -> None:
     city = missing.city
     case = missing.report()["case_id"]

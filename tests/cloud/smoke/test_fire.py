@@ -239,6 +239,16 @@ def test_only_who_lives_there_takes_it_back_and_who_belongs_there_says_that_it_b
     assert home.act("neighbour", "burns").json()["reason"] == "burns"
 
 
+def test_who_says_again_that_it_burns_has_said_it_once(home: Home) -> None:
+    """The answer was lost, and the telephone sends the same again."""
+    ring(home)
+    answers = [home.act("neighbour", "burns").json() for _ in range(3)]
+
+    assert answers[0] == answers[1] == answers[2]
+    steps = home.card()["steps"]
+    assert [one["who"] for one in steps if one["what"] == "burns"] == ["neighbour"]
+
+
 def test_the_window_holds_through_restarts_and_a_clock_that_is_set_back(
     home: Home, line: Line119
 ) -> None:
