@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WAIT_S: Final = 60.0
 _LOOK_MS: Final = 80.0
+_ATTEMPTS: Final = 3
 _TABS: Final = 300
 """So many stops are on no page: what is not reached by then cannot be reached."""
 _SIZES: Final = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -208,14 +209,20 @@ class Window:
             self._page.keyboard.press("Space" if kind == "checkbox" else "Enter")
 
     def writes(self, wanted: Target, words: Text) -> None:
-        found = self._ready(wanted)
-        if self._manner.keyboard:
-            self._reach(found, wanted)
-        elif not found.evaluate("e => e === document.activeElement"):
-            self._taps += 1
-            self._touch(found)
-        self._page.keyboard.press("Control+A")
-        self._page.keyboard.type(words if isinstance(words, str) else words.said(self.language))
+        said = words if isinstance(words, str) else words.said(self.language)
+        # Whoever types looks at what stands there: a page that moved meanwhile took it elsewhere.
+        for _ in range(_ATTEMPTS):
+            found = self._ready(wanted)
+            if self._manner.keyboard:
+                self._reach(found, wanted)
+            elif not found.evaluate("e => e === document.activeElement"):
+                self._taps += 1
+                self._touch(found)
+            self._page.keyboard.press("Control+A")
+            self._page.keyboard.type(said)
+            if found.input_value() == said:
+                return
+        raise JourneyFailed(f"{self.username} at {self.path}: {wanted} does not take “{said}”")
 
     def chooses(self, wanted: Target, option: Text) -> None:
         found = self._ready(wanted)
