@@ -39,14 +39,14 @@ class RehearsedCloud:
 
     def start(self, start: datetime, file: Path) -> None:
         stack = type(self).opened
+        given: dict[str, Any] = {
+            name.removeprefix("VIGIL_").lower(): value for name, value in self._environment.items()
+        }
         settings = load(
             demo=True,
             data_dir=self._directory / "cloud",
             broker_listen=f"127.0.0.1:{servers.free_port()}",
-            **{
-                name.removeprefix("VIGIL_").lower(): value
-                for name, value in self._environment.items()
-            },
+            **given,
         )
         clock = rehearsal.RehearsalClock(start)
         services = build_services(settings, clock)

@@ -212,7 +212,7 @@ def _look(
     return wrong, unknown
 
 
-def _that_matter() -> Select[tuple[Device]]:
+def _that_matter() -> Select[Device]:
     """Of each gateway one device of each domain, and all those of which something is said by
     name: a city has tens of thousands of smoke alarms, and this is asked every few seconds."""
     one_each = select(func.min(Device.device)).group_by(

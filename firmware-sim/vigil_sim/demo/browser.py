@@ -105,8 +105,15 @@ class Chromium:
 
     def close(self) -> None:
         """Also where it has died meanwhile."""
-        with suppress(Exception):
+        with suppress(_failures()):
             self._open.close()
+
+
+def _failures() -> type[Exception]:
+    """What a browser that is gone raises."""
+    from playwright.sync_api import Error
+
+    return Error
 
 
 @dataclass
@@ -153,7 +160,7 @@ class Window:
 
     def close(self) -> None:
         """The window is closed."""
-        with suppress(Exception):
+        with suppress(_failures()):
             self._context.close()
 
     def _sign_in(self) -> None:
@@ -271,7 +278,7 @@ class Window:
 
     def picture(self, path: Path) -> None:
         """The page as it is now, and its words beside it; where that can still be had."""
-        with suppress(Exception):
+        with suppress(_failures(), OSError):
             self._page.screenshot(path=path, full_page=True)
             path.with_suffix(".txt").write_text(self._page.inner_text("body"), "utf-8")
 

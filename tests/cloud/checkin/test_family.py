@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -241,7 +241,7 @@ def test_tries_are_limited_as_signing_in_is(city: City) -> None:
     assert len(actions(city, "invitation.refused")) == 60, "and fill no log"
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[City], object], str]] = {
     "somebody wears it": (lambda city: city.person("p2", "李大明", FREE), CODE),
     "a code of nobody": (lambda city: None, "ZZZZZ-ZZZZZ"),
     "an id that has a code": (lambda city: None, FREE),

@@ -16,6 +16,7 @@ from vigil_cloud.alerts import shelving
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin import hosts
 from vigil_cloud.checkin.host_watch import follow
+from vigil_cloud.checkin.models import StationHost
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.shelves import Wanted
@@ -72,7 +73,7 @@ def planned(city: City) -> list[tuple[str, str, str]]:
             .where(AlertRow.kind == "station-silent")
             .order_by(Delivery.id)
         )
-        return [tuple(row) for row in rows]
+        return [(kind, state, name) for kind, state, name in rows]
 
 
 def sent(city: City) -> None:
@@ -84,7 +85,7 @@ def sent(city: City) -> None:
 
 def links(city: City) -> tuple[str, str]:
     with city.services.sessions() as session:
-        row = session.get_one(hosts.StationHost, STATION)
+        row = session.get_one(StationHost, STATION)
         status = hosts.path_of(city.cipher, row, "status")
         host = hosts.path_of(city.cipher, row, "host")
     assert status

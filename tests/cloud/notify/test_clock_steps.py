@@ -175,7 +175,7 @@ def test_a_step_that_the_store_could_not_take_is_noticed_again(either_city: City
     with writing(city.services.sessions) as session:
         session.query(ClockMark).delete()
         session.add(ClockMark(id=1, latest=city.time))
-    before = ClockMark.__table__.name
+    before = ClockMark.__tablename__
     assert before in metadata().tables
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vigil_cloud.jobs.clock.clock_steps.move", _fails)

@@ -151,7 +151,7 @@ def test_the_end_that_is_sent_again_is_answered_as_at_first_for_a_while(missing:
     assert again.status_code == 200, again.text
     for told in ("id", "version", "state", "outcome", "history"):
         assert again.json()[told] == first[told]
-    assert not [one for one in lines(missing.city, "case.refused")], "nobody tried to look"
+    assert not list(lines(missing.city, "case.refused")), "nobody tried to look"
     assert end("another-key").json()["code"] == "case-needs-reason"
 
     missing.city.later(minutes=11)

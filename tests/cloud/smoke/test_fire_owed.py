@@ -80,7 +80,8 @@ def test_119_is_called_of_an_alarm_whose_fire_fails_again_and_the_fire_takes_it_
     assert kinds(line) == ["Alert", "Alert"], "now with the home's address"
     assert home.act("dispatcher", "lead/stand-down").status_code == 200
     home.later(1)
-    assert sorted(kinds(line)) == ["Alert", "Alert", "Cancel", "Cancel"]
+    assert kinds(line).count("Cancel") == 2
+    assert len(kinds(line)) == 4
 
 
 def test_a_home_that_could_not_be_asked_first_keeps_nobody_waiting(

@@ -35,7 +35,7 @@ def test_no_elder_is_lost_twice_at_once_and_no_home_burns_twice() -> None:
     for one in plan.episodes:
         assert one.left_s >= over.get(one.elder, 0.0)
         over[one.elder] = one.reports_s + one.search_s
-    homes = [one.home for one in (*plan.fires, *plan.nuisances)]
+    homes = [one.home for one in plan.fires] + [one.home for one in plan.nuisances]
     assert len(homes) == len(set(homes))
 
 

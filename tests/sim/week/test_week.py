@@ -19,6 +19,7 @@ from vigil_schemas.aed import AedCall
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_sim.cli import main
+from vigil_sim.demo.processes import interrupts
 from vigil_sim.week import command, play, sensitivity
 from vigil_sim.week.assumptions import shipped
 from vigil_sim.week.behaviour import DAY_S, Period
@@ -64,7 +65,7 @@ def test_stopped_before_the_end_it_writes_nothing(
 
     monkeypatch.setattr(command, "play", interrupted)
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(command.interrupts, "count", 0)
+    monkeypatch.setattr(interrupts, "count", 0)
     out = tmp_path / "out"
     assert main(["week", "chiayi", "--out", str(out)]) == 130
     assert not out.exists()
