@@ -62,16 +62,21 @@ class Clock:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         synchronised: Callable[[], bool] = kernel_synchronised,
+        host_keeps_it: bool = False,
     ) -> None:
         self._wall = wall
         self.monotonic = monotonic
         self._synchronised = synchronised
+        self._host_keeps_it = host_keeps_it
         self._offset = wall() - monotonic()
         self._last_synchronised: float | None = None
         self.steps = 0
         """How often the wall clock was set while we ran."""
         self.last_step_s = 0.0
         """How far it jumped the last time, seconds, positive forwards."""
+        self.vouched = False
+        """``quality`` is ``synchronised`` by the word of the settings alone (``host_keeps_it``):
+        the kernel does not say so."""
         self.quality = ClockQuality.UNSYNCHRONISED
         self.watch()
 
@@ -93,8 +98,11 @@ class Clock:
 
     def _measured(self) -> ClockQuality:
         at = self.monotonic()
-        if self._synchronised():
+        known = self._synchronised()
+        self.vouched = self._host_keeps_it and not known
+        if known:
             self._last_synchronised = at
+        if known or self.vouched:
             return ClockQuality.SYNCHRONISED
         if self._last_synchronised is not None and at - self._last_synchronised <= HOLDOVER_S:
             return ClockQuality.HOLDOVER

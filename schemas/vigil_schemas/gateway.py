@@ -102,6 +102,8 @@ class GatewayHealth(Model):
     """Of one core, since the last report."""
     disk_free_bytes: Count
     clock_quality: ClockQuality
+    clock_vouched: bool | None = None
+    """True: ``synchronised`` by the word of the gateway's settings alone, not of its kernel."""
     outbox: list[LaneDepth]
     evidence_waiting: Count = 0
     sources: list[SourceHealth]

@@ -65,6 +65,8 @@ class NoiseExceedance(Model):
     """The input clipped: the level is a lower bound and no fine may rest on it."""
     calibrated: bool = False
     """A sensitivity has been set for this microphone; without it levels are not evidence."""
+    clock_vouched: bool | None = None
+    """True: the clock was called synchronised by the word of the gateway's settings alone."""
     conditions: Conditions | None = None
     bearing_deg: Annotated[float, Field(ge=0, lt=360, allow_inf_nan=False)] | None = None
     """Where the sound came from, clockwise from north."""

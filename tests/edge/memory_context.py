@@ -36,6 +36,7 @@ class MemoryContext:
         self.directory = directory
         self.states = {} if states is None else states
         self.held = Held()
+        self.clock_vouched = False
         self.accepted: list[Outgoing] = []
         self.counters: Counter[str] = Counter()
         self.worker = Worker(self.count)

@@ -69,6 +69,19 @@ def test_trust_is_earned_held_and_lost() -> None:
     assert world.clock.quality is ClockQuality.UNSYNCHRONISED
 
 
+def test_a_clock_that_is_vouched_for_says_so_until_the_kernel_agrees() -> None:
+    said = [False]
+    clock = Clock(synchronised=lambda: said[0], host_keeps_it=True)
+    assert (clock.quality, clock.vouched) == (ClockQuality.SYNCHRONISED, True)
+    said[0] = True
+    clock.watch()
+    assert (clock.quality, clock.vouched) == (ClockQuality.SYNCHRONISED, False)
+    said[0] = False
+    clock.watch()
+    assert (clock.quality, clock.vouched) == (ClockQuality.SYNCHRONISED, True)
+    assert not Clock(synchronised=lambda: False).vouched
+
+
 def test_the_kernel_answers() -> None:
     assert kernel_synchronised() in (True, False)
 

@@ -2,7 +2,8 @@
 
 What is not known is ``unknown`` and never counted as passed: a fine needs every required check
 passed. Wind and rain are asked where somebody measures them; where nobody does they stay
-``unknown``, are shown so, and are the reviewers' to judge from sound and picture.
+``unknown``, are shown so, and are the reviewers' to judge from sound and picture. So is a clock for
+which only the gateway's settings vouch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final, Protocol
 
 from vigil_cloud.cases.port import Verdict, Words
 from vigil_cloud.city_time import CITY_ZONE
-from vigil_cloud.noise.models import Certificate, Road
+from vigil_cloud.noise.models import CLOCK_VOUCHED, Certificate, Road
 from vigil_cloud.noise.register import Holding, civil_day
 from vigil_cloud.noise.register_schema import DAYS, LimitBody
 from vigil_schemas.types import ClockQuality
@@ -162,6 +163,13 @@ def _clock(measured: Measured) -> Check:
         case ClockQuality.SYNCHRONISED:
             reason = Words("Synchronised when it was told.", "回報時已同步。")
             return Check("clock", words, "pass", reason)
+        case said if said == CLOCK_VOUCHED:
+            reason = Words(
+                "Vouched for by the gateway's settings, its kernel did not confirm it:"
+                " judge whether the time can be relied on.",
+                "僅由閘道器設定擔保，未經核心確認：請審查人判斷時間是否可信。",
+            )
+            return Check("clock", words, "unknown", reason, required=False)
         case said:
             reason = Words(f"The gateway's clock was {said}.", f"閘道器時鐘狀態：{said}。")
             return Check("clock", words, "fail", reason)

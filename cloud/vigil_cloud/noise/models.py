@@ -5,12 +5,15 @@ an earlier one, and both stay to be seen."""
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
+
+CLOCK_VOUCHED: Final = "vouched"
+"""Of a clock that is synchronised by the word of its gateway's settings alone."""
 
 
 class Exceedance(Base):
@@ -38,7 +41,8 @@ class Exceedance(Base):
     """``ahead`` or ``behind`` where the device's clock could not be believed: the times are
     then those of receipt, and no fine may rest on them."""
     clock_quality: Mapped[str | None] = mapped_column(String(16))
-    """What the gateway said of its clock (``ClockQuality``); ``None``: not kept then."""
+    """What the gateway said of its clock (``ClockQuality``, or ``CLOCK_VOUCHED``); ``None``: not
+    kept then."""
     wind_m_s: Mapped[float | None] = mapped_column(Float)
     rain: Mapped[bool | None]
     """``None``: nobody measured it there."""

@@ -11,8 +11,9 @@ from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.domain.port import Received
 from vigil_cloud.noise import plates
-from vigil_cloud.noise.models import Exceedance
+from vigil_cloud.noise.models import CLOCK_VOUCHED, Exceedance
 from vigil_schemas.noise import DOMAIN, NoiseExceedance
+from vigil_schemas.types import ClockQuality
 
 
 class NoiseHandler:
@@ -74,7 +75,7 @@ class NoiseHandler:
                 overload=event.overload,
                 calibrated=event.calibrated,
                 time_quality=message.marks.get("time_quality"),
-                clock_quality=message.envelope.clockquality,
+                clock_quality=_clock(event, message.envelope.clockquality),
                 wind_m_s=event.conditions.wind_m_s if event.conditions else None,
                 rain=event.conditions.rain if event.conditions else None,
                 bearing_deg=event.bearing_deg,
@@ -87,11 +88,19 @@ class NoiseHandler:
 
 def _complete(known: Exceedance, event: NoiseExceedance) -> None:
     """What only the sealed message tells; what it leaves out stays."""
+    if known.clock_quality is not None:
+        known.clock_quality = _clock(event, known.clock_quality)
     if event.bearing_deg is not None:
         known.bearing_deg = event.bearing_deg
     if event.conditions is not None:
         known.wind_m_s = event.conditions.wind_m_s
         known.rain = event.conditions.rain
+
+
+def _clock(event: NoiseExceedance, said: str) -> str:
+    """A kernel's word and that of a settings file are kept apart: a fine rests on it."""
+    vouched = event.clock_vouched and said == ClockQuality.SYNCHRONISED
+    return CLOCK_VOUCHED if vouched else said
 
 
 def _texts(event: NoiseExceedance) -> list[str]:

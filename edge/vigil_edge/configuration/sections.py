@@ -50,6 +50,7 @@ class GatewaySettings(_Section):
     clock: Literal["kernel", "host"] = "kernel"
     """Who says that the clock is synchronised. ``host``: whoever writes this vouches for it, where
     the machine beneath (of a container, of a virtual machine) keeps it and the kernel cannot tell.
+    Health and exceedances then say that it was vouched for (``clock_vouched``).
     """
 
 

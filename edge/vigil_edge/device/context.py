@@ -54,6 +54,10 @@ class DeviceContext:
     def monotonic(self) -> float:
         return self._clock.monotonic()
 
+    @property
+    def clock_vouched(self) -> bool:
+        return self._clock.vouched
+
     async def accept(
         self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
     ) -> None:

@@ -131,6 +131,7 @@ class Reporter:
             cpu_percent=self._cpu.percent(),
             disk_free_bytes=shutil.disk_usage(self._folder).free,
             clock_quality=self._clock.quality,
+            clock_vouched=self._clock.vouched or None,
             certificate_not_after=await asyncio.to_thread(tls.certificate_end, self._certificate),
             outbox=await self._outbox.depths(),
             evidence_waiting=waiting,

@@ -70,6 +70,10 @@ class PipelineContext(Protocol):
     def monotonic(self) -> float:
         """Seconds, for durations."""
 
+    @property
+    def clock_vouched(self) -> bool:
+        """Whether the wall clock counts as synchronised by the settings' word alone."""
+
     async def accept(
         self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
     ) -> None:

@@ -152,7 +152,7 @@ class NoisePipeline:
 
     def _exceedance(self, passage: Passage, time: StreamTime) -> NoiseExceedance:
         settings = self._settings
-        return exceedance(
+        event = exceedance(
             self._context.gateway,
             settings.device,
             settings.threshold_db,
@@ -160,6 +160,8 @@ class NoisePipeline:
             passage,
             time,
         )
+        vouched = self._context.clock_vouched
+        return event.model_copy(update={"clock_vouched": True}) if vouched else event
 
     def _calibration(self) -> dict[str, str | float]:
         audio = self._settings.audio

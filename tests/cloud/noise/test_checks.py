@@ -118,6 +118,14 @@ def test_wind_and_rain_that_nobody_measures_are_shown_as_unknown_and_bar_nothing
     assert bars(replace(Passage(), wind_m_s=None, rain=None)) == set()
 
 
+def test_a_clock_that_was_only_vouched_for_has_not_passed_and_is_the_reviewers_to_judge() -> None:
+    vouched = replace(Passage(), clock_quality="vouched")
+    assert verdicts(vouched)["clock"] == "unknown"
+    assert bars(vouched) == set()
+    doubted = replace(vouched, time_quality="behind")
+    assert (verdicts(doubted)["clock"], bars(doubted)) == ("fail", {"clock"})
+
+
 def test_a_certificate_counts_by_the_day_of_the_exceedance() -> None:
     """In the city's calendar: at 15:59 UTC it is still the 3rd there, at 16:00 the 4th."""
     calibrated = [

@@ -101,6 +101,27 @@ def test_who_decided_on_less_decides_again_on_the_whole(office: Office) -> None:
     assert [one["round"] for one in after["decisions_given"]] == [1, 2, 2]
 
 
+def test_a_case_shows_that_the_clock_was_only_vouched_for(office: Office) -> None:
+    case = office.noise(clock_vouched=True)
+    assert verdicts(case)["clock"] == "unknown"
+    (checks,) = [one for one in case["sections"] if one["code"] == "checks"]
+    (clock,) = [one for one in checks["facts"] if one["title"] == "Clock synchronised"]
+    assert "gateway's settings" in clock["value"]
+    assert "閘道器設定" in clock["value_zh"]
+    office.decide("ana", case, "fine", 7200)
+    after = office.decide("bo", case, "fine", 7200)
+    assert (after["state"], after["outcome"]) == ("decided", "fine")
+    assert verdicts(office.noise(id="exceedance-10"))["clock"] == "pass"
+
+
+def test_the_sealed_message_may_say_that_the_clock_was_only_vouched_for(office: Office) -> None:
+    """The kernel lost its time service between the measurement and its sealing."""
+    city = office.city
+    measured = {"phase": "measured", "clock_vouched": None}
+    city.send(exceedance(city.time, "exceedance-9").model_copy(update=measured), "mic-1")
+    assert verdicts(office.noise(clock_vouched=True))["clock"] == "unknown"
+
+
 def test_two_who_read_two_plates_do_not_agree(office: Office) -> None:
     """Nobody is fined for a plate that only one person has read."""
     case = office.noise()

@@ -76,6 +76,7 @@ async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(
     context: NotebookContext,
 ) -> None:
     cases = Spool(context.directory / "cases")
+    context.clock_vouched = True
     passage = np.concatenate([tone(60, 5), tone(97, 1), tone(60, 60)])
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with (
@@ -95,6 +96,7 @@ async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(
     assert event.LAFmax == pytest.approx(97, abs=0.05)
     assert event.background_db == pytest.approx(60, abs=0.2)
     assert event.calibrated
+    assert event.clock_vouched, "no fine rests on it as on a kernel's word"
     assert not event.overload
     assert event.level_curve is not None
     assert max(event.level_curve.LAF) == event.LAFmax

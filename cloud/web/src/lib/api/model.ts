@@ -68,6 +68,8 @@ export interface GatewayHealth {
   cpu_percent: number;
   disk_free_bytes: number;
   clock_quality: "synchronised" | "holdover" | "unsynchronised";
+  /** Synchronised by the word of its settings alone. */
+  clock_vouched?: boolean | null;
   outbox: LaneDepth[];
   evidence_waiting: number;
   counters: Record<string, number>;

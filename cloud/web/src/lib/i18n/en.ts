@@ -440,6 +440,7 @@ export const en = {
   "gateways.disk": "Disk free",
   "gateways.clock": "Clock",
   "gateways.clock.synchronised": "synchronised",
+  "gateways.clock.vouched": "kept by its host, as its settings say",
   "gateways.clock.holdover": "holdover",
   "gateways.clock.unsynchronised": "not synchronised",
   "gateways.evidence": "Evidence waiting",

@@ -437,6 +437,7 @@ export const zhTW: Record<Key, string> = {
   "gateways.disk": "可用磁碟",
   "gateways.clock": "時鐘",
   "gateways.clock.synchronised": "已同步",
+  "gateways.clock.vouched": "依設定由主機對時（未經核心確認）",
   "gateways.clock.holdover": "保持中",
   "gateways.clock.unsynchronised": "未同步",
   "gateways.evidence": "待上傳證據",
