@@ -11,12 +11,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.cases.errors import CaseNeedsReason, KeyReused
-from vigil_cloud.cases.models import CaseRequest, CaseRow
+from vigil_cloud.cases.models import CaseEvent, CaseRequest, CaseRow
 from vigil_cloud.cases.service import Desk, find
 
 KEPT: Final = timedelta(days=60)
@@ -47,7 +47,7 @@ def once(desk: Desk, key: str | None, asked: str, act: Callable[[], CaseRow]) ->
         except CaseNeedsReason:
             # It was the last act of whoever had access for a time, and its answer was lost.
             row = desk.session.get(CaseRow, known.case_id)
-            if row is None or desk.now - known.at > ANSWERED_AGAIN:
+            if row is None or desk.now - known.at > ANSWERED_AGAIN or _went_on(desk, known):
                 raise
             return row
     row = act()
@@ -57,6 +57,17 @@ def once(desk: Desk, key: str | None, asked: str, act: Callable[[], CaseRow]) ->
         )
     )
     return row
+
+
+def _went_on(desk: Desk, known: CaseRequest) -> bool:
+    """Whether somebody else has acted since (also by ending the access): the answer would tell more
+    than the lost one did."""
+    others = select(CaseEvent.id).where(
+        CaseEvent.case_id == known.case_id,
+        CaseEvent.at > known.at,
+        CaseEvent.account != desk.reader.username,
+    )
+    return desk.session.scalar(others.limit(1)) is not None
 
 
 def done_at(desk: Desk, key: str | None) -> datetime | None:

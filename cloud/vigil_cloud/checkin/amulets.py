@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +43,8 @@ CODE_CHARACTERS: Final = 10
 LONGEST: Final = 300
 MOST_CARRIED: Final = 5
 """Amulets of one person that their family registers."""
+_BETWEEN: Final = re.compile(r"[\s\u2010-\u2015\u2212-]")
+"""Spaces and dashes between the groups, as keyboards and phones write them."""
 _LOOKS_LIKE: Final = str.maketrans("OIL", "011")
 _TAG: Final[TypeAdapter[str]] = TypeAdapter(TagId)
 _CODE: Final = "amulet code v1"
@@ -92,9 +95,10 @@ def new_code() -> str:
 def read(typed: str) -> str:
     """The code, or the id, in what was scanned or typed; an address that holds it is taken too.
     Raises ``BadAmulet``."""
-    text = typed.strip()
-    if len(text) > LONGEST:
+    if len(typed) > LONGEST:
         raise BadAmulet
+    # A Chinese input method writes letters, digits and dashes in full width.
+    text = unicodedata.normalize("NFKC", typed).strip()
     as_id = text.lower()
     if as_id.startswith("ibeacon:"):
         as_id = as_id.replace("-", "")
@@ -104,7 +108,7 @@ def read(typed: str) -> str:
         except ValidationError as error:
             raise BadAmulet from error
     last = re.split(r"[#/=]", text)[-1]
-    code = re.sub(r"[\s-]", "", last).upper().translate(_LOOKS_LIKE)
+    code = _BETWEEN.sub("", last).upper().translate(_LOOKS_LIKE)
     if len(code) != CODE_CHARACTERS or not set(code) <= set(LETTERS):
         raise BadAmulet
     return code
@@ -171,6 +175,14 @@ def register(  # noqa: PLR0913 - what, for whom and by whom, all by name
     elif len(own) >= MOST_CARRIED:
         raise AmuletRefused
     give_tag(session, tag, person_key, by=by, now=now)
+
+
+def wears(session: Session, cipher: Cipher, typed: str, person_key: str) -> bool:
+    """Whether it is this person's already. Raises ``BadAmulet``."""
+    try:
+        return _free_or_own(session, cipher, read(typed), person_key) in _tags(session, person_key)
+    except AmuletRefused:
+        return False
 
 
 def end(  # noqa: PLR0913 - which, how and by whom, all by name

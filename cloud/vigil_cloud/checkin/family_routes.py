@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -31,7 +31,7 @@ from vigil_cloud.checkin.family_schema import (
 from vigil_cloud.checkin.invitations import Agreed, Enrolment, InvitationNotValid, NewAccount
 from vigil_cloud.checkin.models import Invitation
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import attempts, consents, passwords, sessions
+from vigil_cloud.identity import attempts, audit, consents, passwords, sessions
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import (
     CurrentAccount,
@@ -179,6 +179,7 @@ def join_with_new_account(
         hashed = passwords.hash_password(body.password)
     cipher, now = Cipher(services.settings.secret), services.now()
     with writing(services.sessions) as session:
+        audit.lock(session)
         row = invitations.find(session, cipher, body.token, now)
         wanted = NewAccount(body.username, hashed, body.display_name.strip(), body.language)
         account = invitations.make_account(session, row, wanted, now)
@@ -193,20 +194,25 @@ def join(
     body: Join, reader: CurrentAccount, request: Request, services: ServicesDependency
 ) -> Joined:
     """Use an invitation: become a relative, or enrol a person and guard them."""
-    row = _found(services, request, body.token, reader)
-    _limit(services, request, row)
     cipher, now = Cipher(services.settings.secret), services.now()
     wanted = None
     if body.enrol is not None:
         wanted = Enrolment(body.enrol.name, _agreed(body.enrol), body.enrol.amulet)
-        if wanted.amulet:
-            amulets.read(wanted.amulet)  # before anything is counted
-            _limit_amulets(services, request, reader)
+    with services.sessions() as session:
+        before = invitations.joined_before(session, cipher, body.token, reader, wanted)
+        if before is not None:
+            return _joined(before)
+    row = _found(services, request, body.token, reader)
+    _limit(services, request, row)
+    if wanted is not None and wanted.amulet:
+        amulets.read(wanted.amulet)  # before anything is counted
+        _limit_amulets(services, request, reader)
     try:
         with writing(services.sessions) as session:
+            audit.lock(session)  # before the row, as everybody who writes one takes them
             row = invitations.find(session, cipher, body.token, now, reader.account_id)
-            key = invitations.accept(session, cipher, row, reader, wanted, now)
-            kind = row.kind
+            invitations.accept(session, cipher, row, reader, wanted, now)
+            joined = _joined(row)
     except InvitationNotValid:
         _refuse(services, request, body.token, reader.username)
         raise
@@ -214,7 +220,7 @@ def join(
         _note_amulet(services, reader, None)
         raise
     services.changed.announce()
-    return Joined(kind="relative" if kind == "relative" else "enrol", person_key=key)
+    return joined
 
 
 @router.get("/people/{key}/amulets", operation_id="list_amulets")
@@ -289,6 +295,12 @@ def _reader(services: Services, cookie: str | None) -> Reader | None:
         return sessions.resume(services, cookie).reader if cookie else None
     except NotSignedIn:
         return None
+
+
+def _joined(row: Invitation) -> Joined:
+    assert row.person_key is not None  # noqa: S101 - it was used
+    kind: Literal["relative", "enrol"] = "relative" if row.kind == "relative" else "enrol"
+    return Joined(kind=kind, person_key=row.person_key)
 
 
 def _agreed(body: Agreement) -> Agreed:

@@ -12,9 +12,12 @@ from vigil_schemas.checkin import TagId
 from vigil_schemas.types import UtcDatetime
 
 NO_NUL = r"^[^\x00]*$"
-Name = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=NO_NUL)]
-Note = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
-Reason = Annotated[str, StringConstraints(min_length=2, max_length=200, pattern=NO_NUL)]
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""Neither control characters nor a turn of the direction of writing: what somebody outside the city
+types stands in messages and lists beside what the city says."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=ONE_LINE)]
+Note = Annotated[str, StringConstraints(max_length=200, pattern=ONE_LINE)]
+Reason = Annotated[str, StringConstraints(min_length=2, max_length=200, pattern=ONE_LINE)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
 Typed = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=NO_NUL)]
 Version = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=NO_NUL)]
@@ -101,7 +104,7 @@ class JoinAccount(_Body):
     token: Token
     username: Username
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    display_name: Annotated[str, StringConstraints(max_length=120, pattern=NO_NUL)] = ""
+    display_name: Annotated[str, StringConstraints(max_length=120, pattern=ONE_LINE)] = ""
     language: Language = "zh-TW"
 
 

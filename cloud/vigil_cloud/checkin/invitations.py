@@ -195,6 +195,7 @@ def own(session: Session, reader: Reader, invitation: str) -> Invitation:
 
 def revoke(session: Session, reader: Reader, invitation: str, now: datetime) -> None:
     """Nobody joins with it any more. Idempotent. Raises ``NotFound``."""
+    audit.lock(session)  # before the row, as everybody who writes one takes them
     row = own(session, reader, invitation)
     if row.used is None and row.revoked is None:
         row.revoked = now
@@ -255,6 +256,36 @@ def make_account(session: Session, row: Invitation, wanted: NewAccount, now: dat
     _take(session, row, Invitation.account_id.is_(None), account_id=account.id)
     _tell(session, row, "account", wanted.username, now)
     return account
+
+
+def joined_before(
+    session: Session, cipher: Cipher, token: str, reader: Reader, wanted: Enrolment | None
+) -> Invitation | None:
+    """The invitation that this account has used, where the same is asked again: its answer was
+    lost on the way, and nobody is enrolled twice. ``None``: anything else."""
+    row = session.scalar(
+        select(Invitation).where(
+            Invitation.token_sha256 == digest(token),
+            Invitation.account_id == reader.account_id,
+            Invitation.used.is_not(None),
+        )
+    )
+    if row is None or not same_secret(_token(cipher, row.nonce), token):
+        return None
+    return row if _same_again(session, cipher, row, reader, wanted) else None
+
+
+def _same_again(
+    session: Session, cipher: Cipher, row: Invitation, reader: Reader, wanted: Enrolment | None
+) -> bool:
+    key = row.person_key
+    if wanted is None or row.kind == "relative":
+        return wanted is None and row.kind == "relative" and key is not None
+    if key is None or key not in consents.guarded_by(session, reader.account_id):
+        return False
+    if persons.name_of(session, cipher, key) != wanted.name:
+        return False
+    return not wanted.amulet or amulets.wears(session, cipher, wanted.amulet, key)
 
 
 def accept(

@@ -304,6 +304,9 @@ def test_a_guardian_cannot_try_codes_out(stocked: City) -> None:
     [
         CODE,
         "a7k3m 92mdt",
+        "Ａ７Ｋ３Ｍ－９２ＭＤＴ",
+        "A7K3M\u201392MDT",
+        "a7k3m\u300092mdt",
         "https://city.example/a#A7K3M-92MDT",
         OLD,
         OLD.upper(),
@@ -361,6 +364,31 @@ def test_an_old_notice_registers_nothing(stocked: City) -> None:
     assert (code_of(answer), refused.status_code) == ("notice-changed", 422)
     with stocked.services.sessions() as session:
         assert session.get(Tag, FREE) is None
+
+
+def test_a_relative_whose_answer_was_lost_joins_once(city: City) -> None:
+    city.guardian("family")
+    made = city.client("family").post("/api/v1/people/p1/invitations", json={}).json()
+    body = {"token": token_of(made)}
+    answers = [city.client("police").post("/api/v1/join", json=body) for _ in range(2)]
+
+    assert [one.json() for one in answers] == [{"kind": "relative", "person_key": "p1"}] * 2
+    assert len(actions(city, "invitation.accepted")) == 1
+    elsewhere = city.client("police").post("/api/v1/join", json={**body, "enrol": enrolment("")})
+    strangers = city.client("volunteer").post("/api/v1/join", json=body)
+    assert (code_of(elsewhere), code_of(strangers)) == ("invitation-not-valid",) * 2
+
+
+@pytest.mark.parametrize("name", ["王\n小明", "a\u202egnp.exe", "a\u2028b", "\x1b[2J", "\u2066x"])
+def test_a_name_is_one_line_that_turns_nothing_around(city: City, name: str) -> None:
+    """It stands in messages to others beside what the city says."""
+    token = token_of(invited(city))
+    body = {"token": token, "enrol": enrolment("", name=name)}
+    assert city.client("family").post("/api/v1/join", json=body).status_code == 422
+    known = {"token": token, "username": "daughter", "password": PASSWORD, "display_name": name}
+    assert city.anonymous().post("/api/v1/join/account", json=known).status_code == 422
+    asked = city.client("registrar").post("/api/v1/invitations", json={"reason": name + "xx"})
+    assert asked.status_code == 422
 
 
 def test_one_invitation_makes_one_account_and_goes_on_with_it(city: City) -> None:
@@ -492,7 +520,9 @@ def test_joining_and_amulets_on_either_database(either_city: City) -> None:
     client, _ = new_account(city, token)
     joined = client.post("/api/v1/join", json={"token": token, "enrol": enrolment()})
     again = client.post("/api/v1/join", json={"token": token, "enrol": enrolment()})
-    assert (joined.status_code, code_of(again)) == (200, "invitation-not-valid")
+    other = client.post("/api/v1/join", json={"token": token, "enrol": enrolment(name="李大明")})
+    assert (joined.status_code, code_of(other)) == (200, "invitation-not-valid")
+    assert (again.status_code, again.json()) == (200, joined.json()), "its answer may be lost"
 
     address = f"/api/v1/people/{joined.json()['person_key']}/amulets"
     (worn,) = client.get(address).json()["amulets"]

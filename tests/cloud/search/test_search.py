@@ -154,7 +154,12 @@ def test_the_end_that_is_sent_again_is_answered_as_at_first_for_a_while(missing:
     assert not list(lines(missing.city, "case.refused")), "nobody tried to look"
     assert end("another-key").json()["code"] == "case-needs-reason"
 
-    missing.city.later(minutes=11)
+    missing.city.later(minutes=1)
+    assert end("the-end-of-it").status_code == 200
+    missing.do("family", f"/{case}/notes", {"text": "She is at home."})
+    assert end("the-end-of-it").json()["code"] == "case-needs-reason", "it went on"
+
+    missing.city.later(minutes=10)
     assert end("the-end-of-it").json()["code"] == "case-needs-reason"
     ended = [one for one in missing.see("family", case)["history"] if one["action"] == "closed"]
     assert len(ended) == 1

@@ -69,6 +69,11 @@ class Session {
 
   async signIn(username: string, password: string): Promise<void> {
     await answer(api.POST("/api/v1/session", { body: { username, password } }));
+    await this.entered();
+  }
+
+  /** The server has let somebody in: here, and in every tab of this browser. */
+  async entered(): Promise<void> {
     await this.#load();
     this.#tabs.postMessage("changed");
   }
