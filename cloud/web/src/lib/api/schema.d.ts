@@ -6268,6 +6268,11 @@ export interface components {
             claimed_times: {
                 [key: string]: string;
             };
+            /**
+             * Clock Vouched
+             * @description True: the clock was called synchronised by the word of the gateway's settings alone.
+             */
+            clock_vouched: boolean | null;
             conditions: components["schemas"]["Conditions"] | null;
             /** Ended */
             ended: string;
