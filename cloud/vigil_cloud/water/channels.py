@@ -11,13 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
 
 POINTS: Final = ("station", "outfall")
+SHORTEST_M: Final = 1e-3
+"""Places nearer to each other than this are one: rounding alone keeps them apart."""
 _SHOWN: Final = 5
 
 
@@ -165,6 +167,10 @@ def _reach(tags: Mapping[str, Any]) -> Reach:
     if start == end:
         raise ValueError(f"reach {name!r} ends where it begins")
     length, area = (_above(tags, key, name) for key in ("length_m", "area_m2"))
+    if length < SHORTEST_M:
+        raise ValueError(
+            f"reach {name!r}: length_m is {length:g}: {SHORTEST_M:g} at least is wanted"
+        )
     velocity = _number(tags, "velocity_m_s")
     if velocity == 0:
         raise ValueError(f"reach {name!r}: velocity_m_s is 0: standing water carries nothing")
@@ -193,9 +199,15 @@ def _name(tags: Mapping[str, Any], key: str) -> str:
 def _number(tags: Mapping[str, Any], key: str, usual: float | None = None) -> float:
     value = tags.get(key, usual)
     value = usual if value is None else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{key} is {value!r}: a number is wanted")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        number = inf
+    if not isfinite(number):
+        raise ValueError(f"{key} is {value!r}"[:60] + ": a number is wanted")
+    return number
 
 
 def _above(tags: Mapping[str, Any], key: str, name: str) -> float:

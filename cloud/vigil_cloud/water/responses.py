@@ -9,9 +9,10 @@ matters within a length of dispersion over velocity above a junction, some tens 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from math import exp, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -39,12 +40,20 @@ class Response:
     cumulated: NDArray[np.float64]
     """``gain`` as it grows with time, on the grid that ``Responses`` was made for."""
 
+    @property
+    def passes(self) -> bool:
+        """Whether most of it comes past within that grid, and decay leaves anything of it."""
+        return bool(self.cumulated[-1] > 0.5 * self.gain > 0)
+
 
 class Responses:
     """Of one network, on an even grid of times that begins at 0."""
 
-    def __init__(self, channels: Channels, *, period_s: float, count: int) -> None:
-        """``period_s``: all that matters has passed after so long. ``count``: steps of the grid."""
+    def __init__(
+        self, channels: Channels, stations: Collection[str], *, period_s: float, count: int
+    ) -> None:
+        """``stations`` are asked for, no others. ``period_s``: all that matters has passed after so
+        long. ``count``: steps of the grid."""
         self._channels = channels
         self._count = 2 * count
         self.step_s = period_s / count
@@ -60,9 +69,10 @@ class Responses:
         for reach in channels.reaches.values():
             below[reach.end].add(reach.start)
         self._order = list(TopologicalSorter(below).static_order())
+        self._place = {node: index for index, node in enumerate(self._order)}
         self._stations: dict[str, list[Point]] = defaultdict(list)
         for point in channels.points.values():
-            if point.kind == "station":
+            if point.kind == "station" and point.id in stations:
                 self._stations[point.reach].append(point)
         window = np.sinc(np.arange(len(self._s)) / (len(self._s) - 1))
         self._window: NDArray[np.float64] = window
@@ -81,7 +91,7 @@ class Responses:
                 self._see(found, station, begun, station.offset_m - offset_m, offset_m)
         at: dict[str, _Wave] = {}
         self._arrive(at, source, self._along(source, begun, source.length_m - offset_m, offset_m))
-        for node in self._order[self._order.index(source.end) :]:
+        for node in self._order[self._place[source.end] :]:
             wave = at.get(node)
             if wave is None:
                 continue
@@ -132,17 +142,11 @@ class Responses:
         end = begin + reach.inflow_m3_s * metres / reach.length_m
         u = (begin + end) / 2 / reach.area_m2
         diluted = begin / max(begin, end)
-
-        def transfer(s: _Spectrum) -> _Spectrum:
-            rate = _rate(reach, s)
-            root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * rate)
-            return np.asarray(diluted * np.exp(-2 * rate / (u + root) * metres))
-
-        small = 1e-4 * u / max(metres, 1e-9)
-        logs = np.log(transfer(np.array([0.0, small, -small], dtype=complex)).real)
-        mean = float(-(logs[1] - logs[2]) / (2 * small))
-        variance = float((logs[1] - 2 * logs[0] + logs[2]) / small**2)
-        return transfer(self._s), float(np.exp(logs[0])), mean, max(variance, 0.0)
+        rate = _rate(reach, self._s)
+        root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * rate)
+        spectrum = np.asarray(diluted * np.exp(-2 * rate / (u + root) * metres))
+        left, mean, variance = moments(reach, u, metres)
+        return spectrum, diluted * left, mean, variance
 
     def _arrive(self, at: dict[str, _Wave], reach: Reach, wave: _Wave) -> None:
         """At the end of a reach it is mixed with what else comes there."""
@@ -183,6 +187,22 @@ def _blend(
 ) -> Iterator[tuple[str, float]]:
     for name in {*one, *other}:
         yield name, share * one.get(name, 0.0) + rest * other.get(name, 0.0)
+
+
+def moments(reach: Reach, u: float, metres: float) -> tuple[float, float, float]:
+    """What decay leaves over so many metres at a velocity (m/s), and mean (s) and variance (s²) of
+    the time of travel: the logarithm of the transfer and its derivatives at s = 0."""
+    rate, first, second = reach.decay_1_s, 1.0, 0.0
+    if reach.storage_area_m2 > 0 and reach.exchange_1_s > 0:
+        back = reach.exchange_1_s * reach.area_m2 / reach.storage_area_m2
+        over = reach.decay_1_s + back
+        rate += reach.exchange_1_s * reach.decay_1_s / over
+        first += reach.exchange_1_s * back / over**2
+        second = -2 * reach.exchange_1_s * back / over**3
+    root = sqrt(u * u + 4 * reach.dispersion_m2_s * rate)
+    mean = metres * first / root
+    variance = metres * (2 * reach.dispersion_m2_s * first**2 / root**3 - second / root)
+    return exp(-2 * rate / (u + root) * metres), mean, variance
 
 
 def _rate(reach: Reach, s: _Spectrum) -> _Spectrum:

@@ -9,8 +9,11 @@ weighed by Laplace's approximation of their evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from heapq import nsmallest
 from math import exp, log, pi, sqrt
 from typing import Final, NamedTuple
 
@@ -18,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from vigil_cloud.water.channels import Channels
-from vigil_cloud.water.responses import Response, Responses
+from vigil_cloud.water.channels import Channels, Point, Reach
+from vigil_cloud.water.responses import Response, Responses, moments
 
 Floats = NDArray[np.float64]
 COMMON: Final = 0.2 / sqrt(3)
@@ -45,7 +48,16 @@ _LASTING: Final = (log(2400.0), 1.2)
 _ANYWHERE: Final = 0.1
 """The share of discharges that come from no registered outfall."""
 _GRID: Final = 1024
+_FINEST_GRID: Final = 8192
+_LONGEST_S: Final = 3 * 86400.0
+"""What travels longer is traced only where it was looked at for as long."""
+_BLANK: Final = 12
+"""Fewer values do not tell noise from a curve."""
+_SHORTEST_S: Final = 1.0
+"""A station at the outfall itself: factors of a travel time need one."""
 _Z90: Final = 1.6449
+_MOST: Final = 60.0
+"""Of a logarithm."""
 
 
 class Observed(NamedTuple):
@@ -108,19 +120,52 @@ def trace(channels: Channels, observed: Mapping[str, Observed]) -> list[Suspect]
     seen = [one for one in curves if one.seen]
     if not seen:
         return []
-    begin = min(float(one.times[0]) for one in curves)
-    end = max(float(one.times[-1]) for one in curves)
-    longest = sum(one.length_m / one.velocity_m_s for one in channels.reaches.values())
-    responses = Responses(channels, period_s=min(longest, 4 * (end - begin)) * 1.3, count=_GRID)
-    ranked: list[tuple[float, _Trial]] = []
-    for candidate in _candidates(channels):
-        found = responses.of(candidate.reach, candidate.offset_m)
-        if all(one.station in found for one in seen):
-            trial = _Trial(candidate, found, curves, responses.step_s)
-            ranked.append((trial.rough(), trial))
-    ranked.sort(key=lambda pair: pair[0])
-    fits = [trial.fit() for _, trial in ranked[:_FITTED]]
+    looked_at = max(float(one.times[-1]) for one in curves) - min(
+        float(one.times[0]) for one in curves
+    )
+    stations = {one.station for one in curves}
+    longest = _longest_s(channels, [channels.points[one.station] for one in seen])
+    period = max(min(longest, max(5.2 * looked_at, _LONGEST_S)), 60 * _SHORTEST_S)
+    count = _GRID
+    while period / count > 5.2 * looked_at / _GRID and count < _FINEST_GRID:
+        count *= 2
+    responses = Responses(channels, stations, period_s=period, count=count)
+
+    def tried() -> Iterator[tuple[float, _Trial]]:
+        for candidate in _candidates(channels):
+            found = responses.of(candidate.reach, candidate.offset_m)
+            if all(one.station in found and found[one.station].passes for one in seen):
+                trial = _Trial(candidate, found, curves, responses.step_s)
+                yield trial.rough(), trial
+
+    best = nsmallest(_FITTED, tried(), key=lambda pair: pair[0])
+    fits = [trial.fit() for _, trial in best]
     return _weighed(fits, [one.station for one in seen])
+
+
+def _longest_s(channels: Channels, stations: Sequence[Point]) -> float:
+    """After so long whatever went in anywhere has passed them, by the nominal velocities."""
+    times: dict[str, tuple[float, float]] = {}
+    above: dict[str, set[str]] = defaultdict(set)
+    into: dict[str, list[Reach]] = defaultdict(list)
+    for one in channels.reaches.values():
+        above[one.end].add(one.start)
+        into[one.end].append(one)
+        slowest = min(one.flow_m3_s, one.flow_m3_s + one.inflow_m3_s) / one.area_m2
+        times[one.id] = moments(one, slowest, one.length_m)[1:]
+    at: dict[str, tuple[float, float]] = {}
+    for node in TopologicalSorter(above).static_order():
+        ways = [
+            (at[one.start][0] + times[one.id][0], at[one.start][1] + times[one.id][1])
+            for one in into[node]
+        ]
+        at[node] = max(ways, default=(0.0, 0.0))
+    longest = 0.0
+    for station in stations:
+        reach = channels.reaches[station.reach]
+        mean, variance = (a + b for a, b in zip(at[reach.start], times[reach.id], strict=True))
+        longest = max(longest, 1.3 * mean, mean + 6 * sqrt(variance))
+    return longest
 
 
 def _weighed(fits: Sequence[_Fit], seen: Sequence[str]) -> list[Suspect]:
@@ -135,15 +180,20 @@ def _weighed(fits: Sequence[_Fit], seen: Sequence[str]) -> list[Suspect]:
             weight / sum(weights),
             (fit.start - _Z90 * fit.start_sd, fit.start + _Z90 * fit.start_sd),
             (
-                exp(fit.log_mass - _Z90 * fit.log_mass_sd),
-                exp(fit.log_mass + _Z90 * fit.log_mass_sd),
+                _exp(fit.log_mass - _Z90 * fit.log_mass_sd),
+                _exp(fit.log_mass + _Z90 * fit.log_mass_sd),
             ),
-            exp(fit.log_lasting),
+            _exp(fit.log_lasting),
             seen,
         )
         for fit, weight in zip(fits, weights, strict=True)
     ]
     return sorted(suspects, key=lambda one: -one.probability)
+
+
+def _exp(value: float) -> float:
+    """What the observations say nothing of has an interval without an end."""
+    return exp(min(max(value, -_MOST), _MOST))
 
 
 def _candidates(channels: Channels) -> list[_Candidate]:
@@ -166,11 +216,13 @@ def _curves(observed: Mapping[str, Observed]) -> list[_Curve]:
     for station, (all_times, all_values) in observed.items():
         if len(all_times) < 2:
             continue
-        every = max(1, len(all_times) // _KEPT)
-        times, values = all_times[::every], all_values[::every]
+        times, values = _thinned(all_times), _thinned(all_values)
         peak = float(values.max())
         low = values[np.abs(values) <= max(0.1 * peak, 0.0)]
         noise = 1.4826 * float(np.median(np.abs(low - np.median(low)))) if len(low) else 0.0
+        stands_out = _stands_out(values)
+        if not stands_out:
+            noise = max(noise, _jitter(values))
         floor = max(noise, 0.003 * highest, _OF_PEAK * peak, 1e-12)
         sigma = np.sqrt((_RELATIVE * values) ** 2 + floor**2)
         sigma *= sqrt(max(1.0, len(times) / _COUNTED))
@@ -178,9 +230,32 @@ def _curves(observed: Mapping[str, Observed]) -> list[_Curve]:
         total = float(weights.sum())
         mean = float((weights * times).sum() / total) if total > 0 else 0.0
         variance = float((weights * (times - mean) ** 2).sum() / total) if total > 0 else 0.0
-        seen = peak > max(_SEEN * noise, 0.01 * highest) and total > 0
+        seen = stands_out and peak > max(_SEEN * noise, 0.01 * highest) and total > 0
         curves.append(_Curve(station, times, values, sigma, seen, mean, variance, total))
     return curves
+
+
+def _thinned(values: Floats) -> Floats:
+    """Means of so many in a row that few are left: one of each would step over a short peak."""
+    every = max(1, len(values) // _KEPT)
+    firsts = np.arange(0, len(values), every)
+    counts = np.diff(np.append(firsts, len(values)))
+    return np.asarray(np.add.reduceat(values, firsts) / counts)
+
+
+def _jitter(values: Floats) -> float:
+    """Noise, by how far values are from the middle of their neighbours."""
+    apart = values[1:-1] - (values[:-2] + values[2:]) / 2
+    return 1.4826 / sqrt(1.5) * float(np.median(np.abs(apart)))
+
+
+def _stands_out(values: Floats) -> bool:
+    """Whether there is more in it than noise. The highest value of noise alone is no peak: three in
+    a row have to be high."""
+    if len(values) < _BLANK:
+        return True
+    highest = float(np.convolve(values, np.ones(3) / 3, "valid").max())
+    return highest > _SEEN * _jitter(values)
 
 
 class _Trial:
@@ -199,12 +274,11 @@ class _Trial:
         self._responses = responses
         passed = [responses[one.station] for one in self._seen]
         names = sorted({name for one in passed for name in one.travel_s})
-        shares = np.array(
-            [[one.travel_s.get(name, 0.0) / one.mean_s for name in names] for one in passed]
-        )
+        self._means = np.maximum([one.mean_s for one in passed], _SHORTEST_S)
+        travelled = np.array([[one.travel_s.get(name, 0.0) for name in names] for one in passed])
+        shares = travelled / self._means[:, None]
         covariance = COMMON**2 + APART**2 * shares @ shares.T + 1e-6 * np.eye(len(passed))
         self._root = np.linalg.cholesky(covariance)
-        self._means = np.array([one.mean_s for one in passed])
         self._start = self._rough_start()
 
     def _rough_start(self) -> tuple[float, float, Floats]:
@@ -265,7 +339,7 @@ class _Trial:
         start, lasting, log_mass = parameters[:3]
         z, level = np.split(parameters[3:], 2)
         lasting = min(max(float(lasting), 0.0), 14.0)
-        mass = exp(min(max(float(log_mass), -60.0), 60.0))
+        mass = _exp(float(log_mass))
         parts = [
             (curve.values - mass * shape) / curve.sigma
             for curve, shape in self._shapes(float(start), lasting, z, level)

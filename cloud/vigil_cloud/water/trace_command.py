@@ -85,9 +85,12 @@ def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | 
     except UnicodeDecodeError as error:
         raise BadObservations([f"{path.name} is not UTF-8"]) from error
     reader = csv.DictReader(text.splitlines())
-    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-        raise BadObservations([f"there is no column {', '.join(missing)}"])
-    return _taken(reader, network)
+    try:
+        if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+            raise BadObservations([f"there is no column {', '.join(missing)}"])
+        return _taken(reader, network)
+    except csv.Error as error:  # a field without an end, for one
+        raise BadObservations([f"line {reader.line_num}: {error}"]) from error
 
 
 def _taken(
@@ -122,6 +125,11 @@ def _taken(
     if mistakes:
         raise BadObservations(mistakes)
     notes = [f"{blank} rows without a value were left out"] if blank else []
+    notes += [
+        f"{station} has one value alone: it says nothing of a curve and was left out"
+        for station, held in sorted(of.items())
+        if len(held) == 1
+    ]
     notes += [f"{twice} rows repeat a time of their station: the last counts"] if twice else []
     observed = {
         station: Observed(np.array([at for at, _ in pairs]), np.array([v for _, v in pairs]))

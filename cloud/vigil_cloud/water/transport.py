@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from math import ceil, log
 from typing import Any, Final
@@ -28,13 +29,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_cloud.water.channels import Channels, Point, Reach
+from vigil_cloud.water.channels import SHORTEST_M, Channels, Point, Reach
 
 _Spectrum = NDArray[np.complexfloating[Any, Any]]
 _MOST_FREQUENCIES: Final = 1 << 17
 _FEWEST_FREQUENCIES: Final = 1 << 10
 _AT_ONCE: Final = 1 << 14
-"""So many frequencies at a time: bounds the memory that a large network takes."""
+_HELD: Final = 1 << 24
+"""So many complex values at a time (256 MB): a network of thousands of reaches is solved for fewer
+frequencies at once."""
+_PER_STRETCH: Final = 12
+"""Values of one stretch for one frequency: its coefficients, and its part of the system."""
 _DECAYED: Final = 1e-9
 _ALIAS: Final = 1e-10
 """What comes round again of the period after."""
@@ -120,10 +125,16 @@ class _System:
         for row, held in rows.items():
             for column in held:
                 columns[column].add(row)
+        # Each node with the number of its neighbours as it was when that changed last.
         left = set(rows) - {wanted}
+        queue = [(len(rows[one]) + len(columns[one]), one) for one in left]
+        heapify(queue)
         while left:
-            node = min(left, key=lambda one: (len(rows[one]) + len(columns[one]), one))
+            count, node = heappop(queue)
+            if node not in left or count != len(rows[node]) + len(columns[node]):
+                continue
             left.remove(node)
+            touched = (set(rows[node]) | columns[node]) & left
             pivot, source = rows[node].pop(node), sources.get(node)
             for row in columns[node] - {node}:
                 factor = rows[row].pop(node) / pivot
@@ -136,6 +147,8 @@ class _System:
             for column in rows.pop(node):
                 columns[column].discard(node)
             del columns[node]
+            for one in touched:
+                heappush(queue, (len(rows[one]) + len(columns[one]), one))
         diagonal = rows[wanted][wanted]
         return sources.get(wanted, np.zeros_like(diagonal)) / diagonal
 
@@ -157,6 +170,11 @@ class Transport:
             new += found
         self._stretches = [one for one in self._stretches if one.start in self._nodes]
         self._heads = {one for one in self._nodes if not upstream[one]}
+
+    @property
+    def stretches(self) -> int:
+        """How many are calculated; 1 at least."""
+        return max(1, len(self._stretches))
 
     def reaches_station(self, outfall: Point) -> bool:
         """Whether its water comes past the station."""
@@ -250,8 +268,9 @@ def _spectrum(
     transport: Transport, s: _Spectrum, sources: Sequence[Source], inflows: Sequence[Inflow]
 ) -> _Spectrum:
     found = np.zeros_like(s)
-    for first in range(0, len(s), _AT_ONCE):
-        part = slice(first, first + _AT_ONCE)
+    at_once = min(_AT_ONCE, max(64, _HELD // (_PER_STRETCH * transport.stretches)))
+    for first in range(0, len(s), at_once):
+        part = slice(first, first + at_once)
         if sources:
             found[part] += transport.released(sources, s[part])
         if inflows:
@@ -282,10 +301,16 @@ def _cut(channels: Channels, points: Sequence[Point]) -> tuple[list[_Stretch], M
     names: dict[tuple[str, float], str] = {}
     for reach in channels.reaches.values():
         names[reach.id, 0.0], names[reach.id, reach.length_m] = reach.start, reach.end
-        cuts = sorted({0.0, reach.length_m, *at[reach.id], *_inflow_cuts(reach)})
-        for cut in cuts[1:-1]:
-            names[reach.id, cut] = f"{reach.id} @ {cut!r}"
-        for a, b in pairwise(cuts):
+        cuts = [0.0]
+        for place in sorted({*at[reach.id], *_inflow_cuts(reach)} - {0.0, reach.length_m}):
+            if reach.length_m - place < SHORTEST_M:
+                names[reach.id, place] = reach.end
+            elif place - cuts[-1] < SHORTEST_M:
+                names[reach.id, place] = names[reach.id, cuts[-1]]
+            else:
+                names[reach.id, place] = f"{reach.id} @ {place!r}"
+                cuts.append(place)
+        for a, b in pairwise([*cuts, reach.length_m]):
             flow = reach.flow_m3_s + reach.inflow_m3_s * (a + b) / 2 / reach.length_m
             start, end = names[reach.id, a], names[reach.id, b]
             stretches.append(_Stretch(reach, start, end, b - a, flow))

@@ -68,11 +68,12 @@ def transport(options: argparse.Namespace) -> int:
         raise BadTransportOption("--release", "nothing is released and nothing flows in")
     step, until = _above("--step", options.step), times.read("--until", options.until)
     first = _first(sources, inflows, times, step)
-    rows = floor((until - first) / step + 1e-9) + 1
+    steps = (until - first) / step
+    if steps >= MOST_ROWS:
+        raise BadTransportOption("--step", f"that makes {steps:.0f} rows, {MOST_ROWS} at most")
+    rows = floor(steps + 1e-9) + 1
     if rows < 2:
         raise BadTransportOption("--until", "it is not later than what is released")
-    if rows > MOST_ROWS:
-        raise BadTransportOption("--step", f"that makes {rows} rows, {MOST_ROWS} at most")
     _print(options, network, sources, inflows, times, [first + step * n for n in range(rows)])
     return 0
 
@@ -137,7 +138,11 @@ def _first(
 
     begun = [one.at_s if isinstance(one, Pulse) else one.from_s for one in sources]
     first = min(begun + [one.from_s for one in inflows])
-    return floor(min(first, 0.0) / step) * step if times.read is _number else first
+    if times.read is not _number:
+        return first
+    before = min(first, 0.0)
+    # So many steps that they are no number are refused by their count.
+    return floor(before / step) * step if isfinite(before / step) else before
 
 
 def _source(text: str, network: Channels, times: _Times) -> Source:

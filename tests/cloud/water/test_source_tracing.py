@@ -12,7 +12,7 @@ import pytest
 from channel_files import network, point, reach
 from vigil_cloud.cli import main
 from vigil_cloud.water.channels import Channels, read
-from vigil_cloud.water.responses import Responses
+from vigil_cloud.water.responses import Responses, moments
 from vigil_cloud.water.source_tracing import Observed, Suspect, trace
 from vigil_cloud.water.transport import Discharge, Pulse, Transport, concentrations
 
@@ -97,7 +97,10 @@ def test_nothing_seen_suspects_nobody() -> None:
 def test_a_response_is_that_of_the_exact_solver() -> None:
     channels = read(valley())
     source = channels.points["west-high"]
-    found = Responses(channels, period_s=20 * 3600, count=1024).of(source.reach, source.offset_m)
+    stations = {"s-west", "s-join", "s-end"}
+    responses = Responses(channels, stations, period_s=20 * 3600, count=1024)
+    found = responses.of(source.reach, source.offset_m)
+    assert set(found) == stations
     grid = np.arange(1024) * 20 * 3600 / 1024
     for name, one in found.items():
         transport = Transport(channels, channels.points[name], [source])
@@ -107,6 +110,80 @@ def test_a_response_is_that_of_the_exact_solver() -> None:
         assert one.gain == pytest.approx(total[-1], rel=0.01)
         mean = float((exact * grid).sum() / exact.sum())
         assert one.mean_s == pytest.approx(mean, rel=0.02)
+
+
+def with_noise(observed: dict[str, Observed], part: float, *, clipped: bool) -> dict[str, Observed]:
+    """With noise that is there without a substance too: a part of the highest value."""
+    random = np.random.default_rng(5)
+    highest = max(one.values.max() for one in observed.values())
+    found = {}
+    for name, (times, values) in observed.items():
+        noisy = values + part * highest * random.standard_normal(len(times))
+        found[name] = Observed(times, np.maximum(noisy, 0.0) if clipped else noisy)
+    return found
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+@pytest.mark.parametrize("part", [0.006, 0.02])
+def test_noise_is_nothing_that_a_station_has_seen(part: float, clipped: bool) -> None:
+    """The west's station is above the canal's outfall: its noise clears nobody."""
+    truth = read(valley())
+    source = Discharge(truth.points["canal"], 9_000 / 2_400, 6 * 3600.0, 6 * 3600 + 2_400.0)
+    suspects = trace(truth, with_noise(seen(truth, source, 7), part, clipped=clipped))
+    assert suspects[0].outfall == "canal"
+    assert "s-west" not in suspects[0].explains
+
+
+def test_a_station_at_the_outfall_itself() -> None:
+    document = valley()
+    document["features"].append(point("s-out", "station", "m1", 800))
+    truth = read(document)
+    source = Discharge(truth.points["canal"], 9_000 / 2_400, 6 * 3600.0, 6 * 3600 + 2_400.0)
+    found = trace(truth, seen(truth, source, 7))[0]
+    assert found.outfall == "canal"
+    assert found.start_s[0] <= 6 * 3600 <= found.start_s[1]
+
+
+def test_a_short_peak_among_thousands_of_values() -> None:
+    """A value each two seconds of a day: a peak of minutes lies between any two of 240."""
+    truth = read(network(reach("r", "a", "b", 900, 2, 0.5, 0.0), point("o", "outfall", "r", 100),
+                         point("s", "station", "r", 400)))  # fmt: skip
+    times = np.arange(0, 86_400, 2.0)
+    values = np.where((times >= 40_010) & (times < 40_250), 3.0, 0.0)
+    found = trace(truth, {"s": Observed(times, values)})
+    assert [one.outfall for one in found] == ["o"]
+    low, high = found[0].start_s
+    assert low - 360 <= 40_010 - 600 <= high + 360, "as exact as the means of six minutes are"
+
+
+def test_a_way_longer_than_what_was_looked_at() -> None:
+    """Six hours on the way, a quarter of an hour of values: the far outfall is found."""
+    truth = read(network(
+        reach("r", "a", "b", 12_000, 2, 0.5, 1.0), point("far", "outfall", "r", 200),
+        point("s", "station", "r", 11_000),
+    ))  # fmt: skip
+    times = np.arange(0, 40_000, 60.0)
+    source = Discharge(truth.points["far"], 3.0, 3_600.0, 5_400.0)
+    transport = Transport(truth, truth.points["s"], [source.outfall])
+    values = concentrations(transport, times, [source])
+    there = slice(int(values.argmax()) - 7, int(values.argmax()) + 8)
+    found = trace(truth, {"s": Observed(times[there], values[there])})
+    assert found[0].outfall == "far"
+    assert found[0].start_s[0] <= 3_600 <= found[0].start_s[1]
+
+
+def test_moments_are_the_derivatives_of_the_transfer() -> None:
+    """Near a zone of slow exchange too, where a difference over a second steps across its pole."""
+    channels = read(network(reach("r", "a", "b", 60, 2, 0.5, 4.0, storage_area_m2=1.5,
+                                  exchange_1_s=2e-4, decay_1_s=1e-5)))  # fmt: skip
+    left, mean, variance = moments(channels.reaches["r"], 0.5, 60.0)
+    s = np.array([-1e-7, 0.0, 1e-7])
+    rate = s + 1e-5
+    rate = rate + 2e-4 * rate / (rate + 2e-4 * 2 / 1.5)
+    logs = -(np.sqrt(0.25 + 16 * rate) - 0.5) / 8 * 60
+    assert left == pytest.approx(np.exp(logs[1]))
+    assert mean == pytest.approx((logs[0] - logs[2]) / 2e-7, rel=1e-5)
+    assert variance == pytest.approx((logs[0] - 2 * logs[1] + logs[2]) / 1e-14, rel=1e-2)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: Path) -> tuple[int, str, str]:
@@ -154,6 +231,7 @@ def test_the_command_prints_suspects(
         ("time,station,value\n1,s-end,1\n2026-05-01T00:00:00Z,s-end,1\n", "some in ISO"),
         ("time,station,value\n", "no value"),
         ("time,station,value\ninf,s-end,1\n", "no time"),
+        ("time,station,value\n1,s-end," + "1" * 200_000 + "\n", "line 2"),
     ],
 )
 def test_observations_that_are_none_are_refused(
@@ -171,3 +249,12 @@ def test_suspects_are_sorted(files: tuple[Path, Path]) -> None:
     suspects: list[Suspect] = trace(truth, seen(truth, source, 2))
     ranked = [one.probability for one in suspects]
     assert ranked == sorted(ranked, reverse=True)
+
+
+def test_a_single_value_is_told(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    files[1].write_text("time,station,value\n600,s-end,1\n0,s-join,0\n60,s-join,0\n", "utf-8")
+    code, out, err = run(capsys, *files)
+    assert (code, json.loads(out)["suspects"]) == (0, [])
+    assert "s-end has one value alone" in err

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from channel_files import Section, finite_volumes, network, point, reach
 from vigil_cloud.cli import main
+from vigil_cloud.water import transport as solver
 from vigil_cloud.water.channels import BadChannels, Channels, read
 from vigil_cloud.water.transport import Discharge, Inflow, Pulse, Source, Transport, concentrations
 
@@ -121,6 +122,38 @@ def test_without_dispersion_it_is_a_delay() -> None:
     found = at_station(channels, times, Discharge(channels.points["o"], 3.0, 300, 1_500))
     assert np.allclose(found[(times > 1_520) & (times < 2_680)], 3.0, atol=0.01)
     assert np.allclose(found[(times < 1_480) | (times > 2_720)], 0.0, atol=0.01)
+
+
+@pytest.mark.parametrize("d", [0.0, 1.0])
+def test_places_that_rounding_keeps_apart_are_one(d: float) -> None:
+    """0.1 + 0.2 is not 0.3: between the two there is no water."""
+    times = np.arange(0, 3_000, 10.0)
+
+    def found(*offsets: float) -> Times:
+        more = [point(f"o{n}", "outfall", "r", at) for n, at in enumerate(offsets)]
+        station = point("s", "station", "r", 400.0)
+        channels = read(network(reach("r", "a", "b", 900, 2, 0.5, d), station, *more))
+        sources = [Pulse(channels.points[f"o{n}"], 10.0, 0) for n in range(len(offsets))]
+        return at_station(channels, times, *sources)
+
+    assert found(0.3, 0.1 + 0.2) == pytest.approx(found(0.3, 0.3))
+    assert found(400.0, np.nextafter(400.0, 0)) == pytest.approx(found(400.0, 400.0))
+    assert found(1e-17, 5e-4) == pytest.approx(found(0.0, 0.0))
+
+
+def test_a_large_network_is_solved_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a few frequencies at a time: thousands of reaches would take gigabytes at once."""
+    monkeypatch.setattr(solver, "_HELD", 1 << 19)
+    count, length = 200, 80.0
+    lines = [reach(f"r{n}", f"n{n}", f"n{n + 1}", length, 2, 0.8, 1.0) for n in range(count)]
+    ends = point("o", "outfall", "r0", 0), point("s", "station", f"r{count - 1}", length)
+    whole = reach("r", "a", "b", count * length, 2, 0.8, 1.0)
+    one = point("o", "outfall", "r", 0), point("s", "station", "r", count * length)
+    times = np.arange(0, 40_000, 200.0)
+    many, single = read(network(*lines, *ends)), read(network(whole, *one))
+    pieces = at_station(many, times, Pulse(many.points["o"], 1e4, 0))
+    exact = at_station(single, times, Pulse(single.points["o"], 1e4, 0))
+    assert np.abs(pieces - exact).max() < 1e-6 * exact.max()
 
 
 def branched(inflow: float = 0.0, out: float = 1.5) -> Channels:
@@ -235,6 +268,8 @@ def test_a_gate_that_reverses_carries_the_other_way() -> None:
         ({"type": "Feature", "geometry": None, "properties": {}}, "geometry None"),
         ({"type": "Feature", "geometry": {"type": "Point"}}, "no properties"),
         ("nonsense", "no object"),
+        (reach("q", "b", "c", 10**400, 1, 1, 1), "length_m is 1000"),
+        (reach("q", "b", "c", 1e-9, 1, 1, 1), "length_m is 1e-09"),
     ],
 )  # fmt: skip
 def test_a_network_that_is_none_is_refused(feature: Any, says: str) -> None:
@@ -304,6 +339,7 @@ def test_the_command_prints_moments_for_moments(
         (["--inflow-concentration", "1,2"], "2 parts"),
         (["--release", "o,1,0", "--step", "0"], "not above 0"),
         (["--release", "o,1,0", "--step", "1e-6"], "rows"),
+        (["--release", "o,1,-1", "--step", "1e-320"], "rows"),
         (["--release", "o,1,0", "--station", "o"], "no station 'o'"),
         (["--release", "o,1,0", "--until", "30"], "not later"),
         ([], "nothing is released"),
