@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, event, inspect, select
 
 from vigil_cloud.app import jobs, work_kinds
 from vigil_cloud.config import Settings
@@ -75,8 +75,10 @@ def require_demo(settings: Settings) -> None:
 
 
 def require_empty(services: Services) -> None:
-    """Raises ``RehearsalRefused``."""
+    """Nothing is changed. Raises ``RehearsalRefused``."""
     require_demo(services.settings)
+    if not inspect(services.engine).has_table(Account.__tablename__):
+        return
     with services.sessions() as session:
         if session.scalar(select(Account.id).limit(1)) is not None:
             raise RehearsalRefused("a rehearsal begins in an empty database; this one has accounts")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,6 +69,25 @@ def test_the_command_opens_no_city_that_is_real(
     assert cli.main(["rehearse", "--start", "2026-03-02T00:00:00+08:00"]) == 2
     assert capsys.readouterr().err.startswith("vigil-cloud: rehearsal-refused: ")
     assert not (tmp_path / "cloud").exists()
+
+
+def test_a_city_of_an_earlier_version_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused before its tables are brought up to this version."""
+    path = tmp_path / "earlier.sqlite3"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY)")
+        database.execute("INSERT INTO accounts VALUES (1)")
+        database.commit()
+    monkeypatch.setenv("VIGIL_DEMO", "true")
+    monkeypatch.setenv("VIGIL_DATA_DIR", str(tmp_path / "cloud"))
+    monkeypatch.setenv("VIGIL_DATABASE_URL", f"sqlite:///{path}")
+    assert cli.main(["rehearse", "--start", "2026-03-02T00:00:00+08:00"]) == 2
+    assert "has accounts" in capsys.readouterr().err
+    with closing(sqlite3.connect(path)) as database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert tables == [("accounts",)]
 
 
 @pytest.mark.parametrize("start", ["yesterday", "2026-03-02T00:00:00"])
