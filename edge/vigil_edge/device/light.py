@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -104,8 +105,11 @@ async def shine(
                 told = False
                 await _blink(lamp, works, sleep)
             finally:
-                lamp.set(False)
-                lamp.close()
+                # What fails here hides neither the failure before it nor that this is cancelled.
+                with suppress(OSError):
+                    lamp.set(False)
+                with suppress(OSError):
+                    lamp.close()
         except (OSError, ValueError, ImportError) as error:
             count("light-failed")
             if not told:

@@ -24,7 +24,8 @@ from vigil_edge.registry import DOMAINS
 from vigil_schemas.types import DeviceId
 
 ADAPTER: TypeAdapter[LedLight | GpioLight] = TypeAdapter(LightSettings)
-CHIPS = sorted(Path("/dev").glob("gpiochip*"))
+# Simulated ones alone: a line of a real machine may switch something.
+CHIPS = sorted(Path("/sys/devices/platform").glob("gpio-sim.*/gpiochip*"))
 
 
 @pytest.fixture
@@ -90,9 +91,25 @@ async def test_a_lamp_that_is_not_there_is_counted_and_tried_again(tmp_path: Pat
         assert pauses == [light.AGAIN_S] * 3
 
 
-@pytest.mark.skipif(not CHIPS, reason="no GPIO chip: modprobe gpio-sim on a machine of its own")
+async def test_it_ends_though_the_lamp_is_gone(led: Path) -> None:
+    """Unplugged while it was lit: whoever cancels it waits for its end."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        assert len(pauses) == 1, "it goes on though it was cancelled"
+        (led / "brightness").unlink()
+        led.joinpath("brightness").mkdir()
+        raise asyncio.CancelledError
+
+    settings = LedLight(driver="led", path=led)
+    with pytest.raises(asyncio.CancelledError):
+        await light.shine(settings, lambda: True, lambda _: None, sleep)
+
+
+@pytest.mark.skipif(not CHIPS, reason="no simulated GPIO chip: modprobe gpio-sim, configfs")
 def test_a_pin_is_set() -> None:
-    lamp = light.open_lamp(GpioLight(driver="gpio", chip=str(CHIPS[0]), line=0))
+    lamp = light.open_lamp(GpioLight(driver="gpio", chip=f"/dev/{CHIPS[0].name}", line=0))
     lamp.set(True)
     lamp.close()
 
