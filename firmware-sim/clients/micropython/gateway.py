@@ -29,6 +29,19 @@ SINCE_1970 = 946684800 if time.gmtime(0)[0] == 2000 else 0
 """Some ports count seconds from 2000."""
 
 
+_ticks = [0, 0]
+
+
+def seconds():
+    """From any beginning, for pauses: not moved when the clock is set, as on a board at its first
+    contact with a time server."""
+    if hasattr(time, "monotonic"):
+        return time.monotonic()
+    now = time.ticks_ms()  # begins again after some days
+    _ticks[0], _ticks[1] = now, _ticks[1] + time.ticks_diff(now, _ticks[0])
+    return _ticks[1] // 1000
+
+
 def drawn(size):
     return binascii.hexlify(os.urandom(size)).decode()
 
@@ -91,7 +104,7 @@ class Gateway:
         self.skip = 0
         self.packet_id = 0
         self.started = time_text()
-        self.last_sent = self.last_heard = self.retry_at = time.time()
+        self.last_sent = self.last_heard = self.retry_at = seconds()
         self.pause = 1
         self.patience, self.resend_at = FIRST_S, None
 
@@ -122,7 +135,7 @@ class Gateway:
         state["kept"].append([lane, number, payload])
         self.store.save()
         if self.resend_at is None:
-            self.resend_at = time.time() + self.patience
+            self.resend_at = seconds() + self.patience
         self.guarded(lambda: self.publish(lane, payload))
         return True
 
@@ -185,7 +198,7 @@ class Gateway:
             state["kept"] = kept
             self.store.save()
             self.patience = FIRST_S
-            self.resend_at = time.time() + self.patience if kept else None
+            self.resend_at = seconds() + self.patience if kept else None
 
     def command(self, data):
         """Each is done once, and its repetitions are answered."""
@@ -214,7 +227,7 @@ class Gateway:
         while left:
             sent = self.socket.send(left)
             left = left[sent:]
-        self.last_sent = time.time()
+        self.last_sent = seconds()
 
     def publish(self, channel, payload, retain=False):
         topic = "vigil/v1/{}/{}".format(self.name, channel)
@@ -260,10 +273,10 @@ class Gateway:
         self.awaited(0x90)
         self.poll = select.poll()
         self.poll.register(self.socket, select.POLLIN)
-        self.last_heard = time.time()
+        self.last_heard = seconds()
         self.birth()
         self.patience = FIRST_S
-        self.resend_at = time.time() + FIRST_S if state["kept"] else None
+        self.resend_at = seconds() + FIRST_S if state["kept"] else None
         self.send_again()
 
     def awaited(self, kind):
@@ -283,7 +296,7 @@ class Gateway:
         more = self.socket.recv(4096)
         if not more:
             raise OSError("closed by the broker")
-        self.last_heard = time.time()
+        self.last_heard = seconds()
         self.incoming += more
         while self.socket is not None and self.take():
             pass
@@ -330,7 +343,7 @@ class Gateway:
 
     def step(self):
         """What is due now: call it often, it does not wait but for a new connection."""
-        now = time.time()
+        now = seconds()
         if self.socket is None and now >= self.retry_at:
             try:
                 self.connect()

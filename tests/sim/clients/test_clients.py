@@ -3,14 +3,17 @@ nothing of theirs is lost and nothing is taken twice."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -182,6 +185,42 @@ def test_a_client_passes_while_the_broker_and_it_are_killed(
     gateway = cloud.rows("SELECT connected, session FROM gateways WHERE gateway = ?", name)
     assert gateway[0][0] in (0, False)
     assert (code, summary["faults"]) == (0, {})
+
+
+class Wire:
+    """A connection that takes everything and says nothing."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, packet: bytes) -> int:
+        self.sent.append(packet)
+        return len(packet)
+
+    def poll(self, _milliseconds: int) -> list[object]:
+        return []
+
+
+def test_a_clock_that_is_set_back_keeps_no_alarm(tmp_path: Path) -> None:
+    """As on a board at its first contact with a time server, or at a summer time's end."""
+    script = CLIENTS / "micropython" / "gateway.py"
+    spec = importlib.util.spec_from_file_location("client_of_a_set_clock", script)
+    assert spec is not None
+    assert spec.loader is not None
+    client = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(client)
+    wall, steady = [1_790_000_000.0], [5_000.0]
+    client.time = SimpleNamespace(  # type: ignore[attr-defined]
+        time=lambda: wall[0], monotonic=lambda: steady[0], gmtime=time.gmtime
+    )
+    gateway, wire = client.Gateway("h", 1, "gw-1", client.Store(str(tmp_path / "state"))), Wire()
+    gateway.socket = gateway.poll = wire
+    assert gateway.tell_alarm(True)
+    wall[0] -= 3 * 3_600
+    steady[0] += 6
+    gateway.step()
+    first, again = (one for one in wire.sent if one[0] == 0x32)
+    assert first.partition(b"{")[2] == again.partition(b"{")[2]
 
 
 def test_the_page_shows_the_commands_that_are_tried_here() -> None:
