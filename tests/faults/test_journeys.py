@@ -28,8 +28,9 @@ def check(town: journeys.Town, name: str, kills: int, seed: int) -> None:
 
 
 def test_no_step_is_lost_or_doubled(town: journeys.Town) -> None:
-    """One of the five, drawn by the seed: each costs what a start of everything costs."""
-    seed = journeys.environment_seed()
+    """One of the five, the same each time: each costs what a start of everything costs. Others are
+    drawn, twenty times each, in the long form."""
+    seed = journeys.environment_seed(usual=1)
     print(f"kills VIGIL_SEED: {seed}")
     check(town, sorted(journeys.JOURNEYS)[seed % len(journeys.JOURNEYS)], 2, seed)
 
