@@ -7,7 +7,7 @@ WEB := cloud/web
 STATIC := cloud/vigil_cloud/static/index.html
 ASYNCAPI := tests/schemas/asyncapi
 ARGS ?=
-# Two thirds of a test are waiting for servers and sensors: three at a time keep two processors busy.
+# Two thirds of a test are waiting for servers and sensors: four at a time keep two processors busy.
 WORKERS ?= 4
 # What installs quietly may take minutes on a slow line: a word every ten seconds, until it ends.
 # `$$$$` is the recipe's own shell, so nothing goes on speaking when that has been killed.

@@ -10,7 +10,7 @@ from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_su
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add ``person list|add|rotate-key|erase`` and ``tag list|give|take``."""
+    """Add ``person list|add|rotate-key|erase``, ``tag list|give|take``, ``amulet list|add``."""
     person = add_subject(commands, "person", "people who carry a beacon")
     add_command(person, "list", _person_list, "one JSON object a line", common)
     make = add_command(person, "add", _person_add, "enrol one, or give another name", common)
