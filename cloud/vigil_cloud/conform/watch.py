@@ -67,6 +67,8 @@ class Watch:
         self._held: list[Heard] | None = []
         """What is published until what is kept has been heard."""
         self._stock_at = 0.0
+        self._answered: deque[int] = deque(maxlen=64)
+        """Subscriptions for what is kept that the broker has acknowledged."""
         self._own: deque[bytes] = deque(maxlen=_OWN)
         self.left_out = 0
         """Messages that came faster than they were judged."""
@@ -88,7 +90,9 @@ class Watch:
         )
         introduce(client, self._address)
         client.on_connect = lambda _c, _u, _f, reason, _p: self._connected(client, options, reason)
-        client.on_subscribe = lambda _c, _u, _m, reasons, _p: self._subscribed(name, reasons)
+        client.on_subscribe = lambda _c, _u, asked, reasons, _p: self._subscribed(
+            name, asked, reasons
+        )
         client.on_disconnect = lambda *_: self._disconnected(name)
         client.on_message = lambda _c, _u, message: heard(message)
         return client
@@ -124,16 +128,19 @@ class Watch:
 
     def look_again(self) -> None:
         """Ask the broker once more what it keeps, and wait for that; at most ``CONNECT_S``."""
-        self._stock_at = time.monotonic()
-        self._ask_for_stock()
-        deadline = self._stock_at + CONNECT_S
-        while time.monotonic() < min(deadline, self._stock_at + QUIET_S):
+        deadline = time.monotonic() + CONNECT_S
+        asked = self._ask_for_stock()
+        while asked is not None and time.monotonic() < deadline:
+            # Silence says something once the broker has answered, which may take it a while.
+            if asked in self._answered and time.monotonic() - self._stock_at >= QUIET_S:
+                return
             time.sleep(0.02)
 
-    def _ask_for_stock(self) -> None:
+    def _ask_for_stock(self) -> int | None:
+        """The subscription's number; ``None`` where there is no connection."""
         self._stock.unsubscribe(list(self._filters))  # to some a repetition is nothing new
         options = SubscribeOptions(qos=1)
-        self._stock.subscribe([(name, options) for name in self._filters])
+        return self._stock.subscribe([(name, options) for name in self._filters])[1]
 
     def publish(self, name: str, payload: bytes) -> None:
         """For a bench without a cloud alone."""
@@ -157,12 +164,14 @@ class Watch:
         else:
             client.subscribe([(name, options) for name in self._filters])
 
-    def _subscribed(self, name: str, reasons: list[ReasonCode]) -> None:
+    def _subscribed(self, name: str, asked: int, reasons: list[ReasonCode]) -> None:
         if all(one.is_failure for one in reasons):
             self._failure = WatchFailed(f"the broker refuses the subscription: {reasons[0]}")
             return
         self._stock_at = time.monotonic()
         self._granted.add(name)
+        if name == "stock":
+            self._answered.append(asked)
 
     def _disconnected(self, name: str) -> None:
         if name == "live" and name in self._granted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,8 +14,9 @@ from cloud.conform.messages import alarm, born, changed, died, health, readings
 from cloud.conform.watching import Watching
 from gateways import EPOCH, Gateway, new_name, now
 from vigil_cloud import cli
+from vigil_cloud.conform.watch import Watch
 from vigil_cloud.ingest.progress import Progress
-from vigil_cloud.ingest.subscriber import receipt_message
+from vigil_cloud.ingest.subscriber import BrokerAddress, receipt_message
 
 
 @pytest.fixture(scope="module", params=["mosquitto", "iotcore"])
@@ -173,3 +175,35 @@ def test_a_refused_user_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
     finally:
         server.stop()
     assert "the broker refuses the connection" in capsys.readouterr().err
+
+
+class SlowBroker:
+    """Acknowledges a subscription for what is kept when it is told to."""
+
+    def unsubscribe(self, _filters: object) -> None:
+        """Nothing is kept of it."""
+
+    def subscribe(self, _filters: object) -> tuple[int, int]:
+        return 0, 7
+
+
+def test_silence_before_the_broker_has_answered_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over a slow line nothing comes for a while, whatever is kept."""
+    watched = Watch(BrokerAddress("127.0.0.1", 1), "gw-1", now)
+    watched._stock = SlowBroker()  # type: ignore[assignment]
+    moments = [100.0]
+    asleep: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        asleep.append(moments[0])
+        moments[0] += seconds
+        if len(asleep) == 100:  # two seconds
+            watched._subscribed("stock", 7, [SimpleNamespace(is_failure=False)])  # type: ignore[list-item]
+
+    monkeypatch.setattr(
+        "vigil_cloud.conform.watch.time", SimpleNamespace(monotonic=lambda: moments[0], sleep=sleep)
+    )
+    watched.look_again()
+    assert moments[0] == pytest.approx(102.5, abs=0.05)
