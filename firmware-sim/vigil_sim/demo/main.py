@@ -242,7 +242,8 @@ class Demo:
             self.city.begin()
             deadline = time.monotonic() + length + ALERT_TIMEOUT_S
             if player is not None:
-                player.play()
+                player.play()  # which may take longer than the night
+                deadline = max(deadline, time.monotonic() + ALERT_TIMEOUT_S)
             while self.night.missing():
                 self._follow_city()
                 self._still_hoping(deadline)
