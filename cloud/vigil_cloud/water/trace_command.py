@@ -90,7 +90,7 @@ def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | 
             raise BadObservations([f"there is no column {', '.join(missing)}"])
         return _taken(reader, network)
     except csv.Error as error:  # a field without an end, for one
-        raise BadObservations([f"line {reader.line_num}: {error}"]) from error
+        raise BadObservations([f"line {reader.line_num + 1}: {error}"]) from error
 
 
 def _taken(
