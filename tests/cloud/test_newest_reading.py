@@ -194,6 +194,19 @@ def test_a_rolled_back_change_is_not_announced(city: City) -> None:
         assert changes.head(session) == before
 
 
+def test_what_a_savepoint_undoes_takes_no_other_announcement_with_it(either_city: City) -> None:
+    sessions = either_city.services.sessions
+    with sessions() as session:
+        before = changes.head(session)
+    with writing(sessions) as session:
+        changes.announce_rights(session)
+        savepoint = session.begin_nested()
+        changes.head(session)
+        savepoint.rollback()
+    with sessions() as session:
+        assert changes.number_of(session, changes.RIGHTS) == before + 1
+
+
 def test_a_change_of_many_devices_costs_as_many_statements_as_one(city: City) -> None:
     probe = Probe(city)
 

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Insert, and_, delete, event, or_, select, update
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
 from vigil_cloud.database.models import Change, ChangeHead
@@ -96,7 +96,7 @@ def follow_commits(sessions: sessionmaker[Session]) -> None:
     themselves: a mapped class with an ``announces`` method is asked at each flush."""
     event.listen(sessions, "after_flush", _collect)
     event.listen(sessions, "before_commit", _number)
-    event.listen(sessions, "after_rollback", _forget_pending)
+    event.listen(sessions, "after_soft_rollback", _forget_pending)
 
 
 def _collect(session: Session, _context: UOWTransaction) -> None:
@@ -139,8 +139,11 @@ def _numbering(dialect: str) -> Insert:
     )
 
 
-def _forget_pending(session: Session) -> None:
-    session.info.pop(_PENDING, None)
+def _forget_pending(session: Session, undone: SessionTransaction) -> None:
+    """What a savepoint alone undid may be announced in vain; what was written before it is not
+    forgotten with it."""
+    if undone.parent is None:
+        session.info.pop(_PENDING, None)
 
 
 def _advance(session: Session) -> int:
