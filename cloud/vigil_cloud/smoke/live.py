@@ -153,17 +153,18 @@ def _open_owed(services: Services) -> list[Exception]:
         references = owed.found(session)
     failed: list[Exception] = []
     for reference in references:
-        try:
-            with writing(services.sessions) as session:
-                owed.open_fire(session, reference, services.now())
-        except LeaseLost:
-            raise
-        except Exception as error:  # noqa: BLE001 - 119 is called whatever the fire's rows do
-            _log.exception("fire-owed", alarm=reference)
-            failed.append(error)
-            with writing(services.sessions) as session:
-                owed.call_119(session, services, reference)
-        services.changed.announce()
+        for act in (owed.open_fire, owed.call_119):
+            try:
+                with writing(services.sessions) as session:
+                    act(session, services, reference)
+            except LeaseLost:
+                raise
+            except Exception as error:  # noqa: BLE001 - 119 is called whatever the fire's rows do, and no other fire waits
+                _log.exception("fire-owed", alarm=reference)
+                failed.append(error)
+            else:
+                services.changed.announce()
+                break
     return failed
 
 

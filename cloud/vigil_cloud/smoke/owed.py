@@ -31,8 +31,9 @@ def found(session: Session) -> list[str]:
     return list(session.scalars(select(AlarmCondition.id).where(AlarmCondition.fire_owed)))
 
 
-def open_fire(session: Session, reference: str, now: datetime) -> None:
+def open_fire(session: Session, services: Services, reference: str) -> None:
     """Once more. The window has passed or nobody was asked: everybody and 119 are called."""
+    now = services.now()
     feed.lock(session)
     row = session.get(AlarmCondition, reference, with_for_update=True, populate_existing=True)
     if row is None or not row.fire_owed:

@@ -8,7 +8,7 @@ import pytest
 
 from aed_town import Line119
 from cloud_city import GATEWAY
-from fire_town import KITCHEN, Home, kinds, ring
+from fire_town import BEDROOM, KITCHEN, Home, kinds, ring
 from gateways import event
 from ingest_bench import Bench, Recorder
 from vigil_cloud.alerts.models import AlertRow
@@ -82,6 +82,23 @@ def test_119_is_called_of_an_alarm_whose_fire_fails_again_and_the_fire_takes_it_
     home.later(1)
     assert kinds(line).count("Cancel") == 2
     assert len(kinds(line)) == 4
+
+
+def test_an_alarm_that_cannot_even_be_told_to_119_holds_up_no_other_fire(
+    home: Home, line: Line119, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("vigil_cloud.smoke.fires.alarm_rings", broken)
+        ring(home, KITCHEN)
+    ring(home, BEDROOM)
+    home.city.later(seconds=61)
+    home.seconds.now += 61
+    monkeypatch.setattr("vigil_cloud.smoke.owed.alarm_of", broken)
+    monkeypatch.setattr("vigil_cloud.smoke.owed.call_119", broken)
+    with pytest.raises(RuntimeError):
+        home.look()
+    home.look_119()
+    assert kinds(line) == ["Alert"]
 
 
 def test_a_home_that_could_not_be_asked_first_keeps_nobody_waiting(
