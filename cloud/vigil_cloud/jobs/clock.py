@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.platform import clear_platform, raise_platform
+from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.database import clock as stored
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.models import ClockMark
@@ -34,6 +34,8 @@ BACK: Final = timedelta(seconds=5)
 FORWARD: Final = timedelta(seconds=60)
 """So far ahead nothing is lost: what waits is done early."""
 KEPT_EVERY_S: Final = 10.0
+TOGETHER_S: Final = 0.5
+"""Two clocks that are read so far apart are read again."""
 TOLD_FOR: Final = timedelta(days=1)
 """So long the alert stands, and nothing is removed for its age where the clock jumped ahead."""
 _log = structlog.get_logger(__name__)
@@ -57,37 +59,43 @@ class ClockWatch:
     def look(self) -> timedelta | None:
         """The step that was noticed and that nobody had moved along with. One that the store
         could not take is noticed again."""
-        wall, elapsed = self._services.now(), self._elapsed()
+        wall, elapsed = self._read()
         step = None
         if self._seen is None:
-            step = self._settle(wall, timedelta())
+            step = self._settle(wall, elapsed, None)
         else:
             before = self._seen[0] + timedelta(seconds=elapsed - self._seen[1])
             if not -BACK <= wall - before <= FORWARD:
-                step = self._settle(wall, wall - before)
+                step = self._settle(wall, elapsed, wall - before)
             elif elapsed - self._kept >= KEPT_EVERY_S:
-                self._keep(wall)
+                self._keep()
             else:
                 self._seen = wall, elapsed
                 return None
         self._seen, self._kept = (wall, elapsed), elapsed
         return step
 
-    def _settle(self, wall: datetime, own: timedelta) -> timedelta | None:
-        """``own``: the step that this process saw itself."""
+    def _read(self) -> tuple[datetime, float]:
+        """Both clocks at one moment: a process that was held up between the two reads again."""
+        while True:
+            begun, wall, elapsed = self._elapsed(), self._services.now(), self._elapsed()
+            if elapsed - begun < TOGETHER_S:
+                return wall, elapsed
+
+    def _settle(self, wall: datetime, elapsed: float, own: timedelta | None) -> timedelta | None:
+        """``own``: the step that this process saw itself; ``None`` at its start."""
         with writing(self._services.sessions) as session:
             feed.lock(session)
             mark = session.get(ClockMark, 1, with_for_update=True)
+            # While this one waited for its turn, others went on: their moments are no step.
+            waited = timedelta(seconds=self._elapsed() - elapsed)
+            wall = self._services.now() if own is None else wall + waited
             if mark is None:
                 session.add(ClockMark(id=1, latest=wall))
                 return None
-            away = wall - mark.latest
+            step = _unmoved(wall - mark.latest, own)
             mark.latest = wall
-            if away < -BACK:
-                step = min(away, own)
-            elif own > FORWARD and away > FORWARD:
-                step = own
-            else:
+            if step is None:
                 return None  # another process was here first, or it went by while nothing ran
             mark.stepped, mark.step_s = wall, step.total_seconds()
             self._move(session, step, wall)
@@ -112,16 +120,33 @@ class ClockWatch:
             detail={"clock_offset_s": step.total_seconds()},
         )
 
-    def _keep(self, wall: datetime) -> None:
+    def _keep(self) -> None:
         with self._services.sessions() as session:
             stepped = session.scalar(select(ClockMark.stepped))
-        over = stepped is not None and wall - stepped >= TOLD_FOR
+        over = stepped is not None and self._services.now() - stepped >= TOLD_FOR
         with writing(self._services.sessions) as session:
-            if over:
+            if over:  # whichever machine noticed it: that one may be gone
                 feed.lock(session)
-                clear_platform(session, KIND, machine(), now=wall)
-                session.execute(update(ClockMark).values(stepped=None))
-            session.execute(update(ClockMark).where(ClockMark.latest < wall).values(latest=wall))
+                for alert in standing(session, KIND):
+                    subject = str(alert.detail["subject"])
+                    clear_platform(session, KIND, subject, now=self._services.now())
+            mark = session.get(ClockMark, 1, with_for_update=True)
+            if mark is None:
+                return
+            # Read under the lock: by now the clock may have been set, and another have noticed.
+            mark.latest = max(mark.latest, self._services.now())
+            if over:
+                mark.stepped = None
+
+
+def _unmoved(away: timedelta, own: timedelta | None) -> timedelta | None:
+    """The step that nobody has moved along with yet; ``away``: from the latest moment that any
+    process has seen. What this process saw is exact; at its start only ``away`` is known."""
+    if own is None:
+        return away if away < -BACK else None
+    if own < timedelta():
+        return own if away < -BACK else None
+    return own if away > FORWARD else None
 
 
 def jumped_ahead(session: Session) -> bool:

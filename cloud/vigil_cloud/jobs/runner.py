@@ -155,9 +155,8 @@ class JobRunner:
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
+            self._look_at_clock()
             try:
-                if self._clock is not None:
-                    self._clock.look()
                 self.look()
                 if time.monotonic() >= self._supervise_at:
                     self._supervise_at = time.monotonic() + SUPERVISE_EVERY_S
@@ -166,6 +165,17 @@ class JobRunner:
                 _log.debug("jobs-not-looked-at", error=str(error)[:200])
             except Exception:  # noqa: BLE001 - jobs must not end with one bad row
                 _log.exception("jobs-not-looked-at")
+
+    def _look_at_clock(self) -> None:
+        """By itself: where the store cannot take a step, no job waits for that."""
+        if self._clock is None:
+            return
+        try:
+            self._clock.look()
+        except SQLAlchemyError as error:
+            _log.debug("clock-not-looked-at", error=str(error)[:200])
+        except Exception:  # noqa: BLE001 - it is noticed again at the next look
+            _log.exception("clock-not-looked-at")
 
     def _renew(self, now: datetime) -> None:
         with self._lock:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,8 @@ from vigil_cloud.notify.escalation.engine import STATE, dump
 from vigil_cloud.notify.escalation.progress import State
 from vigil_cloud.notify.models import Delivery, Escalation, EscalationAnswer
 
+_log = structlog.get_logger(__name__)
+
 
 def move(session: Session, step: timedelta) -> None:
     """By ``step``; negative: the clock was set back. The caller holds ``feed.lock``."""
@@ -26,8 +29,14 @@ def move(session: Session, step: timedelta) -> None:
     for row in session.scalars(select(Delivery).where(Delivery.state == "waiting")):
         row.queued = None if row.queued is None else row.queued + step
     standing = select(Escalation).join(AlertRow, AlertRow.id == Escalation.alert_id)
-    for one in session.scalars(standing.where(or_(AlertRow.active, Escalation.due.is_not(None)))):
-        one.state = dump(moved(STATE.validate_python(one.state), step))
+    wanted = or_(AlertRow.active, AlertRow.called_on, Escalation.due.is_not(None))
+    for one in session.scalars(standing.where(wanted)):
+        try:
+            state = moved(STATE.validate_python(one.state), step)
+        except (ValueError, OverflowError):  # of a later release: it must not hold up the others
+            _log.exception("escalation-not-moved", alert=one.alert_id)
+            continue
+        one.state = dump(state)
         one.version += 1
         answers = select(EscalationAnswer).where(EscalationAnswer.alert_id == one.alert_id)
         for answer in session.scalars(answers):
@@ -49,11 +58,12 @@ def moved(state: State, step: timedelta) -> State:
 
 def _move_acknowledgements(session: Session, step: timedelta) -> None:
     waits = exists().where(Delivery.alert_id == AlertRow.id, Delivery.state == "waiting")
-    still = select(AlertRow).where(or_(AlertRow.active, waits))
+    still = select(AlertRow).where(or_(AlertRow.active, AlertRow.called_on, waits))
     for alert in session.scalars(still):
         if alert.acknowledged_at is not None:
             alert.acknowledged_at += step
         # A reminder is counted from when it was raised where there was none yet.
-        if alert.reminded is None and alert.active and alert.severity == "critical":
+        stands = alert.active or alert.called_on
+        if alert.reminded is None and stands and alert.severity == "critical":
             alert.reminded = alert.raised + step
     session.flush()

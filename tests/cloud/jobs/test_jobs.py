@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,11 +22,13 @@ from vigil_cloud.alerts.models import FeedEntry
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.app import jobs
 from vigil_cloud.database.engine import writing
+from vigil_cloud.jobs.clock import ClockWatch
 from vigil_cloud.jobs.leases import LEASE
 from vigil_cloud.jobs.models import JobRow
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn, in_transaction
 from vigil_cloud.jobs.runner import JobRunner
 from vigil_cloud.jobs.supervision import state_of
+from vigil_cloud.services import utc_now
 
 EVERY = timedelta(minutes=1)
 
@@ -332,6 +335,20 @@ def test_jobs_are_shown_and_every_job_of_the_platform_runs(city: City) -> None:
 def test_two_jobs_of_one_name_are_refused(city: City) -> None:
     with pytest.raises(ValueError, match="same name"):
         JobRunner(city.services, [job(writes), job(writes)])
+
+
+def test_a_step_of_the_clock_that_cannot_be_stored_holds_up_no_job(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClockWatch, "look", broken)
+    runner = JobRunner(replace(city.services, now=utc_now), [job(writes)])
+    runner.start()
+    eventually(lambda: written(city, "turn") == 1, "the first turn")
+    runner.stop()
+
+
+def broken(_watch: ClockWatch) -> None:
+    raise RuntimeError("one row cannot be moved")
 
 
 def test_a_runner_on_its_thread_does_what_is_due_and_stops(city: City) -> None:

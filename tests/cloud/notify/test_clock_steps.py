@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
 
 from cloud_city import City
 from escalation_stage import Stage, answer, fire, put, standing
@@ -16,7 +18,7 @@ from vigil_cloud.database.models import ClockMark
 from vigil_cloud.database.registry import metadata
 from vigil_cloud.jobs.clock import ClockWatch
 from vigil_cloud.jobs.port import Turn
-from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.models import Channel, Escalation
 from vigil_cloud.retention import retention_job
 
 STEPS = [timedelta(hours=-3), timedelta(hours=3)]
@@ -186,6 +188,105 @@ def test_a_step_that_the_store_could_not_take_is_noticed_again(either_city: City
 
 def _fails(*_: object) -> None:
     raise RuntimeError("the store is away")
+
+
+def test_who_waits_for_the_store_as_it_starts_takes_that_for_no_step(
+    either_city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, clocks = either_city, Clocks(either_city)
+
+    @contextmanager
+    def after_others(sessions: sessionmaker[Session]) -> Iterator[Session]:
+        monkeypatch.undo()
+        clocks.later(20)  # others had their turn first, and kept the mark
+        with writing(sessions) as session:
+            yield session
+
+    monkeypatch.setattr("vigil_cloud.jobs.clock.writing", after_others)
+    assert ClockWatch(city.services, lambda: clocks.elapsed).look() is None
+    assert clocks.elapsed == 20
+    assert standing(city) == []
+
+
+def test_both_clocks_are_read_at_one_moment(city: City) -> None:
+    """A process that is held up between the two, while another keeps the mark."""
+    clocks = Clocks(city)
+    held_up, late = iter([0.0, 20.0]), city.time + timedelta(seconds=20)
+
+    def elapsed() -> float:
+        clocks.elapsed += next(held_up, 0.0)
+        if clocks.elapsed == 20.0 and city.time < late:
+            clocks.city.time = late
+            clocks.watch.look()
+        return clocks.elapsed
+
+    watch = ClockWatch(city.services, lambda: clocks.elapsed)
+    watch.look()
+    watch._elapsed = elapsed
+    assert watch.look() is None
+    assert city.time == late
+    assert standing(city) == []
+
+
+def test_a_mark_that_was_read_before_a_step_does_not_undo_it(
+    either_city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, clocks = either_city, Clocks(either_city)
+    other = clocks.started_anew()
+
+    @contextmanager
+    def after_a_step(sessions: sessionmaker[Session]) -> Iterator[Session]:
+        monkeypatch.undo()
+        assert clocks.set(timedelta(hours=-3)) == timedelta(hours=-3)
+        with writing(sessions) as session:
+            yield session
+
+    clocks.elapsed += 11
+    city.later(seconds=11)
+    monkeypatch.setattr("vigil_cloud.jobs.clock.writing", after_a_step)
+    assert other.look() is None
+    assert other.look() is None, "the first has moved everything along with it"
+
+
+def test_another_machines_clock_that_is_ahead_makes_no_step_larger(city: City) -> None:
+    clocks = Clocks(city)
+    with writing(city.services.sessions) as session:
+        session.get_one(ClockMark, 1).latest = city.time + timedelta(hours=3)
+    assert clocks.set(timedelta(seconds=-20)) == timedelta(seconds=-20)
+
+
+def test_what_another_machine_told_ends_as_well(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = Clocks(city)
+    with monkeypatch.context() as patch:
+        patch.setattr("vigil_cloud.jobs.clock.machine", lambda: "gone-since")
+        clocks.set(timedelta(hours=-3))
+    assert standing(city) == ["clock-stepped"]
+    clocks.later(24 * 3600)
+    clocks.later(11)
+    city.sign_in_anew("administrator")
+    assert standing(city) == []
+
+
+def test_an_escalation_that_cannot_be_read_holds_up_no_other(stage: Stage) -> None:
+    city, clocks = stage.city, Clocks(stage.city)
+    stage.first.status = 503
+    fire(city)
+    fire(city, reference="alarm-0002")
+    stage.later(0)
+    with writing(city.services.sessions) as session:
+        unread = session.scalars(select(Escalation).order_by(Escalation.alert_id)).first()
+        assert unread is not None
+        unread.state = {"of": "a later release"}
+        kept = unread.alert_id
+    step = timedelta(hours=-3)
+    assert clocks.set(step) == step
+    with city.services.sessions() as session:
+        rows = {row.alert_id: row.state for row in session.scalars(select(Escalation))}
+    assert rows.pop(kept) == {"of": "a later release"}
+    (moved,) = rows.values()
+    assert datetime.fromisoformat(moved["started"]) < city.time
 
 
 UNMOVED = {
