@@ -177,10 +177,16 @@ class City:
         return token
 
     def send(
-        self, data: Model, device: str, gateway: str = GATEWAY, *, said: datetime | None = None
+        self,
+        data: Model,
+        device: str,
+        gateway: str = GATEWAY,
+        *,
+        said: datetime | None = None,
+        retained: bool = False,
     ) -> None:
         """As ingest does it: one transaction, then the wake-up. ``said``: by the gateway's own
-        clock, where that is another."""
+        clock, where that is another. ``retained``: the broker had kept it."""
         envelope = Envelope(
             id=uuid.uuid4().hex,
             source=f"/{gateway}/event/00000000",
@@ -191,7 +197,7 @@ class City:
             clockquality=ClockQuality.SYNCHRONISED,
             data=data.model_dump(mode="json"),
         )
-        message = Received(gateway, envelope, data, self.time)
+        message = Received(gateway, envelope, data, self.time, retained=retained)
         with writing(self.services.sessions) as session:
             for handler in self.handlers:
                 if envelope.type in handler.types:

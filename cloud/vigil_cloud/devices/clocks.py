@@ -38,8 +38,9 @@ def put_right(moment: datetime, slow: timedelta, received: datetime) -> datetime
 
 
 def connected(gateway: Gateway, message: Received) -> None:
-    """A birth of a new connection: what is known of the clock begins anew."""
-    gateway.least_delay_s = _delay_s(message)
+    """A birth of a new connection: what is known of the clock begins anew. One that the broker
+    had kept while ingest was away tells nothing: what waits in outboxes is as old, and late."""
+    gateway.least_delay_s = None if message.retained else _delay_s(message)
 
 
 def heard(gateway: Gateway, message: Received) -> None:

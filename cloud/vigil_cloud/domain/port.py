@@ -27,6 +27,8 @@ class Received:
     ``claimed_times`` (what the device said, by the place where it stood), ``owner_doubtful``
     (whose device it is), ``shape_doubtful`` (what was not understood). Times in ``envelope``
     and ``data`` can be believed: those that could not be were replaced."""
+    retained: bool = False
+    """The broker had kept it for whoever comes: how old it is says nothing of its sender."""
 
     @property
     def time(self) -> datetime:

@@ -36,6 +36,8 @@ class Published(NamedTuple):
     payload: bytes
     qos: int
     packet: int
+    retained: bool = False
+    """The broker had kept it: it may be hours old."""
 
 
 class MalformedPublish(ValueError):
@@ -140,7 +142,7 @@ class Client(mqtt.Client):
         topic = self._names.get(name)
         if topic is None:
             topic = self._remember(name)
-        return Published(topic, data[payload:stop], qos, packet)
+        return Published(topic, data[payload:stop], qos, packet, first & 1 == 1)
 
     def _remember(self, name: bytes) -> str:
         if not name:  # an alias, which we never allowed

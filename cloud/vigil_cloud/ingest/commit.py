@@ -259,7 +259,12 @@ class Committer:
         """Every room that takes such events; the first complaint, if any."""
         handlers = self._handlers.get(fact.envelope.type, ())
         received = Received(
-            fact.gateway, fact.envelope, fact.data, item.arrived.received, fact.marks
+            fact.gateway,
+            fact.envelope,
+            fact.data,
+            item.arrived.received,
+            fact.marks,
+            item.arrived.retained,
         )
         for attempt in range(1, ATTEMPTS + 1):
             try:

@@ -18,6 +18,8 @@ class Arrived(NamedTuple):
     monotonic: float
     acknowledgement: tuple[int, int] | None
     """Connection and packet identifier, for the acknowledgement once it is stored (QoS 1)."""
+    retained: bool = False
+    """The broker had kept it until we came."""
 
 
 class Queue(Protocol):

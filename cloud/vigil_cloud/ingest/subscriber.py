@@ -301,8 +301,9 @@ class Subscriber:
                     received,
                     monotonic,
                     (connection, packet) if qos and later else None,
+                    retained,
                 )
-                for topic, payload, qos, packet in messages
+                for topic, payload, qos, packet, retained in messages
             ]
         )
         if self._at_once:

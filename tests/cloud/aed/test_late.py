@@ -199,7 +199,17 @@ def test_a_report_that_is_fresh_says_that_the_clock_is_kept_whatever_the_birth_s
     assert line.received == []
 
 
-def born(town: City, *, session: int, said: datetime) -> None:
+def test_a_birth_that_the_broker_kept_while_ingest_was_away_makes_no_old_call_a_new_one(
+    town: City, line: Line119
+) -> None:
+    born(town, session=3, said=town.time - timedelta(hours=3), retained=True)
+    tell(town, AedCall(call_id="call-0001", pressed=town.time - timedelta(hours=3)))
+    rounds(town)
+    assert line.received == []
+    assert state_of(town) == "late-told"
+
+
+def born(town: City, *, session: int, said: datetime, retained: bool = False) -> None:
     birth = GatewayBirth(
         session=session,
         started=said,
@@ -218,4 +228,4 @@ def born(town: City, *, session: int, said: datetime) -> None:
             )
         ],
     )
-    town.send(birth, GATEWAY, GATEWAY, said=said)
+    town.send(birth, GATEWAY, GATEWAY, said=said, retained=retained)

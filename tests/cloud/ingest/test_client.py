@@ -135,7 +135,8 @@ def test_it_finds_what_paho_finds(packets: list[bytes], cuts: list[int]) -> None
             continue
         header = 1 + next(n for n in range(1, 5) if packet[n] < 128)
         found = decode_publish(packet[0], packet[header:], MQTTProtocolVersion.MQTTv5)
-        expected.append(Published(found.topic.decode(), bytes(found.payload), found.qos, found.mid))
+        topic, payload = found.topic.decode(), bytes(found.payload)
+        expected.append(Published(topic, payload, found.qos, found.mid, found.retain))
     assert wire.taken == expected
     wire.close()
 
