@@ -3,7 +3,7 @@
 A process compares its wall clock with one that nobody sets; at its start, with the latest moment
 that any process has seen. Of several that notice a step the first moves what is stored, and the
 latest moment with it: the others find nothing more to move. A process whose machine's clock is
-behind that of the others says so each time it starts.
+far behind that of the others says so each time it starts.
 
 A clock that is set forward while nothing runs cannot be told from time that went by.
 """
@@ -31,6 +31,9 @@ from vigil_cloud.services import Services
 KIND: Final = "clock-stepped"
 BACK: Final = timedelta(seconds=5)
 """Clocks of several machines differ by less, and what waits so much longer is not late."""
+BACK_AT_START: Final = timedelta(seconds=30)
+"""At a start the mark may be another machine's, whose clock is a little ahead of this one's: a
+restart moves nothing for that. Calls of fires do not wait for it (``smoke.decision.tick``)."""
 FORWARD: Final = timedelta(seconds=60)
 """So far ahead nothing is lost: what waits is done early."""
 KEPT_EVERY_S: Final = 10.0
@@ -143,7 +146,7 @@ def _unmoved(away: timedelta, own: timedelta | None) -> timedelta | None:
     """The step that nobody has moved along with yet; ``away``: from the latest moment that any
     process has seen. What this process saw is exact; at its start only ``away`` is known."""
     if own is None:
-        return away if away < -BACK else None
+        return away if away < -BACK_AT_START else None
     if own < timedelta():
         return own if away < -BACK else None
     return own if away > FORWARD else None

@@ -125,11 +125,11 @@ class Watch:
 
     def _due(self, row: Fire, now: datetime) -> bool:
         try:
-            state = fires.state_of(row)
+            state, done = fires.state_of(row), DONE.validate_python(row.done)
         except ValueError:  # of a later release: it fails by itself, and visibly
             return True
         return (
-            _undone(state, DONE.validate_python(row.done))
+            _undone(state, done)
             or decision.tick(state, now, self._waited(row, state, now)) != state
         )
 

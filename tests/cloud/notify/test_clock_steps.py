@@ -127,6 +127,13 @@ def test_a_clock_set_back_while_nothing_ran(stage: Stage) -> None:
     assert stage.told == (1, 1, 0)
 
 
+def test_a_restart_on_a_machine_that_is_a_little_behind_moves_nothing(city: City) -> None:
+    clocks = Clocks(city)
+    city.time -= timedelta(seconds=20)
+    assert ClockWatch(city.services, lambda: clocks.elapsed).look() is None
+    assert standing(city) == []
+
+
 def test_who_had_confirmed_stays_so_and_news_after_it_are_news(stage: Stage) -> None:
     city, clocks = stage.city, Clocks(stage.city)
     fire(city)
