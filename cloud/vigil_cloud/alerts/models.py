@@ -30,6 +30,7 @@ class AlertRow(Base):
     __table_args__ = (
         Index("ix_alerts_order", "raised", "id"),
         Index("ix_alerts_standing", "active", "acknowledged", "severity"),
+        Index("ix_alerts_called_on", "called_on", "acknowledged", "severity"),
         Index("ix_alerts_gateway_raised", "gateway", "raised"),
         # One for each way of listing (``listing``): by whom or what, in which order.
         Index("ix_alerts_domain_order", "domain", "raised", "id"),

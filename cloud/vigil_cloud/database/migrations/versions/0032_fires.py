@@ -19,6 +19,9 @@ UtcDateTime = vigil_cloud.database.base.UtcDateTime(timezone=True)
 def upgrade() -> None:
     no = sa.false()
     op.add_column('alerts', sa.Column('called_on', sa.Boolean(), nullable=False, server_default=no))
+    op.create_index(
+        op.f('ix_alerts_called_on'), 'alerts', ['called_on', 'acknowledged', 'severity']
+    )
     op.add_column('gateways', sa.Column('least_delay_s', sa.Float(), nullable=True))
     op.add_column('aed_calls', sa.Column('filed', sa.Boolean(), nullable=False, server_default=no))
     op.add_column(
@@ -35,6 +38,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f('ix_alerts_called_on'), table_name='alerts')
     op.drop_index(op.f('ix_smoke_conditions_fire_owed'), table_name='smoke_conditions')
     for table, column in (
         ('smoke_conditions', 'fire_owed'),
