@@ -35,4 +35,4 @@ def test_attributes_are_told_as_json_can_hold_them() -> None:
 
 def test_an_error_without_attributes_carries_nothing() -> None:
     assert VigilError("plain").data == {}
-    assert InvalidMessage("stale", "too old").data == {"reason": "stale"}
+    assert InvalidMessage("stale", "too old").data == {"reason": "stale", "faults": []}

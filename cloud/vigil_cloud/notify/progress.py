@@ -58,6 +58,9 @@ UNANSWERED_TRIES: Final = 3
 GIVEN_UP_AFTER: Final = timedelta(hours=12)
 FEWEST_TRIES: Final = 10
 OVER_KEPT: Final = timedelta(hours=1)
+FIRE_KEPT: Final = timedelta(days=1)
+"""The same of an alarm that fell silent while its fire was never ended: days later the news is no
+call for help any more."""
 LOOK_AGAIN: Final = timedelta(hours=1)
 """What is out of service has no end known; putting it back in service wakes its deliveries."""
 
@@ -147,13 +150,13 @@ def look(delivery: Delivering, standing: Standing, now: datetime) -> Send | Wait
     )
     if acknowledged and (standing.conditional or tried):
         return End("skipped", "acknowledged")
-    if not standing.state.stands:
-        if standing.conditional or (standing.settles and not tried):
-            return End("skipped", "over")
-        over = standing.over_since
-        tried_long = delivery.attempts >= FEWEST_TRIES  # a clock that jumps ahead ends nothing
-        if tried_long and over is not None and now - over >= OVER_KEPT:
-            return End("failed", "over")
+    if not standing.state.stands and (standing.conditional or (standing.settles and not tried)):
+        return End("skipped", "over")
+    over = standing.over_since
+    kept = FIRE_KEPT if standing.state.stands else OVER_KEPT
+    tried_long = delivery.attempts >= FEWEST_TRIES  # a clock that jumps ahead ends nothing
+    if tried_long and over is not None and now - over >= kept:
+        return End("failed", "over")
     return standing.held_by_device(now) or _held_back(standing, now) or Send()
 
 

@@ -16,11 +16,11 @@ from vigil_cloud.identity.errors import AuditBroken
 from vigil_cloud.identity.models import AuditEntry
 
 TAMPERING: dict[str, str] = {
-    "a changed account": "UPDATE audit_log SET account = 'nobody' WHERE number = 11",
-    "a changed time": "UPDATE audit_log SET at = '2020-01-01 00:00:00' WHERE number = 11",
-    "a changed detail": "UPDATE audit_log SET detail = '{}' WHERE number = 11",
-    "a line taken out": "DELETE FROM audit_log WHERE number = 11",
-    "the end cut off": "DELETE FROM audit_log WHERE number > 11",
+    "a changed account": "UPDATE audit_log SET account = 'nobody' WHERE number = 31",
+    "a changed time": "UPDATE audit_log SET at = '2020-01-01 00:00:00' WHERE number = 31",
+    "a changed detail": "UPDATE audit_log SET detail = '{}' WHERE number = 31",
+    "a line taken out": "DELETE FROM audit_log WHERE number = 31",
+    "the end cut off": "DELETE FROM audit_log WHERE number > 31",
     "everything gone": "DELETE FROM audit_log",
 }
 
@@ -43,9 +43,9 @@ def write_lines(city: City, count: int, account: str = "family") -> None:
 def test_tampering_is_noticed(either_city: City, what: str) -> None:
     with either_city.services.sessions() as session:
         before, _ = verify(session)
-    write_lines(either_city, 14 - before)
+    write_lines(either_city, 34 - before)
     with either_city.services.sessions() as session:
-        assert verify(session)[0] == 14
+        assert verify(session)[0] == 34
 
     with either_city.services.sessions() as session, session.begin():
         session.execute(text(TAMPERING[what]))
