@@ -168,8 +168,8 @@ def alarm_rings(session: Session, alert: AlertRow, gateway: str, alarm: Alarm) -
             return _open(session, home, alert, gateway, alarm)
         session.add(FireAlarm(reference=alarm.reference, fire=row.id, alert_id=alert.id))
         step(session, row, alarm.heard, f"rings:{alarm.condition}")
-    put(session, row, decision.rings(state_of(row), alarm), alarm.heard)
-    _call_on(session, row, alarm.heard)
+    if not put(session, row, decision.rings(state_of(row), alarm), alarm.heard):
+        _call_on(session, row, alarm.heard)  # ``put`` has done it where something changed
     return row
 
 
@@ -242,6 +242,10 @@ def _call_on(session: Session, row: Fire, now: datetime) -> None:
     """That an alarm falls silent ends no fire: its alerts call on until the fire is ended. One
     alert may belong to several fires."""
     alerts = alerts_of(session, row.id)
+    if row.phase in decision.WAITS:  # then each of them belongs to one that waits
+        for alert in alerts:
+            call_on(session, alert, now, needed=True)
+        return
     waits = (
         select(FireAlarm.alert_id)
         .join(Fire, FireAlarm.fire == Fire.id)

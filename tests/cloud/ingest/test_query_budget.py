@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 
 KINDS: Final = {
     "visit": Kind("event", "station-1", 20, lambda c, n: visit(c.time, id=f"visit-{n:04}")),
-    "smoke alarm": Kind("alarm", "alarm-1", 33, lambda c, n: alarm(c.time, id=f"alarm-{n:04}")),
+    "smoke alarm": Kind("alarm", "alarm-1", 30, lambda c, n: alarm(c.time, id=f"alarm-{n:04}")),
     "noise exceedance": Kind(
         "event", "mic-1", 20, lambda c, n: exceedance(c.time, f"exceedance-{n}")
     ),
@@ -44,7 +44,7 @@ KINDS: Final = {
         # The second joins the first's incident: which one, its case, its alert, what is shelved.
         "event",
         "sonde-1",
-        28,
+        27,
         lambda c, n: excursion(c.time, id=f"excursion-{n}"),
     ),
     "health": Kind(
