@@ -31,6 +31,9 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="FILE is the body of one message of this name, without the 10-byte header",
     )
+    llrp.add_argument(
+        "--uris", action="store_true", help="with each EPC as GS1 key (SGTIN-96, GIAI-96) or raw"
+    )
     llrp.set_defaults(run=_decode_llrp)
 
 
@@ -57,7 +60,7 @@ def _decode_llrp(args: argparse.Namespace) -> int:
     data = _content(args.file)
     if args.body is not None:
         kind = llrp_codec.message_type(args.body)
-        print(json.dumps(llrp_codec.as_json(llrp_codec.Frame(kind, 0, data))))
+        print(json.dumps(_shown(llrp_codec.Frame(kind, 0, data), args.uris)))
         return 0
     if not data:
         raise UnreadableFile(args.file, "the file is empty; it should hold LLRP messages")
@@ -67,7 +70,7 @@ def _decode_llrp(args: argparse.Namespace) -> int:
     try:
         for message in llrp_codec.frames(data):
             try:
-                print(json.dumps(llrp_codec.as_json(message)))
+                print(json.dumps(_shown(message, args.uris)))
             except LlrpError as error:
                 bad.append(error)
                 if message.name == "ROAccessReport" and (tags := _readable(message)):
@@ -79,6 +82,13 @@ def _decode_llrp(args: argparse.Namespace) -> int:
     if bad:
         raise bad[-1]
     return 0
+
+
+def _shown(message: llrp_codec.Frame, uris: bool) -> dict[str, Any]:
+    shown = llrp_codec.as_json(message)
+    if uris and shown["tags"]:
+        shown["epc_uris"] = [tag.uri for tag in llrp_codec.tag_reports(message.body)]
+    return shown
 
 
 def _readable(message: llrp_codec.Frame) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from vigil_edge.checkin import epc as epcs
 from vigil_edge.checkin.errors import (
     LlrpBadLength,
     LlrpBadVersion,
@@ -161,6 +162,13 @@ class TagReport:
             "count": self.seen_count,
         }
         return {**shown, "unknown_parameters": list(self.unknown)} if self.unknown else shown
+
+    @property
+    def uri(self) -> str | None:
+        """Its EPC as the GS1 key that it encodes, else as so many raw bits."""
+        if self.epc is None or self.epc_bits is None:
+            return None
+        return epcs.read(self.epc, self.epc_bits).uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +344,10 @@ def as_json(message: Frame) -> dict[str, Any]:
     if message.name.endswith("Response") or message.name == "ErrorMessage":
         shown |= _shown_status(message.body)
     if message.name == "ReaderEventNotification":
-        attempt = reader_event(message.body).connection_attempt
+        event = reader_event(message.body)
+        attempt = event.connection_attempt
+        if event.connection_closed:
+            shown["connection_closed"] = True
         if attempt is not None:
             shown["connection_attempt"] = attempt
             shown["connection_attempt_description"] = (

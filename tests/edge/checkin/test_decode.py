@@ -150,9 +150,10 @@ def test_every_eddystone_uid_of_another_encoder_comes_back(
     assert advertisement.decode(payload) == [advertisement.EddystoneUid(namespace, instance, power)]
 
 
-@given(st.binary(max_size=80))
+@given(st.binary(max_size=255))
 def test_any_payload_is_a_beacon_or_nothing(payload: bytes) -> None:
-    advertisement.decode(payload)
+    for beacon in advertisement.decode(payload):
+        json.dumps(beacon.as_json())
 
 
 @given(st.binary(max_size=30), st.integers(0, 60))
@@ -220,6 +221,10 @@ def test_a_file_of_several_messages(capsys: pytest.CaptureFixture[str], tmp_path
     assert found[1]["tags"] == [
         {"epc": "000102030405060708090a0b", "epc_bits": 96} | nothing | {"antenna": 3},
         {"epc": "e280" * 8, "epc_bits": 128} | nothing,
+    ]
+    assert lines(capsys, "decode-llrp", "--uris", path)[1]["epc_uris"] == [
+        "urn:epc:raw:96.x000102030405060708090A0B",
+        "urn:epc:raw:128.x" + "E280" * 8,
     ]
     assert found[0]["tags"] == found[3]["tags"] == []
 
