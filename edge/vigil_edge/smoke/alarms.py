@@ -24,8 +24,8 @@ from vigil_edge.smoke.condition import (
     restored,
     told,
 )
+from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.words import KINDS
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.smoke import SmokeAlarm, SmokeCondition
 

@@ -18,6 +18,23 @@ class PayloadMalformed(VigilError):
     )
 
 
+class FrameMalformed(PayloadMalformed):
+    """A LoRaWAN frame is no frame of this device: its length, checksum, type or port is wrong.
+
+    ``may_be_fire``: what can be made out of it says fire.
+    """
+
+    code: ClassVar[str] = "smoke-frame-malformed"
+    remedy: ClassVar[str] = (
+        "Check that the codec is the device's own; a checksum that is wrong again and again is a"
+        " broken device."
+    )
+
+    def __init__(self, message: str, *, may_be_fire: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_fire = may_be_fire
+
+
 class CodecUnknown(VigilError):
     """``--codec`` names none that there is."""
 

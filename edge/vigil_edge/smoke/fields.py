@@ -24,7 +24,12 @@ _SELF_TESTS: Final = ("self_test", "selftest", "self_checking", "self_check")
 """Commands on most devices; a failure that is said there is one."""
 _FAULT: Final = word_set("trouble fault faults malfunction failure defect defective error")
 _NO_FAULT: Final = word_set("clear reset count counter last rate threshold supported enable code")
-_TAMPER: Final = word_set("tamper tampered temper dismantled")
+_CONTAMINATED: Final = word_set("contamination contaminated fouled fouling dirty dust dusty")
+_FOULED: Final = word_set(
+    "critical medium moderate heavy high severe warning dirty fouled alarm yes"
+)
+"""In words, from Matter's "warning" on; "light" and "low" are no trouble yet."""
+_TAMPER: Final = word_set("tamper tampered temper dismantled unmount unmounted")
 _TAKEN_OFF: Final = word_set("tampered tamper open opened removed dismantled")
 _LOW_BATTERY: Final = re.compile(
     r"(?:is_)?(?:low_?bat(?:t(?:ery)?)?|bat(?:t(?:ery)?)?_?(?:low|critical|warning|alarm|alert))"
@@ -39,7 +44,11 @@ _END: Final = re.compile(
     r"(?:_(?:alarm|alert|state|status|warning))?"
 )
 _ENDED: Final = ("expired", "end_of_life", "end_of_service", "replace", "replacement_required")
-_MUTED_KEYS: Final = ("muted", "mute", "silence", "silenced", "hush", "mute_buzzer", "muffling")
+_MUTED_KEYS: Final = (
+    *("muted", "mute", "silence", "silenced", "hush", "hushed", "mute_buzzer", "muffling"),
+    *("alarm_silence", "alarm_silenced", "alarm_mute", "alarm_muted", "mute_state", "device_muted"),
+    *("temporary_mute", "buzzer_mute", "buzzer_manual_mute", "silence_siren", "mute_alarm"),
+)
 _DENSITY_KEYS: Final = ("smoke_density", "smoke_concentration", "smoke_value")
 _DENSITY_LIMIT: Final = 1e9
 _SECONDS_BELOW: Final = 1e11
@@ -121,6 +130,19 @@ class Fields:
                 # A device's own word for it, such as "none", says nothing.
                 own = isinstance(value, str) and key in ("fault", "error")
                 self._take(said, key, found, None if own else value)
+        return any(said) if said else None
+
+    def contaminated(self) -> bool | None:
+        """Of its chamber, as a truth or in words; a number is a measure."""
+        said: list[bool] = []
+        for key, value in self.pairs:
+            if not _is(key, _CONTAMINATED, but=_NO_FAULT) or value is None:
+                continue
+            if isinstance(value, bool):
+                said.append(value)
+            elif isinstance(value, str) and words.as_number(value) is None:
+                known = _parts(value)
+                said.append(bool(known & _FOULED) and not known & NEGATIVE)
         return any(said) if said else None
 
     def end_of_service(self) -> bool | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from vigil_edge.device.seam import Outgoing
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
+from vigil_edge.smoke.report import AlarmReport
 from vigil_schemas.contract import observation_type
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.smoke import DOMAIN

@@ -156,6 +156,8 @@ def _is_ended(parts: Sequence[str]) -> bool:
     """Whether a word of an end stands beside one of fire: "alarm is off", not "battery off"."""
     words = [part for part in parts if part not in _FILLERS]
     return any(
-        {one in _ENDS, other in _ENDS} == {True, False} and (one in FIRE or other in FIRE)
+        {one in _ENDS, other in _ENDS} == {True, False}
+        and (one in FIRE or other in FIRE)
+        and one != "over"  # "over_smoke" is too much of it, "smoke_over" its end
         for one, other in itertools.pairwise(words)
     )

@@ -22,11 +22,11 @@ from vigil_edge.smoke.condition import URGENT, event_id
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.health import Finding, ToldHealth, judge
 from vigil_edge.smoke.observed import PARAMETERS, Observed
+from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import SmokeSettings
 from vigil_edge.smoke.spoken import Spoken
 from vigil_edge.smoke.words import Kind
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_edge.voice.errors import PromptUnreadable, VoiceFailed
 from vigil_edge.voice.speaker import Loudspeaker
 from vigil_schemas.commands import CommandArguments, Mute, PlayVoice, SelfTest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
+from vigil_edge.smoke.report import AlarmReport
 from vigil_schemas.smoke import SmokeCondition
 
 BATTERY_ALERT_BELOW: Final = 10.0
@@ -16,7 +16,7 @@ def conditions(report: AlarmReport) -> list[tuple[SmokeCondition, bool | None]]:
     """Whether each is active; ``None`` where the report does not say."""
     return [
         ("tamper", report.tamper),
-        ("hardware_fault", report.fault),
+        ("hardware_fault", report.broken),
         ("end_of_service", report.end_of_service),
         ("battery_alert", _battery_alert(report)),
     ]

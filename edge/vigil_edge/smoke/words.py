@@ -40,6 +40,7 @@ _KEYS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("smoke", re.compile(rf"(?:is_)?(?:smoke|fire|flame){_STATE}{_PLACE}")),
     ("smoke", re.compile(rf"(?:linkage|interconnect)_?(?:smoke)?_?(?:alarm)?_?state{_PLACE}")),
     ("smoke", re.compile(rf"interconnect_?smoke(?:_?alarm)?{_PLACE}")),
+    ("smoke", re.compile(rf"alarm_(?:smoke|fire){_PLACE}")),
     ("smoke", re.compile(rf"alarm(?:_?(?:state|status|active|triggered|event))*{_PLACE}")),
     ("heat", re.compile(rf"(?:is_)?(?:over_?heat|heat|high_?temperature_?alarm){_STATE}{_PLACE}")),
     # A digit right behind it would be CO2, which is no fire.
@@ -67,7 +68,8 @@ _SETTINGS: Final = word_set(
     "sensitivity density concentration value level threshold unit dbm ppm led indicator light sound"
     " volume ringtone melody time duration enable enabled silence silenced mute muted hush test"
     " tested testing buzzer calibration interval mode fault tamper battery life lifecycle supported"
-    " siren linkage"
+    " siren linkage failure failed error chamber contamination fouled fouling dirtiness"
+    " counter count number deactivation"
 )
 """In a key these make it a setting or a measure, not a state."""
 _MEASURES: Final = word_set("density concentration value level")

@@ -8,79 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from vigil_edge.smoke import payload as payloads
 from vigil_edge.smoke import words
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.fields import Fields
+from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.words import KINDS, Kind
 
 _CO_DANGER_PPM: Final = 300.0
 """EN 50291-1: at this concentration an alarm has to sound within 3 minutes."""
 _RAW: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmReport:
-    """One message of one alarm. ``None`` is what the payload does not say."""
-
-    smoke: bool | None = None
-    heat: bool | None = None
-    co: bool | None = None
-    gas: bool | None = None
-    doubtful: tuple[Kind, ...] = ()
-    """Kinds of fire whose key carried what cannot be read, and no other key a fire."""
-    raw: str | None = None
-    """What could not be read, for people."""
-    test: bool | None = None
-    fault: bool | None = None
-    tamper: bool | None = None
-    end_of_service: bool | None = None
-    muted: bool | None = None
-    battery_low: bool | None = None
-    battery_percent: float | None = None
-    link_quality: int | None = None
-    """Zigbee LQI, 0 to 255."""
-    smoke_density: float | None = None
-    """In the device's own measure (mostly dB/m, ppm or a scale)."""
-    last_seen: datetime | None = None
-    has_fire_key: bool = False
-    """Whether any fire key was there with a value that can be read."""
-    plainly_fire: bool = False
-    """Whether one of those was a key that only alarms use."""
-    measured: frozenset[Kind] = frozenset()
-    """Kinds that the message states as a truth, so that a bare number is a concentration."""
-    unreadable: tuple[str, ...] = ()
-    """Keys whose value cannot be: taken for not said, or for what it plainly means."""
-
-    def fire(self, kind: Kind) -> bool | None:
-        """Of one kind."""
-        value: bool | None = getattr(self, kind)
-        return value
-
-    @property
-    def may_be_fire(self) -> bool:
-        """Whether it says fire, or says of one what cannot be read."""
-        return bool(self.doubtful) or any(self.fire(kind) for kind in KINDS)
-
-    def as_json(self) -> dict[str, Any]:
-        """What ``vigil-edge smoke decode`` prints: what cannot be read counts as a fire."""
-        shown: dict[str, Any] = {
-            kind: True if kind in self.doubtful else self.fire(kind) for kind in KINDS
-        }
-        shown |= {
-            "battery_percent": self.battery_percent,
-            "battery_low": self.battery_low,
-            "fault": self.fault,
-            "test": self.test,
-            "tamper": self.tamper,
-            "end_of_service": self.end_of_service,
-            "muted": self.muted,
-        }
-        return shown | ({"unreadable": list(self.unreadable)} if self.unreadable else {})
 
 
 def read(payload: bytes | str, measured: Collection[Kind] = ()) -> AlarmReport:
@@ -110,6 +49,11 @@ def read(payload: bytes | str, measured: Collection[Kind] = ()) -> AlarmReport:
         f"the payload is a JSON {type(value).__name__}; Zigbee2MQTT sends an object"
         " (set `output: json` in its configuration)"
     )
+
+
+def read_value(value: Any, measured: Collection[Kind] = ()) -> AlarmReport:
+    """A value of ``payload.value_of``: what somebody's decoder made of a message, by its keys."""
+    return _report(value, measured)
 
 
 def read_attribute(name: str, payload: bytes, measured: Collection[Kind] = ()) -> AlarmReport:
@@ -145,6 +89,7 @@ def _report(value: Any, measured: Collection[Kind]) -> AlarmReport:
         raw=f"{fires.raw}"[:_RAW] if fires.doubtful else None,
         test=True if fires.test else test,
         fault=fields.fault(),
+        contaminated=fields.contaminated(),
         tamper=fields.tamper(),
         end_of_service=fields.end_of_service(),
         muted=True if fires.muted else muted,

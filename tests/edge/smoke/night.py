@@ -8,7 +8,7 @@ from typing import Any
 
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.condition import Known, event_id
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
+from vigil_edge.smoke.report import AlarmReport
 from vigil_schemas.smoke import SmokeAlarm
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -89,6 +89,16 @@ def decoded(capsys: pytest.CaptureFixture[str], payload: str) -> dict[str, Any]:
         ({"smoke": False, "checking_result": "checking"}, {"smoke": False}),
         ({"linkage_alarm": True, "smoke_sensitivity": "high", "alarm_volume": "high"}, {}),
         ({"heat": {"state": "alarm"}}, {"heat": True}),
+        ({"alarm_smoke": "ON"}, {"smoke": True}),
+        ({"alarm_status": "over_smoke"}, {"smoke": True}),
+        ({"alarm_status": "smoke_over"}, {"smoke": False}),
+        ({"smoke": False, "chamber_contamination": "critical_contamination"},
+         {"smoke": False, "fault": True}),
+        ({"smoke": False, "chamber_contamination": "light_contamination"}, {"smoke": False}),
+        ({"smoke": False, "smoke_chamber_failure": 1}, {"smoke": False, "fault": True}),
+        ({"smoke": False, "smoke_alarm_counter": 1, "fire_alarm_count": 255}, {"smoke": False}),
+        ({"smoke": False, "unmounted": True}, {"smoke": False, "tamper": True}),
+        ({"smoke": True, "alarm_silenced": True}, {"smoke": True, "muted": True}),
         ({"alarm": {"smoke": False, "heat": False}}, {"smoke": False, "heat": False}),
     ],
 )  # fmt: skip
@@ -192,7 +202,10 @@ def test_an_unknown_codec_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[s
     assert main(["smoke", "decode", "--codec", "zha", "{}"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "vigil-edge: codec-unknown: --codec 'zha': there is zigbee2mqtt\n"
+    assert err == (
+        "vigil-edge: codec-unknown: --codec 'zha': there is zigbee2mqtt, chirpstack, gs524n,"
+        " tg563a, ra02a, matter\n"
+    )
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60))

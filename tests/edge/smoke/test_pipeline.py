@@ -18,8 +18,8 @@ from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import Outgoing, SourceError
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
+from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.settings import SmokeSettings
-from vigil_edge.smoke.zigbee2mqtt import AlarmReport
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Lane
