@@ -44,6 +44,7 @@ from vigil_cloud.jobs.routes import router as jobs_router
 from vigil_cloud.jobs.work import WorkKind
 from vigil_cloud.notify.escalation.routes import router as escalation_router
 from vigil_cloud.notify.notification_sender import NotificationSender
+from vigil_cloud.notify.push_routes import router as push_router
 from vigil_cloud.notify.routes import router as channels_router
 from vigil_cloud.retention import retention_job
 from vigil_cloud.services import Services
@@ -66,6 +67,7 @@ def _routers() -> list[APIRouter]:
         districts_router,
         accounts_router,
         channels_router,
+        push_router,
         reply_hooks_router,
         escalation_router,
         devices_router,

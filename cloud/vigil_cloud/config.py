@@ -205,6 +205,16 @@ class Settings(BaseSettings):
     that is. Empty: it tells no distance."""
     notify_urls: list[str] = Field(default_factory=list)
     """Apprise addresses told of every alert, beside what accounts subscribe to."""
+    push_services: list[str] = Field(
+        default_factory=lambda: [
+            "https://fcm.googleapis.com",
+            "https://*.push.services.mozilla.com",
+            "https://*.push.apple.com",
+            "https://*.notify.windows.com",
+        ]
+    )
+    """Push services that browsers may be told through (Web Push), as ``https://host[:port]``,
+    ``*.`` in front for any name below; nothing else is ever posted to. Empty: no Web Push."""
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
 
     @classmethod

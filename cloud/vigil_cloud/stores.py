@@ -19,6 +19,7 @@ from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
 from vigil_cloud.ingest.personal import LettersThatName
+from vigil_cloud.notify.subscriptions import Subscriptions
 from vigil_cloud.objects.folder import FolderObjects
 from vigil_cloud.objects.port import Objects
 from vigil_cloud.services import Services, utc_now
@@ -29,7 +30,13 @@ from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
 def personal_records() -> tuple[PersonalRecords, ...]:
     """Every room's. Alerts first: their lock is the first of every transaction that takes it."""
     of_domains = (records for one in domains() for records in one.personal_records)
-    return (AlertsOfPersons(), CasesOfPersons(), *of_domains, LettersThatName())
+    return (
+        AlertsOfPersons(),
+        CasesOfPersons(),
+        *of_domains,
+        LettersThatName(),
+        Subscriptions(),
+    )
 
 
 def build_timeseries(settings: Settings) -> TimeSeries:

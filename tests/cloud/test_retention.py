@@ -410,6 +410,7 @@ REMOVED = {
     "jobs": "supervision",
     "login_attempts": "with each attempt",
     "reply_links": "job reply-links-forgotten",
+    "push_subscriptions": "with the sign-out, the account, or by the push service",
     "taken_events": "job old-messages-forgotten",
     "water_probe_hours": "with each hour",
     "watches": "with their end",
@@ -419,7 +420,10 @@ REMOVED = {
 """By what, beside what descriptors say (``expiring``)."""
 KEPT = {
     **dict.fromkeys(
-        ["audit_head", "change_head", "feed_head", "watch_list_head", "secret_key", "clock_mark"],
+        [
+            *("audit_head", "change_head", "feed_head", "watch_list_head", "secret_key"),
+            *("clock_mark", "push_keys"),
+        ],
         "one row",
     ),
     **dict.fromkeys(["case_counters", "write_probe", "work_dropped"], "a few rows that only count"),

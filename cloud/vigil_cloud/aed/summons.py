@@ -20,9 +20,11 @@ from sqlalchemy.orm import Session
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
-from vigil_cloud.notify.channels import URL_COLUMN
+from vigil_cloud.notify import subscriptions
 from vigil_cloud.notify.models import Channel
 from vigil_cloud.notify.text import NotificationText
+from vigil_cloud.notify.web_push.addresses import Target
+from vigil_cloud.notify.web_push.note import Action, Note
 from vigil_cloud.services import Services
 
 AT_ONCE: Final = 16
@@ -32,6 +34,7 @@ CONVERSATION_S: Final = 15.0
 AGAIN: Final = "failed"
 FIRST_AGAIN_S: Final = 2.0
 LAST_AGAIN_S: Final = 60.0
+_PAGE: Final = "/aed"
 _TOO_LATE: Final = timedelta(minutes=15)
 
 
@@ -39,8 +42,17 @@ _TOO_LATE: Final = timedelta(minutes=15)
 class _Summons:
     callout: int
     tries: int
-    urls: tuple[str, ...]
+    addresses: tuple[tuple[int, str | Target], ...]
+    """Channels, and where they lead."""
     text: NotificationText
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """How it went, and channels under which there is nobody any more."""
+
+    words: str
+    gone: tuple[int, ...] = ()
 
 
 def send_waiting(services: Services, stopping: threading.Event) -> int:
@@ -61,7 +73,9 @@ def _send_some(services: Services) -> int:
         results = list(pool.map(_tell, waiting))
     with writing(services.sessions) as session:
         for one, told in zip(waiting, results, strict=True):
-            _write_down(session, one, told, services.now())
+            _write_down(session, one, told.words, services.now())
+            for channel in told.gone:
+                subscriptions.gone(session, channel, services.now())
     return len(waiting)
 
 
@@ -120,22 +134,30 @@ def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
         _Summons(
             callout.id,
             callout.tries,
-            tuple(_urls(cipher, channels, callout.account_id)),
+            tuple(_addresses(session, services, cipher, channels, callout.account_id)),
             _text(services, callout, call, places.get(callout.site or "")),
         )
         for callout, call in rows
     ]
 
 
-def _urls(cipher: Cipher, channels: Sequence[Channel], account_id: int) -> Sequence[str]:
+def _addresses(
+    session: Session,
+    services: Services,
+    cipher: Cipher,
+    channels: Sequence[Channel],
+    account_id: int,
+) -> Sequence[tuple[int, str | Target]]:
     found = []
+    settings, now = services.settings, services.now()
     for channel in channels:
         if channel.account_id == account_id:
             try:
-                found.append(cipher.open(URL_COLUMN, channel.url))
+                address = subscriptions.opened_address(session, cipher, channel, settings, now)
+                found.append((channel.id, address))
             except Undecipherable:
                 continue  # told as a failing channel by whoever sends through it
-    return found
+    return sorted(found, key=lambda one: isinstance(one[1], str))  # browsers first
 
 
 def _text(
@@ -146,29 +168,42 @@ def _text(
     if callout.role == "aed" and site is not None:
         fetch = f"Fetch the AED at {site.name} ({site.location}). "
         fetch_zh = f"請先取 {site.name_zh or site.name} 的 AED（{site.location}）。"
-    link = (
-        f"\n{services.settings.public_url.rstrip('/')}/aed"
-        if (services.settings.public_url)
-        else ""
+    public = services.settings.public_url.rstrip("/")
+    link = f"\n{public}{_PAGE}" if public else ""
+    title = f"心跳停止 AED 求救：{call.place_zh} / Heart stopped: {call.place}"
+    near = f"您約 {minutes} 分鐘可到。You can be there in about {minutes} min."
+    note = Note(
+        title,
+        f"{near}\n{fetch_zh}{fetch}",
+        _PAGE,
+        "zh-TW",
+        "high",
+        about=f"call {call.id}",
+        actions=(Action("accepted", "接受 Accept", _PAGE),),
+        at_ms=round(call.received.timestamp() * 1000),
     )
     return NotificationText(
-        f"心跳停止 AED 求救：{call.place_zh} / Heart stopped: {call.place}",
+        title,
         f"{fetch_zh}您約 {minutes} 分鐘可到。請開啟頁面回覆接受或無法前往。\n"
         f"{fetch}You can be there in about {minutes} min. Open the page to accept or decline."
         f"{link}",
+        note,
     )
 
 
-def _tell(one: _Summons) -> str:
+def _tell(one: _Summons) -> _Told:
     """``sent``, or why not; the page is told in any case."""
-    if not one.urls:
-        return "no channel of their own: the page alone"
+    if not one.addresses:
+        return _Told("no channel of their own: the page alone")
     from vigil_cloud.notify.sending import send  # Apprise is large
 
-    errors = []
-    for url in one.urls:
+    errors: list[str] = []
+    gone: list[int] = []
+    for channel, url in one.addresses:
         told = send(url, one.text, connect_s=5.0, answer_s=10.0, conversation_s=CONVERSATION_S)
         if told.verdict == "accepted" or told.perhaps_told:
-            return "sent"
+            return _Told("sent", tuple(gone))
+        if told.verdict == "gone":
+            gone.append(channel)
         errors.append(told.error)
-    return f"{AGAIN}: {'; '.join(errors)}"
+    return _Told(f"{AGAIN}: {'; '.join(errors)}", tuple(gone))

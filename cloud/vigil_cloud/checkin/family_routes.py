@@ -184,7 +184,7 @@ def join_with_new_account(
         wanted = NewAccount(body.username, hashed, body.display_name.strip(), body.language)
         account = invitations.make_account(session, row, wanted, now)
         if before:
-            sessions.end_one(session, sessions.digest(before))
+            sessions.end_one(session, sessions.digest(before), now)
         tokens = sessions.begin(session, account, now)
     return let_in(response, request, services, tokens)
 

@@ -60,6 +60,12 @@ class PersonalRecords:
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """The account is gone: whoever is given its name next is somebody else."""
 
+    def signed_out(
+        self, session: Session, account_id: int | None, token_sha256: str | None, now: datetime
+    ) -> None:
+        """Somebody ended a session themselves, or all of the account's: what was opened in it is
+        closed. Not told of sessions that run out."""
+
     def given_home(self, session: Session, device: str, household: str) -> None:
         """The device stands in this home from now on."""
 

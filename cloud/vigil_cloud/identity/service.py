@@ -103,7 +103,7 @@ def sign_in(
         attempts.forgive(session, attempts.limits(username, address))
         account.password_hash = renewed or account.password_hash
         if before:
-            sessions.end_one(session, sessions.digest(before))
+            sessions.end_one(session, sessions.digest(before), now)
         tokens = sessions.begin(session, account, now)
         append(session, at=now, account=username, action="session.begun", subject=username)
     return tokens
@@ -169,7 +169,7 @@ def set_active(session: Session, username: str, active: bool, *, by: str, now: d
     account = account_named(session, username)
     account.active = active
     if not active:
-        sessions.end_all(session, account.id)
+        sessions.end_all(session, account.id, now)
     done = "account.opened" if active else "account.closed"
     append(session, at=now, account=by, action=done, subject=username)
 
@@ -221,7 +221,7 @@ def sign_out_everywhere(services: Services, account_id: int, username: str) -> N
     """End every session of an account, this one too."""
     now = services.now()
     with writing(services.sessions) as session:
-        sessions.end_all(session, account_id)
+        sessions.end_all(session, account_id, now)
         append(session, at=now, account=username, action="sessions.ended", subject=username)
 
 
@@ -258,5 +258,5 @@ def _replace_password(
     session: Session, account: Account, password_hash: str, *, by: str, now: datetime
 ) -> None:
     account.password_hash = password_hash
-    sessions.end_all(session, account.id)
+    sessions.end_all(session, account.id, now)
     append(session, at=now, account=by, action="password.changed", subject=account.username)

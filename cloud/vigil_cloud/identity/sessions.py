@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.errors import NotSignedIn
 from vigil_cloud.identity.models import Account, AccountSession, GatewayToken
+from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.identity.reader import Reader, reader_of, readers_of
 from vigil_cloud.services import Services
 
@@ -125,17 +126,21 @@ def readers_of_sessions(services: Services, tokens: Collection[str]) -> dict[str
 def end(services: Services, token_sha256: str) -> None:
     """Sign out."""
     with writing(services.sessions) as session:
-        end_one(session, token_sha256)
+        end_one(session, token_sha256, services.now())
 
 
-def end_one(session: Session, token_sha256: str) -> None:
-    """One session, in the caller's transaction."""
+def end_one(session: Session, token_sha256: str, now: datetime) -> None:
+    """One session, in the caller's transaction, with what was opened in it."""
     session.execute(delete(AccountSession).where(AccountSession.token_sha256 == token_sha256))
+    for room in records_of(session):
+        room.signed_out(session, None, token_sha256, now)
 
 
-def end_all(session: Session, account_id: int) -> None:
-    """Every session of an account, in the caller's transaction."""
+def end_all(session: Session, account_id: int, now: datetime) -> None:
+    """Every session of an account, in the caller's transaction, with what was opened in them."""
     session.execute(delete(AccountSession).where(AccountSession.account_id == account_id))
+    for room in records_of(session):
+        room.signed_out(session, account_id, None, now)
 
 
 def gateway_of_token(services: Services, token: str) -> str | None:

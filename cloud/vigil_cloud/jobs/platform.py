@@ -23,7 +23,7 @@ from vigil_cloud.jobs import gateway_watch as watch
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
-from vigil_cloud.notify import reply_links, untold
+from vigil_cloud.notify import reply_links, subscriptions, untold
 from vigil_cloud.notify.escalation import gaps, policies
 from vigil_cloud.notify.notification_sender import REMIND_EVERY, SYNC_EVERY, NotificationSender
 from vigil_cloud.refusals.models import DeadLetter
@@ -56,6 +56,7 @@ def platform_jobs(kinds: CaseKinds, offline_after: timedelta) -> list[Job]:
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
         Job("case-deadlines", timedelta(minutes=1), in_transaction(tell_deadlines)),
         Job("reply-links-forgotten", HOUR, in_transaction(reply_links.prune)),
+        Job("browsers-forgotten", HOUR, in_transaction(subscriptions.prune)),
         Job(
             "shelves-ended",
             timedelta(seconds=5),

@@ -22,6 +22,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.escalation.policy import ChannelKind
 from vigil_cloud.notify.hook_signatures import SECRET_CHARACTERS, SECRET_COLUMN
 from vigil_cloud.notify.models import Channel, FollowUp, ReplyLink
+from vigil_cloud.notify.web_push import addresses
 from vigil_schemas.errors import VigilError
 
 URL_COLUMN: Final = "channel.url"
@@ -29,6 +30,8 @@ _SETTINGS: Final = "settings "
 _MAIL: Final = "e-mail "
 _KEPT: Final = (_SETTINGS, _MAIL)
 """How the names begin of channels that follow the settings and the accounts."""
+PUSH: Final = "push "
+"""The same of browsers (``subscriptions``)."""
 _AT_ONCE: Final = 50
 """Channels of one transaction: an alarm may wait behind one."""
 _HOOKS: Final = ("json://", "jsons://", "form://", "forms://", "xml://", "xmls://")
@@ -94,10 +97,12 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
     web hook; its messages are signed with it, and it may answer (``hook_signatures``). ``kind``:
     how policies call it; else what its address tells.
     """
-    if name.startswith(_KEPT):
+    if name.startswith((*_KEPT, PUSH)):
         raise BadChannel(name, "kept-name", "names that begin like this are given by the service")
     if hook_secret:
         _check_secret(name, url, hook_secret)
+    if addresses.is_address(url):
+        raise BadChannel(name, "bad-address", "a browser asks for notifications by itself")
     return _put(
         session,
         cipher,
@@ -113,6 +118,23 @@ def put_channel(  # noqa: PLR0913 - columns of one channel, all by name
         follow_ups=follow_ups,
         hook_secret=hook_secret,
         kind=kind,
+    )
+
+
+def put_browser(
+    session: Session, cipher: Cipher, name: str, address: str, account: Account
+) -> Channel:
+    """A browser's channel: its account's, in the account's language."""
+    return _put(
+        session,
+        cipher,
+        name=name,
+        url=address,
+        account=account,
+        role=None,
+        language=account.language,
+        follow_ups=("all-clear",),
+        kind="push",
     )
 
 
@@ -146,14 +168,12 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     hook_secret: str = "",
     kind: ChannelKind | None = None,
 ) -> Channel:
-    from vigil_cloud.notify.sending import understood  # Apprise is large
-
     devices = list(devices)
     if not all(re.fullmatch(_DEVICE, device) for device in devices):
         raise BadChannel(name, "no-device-id", "devices are named by their ids")
     if (account is None) == (role is None):
         raise BadChannel(name, "no-owner", "name either an account or a role")
-    if not understood(url):
+    if not addresses.is_address(url) and not _understood(url):
         raise BadChannel(name, "bad-address", "Apprise does not understand this address")
     if kind == "page":
         raise BadChannel(name, "page", "the page is shown to accounts, it has no address")
@@ -172,7 +192,7 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
         or _opened(cipher, URL_COLUMN, channel.url) != url
         or _opened(cipher, SECRET_COLUMN, channel.hook_secret) != hook_secret
     ):
-        _end_links(session, [channel.id])
+        end_links(session, [channel.id])
     channel.url = cipher.seal(URL_COLUMN, url)
     channel.account_id, channel.role = owner
     channel.domains = list(domains)
@@ -188,6 +208,12 @@ def _put(  # noqa: PLR0913 - columns of one channel, all by name
     return channel
 
 
+def _understood(url: str) -> bool:
+    from vigil_cloud.notify.sending import understood  # Apprise is large
+
+    return understood(url)
+
+
 def _opened(cipher: Cipher, column: str, sealed: bytes | None) -> str | None:
     """``None`` of what was sealed with another secret key: nobody knows what it was."""
     try:
@@ -196,7 +222,7 @@ def _opened(cipher: Cipher, column: str, sealed: bytes | None) -> str | None:
         return None
 
 
-def _end_links(session: Session, channels: Collection[int]) -> None:
+def end_links(session: Session, channels: Collection[int]) -> None:
     """Whoever has the messages of the address, the owner or the secret that a channel had before
     answers with them no more."""
     unused = ReplyLink.channel_id.in_(channels), ReplyLink.used.is_(None)
@@ -238,7 +264,7 @@ def sync(sessions: sessionmaker[Session], cipher: Cipher, settings: Settings) ->
     if gone:
         with writing(sessions) as session:
             off = update(Channel).where(Channel.name.in_(gone)).values(enabled=False)
-            _end_links(session, session.scalars(off.returning(Channel.id)).all())
+            end_links(session, session.scalars(off.returning(Channel.id)).all())
             announce(session, CHANNELS[0], (CHANNELS[1],))
     return len(amiss) + len(gone) + _fill_kinds(sessions, cipher)
 

@@ -22,6 +22,7 @@ from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.service import state_of
 from vigil_cloud.alerts.titles import in_case
 from vigil_cloud.alerts.visibility import may_see
+from vigil_cloud.config import Settings
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
@@ -30,16 +31,18 @@ from vigil_cloud.identity.reader import Reader, reader_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.metrics import Metrics
 from vigil_cloud.notify import pacing, progress, reply_links
-from vigil_cloud.notify.channels import URL_COLUMN
 from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.hook_signatures import SECRET_COLUMN, HookSigning
 from vigil_cloud.notify.models import FOLLOW_UPS, REMINDER, Channel, Delivery
 from vigil_cloud.notify.pacing import Pace
 from vigil_cloud.notify.progress import Delivering, End, Reason, Send, Standing, Wait
+from vigil_cloud.notify.push_text import note_of
 from vigil_cloud.notify.reasons import worded
 from vigil_cloud.notify.reply_links import Offered
+from vigil_cloud.notify.subscriptions import opened_address
 from vigil_cloud.notify.text import NotificationText, Telling, compose
+from vigil_cloud.notify.web_push.addresses import Target
 from vigil_schemas.errors import VigilError
 
 SINGLES: Final = 3
@@ -63,7 +66,7 @@ class LeasedDelivery:
 
     channel_id: int
     channel: str
-    url: str
+    url: str | Target
     message: NotificationText
     leases: tuple[Lease, ...]
     signing: HookSigning | None = None
@@ -111,7 +114,7 @@ def lease(
     metrics: Metrics,
     channel_id: int,
     now: datetime,
-    public_url: str,
+    settings: Settings,
 ) -> tuple[LeasedDelivery | None, int]:
     """The channel's next message, and how many of its deliveries came to an end without one."""
     channel = session.get(Channel, channel_id, with_for_update=True, populate_existing=True)
@@ -136,7 +139,7 @@ def lease(
             changed.append(one.alert.id)
     wake(session, unreached, now)
     batch = _batch(ready, now)
-    leased = _try_composing(session, cipher, channel, batch, now, public_url) if batch else None
+    leased = _try_composing(session, cipher, channel, batch, now, settings) if batch else None
     feed.append_all(session, "alert", sorted({*changed, *(one.alert.id for one in batch)}), now)
     return leased, ended
 
@@ -261,7 +264,7 @@ def _try_composing(
     channel: Channel,
     batch: Sequence[_Ready],
     now: datetime,
-    public_url: str,
+    settings: Settings,
 ) -> LeasedDelivery | None:
     """As ``_compose_message``; what cannot be composed is tried again like any other failure."""
     leased = [progress.lease(one.at, now) for one in batch]
@@ -269,7 +272,7 @@ def _try_composing(
         write_down(one.delivery, at)
     try:
         with session.begin_nested():
-            return _compose_message(session, cipher, channel, batch, now, public_url)
+            return _compose_message(session, cipher, channel, batch, now, settings)
     except SQLAlchemyError:
         raise  # the store's own trouble, and not this message's
     except Exception as error:  # noqa: BLE001 - one message that cannot be composed must not keep the others
@@ -289,31 +292,35 @@ def _compose_message(
     channel: Channel,
     batch: Sequence[_Ready],
     now: datetime,
-    public_url: str,
+    settings: Settings,
 ) -> LeasedDelivery:
     account = session.get(Account, channel.account_id) if channel.account_id else None
     for one in batch:
         _note(session, channel, account, one, now)
     reader = _home_reader(session, channel, account, now)
     readable = all(_may_open(reader, one.alert) for one in batch)
-    offered = _offered(session, cipher, channel, batch, now, public_url)
-    message = compose(
-        cipher,
-        [
-            Telling(
-                one.alert,
-                one.delivery.purpose,
-                one.delivery.step,
-                one.delivery.escalation,
-                one.delivery.perhaps_told,
-                offered,
-            )
-            for one in batch
-        ],
-        language=channel.language,
-        public_url=public_url if readable else "",
-    )
-    url = cipher.open(URL_COLUMN, channel.url)
+    url = opened_address(session, cipher, channel, settings, now)
+    browser = isinstance(url, Target)
+    offered = _offered(session, cipher, channel, batch, now, settings.public_url, browser=browser)
+    told = [
+        Telling(
+            one.alert,
+            one.delivery.purpose,
+            one.delivery.step,
+            one.delivery.escalation,
+            one.delivery.perhaps_told,
+            offered,
+        )
+        for one in batch
+    ]
+    language = channel.language
+    if browser:
+        at_home = _is_home_of(session, account, batch[0].alert, now)
+        note = note_of(told, language=language, readable=readable, at_home=at_home)
+        message = NotificationText(note.title, note.body, note)
+    else:
+        public_url = settings.public_url if readable else ""
+        message = compose(cipher, told, language=language, public_url=public_url)
     keep_pace(channel, pacing.spent(pace_of(channel), now))
     leases = tuple(
         Lease(one.delivery.id, one.delivery.attempts, one.alert.severity == "critical")
@@ -328,18 +335,21 @@ def _compose_message(
     )
 
 
-def _offered(
+def _offered(  # noqa: PLR0913 - as ``reply_links.offer``
     session: Session,
     cipher: Cipher,
     channel: Channel,
     batch: Sequence[_Ready],
     now: datetime,
     public_url: str,
+    *,
+    browser: bool,
 ) -> Offered | None:
-    """Of a message of several alerts none: they are answered one by one, on their pages."""
+    """Of a message of several alerts none: they are answered one by one, on their pages.
+    ``browser``: it opens paths of the pages that it has."""
     if len(batch) > 1 or batch[0].delivery.purpose in FOLLOW_UPS:
         return None
-    if not public_url and channel.hook_secret is None:
+    if not public_url and channel.hook_secret is None and not browser:
         return None  # nobody has said where people reach the pages
     return reply_links.offer(session, cipher, channel, batch[0].alert, now, public_url=public_url)
 
@@ -384,6 +394,14 @@ def _home_reader(
     if account is not None:
         return reader_of(session, account, now)
     return Reader(0, "", frozenset({Role(channel.role)}) if channel.role else frozenset())
+
+
+def _is_home_of(session: Session, account: Account | None, alert: AlertRow, now: datetime) -> bool:
+    """Whether it happens in a home of the account's."""
+    if account is None or not alert.household:
+        return False
+    homes = reader_of(session, account, now).homes
+    return any(home.household == alert.household for home in homes)
 
 
 def _may_open(reader: Reader | None, alert: AlertRow) -> bool:

@@ -196,3 +196,34 @@ class EscalationAnswer(Base):
     at: Mapped[datetime]
     via: Mapped[str] = mapped_column(String(16))
     """``page``, ``link`` or ``webhook``."""
+
+
+class PushKey(Base):
+    """The one key that signs for push services (RFC 8292), made at its first use. Whoever had it
+    replaced would end every browser's subscription."""
+
+    __tablename__ = "push_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    """Always 1."""
+    private: Mapped[bytes] = mapped_column(Sealed("push.private"))
+    made: Mapped[datetime]
+
+
+class PushSubscription(Base):
+    """A browser that is told: its address is the channel's. Gone with the sign-in that it belongs
+    to, the account, or when its service says so."""
+
+    __tablename__ = "push_subscriptions"
+
+    channel_id: Mapped[int] = mapped_column(
+        ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True
+    )
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    endpoint_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """Under the secret key: one browser is one subscription, and the table tells no address."""
+    session_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    """Of the session in which it was asked for last. Not a foreign key: one that has run out by
+    itself leaves a home its alarms; who signs out ends both."""

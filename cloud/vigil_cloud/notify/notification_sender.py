@@ -1,4 +1,4 @@
-"""Takes due deliveries, sends them through Apprise, writes down what became of them.
+"""Takes due deliveries, sends them through Apprise or to browsers, writes down what became of them.
 
 Deliveries are leased before they are sent, so that several API processes share the work; one that
 dies with a lease in hand leaves them to be sent again, marked as a repetition (at least once).
@@ -21,7 +21,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.notify import leased_deliveries, pacing, progress
+from vigil_cloud.notify import leased_deliveries, pacing, progress, subscriptions
 from vigil_cloud.notify.channels import sync
 from vigil_cloud.notify.directory import CHANNEL_FAILING
 from vigil_cloud.notify.escalation.engine import move_on
@@ -182,7 +182,7 @@ class NotificationSender:
                 services.metrics,
                 channel_id,
                 services.now(),
-                services.settings.public_url,
+                services.settings,
             )
 
     def _start(self, leased: LeasedDelivery) -> None:
@@ -236,7 +236,10 @@ class NotificationSender:
             told = sorted({row.alert_id for row in rows.values()})
             wake(session, {row.alert_id for row in rows.values() if row.state == "failed"}, now)
             feed.append_all(session, "alert", told, now)
-            self._remember(session, leased.channel_id, answer, now)
+            if answer.verdict == "gone":
+                subscriptions.gone(session, leased.channel_id, now)
+            else:
+                self._remember(session, leased.channel_id, answer, now)
         if answer.verdict != "accepted":
             attempts = max(one.attempt for one in leased.leases)
             _log.warning(
@@ -288,6 +291,8 @@ def _after(row: Delivery, lease: Lease, answer: Answer, now: datetime) -> Delive
         return progress.accepted(at)
     if row.attempts != lease.attempt or at.phase != "waiting":
         return None
+    if answer.verdict == "gone":
+        return progress.end(at, progress.End("failed", "gone"))
     if answer.verdict == "no-answer":
         return progress.unanswered(at, now, critical=lease.critical)
     return progress.failed(

@@ -34,8 +34,10 @@ Reason = Literal[
     "unreachable",
     "no-answer",
     "unconfirmed",
+    "gone",
 ]
-"""Why a delivery waits longer, or ended otherwise than told. ``no-answer``: the whole message was
+"""Why a delivery waits longer, or ended otherwise than told. ``gone``: there is nobody under this
+address any more. ``no-answer``: the whole message was
 sent and nothing came back, so it may have been delivered; ``unconfirmed``: that was its end."""
 
 HELD_BACK: Final[tuple[Reason, ...]] = (

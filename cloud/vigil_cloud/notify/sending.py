@@ -18,6 +18,9 @@ from vigil_cloud.deadline import deadline
 from vigil_cloud.notify.exchanges import Exchange, overheard
 from vigil_cloud.notify.hook_signatures import HookSigning
 from vigil_cloud.notify.text import NotificationText
+from vigil_cloud.notify.web_push import service
+from vigil_cloud.notify.web_push.addresses import Target, is_allowed
+from vigil_cloud.notify.web_push.note import Note
 
 LONGEST_ERROR: Final = 300
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -29,7 +32,10 @@ _ASSET: Final = apprise.AppriseAsset(service_timeout=0)
 """With a limit of its own Apprise sends from a pool of a few threads that the whole process shares:
 as many services that hang, and nobody is told anything more."""
 _LIMITED: Final = (429, 503)
+_OK: Final = 200
 _REDIRECTION: Final = 300
+_GONE: Final = (404, 410)
+"""RFC 8030, 7.3: the subscription is over."""
 _SERVER_ERROR: Final = 500
 _NOT_TAKEN: Final = (*range(300, 500), 503)
 """Statuses after which nothing can have been delivered."""
@@ -50,9 +56,10 @@ def understood(url: str) -> bool:
 class Answer:
     """What became of one message."""
 
-    verdict: Literal["accepted", "refused", "limited", "unreachable", "no-answer"]
+    verdict: Literal["accepted", "refused", "limited", "unreachable", "no-answer", "gone"]
     """``refused``: this message; ``limited``, ``unreachable``: any message just now;
-    ``no-answer``: it was sent whole and may have been delivered."""
+    ``no-answer``: it was sent whole and may have been delivered; ``gone``: nobody is there, and
+    will be no more."""
     error: str = ""
     retry_after: timedelta | None = None
     perhaps_told: bool = False
@@ -60,7 +67,7 @@ class Answer:
 
 
 def send(  # noqa: PLR0913 - one message to one service; the limits are for tests
-    url: str,
+    url: str | Target,
     message: NotificationText,
     signing: HookSigning | None = None,
     *,
@@ -72,6 +79,8 @@ def send(  # noqa: PLR0913 - one message to one service; the limits are for test
     """Blocks for as long as the service takes, ``conversation_s`` at most; an address may name
     other limits of a single answer (``cto``, ``rto``). ``signing``: of a web hook. ``key``: the
     same for each try of a message. Never raises."""
+    if isinstance(url, Target):
+        return _send_push(url, message, key, (connect_s, answer_s))
     begun = time.monotonic()
     with (
         _heard_complaints() as complaints,
@@ -79,13 +88,13 @@ def send(  # noqa: PLR0913 - one message to one service; the limits are for test
         deadline(conversation_s),
     ):
         try:
-            service = apprise.Apprise.instantiate(url, asset=_ASSET)
-            if service is None:
+            plugin = apprise.Apprise.instantiate(url, asset=_ASSET)
+            if plugin is None:
                 return Answer("refused", "the address is not understood")
-            _be_patient(service, connect_s, answer_s)
-            answer_s = service.socket_read_timeout
+            _be_patient(plugin, connect_s, answer_s)
+            answer_s = plugin.socket_read_timeout
             several = apprise.Apprise(asset=_ASSET)
-            several.add(service)
+            several.add(plugin)
             sent = several.notify(
                 body=message.body, title=message.title, body_format=apprise.NotifyFormat.TEXT
             )
@@ -100,6 +109,28 @@ def send(  # noqa: PLR0913 - one message to one service; the limits are for test
         return Answer("accepted")
     waited = time.monotonic() - begun >= answer_s
     return _judged(exchanges, complaint) if exchanges else _without_http(complaint, waited=waited)
+
+
+def _send_push(
+    target: Target, message: NotificationText, key: str | None, timeout: tuple[float, float]
+) -> Answer:
+    """To a browser's push service, RFC 8030."""
+    if not is_allowed(target.subscription.endpoint, target.services):
+        return Answer("gone", "its push service is not one of those that are used any more")
+    note = message.note or Note(message.title, message.body, "/", "zh-TW")
+    with overheard(None, key) as exchanges, deadline(sum(timeout)):
+        try:
+            service.post(target, note, timeout)
+        except Exception as error:  # noqa: BLE001 - as above: whatever one message meets
+            if not exchanges:
+                return Answer("refused", without_secrets(f"{type(error).__name__}: {error}"))
+            return _judged(exchanges, without_secrets(type(error).__name__))
+    statuses = [exchange.status or 0 for exchange in exchanges]
+    if any(status in _GONE for status in statuses):
+        return Answer("gone", "the browser has left its push service")
+    if statuses and all(_OK <= status < _REDIRECTION for status in statuses):
+        return Answer("accepted")
+    return _judged(exchanges, f"the push service answered {statuses[-1]}")
 
 
 def _be_patient(service: apprise.NotifyBase, connect_s: float, answer_s: float) -> None:

@@ -17,12 +17,13 @@ from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.notify.models import REMINDER
 from vigil_cloud.notify.reply_links import REPLIES, Offered
+from vigil_cloud.notify.web_push.note import Note
 
 LONGEST_TITLE: Final = 200
 MOST_LINES: Final = 40
 """Alerts that one message names; of more it tells the number. Several services cut what is
 longer than 4,000 characters."""
-_SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
+SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
 _TOLD_AGAIN: Final = {
     "severity major": ("it is more severe", "情況加重"),
     "severity critical": ("it is critical now", "情況已屬緊急"),
@@ -50,6 +51,8 @@ class NotificationText:
 
     title: str
     body: str
+    note: Note | None = None
+    """The same for a browser, where it goes to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,18 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class Words:
     """One language."""
 
     chinese: bool
 
+    @classmethod
+    def for_reader(cls, language: str) -> Words:
+        """Of a channel's language."""
+        return cls(language.lower().startswith("zh"))
+
     def of(self, english: str, chinese: str) -> str:
+        """The one of the two."""
         return chinese if self.chinese else english
 
     def prefixed(self, telling: Telling, title: str) -> str:
@@ -90,7 +99,7 @@ def compose(
 ) -> NotificationText:
     """The alerts in the channel's language, times as in Taipei. ``public_url``: empty for
     readers who have no page to open."""
-    words = _Words(language.lower().startswith("zh"))
+    words = Words.for_reader(language)
     if len(told) == 1:
         return _single(cipher, told[0], words, public_url)
     return _several(cipher, told, words, public_url)
@@ -101,7 +110,7 @@ def alert_link(public_url: str, alert_id: str) -> str:
     return f"{public_url.rstrip('/')}/alerts/{alert_id}"
 
 
-def _replies(offered: Offered | None, words: _Words) -> list[str]:
+def _replies(offered: Offered | None, words: Words) -> list[str]:
     """One line for each answer. Opening it changes nothing: it is pressed on the page."""
     if offered is None or not offered.public_url:
         return []
@@ -111,20 +120,20 @@ def _replies(offered: Offered | None, words: _Words) -> list[str]:
     ]
 
 
-def _single(cipher: Cipher, telling: Telling, words: _Words, public_url: str) -> NotificationText:
+def _single(cipher: Cipher, telling: Telling, words: Words, public_url: str) -> NotificationText:
     lines = [*_why(telling, words), *_facts(telling.alert, words)]
     if public_url:
         lines.append(alert_link(public_url, telling.alert.id))
     lines += _replies(telling.reply, words)
-    return NotificationText(_one_line(_title(cipher, telling, words)), "\n".join(lines))
+    return NotificationText(one_line(_title(cipher, telling, words)), "\n".join(lines))
 
 
 def _several(
-    cipher: Cipher, told: Sequence[Telling], words: _Words, public_url: str
+    cipher: Cipher, told: Sequence[Telling], words: Words, public_url: str
 ) -> NotificationText:
     """The most severe first; of those that find no room the number alone."""
     by_urgency = sorted(told, key=lambda one: -SEVERITIES.index(one.alert.severity))
-    titles_ = [_one_line(_title(cipher, one, words)) for one in by_urgency]
+    titles_ = [one_line(_title(cipher, one, words)) for one in by_urgency]
     tests = all(one.alert.kind == "test" for one in told)
     head = words.of(f"{len(told)} alerts: {titles_[0]}", f"{len(told)} 則警報：{titles_[0]}")
     lines = [
@@ -139,28 +148,28 @@ def _several(
     if public_url:
         lines.append(f"{public_url.rstrip('/')}/alerts")
     title = f"{words.of('TEST: ', '測試：')}{head}" if tests else head
-    return NotificationText(_one_line(title), "\n".join(lines))
+    return NotificationText(one_line(title), "\n".join(lines))
 
 
-def _over_meanwhile(alert: AlertRow, words: _Words) -> str:
+def _over_meanwhile(alert: AlertRow, words: Words) -> str:
     """Of what was held back while its device was put aside: it may be over long since."""
     if alert.device_shelf is None or alert.cleared is None:
         return ""
     return words.of(" (over)", "（已解除）")
 
 
-def _title(cipher: Cipher, telling: Telling, words: _Words) -> str:
+def _title(cipher: Cipher, telling: Telling, words: Words) -> str:
     title, title_zh, _ = titles(cipher, telling.alert)
     return words.prefixed(telling, words.of(title, title_zh))
 
 
-def _one_line(title: str) -> str:
+def one_line(title: str) -> str:
     """Names come from gateways: a line break in one would end a mail's header."""
     printable = "".join(each if each.isprintable() else " " for each in title)
     return " ".join(printable.split())[:LONGEST_TITLE]
 
 
-def _why(telling: Telling, words: _Words) -> list[str]:
+def _why(telling: Telling, words: Words) -> list[str]:
     lines = []
     since = city_stamp(telling.alert.event_time)
     if telling.perhaps_told:
@@ -190,14 +199,14 @@ def _why(telling: Telling, words: _Words) -> list[str]:
     return lines
 
 
-def _reason(telling: Telling, words: _Words) -> str:
+def _reason(telling: Telling, words: Words) -> str:
     """Several stand one after the other; what nobody has put into words is shown as it is."""
     domain = described(telling.alert.domain)
     known = {**_TOLD_AGAIN, **(domain.told_again if domain is not None else {})}
     return words.of(", ", "、").join(_put(one, known, words) for one in telling.step.split(", "))
 
 
-def _put(reason: str, known: Mapping[str, tuple[str, str]], words: _Words) -> str:
+def _put(reason: str, known: Mapping[str, tuple[str, str]], words: Words) -> str:
     """One of them. A figure stands behind its word, a count before it; what follows ``#`` only
     tells two of a kind apart."""
     reason = reason.partition(" #")[0]
@@ -212,8 +221,8 @@ def _put(reason: str, known: Mapping[str, tuple[str, str]], words: _Words) -> st
     return reason
 
 
-def _facts(alert: AlertRow, words: _Words) -> list[str]:
-    severity = words.of(alert.severity, _SEVERITY_ZH[alert.severity])
+def _facts(alert: AlertRow, words: Words) -> list[str]:
+    severity = words.of(alert.severity, SEVERITY_ZH[alert.severity])
     lines = [
         words.of(f"Severity: {severity}", f"等級：{severity}"),
         words.of(f"Time: {city_stamp(alert.event_time)}", f"時間：{city_stamp(alert.event_time)}"),
@@ -232,7 +241,7 @@ def _facts(alert: AlertRow, words: _Words) -> list[str]:
     return lines
 
 
-def _aside(alert: AlertRow, words: _Words) -> list[str]:
+def _aside(alert: AlertRow, words: Words) -> list[str]:
     """Whoever is called of a device that somebody put aside has to know it."""
     if alert.device_shelf is None:
         return []
@@ -245,7 +254,7 @@ def _aside(alert: AlertRow, words: _Words) -> list[str]:
     return [words.of(f"The device was shelved{end}.", f"裝置暫緩期間{end}。")]
 
 
-def _doubts(detail: dict[str, Any], words: _Words) -> list[str]:
+def _doubts(detail: dict[str, Any], words: Words) -> list[str]:
     """What ``Received.marks`` told of the message."""
     doubts = []
     if "time_quality" in detail:
@@ -271,5 +280,5 @@ def _doubts(detail: dict[str, Any], words: _Words) -> list[str]:
     return doubts
 
 
-def _remedy(alert: AlertRow, words: _Words) -> str:
+def _remedy(alert: AlertRow, words: Words) -> str:
     return str(alert.detail.get(words.of("remedy", "remedy_zh")) or "")

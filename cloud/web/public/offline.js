@@ -1,6 +1,8 @@
 /* Opens the pages where there is no network. It keeps the start page and the files that it loads,
  * which are the same for everybody; never an answer of the API. */
 
+self.importScripts("/notifications.js");
+
 const KEPT = "vigil-pages-v1";
 
 self.addEventListener("install", () => self.skipWaiting());

@@ -34,6 +34,7 @@ function worker(served: Map<string, string>) {
   };
   runInNewContext(source, {
     self: {
+      importScripts: () => undefined,
       location: { origin: ORIGIN },
       addEventListener: (name: string, act: (event: Message) => void) => listeners.set(name, act),
     },

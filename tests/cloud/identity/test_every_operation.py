@@ -77,6 +77,14 @@ IN_PLACE = ALL - {ELSEWHERE, KEEPS_ELSEWHERE, *TOLD_OF_ONE_THING}
 """An irrigation association is told of its gates alone, a host of what hangs on the wall."""
 ADMINISTER = frozenset({Role.ADMINISTRATOR})
 LEADS = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
+PUSH = {
+    "endpoint": "https://fcm.googleapis.com/fcm/send/nobody",
+    "keys": {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkN"
+        "toIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
 ENROL = frozenset({Role.REGISTRAR, Role.ADMINISTRATOR})
 WITH_CONSENT, GUARD = frozenset({RELATIVE}), frozenset({GUARDIAN})
 READS_NOISE = LISTS_GATEWAYS | PREPARES | {ELSEWHERE}
@@ -447,6 +455,9 @@ TABLE = [
     ),
     Row("DELETE /api/v1/session", ALL),
     Row("DELETE /api/v1/sessions", ALL),
+    Row("GET /api/v1/push", ALL),
+    Row("PUT /api/v1/push/subscription", ALL, PUSH),
+    Row("DELETE /api/v1/push/subscription", ALL),
     Row("PUT /api/v1/session/password", ALL, {"current": PASSWORD, "new": "words of another day"}),
 ]
 """In an order in which no row takes away what a later one needs."""

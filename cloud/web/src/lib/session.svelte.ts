@@ -6,6 +6,7 @@ import { speech } from "./i18n/index.svelte";
 import { forgetting } from "./live/forgetting.svelte";
 import { type Writer, forgetOffline, offlineAccount } from "./offline/app";
 import { outbox } from "./offline/outbox.svelte";
+import { push } from "./push.svelte";
 
 const RETRY_MS = 5_000;
 /** Who watches the city. A role that is not named here is told of one thing alone. */
@@ -87,6 +88,7 @@ class Session {
     }
     await outbox.forget();
     forgetOffline();
+    await push.forget().catch(() => undefined); // the server tells this browser nothing more
     this.account = null;
     this.expired = false;
     this.#tabs.postMessage("changed");
@@ -102,6 +104,8 @@ class Session {
     this.offline = null;
     this.expired = false;
     void outbox.signedIn(said.account.username);
+    // Of no weight for the page; the dialog asks anew.
+    void push.signedIn(said.account.username).catch(() => undefined);
   }
 }
 

@@ -2419,6 +2419,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Push
+         * @description What a browser needs to ask for notifications, and whether it is told.
+         */
+        get: operations["get_push"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/push/subscription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Subscription
+         * @description Tell this browser, for this account alone, until it signs out. The same again changes
+         *     nothing.
+         */
+        put: operations["subscribe_push"];
+        post?: never;
+        /**
+         * Delete Subscription
+         * @description Tell this browser nothing more.
+         */
+        delete: operations["unsubscribe_push"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/replies/hook/{channel}": {
         parameters: {
             query?: never;
@@ -3890,7 +3935,7 @@ export interface components {
              * Reason
              * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
              */
-            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "device-shelved" | "device-out-of-service" | "over" | "not-over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed") | null;
+            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "device-shelved" | "device-out-of-service" | "over" | "not-over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed" | "gone") | null;
             /**
              * State
              * @enum {string}
@@ -8138,6 +8183,18 @@ export interface components {
             name: string;
         };
         /**
+         * NewPush
+         * @description As ``PushSubscription`` of the Push API has it.
+         */
+        NewPush: {
+            /**
+             * Endpoint
+             * @description At one of the services that the operator names.
+             */
+            endpoint: string;
+            keys: components["schemas"]["PushKeys"];
+        };
+        /**
          * NoiseStatistics
          * @description Of exceedances that began in the period.
          */
@@ -8925,6 +8982,43 @@ export interface components {
             points: components["schemas"]["NoticePoint"][];
             /** Version */
             version: string;
+        };
+        /**
+         * PushKeys
+         * @description What messages to the browser are encrypted with (RFC 8291), base64url.
+         */
+        PushKeys: {
+            /**
+             * Auth
+             * @description What it authenticates messages with.
+             */
+            auth: string;
+            /**
+             * P256Dh
+             * @description Its public key of P-256.
+             */
+            p256dh: string;
+        };
+        /**
+         * PushState
+         * @description Whether this browser is told.
+         */
+        PushState: {
+            /**
+             * Browsers
+             * @description Of the account, that are told.
+             */
+            browsers: number;
+            /**
+             * On
+             * @description This browser is told, in this session.
+             */
+            on: boolean;
+            /**
+             * Public Key
+             * @description What a browser subscribes with (RFC 8292), base64url; `null`: this city has no Web Push.
+             */
+            public_key: string | null;
         };
         /**
          * QartodFlag
@@ -14864,6 +14958,93 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PurposeNotice"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushState"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    subscribe_push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPush"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsubscribe_push: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {

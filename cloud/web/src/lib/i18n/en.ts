@@ -18,6 +18,21 @@ export const en = {
   "app.unsentLeave": "Sign out and delete them",
   "app.sound": "Sound on new alerts",
   "app.code": "Code",
+
+  "push.title": "Notifications on this device",
+  "push.turnOn": "Turn on",
+  "push.turnOff": "Turn off",
+  "push.off":
+    "Turned on, this browser tells you of alerts also while no page is open. Your browser asks you for permission. Signing out turns it off.",
+  "push.shown":
+    "What is shown can be read on a locked screen: what happened, where and when. Where a person is, is never shown there.",
+  "push.on":
+    "This browser tells you of alerts also while no page is open. Signing out turns it off.",
+  "push.denied":
+    "This browser was told never to show notifications of this site. Allow them in the site's settings (the sign beside the address), then load the page again.",
+  "push.unsupported":
+    "This browser cannot show notifications, or the page was not opened over https. On an iPhone or iPad, add the page to the home screen first and open it from there.",
+
   "app.original": "(English) {text}",
 
   "nav.main": "Main navigation",
@@ -260,6 +275,7 @@ export const en = {
   "delivery.reason.out-of-service": "Waits until the alert is back in service",
   "delivery.reason.not-over": "The alert is not over any more",
   "delivery.reason.over": "The alert is over",
+  "delivery.reason.gone": "Nobody can be reached there any more",
   "delivery.reason.gave-up": "Given up after many tries",
   "delivery.reason.refused": "The service refused it",
   "delivery.reason.limited": "The service asks for a pause",

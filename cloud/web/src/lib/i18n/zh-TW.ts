@@ -20,6 +20,19 @@ export const zhTW: Record<Key, string> = {
   "app.unsentLeave": "登出並刪除",
   "app.sound": "新警報時發出聲音",
   "app.code": "代碼",
+
+  "push.title": "這台裝置的通知",
+  "push.turnOn": "開啟通知",
+  "push.turnOff": "關閉通知",
+  "push.off":
+    "開啟後，即使沒有打開頁面，這個瀏覽器也會通知您有警報。瀏覽器會先徵求您的同意，登出後即停止。",
+  "push.shown": "通知內容在鎖定畫面上也看得到：發生什麼事、地點與時間；絕不顯示某個人在哪裡。",
+  "push.on": "即使沒有打開頁面，這個瀏覽器也會通知您有警報。登出後即停止。",
+  "push.denied":
+    "這個瀏覽器已設定為不顯示本網站的通知。請在網址列旁的網站設定中允許通知，再重新載入頁面。",
+  "push.unsupported":
+    "這個瀏覽器無法顯示通知，或頁面不是以 https 開啟。iPhone、iPad 請先將本頁加入主畫面，再從主畫面開啟。",
+
   "app.original": "（英文）{text}",
 
   "nav.main": "主要導覽",
@@ -257,6 +270,7 @@ export const zhTW: Record<Key, string> = {
   "delivery.reason.out-of-service": "等待恢復服務",
   "delivery.reason.not-over": "警報再度成立",
   "delivery.reason.over": "警報已解除",
+  "delivery.reason.gone": "該處已無法聯絡",
   "delivery.reason.gave-up": "多次嘗試後放棄",
   "delivery.reason.refused": "服務商拒絕",
   "delivery.reason.limited": "服務商要求暫停",
