@@ -19,10 +19,11 @@ from pydantic import ValidationError
 from vigil_edge.backoff import Backoff
 from vigil_edge.clock import Clock
 from vigil_edge.configuration.gateway_file import Config, DeviceSection
-from vigil_edge.delivery.control import Asked, CommandRefused, Control
+from vigil_edge.delivery.control import Asked, Control
 from vigil_edge.delivery.feedback import Feedback
 from vigil_edge.delivery.outbox import AGENT, Outbox
 from vigil_edge.delivery.outgoing import Outgoing
+from vigil_edge.delivery.refusal import CommandRefused
 from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
 from vigil_edge.device.configuring import ActiveConfiguration
 from vigil_edge.device.context import DeviceContext

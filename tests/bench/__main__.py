@@ -9,6 +9,7 @@ from pathlib import Path
 
 BENCHES = (
     "levels",
+    "water_replay",
     "rest",
     "latency",
     "alarm_lane",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import structlog
 
@@ -29,17 +29,6 @@ _REMEMBERED: Final = 256
 _MESSAGE: Final = 400
 
 _log = structlog.get_logger("control")
-
-
-class CommandRefused(VigilError):
-    """A command that is not done; ``code`` is its answer's."""
-
-    code: ClassVar[str] = "refused"
-    remedy: ClassVar[str] = "Send the command again with what the message names corrected."
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code  # type: ignore[misc]  # each refusal answers with a code of its own
 
 
 @dataclass(frozen=True, slots=True)

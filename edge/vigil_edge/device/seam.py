@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
-from vigil_edge.delivery.control import CommandRefused
 from vigil_edge.delivery.outgoing import Outgoing
+from vigil_edge.delivery.refusal import CommandRefused
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference

@@ -134,8 +134,7 @@ class CellReader:
 
     def read(self, text: str, previous: float | None) -> Cell:
         """Any cell that is not plainly a number. ``previous``: the reading before, if any."""
-        if previous is not None:
-            self.last = previous
+        self.seen(previous)
         plain = unicodedata.normalize("NFKC", text.replace("\0", "")).strip()
         value = self.number(plain)
         if value is not None:
@@ -155,6 +154,11 @@ class CellReader:
             return Cell(bound, "high")
         self.dropped[plain[:40]] += 1
         return _NOTHING
+
+    def seen(self, previous: float | None) -> None:
+        """The reading before a cell that has none, if any."""
+        if previous is not None:
+            self.last = previous
 
     def number(self, plain: str) -> float | None:
         """A number however its thousands and decimals are set apart."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import math
 import re
 import sys
 from collections.abc import Iterable
 from datetime import timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from vigil_edge.progress import Progress
 from vigil_edge.water.errors import OptionWrong
 from vigil_edge.water.expected import limits_for, with_range
+from vigil_edge.water.json_lines import of_block, of_row
 from vigil_edge.water.qc import Limits
 from vigil_edge.water.recording import Recording
-from vigil_edge.water.replay import Row, replay
+from vigil_edge.water.replay import replay
+from vigil_edge.water.replay_columns import Block
+from vigil_edge.water.rows import Row
 from vigil_edge.water.series import Wanted
 from vigil_edge.water.tally import Tally
 from vigil_edge.water.telling import lines
@@ -101,7 +104,7 @@ def _replay(args: argparse.Namespace) -> int:
         args.file, [args.time, *[name for name in columns if name], *station], args.encoding
     )
     try:
-        _write(replay(recording, args.time, signals, wanted, tally))
+        _write(replay(recording, args.time, signals, wanted, tally), recording)
     finally:
         recording.close()
     doubtful = False
@@ -132,17 +135,18 @@ def _wanted(args: argparse.Namespace, signals: list[str]) -> Wanted:
     )
 
 
-def _write(rows: Iterable[Row]) -> None:
-    write, encode = sys.stdout.write, json.JSONEncoder(ensure_ascii=False).encode
+def _write(rows: Iterable[Row | Block], recording: Recording) -> None:
+    write, progress = sys.stdout.write, Progress(recording.path.name, "rows")
+    done = 0
     for row in rows:
-        # Times are in UTC already, so that their text ends in +00:00.
-        t = None if row.t is None else row.t.isoformat()[:-6] + "Z"
-        line: dict[str, Any] = {"t": t, "values": row.values, "flags": row.flags}
-        if row.off_scale is not None:
-            line["off_scale"] = row.off_scale
-        if row.station is not None:
-            line["station"] = row.station
-        write(encode(line) + "\n")
+        if isinstance(row, Row):
+            done += 1
+            write(of_row(row))
+        else:
+            done += len(row.times)
+            write(of_block(row))
+        progress.show(recording.progress, done)
+    progress.end()
 
 
 def _one_line(text: str) -> str:

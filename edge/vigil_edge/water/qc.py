@@ -45,18 +45,20 @@ class Limits:
 
 UNLIMITED: Final = Limits()
 
-_SPIKE_FACTOR: Final = 8.0
-_SPIKE_WARM_UP: Final = 24
+SPIKE_FACTOR: Final = 8.0
+SPIKE_WARM_UP: Final = 24
 _SPIKE_BELIEVED: Final = 4
 """A jump seen in this many readings in a row is the water's, not the sensor's."""
 _TRACK: Final = 0.04
 _TRACKED_SHARE: Final = 0.1
 """The tracked change is exceeded by this share of changes (the 90th percentile)."""
-_GAP_FACTOR: Final = 4.0
+CHANGE_RISES: Final = 1 + _TRACK * (1 - _TRACKED_SHARE) * 4
+CHANGE_FALLS: Final = 1 - _TRACK * _TRACKED_SHARE * 4
+GAP_FACTOR: Final = 4.0
 _CLOCK_BELIEVED: Final = 4
 """So many readings in a row that run forward behind an earlier one: the clock was set back."""
-_FLAT_FAIL: Final = 4.0
-_STILL_FACTOR: Final = 4.0
+FLAT_FAIL: Final = 4.0
+STILL_FACTOR: Final = 4.0
 
 
 class SignalQc:
@@ -161,7 +163,7 @@ class SignalQc:
         step = t - self._last_t
         usual = self._period
         self._period = step if usual == math.inf else usual + 0.1 * (min(step, 3 * usual) - usual)
-        if step > _GAP_FACTOR * usual:  # after a gap nothing can be said of a change
+        if step > GAP_FACTOR * usual:  # after a gap nothing can be said of a change
             self._reference, self._held = value, 0
             return False, False
         jump = abs(value - self._reference)
@@ -170,10 +172,10 @@ class SignalQc:
         if limits.rate_suspect is not None:
             evaluated = True
             suspect = jump > limits.rate_suspect * step * (self._held + 1)
-        if limits.spike and self._seen >= _SPIKE_WARM_UP:
+        if limits.spike and self._seen >= SPIKE_WARM_UP:
             evaluated = True
             # Most changes are not larger than usual ones: nothing more is to be asked then.
-            if jump > _SPIKE_FACTOR * self._change:
+            if jump > SPIKE_FACTOR * self._change:
                 suspect = suspect or jump > self._floor()
         self._learn(jump)
         if suspect and self._held + 1 < _SPIKE_BELIEVED:
@@ -195,9 +197,9 @@ class SignalQc:
         if self._seen == 0 or self._change == 0.0:
             self._change = jump
         elif jump > self._change:
-            self._change *= 1 + _TRACK * (1 - _TRACKED_SHARE) * 4
+            self._change *= CHANGE_RISES
         else:
-            self._change *= 1 - _TRACK * _TRACKED_SHARE * 4
+            self._change *= CHANGE_FALLS
         self._seen += 1
 
     def _flat(self, t: float, value: float) -> QartodFlag:
@@ -208,10 +210,10 @@ class SignalQc:
             return QartodFlag.GOOD
         allowed = limits.flat_s
         if limits.still is not None and limits.still[0] <= value <= limits.still[1]:
-            allowed *= _STILL_FACTOR
+            allowed *= STILL_FACTOR
         still = t - self._flat_since
         if still < allowed or self._flat_count < limits.flat_readings:
             return QartodFlag.GOOD
-        if still < _FLAT_FAIL * allowed or self._flat_count < _FLAT_FAIL * limits.flat_readings:
+        if still < FLAT_FAIL * allowed or self._flat_count < FLAT_FAIL * limits.flat_readings:
             return QartodFlag.SUSPECT
         return QartodFlag.FAIL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import re
 import shutil
 import stat
@@ -13,8 +14,10 @@ import unicodedata
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from vigil_edge.water.encodings import detect, known
 from vigil_edge.water.errors import (
@@ -32,7 +35,26 @@ _LINES_IN_A_CELL: Final = 20
 _LINE_LIMIT: Final = 1 << 20
 """Characters. What has longer lines is no table, and must not be taken into memory whole."""
 _PREFACE_LINES: Final = 50
+_PIECE: Final = 1 << 18
+"""Characters that are taken into memory at once."""
+_FIRST_PIECE: Final = 1 << 12
+"""Where the rows that are no readings stand, as a rule."""
+_ROWS: Final = 4096
 _NUMBERED: Final = re.compile(r"(.+)#(\d{1,3})")
+
+
+class Piece(NamedTuple):
+    """Rows that follow each other, with the numbers of their lines."""
+
+    numbers: Sequence[int]
+    rows: list[list[str]]
+
+    def halves(self) -> tuple[Piece, Piece]:
+        """The same rows in two."""
+        half = len(self.rows) // 2
+        return Piece(self.numbers[:half], self.rows[:half]), Piece(
+            self.numbers[half:], self.rows[half:]
+        )
 
 
 class Recording:
@@ -53,6 +75,8 @@ class Recording:
         self.preface: list[str] = []
         """The lines before the header."""
         self._copy: IO[bytes] | None = None
+        self._reading: io.BufferedReader | None = None
+        """The file in the present pass."""
         try:
             self._source = self._seekable()
             with self._source.open("rb") as file:
@@ -106,8 +130,60 @@ class Recording:
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each row; a line with nothing on it is not a row."""
+        return self._rows(enumerate(self._lines(), 1))
+
+    def pieces(self) -> Iterator[Piece]:
+        """The same rows, many at once."""
+        with self._text() as text:
+            number, rest, size = 0, "", _FIRST_PIECE
+            while part := text.read(size):
+                lines = (rest + part).split("\n")
+                rest, size = lines.pop(), _PIECE
+                if len(rest) > _LINE_LIMIT:
+                    raise self._no_table(number + len(lines) + 1)
+                if '"' in part and any(line.count('"') % 2 for line in lines):
+                    ahead = chain(lines, self._ends(text, rest))
+                    yield from self._one_by_one(enumerate((f"{x}\n" for x in ahead), number + 1))
+                    return
+                yield self._piece(range(number + 1, number + 1 + len(lines)), lines)
+                number += len(lines)
+            yield self._piece(range(number + 1, number + 2), [rest])
+
+    @property
+    def progress(self) -> float:
+        """How much of the file the present pass has read, from 0 to 1."""
+        return 0.0 if self._reading is None else min(self._reading.tell() / self._size, 1.0)
+
+    def _piece(self, numbers: Sequence[int], lines: list[str]) -> Piece:
+        skipped = max(min(self._skip + 1 - numbers[0], len(lines)), 0) if lines else 0
+        numbers, lines = numbers[skipped:], lines[skipped:]
+        if not all(lines) or any(map(str.isspace, lines)):
+            there = [at for at, line in enumerate(lines) if line.strip(" ")]
+            numbers, lines = [numbers[at] for at in there], [lines[at] for at in there]
+        delimiter, rows = self._delimiter, list[list[str]]()
+        if '"' in "".join(lines):
+            rows = _all_quoted(lines, delimiter)
+        else:
+            rows = [line.split(delimiter) for line in lines]
+        return Piece(numbers, rows)
+
+    def _one_by_one(self, lines: Iterator[tuple[int, str]]) -> Iterator[Piece]:
+        rows = self._rows(lines)
+        while some := list(islice(rows, _ROWS)):
+            yield Piece([number for number, _ in some], [cells for _, cells in some])
+
+    def _ends(self, text: io.TextIOWrapper, rest: str) -> Iterator[str]:
+        """The lines that are not read yet, without their ends; ``rest`` begins the first."""
+        while line := text.readline(_LINE_LIMIT):
+            if len(line) == _LINE_LIMIT:
+                raise self._no_table(None)
+            yield rest + line.rstrip("\n")
+            rest = ""
+        if rest:
+            yield rest
+
+    def _rows(self, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
         delimiter = self._delimiter
-        lines = enumerate(self._lines(), 1)
         ahead: deque[tuple[int, str]] = deque()
         while (numbered := ahead.popleft() if ahead else next(lines, None)) is not None:
             number, line = numbered
@@ -149,22 +225,32 @@ class Recording:
 
     def _lines(self) -> Iterator[str]:
         """With every kind of line end made one."""
-        errors = "strict" if self._strict else "replace"
+        with self._text() as text:
+            number = 0
+            while line := text.readline(_LINE_LIMIT):
+                number += 1
+                if len(line) == _LINE_LIMIT and not line.endswith("\n"):
+                    raise self._no_table(number)
+                yield line
+
+    def _no_table(self, line: int | None) -> RecordingUnreadable:
+        which = "a line" if line is None else f"line {line}"
+        return RecordingUnreadable(
+            self.path, f"{which} has more than {_LINE_LIMIT} characters; this is no table"
+        )
+
+    @contextmanager
+    def _text(self) -> Iterator[io.TextIOWrapper]:
+        """The file from its start. Raises ``RecordingUnreadable``, also of what is done with it."""
+        errors, outer = "strict" if self._strict else "replace", self._reading
         try:
             with (
-                self._bytes() as data,
+                self._source.open("rb") as file,
+                self._unpacked(file) as data,
                 io.TextIOWrapper(data, encoding=self.encoding, errors=errors) as text,
             ):
-                number = 0
-                while line := text.readline(_LINE_LIMIT):
-                    number += 1
-                    if len(line) == _LINE_LIMIT and not line.endswith("\n"):
-                        raise RecordingUnreadable(
-                            self.path,
-                            f"line {number} has more than {_LINE_LIMIT} characters; this is no"
-                            " table",
-                        )
-                    yield line
+                self._size, self._reading = os.fstat(file.fileno()).st_size or 1, file
+                yield text
         except UnicodeError as error:
             raise RecordingUnreadable(
                 self.path,
@@ -172,6 +258,11 @@ class Recording:
             ) from error
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error
+        finally:
+            self._reading = outer
+
+    def _unpacked(self, file: io.BufferedReader) -> gzip.GzipFile | io.BufferedReader:
+        return gzip.GzipFile(fileobj=file) if self._packed else file
 
     def _bytes(self) -> gzip.GzipFile | io.BufferedReader:
         return gzip.open(self._source) if self._packed else self._source.open("rb")
@@ -274,6 +365,16 @@ def _without_unit(name: str) -> str:
 def _before_comma(name: str) -> str:
     """``Temp, °C (LGR S/N: 1)`` of HOBO loggers."""
     return folded(name.partition(",")[0])
+
+
+def _all_quoted(lines: list[str], delimiter: str) -> list[list[str]]:
+    """Each line a row, as ``_quoted`` reads it."""
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error:
+        rows = []
+    # A quotation mark in the middle of a cell may have opened what goes on in the next line.
+    return rows if len(rows) == len(lines) else [_quoted(line, delimiter) for line in lines]
 
 
 def _quoted(line: str, delimiter: str) -> list[str]:

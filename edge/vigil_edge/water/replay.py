@@ -7,38 +7,28 @@ be known. That looks ahead to the rows of the same moment, and no further.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from vigil_edge.water import layout
 from vigil_edge.water.cells import FAMILY, FILL
-from vigil_edge.water.recording import Recording
+from vigil_edge.water.recording import Piece, Recording
+from vigil_edge.water.replay_columns import Block, ByColumns
 from vigil_edge.water.row_times import RowTimes
+from vigil_edge.water.rows import UNTIL, Row
 from vigil_edge.water.series import Group, Series, Wanted
 from vigil_edge.water.tally import Side, Tally
 from vigil_schemas.types import QartodFlag
 
-_UNTIL: Final = datetime(2101, 1, 1, tzinfo=UTC).timestamp()
+_ONE_BY_ONE: Final = 48
+"""So many rows are not worth a look at their columns."""
 _AT_ONE_MOMENT: Final = 10_000
 """Rows of one moment that are held back at most, to see whether they contradict each other."""
 _BEYOND: Final[dict[Side, float]] = {"high": math.inf, "low": -math.inf}
 _MISSING, _FAIL, _SUSPECT = QartodFlag.MISSING, QartodFlag.FAIL, QartodFlag.SUSPECT
-
-
-@dataclass(slots=True)
-class Row:
-    """``t`` is ``None`` where the time cannot be read; a value is ``None`` where it is missing."""
-
-    line: int
-    t: datetime | None
-    values: dict[str, float | None]
-    flags: dict[str, QartodFlag]
-    off_scale: dict[str, Side] | None = None
-    """Signals beyond what the sensor can measure; their value is the bound that was stated."""
-    station: str | None = None
 
 
 def replay(
@@ -47,8 +37,8 @@ def replay(
     signals: Sequence[str],
     wanted: Wanted | None = None,
     tally: Tally | None = None,
-) -> Iterator[Row]:
-    """Flag every row.
+) -> Iterator[Row | Block]:
+    """Flag every row; many that need nothing special come together.
 
     Raises ``ColumnUnknown``, ``ColumnAmbiguous``, ``RecordingEmpty`` and ``TimesUnreadable``
     before the first row, ``StationUnknown`` where there was none.
@@ -85,30 +75,34 @@ class _Replay:
         self._not_readings, self._doubtful, self._tally = not_readings, doubtful, tally
         self._columns = len(recording.header)
         self._under_another_header = False
+        self._by_columns = ByColumns(self._columns, times, series, doubtful, tally)
 
-    def rows(self) -> Iterator[Row]:
-        """Held back while the moment is the same, to see whether they contradict each other."""
-        held: list[tuple[Group, Row]] = []
-        moment: datetime | None = None
-        for group, row in self._judged():
-            if row.t is None or row.t != moment or len(held) >= _AT_ONE_MOMENT:
-                for _, done in held:
-                    yield done
-                held.clear()
-                moment = row.t
-            else:
-                _contradict(row, (other for one, other in held if one is group))
-            held.append((group, row))
-        for _, done in held:
-            yield done
+    def rows(self) -> Iterator[Row | Block]:
+        """In the file's order."""
+        held = _Held()
+        for piece in self._recording.pieces():
+            waiting = deque([piece])
+            while waiting:
+                part = waiting.popleft()
+                if len(part.rows) <= _ONE_BY_ONE or self._under_another_header:
+                    for group, row in self._judged(part):
+                        yield from held.put(group, row)
+                elif (found := self._by_columns.take(part, held.moment)) is None:
+                    waiting.extendleft(reversed(part.halves()))
+                else:
+                    block, group, row = found
+                    yield from held.release()
+                    yield block
+                    yield from held.put(group, row)
+        yield from held.release()
         self._series.finish()
 
-    def _judged(self) -> Iterator[tuple[Group, Row]]:
+    def _judged(self, piece: Piece) -> Iterator[tuple[Group, Row]]:
         times, series, station_at = self._times, self._series, self._series.station_at
         date_at, read = times.columns.date, times.reader.read
         whole_date = times.has_whole_date
         only, not_readings = series.only(), self._not_readings
-        for line, cells in self._recording.rows():
+        for line, cells in zip(piece.numbers, piece.rows, strict=True):
             if whole_date:
                 text = cells[date_at] if date_at < len(cells) else ""
                 t = read(text)
@@ -183,7 +177,7 @@ class _Replay:
         if seconds != group.seconds:
             tally.moments += 1
             group.seconds = seconds
-        if not 0.0 <= seconds < _UNTIL:
+        if not 0.0 <= seconds < UNTIL:
             tally.beyond_years += 1
             tally.first_beyond = tally.first_beyond or (line, text)
         return seconds
@@ -232,6 +226,29 @@ class _Replay:
         return cell(cells, time_at).strip() == header[time_at] and any(
             cell(cells, at).strip() != header[at] for at in self._series.places.values()
         )
+
+
+class _Held:
+    """Rows of one moment, held back to see whether they contradict each other."""
+
+    def __init__(self) -> None:
+        self.moment: datetime | None = None
+        self._rows: list[tuple[Group, Row]] = []
+
+    def put(self, group: Group, row: Row) -> Iterator[Row]:
+        """One row in; those of another moment out."""
+        if row.t is None or row.t != self.moment or len(self._rows) >= _AT_ONE_MOMENT:
+            yield from self.release()
+            self.moment = row.t
+        else:
+            _contradict(row, (other for one, other in self._rows if one is group))
+        self._rows.append((group, row))
+
+    def release(self) -> Iterator[Row]:
+        """All of them out."""
+        for _, row in self._rows:
+            yield row
+        self._rows.clear()
 
 
 def _contradict(row: Row, others: Iterator[Row]) -> None:

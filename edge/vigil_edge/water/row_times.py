@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -61,6 +61,14 @@ class RowTimes:
         if self.columns.clock is None:
             return date
         return f"{date_text(date)} {clock_text(cell(cells, self.columns.clock))}".strip()
+
+    def texts(self, rows: Sequence[list[str]]) -> list[str] | None:
+        """Of whole rows; ``None`` where the text alone does not say the time."""
+        if self.zone_at is not None:
+            return None
+        if self.columns.clock is None:
+            return [cells[self.columns.date] for cells in rows]
+        return [self.text(cells) for cells in rows]
 
     def read(self, text: str, cells: list[str]) -> datetime | None:
         """In UTC, by the row's own zone where it has one."""

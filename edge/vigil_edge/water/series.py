@@ -16,8 +16,8 @@ from vigil_edge.water.errors import StationUnknown
 from vigil_edge.water.expected import ANYTHING, doubtful_unit, limits_for
 from vigil_edge.water.layout import Rows, TimeColumns, cell
 from vigil_edge.water.qc import Limits
+from vigil_edge.water.qc_columns import ColumnSondeQc
 from vigil_edge.water.recording import Recording
-from vigil_edge.water.sonde import SondeQc
 from vigil_edge.water.tally import Tally
 
 
@@ -45,7 +45,7 @@ class Wanted:
 class Group:
     """What is remembered of one series."""
 
-    qc: SondeQc
+    qc: ColumnSondeQc
     columns: list[tuple[str, int, CellReader]]
     """Name, place in the row, and reader of each signal."""
     names: list[str]
@@ -122,6 +122,18 @@ class Series:
             self._groups[*key, unit] = group
         return group
 
+    def of_all(self, rows: Sequence[list[str]]) -> Group | None:
+        """The group of all these rows, which are whole; ``None`` where they are of several."""
+        places = [at for at in (self.station_at, self._item_at, self._unit_at) if at is not None]
+        if any(len({cells[at] for cells in rows}) > 1 for at in places):
+            return None
+        station = None if self.station_at is None else rows[0][self.station_at].strip()
+        if self._wanted.station is not None and station != self._wanted.station[1]:
+            return None  # each row that is left out is counted
+        if self._long and rows[0][self._item_at or 0].strip() not in self.places:
+            return None
+        return self.of(rows[0])
+
     def finish(self) -> None:
         """Sum up. Raises ``StationUnknown`` where no row was of what was asked for."""
         tally = self._tally
@@ -157,7 +169,7 @@ class Series:
                 assumed=tally.assumed.setdefault(name, Counter()),
             )
             columns.append((name, at, reader))
-        qc = SondeQc(reader.limits for _, _, reader in columns)
+        qc = ColumnSondeQc(reader.limits for _, _, reader in columns)
         return Group(qc, columns, list(names), [None] * len(columns))
 
     def _limits(self, name: str, at: int, item: str, unit: str) -> Limits:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from edge.ingest_stand_in import until
 from vigil_edge.clock import Clock
-from vigil_edge.delivery.control import Asked, CommandRefused, Control
+from vigil_edge.delivery.control import Asked, Control
 from vigil_edge.delivery.outbox import AGENT, Limits, Outbox
+from vigil_edge.delivery.refusal import CommandRefused
 from vigil_schemas.control import Command, CommandV1
 from vigil_schemas.envelope import decode
 from vigil_schemas.gateway import CommandResult
