@@ -15,6 +15,7 @@ from vigil_cloud.capacity.probe import probe
 from vigil_cloud.cases.personal import CasesOfPersons
 from vigil_cloud.config import ConfigurationError, Settings
 from vigil_cloud.database.engine import build_engine, build_sessions
+from vigil_cloud.database.server_clock import ServerClock
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
@@ -76,9 +77,12 @@ def build_objects(settings: Settings) -> Objects:
     )
 
 
-def build_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> Services:
-    """Everything that rooms are given. Connects to nothing but the embedded files."""
+def build_services(settings: Settings, now: Callable[[], datetime] | None = None) -> Services:
+    """Everything that rooms are given. Connects to nothing but the embedded files. ``now``: another
+    clock than the platform's (``database.server_clock``)."""
     engine = build_engine(settings.database)
+    if now is None:
+        now = utc_now if engine.dialect.name == "sqlite" else ServerClock(engine)
     timeseries = build_timeseries(settings)
     objects = build_objects(settings)
     services = Services(

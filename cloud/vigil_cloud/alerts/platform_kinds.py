@@ -25,6 +25,7 @@ PlatformKind = Literal[
     "domain-unknown",
     "alert-untold",
     "clock-stepped",
+    "machine-clock",
 ]
 
 
@@ -148,6 +149,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " before the step are those of the old clock.",
         "請檢查伺服器的時間同步（`timedatectl`）。等待中的通知依新時間繼續；人員設定的暫緩或停用"
         "仍於原訂時刻（依新時鐘）結束，請確認是否仍屬適當。調整前的紀錄仍為舊時鐘的時間。",
+    ),
+    "machine-clock": Remedy(
+        "Check time synchronisation on that machine (`timedatectl`). The platform goes by the"
+        " database server's clock and waits for nothing of this one, but certificates, web hooks"
+        " and the object store do.",
+        "請檢查該主機的時間同步（`timedatectl`）。平台以資料庫伺服器的時鐘為準，不受此主機影響，"
+        "但憑證、webhook 簽章與物件儲存會受影響。",
     ),
 }
 

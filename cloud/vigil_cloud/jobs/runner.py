@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from vigil_cloud.database.server_clock import ServerClock
 from vigil_cloud.jobs import leases, supervision
 from vigil_cloud.jobs.clock import ClockWatch
 from vigil_cloud.jobs.leases import RENEW_EVERY, Fence, Lease
@@ -77,7 +78,8 @@ class JobRunner:
         self._renewed = time.monotonic()
         self._supervise_at = time.monotonic() + SUPERVISE_EVERY_S
         # A clock that was handed in goes as whoever handed it in lets it go.
-        self._clock = ClockWatch(services) if services.now is utc_now else None
+        real = services.now is utc_now or isinstance(services.now, ServerClock)
+        self._clock = ClockWatch(services) if real else None
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
