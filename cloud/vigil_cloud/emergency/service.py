@@ -107,15 +107,33 @@ def take_back(session: Session, cipher: Cipher, key: str, of: str, message: CapM
 def stop(session: Session, prefix: str) -> None:
     """What it was asked for is over: calls whose key begins so, and that nobody answered, are not
     tried any more. What takes calls back is."""
-    for call in calls_of(session, prefix):
+    _stop(calls_of(session, prefix))
+    session.flush()
+
+
+def stop_one(session: Session, key: str) -> None:
+    """The same of one call."""
+    _stop(calls_named(session, key))
+    session.flush()
+
+
+def _stop(calls: Sequence[EmergencyCall]) -> None:
+    for call in calls:
         if call.takes_back is None and call.answered is None:
             call.again = None
-    session.flush()
 
 
 def calls_of(session: Session, prefix: str) -> Sequence[EmergencyCall]:
     """Calls whose key begins so, in the order in which they were asked for."""
     query = select(EmergencyCall).where(EmergencyCall.id.startswith(prefix, autoescape=True))
+    return session.scalars(query.order_by(EmergencyCall.asked, EmergencyCall.id)).all()
+
+
+def calls_named(session: Session, key: str) -> Sequence[EmergencyCall]:
+    """One call, and what takes it back."""
+    query = select(EmergencyCall).where(
+        or_(EmergencyCall.id == key, EmergencyCall.takes_back == key)
+    )
     return session.scalars(query.order_by(EmergencyCall.asked, EmergencyCall.id)).all()
 
 

@@ -52,6 +52,8 @@ class Done:
     """Calls to everybody and to 119."""
     called: tuple[datetime, ...] = ()
     """When each was: their messages are named by it."""
+    owed: tuple[str, ...] = ()
+    """Keys of what 119 was told of its alarms before there was this fire (``owed``)."""
     told: int = 0
     """Calls that everybody has been told of."""
     filed: bool = False
@@ -203,8 +205,8 @@ def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -
         done = replace(done, clears=state.clears)
     if state.phase == "over":
         emergency.stop(session, f"smoke:{row.id}:")
-        for alarm in state.alarms:
-            emergency.stop(session, owed.call_key(alarm.reference))
+        for key in done.owed:
+            emergency.stop_one(session, key)
     if state.phase == "asking" and done.spoken < state.asked:
         if error := _apart(session, row, lambda: voice.ask_home(session, row, now)):
             failed.append(error)
@@ -279,7 +281,7 @@ def _take_back(
         key = call_key(row, number)
         told = message.cancel(row, of, home, now)
         emergency.take_back(session, cipher, f"{key}:cancel", key, told)
-    owed.take_back(session, services, row, now)
+    owed.take_back(session, services, row, done.owed, now)
     return replace(done, taken_back=state.taken_back)
 
 

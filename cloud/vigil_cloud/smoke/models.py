@@ -35,6 +35,11 @@ class AlarmCondition(Base):
     """When its activation was received: by our clock, which alone judges how long it lasts."""
     fire_owed: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
     """It is a fire, and no fire could be opened for it: that is tried again (``owed``)."""
+    owed_times: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often: the same alarm may open a second fire, of which 119 is told by itself."""
+    rings: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Of smoke and heat: the alarm as its fire takes it (``decision.Alarm``), that is by our clock
+    and with all that it says. ``None``: it opened none, or an earlier release took it."""
     over_heard: Mapped[datetime | None]
     """When its clearing was received."""
     alert_id: Mapped[str] = mapped_column(String(36))

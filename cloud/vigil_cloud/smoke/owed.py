@@ -8,7 +8,10 @@ little that the alert knows.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,6 +27,8 @@ from vigil_cloud.smoke import decision, fires, message
 from vigil_cloud.smoke.homes import Particulars
 from vigil_cloud.smoke.models import AlarmCondition, Fire
 from vigil_cloud.smoke.service import alarm_of
+
+_PREFIX: Final = "smoke-alarm:"
 
 
 def found(session: Session) -> list[str]:
@@ -42,12 +47,14 @@ def open_fire(session: Session, services: Services, reference: str) -> None:
     alert = session.get(AlertRow, row.alert_id)
     if alert is None:  # removed for its age
         return
-    alarm = alarm_of(row, row.heard or now)
-    fire = fires.alarm_rings(session, alert, row.gateway, alarm)
-    if session.get(EmergencyCall, call_key(reference)) is not None:
+    alarm = alarm_of(row)
+    fire = fires.alarm_rings(session, alert, row.gateway, replace(alarm, over=None))
+    key = call_key(row)
+    if session.get(EmergencyCall, key) is not None:
+        fire.done = {**fire.done, "owed": [*fire.done.get("owed", []), key]}
         fires.put(session, fire, decision.unasked(fires.state_of(fire), now), now)
-    if row.cleared is not None:
-        fires.alarm_falls_silent(session, reference, row.cleared, now)
+    if alarm.over is not None:
+        fires.alarm_falls_silent(session, reference, alarm.over, now)
 
 
 def call_119(session: Session, services: Services, reference: str) -> None:
@@ -55,11 +62,11 @@ def call_119(session: Session, services: Services, reference: str) -> None:
     feed.lock(session)
     row = session.get(AlarmCondition, reference)
     alert = session.get(AlertRow, row.alert_id) if row is not None and row.fire_owed else None
-    if alert is None:
+    if row is None or alert is None:
         return
     settings = services.settings
     told = CapMessage(
-        identifier=_identifier(reference),
+        identifier=_identifier(call_key(row)),
         sender=settings.emergency_sender,
         sent=services.now(),
         status=emergency.status_of(settings),
@@ -72,19 +79,20 @@ def call_119(session: Session, services: Services, reference: str) -> None:
         longitude=alert.longitude,
         certainty="Likely",
     )
-    emergency.ask(session, Cipher(settings.secret), call_key(reference), alert.id, told)
+    emergency.ask(session, Cipher(settings.secret), call_key(row), alert.id, told)
 
 
-def take_back(session: Session, services: Services, fire: Fire, now: datetime) -> None:
-    """What 119 was told of this fire's alarms before there was a fire, as the fire itself is."""
+def take_back(
+    session: Session, services: Services, fire: Fire, keys: Sequence[str], now: datetime
+) -> None:
+    """What 119 was told (``keys``) before there was this fire, as the fire itself is."""
     settings, cipher = services.settings, Cipher(services.settings.secret)
-    for alarm in fires.state_of(fire).alarms:
-        key = call_key(alarm.reference)
+    for key in keys:
         call = session.get(EmergencyCall, key)
         if call is None:
             continue
         of = message.Told(
-            _identifier(alarm.reference),
+            _identifier(key),
             settings.emergency_sender,
             call.asked,
             emergency.status_of(settings),
@@ -99,14 +107,12 @@ def _text(language: str, event: str, title: str, instruction: str) -> CapText:
     return CapText(language, event, title, title, instruction, title)
 
 
-def call_key(reference: str) -> str:
-    """Of the emergency line's call: a condition's own name may be as long as the column."""
-    return f"smoke-alarm:{_digest(reference)}"
+def call_key(row: AlarmCondition) -> str:
+    """Of the emergency line's call: a condition's own name may be as long as the column. Each time
+    that a fire is owed is a call of its own."""
+    first = f"{_PREFIX}{hashlib.sha256(row.id.encode()).hexdigest()[:32]}"
+    return first if row.owed_times <= 1 else f"{first}-{row.owed_times}"
 
 
-def _identifier(reference: str) -> str:
-    return f"alarm-{_digest(reference)}"
-
-
-def _digest(reference: str) -> str:
-    return hashlib.sha256(reference.encode()).hexdigest()[:32]
+def _identifier(key: str) -> str:
+    return f"alarm-{key.removeprefix(_PREFIX)}"

@@ -10,14 +10,13 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.places import places_of
 from vigil_cloud.emergency.models import EmergencyCall
-from vigil_cloud.emergency.service import calls_of
+from vigil_cloud.emergency.service import calls_named, calls_of
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity import households
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.services import Services
-from vigil_cloud.smoke import fires, owed
-from vigil_cloud.smoke.decision import State
+from vigil_cloud.smoke import fires
 from vigil_cloud.smoke.fire_schema import (
     EmergencyCallEntry,
     FireAlarmEntry,
@@ -25,7 +24,7 @@ from vigil_cloud.smoke.fire_schema import (
     FireEntry,
     FireStepEntry,
 )
-from vigil_cloud.smoke.live import home_of
+from vigil_cloud.smoke.live import DONE, home_of
 from vigil_cloud.smoke.models import Fire, HomeSafety
 
 
@@ -64,7 +63,7 @@ def card(session: Session, services: Services, row: Fire) -> FireCard:
             "latitude": home.latitude if open_ else None,
             "longitude": home.longitude if open_ else None,
             "station_m": away,
-            "calls": [_call(one) for one in _calls(session, row, state)],
+            "calls": [_call(one) for one in _calls(session, row)],
             "steps": [
                 FireStepEntry(at=one.at, what=one.what, who=one.who)
                 for one in fires.steps(session, row.id)
@@ -73,10 +72,10 @@ def card(session: Session, services: Services, row: Fire) -> FireCard:
     )
 
 
-def _calls(session: Session, row: Fire, state: State) -> list[EmergencyCall]:
+def _calls(session: Session, row: Fire) -> list[EmergencyCall]:
     """To 119, those of its alarms before there was a fire included."""
-    prefixes = [owed.call_key(alarm.reference) for alarm in state.alarms]
-    found = [one for prefix in prefixes for one in calls_of(session, prefix)]
+    owed = DONE.validate_python(row.done).owed
+    found = [one for key in owed for one in calls_named(session, key)]
     return [*found, *calls_of(session, f"smoke:{row.id}:")]
 
 

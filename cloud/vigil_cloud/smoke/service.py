@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -42,6 +44,7 @@ from vigil_cloud.smoke.verdict import (
 from vigil_schemas.smoke import DOMAIN, SmokeAlarm, SmokeAlarmV1
 
 CHECK_EVERY_S: Final = 5.0
+ALARM: Final = TypeAdapter(Alarm)
 
 
 class SmokeHandler:
@@ -78,18 +81,21 @@ class SmokeHandler:
         rings = verdict.severity == "critical" and event.active
         if rings:
             aside.do("title", lambda: _retitle(session, alert, verdict, event), None)
+        timed = not event.active or _is_fire(event, verdict) or verdict.in_test
+        behind = aside.do("clock", slow, timedelta()) if timed else timedelta()
+        over = put_right(event.since, behind, now)
+        alarm = _alarm(condition_id, message, event, behind) if event.active and timed else None
         known = row or _new(message, condition_id, event, alert)
         _keep(known, event, verdict, now)
+        _keep_rings(known, alarm, behind, now)
         if row is None and (alert.kind != MANY or verdict.in_test):
             session.add(known)  # in a flood the counted alert says it all
         session.flush()
         if not event.active:
-            over = put_right(event.since, aside.do("clock", slow, timedelta()), now)
             aside.do(
                 "silence", lambda: fires.alarm_falls_silent(session, condition_id, over, now), None
             )
-        elif _is_fire(event, verdict):
-            alarm = _alarm(condition_id, message, event, aside.do("clock", slow, timedelta()))
+        elif alarm is not None and _is_fire(event, verdict):
             _open_fire(session, aside, known, alert, alarm)
         if rings and known.cleared is None:
             aside.do("tests", lambda: self._end_tests(session, known, now), None)
@@ -177,9 +183,14 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
     _open_fire(session, Aside(session), row, told, alarm_of(row, now))
 
 
-def alarm_of(row: AlarmCondition, heard: datetime) -> Alarm:
-    """As fires take it, from what is kept."""
-    return Alarm(row.id, row.device, row.condition, row.activated or heard, heard)
+def alarm_of(row: AlarmCondition, heard: datetime | None = None) -> Alarm:
+    """As fires take it, from what is kept; ``heard``: then, and not when it rang last."""
+    if row.rings is not None:
+        kept = ALARM.validate_python(row.rings)
+        return replace(kept, heard=heard or kept.heard)
+    known = heard or row.heard or row.activated
+    assert known is not None  # noqa: S101 - it has rung
+    return Alarm(row.id, row.device, row.condition, row.activated or known, known, over=row.cleared)
 
 
 def _open_fire(
@@ -192,8 +203,10 @@ def _open_fire(
         fires.alarm_rings(session, alert, row.gateway, alarm)
         return True
 
+    owed_before = row.fire_owed
     row.fire_owed = not aside.do("fire", ring, False)
     if row.fire_owed:
+        row.owed_times += not owed_before
         session.add(row)  # of a flood as well
         why = f"{UNFILED} #{hashlib.sha256(row.id.encode()).hexdigest()[:8]}"
         aside.do("everybody", lambda: widen(session, alert, "all", why, alarm.heard), None)
@@ -209,6 +222,7 @@ def _new(message: Received, condition_id: str, event: AnyAlarm, alert: AlertRow)
         alert_id=alert.id,
         in_test=False,
         fire_owed=False,
+        owed_times=0,
     )
 
 
@@ -371,6 +385,16 @@ def _detail(event: AnyAlarm, verdict: Verdict) -> Mapping[str, Any]:
     if event.condition in FIRES:
         detail["during_test"] = verdict.in_test
     return detail
+
+
+def _keep_rings(row: AlarmCondition, alarm: Alarm | None, behind: timedelta, now: datetime) -> None:
+    """``alarm``: as it rings now; ``None``: it has fallen silent."""
+    if alarm is None:
+        if row.rings is None:
+            return
+        alarm = ALARM.validate_python(row.rings)
+    over = put_right(row.cleared, behind, now) if row.cleared is not None else None
+    row.rings = ALARM.dump_python(replace(alarm, over=alarm.over or over), mode="json")
 
 
 def _keep(row: AlarmCondition, event: AnyAlarm, verdict: Verdict, now: datetime) -> None:

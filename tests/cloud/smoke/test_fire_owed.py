@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from fire_town import BEDROOM, KITCHEN, Home, kinds, ring
 from gateways import event
 from ingest_bench import Bench, Recorder
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.aside import BESIDE_FAILED
-from vigil_cloud.smoke.service import SmokeHandler
+from vigil_cloud.smoke.service import SmokeHandler, end_outlasted_tests
 from vigil_schemas.smoke import SmokeAlarm
 from webhook import Hook, channel
 
@@ -116,3 +118,71 @@ def test_a_home_that_could_not_be_asked_first_keeps_nobody_waiting(
         (alert,) = session.query(AlertRow).all()
         assert alert.audience == "all"
     hook.close()
+
+
+def test_an_owed_fire_of_a_slow_gateway_is_of_now(
+    home: Home, line: Line119, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its alarm has fallen silent meanwhile; by the gateway's own clock that was hours ago."""
+    hours = timedelta(hours=3)
+    monkeypatch.setattr("vigil_cloud.devices.clocks.behind", lambda *_: hours)
+    city = home.city
+    with monkeypatch.context() as patch:
+        patch.setattr("vigil_cloud.smoke.fires.alarm_rings", broken)
+        ring(home, since=city.time - hours, signs=["density"])
+        city.later(seconds=20)
+        ring(home, active=False, since=city.time - hours)
+    rang = city.time - timedelta(seconds=20)
+    home.later(60)
+    (fire,) = home.fires()
+    assert fire["phase"] == "called", "it is no report of what was over before"
+    (alarm,) = home.card()["alarms"]
+    assert (datetime.fromisoformat(alarm["began"]), alarm["signs"]) == (rang, ["density"])
+    assert datetime.fromisoformat(alarm["over"]) == rang + timedelta(seconds=20)
+    assert kinds(line) == ["Alert"]
+
+
+def test_a_test_that_turns_out_a_fire_is_of_now_behind_a_slow_gateway_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = timedelta(hours=3)
+    monkeypatch.setattr("vigil_cloud.devices.clocks.behind", lambda *_: hours)
+    since = home.city.time
+    ring(home, since=since - hours, alarm_id="self-test-1", condition="test")
+    ring(home, since=since - hours, during_test=True)
+    home.city.later(minutes=10)
+    with writing(home.city.services.sessions) as session:
+        assert end_outlasted_tests(session, home.city.time)
+    home.look()
+    (alarm,) = home.card()["alarms"]
+    assert datetime.fromisoformat(alarm["began"]) == since
+
+
+def test_two_owed_fires_of_one_alarm_are_two_calls(
+    home: Home, line: Line119, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is taken back and the first is not: firefighters were there."""
+    since = home.city.time
+
+    def owed_fire(*signs: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("vigil_cloud.smoke.fires.alarm_rings", broken)
+            ring(home, since=since, signs=signs)
+            with pytest.raises(RuntimeError):
+                home.look()
+            home.look_119()
+
+    owed_fire()
+    home.look()
+    home.act("dispatcher", "lead/arrived").raise_for_status()
+    home.act("dispatcher", "lead/all-clear").raise_for_status()
+    home.later(1)
+    assert kinds(line) == ["Alert", "Alert"]
+    owed_fire("density")
+    assert kinds(line) == ["Alert"] * 3, "119 hears of the second as well"
+    home.look()
+    assert kinds(line) == ["Alert"] * 4
+    home.act("dispatcher", "lead/stand-down").raise_for_status()
+    home.later(1)
+    assert kinds(line)[4:] == ["Cancel", "Cancel"], "of the second alone"
+    assert len(home.card()["calls"]) == 4
