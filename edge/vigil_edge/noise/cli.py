@@ -46,6 +46,40 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     )
     replay.add_argument("--channel", metavar="N", default="0", help="counted from 0, default 0")
     replay.set_defaults(run=run_replay)
+    _add_bearing(commands)
+
+
+def _add_bearing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    bearing = commands.add_parser(
+        "bearing",
+        help="where the sound of a recording comes from, every 40 ms",
+        description="Azimuths in degrees counter-clockwise from +x, null where none can be told.",
+    )
+    bearing.add_argument("file", help="a WAV file with one channel per microphone; - is stdin")
+    bearing.add_argument("--array", type=Path, required=True, metavar="ARRAY.toml")
+    bearing.set_defaults(run=run_bearing)
+
+
+def run_bearing(arguments: argparse.Namespace) -> int:
+    """Print one line per 40 ms. Raises ``VigilError`` for what cannot be read."""
+    from vigil_edge.noise.bearing.command import listen
+    from vigil_edge.noise.sound.wav import on_disk
+
+    path = Path("/dev/stdin" if arguments.file == "-" else arguments.file)
+    with on_disk(path) as file:
+        listened = listen(file, arguments.array)
+        for notice in listened.notices:
+            print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
+        for bearing in listened.bearings:
+            line = {
+                "t": bearing.t,
+                "azimuth": bearing.azimuth,
+                "confidence": bearing.confidence,
+            }
+            if bearing.mirror is not None:
+                line["mirror"] = bearing.mirror
+            print(json.dumps(line))
+    return 0
 
 
 def run_replay(arguments: argparse.Namespace) -> int:

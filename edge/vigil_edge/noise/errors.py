@@ -103,3 +103,13 @@ class AudioFileFailed(SourceError):
 
     code: ClassVar[str] = "audio-file-failed"
     remedy: ClassVar[str] = "Check the path and its rights in `[[noise]] audio`."
+
+
+class ArrayUnusable(VigilError):
+    """A description of a microphone array cannot be read, or tells no azimuth."""
+
+    code: ClassVar[str] = "array-unusable"
+    remedy: ClassVar[str] = (
+        "Give a TOML file with `positions = [[x, y, z], …]` in metres, one for each channel, at "
+        "least two apart on the ground, and `speed_of_sound` in m/s."
+    )

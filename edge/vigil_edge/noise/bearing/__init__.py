@@ -1,0 +1,1 @@
+"""Where a sound comes from: the bearing of a source from several microphones."""
