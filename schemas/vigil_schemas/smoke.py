@@ -31,9 +31,9 @@ SmokeCondition = Literal[
 """``unreadable``: a fire key carried a word or shape that cannot be read, possibly a fire."""
 
 
-SmokePrompt = Literal["fire_alarm", "help_coming", "all_clear"]
+SmokePrompt = Literal["fire_alarm", "co_alarm", "help_coming", "all_clear"]
 """Recordings that a gateway in a home may have."""
-PROMPTS: Final[tuple[SmokePrompt, ...]] = ("fire_alarm", "help_coming", "all_clear")
+PROMPTS: Final[tuple[SmokePrompt, ...]] = ("fire_alarm", "co_alarm", "help_coming", "all_clear")
 
 
 class SmokeAlarmV1(Model):

@@ -13,6 +13,7 @@ BENCHES = (
     "rest",
     "latency",
     "alarm_lane",
+    "interlink",
     "screen",
     "forgetting",
     "search",

@@ -139,6 +139,10 @@ class Alarms:
         known.heard_us = max(known.heard_us, microseconds(now))
         return list(self._turn(device, known, "link_lost", False, now, moment))
 
+    def asked_to_test(self, device: str, moment: float) -> None:
+        """Smoke that it says now is its self test's, until it outlasts it."""
+        self._of(device).test_asked = moment
+
     def garbled(self, device: str) -> None:
         """A message of it could not be read at all."""
         self._of(device).garbled = True

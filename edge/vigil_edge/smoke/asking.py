@@ -19,6 +19,11 @@ _PROPERTIES: Final[Mapping[type[CommandArguments], tuple[str, ...]]] = {
 """As the converters name them."""
 
 
+def can(what: type[CommandArguments], settable: Mapping[str, Any]) -> bool:
+    """Whether the device has a property for it."""
+    return any(name in settable for name in _PROPERTIES.get(what, ()))
+
+
 def payload(arguments: CommandArguments, settable: Mapping[str, Any]) -> bytes:
     """What to publish on the device's ``/set``. Raises ``CommandRefused``."""
     for name in _PROPERTIES.get(type(arguments), ()):

@@ -6,12 +6,14 @@ Source: zigbee2mqtt.io, "MQTT topics and messages" (``bridge/devices``, ``bridge
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from vigil_edge.smoke import words
+from vigil_edge.smoke import sirens, words
 from vigil_edge.smoke.phrases import snake_case
+from vigil_edge.smoke.sirens import Siren
 from vigil_edge.smoke.words import Kind
 from vigil_edge.text import well_formed
 
@@ -26,6 +28,8 @@ class Listed(NamedTuple):
     """Kinds of which the key is a number with a unit."""
     settable: Mapping[str, Any]
     """What can be asked of it: by property, the value that means yes."""
+    siren: Siren | None = None
+    """How it is told to sound; ``None``: it cannot be."""
 
 
 class Address(NamedTuple):
@@ -64,7 +68,8 @@ def _described(device: Mapping[str, Any]) -> Listed:
             measured.add(kind)
         else:
             is_alarm |= words.is_plainly_fire(name) or name in ("co", "gas")
-    return Listed(is_alarm, frozenset(measured), dict(_settable(exposes, 0)))
+    siren = sirens.of(exposes) if isinstance(exposes, list) else sirens.UNLISTED
+    return Listed(is_alarm, frozenset(measured), dict(_settable(exposes, 0)), siren)
 
 
 def _exposed(exposes: Any, depth: int) -> Iterator[tuple[str, bool]]:
@@ -106,6 +111,23 @@ def said_time(payload: bytes) -> datetime | None:
         return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, OSError, RecursionError):
         return None
+
+
+_NOT_REACHED: Final = re.compile(r"failed|no converter|not supported|timed? ?out", re.IGNORECASE)
+
+
+def not_reached(payload: bytes, names: Iterable[str]) -> list[str]:
+    """Whom ``bridge/logging`` says that something could not be sent to."""
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(said, dict) or said.get("level") not in ("error", "warning"):
+        return []
+    message = said.get("message")
+    if not isinstance(message, str) or not _NOT_REACHED.search(message):
+        return []
+    return [name for name in names if f"'{name}'" in message]
 
 
 def address(rest: str, names: Iterable[str]) -> Address | None:

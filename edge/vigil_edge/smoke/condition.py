@@ -63,6 +63,9 @@ class Known:
     """Digests of old messages without ``last_seen`` that said fire."""
     test_over: float | None = None
     """When the last self test ended, monotonic seconds of this run."""
+    test_asked: float | None = None
+    """When it was asked for a self test from here, monotonic seconds of this run; not kept: after
+    a restart smoke is smoke."""
     lost_by_silence: bool = False
     measured: set[Kind] = field(default_factory=set)
     """Kinds of which a bare number is a concentration."""

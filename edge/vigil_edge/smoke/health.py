@@ -57,6 +57,16 @@ UNCONFIGURED: Final = Finding(
     "it is on the bridge, but in no [[smoke.alarm]] of gateway.toml: only a fire is told of it,"
     " without the name of the place",
 )
+SIREN_UNCONFIRMED: Final = Finding(
+    "degraded",
+    "siren-unconfirmed",
+    "it was told to sound and has not said that it does: somebody may not have been woken",
+)
+FIRE_STUCK: Final = Finding(
+    "degraded",
+    "fire-stuck",
+    "it has said fire for hours without any further sign: it sounds no other alarm any more",
+)
 _CONDITIONS: Final = (
     ("hardware_fault", Finding("degraded", "hardware-fault", "it reports a fault of its own")),
     (
@@ -100,6 +110,16 @@ def judge(
         return FIRE_UNSAID if known.spoke else NOT_HEARD_YET
     found = next((found for name, found in _CONDITIONS if name in known.active), OK)
     return TEST_STUCK if found == OK and self_test.is_stuck(known, moment) else found
+
+
+def beside(finding: Finding, siren: str | None, *, only_sounds: bool) -> Finding:
+    """The same with what ``Sounding.finding`` says of it as a siren; ``only_sounds``: it is a siren
+    and no alarm, and need not speak of fire."""
+    if siren == SIREN_UNCONFIRMED.code and finding != BRIDGE_OFFLINE:
+        return SIREN_UNCONFIRMED
+    if only_sounds and finding == FIRE_UNSAID:
+        return OK
+    return FIRE_STUCK if siren == FIRE_STUCK.code and finding == OK else finding
 
 
 class _Told(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -16,15 +16,16 @@ from vigil_edge.mqtt import MqttPublish
 from vigil_edge.smoke import asking, zigbee2mqtt
 from vigil_edge.smoke.age import BridgeClock
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
-from vigil_edge.smoke.bridge import Address, said_time
+from vigil_edge.smoke.bridge import Address, not_reached, said_time
 from vigil_edge.smoke.broker import BrokerSession
 from vigil_edge.smoke.condition import URGENT, event_id
 from vigil_edge.smoke.errors import PayloadMalformed
-from vigil_edge.smoke.health import Finding, ToldHealth, judge
+from vigil_edge.smoke.health import Finding, ToldHealth, beside, judge
 from vigil_edge.smoke.observed import PARAMETERS, Observed
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.sounding import Sounding
 from vigil_edge.smoke.spoken import Spoken
 from vigil_edge.smoke.words import Kind
 from vigil_edge.voice.errors import PromptUnreadable, VoiceFailed
@@ -37,10 +38,13 @@ from vigil_schemas.types import Lane
 ALARMS: Final = "smoke/alarms"
 HEALTH: Final = "smoke/health"
 UNCONFIGURED: Final = "smoke/unconfigured"
+SIRENS: Final = "smoke/sirens"
 _SWEEP_S: Final = 5.0
 _CHECKPOINT_S: Final = 600.0
 _AGAIN_S: Final = 1.0
 _WAITING_MOST: Final = 1000
+
+_OF_BRIDGE: Final = ("state", "devices", "health", "logging")
 
 _log = structlog.get_logger("smoke")
 
@@ -93,6 +97,7 @@ class Zigbee2MqttPipeline:
             Spoken(settings.voice, context, loudspeaker) if settings.voice and speaks else None
         )
         self._roster = Roster(settings, context.state(UNCONFIGURED))
+        self._sounding = Sounding(settings, context.state(SIRENS), self._roster.siren)
         self._clock = BridgeClock()
         self._restore()
         self._session: BrokerSession | None = None
@@ -119,7 +124,7 @@ class Zigbee2MqttPipeline:
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
         name = f"vigil-{self._context.gateway}-{self._settings.device}"
-        own = [f"{self._base}bridge/{topic}" for topic in ("state", "devices", "health")]
+        own = [f"{self._base}bridge/{topic}" for topic in _OF_BRIDGE]
         for alarm in self._roster.configured:
             own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
         session = BrokerSession(self._settings, name)
@@ -135,6 +140,8 @@ class Zigbee2MqttPipeline:
             for device in self._roster.configured.values():
                 self._alarms.expect(device, self._context.now())
             self._show_unconfigured()
+            self._sounding.restart(self._alarms, self._context.monotonic())
+            self._sound()
             await self._listen(session)
         finally:
             self._session = None
@@ -160,17 +167,52 @@ class Zigbee2MqttPipeline:
         if self._session is None or self._bridge_online is False:
             raise CommandRefused("bridge-offline", "Zigbee2MQTT is not there")
         name, settable = found
+        if isinstance(arguments, Mute) and (hushed := self._hushed(device, settable)):
+            return hushed
         self._session.publish(f"{self._base}{name}/set", asking.payload(arguments, settable))
+        if isinstance(arguments, SelfTest):
+            self._alarms.asked_to_test(device, self._context.monotonic())
         return "asked over the bridge; what the alarm makes of it comes with its next message"
+
+    def _hushed(self, device: str, settable: Mapping[str, Any]) -> str | None:
+        """The sirens of its groups, where that is allowed; ``None``: it has to be asked itself.
+
+        Raises ``CommandRefused`` for carbon monoxide and for a fire that grows.
+        """
+        try:
+            self._sounding.hush(device, self._context.monotonic())
+        except CommandRefused as error:
+            if error.code != "hush-nothing-sounds":
+                raise
+            return None
+        self._sound()
+        if asking.can(Mute, settable):
+            return None
+        return "the sirens of its groups are hushed for ten minutes; it has no mute of its own"
+
+    def _sound(self) -> None:
+        """Orders that are due now, before anything is written to disk."""
+        session = self._session
+        if session is None:
+            return
+
+        def publish(device: str, payload: bytes) -> None:
+            session.publish(f"{self._base}{self._roster.name(device)}/set", payload)
+
+        self._sounding.send(publish, self._context.monotonic())
 
     async def _listen(self, session: BrokerSession) -> None:
         # By the clock, not by the pauses between messages: many alarms leave none.
         due = self._context.monotonic() + _SWEEP_S
         while True:
-            message = await session.next(max(due - self._context.monotonic(), 0.0))
+            look = min(due, self._sounding.due() or due)
+            message = await session.next(max(look - self._context.monotonic(), 0.0))
             if message is not None:
                 await self._take_surely(message)
                 session.acknowledge(message)
+            if self._context.monotonic() >= look:
+                self._sound()
+                await self._tell_health()
             if self._context.monotonic() >= due:
                 await self._sweep()
                 due = self._context.monotonic() + _SWEEP_S
@@ -218,6 +260,9 @@ class Zigbee2MqttPipeline:
             time = said_time(message.payload)
             if time is not None:
                 self._alarms.clock.prove(time, moment)
+        elif topic == "logging" and not message.retained:
+            names = not_reached(message.payload, self._roster.configured)
+            self._sounding.could_not(self._roster.configured[name] for name in names)
 
     async def _bridge_state(self, payload: bytes) -> None:
         """With the bridge away, every alarm is out of reach at once."""
@@ -281,7 +326,20 @@ class Zigbee2MqttPipeline:
             partial=found.attribute is not None,
         )
         told = [event for device in devices for event in self._derived(device, report, receipt)]
+        self._follow_sirens(found, message, report, [*devices, *(other for other, _ in told)])
         await self._accept(devices, now, told, self._readings(found.name, report))
+
+    def _follow_sirens(
+        self, found: Address, message: MqttPublish, report: AlarmReport, devices: Sequence[str]
+    ) -> None:
+        device, moment = self._roster.configured.get(found.name), self._context.monotonic()
+        known = None if device is None else self._alarms.known(device)
+        self._sounding.follow(dict.fromkeys(devices), self._alarms, moment)
+        if device is not None and known is not None and known.live:
+            self._sounding.answered(device, found.attribute, message.payload, report)
+            if report.muted is not None:
+                self._sounding.button(device, report.muted, moment)
+        self._sound()
 
     def _readings(self, name: str, report: AlarmReport) -> AlarmReport | None:
         """What a configured alarm measures now: what a cache still shows of it is no reading."""
@@ -374,6 +432,7 @@ class Zigbee2MqttPipeline:
             ALARMS: self._alarms.state(now, moment),
             HEALTH: self._told.state(),
             UNCONFIGURED: self._roster.state(),
+            SIRENS: self._sounding.state(),
         }
         try:
             await self._context.accept(out, state)
@@ -400,6 +459,8 @@ class Zigbee2MqttPipeline:
         self._report()
         now, moment = self._context.now(), self._context.monotonic()
         told = self._alarms.tick(moment)
+        self._sounding.follow(dict.fromkeys(device for device, _ in told), self._alarms, moment)
+        self._sound()
         if self._settings.silent_after_s is not None:
             limit = timedelta(seconds=self._settings.silent_after_s)
             told += self._alarms.silent(limit, now, moment)
@@ -473,6 +534,8 @@ class Zigbee2MqttPipeline:
                 configured=self._roster.is_configured(device),
                 on_bridge=not self._roster.is_missing(device),
             )
+            siren = self._sounding.finding(device, self._context.monotonic())
+            finding = beside(finding, siren, only_sounds=self._roster.only_sounds(device))
         change = self._told.change(device, finding, now)
         if change is None:
             return []

@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from vigil_edge.smoke import sirens
 from vigil_edge.smoke.bridge import Address, Listed, address, guessed, listed
 from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.sirens import Siren
 from vigil_edge.smoke.words import Kind
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import DOMAIN
@@ -31,6 +33,7 @@ class Roster:
         """Device id → friendly name."""
         self._bridge = settings.device[:40].rstrip("._-")
         self._driver = settings.driver
+        self._names_of = {device: name for name, device in self.configured.items()}
         self._ids = frozenset(self.configured.values())
         self._listed: dict[str, Listed] = {}
         self._names: list[str] = []
@@ -93,6 +96,24 @@ class Roster:
         name = names.get(device)
         found = self._listed.get(name) if name is not None else None
         return None if name is None or found is None else (name, found.settable)
+
+    def siren(self, device: str) -> Siren | None:
+        """How a configured alarm is told to sound; ``None`` where it is known that it cannot."""
+        name = self._names_of.get(device)
+        found = self._listed.get(name) if name is not None else None
+        if found is not None:
+            return found.siren
+        return sirens.UNLISTED if name is not None else None
+
+    def name(self, device: str) -> str | None:
+        """A configured alarm's name on the bridge."""
+        return self._names_of.get(device)
+
+    def only_sounds(self, device: str) -> bool:
+        """Whether the bridge lists it as a siren that is no alarm."""
+        name = self._names_of.get(device)
+        found = self._listed.get(name) if name is not None else None
+        return found is not None and found.siren is not None and not found.is_alarm
 
     def is_configured(self, device: str) -> bool:
         """Whether a ``[[smoke.alarm]]`` names it."""

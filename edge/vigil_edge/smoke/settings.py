@@ -15,6 +15,19 @@ from vigil_edge.configuration.paths import ExistingFile
 from vigil_edge.smoke.spoken import Voice
 from vigil_schemas.types import DeviceId
 
+GroupName = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class Group(BaseModel):
+    """``[[smoke.group]]``: how alarms that sound together do so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: GroupName
+    sound: Literal["at-once", "confirmed"] = "at-once"
+    """``at-once``: a dwelling, any alarm of it sounds all of it. ``confirmed``: a building, two
+    alarms of it, or heat beside smoke."""
+
 
 class Alarm(BaseModel):
     """``[[smoke.alarm]]``: one alarm, by its name in Zigbee2MQTT."""
@@ -27,6 +40,15 @@ class Alarm(BaseModel):
     name_zh: Annotated[str, Field(max_length=120)] = ""
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+    group: GroupName | Annotated[list[GroupName], Field(max_length=20)] = Field(
+        default_factory=list
+    )
+    """Groups that it sounds with; one that is not declared sounds at once."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Each once, in order."""
+        return tuple(dict.fromkeys([self.group] if isinstance(self.group, str) else self.group))
 
 
 class SmokeSettings(DeviceSettings):
@@ -44,6 +66,8 @@ class SmokeSettings(DeviceSettings):
     voice: Voice | None = None
     """A loudspeaker at this gateway, that speaks while an alarm sounds."""
     alarm: Annotated[list[Alarm], Field(min_length=1, max_length=500)]
+    group: Annotated[list[Group], Field(max_length=500)] = Field(default_factory=list)
+    """Of the alarms above; what is not declared here is ``at-once``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -62,6 +86,18 @@ class SmokeSettings(DeviceSettings):
         if twice:
             raise misplaced(*twice)
         return value
+
+    @model_validator(mode="after")
+    def _groups_known(self) -> SmokeSettings:
+        twice = repeated(self.group, "name")
+        if twice:
+            raise misplaced(*twice)
+        used = {name for alarm in self.alarm for name in alarm.groups}
+        idle = [group.name for group in self.group if group.name not in used]
+        if idle:
+            # A slip of the pen would have a whole building woken at once, or nobody.
+            raise ValueError(f"no [[smoke.alarm]] is in the group {idle[0]!r}")
+        return self
 
     @property
     def host(self) -> str:

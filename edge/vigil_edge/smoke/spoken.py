@@ -15,6 +15,8 @@ from vigil_schemas.commands import PlayVoice
 from vigil_schemas.smoke import PROMPTS, SmokeAlarm
 
 SOUNDS: Final = "fire_alarm"
+POISON: Final = "co_alarm"
+"""Of carbon monoxide and gas: a voice of its own, "open the windows, go outside"."""
 FIRES: Final = frozenset({"smoke", "heat", "co", "gas"})
 AGAIN_S: Final = 20.0
 """Said again while it sounds,"""
@@ -38,7 +40,8 @@ class Spoken:
     ) -> None:
         self._context = context
         self._speaker = Speaker(voice, self._heard, context.count, loudspeaker)
-        self._sounding: set[str] = set()
+        self._sounding: dict[str, str] = {}
+        """By alarm id, what is said of it."""
         self._said = 0
         self._again_at = 0.0
         self.trouble = ""
@@ -50,9 +53,10 @@ class Spoken:
             if event.condition not in FIRES:
                 continue
             if not event.active:
-                self._sounding.discard(event.alarm_id)
+                self._sounding.pop(event.alarm_id, None)
             elif _is_now(event) and event.alarm_id not in self._sounding:
-                self._sounding.add(event.alarm_id)
+                poison = event.condition in ("co", "gas")
+                self._sounding[event.alarm_id] = POISON if poison else SOUNDS
                 self._said = 0  # more burns than before
                 self.look()
 
@@ -63,7 +67,8 @@ class Spoken:
             return
         self._said += 1
         self._again_at = now + AGAIN_S
-        self._speaker.say(SOUNDS)
+        kinds = sorted(set(self._sounding.values()), reverse=True)  # of both: fire first, in turn
+        self._speaker.say(kinds[(self._said - 1) % len(kinds)])
 
     def command(self, arguments: PlayVoice) -> str:
         """``play_voice``: a recording by its name. Raises ``CommandRefused``."""
@@ -75,7 +80,7 @@ class Spoken:
             raise CommandRefused("prompt-unknown", message)
         if self.trouble:
             raise CommandRefused(VoiceFailed.code, self.trouble)
-        if arguments.prompt == SOUNDS and self._sounding:
+        if arguments.prompt in self._sounding.values():
             return "it is said here already, while the alarm sounds"
         if not self._speaker.say(arguments.prompt):
             raise CommandRefused("voice-busy", "it is saying several things already")

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 import servers
-from edge.smoke.home import Home
+from edge.smoke.home import Bridge, Home
 
 
 @pytest.fixture
 def home(mosquitto: servers.Mosquitto) -> Iterator[Home]:
     made = Home(mosquitto)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def bridge(home: Home, mosquitto: servers.Mosquitto) -> Iterator[Bridge]:
+    made = Bridge(home, mosquitto)
     yield made
     made.close()

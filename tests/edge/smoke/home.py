@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import uuid
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,28 @@ class Home:
 
     def settings(self, **keys: Any) -> SmokeSettings:
         return section(self.url, self.base, **keys)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Bridge:
+    """Zigbee2MQTT's side: hears what is asked of its devices."""
+
+    def __init__(self, home: Home, broker: servers.Mosquitto) -> None:
+        self.asked: queue.Queue[tuple[str, Any]] = queue.Queue()
+        granted: queue.Queue[None] = queue.Queue()
+        self._base = f"{home.base}/"
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.on_subscribe = lambda *_: granted.put(None)
+        self._client.on_message = lambda _client, _data, message: self.asked.put(
+            (message.topic.removeprefix(self._base), json.loads(message.payload))
+        )
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{home.base}/+/set", 1)
+        self._client.connect("127.0.0.1", broker.port)
+        self._client.loop_start()
+        granted.get(timeout=servers.DEADLINE_S)
 
     def close(self) -> None:
         self._client.disconnect()

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import queue
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
 from edge.device import supervised
 from edge.memory_context import MemoryContext
-from edge.smoke.home import Home
+from edge.smoke.home import Bridge, Home
 from vigil_edge.device.seam import CommandRefused
 from vigil_edge.smoke import pipeline
 from vigil_edge.smoke.asking import payload
@@ -41,35 +37,6 @@ def switch(name: str, access: int = READABLE | SETTABLE, on: Any = True) -> dict
         "value_on": on,
         "value_off": False,
     }
-
-
-class Bridge:
-    """Zigbee2MQTT's side: hears what is asked of its devices."""
-
-    def __init__(self, home: Home, broker: servers.Mosquitto) -> None:
-        self.asked: queue.Queue[tuple[str, Any]] = queue.Queue()
-        granted: queue.Queue[None] = queue.Queue()
-        self._base = f"{home.base}/"
-        self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.on_subscribe = lambda *_: granted.put(None)
-        self._client.on_message = lambda _client, _data, message: self.asked.put(
-            (message.topic.removeprefix(self._base), json.loads(message.payload))
-        )
-        self._client.on_connect = lambda client, *_: client.subscribe(f"{home.base}/+/set", 1)
-        self._client.connect("127.0.0.1", broker.port)
-        self._client.loop_start()
-        granted.get(timeout=servers.DEADLINE_S)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-@pytest.fixture
-def bridge(home: Home, mosquitto: servers.Mosquitto) -> Iterator[Bridge]:
-    made = Bridge(home, mosquitto)
-    yield made
-    made.close()
 
 
 async def ask(
