@@ -14,20 +14,20 @@ serial line cannot be told from the next one.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vigil_edge.device.seam import SourceError
 from vigil_edge.modbus.settings import ModbusSettings
+from vigil_edge.modbus.wire import LineTaken, Wire, give_back, take
 
 if TYPE_CHECKING:
     from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
     from pymodbus.pdu import ModbusPDU
 
-FLOOD_BYTES: Final = 64 * 1024
-"""Since the last question; an answer has 260 at most."""
+    AnyClient = AsyncModbusTcpClient | AsyncModbusSerialClient
+
 _EXCEPTIONS: Final = {
     1: "it does not know this function",
     2: "it has no such register",
@@ -69,34 +69,33 @@ class Failures:
 
 
 class ModbusClient:
-    """One connection to one slave. Each method raises what ``Failures`` names."""
+    """One slave; on a serial line it shares the connection with others.
+
+    Each method raises what ``Failures`` names.
+    """
 
     def __init__(self, settings: ModbusSettings, failures: Failures) -> None:
         self._settings = settings
         self._failures = failures
-        self._received = 0
-        self._lost = asyncio.Event()
-        self._client = self._make_client()
-        protocol = self._client.ctx
-        protocol.data_received = self._counting(protocol.data_received)  # type: ignore[method-assign, assignment]  # its own parameter has a name
+        self._wire: Wire | None = None
 
     async def open(self) -> None:
         """Raises ``Failures.unreachable``."""
-        try:
-            async with asyncio.timeout(self._settings.timeout_s + 1):
-                connected = await self._client.connect()
-        except (OSError, TimeoutError) as error:
-            raise self._unreachable(str(error) or "timed out") from error
-        if not connected:
-            raise self._unreachable("refused, or nobody there")
-        self._lost.clear()
+        wire = self._taken()
+        async with wire.turn:
+            await self._connected(wire)
 
     async def read(self, table: str, address: int, count: int) -> list[int]:
         """Registers of ``table`` (holding or input)."""
-        client, unit = self._client, self._settings.unit
-        ask = client.read_input_registers if table == "input" else client.read_holding_registers
+        unit = self._settings.unit
         what = f"{count} {table} registers from {address}"
-        response = await self._answer(lambda: ask(address, count=count, device_id=unit), what)
+
+        def ask(client: AnyClient) -> Awaitable[ModbusPDU]:
+            if table == "input":
+                return client.read_input_registers(address, count=count, device_id=unit)
+            return client.read_holding_registers(address, count=count, device_id=unit)
+
+        response = await self._answer(ask, what)
         words = list(response.registers)
         if len(words) != count:
             raise self._garbage(f"asked for {what}, got {len(words)}: not the answer to it")
@@ -104,10 +103,10 @@ class ModbusClient:
 
     async def read_contacts(self, address: int, count: int) -> list[bool]:
         """Discrete inputs (function 2)."""
-        client, unit = self._client, self._settings.unit
+        unit = self._settings.unit
         what = f"{count} discrete inputs from {address}"
         response = await self._answer(
-            lambda: client.read_discrete_inputs(address, count=count, device_id=unit), what
+            lambda client: client.read_discrete_inputs(address, count=count, device_id=unit), what
         )
         bits = list(response.bits)
         if len(bits) != (count + 7) // 8 * 8:  # whole bytes come
@@ -116,9 +115,9 @@ class ModbusClient:
 
     async def write(self, address: int, words: list[int]) -> None:
         """Holding registers."""
-        client, unit = self._client, self._settings.unit
+        unit = self._settings.unit
         response = await self._answer(
-            lambda: client.write_registers(address, words, device_id=unit),
+            lambda client: client.write_registers(address, words, device_id=unit),
             f"write {len(words)} registers at {address}",
         )
         if response.address != address or response.count != len(words):
@@ -126,47 +125,80 @@ class ModbusClient:
 
     def close(self) -> None:
         """Hang up."""
-        self._client.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            give_back(self._settings, wire)
 
-    async def _answer(self, ask: Callable[[], Awaitable[ModbusPDU]], what: str) -> ModbusPDU:
+    async def _answer(
+        self, ask: Callable[[AnyClient], Awaitable[ModbusPDU]], what: str
+    ) -> ModbusPDU:
+        wire = self._taken()
+        async with wire.turn:
+            client = await self._connected(wire)
+            await wire.quiet()
+            try:
+                response = await self._exchange(wire, lambda: ask(client), what)
+            except BaseException:
+                if wire.shared:  # the next to speak is another; an only user hangs up itself
+                    wire.drop()
+                raise
+            finally:
+                wire.spoken(self._settings.pause_s)
+        if response.isError():
+            number = response.exception_code
+            why = _EXCEPTIONS.get(number, "")
+            message = f"{what}: exception {number} {why}".rstrip()
+            raise self._failures.refused(self._settings.device, message, number)
+        return response
+
+    async def _exchange(
+        self, wire: Wire, ask: Callable[[], Awaitable[ModbusPDU]], what: str
+    ) -> ModbusPDU:
         from pymodbus.exceptions import ConnectionException, ModbusException
 
-        device = self._settings.device
-        self._received = 0
+        wire.received = 0
 
         async def asked() -> ModbusPDU:
             return await ask()  # raises before there is anything to wait for where it hung up
 
         answer = asyncio.ensure_future(asked())
-        lost = asyncio.ensure_future(self._lost.wait())
+        lost = asyncio.ensure_future(wire.lost.wait())
         try:
             await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
-                if self._received:
-                    raise self._broken(f"no answer to: {what}")
-                raise self._failures.lost(device, f"the connection broke at: {what}")
-            response = answer.result()
+                if wire.received:
+                    raise self._broken(wire, f"no answer to: {what}")
+                raise self._failures.lost(self._settings.device, f"the connection broke at: {what}")
+            return answer.result()
         except ConnectionException as error:
             raise self._unreachable(str(error)) from error
         except ModbusException as error:
-            raise self._broken(f"no answer to: {what}") from error
+            raise self._broken(wire, f"no answer to: {what}") from error
         except (ValueError, IndexError, LookupError, ArithmeticError) as error:
             raise self._garbage(f"the answer cannot be read: {what}: {error}") from error
         finally:
             for task in (answer, lost):
                 task.cancel()
             await asyncio.gather(answer, lost, return_exceptions=True)
-        if response.isError():
-            number = response.exception_code
-            why = _EXCEPTIONS.get(number, "")
-            message = f"{what}: exception {number} {why}".rstrip()
-            raise self._failures.refused(device, message, number)
-        return response
 
-    def _broken(self, message: str) -> SourceError:
+    def _taken(self) -> Wire:
+        if self._wire is None:
+            try:
+                self._wire = take(self._settings)
+            except LineTaken as error:
+                raise self._unreachable(str(error)) from error
+        return self._wire
+
+    async def _connected(self, wire: Wire) -> AnyClient:
+        try:
+            return await wire.client()
+        except (OSError, TimeoutError) as error:
+            raise self._unreachable(str(error) or "timed out") from error
+
+    def _broken(self, wire: Wire, message: str) -> SourceError:
         """By whether bytes came that were not an answer."""
-        if self._received:
-            return self._garbage(f"{message}; {self._received} bytes came that are not the answer")
+        if wire.received:
+            return self._garbage(f"{message}; {wire.received} bytes came that are not the answer")
         within = f"{message} within {self._settings.timeout_s:g} s"
         return self._failures.timeout(self._settings.device, within)
 
@@ -175,47 +207,3 @@ class ModbusClient:
 
     def _unreachable(self, reason: str) -> SourceError:
         return self._failures.unreachable(self._settings.device, self._settings.address, reason)
-
-    def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
-        from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-
-        # Each failure is raised with a code of its own; the library's account of it is noise.
-        logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-        settings = self._settings
-        if settings.driver == "modbus-tcp":
-            return AsyncModbusTcpClient(
-                settings.host,
-                port=settings.port,
-                timeout=settings.timeout_s,
-                retries=0,
-                reconnect_delay=0,
-                trace_connect=self._on_connect,
-            )
-        return AsyncModbusSerialClient(
-            settings.address,
-            baudrate=settings.baudrate,
-            parity=settings.parity,
-            stopbits=settings.stopbits,
-            bytesize=settings.bytesize,
-            timeout=settings.timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            trace_connect=self._on_connect,
-        )
-
-    def _counting(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """The library's ``trace_packet`` is not told of what it throws away as too much."""
-
-        def received(data: bytes) -> None:
-            self._received += len(data)
-            if self._received <= FLOOD_BYTES:
-                take(data)
-            elif not self._lost.is_set():
-                self._lost.set()
-                self._client.close()
-
-        return received
-
-    def _on_connect(self, connected: bool) -> None:
-        if not connected:
-            self._lost.set()

@@ -13,13 +13,17 @@ MODBUS_PORT: Final = 502
 
 
 class ModbusSettings(DeviceSettings):
-    """One slave on TCP or on a serial line (RTU)."""
+    """One slave on TCP, on a serial line (RTU), or on one behind a plain TCP converter (RTU frames
+    over TCP)."""
 
-    driver: Literal["modbus-tcp", "modbus-rtu"]
+    driver: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp"]
     address: Annotated[str, Field(min_length=1)]
     """``host:port`` (port 502 where none is given) or a serial port."""
-    unit: Annotated[int, Field(ge=0, le=247)] = 1
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    """The standard's are 1 to 247; devices on TCP often answer to 0 or 255 alone."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    pause_s: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Between an answer and the next question: some devices lose what comes sooner."""
     baudrate: Annotated[int, Field(ge=300, le=921_600)] = 9600
     parity: Literal["N", "E", "O"] = "N"
     stopbits: Literal[1, 2] = 1
@@ -28,7 +32,7 @@ class ModbusSettings(DeviceSettings):
     @field_validator("address")
     @classmethod
     def _suits_driver(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("driver") != "modbus-tcp":
+        if info.data.get("driver") == "modbus-rtu":
             return value
         return host_port(value)
 

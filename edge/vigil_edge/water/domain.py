@@ -47,6 +47,7 @@ WATER: Final = EdgeDomain(
     build=_build,
     adjustable=(
         "interval_s",
+        "maintenance",
         "signal.*.high",
         "signal.*.low",
         "signal.*.high_rate",

@@ -218,7 +218,7 @@ def header_rows(
         words = [cells[at].strip() for at in signals if at < len(cells)]
         if reader.read(date) is not None or not any(words):
             break
-        if any(_is_number(word) or _NUMERIC.fullmatch(word) for word in words):
+        if any(is_number(word) or _NUMERIC.fullmatch(word) for word in words):
             break
         lines.add(line)
         if not units:
@@ -265,7 +265,7 @@ def typical(sample: Rows, at: int) -> float | None:
     numbers = sorted(
         float(cells[at])
         for _, cells in sample
-        if at < len(cells) and _is_number(cells[at]) and float(cells[at]) not in FAMILY
+        if at < len(cells) and is_number(cells[at]) and float(cells[at]) not in FAMILY
     )
     return numbers[len(numbers) // 2] if numbers else None
 
@@ -289,7 +289,7 @@ def check_width(recording: Recording, sample: Rows, not_readings: set[int]) -> N
 
 def is_statistic(cells: Sequence[str]) -> bool:
     """Whether a row without a time is a summary: its first words are ``Max`` or ``平均值``."""
-    words = [cell.strip() for cell in cells if cell.strip() and not _is_number(cell)]
+    words = [cell.strip() for cell in cells if cell.strip() and not is_number(cell)]
     return any(_STATISTIC.fullmatch(word) for word in words[:3])
 
 
@@ -313,7 +313,7 @@ def _setting_apart(
         pairs = Counter(
             (_moment(cells, columns), cells[at]) for _, cells in sample if at < len(cells)
         )
-        words = sum(not _is_number(value) or value.isdigit() for value in values)
+        words = sum(not is_number(value) or value.isdigit() for value in values)
         if max(pairs.values()) == 1 and words == len(values):
             return at
     return None
@@ -347,7 +347,8 @@ def _near(at: int, columns: int, taken: set[int]) -> list[int]:
     return sorted(others, key=lambda other: (abs(other - at), other < at))
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether Python reads it as one."""
     try:
         float(text)
     except ValueError:

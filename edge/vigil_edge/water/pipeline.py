@@ -87,6 +87,7 @@ class Judge:
     def __init__(self, settings: WaterSettings, state: bytes | None) -> None:
         self._device = settings.device
         self._signals = settings.signal
+        self._windows = settings.maintenance
         self._qc = SondeQc(signal.limits() for signal in settings.signal)
         self._spans = [signal.span for signal in settings.signal]
         self._excursions = Excursions(
@@ -102,6 +103,9 @@ class Judge:
         readings: list[Reading] = []
         events: list[Outgoing] = []
         for time, values in measured:
+            if self._maintained(time):
+                readings += self._in_maintenance(time, values)
+                continue
             flags = self._qc.check(microseconds(time) / 1e6, values)
             for signal, span, given, flag in zip(
                 self._signals, self._spans, values, flags, strict=True
@@ -116,8 +120,21 @@ class Judge:
                 )
         return [*events, *self._packs(readings)]
 
+    def _maintained(self, time: datetime) -> bool:
+        """Whether the sonde was in somebody's hands, and not in the water."""
+        return any(window.begin <= time < window.end for window in self._windows)
+
+    def _in_maintenance(self, time: datetime, values: Sequence[float | None]) -> Iterator[Reading]:
+        """Kept, so that a calibration can be seen; no reading of the water: fail."""
+        for signal, value in zip(self._signals, values, strict=True):
+            there = value is not None and math.isfinite(value)
+            flag = QartodFlag.FAIL if there else QartodFlag.MISSING
+            yield Reading(signal.name, signal.unit, time, value if there else None, flag)
+
     def lost(self, time: datetime) -> list[Outgoing]:
         """Events of a sonde that does not answer at ``time``: no reading of any signal."""
+        if self._maintained(time):
+            return []
         return [
             self._event(excursion, time)
             for signal in self._signals
@@ -197,7 +214,9 @@ class PollPipeline(_Sonde):
         self, settings: WaterSettings, context: PipelineContext, connect: Connect = connect
     ) -> None:
         super().__init__(settings, context, connect)
-        self._plan = ReadPlan(settings.signal, context.monotonic)
+        self._plan = ReadPlan(
+            settings.signal, context.monotonic, settings.max_read, merge=settings.merge
+        )
         self._probe: Probe | None = None
 
     async def run(self) -> None:

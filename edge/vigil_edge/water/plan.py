@@ -14,11 +14,14 @@ from typing import Final
 
 from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.probe import Probe
-from vigil_edge.water.registers import Block, blocks, value
+from vigil_edge.water.registers import GAP_WORDS, MAX_READ_WORDS, Block, blocks, value
 from vigil_edge.water.settings import Signal
 
-_ABOUT_THE_REQUEST: Final = frozenset({1, 2, 3, 4})
-"""Exceptions by which probes refuse what they have not; the others are about the moment."""
+_ABOUT_THE_MOMENT: Final = frozenset({5, 6, 10, 11})
+"""Exceptions of a probe that cannot answer now; by any other it refuses what it has not.
+
+Some answer a read over a hole in their map with one of these too: whether its parts are given
+is tried first."""
 _FIRST_PAUSE_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 3600.0
 
@@ -34,10 +37,19 @@ class _Refusal:
 class ReadPlan:
     """The reads of one probe. ``monotonic`` in seconds."""
 
-    def __init__(self, signals: Sequence[Signal], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        signals: Sequence[Signal],
+        monotonic: Callable[[], float],
+        most: int = MAX_READ_WORDS,
+        *,
+        merge: bool = True,
+    ) -> None:
         self._signals = signals
         self._monotonic = monotonic
-        self._blocks = blocks(signals)
+        self._most = most
+        self._gap = GAP_WORDS if merge else -1
+        self._blocks = self._all()
         self._refused: dict[str, _Refusal] = {}
 
     @property
@@ -59,10 +71,10 @@ class ReadPlan:
             try:
                 words = await probe.read(block.table, block.address, block.words)
             except ProbeRefused as error:
-                if error.exception not in _ABOUT_THE_REQUEST:
-                    raise
                 refusal = refusal or error
-                parts = _split(block)
+                parts = _split(block, self._most)
+                if not parts and error.exception in _ABOUT_THE_MOMENT:
+                    raise
                 waiting.extendleft(reversed(parts))
                 if not parts:
                     self._refuse(block.signals[0], error)
@@ -73,10 +85,13 @@ class ReadPlan:
                 found[signal.name] = value(signal, words[at : at + signal.words])
                 self._refused.pop(signal.name, None)
         if refusal is not None and not given:
-            self._blocks, self._refused = blocks(self._signals), {}
+            self._blocks, self._refused = self._all(), {}
             raise refusal
         self._blocks = given
         return [found.get(signal.name) for signal in self._signals]
+
+    def _all(self) -> list[Block]:
+        return blocks(self._signals, self._gap, self._most)
 
     def _due(self) -> list[Block]:
         now = self._monotonic()
@@ -89,12 +104,12 @@ class ReadPlan:
         self._refused[signal.name] = _Refusal(signal, error, pause, self._monotonic() + pause)
 
 
-def _split(block: Block) -> list[Block]:
+def _split(block: Block, most: int) -> list[Block]:
     """Smaller reads of the same signals; nothing where it is one signal's own registers."""
-    exact = blocks(block.signals, gap=0)
+    exact = blocks(block.signals, 0, most)
     if exact != [block]:
         return exact
     half = len(block.signals) // 2
     if not half:
         return []
-    return [*blocks(block.signals[:half], gap=0), *blocks(block.signals[half:], gap=0)]
+    return [*blocks(block.signals[:half], 0, most), *blocks(block.signals[half:], 0, most)]

@@ -49,8 +49,8 @@ class ColumnQc(SignalQc):
         with np.errstate(invalid="ignore"):  # from infinite to infinite
             steps, jumps = np.diff(times, prepend=np.nan), np.abs(np.diff(values, prepend=np.nan))
         if len(values) and self._settled():
-            steps[0] = times[0] - self._last_t  # type: ignore[operator]  # settled: it is known
-            jumps[0] = abs(values[0] - self._reference)  # type: ignore[operator]
+            steps[0] = times[0] - self._last_t
+            jumps[0] = abs(values[0] - self._reference)
         plain &= steps > 0
         if self._limits.rate_suspect is not None:
             with np.errstate(invalid="ignore"):

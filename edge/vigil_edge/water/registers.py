@@ -22,6 +22,9 @@ _FORMATS: Final[dict[RegisterType, str]] = {
     "float32": ">f",
     "uint32": ">I",
     "int32": ">i",
+    "float64": ">d",
+    "uint64": ">Q",
+    "int64": ">q",
     "uint16": ">H",
     "int16": ">h",
 }
@@ -36,15 +39,18 @@ class Block(NamedTuple):
     signals: tuple[Signal, ...]
 
 
-def blocks(signals: Iterable[Signal], gap: int = GAP_WORDS) -> list[Block]:
-    """As few reads as cover all signals, none longer than Modbus allows."""
+def blocks(
+    signals: Iterable[Signal], gap: int = GAP_WORDS, most: int = MAX_READ_WORDS
+) -> list[Block]:
+    """As few reads as cover all signals, none longer than ``most``; a ``gap`` below 0 leaves
+    every signal a read of its own."""
     found: list[Block] = []
     for signal in sorted(signals, key=lambda s: (s.table, s.register_)):
         end = signal.register_ + signal.words
         if found:
             last = found[-1]
-            near = signal.register_ <= last.address + last.words + gap
-            if last.table == signal.table and near and end - last.address <= MAX_READ_WORDS:
+            near = gap >= 0 and signal.register_ <= last.address + last.words + gap
+            if last.table == signal.table and near and end - last.address <= most:
                 words = max(last.words, end - last.address)
                 found[-1] = last._replace(words=words, signals=(*last.signals, signal))
                 continue
@@ -64,22 +70,29 @@ def meaning(signal: Signal, raw: float, scale: float = 1.0, offset: float = 0.0)
     NaN and the signal's sentinel mean that there is no reading; an infinite number, and
     those that the signal's settings name for it, that it is beyond the sensor's range.
     """
-    if math.isnan(raw) or _is(raw, signal.sentinel):
+    if math.isnan(raw) or any(_stands_for(raw, code, signal) for code in signal.sentinels):
         return None
-    if _is(raw, signal.over_range):
+    if _stands_for(raw, signal.over_range, signal):
         return math.inf
-    if _is(raw, signal.under_range):
+    if _stands_for(raw, signal.under_range, signal):
         return -math.inf
     scaled = raw * scale + offset
     return None if math.isnan(scaled) else scaled
 
 
-def _is(raw: float, code: float | None) -> bool:
-    return code is not None and math.isclose(raw, code, rel_tol=1e-6)
+def _stands_for(raw: float, code: float | None, signal: Signal) -> bool:
+    """Whether this is the code; of a whole number also where its sign was read otherwise."""
+    if code is None:
+        return False
+    if math.isclose(raw, code, rel_tol=1e-6):
+        return True
+    if signal.type.startswith("float") or not math.isfinite(raw):
+        return False
+    return raw in (code + 2.0 ** (16 * signal.words), code - 2.0 ** (16 * signal.words))
 
 
 def number(words: Sequence[int], type: RegisterType, order: ByteOrder = "ABCD") -> float:
-    """The raw number in one register, or in two."""
+    """The raw number in one register, in two or in four."""
     if order in ("CDAB", "DCBA"):
         words = list(reversed(words))
     packing = "<H" if order in ("BADC", "DCBA") else ">H"

@@ -224,7 +224,8 @@ class _Replay:
         header, cell = self._recording.header, layout.cell
         time_at = self._times.columns.date
         return cell(cells, time_at).strip() == header[time_at] and any(
-            cell(cells, at).strip() != header[at] for at in self._series.places.values()
+            (name := cell(cells, at).strip()) != header[at] and not layout.is_number(name)
+            for at in self._series.places.values()
         )
 
 

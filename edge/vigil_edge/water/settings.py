@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.configuration.mistakes import checking, misplaced, repeated
 from vigil_edge.modbus.settings import ModbusSettings
 from vigil_edge.water.qc import Limits
 from vigil_schemas.senml import UNITS
 
-RegisterType = Literal["float32", "uint16", "int16", "uint32", "int32"]
+RegisterType = Literal[
+    "float32", "float64", "uint16", "int16", "uint32", "int32", "uint64", "int64"
+]
 ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -23,6 +26,8 @@ _WHOLE_NUMBERS: Final[dict[RegisterType, tuple[int, int]]] = {
     "int16": (-0x8000, 0x7FFF),
     "uint32": (0, 0xFFFFFFFF),
     "int32": (-0x80000000, 0x7FFFFFFF),
+    "uint64": (0, 0xFFFFFFFFFFFFFFFF),
+    "int64": (-0x8000000000000000, 0x7FFFFFFFFFFFFFFF),
 }
 _RECORD_HEAD_WORDS = 5
 
@@ -41,8 +46,9 @@ class Signal(BaseModel):
     scale: Finite = 1.0
     offset: Finite = 0.0
     unit: str | None = None
-    sentinel: Finite | None = None
-    """The raw value that means "no reading"."""
+    sentinel: Finite | Annotated[list[Finite], Field(max_length=20)] | None = None
+    """The raw value, or values, that mean "no reading": as the manual prints them, -9999 also for
+    an unsigned register that shows it as 55537."""
     over_range: Finite | None = None
     """The raw value that means "more than the sensor can measure"."""
     under_range: Finite | None = None
@@ -124,7 +130,14 @@ class Signal(BaseModel):
     @property
     def words(self) -> int:
         """How many registers the value takes."""
-        return 1 if self.type.endswith("16") else 2
+        return int(self.type[-2:]) // 16
+
+    @property
+    def sentinels(self) -> tuple[float, ...]:
+        """Of ``sentinel``."""
+        if self.sentinel is None:
+            return ()
+        return tuple(self.sentinel) if isinstance(self.sentinel, list) else (self.sentinel,)
 
     def limits(self) -> Limits:
         """For the quality control."""
@@ -136,6 +149,23 @@ class Signal(BaseModel):
             spike_floor=self.spike_floor or 0.0,
             flat_s=self.flat_s,
         )
+
+
+class Window(BaseModel):
+    """``[[water.maintenance]]``: from when to when, in any zone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    begin: AwareDatetime
+    end: AwareDatetime
+
+    @field_validator("end")
+    @classmethod
+    def _after_begin(cls, value: datetime, info: ValidationInfo) -> datetime:
+        begin = info.data.get("begin")
+        if begin is not None and value <= begin:
+            raise ValueError(f"end must be after begin, which is {begin.isoformat()}")
+        return value
 
 
 class Logger(BaseModel):
@@ -153,6 +183,12 @@ class WaterSettings(ModbusSettings):
     mode: Literal["poll", "logger"] = "poll"
     signal: Annotated[list[Signal], Field(min_length=1, max_length=60)]
     logger: Logger = Logger()
+    max_read: Annotated[int, Field(ge=4, le=125)] = 125
+    """Registers that the probe gives in one answer."""
+    merge: bool = True
+    """Whether signals near each other are fetched together; some probes give one at a time."""
+    maintenance: Annotated[list[Window], Field(max_length=50, default_factory=list)]
+    """While somebody cleans or calibrates the sonde: readings are kept, and raise nothing."""
 
     @field_validator("signal")
     @classmethod

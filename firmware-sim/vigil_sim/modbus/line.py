@@ -85,6 +85,26 @@ class TcpLine:
                 await writer.drain()
 
 
+class RtuTcpLine(TcpLine):
+    """A serial line behind a converter that passes its bytes over TCP as they are."""
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._away():
+            writer.transport.abort()
+            return
+
+        def send(data: bytes) -> None:
+            if not writer.is_closing():
+                writer.write(data)
+
+        requests = RtuRequests()
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(4096):
+                for frame in requests.feed(data):
+                    self._serve(frame, send)
+                await writer.drain()
+
+
 class PtyLine:
     """A serial line on a pseudo-terminal; ``address`` is its path, opened like any serial port."""
 

@@ -25,7 +25,7 @@ from vigil_sim.modbus.codec import (
     mbap,
     rtu,
 )
-from vigil_sim.modbus.line import Line, PtyLine, Send, TcpLine
+from vigil_sim.modbus.line import Line, PtyLine, RtuTcpLine, Send, TcpLine
 from vigil_sim.supervised import cancel_and_wait, every, start_supervised
 from vigil_sim.water.logger import TAIL, LoggerMemory
 from vigil_sim.water.registers import RegisterMap, SignalRegister, shown
@@ -67,7 +67,7 @@ class ModbusSonde:
         *,
         device: str,
         gateway: str = "",
-        transport: Literal["tcp", "rtu"] = "tcp",
+        transport: Literal["tcp", "rtu", "rtu-over-tcp"] = "tcp",
         host: str = "127.0.0.1",
         port: int = 0,
         unit: int = 1,
@@ -112,10 +112,11 @@ class ModbusSonde:
             for table in ("holding", "input")
         }
         self._transport = transport
+        on_tcp = RtuTcpLine if transport == "rtu-over-tcp" else TcpLine
         self._line: Line = (
-            TcpLine(host, port, self._serve, self._away)
-            if transport == "tcp"
-            else PtyLine(self._serve)
+            PtyLine(self._serve)
+            if transport == "rtu"
+            else on_tcp(host, port, self._serve, self._away)
         )
         self._framing = mbap if transport == "tcp" else rtu
         self._began = 0.0
@@ -125,7 +126,7 @@ class ModbusSonde:
 
     @property
     def address(self) -> str:
-        """``host:port`` (tcp) or the path of a serial port (rtu)."""
+        """``host:port`` (tcp, rtu-over-tcp) or the path of a serial port (rtu)."""
         return self._line.address
 
     def section(self, **keys: Any) -> dict[str, Any]:

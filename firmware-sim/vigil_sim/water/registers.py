@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-RegisterType = Literal["float32", "uint16", "int16", "uint32", "int32"]
+RegisterType = Literal[
+    "float32", "float64", "uint16", "int16", "uint32", "int32", "uint64", "int64"
+]
 ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 
 _PACKING: dict[str, tuple[str, int, int]] = {
@@ -16,8 +18,11 @@ _PACKING: dict[str, tuple[str, int, int]] = {
     "int16": (">h", -0x8000, 0x7FFF),
     "uint32": (">I", 0, 0xFFFFFFFF),
     "int32": (">i", -0x80000000, 0x7FFFFFFF),
+    "uint64": (">Q", 0, 0xFFFFFFFFFFFFFFFF),
+    "int64": (">q", -0x8000000000000000, 0x7FFFFFFFFFFFFFFF),
 }
 """Big-endian struct format and bounds of the whole-number types."""
+_FLOATS: dict[str, str] = {"float32": ">f", "float64": ">d"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class SignalRegister:
     @property
     def words(self) -> int:
         """How many registers the value takes."""
-        return 1 if self.type.endswith("16") else 2
+        return int(self.type[-2:]) // 16
 
     def section(self) -> dict[str, object]:
         """This signal's ``[[water.signal]]`` table for a gateway.toml."""
@@ -74,8 +79,8 @@ class SignalRegister:
 def encode(signal: SignalRegister, value: float | None) -> list[int]:
     """The words that show ``value``. Whole numbers are clipped to their type's bounds."""
     raw = _raw(signal, value)
-    if signal.type == "float32":
-        data = struct.pack(">f", raw)
+    if signal.type in _FLOATS:
+        data = struct.pack(_FLOATS[signal.type], raw)
     else:
         form, low, high = _PACKING[signal.type]
         # An integer register without a sentinel of its own shows "no value" as its largest.
@@ -88,8 +93,9 @@ def shown(signal: SignalRegister, value: float | None) -> float | None:
     if value is None or math.isnan(value) or _code(signal, value) is not None:
         return None
     raw = _raw(signal, value)
-    if signal.type == "float32":
-        raw = float(struct.unpack(">f", struct.pack(">f", raw))[0])
+    if signal.type in _FLOATS:
+        form = _FLOATS[signal.type]
+        raw = float(struct.unpack(form, struct.pack(form, raw))[0])
     else:
         _, low, high = _PACKING[signal.type]
         raw = min(max(round(raw), low), high)

@@ -436,7 +436,9 @@ async def test_bytes_without_end_end_the_connection_under_their_name(piece: byte
             with pytest.raises(SourceError, match="bytes came") as caught:
                 async with asyncio.timeout(60):
                     await probe.read("holding", 0, 2)
-            assert len(probe._client.ctx.recv_buffer) <= 264
+            assert probe._wire is not None
+            assert probe._wire._client is not None
+            assert len(probe._wire._client.ctx.recv_buffer) <= 264
         finally:
             probe.close()
     assert caught.value.code == "probe-garbage"
