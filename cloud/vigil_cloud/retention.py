@@ -250,7 +250,7 @@ def _alerts(before: datetime) -> ColumnElement[bool]:
 
 def _done(alert: Any) -> ColumnElement[bool]:
     seen = or_(alert.acknowledged, alert.severity == "info")
-    done: ColumnElement[bool] = and_(not_(alert.active), seen)
+    done: ColumnElement[bool] = and_(not_(alert.active), not_(alert.called_on), seen)
     return done
 
 

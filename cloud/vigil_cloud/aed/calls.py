@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.dispatch import DAY, ROLES, Call, Phase, Plan, Role
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedVolunteer
-from vigil_cloud.aed.service import CALL_NEWS
+from vigil_cloud.aed.service import CALL_NEWS, LATE
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
@@ -25,6 +25,7 @@ from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.jobs.clock import jumped_ahead
 
 Word = Literal["accepted", "declined", "on-the-way", "arrived"]
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)
@@ -84,7 +85,7 @@ def due(session: Session, now: datetime) -> list[tuple[str, str]]:
         or confirmed is not False
         or case == CLOSED
         or not row.filed
-        or _phase_is_due(row, now)
+        or _phase_is_due(session, row, now)
     ]
     return sorted(found, key=lambda one: one[1] != "new")
 
@@ -94,11 +95,14 @@ def shown_state(state: str) -> str:
     return "late" if state == "late-told" else state
 
 
-def _phase_is_due(row: AedCallRow, now: datetime) -> bool:
+def _phase_is_due(session: Session, row: AedCallRow, now: datetime) -> bool:
+    """Not where nobody looked for so long that who would be called runs to nobody."""
     if row.called_phases >= len(row.phases):
         return False
     after = timedelta(seconds=row.phases[row.called_phases]["after_s"])
     waited = now - row.received
+    if waited > LATE and not jumped_ahead(session):
+        return False
     return waited >= after or waited < -CLOCK_TOLERANCE  # set back: nobody waits for it
 
 
@@ -131,7 +135,7 @@ def begin(session: Session, row: AedCallRow, plan: Plan, now: datetime) -> None:
 def advance(session: Session, row: AedCallRow, now: datetime) -> bool:
     """Call every phase that is due, for the roles that are unfilled; whether anybody was."""
     called = False
-    while _phase_is_due(row, now):
+    while _phase_is_due(session, row, now):
         phase = row.phases[row.called_phases]
         filled = filled_roles(session, row.id)
         row.called_phases += 1

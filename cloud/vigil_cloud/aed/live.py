@@ -16,6 +16,7 @@ from vigil_cloud.aed import calls, dispatch_files, register, summons, volunteers
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.dispatch import Aed, Plan, dispatch
 from vigil_cloud.aed.models import AedCallRow
+from vigil_cloud.aed.service import LATE, late_titles
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
@@ -31,6 +32,7 @@ from vigil_cloud.emergency.cap import CapMessage, CapText
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
 
@@ -42,6 +44,14 @@ STREETS: Final = "streets.geojson"
 """In the data folder: the city's streets, for ways as people go them."""
 PLATFORM: Final = Reader(0, "platform", frozenset(Role))
 """Who opens a call's case: nobody's account."""
+_WORDS: Final = (
+    "請派遣救護車。附近受訓志工同時召集。",
+    "Send an ambulance. Trained volunteers nearby are being called.",
+)
+_LATE_WORDS: Final = (
+    "此求救延遲送達，請先向現場確認。並未召集志工。",
+    "Told late: ask at the place whether an ambulance is needed. No volunteers are called.",
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -123,8 +133,12 @@ def _begin(services: Services, call_id: str) -> bool:
         row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
         if row is None or row.state != "new":
             return False
-        _tell_emergency(session, services, row)
+        late = now - row.received > LATE and not jumped_ahead(session)
+        _tell_emergency(session, services, row, late=late)
         _file(session, services, row, now)
+        if late:
+            _too_late(session, row, now)
+            return True
     with services.sessions() as session:
         row = session.get_one(AedCallRow, call_id)
         plan, trouble = _plan(session, services, row)
@@ -138,6 +152,16 @@ def _begin(services: Services, call_id: str) -> bool:
             change = Amendment(detail={"dispatch_trouble": trouble[:200]}, reason="dispatch")
             amend(session, row.alert_id, change, services.now())
     return True
+
+
+def _too_late(session: Session, row: AedCallRow, now: datetime) -> None:
+    """A press that was taken in time and stayed lying here: 119 decides, and nobody runs to it."""
+    row.state = "late-told"
+    titles = late_titles(row.place, row.place_zh, now - row.received)
+    change = Amendment(
+        title=titles[0], title_zh=titles[1], detail={"late": True}, reason="dispatch"
+    )
+    amend(session, row.alert_id, change, now)
 
 
 def _tell_late(services: Services, call_id: str) -> bool:
@@ -242,10 +266,12 @@ def _open_case(session: Session, services: Services, row: AedCallRow, now: datet
         _log.info("aed-case-there", call=row.id, case=str(error))
 
 
-def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> None:
+def _tell_emergency(session: Session, services: Services, row: AedCallRow, *, late: bool) -> None:
+    """``late``: by itself, so that a press of now under the same call is told as well."""
     settings = services.settings
+    zh, en = _LATE_WORDS if late else _WORDS
     message = CapMessage(
-        identifier=f"aed-{row.id}",
+        identifier=f"aed-{row.id}-late" if late else f"aed-{row.id}",
         sender=settings.emergency_sender,
         sent=row.received,
         status=emergency.status_of(settings),
@@ -256,7 +282,7 @@ def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> No
                 "疑似心跳停止",
                 f"{row.place_zh} AED 箱求救按鈕已按下",
                 f"{row.pressed.astimezone(CITY_ZONE):%Y-%m-%d %H:%M:%S} 有人按下 AED 箱求救按鈕。",
-                "請派遣救護車。附近受訓志工同時召集。",
+                zh,
                 row.place_zh,
             ),
             CapText(
@@ -265,7 +291,7 @@ def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> No
                 f"AED button pressed at {row.place}",
                 f"The button of an AED cabinet was pressed at"
                 f" {row.pressed.astimezone(CITY_ZONE):%Y-%m-%d %H:%M:%S} (UTC+8).",
-                "Send an ambulance. Trained volunteers nearby are being called.",
+                en,
                 row.place,
             ),
         ),
@@ -273,4 +299,5 @@ def _tell_emergency(session: Session, services: Services, row: AedCallRow) -> No
         longitude=row.longitude,
     )
     cipher = Cipher(settings.secret)
-    emergency.ask(session, cipher, f"aed:{row.id}", row.alert_id, message)
+    key = f"aed:{row.id}:late" if late else f"aed:{row.id}"
+    emergency.ask(session, cipher, key, row.alert_id, message)

@@ -90,12 +90,7 @@ def _call(session: Session, message: Received, event: AedCall, aside: Aside) -> 
     place = at.place
     titles = (f"Heart stopped: AED called at {place.name}", f"{place.name_zh} AED 求救")
     if late:
-        ago = message.received - _last_press(event)
-        hours, minutes = divmod(int(ago.total_seconds()) // 60, 60)
-        titles = (
-            f"AED was called at {place.name} {hours} h {minutes} min ago, told only now",
-            f"{place.name_zh} AED 求救發生於 {hours} 小時 {minutes} 分鐘前，現在才送達",
-        )
+        titles = late_titles(place.name, place.name_zh, message.received - _last_press(event))
     detail = {"type": "aed-call", **event.model_dump(mode="json", exclude_none=True)}
     if at.said is not None:
         detail["cabinet_said"] = at.said
@@ -145,6 +140,15 @@ def _call(session: Session, message: Received, event: AedCall, aside: Aside) -> 
         )
     )
     session.flush()
+
+
+def late_titles(place: str, place_zh: str, ago: timedelta) -> tuple[str, str]:
+    """Of a call that nobody is sent to by itself."""
+    hours, minutes = divmod(int(ago.total_seconds()) // 60, 60)
+    return (
+        f"AED was called at {place} {hours} h {minutes} min ago, told only now",
+        f"{place_zh} AED 求救發生於 {hours} 小時 {minutes} 分鐘前，現在才送達",
+    )
 
 
 def _by_our_clock(session: Session, message: Received, event: AedCall) -> tuple[Received, AedCall]:

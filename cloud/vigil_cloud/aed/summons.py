@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.notify import subscriptions
 from vigil_cloud.notify.models import Channel
 from vigil_cloud.notify.text import NotificationText
@@ -36,6 +37,7 @@ FIRST_AGAIN_S: Final = 2.0
 LAST_AGAIN_S: Final = 60.0
 _PAGE: Final = "/aed"
 _TOO_LATE: Final = timedelta(minutes=15)
+NOT_IN_TIME: Final = "not told: it could not be sent within 15 min"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class _Told:
 def send_waiting(services: Services, stopping: threading.Event) -> int:
     """One round: everybody who was called and not reached yet; returns how many were tried."""
     tried = 0
+    _give_up(services)
     while not stopping.is_set() and tried < MOST and (some := _send_some(services)):
         tried += some
     return tried
@@ -79,6 +82,22 @@ def _send_some(services: Services) -> int:
     return len(waiting)
 
 
+def _give_up(services: Services) -> None:
+    """Those who could not be told in time, for whoever looks at the call: whoever is told so late
+    runs to nobody."""
+    with services.sessions() as session:
+        missed = select(AedCallout.id).where(_missed(session, services.now()))
+        if session.scalar(missed.limit(1)) is None:
+            return
+    with writing(services.sessions) as session:
+        session.execute(
+            update(AedCallout)
+            .where(_missed(session, services.now()))
+            .values(told=NOT_IN_TIME)
+            .execution_options(synchronize_session=False)
+        )
+
+
 def _write_down(session: Session, one: _Summons, told: str, now: datetime) -> None:
     """A channel that fails is tried again after a pause that grows: it must not take the turns
     of those that work."""
@@ -98,23 +117,34 @@ def _write_down(session: Session, one: _Summons, told: str, now: datetime) -> No
 
 def waiting(session: Session, now: datetime) -> bool:
     """Whether a round would tell anybody."""
-    return session.scalar(select(AedCallout.id).where(_untold(now)).limit(1)) is not None
+    first = select(AedCallout.id).where(or_(_untold(session, now), _missed(session, now)))
+    return session.scalar(first.limit(1)) is not None
 
 
-def _untold(now: datetime) -> ColumnElement[bool]:
+def _untold(session: Session, now: datetime) -> ColumnElement[bool]:
     return and_(
         AedCallout.state == "called",
         or_(AedCallout.told == "", AedCallout.again <= now),
-        # A first try waits for nothing: a clock that jumps ahead must not lose the call.
-        or_(AedCallout.tries == 0, AedCallout.called > now - _TOO_LATE),
+        _in_time(session, now),
     )
+
+
+def _missed(session: Session, now: datetime) -> ColumnElement[bool]:
+    return and_(AedCallout.state == "called", AedCallout.told == "", not_(_in_time(session, now)))
+
+
+def _in_time(session: Session, now: datetime) -> ColumnElement[bool]:
+    in_time = AedCallout.called > now - _TOO_LATE
+    if jumped_ahead(session):  # then nothing is as old as it seems: a first try loses no call
+        return or_(AedCallout.tries == 0, in_time)
+    return in_time
 
 
 def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
     query = (
         select(AedCallout, AedCallRow)
         .join(AedCallRow, AedCallRow.id == AedCallout.call_id)
-        .where(_untold(services.now()))
+        .where(_untold(session, services.now()))
         .order_by(AedCallout.tries, AedCallout.id)
         .limit(AT_ONCE)
     )

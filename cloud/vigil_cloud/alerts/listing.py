@@ -187,7 +187,7 @@ def _walks(
     if wanted.states:
         conditions.append(_in_states(wanted.states))
     if wanted.active is not None:
-        retained = or_(AlertRow.active, not_(AlertRow.acknowledged))
+        retained = or_(AlertRow.active, AlertRow.called_on, not_(AlertRow.acknowledged))
         conditions.append(retained if wanted.active else not_(retained))
     if after is not None:
         conditions.append(_beyond(after))

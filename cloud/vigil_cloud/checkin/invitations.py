@@ -208,7 +208,8 @@ def state_of(row: Invitation, now: datetime) -> State:
         return "used"
     if row.revoked is not None:
         return "revoked"
-    return "open" if row.expires > now else "over"
+    gone = row.claimed and row.account_id is None  # and with it whoever it was for
+    return "open" if row.expires > now and not gone else "over"
 
 
 def path_of(cipher: Cipher, row: Invitation, now: datetime) -> str | None:
@@ -253,7 +254,7 @@ def make_account(session: Session, row: Invitation, wanted: NewAccount, now: dat
         display_name=wanted.display_name,
         language=wanted.language,
     )
-    _take(session, row, Invitation.account_id.is_(None), account_id=account.id)
+    _take(session, row, Invitation.claimed.is_(False), account_id=account.id)
     _tell(session, row, "account", wanted.username, now)
     return account
 
@@ -300,7 +301,7 @@ def accept(
     refusals of this file and of ``amulets`` say, and then nothing was used up."""
     if row.made_by == reader.username:
         raise OwnInvitation
-    mine = or_(Invitation.account_id.is_(None), Invitation.account_id == reader.account_id)
+    mine = or_(Invitation.claimed.is_(False), Invitation.account_id == reader.account_id)
     _take(session, row, mine, account_id=reader.account_id, used=now)
     account = session.get_one(Account, reader.account_id)
     if Role.FAMILY.value not in account.roles:
@@ -386,7 +387,7 @@ def _take(session: Session, row: Invitation, mine: Any, **values: Any) -> None:
     taken = session.scalar(
         update(Invitation)
         .where(Invitation.id == row.id, Invitation.used.is_(None), mine)
-        .values(**values)
+        .values(claimed=True, **values)
         .returning(Invitation.id)
         .execution_options(synchronize_session=False)
     )

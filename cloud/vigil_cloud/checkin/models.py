@@ -107,6 +107,8 @@ class Invitation(Base):
         ForeignKey("accounts.id", ondelete="SET NULL"), index=True
     )
     """Whose it is since somebody made an account with it, or has used it."""
+    claimed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """It is somebody's, for good: it opens to nobody else when that account is gone."""
     used: Mapped[datetime | None]
 
 

@@ -411,11 +411,15 @@ class Zigbee2MqttPipeline:
             out += self._observed.packed(device, due, now)
         if not out and not told:
             return
+        self._sound(told)
         await self._keep(out)
-        if self._spoken is not None:
-            self._spoken.follow(told)
         for reading in due:
             self._observed.sent(device, reading, self._context.monotonic())
+
+    def _sound(self, told: Sequence[Told]) -> None:
+        """Before anything is kept: whoever sleeps there must wake though the disk is full."""
+        if self._spoken is not None:
+            self._spoken.follow(told)
 
     def _is_ours(self, device: str, event: SmokeAlarm) -> bool:
         """Of an alarm that nobody configured only what may be a fire is told."""
@@ -469,10 +473,9 @@ class Zigbee2MqttPipeline:
         ]
         for device in self._roster.all_devices():
             out += self._health(device, now)
+        self._sound(told)
         if out or told or self._waiting or moment - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
-        if self._spoken is not None:
-            self._spoken.follow(told)
 
     # -- how things stand
 

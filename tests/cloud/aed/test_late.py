@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from aed_town import (
     CABINET,
@@ -21,7 +23,9 @@ from aed_town import (
 from cloud_city import City
 from gateways import event
 from ingest_bench import Bench, Recorder
-from vigil_cloud.aed.models import AedCallRow
+from vigil_cloud.aed import summons
+from vigil_cloud.aed.live import look
+from vigil_cloud.aed.models import AedCallout, AedCallRow
 from vigil_cloud.app import handlers
 from vigil_cloud.ingest.decode import Decoder
 from vigil_cloud.ingest.known_devices import KnownDevices
@@ -229,3 +233,47 @@ def born(town: City, *, session: int, said: datetime, retained: bool = False) ->
         ],
     )
     town.send(birth, GATEWAY, GATEWAY, said=said, retained=retained)
+
+
+def test_a_press_that_stayed_lying_here_is_told_119_and_sends_nobody(
+    town: City, line: Line119
+) -> None:
+    """Taken in time, while the jobs stood still for hours."""
+    ready(town, "ann", 0.001)
+    pressed = town.time
+    tell(town, AedCall(call_id="call-0001", pressed=pressed))
+    town.later(hours=3)
+
+    rounds(town, 2)
+
+    (told,) = line.received
+    assert "No volunteers are called" in told.decode()
+    town.sign_in_anew("ann")
+    assert calls_of(town, "ann") == []
+    alert = alert_of(town)
+    assert alert["detail"]["late"] is True
+    assert "3 h 0 min ago" in alert["title"]
+    assert state_of(town) == "late-told"
+
+    town.sign_in_anew("administrator")
+    ready(town, "ann", 0.001)
+    again = AedCall(call_id="call-0001", pressed=pressed, presses=2, last_pressed=town.time)
+    tell(town, again)
+    rounds(town)
+    assert len(line.received) == 2, "a press of now is told by itself"
+    assert len(calls_of(town, "ann")) == 1
+
+
+def test_whoever_was_called_and_not_told_in_time_is_not_told_hours_later(town: City) -> None:
+    """The job of the summons stood still: the call's page says so."""
+    ready(town, "ann", 0.001)
+    tell(town, AedCall(call_id="call-0001", pressed=town.time))
+    look(town.services)
+    town.later(hours=3)
+    with town.services.sessions() as session:
+        assert summons.waiting(session, town.time)
+    assert summons.send_waiting(town.services, threading.Event()) == 0
+    with town.services.sessions() as session:
+        (callout,) = session.scalars(select(AedCallout)).all()
+        assert callout.told == summons.NOT_IN_TIME
+        assert not summons.waiting(session, town.time)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from cloud_city import GATEWAY, NAME, PASSWORD, TAG, City
 from vigil_cloud import seed
-from vigil_cloud.checkin import amulets, notice
+from vigil_cloud.checkin import amulets, invitations, notice
 from vigil_cloud.checkin.models import Amulet, Invitation, PurposeConsent, Tag
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
@@ -456,6 +456,20 @@ def test_erasing_a_person_forgets_how_they_were_enrolled(stocked: City) -> None:
         assert session.get(Amulet, FREE) is None
         assert session.scalars(select(PurposeConsent)).all() == []
         assert session.scalars(select(Invitation)).all() == []
+
+
+def test_an_invitation_that_was_somebodys_opens_to_nobody_else(city: City) -> None:
+    """An account was made with it, and removed before it was used."""
+    token = token_of(invited(city))
+    new_account(city, token)
+    with writing(city.services.sessions) as session:
+        session.delete(account_named(session, "daughter"))
+    with city.services.sessions() as session:
+        (row,) = session.scalars(select(Invitation)).all()
+        assert (row.account_id, row.used) == (None, None)
+        assert invitations.state_of(row, city.time) == "over"
+    _, again = new_account(city, token, "somebody-else")
+    assert code_of(again) == "invitation-not-valid"
 
 
 def test_notes_are_not_in_the_database_file(city: City) -> None:

@@ -3588,7 +3588,8 @@ export interface components {
             last_pressed: string | null;
             /**
              * Late
-             * @description Told so long after the press that neither 119 nor volunteers were called by themselves.
+             * @description Told so long after the press that no volunteer was called by itself; 119 only where the press had
+             *     come in time.
              * @default false
              */
             late: boolean;
