@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import settle
@@ -39,6 +39,18 @@ def test_a_family_joins_with_a_telephone(window: OpenWindow, town: Town) -> None
     expect(bureau.get_by_alt_text("QR code of the invitation")).to_be_visible()
     invitation = link_of(bureau)
     bureau.get_by_label("Ids of beacons").fill(FREE)
+    wrong = "代號,姓名,標籤\nby-file,陳阿公,beacon-7\n".encode("big5")
+    right = "代號,姓名,標籤\nby-file,陳阿公,\n".encode("big5")
+    for content in (wrong, right):
+        given = FilePayload(name="list.csv", mimeType="text/csv", buffer=content)
+        bureau.get_by_label("CSV file").set_input_files(given)
+        bureau.get_by_role("button", name="Check").click()
+        if content == wrong:
+            expect(bureau.get_by_text("Line 2: tag 'beacon-7'")).to_be_visible()
+    expect(bureau.get_by_text("Nothing was written yet.")).to_be_visible()
+    bureau.get_by_role("button", name="Import").click()
+    expect(bureau.get_by_text("Imported: 1 persons")).to_be_visible()
+
     bureau.get_by_role("button", name="Add to the stock").click()
     printed = bureau.locator("ul.mono li").inner_text().split(" · ")[0]
     settle(bureau, "/invitations", (1440, 900), "en", "light")

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement
 
 from vigil_cloud.checkin.administration import router as tags_router
 from vigil_cloud.checkin.detail import StationSilentDetail, VisitDetail
+from vigil_cloud.checkin.enrolment_routes import router as enrolment_router
 from vigil_cloud.checkin.family_routes import router as family_router
 from vigil_cloud.checkin.host_pages import router as host_pages
 from vigil_cloud.checkin.host_routes import router as stations_router
@@ -58,7 +59,8 @@ DOMAIN: Final = CloudDomain(
     told_again={BACK: ("the station works again", "站點已恢復運作")},
     handlers=(CheckinHandler(),),
     jobs=_jobs,
-    routers=(router, tags_router, family_router, stations_router),
+    routers=(router, tags_router, family_router, stations_router, enrolment_router),
+    imports=("/enrolment/import",),
     public_pages=host_pages,
     feed_kinds=(VISITS,),
     owns_tag=carries,

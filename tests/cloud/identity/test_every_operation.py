@@ -455,6 +455,8 @@ TABLE = [
     ),
     Row("DELETE /api/v1/session", ALL),
     Row("DELETE /api/v1/sessions", ALL),
+    Row("GET /api/v1/enrolment/export", ENROL),
+    Row("POST /api/v1/enrolment/import", ENROL),
     Row("GET /api/v1/push", ALL),
     Row("PUT /api/v1/push/subscription", ALL, PUSH),
     Row("DELETE /api/v1/push/subscription", ALL),

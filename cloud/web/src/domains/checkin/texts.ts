@@ -70,6 +70,20 @@ export const en = {
   "amulet.ids": "Ids of beacons, one a line",
   "amulet.add": "Add to the stock",
   "amulet.codesOnce": "Print these codes now: they are shown once.",
+  "enrolment.title": "Enrol by file",
+  "enrolment.hint":
+    "CSV in UTF-8 or Big5 with the columns person, name, tag, guardians, code; 500 lines at most. A file only adds, whole or not at all.",
+  "enrolment.file": "CSV file",
+  "enrolment.check": "Check",
+  "enrolment.take": "Import",
+  "enrolment.looked":
+    "{rows} lines: {persons} persons, {tags} tags and {guardians} guardians are new, {stock} amulets for the stock. Nothing was written yet.",
+  "enrolment.taken":
+    "Imported: {persons} persons, {tags} tags, {guardians} guardians, {stock} amulets for the stock.",
+  "enrolment.wrong": "Nothing was written. These lines have to be corrected:",
+  "enrolment.line": "Line {line}: {text}",
+  "enrolment.export": "Take the list out (CSV)",
+  "enrolment.exportHint": "With names: the guardian of each person sees that you took it.",
   "invite.hint": "A family enrols a person with your invitation, without a technician.",
   "invite.new": "Invite a family",
   "invite.reason": "Reason",
@@ -218,6 +232,20 @@ export const zhTW: Record<keyof typeof en, string> = {
   "amulet.ids": "信標編號，每行一個",
   "amulet.add": "加入庫存",
   "amulet.codesOnce": "請立即列印代碼：只顯示一次。",
+  "enrolment.title": "檔案收案",
+  "enrolment.hint":
+    "CSV（UTF-8 或 Big5），欄位：代號、姓名、標籤、監護人、條碼；最多 500 列。只會新增，整份匯入或完全不匯入。",
+  "enrolment.file": "CSV 檔案",
+  "enrolment.check": "檢查",
+  "enrolment.take": "匯入",
+  "enrolment.looked":
+    "共 {rows} 列：新增 {persons} 人、{tags} 個標籤、{guardians} 位監護人，庫存平安符 {stock} 個。尚未寫入。",
+  "enrolment.taken":
+    "已匯入：{persons} 人、{tags} 個標籤、{guardians} 位監護人，庫存平安符 {stock} 個。",
+  "enrolment.wrong": "沒有寫入任何資料。請更正以下各列：",
+  "enrolment.line": "第 {line} 列：{text}",
+  "enrolment.export": "匯出名冊（CSV）",
+  "enrolment.exportHint": "內含姓名：每位當事人的監護人都會看到是您匯出的。",
   "invite.hint": "家屬可用您的邀請自行登錄，無須技術人員。",
   "invite.new": "邀請家屬",
   "invite.reason": "原因",

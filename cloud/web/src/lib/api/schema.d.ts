@@ -1406,6 +1406,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/enrolment/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Enrolment
+         * @description Persons, what they carry, their guardians and the free stock, as CSV that spreadsheets open
+         *     (UTF-8 with a byte order mark). Each person's guardian sees who took it.
+         */
+        get: operations["export_enrolment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/enrolment/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Enrolment
+         * @description A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. A file only
+         *     adds. `dry_run`: only look.
+         */
+        post: operations["import_enrolment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/escalation-policies": {
         parameters: {
             query?: never;
@@ -6062,6 +6104,35 @@ export interface components {
             people: components["schemas"]["Enrolled"][];
         };
         /**
+         * EnrolmentDone
+         * @description What a file did; with `dry_run` or a mistake: what it would do, and nothing was done.
+         */
+        EnrolmentDone: {
+            /** Done */
+            done: boolean;
+            /** Guardians */
+            guardians: number;
+            /** Mistakes */
+            mistakes: components["schemas"]["RowMistake"][];
+            /**
+             * Persons
+             * @description Enrolled by it.
+             */
+            persons: number;
+            /** Rows */
+            rows: number;
+            /**
+             * Stock
+             * @description Amulets of the stock that it names.
+             */
+            stock: number;
+            /**
+             * Tags
+             * @description Given by it.
+             */
+            tags: number;
+        };
+        /**
          * Entered
          * @description How many entries were new.
          */
@@ -9343,6 +9414,16 @@ export interface components {
              * @default 2026-01-01T00:00:00Z
              */
             start: string;
+        };
+        /**
+         * RowMistake
+         * @description What is wrong with one line.
+         */
+        RowMistake: {
+            /** Line */
+            line: number;
+            /** Text */
+            text: string;
         };
         /**
          * RulesBody
@@ -13049,6 +13130,70 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_enrolment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who is enrolled */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_enrolment: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentDone"];
+                };
             };
             /** @description A problem document */
             default: {
