@@ -18,6 +18,7 @@ from vigil_cloud.commands import (
     account,
     alerts,
     audit,
+    backup,
     channel,
     conform,
     consent,
@@ -39,6 +40,7 @@ from vigil_schemas.errors import VigilError
 SUBJECTS: Final = (
     processes,
     database,
+    backup,
     openapi,
     account,
     gateway,

@@ -20,6 +20,8 @@ NO_DATABASE = {
     *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
     *("conform", "water transport", "water trace"),
 }
+RESTORES = {"restore"}
+"""It asks the backup for its key, not the database, which is empty (backup/test_backup)."""
 REHEARSES = {"rehearse"}
 """Refused outside the demo before it opens anything (test_rehearsal)."""
 CHANGES_THE_KEY = {"secret-key adopt"}
@@ -85,6 +87,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "alerts policy remove": ["fire"],
     "noise statistics": [],
     "audit verify": [],
+    "backup": ["city.zip"],
     "dead-letters list": [],
     "dead-letters show": ["1"],
     "dead-letters replay": ["1"],
@@ -109,6 +112,7 @@ def test_no_command_is_forgotten_here() -> None:
         *ARGUMENTS,
         *NO_DATABASE,
         *REHEARSES,
+        *RESTORES,
         *CHANGES_THE_KEY,
     }
 

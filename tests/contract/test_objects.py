@@ -98,6 +98,20 @@ def test_a_folder_is_no_object(store: Objects, name: str, tmp_path: Path) -> Non
         b"".join(store.read("evidence/gw-a"))
 
 
+def test_every_object_has_its_name_in_the_list(store: Objects, name: str, tmp_path: Path) -> None:
+    assert name not in set(store.names())
+    store.put(name, a_file(tmp_path, b"1"))
+    store.put(f"{name}.later", a_file(tmp_path, b"2"))
+    store.ping()
+
+    names = list(store.names())
+
+    assert {name, f"{name}.later"} <= set(names)
+    assert all(there.startswith("evidence/") for there in names)
+    store.delete(name)
+    assert name not in set(store.names())
+
+
 def test_deleting_twice_is_no_error(store: Objects, name: str, tmp_path: Path) -> None:
     store.put(name, a_file(tmp_path, b"x"))
     store.delete(name)

@@ -400,6 +400,25 @@ def test_threads_that_come_and_go_leave_no_open_files(store: TimeSeries) -> None
     assert len(answers) == 50
 
 
+def test_a_copy_of_everything_holds_every_point_as_it_was(store: TimeSeries) -> None:
+    one, two = some_series(), some_series("turbidity")
+    values: list[tuple[float | None, int]] = [(1.5, 1), (None, 9), (1e-300, 3), (4.0, 4)]
+    old = minutes(one, values)
+    late = [point._replace(time_us=point.time_us + 40 * 24 * 3_600_000_000) for point in old]
+    many = minutes(two, [(float(number), 1) for number in range(5_100)])
+    for points in (old, late, many):
+        store.write(points)
+    store.ping()  # what it writes is no reading
+
+    batches = list(store.everything())
+
+    ours = {one.device, two.device}
+    copied = [point for batch in batches for point in batch if point.series.device in ours]
+    assert sorted(copied, key=str) == sorted([*old, *late, *many], key=str)
+    assert max(len(batch) for batch in batches) <= 5_000
+    assert all(point.series.domain == one.domain for batch in batches for point in batch)
+
+
 def test_a_device_is_deleted_with_all_its_readings_and_no_other(store: TimeSeries) -> None:
     gone, kept = some_series(), some_series()
     moved = gone._replace(gateway="gw-b", parameter="temperature")

@@ -56,7 +56,7 @@ def current(engine: Engine) -> str | None:
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run what is missing, all of it in one transaction. Raises SQLAlchemy's errors."""
-    with engine.connect() as plain, _without_cascades(plain):
+    with engine.connect() as plain, without_cascades(plain):
         connection = plain.execution_options(vigil_begin="IMMEDIATE")
         with connection.begin():
             if connection.dialect.name == "postgresql":
@@ -66,7 +66,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 
 
 @contextmanager
-def _without_cascades(connection: Connection) -> Iterator[None]:
+def without_cascades(connection: Connection) -> Iterator[None]:
     """SQLite changes a table by copying and dropping it (Alembic's batch mode), and DROP TABLE
     deletes its rows first: with foreign keys enforced, everything that refers to them ON DELETE
     CASCADE would be deleted, too (an alert's history, a person's consents). Only outside of a

@@ -61,6 +61,13 @@ class FolderObjects:
             source = path.open("rb")  # now, so that a missing object raises here
         return _stream(source, start, length)
 
+    def names(self) -> Iterator[str]:
+        with _available(self._folder):
+            for folder, below, files in os.walk(self._folder):
+                below[:] = [name for name in below if not name.startswith(".")]
+                for name in files:
+                    yield (Path(folder) / name).relative_to(self._folder).as_posix()
+
     def delete(self, name: str) -> None:
         with _available(self._folder):
             self._path(name).unlink(missing_ok=True)

@@ -66,6 +66,9 @@ class Objects(Protocol):
     def read(self, name: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Stream a range. Raises ``ObjectMissing``, ``ObjectsUnavailable``."""
 
+    def names(self) -> Iterator[str]:
+        """Every object's name, in no order. Raises ``ObjectsUnavailable``."""
+
     def delete(self, name: str) -> None:
         """Absent already is no error."""
 

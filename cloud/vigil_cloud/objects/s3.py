@@ -83,6 +83,15 @@ class S3Objects:
             yield chunk
             start = end
 
+    def names(self) -> Iterator[str]:
+        try:
+            for page in self._store.list():
+                for found in page:
+                    if found["path"] != _PING:
+                        yield found["path"]
+        except (BaseError, FileNotFoundError) as error:
+            raise self._unavailable(error) from error
+
     def delete(self, name: str) -> None:
         try:
             self._store.delete(checked_name(name))

@@ -157,6 +157,26 @@ class InfluxTimeSeries:
         )
         return sum(int(row["_value"]) for row in self._query(flux))
 
+    def everything(self) -> Iterator[list[Point]]:
+        # One window after the other: an answer of years would not fit into memory, nor into the
+        # time that one question may take.
+        start = self._next_reading(_BEGINNING)
+        while start is not None:
+            stop = start + _WALKED_AT_ONCE
+            flux = f"{self._from(start, stop)} |> {_READINGS} |> {_PIVOT}"
+            points = [
+                Point(_series(row), microseconds(row["_time"]), row.get("value"), int(row["flag"]))
+                for row in self._query(flux)
+            ]
+            for first in range(0, len(points), BATCH_POINTS):
+                yield points[first : first + BATCH_POINTS]
+            start = self._next_reading(stop)
+
+    def _next_reading(self, start: datetime) -> datetime | None:
+        """The moment of the oldest reading that is not before ``start``."""
+        flux = f'{self._from(start, _END)} |> {_READINGS} |> filter(fn: (r) => r._field == "flag")'
+        return min((row["_time"] for row in self._query(f"{flux} |> first()")), default=None)
+
     def delete(self, device: str) -> None:
         self._delete(_END, f"device={json.dumps(device, ensure_ascii=False)}")
 
@@ -185,7 +205,7 @@ class InfluxTimeSeries:
             if bucket is not None:
                 # The same point for an hour: a store that can only be read is not ready.
                 hour_us = int(time.time() // 3600) * 3_600_000_000
-                line = f"vigil_write_probe written=1i {hour_us}"
+                line = f"{_PROBE} written=1i {hour_us}"
                 self._writer.write(self._bucket, self._org, line, write_precision="us")
         if bucket is None:
             raise TimeSeriesUnavailable(f"InfluxDB at {self._url} has no bucket {self._bucket!r}")
@@ -233,6 +253,9 @@ class InfluxTimeSeries:
         return TimeSeriesUnavailable(f"InfluxDB at {self._url}: {text}")
 
 
+_WALKED_AT_ONCE: Final = timedelta(hours=1)
+_PROBE: Final = "vigil_write_probe"
+_READINGS: Final = f'filter(fn: (r) => r._measurement != "{_PROBE}")'
 _PIVOT: Final = 'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -82,6 +82,11 @@ class TimeSeries(Protocol):
 
     def count(self, series: Series, start: datetime, stop: datetime) -> int:
         """How many points lie in ``[start, stop)``."""
+
+    def everything(self) -> Iterator[list[Point]]:
+        """Every reading of every device, in batches of bounded size, for a copy of the store: no
+        order is promised, and what is written meanwhile may be in it or not. Raises
+        ``TimeSeriesUnavailable``."""
 
     def delete(self, device: str) -> None:
         """Every reading of a device under every gateway, and its name, for good: nothing of it

@@ -169,6 +169,28 @@ class SqliteTimeSeries:
             ).fetchone()
         return int(row[0])
 
+    def everything(self) -> Iterator[list[Point]]:
+        with self._connection() as connection:
+            named = [
+                (row[0], Series(*row[1:]))
+                for row in connection.execute(
+                    "SELECT id, domain, gateway, device, parameter FROM series ORDER BY id"
+                )
+            ]
+        for number, series in named:
+            after = -(2**63)
+            while rows := self._page_of(number, after):
+                after = rows[-1][0]
+                yield [Point(series, *row) for row in rows]
+
+    def _page_of(self, number: int, after: int) -> list[tuple[int, float | None, int]]:
+        with self._connection() as connection:
+            return connection.execute(
+                "SELECT time_us, value, flag FROM point WHERE series = ? AND time_us > ?"
+                " ORDER BY time_us LIMIT ?",
+                (number, after, TOGETHER),
+            ).fetchall()
+
     def delete(self, device: str) -> None:
         with self._writing:
             for series in self.series(device):

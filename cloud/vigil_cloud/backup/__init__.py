@@ -1,0 +1,1 @@
+"""A copy of everything that the cloud keeps, in one file, and the way back."""

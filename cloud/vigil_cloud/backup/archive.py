@@ -1,0 +1,181 @@
+"""The file of a backup: a zip whose last member, ``manifest.json``, names each of the others with
+its size and SHA-256. A file that was cut off has no manifest, one that was changed a wrong digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vigil_cloud.backup.errors import BackupDamaged, BackupExists
+
+MANIFEST: Final = "manifest.json"
+_CHUNK: Final = 1024 * 1024
+_MANIFEST_BYTES: Final = 256 * 1024 * 1024
+_LINE_BYTES: Final = 64 * 1024 * 1024
+"""No row and no batch of readings is longer: a file that was made to fill the memory is refused."""
+
+
+class Member(BaseModel):
+    """One file of the backup."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    size: Annotated[int, Field(ge=0)]
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What the backup holds, and of when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    made: str
+    """When its reading of the tables began, UTC."""
+    version: str
+    """Of the program that made it."""
+    revision: str
+    """Of the tables."""
+    rows: dict[str, int]
+    """By table."""
+    readings: int
+    objects: int
+    missing_objects: list[str] = []
+    """Removed by their retention while the copy was made."""
+    members: list[Member] = []
+
+
+class Writer:
+    """Members in the order in which they come; ``close`` writes the manifest."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._file = file
+        self._members: list[Member] = []
+
+    def add(self, name: str, chunks: Iterable[bytes], *, packed: bool = True) -> int:
+        """One member, of any length; how many chunks it had. What is packed already (``packed``
+        false) is stored as it is."""
+        info = zipfile.ZipInfo(name)
+        info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+        info.external_attr = 0o600 << 16
+        digest, size, count = hashlib.sha256(), 0, 0
+        with self._file.open(info, "w", force_zip64=True) as sink:
+            for chunk in chunks:
+                sink.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                count += 1
+        self._members.append(Member(name=name, size=size, sha256=digest.hexdigest()))
+        return count
+
+    def finish(self, manifest: Manifest) -> Manifest:
+        """Write the manifest; nothing may follow."""
+        whole = manifest.model_copy(update={"members": self._members})
+        self._file.writestr(MANIFEST, whole.model_dump_json(indent=1))
+        return whole
+
+
+@contextmanager
+def create(path: Path) -> Iterator[Writer]:
+    """A new backup, readable by its owner alone, which has its name only once it is whole and on
+    the disk. Raises ``BackupExists``, ``OSError``."""
+    if path.exists():
+        raise BackupExists(f"{path} exists")
+    growing = path.with_name(f"{path.name}.part")
+    number = os.open(growing, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(number, "w+b") as raw:
+            with zipfile.ZipFile(raw, "w", compresslevel=1) as file:
+                yield Writer(file)
+            raw.flush()
+            os.fsync(raw.fileno())
+        os.link(growing, path)  # fails where another has come meanwhile
+    except FileExistsError as error:
+        raise BackupExists(f"{path} exists") from error
+    finally:
+        growing.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class Reader:
+    """A backup that is read; its members only after ``verify``."""
+
+    def __init__(self, file: zipfile.ZipFile, manifest: Manifest) -> None:
+        self._file = file
+        self.manifest = manifest
+
+    def verify(self) -> None:
+        """Every member is there, with its size and digest, and no other.
+
+        Raises ``BackupDamaged``, which names the first that is not.
+        """
+        wanted = {member.name: member for member in self.manifest.members}
+        there = [info.filename for info in self._file.infolist()]
+        if sorted(there) != sorted([*wanted, MANIFEST]):
+            odd = sorted(set(there) ^ {*wanted, MANIFEST}) or ["a name twice"]
+            raise BackupDamaged(f"members that do not fit the manifest: {', '.join(odd[:5])}")
+        for member in self.manifest.members:
+            digest, size = hashlib.sha256(), 0
+            for chunk in self.chunks(member.name):
+                digest.update(chunk)
+                size += len(chunk)
+            if (size, digest.hexdigest()) != (member.size, member.sha256):
+                raise BackupDamaged(f"{member.name} is not as it was written")
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A member's bytes, in pieces. Raises ``BackupDamaged``."""
+        with self._opened(name) as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+
+    def lines(self, name: str) -> Iterator[Any]:
+        """A member of one JSON value a line. Raises ``BackupDamaged``."""
+        with self._opened(name) as source:
+            while line := source.readline(_LINE_BYTES):
+                yield json.loads(line)
+
+    def names(self, folder: str) -> list[str]:
+        """Members whose names begin with ``folder/``, without that."""
+        return [
+            member.name.removeprefix(f"{folder}/")
+            for member in self.manifest.members
+            if member.name.startswith(f"{folder}/")
+        ]
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[IO[bytes]]:
+        try:
+            with self._file.open(name) as source:
+                yield source
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+            raise BackupDamaged(f"{name}: {error}") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Reader]:
+    """Raises ``BackupDamaged`` for what is none, ``OSError``."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            if file.getinfo(MANIFEST).file_size > _MANIFEST_BYTES:
+                raise BackupDamaged(f"{path}: the manifest is too large")
+            manifest = Manifest.model_validate_json(file.read(MANIFEST))
+            yield Reader(file, manifest)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        raise BackupDamaged(f"{path} is no whole backup: {error}") from error
+    except ValidationError as error:
+        raise BackupDamaged(f"{path}: a manifest that cannot be read") from error

@@ -1,0 +1,37 @@
+"""What can be wrong with a backup, or with the place that it is to be restored to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vigil_schemas.errors import VigilError
+
+
+class BackupDamaged(VigilError):
+    """The file is no backup, is torn, or was changed."""
+
+    code: ClassVar[str] = "backup-damaged"
+    remedy: ClassVar[str] = "Take another copy of the backup, or an older one; nothing was written."
+
+
+class BackupNewer(VigilError):
+    """The backup was made by a version that this one does not know."""
+
+    code: ClassVar[str] = "backup-newer"
+    remedy: ClassVar[str] = "Install the version that the message names, or a later one."
+
+
+class BackupExists(VigilError):
+    """There is a file of that name already."""
+
+    code: ClassVar[str] = "backup-exists"
+    remedy: ClassVar[str] = "Name another file: a backup never takes the place of an older one."
+
+
+class RestoreNotEmpty(VigilError):
+    """The database that is to be restored to is in use."""
+
+    code: ClassVar[str] = "restore-not-empty"
+    remedy: ClassVar[str] = (
+        "Restore into an empty `data_dir` or database; move the one in use away first."
+    )

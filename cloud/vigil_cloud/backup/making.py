@@ -1,0 +1,120 @@
+"""Make a backup while the city runs.
+
+The tables are read in one transaction: as they stood at one moment. Objects and readings are
+copied after it. An object is stored before a row names it, and a reading before its receipt, so
+whatever the tables speak of is in the copy; what came later is more, never less.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from vigil_cloud.backup import archive, tables
+from vigil_cloud.backup.archive import Manifest, Writer
+from vigil_cloud.database.engine import writing
+from vigil_cloud.database.migrate import check, current
+from vigil_cloud.identity import audit
+from vigil_cloud.objects.port import ObjectMissing
+from vigil_cloud.services import Services
+from vigil_schemas.types import isoformat_utc
+
+TABLES, READINGS, OBJECTS, FILES = "tables", "readings.jsonl", "objects", "files"
+Told = Callable[[str], None]
+"""Takes a line about how far it is."""
+_SKIPPED_ENDINGS: Final = (".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".log", ".part")
+"""Files of ``data_dir`` that are databases, which are copied as tables and readings, or logs."""
+
+
+def make(services: Services, path: Path, *, by: str, told: Told = lambda _: None) -> Manifest:
+    """Write everything into a new file at ``path``; what it holds.
+
+    ``by`` is who the audit log says did it. Raises ``BackupExists``, ``DatabaseOutdated``,
+    ``OSError`` and what the stores raise.
+    """
+    check(services.engine)
+    now = services.now()
+    with archive.create(path) as writer:
+        with writing(services.sessions) as session:
+            audit.append(session, at=now, account=by, action="backup.made", subject=path.name)
+        rows = _tables(services, writer, told)
+        objects, missing = _objects(services, writer, told)
+        _files(services.settings.data_dir, writer)
+        readings = _readings(services, writer, told)
+        return writer.finish(
+            Manifest(
+                made=isoformat_utc(now),
+                version=version("vigil-city"),
+                revision=current(services.engine) or "",
+                rows=rows,
+                readings=readings,
+                objects=objects,
+                missing_objects=missing,
+            )
+        )
+
+
+def _tables(services: Services, writer: Writer, told: Told) -> dict[str, int]:
+    rows = {}
+    with _snapshot(services) as connection:
+        for table in tables.ordered():
+            rows[table.name] = writer.add(
+                f"{TABLES}/{table.name}.jsonl", tables.lines(connection, table)
+            )
+            told(f"table {table.name}: {rows[table.name]} rows")
+    return rows
+
+
+def _snapshot(services: Services) -> Connection:
+    """A transaction that goes on seeing what it saw first: SQLite's always does."""
+    connection = services.engine.connect()
+    if connection.dialect.name == "postgresql":
+        return connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+    return connection
+
+
+def _objects(services: Services, writer: Writer, told: Told) -> tuple[int, list[str]]:
+    count, missing = 0, []
+    for name in sorted(services.objects.names()):
+        try:
+            chunks = services.objects.read(name)
+        except ObjectMissing:  # its retention ended meanwhile
+            missing.append(name)
+            continue
+        writer.add(f"{OBJECTS}/{name}", chunks, packed=False)
+        count += 1
+        if count % 100 == 0:
+            told(f"{count} objects")
+    told(f"{count} objects")
+    return count, missing
+
+
+def _files(data_dir: Path, writer: Writer) -> None:
+    """What domains keep beside the databases: streets, keys."""
+    if not data_dir.is_dir():
+        return
+    for path in sorted(data_dir.iterdir()):
+        if path.is_file() and not path.name.endswith(_SKIPPED_ENDINGS):
+            writer.add(f"{FILES}/{path.name}", [path.read_bytes()])
+
+
+def _readings(services: Services, writer: Writer, told: Told) -> int:
+    total = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal total
+        for points in services.timeseries.everything():
+            total += len(points)
+            told(f"{total} readings")
+            batch = [[*point.series, point.time_us, point.value, point.flag] for point in points]
+            yield json.dumps(batch, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+    writer.add(READINGS, lines())
+    return total

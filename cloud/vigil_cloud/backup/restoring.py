@@ -1,0 +1,167 @@
+"""Put a backup back into empty stores.
+
+Readings and objects first, which are idempotent, and the tables last in one transaction: a
+restore that was interrupted has left an empty database and is begun anew.
+
+What must not come back with the rest: sessions that were ended since, and what was noted of
+another machine's clock. What cannot be known here is said by the command that calls this:
+consents withdrawn and people erased after the backup are back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, delete, func, select, text
+
+from vigil_cloud.backup import archive, tables
+from vigil_cloud.backup.archive import Manifest, Reader
+from vigil_cloud.backup.errors import BackupDamaged, BackupNewer, RestoreNotEmpty
+from vigil_cloud.backup.making import FILES, OBJECTS, READINGS, TABLES, Told
+from vigil_cloud.database.engine import writing
+from vigil_cloud.database.migrate import FOLDER, current, upgrade, without_cascades
+from vigil_cloud.database.models import ClockMark
+from vigil_cloud.identity import audit, persons, secret_key
+from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.models import AccountSession, SecretKeyMark
+from vigil_cloud.services import Services
+from vigil_cloud.timeseries.port import Point, Series
+
+IN_USE: Final = ("accounts", "gateways", "devices", "alerts", "persons", "audit_log")
+"""A database in which one of these has a row is somebody's."""
+
+
+def verify(path: Path) -> Manifest:
+    """Read the whole file. Raises ``BackupDamaged``, ``BackupNewer``, ``OSError``."""
+    with _checked(path) as reader:
+        return reader.manifest
+
+
+def restore(services: Services, path: Path, *, by: str, told: Told = lambda _: None) -> Manifest:
+    """Fill the empty stores from the file; what it held.
+
+    Raises ``BackupDamaged``, ``BackupNewer``, ``RestoreNotEmpty``, ``WrongSecretKey``, ``OSError``
+    and what the stores raise; the database is empty then.
+    """
+    with _checked(path) as reader:
+        _require_empty(services)
+        _require_key(services, reader)
+        _put_readings(services, reader, told)
+        _put_objects(services, reader, told)
+        _put_files(services.settings.data_dir, reader)
+        if current(services.engine) is None:
+            upgrade(services.engine, reader.manifest.revision)
+        _put_tables(services, reader, told)
+    upgrade(services.engine)
+    persons.give_own_keys(services)
+    with writing(services.sessions) as session:
+        audit.append(
+            session,
+            at=services.now(),
+            account=by,
+            action="backup.restored",
+            subject=path.name,
+            detail={"made": reader.manifest.made},
+        )
+    return reader.manifest
+
+
+@contextmanager
+def _checked(path: Path) -> Iterator[Reader]:
+    with archive.opened(path) as reader:
+        reader.verify()
+        revision, known = reader.manifest.revision, {one.revision for one in _revisions()}
+        if revision not in known:
+            raise BackupNewer(
+                f"made by version {reader.manifest.version} (tables {revision!r}), which this"
+                " version does not know"
+            )
+        yield reader
+
+
+def _revisions() -> list[Any]:
+    return list(ScriptDirectory(str(FOLDER)).walk_revisions())
+
+
+def _require_empty(services: Services) -> None:
+    found = current(services.engine)
+    if found is None:
+        return
+    with services.engine.connect() as connection:
+        for table in tables.ordered():
+            if table.name in IN_USE and connection.scalar(select(func.count()).select_from(table)):
+                raise RestoreNotEmpty(f"the database is in use: table {table.name} has rows")
+
+
+def _require_key(services: Services, reader: Reader) -> None:
+    """Before anything is written. Raises ``WrongSecretKey``."""
+    if SecretKeyMark.__tablename__ not in reader.manifest.rows:
+        return  # older than the mark: found out by what the key opens, at the first start
+    fingerprint = Cipher(services.settings.secret).fingerprint()
+    for row in reader.lines(f"{TABLES}/secret_key.jsonl"):
+        if tables.decode(row.get("fingerprint")) != fingerprint:
+            raise secret_key.WrongSecretKey(
+                "the backup is sealed with another VIGIL_SECRET_KEY; start with that one"
+            )
+
+
+def _put_readings(services: Services, reader: Reader, told: Told) -> None:
+    count = 0
+    for batch in reader.lines(READINGS):
+        try:
+            points = [Point(Series(*row[:4]), *row[4:]) for row in batch]
+        except TypeError as error:
+            raise BackupDamaged(f"{READINGS}: {error}") from error
+        services.timeseries.write(points)
+        count += len(points)
+        told(f"{count} of {reader.manifest.readings} readings")
+
+
+def _put_objects(services: Services, reader: Reader, told: Told) -> None:
+    services.settings.data_dir.mkdir(parents=True, exist_ok=True)
+    for count, name in enumerate(reader.names(OBJECTS), 1):
+        with tempfile.NamedTemporaryFile(dir=services.settings.data_dir) as file:
+            for chunk in reader.chunks(f"{OBJECTS}/{name}"):
+                file.write(chunk)
+            file.flush()
+            services.objects.put(name, Path(file.name))
+        told(f"{count} of {reader.manifest.objects} objects")
+
+
+def _put_files(data_dir: Path, reader: Reader) -> None:
+    for name in reader.names(FILES):
+        if Path(name).name != name or name.startswith("."):
+            raise BackupDamaged(f"{FILES}/{name}: a name that leaves its folder")
+        path = data_dir / name
+        path.touch(mode=0o600)
+        path.write_bytes(b"".join(reader.chunks(f"{FILES}/{name}")))
+
+
+def _put_tables(services: Services, reader: Reader, told: Told) -> None:
+    with services.engine.connect() as plain, without_cascades(plain):
+        connection = plain.execution_options(vigil_begin="IMMEDIATE")
+        with connection.begin():
+            for table in tables.as_they_stand(connection, reader.manifest.rows):
+                member = f"{TABLES}/{table.name}.jsonl"
+                count = tables.fill(connection, table, reader.lines(member))
+                if count != reader.manifest.rows[table.name]:
+                    raise BackupDamaged(f"{member}: {count} rows")
+                told(f"table {table.name}: {count} rows")
+            for model in (AccountSession, ClockMark):
+                if model.__tablename__ in reader.manifest.rows:
+                    connection.execute(delete(model))
+            _require_references(connection)
+
+
+def _require_references(connection: Connection) -> None:
+    """SQLite's were not enforced meanwhile."""
+    if connection.dialect.name == "sqlite" and (
+        broken := connection.execute(text("PRAGMA foreign_key_check")).all()
+    ):
+        names = ", ".join(sorted({str(row[0]) for row in broken}))
+        raise BackupDamaged(f"rows that refer to nothing, in: {names}")
