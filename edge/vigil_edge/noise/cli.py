@@ -47,6 +47,7 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     replay.add_argument("--channel", metavar="N", default="0", help="counted from 0, default 0")
     replay.set_defaults(run=run_replay)
     _add_bearing(commands)
+    _add_plate(commands)
 
 
 def _add_bearing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,6 +59,44 @@ def _add_bearing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     bearing.add_argument("file", help="a WAV file with one channel per microphone; - is stdin")
     bearing.add_argument("--array", type=Path, required=True, metavar="ARRAY.toml")
     bearing.set_defaults(run=run_bearing)
+
+
+def _add_plate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plate = commands.add_parser(
+        "plate",
+        help="the number plate in each picture, or null where it cannot be read surely",
+        description="Works offline; needs the extra `plates`.",
+    )
+    plate.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    plate.set_defaults(run=run_plate)
+
+
+def run_plate(arguments: argparse.Namespace) -> int:
+    """Print one line per picture; 2 where one could not be looked at, after all the others."""
+    from vigil_edge.noise.errors import PictureUnusable
+    from vigil_edge.noise.plate.reader import read_file
+    from vigil_edge.noise.plate.recogniser import recogniser
+
+    recogniser()  # loaded before the first picture is timed, or told to be missing
+    status = 0
+    for image in arguments.images:
+        line: dict[str, object] = {"image": str(image), "plate": None, "confidence": 0.0}
+        try:
+            read, milliseconds = read_file(image)
+        except PictureUnusable as error:
+            line |= {"box": None, "milliseconds": 0.0, "error": f"{error.code}: {error}"}
+            print(f"vigil-edge: {error.code}: {error}", file=sys.stderr)
+            status = 2
+        else:
+            line |= {
+                "plate": read.text,
+                "confidence": read.confidence,
+                "box": read.box,
+                "milliseconds": round(milliseconds, 1),
+                "characters": [round(each, 3) for each in read.characters],
+            }
+        print(json.dumps(line), flush=True)
+    return status
 
 
 def run_bearing(arguments: argparse.Namespace) -> int:

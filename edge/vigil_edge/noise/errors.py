@@ -113,3 +113,17 @@ class ArrayUnusable(VigilError):
         "Give a TOML file with `positions = [[x, y, z], …]` in metres, one for each channel, at "
         "least two apart on the ground, and `speed_of_sound` in m/s."
     )
+
+
+class PictureUnusable(VigilError):
+    """A picture cannot be read, or is too small or too large to be looked at."""
+
+    code: ClassVar[str] = "picture-unusable"
+    remedy: ClassVar[str] = "Give a JPEG, PNG, WebP or BMP picture of 24 × 12 pixels to 50 million."
+
+
+class PlateReaderMissing(VigilError):
+    """The recogniser's model or its runtime is not installed."""
+
+    code: ClassVar[str] = "plate-reader-missing"
+    remedy: ClassVar[str] = "Install them: `pip install 'vigil-city[plates]'`."

@@ -47,6 +47,8 @@ class Plate:
     width: int
     height: int
     score: float
+    slope: float = 0.0
+    """Of the row, downwards to the right: pixels per pixel."""
 
     def crop(self, picture: Picture, margin: float = 0.25) -> Picture:
         """The box with a margin, in heights of the box."""
@@ -107,7 +109,8 @@ def _candidates(grey: npt.NDArray[Any]) -> Iterator[Plate]:
 
 def _unscaled(plate: Plate, scale: float) -> Plate:
     x, y = round(plate.x / scale), round(plate.y / scale)
-    return Plate(x, y, round(plate.width / scale), round(plate.height / scale), plate.score)
+    size = round(plate.width / scale), round(plate.height / scale)
+    return Plate(x, y, *size, plate.score, plate.slope)
 
 
 def _pieces(strokes: npt.NDArray[Any]) -> list[_Piece]:
@@ -180,6 +183,7 @@ def _plate(row: list[_Piece], grey: npt.NDArray[Any], strokes: npt.NDArray[Any])
         int(right - left + 2 * pad),
         int(bottom - top + 2 * pad),
         float(score),
+        float(slope[0]),
     )
 
 
