@@ -1,4 +1,4 @@
-"""``vigil-edge water``: the gateway's own quality control, over a recording."""
+"""``vigil-edge water``: quality control over a recording, and a look at a probe."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from vigil_edge.progress import Progress
+from vigil_edge.water import commissioning
 from vigil_edge.water.errors import OptionWrong
 from vigil_edge.water.expected import limits_for, with_range
 from vigil_edge.water.json_lines import of_block, of_row
@@ -32,7 +33,7 @@ _COMMAS: Final = {"comma": "decimal", "point": "grouping"}
 
 
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:
-    """Register ``replay``."""
+    """Register ``replay`` and ``probe``."""
     commands = domain_parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
     command = commands.add_parser("replay", help="flag every row of a recording (CSV, also packed)")
     # argparse takes -07:00 for an option: to it only -7 and -7.0 look like numbers.
@@ -57,6 +58,7 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     _add_numbers(command)
     _add_layout(command)
     command.set_defaults(run=_replay)
+    commissioning.add_command(commands)
 
 
 def _add_numbers(command: argparse.ArgumentParser) -> None:
