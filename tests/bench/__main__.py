@@ -19,6 +19,7 @@ BENCHES = (
     "forgetting",
     "search",
     "aed_dispatch",
+    "water_detector",
     "journeys",
     "streams",
     "ingest",

@@ -18,7 +18,7 @@ from waterways import geojson
 RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 NO_DATABASE = {
     *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
-    *("conform", "water transport", "water trace"),
+    *("conform", "water transport", "water trace", "water detect"),
 }
 RESTORES = {"restore"}
 """It asks the backup for its key, not the database, which is empty (backup/test_backup)."""

@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
-from vigil_cloud.water import trace_command, transport_command
+from vigil_cloud.water import detect_command, trace_command, transport_command
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """import, export, remove, rules, transport, trace."""
+    """import, export, remove, rules, transport, trace, detect."""
     actions = add_subject(commands, "water", "canals, outfalls, gates, and incidents")
     text = "bring in reaches, stations, outfalls, gates and areas; all of the file or nothing"
     bring = add_command(actions, "import", _import, text, common)
@@ -35,6 +35,9 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     text = "which outfall explains what the stations saw, as JSON; touches no database"
     trace = add_command(actions, "trace", trace_command.trace, text)
     trace_command.add_options(trace)
+    text = "flag a recording row by row: sensor faults and water events; touches no database"
+    detect = add_command(actions, "detect", detect_command.detect, text)
+    detect_command.add_options(detect)
 
 
 def _format(file: Path) -> str:

@@ -1,0 +1,180 @@
+"""``vigil-cloud water detect``: a recording through the detector, one row out for each row in."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from math import isfinite, nan
+from pathlib import Path
+from typing import ClassVar, Final
+
+from vigil_schemas.errors import VigilError
+
+_MISSING: Final = frozenset({-9999.0, -999.0, -7999.0, -6999.0, -99999.0})
+_FORMATS: Final = ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S")
+_COLUMNS: Final = ("time", "anomaly", "score", "type", "signals")
+_SHOWN: Final = 3
+
+
+class BadRecording(VigilError):
+    """A recording that cannot be read, or whose columns are not those that are asked for."""
+
+    code: ClassVar[str] = "bad-recording"
+    remedy: ClassVar[str] = (
+        "Give a CSV (or CSV.gz) with a row of names; --time and --signals name its columns."
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The recording, its columns, and where the flags go."""
+    parser.add_argument("recording", type=Path, metavar="FILE.csv[.gz]")
+    parser.add_argument("--time", required=True, metavar="COL", help="the column of the time")
+    parser.add_argument("--signals", required=True, metavar="A,B,C", help="columns, with commas")
+    text = "rows up to this time only teach; they are written with anomaly 0"
+    parser.add_argument("--train", metavar="UNTIL", help=text)
+    text = "false alarms per station and week that are granted (0.4)"
+    parser.add_argument("--false-per-week", type=float, default=0.4, metavar="N", help=text)
+    parser.add_argument("--out", required=True, type=Path, metavar="FLAGS.csv")
+
+
+def detect(options: argparse.Namespace) -> int:
+    """Write the flags. Raises ``BadRecording``, ``OSError``."""
+    from vigil_cloud.water.detection.station import Detector, Setting
+
+    if not 0 < options.false_per_week <= 100:
+        raise BadRecording("--false-per-week lies above 0 and at most at 100")
+    signals = [one.strip() for one in options.signals.split(",") if one.strip()]
+    until = None if options.train is None else moment(options.train)
+    if until is not None and not isfinite(until):
+        raise BadRecording(f"--train {options.train!r} is no time")
+    reader = csv.reader(io.StringIO(_text(options.recording), newline=None))
+    rows = _rows(reader, options.time, signals, options.recording.name)
+    next(rows)  # the names, so that what is wrong with them is told before a file is written
+    detector = Detector(signals, setting=Setting(options.false_per_week))
+    told = _Told()
+    with options.out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for written, values in rows:
+            at = moment(written)
+            told.time(at, written)
+            verdict = detector.step(at, values)
+            if until is not None and at <= until:
+                writer.writerow((written, 0, 0, "none", ""))
+                continue
+            named = ";".join(dict.fromkeys(one.signal for one in verdict.findings))
+            flag, score = int(verdict.anomaly), f"{verdict.score:.4g}"
+            writer.writerow((written, flag, score, verdict.type, named))
+    for line in told.lines(until):
+        sys.stderr.write(f"vigil-cloud: {line}\n")
+    return 0
+
+
+class _Told:
+    """What is odd about the times, each in one line."""
+
+    def __init__(self) -> None:
+        self._last = nan
+        self._unread: list[str] = []
+        self._rows = self._unreadable = self._twice = self._back = self._future = 0
+        self._now = datetime.now(UTC).timestamp()
+
+    def time(self, at: float, written: str) -> None:
+        """One more row."""
+        self._rows += 1
+        if not isfinite(at):
+            self._unreadable += 1
+            if len(self._unread) < _SHOWN:
+                self._unread.append(repr(written[:40]))
+            return
+        self._twice += at == self._last
+        self._back += at < self._last
+        self._future += at > self._now + 86400
+        self._last = at if not self._last >= at else self._last
+
+    def lines(self, until: float | None) -> Iterator[str]:
+        """In words."""
+        if not self._rows:
+            yield "there is no row in it"
+        if self._unreadable:
+            shown = ", ".join(self._unread)
+            yield f"{self._unreadable} rows have no time that can be read ({shown}): not judged"
+        if self._twice:
+            yield f"{self._twice} rows repeat the time before them: the first counts"
+        if self._back:
+            yield f"{self._back} rows are earlier than a row before them: not judged"
+        if self._future:
+            yield f"{self._future} rows lie in the future"
+        if until is not None and self._last <= until:
+            yield "every row is to train with: nothing was judged"
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise BadRecording(f"{path.name} is no UTF-8 text: {error}") from error
+
+
+def _rows(
+    reader: Iterator[list[str]], time: str, signals: list[str], name: str
+) -> Iterator[tuple[str, list[float]]]:
+    """First nothing of use, then each row: its time as written, and its values."""
+    try:
+        header = [one.strip() for one in next(reader, [])]
+        wanted = [time, *signals]
+        if not signals or len(set(wanted)) < len(wanted):
+            raise BadRecording("--signals names no column, one twice, or that of the time")
+        if missing := [one for one in wanted if one not in header]:
+            raise BadRecording(
+                f"{name} has no column {', '.join(missing)}; it has {', '.join(header[:20])}"
+            )
+        if doubled := [one for one in wanted if header.count(one) > 1]:
+            raise BadRecording(f"{name} has more than one column {', '.join(doubled)}")
+        at, *columns = [header.index(one) for one in wanted]
+        yield "", []
+        for row in reader:
+            if not row:
+                continue  # an empty line is no row
+            cells = row + [""] * (len(header) - len(row))
+            yield cells[at], [value(cells[column]) for column in columns]
+    except csv.Error as error:
+        raise BadRecording(f"{name}: {error}") from error
+
+
+def value(cell: str) -> float:
+    """Nan for whatever is no number, and for the numbers that mean none."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return nan
+    return nan if number in _MISSING else number
+
+
+def moment(text: str) -> float:
+    """Seconds; nan for none. Of ``3/4/2026`` the first number is the day, where that may be."""
+    text = text.strip()
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    for form in _FORMATS:
+        try:
+            return datetime.strptime(text.replace("-", "/"), form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    return nan

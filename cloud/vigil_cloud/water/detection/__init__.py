@@ -1,0 +1,1 @@
+"""Anomalies of a station: sensor faults and water events, strictly causal. Pure."""

@@ -1,0 +1,191 @@
+"""One signal of a station: what it usually does, and how unusual its newest value is. Pure.
+
+Four scores, none of which looks ahead: how far the value is from where the last ones pointed to
+(``jump``), how far from the level of the last hours (``away``), for how long it has not moved
+(``still``), how much it jitters (``noise``). Each has a threshold that keeps a rate (``tail``).
+Means are of clipped values, so one wild value teaches little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import hypot, inf, nan, sqrt
+from typing import Any, Final
+
+from vigil_cloud.water.detection.kinds import Kind
+from vigil_cloud.water.detection.tail import Tail
+
+_LEARNING: Final = 24
+"""Values before anything is scored."""
+_CLIP: Final = 3.0
+_STEPS: Final = 300
+"""Over so many steps the size of a step that is not zero is averaged."""
+_FINEST: Final = 0.5
+"""Of that size: less is not told from rounding."""
+_TREND: Final = 0.25
+_DAMPED: Final = 0.98
+_JITTER: Final = 6
+_STANDING: Final = 12
+_PACE: Final = 0.3
+"""Of its size, in the time over which spreads are learnt, the middle of the values moves."""
+_KEPT = (
+    *("value", "run", "slope", "spread", "level", "apart", "step", "steps", "count"),
+    *(
+        "before",
+        "jitter",
+        "usual_jitter",
+        "since",
+        "quiet_until",
+        "away_since",
+        "base",
+        "size",
+        "strong",
+        "normal",
+        "usual",
+        "base_at",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What all signals of a detector share."""
+
+    memory: float
+    """Intervals over which spreads are learnt."""
+    level: float
+    """Intervals over which the level follows."""
+    persistent: int
+    """So many values in a row have to be away."""
+    granted: int
+    """Days of four weeks on which a threshold may be crossed."""
+    y: float
+    """Reduced variate of the wanted rate of false alarms (``Tail``)."""
+
+
+class Series:
+    """Its state is some forty numbers and four weeks of daily maxima."""
+
+    __slots__ = (
+        *("kind", "tuning", "tails", "jumping", "away_by", "still", "noisy"),
+        *(*_KEPT, "recent", "z", "jump", "away", "noise", "change"),
+    )
+
+    def __init__(self, kind: Kind, tuning: Tuning) -> None:
+        self.kind, self.tuning = kind, tuning
+        self.jumping = Tail(30.0, tuning.y, 0.12, tuning.granted)
+        self.away_by = Tail(30.0, tuning.y, 0.12, tuning.granted)
+        self.still = Tail(48.0, tuning.y, 0.3, 0)
+        self.noisy = Tail(16.0, tuning.y, 0.4, 0)
+        self.tails = (self.jumping, self.away_by, self.still, self.noisy)
+        self.value = nan
+        self.run = self.steps = self.count = 0
+        self.slope = self.spread = self.level = self.apart = self.step = 0.0
+        self.before = self.jitter = self.usual_jitter = 0.0
+        self.since = self.quiet_until = -inf
+        self.away_since = self.base = self.normal = nan
+        self.size = self.usual = self.base_at = 0.0
+        self.strong = False
+        self.recent = [0.0] * tuning.persistent
+        self.z = self.jump = self.away = self.noise = self.change = 0.0
+
+    def take(self, x: float, intervals: float) -> None:
+        """The next value, so many sampling intervals after the last: brings the scores up to
+        date."""
+        if self.count == 0:
+            self.value = self.level = self.usual = x
+            self.count = self.run = 1
+            return
+        d = x - self.value
+        self.change = d
+        if d == 0.0:
+            self.run += 1
+        else:
+            self.run = 1
+            self.steps += 1
+            size = d if d > 0 else -d
+            if self.steps > 20 and size > 4 * self.step:
+                size = 4 * self.step
+            self.step += (size - self.step) / (self.steps if self.steps < _STEPS else _STEPS)
+        self.count += 1
+        count, memory = self.count, self.tuning.memory
+        share = 1 / (count if count < memory else memory)
+        if self.run > _STANDING:
+            share = 0.0  # a value that is held teaches nothing
+        finest = _FINEST * self.step
+        known = count > _LEARNING
+        self._jump(d, intervals, share, finest, known)
+        self._level(x, intervals, share, finest, known)
+        # Jitter: how much each step differs from the last.
+        turn = d - self.before
+        if turn < 0:
+            turn = -turn
+        most = 20 * (self.spread + finest)
+        self.jitter += ((turn if turn < most else most) - self.jitter) / _JITTER
+        self.before = d
+        usual = self.usual_jitter
+        if count > 2 * _LEARNING:
+            self.noise = self.jitter / (hypot(usual, finest) + 1e-12)
+            usual += share * (min(self.jitter, _CLIP * usual + finest) - usual)
+        else:
+            self.noise = 0.0
+            usual += share * (self.jitter - usual)
+        self.usual_jitter = usual
+        self.value = x
+        if x != self.usual:
+            pace = _PACE / memory * abs(self.usual) + finest / memory
+            self.usual += pace if x > self.usual else -pace
+
+    def _jump(self, d: float, intervals: float, share: float, finest: float, known: bool) -> None:
+        e = d - self.slope * (intervals if intervals < 3 else 3)
+        size = min(abs(d), abs(e))
+        scale = hypot(self.spread, finest) + 1e-12
+        if known:
+            self.jump = size / scale / sqrt(intervals)
+            most = _CLIP * scale
+            e = most if e > most else (-most if e < -most else e)
+        else:
+            self.jump, most = 0.0, size
+        self.slope = _DAMPED * (self.slope + _TREND * e / intervals)
+        self.spread += share * ((size if size < most else most) - self.spread)
+
+    def _level(self, x: float, intervals: float, share: float, finest: float, known: bool) -> None:
+        apart = x - self.level
+        scale = hypot(self.apart, finest) + 1e-12
+        size = apart if apart > 0 else -apart
+        self.z = apart / scale
+        most = _CLIP * scale if known else size
+        follow = intervals / self.tuning.level
+        clipped = most if apart > most else (-most if apart < -most else apart)
+        self.level += (follow if follow < 1 else 1.0) * clipped
+        self.apart += share * ((size if size < most else most) - self.apart)
+        recent = self.recent
+        recent.append(self.z)
+        del recent[0]
+        low, high = min(recent), max(recent)
+        self.away = 0.0 if not known else (low if low > 0 else (high if high < 0 else 0.0))
+
+    def anew(self, x: float) -> None:
+        """What was unusual is the level from now on."""
+        self.level = x
+        self.recent = [0.0] * len(self.recent)
+        self.away, self.away_since = 0.0, nan
+
+    def state(self) -> dict[str, Any]:
+        """To be stored, as JSON."""
+        kept = {name: _stored(getattr(self, name)) for name in _KEPT}
+        return {**kept, "recent": list(self.recent), "tails": [one.state() for one in self.tails]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """As it was stored."""
+        for name in _KEPT:
+            value = state[name]
+            setattr(self, name, float(value) if isinstance(value, str) else value)
+        self.recent = list(state["recent"])
+        for tail, stored in zip(self.tails, state["tails"], strict=True):
+            tail.restore(stored)
+
+
+def _stored(value: float) -> float | str:
+    """JSON has no nan and no infinity."""
+    return value if abs(value) < inf else str(value)

@@ -1,0 +1,490 @@
+"""The detector of one station: row after row, strictly causal. Pure.
+
+A sensor fault belongs to one signal (or to all of a probe that is taken out of the water): a value
+is missing, held, stuck, jumps and returns, jitters, or steps by no more than a calibration does. A
+water event moves the water: it lasts, in the direction in which a discharge moves a signal, or in
+several signals at once. Rain dilutes: a conductance that falls by itself is no discharge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil, inf, isfinite, isnan, log, nan
+from typing import Any, Final, Literal
+
+from vigil_cloud.water.detection.kinds import CONDUCTIVITY, PH, Kind, kinds_of
+from vigil_cloud.water.detection.series import Series, Tuning
+
+Type = Literal["sensor", "water", "none"]
+_DAY_S: Final = 86400.0
+_MEMORY_S: Final = 3 * _DAY_S
+_LEVEL_S: Final = 2 * 3600.0
+_PERSISTENT_S: Final = 240.0
+"""Samples closer than this: what is away for less is no excursion."""
+_SERVICE: Final = 4
+"""Intervals after a probe was out of the water: steps of the others are of the same visit."""
+_VISIT_S: Final = 3600.0
+_SETTLING_S: Final = 6 * 3600.0
+_QUIET_S: Final = 12 * 3600.0
+_LOUDER: Final = 2.0
+"""So much higher are thresholds while one is told anyhow."""
+_LOWER: Final = 0.5
+"""In the intervals of a service."""
+_LONGEST_S: Final = 12 * 3600.0
+"""What is away for longer is the new level."""
+_GAP: Final = 8
+"""After so many intervals without a value nothing is foretold."""
+_RETURNED: Final = 0.35
+_STAYED: Final = 0.5
+_STRONG: Final = 2.0
+"""Times the threshold: a step by itself is worth a word."""
+_DILUTING: Final = 2.0
+_DILUTED: Final = 0.97
+_A_LITTLE: Final = 0.5
+_LISTED: Final = 0.6
+_AGREE: Final = 1.5
+"""Sum of the shares of their thresholds from which several signals count as one event."""
+_TOLD_S: Final = 3600.0
+"""An excursion is news for so long; then it lasts."""
+_AT_ONCE: Final = 9.0
+_SEVERAL: Final = 2
+_GRANTED: Final = 5
+"""Days of four weeks that may cross a threshold, per false alarm a week."""
+_MOST_GRANTED: Final = 14
+_LEARNT_FROM: Final = 25
+"""Rows that tell how often a station is sampled."""
+_FLOOD: Final = 4.0
+"""Times its usual distance from its level: the stage says that it has rained."""
+_SHORTEST_STILL_S: Final = 6 * 3600.0
+_COLLAPSED: Final = 0.5
+"""Conductance does not fall by half within an interval: the probe is out, fouled or broken."""
+_HELD_S: Final = 3600.0
+"""Held beside a missing value for longer: a visit is shorter, and told by what is missing."""
+_SHORTEST_STILL: Final = 3
+_MOST_SCORE: Final = 999.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Of one signal."""
+
+    signal: str
+    reason: str
+    """missing, empty, held, stuck, spike, step, noise, excursion."""
+    type: Type
+    score: float
+    """Times the threshold."""
+    since_s: float
+    by: float
+    """How far from what was usual, in the signal's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """On one row."""
+
+    anomaly: bool = False
+    score: float = 0.0
+    type: Type = "none"
+    findings: Sequence[Finding] = field(default=())
+
+
+@dataclass(slots=True)
+class Setting:
+    """What a city may set."""
+
+    false_per_week: float = 0.4
+    """False alarms per station and week."""
+
+
+class Detector:
+    """Of one station. ``interval_s``: how often it is sampled, about."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        interval_s: float | None = None,
+        setting: Setting | None = None,
+        kinds: Sequence[Kind] | None = None,
+    ) -> None:
+        self.names = list(names)
+        self._setting = setting or Setting()
+        self._kinds = list(kinds or kinds_of(names))
+        self._first: list[tuple[float, list[float]]] = []
+        self.interval_s = 0.0
+        self.series: list[Series] = []
+        self._together = 0.0
+        self.lasting: list[str] = []
+        """Signals whose excursion was told and lasts."""
+        self._diluting = False
+        self._last = self._day = nan
+        self._served = self._out = self._flood = -inf
+        if interval_s is not None:
+            self._begin(interval_s)
+
+    def _begin(self, interval_s: float) -> None:
+        self.interval_s = interval_s
+        rate = self._setting.false_per_week
+        chance = min(rate / 7 / max(len(self.names), 1) / 3, 0.5)
+        self._tuning = Tuning(
+            memory=max(_MEMORY_S / interval_s, 48),
+            level=min(max(_LEVEL_S / interval_s, 8), 24),
+            persistent=min(max(ceil(_PERSISTENT_S / interval_s), 1), 6),
+            granted=min(round(_GRANTED * rate), _MOST_GRANTED),
+            y=-log(-log(1 - chance)),
+        )
+        self.series = [Series(one, self._tuning) for one in self._kinds]
+
+    def step(self, at_s: float, values: Sequence[float]) -> Verdict:
+        """The next row: seconds, and a value of each signal (nan where there is none). A row that
+        is not later than the last teaches nothing and is judged by nothing but itself."""
+        if not isfinite(at_s) or at_s <= self._last:
+            return Verdict()
+        if not self.series:
+            return self._learn(at_s, values)
+        self._new_day(at_s)
+        self._last = at_s
+        self.lasting.clear()
+        there: list[int] = []
+        gone: list[int] = []
+        for number, x in enumerate(values):
+            (there if -inf < x < inf else gone).append(number)
+        found: list[Finding] = []
+        for number in there:
+            series = self.series[number]
+            intervals = (at_s - series.since) / self.interval_s
+            series.take(values[number], max(intervals, 1.0) if series.count else 1.0)
+            if intervals > _GAP and series.count > 1:
+                series.jump = 0.0
+                series.base = nan
+                series.anew(values[number])
+            series.since = at_s
+        self._missing(at_s, there, gone, found)
+        return self._verdict(at_s, there, found)
+
+    def _new_day(self, at_s: float) -> None:
+        if isnan(self._day):
+            self._day = at_s
+        elif at_s - self._day >= _DAY_S:
+            for one in self.series:
+                for tail in one.tails:
+                    tail.end_day()
+            self._day += _DAY_S * ((at_s - self._day) // _DAY_S)
+
+    def _verdict(self, at_s: float, there: list[int], found: list[Finding]) -> Verdict:
+        service = at_s - self._served <= max(
+            min(_SERVICE * self.interval_s, _VISIT_S), self.interval_s
+        )
+        settling = at_s - self._out <= _SETTLING_S
+        self._weather(at_s, there)
+        self._joined(there)
+        jumped = self._jumped(at_s, there, service)
+        moved = self._moved_at_once(at_s, there) if self._tuning.persistent > 1 else ()
+        for number in there:
+            one = self._judged(at_s, number, jumped, service, settling)
+            if number in moved and (one is None or one.type != "water"):
+                one = moved[number]
+            if one is not None:
+                found.append(one)
+        if not found:
+            return Verdict()
+        if any(one.reason in ("collapsed", "empty") for one in found):
+            self._served = at_s
+        water = any(one.type == "water" for one in found)
+        score = min(max(one.score for one in found), _MOST_SCORE)
+        sensor = any(one.type == "sensor" for one in found)
+        return Verdict(True, score, "water" if water else "sensor" if sensor else "none", found)
+
+    def _learn(self, at_s: float, values: Sequence[float]) -> Verdict:
+        """The first rows, which tell how often there is one: only what is missing is known."""
+        self._last = at_s
+        self._first.append((at_s, list(values)))
+        if len(self._first) == _LEARNT_FROM:
+            times = [one[0] for one in self._first]
+            gaps = sorted(b - a for a, b in pairwise(times))
+            self._begin(gaps[len(gaps) // 2])
+            self._last = nan
+            rows, self._first = self._first, []
+            for row in rows:
+                self.step(*row)
+        gone = [n for n, x in zip(self.names, values, strict=True) if not -inf < x < inf]
+        found = [Finding(one, "missing", "sensor", 1.0, at_s, nan) for one in gone]
+        return Verdict(bool(found), float(bool(found)), "sensor" if found else "none", found)
+
+    def _weather(self, at_s: float, there: list[int]) -> None:
+        """Whether it rains, by stage and by conductance."""
+        self._diluting = False
+        for number in there:
+            one = self.series[number]
+            if one.kind.name == "flow" and abs(one.z) > _FLOOD:
+                self._flood = at_s
+            if one.kind is CONDUCTIVITY and one.z < -_DILUTING and one.value < _DILUTED * one.level:
+                self._diluting = True
+
+    def _joined(self, there: list[int]) -> None:
+        """How far all signals are away together: a discharge moves several a little."""
+        shares = []
+        basic = any(self.series[n].kind is PH and self.series[n].away > 1 for n in there)
+        for number in there:
+            one = self.series[number]
+            away, kind = one.away, one.kind
+            if (kind.rises if away > 0 else kind.falls) or (basic and kind is CONDUCTIVITY):
+                shares.append(abs(away) / one.away_by.threshold)
+        shares.sort()
+        self._together = sum(shares[-3:]) if len(shares) > 1 and shares[-2] > _A_LITTLE else 0.0
+
+    def _moved_at_once(self, at_s: float, there: list[int]) -> dict[int, Finding]:
+        """Where samples are close: signals that have jumped within the same minutes and stay there.
+        By chance hardly ever two of them do."""
+        stayed = []
+        longest = (self._tuning.persistent + 3) * self.interval_s
+        for number in there:
+            one = self.series[number]
+            if not self._quality(number):
+                continue
+            if one.jump > _AT_ONCE and (isnan(one.base) or at_s - one.base_at > longest):
+                one.base, one.size, one.base_at = one.value - one.change, one.change, at_s
+            elif not isnan(one.base):
+                age = at_s - one.base_at
+                gone = one.value - one.base
+                if abs(gone) < _STAYED * abs(one.size) or gone * one.size <= 0 or age > longest:
+                    one.base = nan
+                elif age >= (self._tuning.persistent - 1) * self.interval_s:
+                    stayed.append(number)
+        if len(stayed) < _SEVERAL:
+            return {}
+        found = {}
+        for number in stayed:
+            one = self.series[number]
+            gone = one.value - one.base
+            found[number] = Finding(
+                self.names[number], "excursion", "water", 1.0, one.base_at, gone
+            )
+        return found
+
+    def _missing(
+        self, at_s: float, there: list[int], gone: list[int], found: list[Finding]
+    ) -> None:
+        """Values that are not there, and those that the logger holds meanwhile."""
+        for number in gone:
+            since = self.series[number].since
+            found.append(Finding(self.names[number], "missing", "sensor", 1.0, since, nan))
+        if not gone:
+            return
+        self._served = self._out = at_s
+        held = [n for n in there if (self.series[n].run - 1) * self.interval_s >= _HELD_S]
+        if held and len(held) >= len(there) - 1:
+            found += [Finding(self.names[n], "held", "sensor", 1.0, at_s, 0.0) for n in held]
+
+    def _jumped(self, at_s: float, there: list[int], service: bool) -> list[int]:
+        """Signals that have jumped just now; their tails learn of it."""
+        jumped = []
+        for number in there:
+            one = self.series[number]
+            threshold = one.jumping.threshold * (
+                _LOWER if service else (_LOUDER if at_s < one.quiet_until else 1.0)
+            )
+            if one.jump > threshold and one.jump > 4:
+                jumped.append(number)
+            if not service:
+                tail = one.jumping
+                if one.jump > tail.highest:
+                    tail.highest = one.jump
+        return jumped
+
+    def _judged(
+        self, at_s: float, number: int, jumped: list[int], service: bool, settling: bool
+    ) -> Finding | None:
+        one, name = self.series[number], self.names[number]
+        x, kind = one.value, one.kind
+        quick = self._tuning.persistent == 1
+        if kind.empty is not None and x <= kind.empty:
+            self._served = self._out = at_s
+            if isnan(one.normal) and one.count > 1 and x != one.change:
+                one.normal, one.base_at = x - one.change, at_s
+            one.base = nan
+            return Finding(name, "empty", "sensor", 1.0, at_s, x)
+        finding: Finding | None = None
+        if quick:
+            finding = self._step(at_s, number, jumped, service)
+        away = self._away(at_s, number, jumped, settling)
+        if finding is None or (away is not None and away.type == "water"):
+            finding = away or finding
+        if finding is None:
+            finding = self._sensor(at_s, number, settling)
+        if finding is not None and finding.reason != "missing":
+            one.quiet_until = at_s + _QUIET_S
+        return finding
+
+    def _step(self, at_s: float, number: int, jumped: list[int], service: bool) -> Finding | None:
+        """Jumps: what becomes of the last one, and what a new one is taken for."""
+        one = self.series[number]
+        score = max(one.jump / one.jumping.threshold, 1.0)
+        if not isnan(one.normal):
+            return self._collapsed(at_s, number, score)
+        if not isnan(one.base) and (found := self._after_jump(at_s, number, service, score)):
+            return found
+        return self._new_jump(at_s, number, jumped, service, score) if number in jumped else None
+
+    def _collapsed(self, at_s: float, number: int, score: float) -> Finding | None:
+        one, name = self.series[number], self.names[number]
+        if abs(one.value - one.normal) < _RETURNED * abs(one.normal):
+            one.normal = nan
+            one.anew(one.value)
+            return Finding(name, "spike", "sensor", score, at_s, one.change)
+        if at_s - one.base_at > _LONGEST_S:
+            one.normal = nan
+            one.anew(one.value)
+            return None
+        return Finding(name, "collapsed", "sensor", 1.0, one.base_at, one.value - one.normal)
+
+    def _after_jump(self, at_s: float, number: int, service: bool, score: float) -> Finding | None:
+        """One value later: it was a spike, or it lasts."""
+        one, name = self.series[number], self.names[number]
+        base, size = one.base, one.size
+        one.base = nan
+        back = one.value - base
+        if abs(back) < _RETURNED * abs(size):
+            one.anew(one.value)
+            return Finding(name, "spike", "sensor", score, at_s, size)
+        if abs(back) <= _STAYED * abs(size) or service or not self._quality(number):
+            return None
+        if self._is_water(one, back, base):
+            return Finding(name, "excursion", "water", score, at_s, back)
+        rain = at_s - self._flood <= _DAY_S or (one.kind.share_of > 0 and size < 0)
+        return Finding(name, "step", "none", score, at_s, size) if one.strong and not rain else None
+
+    def _new_jump(
+        self, at_s: float, number: int, jumped: list[int], service: bool, score: float
+    ) -> Finding | None:
+        one, name = self.series[number], self.names[number]
+        kind, size = one.kind, one.change
+        base = one.value - size
+        one.base, one.size, one.base_at, one.strong = base, size, at_s, bool(score > _STRONG)
+        if kind.share_of > 0 and one.value < _COLLAPSED * min(one.usual, base):
+            self._served = at_s
+            one.normal, one.base = base, nan
+            return Finding(name, "step", "sensor", score, at_s, size)
+        if service and kind.name != "flow":
+            one.anew(one.value)
+            return Finding(name, "step", "sensor", score, at_s, size)
+        together = [other for other in jumped if other != number and self._quality(other)]
+        if together and self._quality(number):
+            if any(self._beyond(self.series[other]) for other in (number, *together)):
+                return Finding(name, "excursion", "water", score, at_s, size)
+            return Finding(name, "step", "sensor", score, at_s, size) if one.strong else None
+        if not self._is_water(one, size, base):
+            one.level += size  # a calibration or rain: the level goes along
+        return None  # whether it returns, the next value tells
+
+    def _quality(self, number: int) -> bool:
+        kind = self.series[number].kind
+        return kind.rises or kind.falls
+
+    def _beyond(self, one: Series) -> bool:
+        return self._is_water(one, one.change, one.value - one.change)
+
+    def _is_water(self, one: Series, size: float, base: float) -> bool:
+        """Whether a change is in a direction and of a size that a discharge has."""
+        kind = one.kind
+        if not (kind.rises if size > 0 else kind.falls):
+            return False
+        if self._raining(kind, size) or (one.value - one.usual) * size <= 0:
+            return False
+        return abs(size) > max(kind.calibration, kind.calibration_share * abs(base))
+
+    def _raining(self, kind: Kind, size: float) -> bool:
+        """Whether rain explains a change: more water, diluted, or what it washes in."""
+        flood = self._last - self._flood <= _DAY_S
+        if kind.name == "turbidity":
+            return flood or self._diluting
+        return (flood or self._diluting) and abs(size) <= kind.rain
+
+    def _moved(self, one: Series, apart: float, joint: bool) -> bool:
+        """Whether a lasting change is large enough for a discharge: half of that of a step, which
+        may be a calibration, and less where several signals agree."""
+        kind = one.kind
+        if self._raining(kind, apart):
+            return False
+        beyond = one.value - one.usual
+        if beyond * apart <= 0 or abs(beyond) < kind.share_of * abs(one.usual):
+            return False  # back to what is usual
+        if joint:
+            return True
+        least = max(kind.calibration, kind.calibration_share * abs(one.level)) / 2
+        return abs(apart) > max(least, kind.share_of * abs(one.level))
+
+    def _away(self, at_s: float, number: int, jumped: list[int], settling: bool) -> Finding | None:
+        """Away from the level for a while."""
+        one, name = self.series[number], self.names[number]
+        kind = one.kind
+        away, tail = one.away, one.away_by
+        apart = one.value - one.level
+        size = abs(away)
+        eligible = kind.rises if away > 0 else kind.falls
+        if not isnan(one.away_since):
+            if at_s - one.away_since > _LONGEST_S:
+                one.anew(one.value)
+                return None
+            if size > tail.threshold * _LOWER:
+                if at_s - one.away_since >= _TOLD_S:
+                    self.lasting.append(name)
+                    return None
+                score = size / tail.threshold
+                return Finding(name, "excursion", "water", score, one.away_since, apart)
+            one.away_since = nan
+            return None
+        if not eligible or jumped == [number]:
+            return None  # one value by itself may be a spike: the next one tells
+        louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
+        alone = size / tail.threshold
+        joint = self._together / _AGREE if alone > _LISTED else 0.0
+        if max(alone, joint) > louder and self._moved(one, apart, joint > louder):
+            one.away_since = at_s
+            tail.highest = max(tail.highest, size)
+            return Finding(name, "excursion", "water", max(alone, joint), at_s, apart)
+        if not settling and size > tail.highest:
+            tail.highest = size
+        return None
+
+    def _sensor(self, at_s: float, number: int, settling: bool) -> Finding | None:
+        one, name = self.series[number], self.names[number]
+        kind = one.kind
+        loud = one.noisy
+        louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
+        noisy = one.noise > loud.threshold * louder
+        if not settling and one.noise > loud.highest:
+            loud.highest = one.noise
+        if kind.still is None or abs(one.value) > kind.still:
+            still, run = one.still, float(one.run)
+            if run > max(still.threshold, _SHORTEST_STILL_S / self.interval_s, _SHORTEST_STILL):
+                since = at_s - (run - 1) * self.interval_s
+                return Finding(name, "stuck", "sensor", run / still.threshold, since, 0.0)
+            if run > still.highest:
+                still.highest = run
+        if noisy and self._quality(number) and at_s - self._flood > _DAY_S:
+            return Finding(name, "noise", "sensor", one.noise / loud.threshold, at_s, one.jitter)
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """To be stored, as JSON; some kilobytes a signal."""
+        own = [self._last, self._day, self._served, self._out, self._flood]
+        return {
+            "names": self.names,
+            "interval_s": self.interval_s,
+            "first": [[at, *map(str, values)] for at, values in self._first],
+            "own": [str(value) for value in own],
+            "series": [one.state() for one in self.series],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """As it was stored, by a detector of the same signals."""
+        self._last, self._day, self._served, self._out, self._flood = map(float, state["own"])
+        self._first = [(row[0], [float(x) for x in row[1:]]) for row in state["first"]]
+        if not state["interval_s"]:
+            return
+        self._begin(state["interval_s"])
+        for one, stored in zip(self.series, state["series"], strict=True):
+            one.restore(stored)

@@ -1,0 +1,289 @@
+"""The detector: strictly causal, and able to tell a sensor fault from a discharge."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from data import shared
+from vigil_cloud.cli import main
+from vigil_cloud.water.detection.kinds import kind_of
+from vigil_cloud.water.detection.station import Detector, Setting, Verdict
+from vigil_cloud.water.detection.tail import Tail
+
+Floats = NDArray[np.float64]
+NAMES = ["temp", "cond", "ph", "do"]
+INTERVAL = 900.0
+DAY = 96
+START = 20 * DAY
+"""What is put in begins here."""
+
+
+@cache
+def quiet() -> Floats:
+    """Three weeks of a canal: a daily course, noise, and the steps of the probe."""
+    random = np.random.default_rng(11)
+    rows = 22 * DAY
+    phase = 2 * np.pi * np.arange(rows) / DAY
+    drift = np.cumsum(random.normal(0, 0.3, rows)) * 0.3
+    found = np.stack(
+        [
+            18 + 2 * np.sin(phase) + random.normal(0, 0.02, rows),
+            430 + 6 * np.sin(phase / 2) + drift + random.normal(0, 0.5, rows),
+            7.9 + 0.15 * np.sin(phase) + random.normal(0, 0.006, rows),
+            8.5 + 0.8 * np.sin(phase) + random.normal(0, 0.03, rows),
+        ],
+        axis=1,
+    )
+    return np.round(found, 2)
+
+
+def times(rows: int) -> Floats:
+    return 1.7e9 + INTERVAL * np.arange(rows)
+
+
+def judged(values: Floats, setting: Setting | None = None) -> list[Verdict]:
+    detector = Detector(NAMES, setting=setting)
+    return [
+        detector.step(at, row)
+        for at, row in zip(times(len(values)).tolist(), values.tolist(), strict=True)
+    ]
+
+
+def changed(**by: Floats) -> Floats:
+    values = quiet().copy()
+    for name, change in by.items():
+        values[START : START + len(change), NAMES.index(name)] += change
+    return np.round(values, 2)
+
+
+def pulse(size: float, rows: int = 24) -> Floats:
+    return size * np.exp(-3 * np.arange(rows) / rows)
+
+
+def said(values: Floats, rows: int = 8) -> list[tuple[int, str, str, str]]:
+    """After the change: row, signal, reason, type."""
+    return [
+        (number, one.signal, one.reason, one.type)
+        for number, verdict in enumerate(judged(values)[START : START + rows])
+        for one in verdict.findings
+    ]
+
+
+def test_quiet_water_keeps_the_rate() -> None:
+    flagged = [number for number, one in enumerate(judged(quiet())) if one.anomaly]
+    assert len(flagged) <= 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cond": pulse(200)},
+        {"ph": pulse(-1.2)},
+        {"cond": pulse(120), "ph": pulse(-0.6), "do": pulse(-1.5)},
+        {"do": pulse(-4)},
+    ],
+    ids=["saline", "acid", "industrial", "sewage"],
+)
+def test_a_discharge_is_a_water_event_within_two_samples(change: dict[str, Floats]) -> None:
+    found = said(changed(**change), 3)
+    assert {signal for _, signal, _, type_ in found if type_ == "water"} & set(change)
+
+
+@pytest.mark.parametrize("size", [-380.0, 900.0])
+def test_a_spike_is_the_sensors(size: float) -> None:
+    found = said(changed(cond=np.array([size])))
+    assert {type_ for _, _, _, type_ in found} == {"sensor"}
+    assert found[0][0] <= 1
+
+
+def test_what_is_missing_is_the_sensors() -> None:
+    values = quiet().copy()
+    values[START : START + 3, 0] = np.nan
+    assert said(values) == [(row, "temp", "missing", "sensor") for row in range(3)]
+
+
+def test_rain_and_a_calibration_are_no_discharge() -> None:
+    rows = np.arange(90) / 40
+    rain = (rows / 0.25) * np.exp(1 - rows / 0.25)
+    wet = changed(cond=-120 * rain, ph=-0.2 * rain)
+    calibrated = changed(ph=np.full(DAY, 0.2))
+    for values in (wet, calibrated):
+        assert "water" not in {type_ for *_, type_ in said(values, 95)}
+
+
+def test_a_probe_that_stands_still_is_stuck() -> None:
+    values = quiet().copy()
+    values[START:, 3] = values[START, 3]
+    assert ("do", "stuck", "sensor") in {one[1:] for one in said(values, 120)}
+
+
+def test_an_empty_probe_is_told_and_its_return_is_no_event() -> None:
+    values = quiet().copy()
+    values[START : START + 6, 1] = 0.0
+    found = said(values, 30)
+    assert {(signal, type_) for _, signal, _, type_ in found} == {("cond", "sensor")}
+
+
+@settings(max_examples=12, deadline=None)
+@given(cut=st.integers(26, 22 * DAY - 1), at=st.integers(30, 22 * DAY - 40), size=st.integers(1, 9))
+def test_what_comes_later_changes_nothing(cut: int, at: int, size: int) -> None:
+    values = quiet()[: 6 * DAY].copy()
+    cut, at = cut % len(values), at % (len(values) - 30)
+    values[at : at + 24, 1] += pulse(50.0 * size)
+    values[at // 2 : at // 2 + size, 0] = np.nan
+    assert judged(values)[:cut] == judged(values[:cut])
+
+
+@settings(max_examples=6, deadline=None)
+@given(cut=st.integers(0, 5 * DAY))
+def test_stored_and_restored_it_goes_on_as_it_was(cut: int) -> None:
+    values = quiet()[: 5 * DAY].copy()
+    values[4 * DAY : 4 * DAY + 24, 1] += pulse(300.0)
+    values[3 * DAY : 3 * DAY + 4, 0] = np.nan
+    rows = list(zip(times(len(values)).tolist(), values.tolist(), strict=True))
+    first = Detector(NAMES)
+    for row in rows[:cut]:
+        first.step(*row)
+    stored = json.dumps(first.state(), allow_nan=False)
+    assert len(stored) < 1_000_000
+    second = Detector(NAMES)
+    second.restore(json.loads(stored))
+    for row in rows[cut:]:
+        assert repr(first.step(*row)) == repr(second.step(*row))
+
+
+def test_rows_out_of_order_teach_nothing() -> None:
+    detector, other = Detector(NAMES), Detector(NAMES)
+    for number, row in enumerate(quiet()[:200].tolist()):
+        at = number * INTERVAL
+        detector.step(at, row)
+        other.step(at, row)
+        assert other.step(at, [0.0] * 4) == Verdict()
+        assert other.step(at - 5 * INTERVAL, [1e9] * 4) == Verdict()
+    assert detector.state() == other.state()
+
+
+@given(rate=st.floats(0.01, 50))
+def test_a_higher_rate_never_raises_a_threshold(rate: float) -> None:
+    few, many = (Detector(NAMES, 900, Setting(one)) for one in (rate, rate * 2))
+    for one, another in zip(few.series, many.series, strict=True):
+        assert one.tuning.y >= another.tuning.y
+        assert one.tuning.granted <= another.tuning.granted
+
+
+def test_days_with_a_discharge_move_a_threshold_little() -> None:
+    def threshold(*unusual: float) -> float:
+        tail = Tail(30.0, 6.0, 0.12, 5)
+        for number in range(28):
+            tail.highest = unusual[number] if number < len(unusual) else 3 + number % 3 / 10
+            tail.end_day()
+        return tail.threshold
+
+    assert threshold(50, 80, 40, 60) < 1.3 * threshold()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *[("Fm_2", "flow"), ("turbidity_FNU", "turbidity"), ("水溫(°C)", "temperature")],
+        *[("pH", "ph"), ("SpCond (µS/cm)", "conductivity"), ("溶氧", "oxygen"), ("Cl", "other")],
+    ],
+)
+def test_a_signal_is_known_by_its_name(name: str, kind: str) -> None:
+    assert kind_of(name).name == kind
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    code = main(["water", "detect", *map(str, arguments)])
+    said = capsys.readouterr()
+    assert said.out == ""
+    return code, said.err
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text("utf-8").splitlines()))
+
+
+def test_the_command_writes_a_row_for_each_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = changed(cond=pulse(250), ph=pulse(-0.8))
+    moments = np.datetime64("2026-03-01T00:00:00") + np.arange(len(values)) * np.timedelta64(
+        15, "m"
+    )
+    lines = ["at,cond,ph,note"]
+    lines += [f"{at},{row[1]},{row[2]},x" for at, row in zip(moments, values, strict=True)]
+    lines[100] = f"{moments[99]},-9999,{values[99, 2]}"
+    lines.insert(300, lines[299])
+    lines.insert(400, lines[200])
+    lines.insert(500, "yesterday,1,2,x")
+    recording, flags = tmp_path / "canal.csv.gz", tmp_path / "flags.csv"
+    recording.write_bytes(gzip.compress("\r\n".join(lines).encode()))
+    asked = (recording, "--time", "at", "--signals", "cond,ph", "--out", flags)
+    code, err = run(capsys, *asked)
+    found = read(flags)
+    assert (code, len(found), list(found[0])) == (
+        0, len(lines) - 1, ["time", "anomaly", "score", "type", "signals"],
+    )  # fmt: skip
+    assert [row["time"] for row in found] == [line.split(",")[0] for line in lines[1:]]
+    assert len(err.splitlines()) == 3, "repeated, earlier, unreadable"
+    first = next(row for row in found[START:] if row["type"] == "water")
+    assert first["time"] <= str(moments[START + 2])
+    assert (first["anomaly"], set(first["signals"].split(";"))) == ("1", {"cond", "ph"})
+    assert (found[99]["type"], found[99]["signals"]) == ("sensor", "cond")
+
+    code, err = run(capsys, *asked, "--train", str(moments[-1]))
+    assert (code, {row["anomaly"] for row in read(flags)}) == (0, {"0"})
+    assert "nothing was judged" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--time", "when", "--signals", "cond"], "no column when"),
+        (["--time", "at", "--signals", "cond,salt"], "no column salt; it has at, cond"),
+        (["--time", "at", "--signals", ","], "names no column"),
+        (["--time", "at", "--signals", "cond", "--train", "soon"], "is no time"),
+        (["--time", "at", "--signals", "cond", "--false-per-week", "0"], "above 0"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    recording = tmp_path / "r.csv"
+    recording.write_text("at,cond\n2026-01-01T00:00,400\n", "utf-8")
+    code, err = run(capsys, recording, *options, "--out", tmp_path / "out.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert says in err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_labelled_faults_of_a_river_are_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every labelled run of a station, with few rows flagged."""
+    recording, flags = shared("water/lro_BlackSmithFork2020.csv.gz"), tmp_path / "flags.csv"
+    signals = ("temp", "cond", "ph", "do")
+    code, _ = run(capsys, recording, "--time", "datetime", "--signals", ",".join(signals),
+                  "--out", flags)  # fmt: skip
+    assert code == 0
+    found = read(flags)
+    with gzip.open(recording, "rt", newline=None) as file:
+        rows = list(csv.DictReader(file))
+    assert [row["time"] for row in found] == [row["datetime"] for row in rows]
+    for name in signals:
+        flagged = [name in row["signals"].split(";") for row in found]
+        labelled = [n for n, row in enumerate(rows) if row[f"{name}_qual"] not in ("NULL", "")]
+        if labelled:
+            assert any(flagged[labelled[0] - 1 : labelled[-1] + 2]), name
+        assert sum(flagged) < 0.05 * len(flagged)
