@@ -36,8 +36,8 @@ class AedCallDetail(AlertDetail):
     dispatch_trouble: str | None = None
     """What was wrong when volunteers were chosen."""
     late: bool = False
-    """Told so long after the press that no volunteer was called by itself; 119 only where the press had
-    come in time."""
+    """Told so long after the press that no volunteer was called by itself; 119 only where the
+    press had come in time."""
     cabinet_said: str | None = None
     """What the message called its cabinet, where none of its gateway is called so."""
 

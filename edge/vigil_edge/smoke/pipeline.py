@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ SIRENS: Final = "smoke/sirens"
 _SWEEP_S: Final = 5.0
 _CHECKPOINT_S: Final = 600.0
 _AGAIN_S: Final = 1.0
+_LAST_WORDS_S: Final = 20.0
 _WAITING_MOST: Final = 1000
 
 _OF_BRIDGE: Final = ("state", "devices", "health", "logging")
@@ -142,12 +144,23 @@ class Zigbee2MqttPipeline:
             self._show_unconfigured()
             self._sounding.restart(self._alarms, self._context.monotonic())
             self._sound()
-            await self._listen(session)
+            try:
+                await self._listen(session)
+            except Exception:
+                await self._say_last()
+                raise
         finally:
             self._session = None
             speaking.cancel()
             await asyncio.gather(speaking, return_exceptions=True)
             await session.close()
+
+    async def _say_last(self) -> None:
+        """What failed (a full disk) silences no alarm that sounds: it is said before this ends."""
+        if self._spoken is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    await self._spoken.said_all()
 
     async def _speak(self) -> None:
         if self._spoken is not None:
@@ -411,12 +424,12 @@ class Zigbee2MqttPipeline:
             out += self._observed.packed(device, due, now)
         if not out and not told:
             return
-        self._sound(told)
+        self._say_aloud(told)
         await self._keep(out)
         for reading in due:
             self._observed.sent(device, reading, self._context.monotonic())
 
-    def _sound(self, told: Sequence[Told]) -> None:
+    def _say_aloud(self, told: Sequence[Told]) -> None:
         """Before anything is kept: whoever sleeps there must wake though the disk is full."""
         if self._spoken is not None:
             self._spoken.follow(told)
@@ -473,7 +486,7 @@ class Zigbee2MqttPipeline:
         ]
         for device in self._roster.all_devices():
             out += self._health(device, now)
-        self._sound(told)
+        self._say_aloud(told)
         if out or told or self._waiting or moment - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
 

@@ -88,6 +88,10 @@ class Spoken:
             return "there is no recording of it: the attention tone is heard alone"
         return "it is being said"
 
+    async def said_all(self) -> None:
+        """Until what waits has been said."""
+        await self._speaker.said_all()
+
     async def run(self) -> None:
         """Until cancelled: says what waits, and looks now and then whether it can be heard."""
         speaking = asyncio.create_task(self._speaker.run(), name="voice of the smoke alarms")

@@ -145,11 +145,19 @@ class Speaker:
             return False
         return True
 
+    async def said_all(self) -> None:
+        """Until everything that was asked for has been said, or failed."""
+        await self._waiting.join()
+
     async def run(self) -> None:
         """Until cancelled."""
         try:
             while True:
-                self._told(await self._say(await self._waiting.get()))
+                prompt = await self._waiting.get()
+                try:
+                    self._told(await self._say(prompt))
+                finally:
+                    self._waiting.task_done()
         finally:
             self._stopping.set()
 

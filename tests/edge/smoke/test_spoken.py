@@ -142,3 +142,14 @@ async def test_without_a_voice_the_bridge_takes_none(home: Home) -> None:
     pipe = Zigbee2MqttPipeline(made, MemoryContext(gateway=home.base))
     with pytest.raises(CommandRefused, match="no loudspeaker"):
         await pipe.command("home.bridge", PlayVoice(prompt="fire_alarm"))
+
+
+async def test_a_full_disk_silences_no_alarm(home: Home) -> None:
+    ear, context = Ear(), MemoryContext(gateway=home.base)
+    pipe = Zigbee2MqttPipeline(home.settings(voice={"output": "hall"}), context, ear)
+    async with supervised.running(pipe, context) as task:
+        context.fail_next = OSError("disk full")
+        home.say("kitchen", {"smoke": True})
+        with pytest.raises(OSError, match="disk full"):
+            await task
+    assert ear.heard, "whoever sleeps there wakes"

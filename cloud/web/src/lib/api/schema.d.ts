@@ -3630,8 +3630,8 @@ export interface components {
             last_pressed: string | null;
             /**
              * Late
-             * @description Told so long after the press that no volunteer was called by itself; 119 only where the press had
-             *     come in time.
+             * @description Told so long after the press that no volunteer was called by itself; 119 only where the
+             *     press had come in time.
              * @default false
              */
             late: boolean;
