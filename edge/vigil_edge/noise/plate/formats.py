@@ -21,7 +21,7 @@ FORMATS: Final = (
     ("AAA0000", 0.0),
     ("AAA000", 0.0),
     ("000AAA", 0.0),
-    # Taiwan before: AA-0000, 0000-AA, XX-000, taxis 000-AA; motorcycles XXX-000.
+    # Taiwan before: AA-0000, 0000-AA and those with one letter and one digit beside.
     ("AA0000", -0.5),
     ("0000AA", -0.5),
     ("A00000", -1.0),
