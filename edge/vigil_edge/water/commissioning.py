@@ -50,9 +50,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _probe(args: argparse.Namespace) -> int:
     description = described(args.description or "generic")
     if args.register is not None:
-        signal = DescribedSignal(
-            name="value", register=args.register, table=args.table, type=args.type
-        )
+        asked = {"name": "value", "register": args.register}
+        signal = DescribedSignal.model_validate(asked | {"table": args.table, "type": args.type})
         description = description.model_copy(update={"signal": [signal]})
     settings = _settings(args, description)
     for line in asyncio.run(_look(settings, description)):

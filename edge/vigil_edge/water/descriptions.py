@@ -16,15 +16,15 @@ _FOLDER: Final = Path(__file__).parent / "probes"
 
 
 class DescribedSignal(Signal):
-    """A signal, and where the probe says what it thinks of it."""
+    """A signal, and where the probe keeps what it writes where it has no reading."""
 
-    quality_register: Address | None = None
     sentinel_register: Address | None = None
 
     def section(self) -> dict[str, Any]:
         """Its ``[[water.signal]]`` table."""
-        own = {"quality_register", "sentinel_register"}
-        return self.model_dump(by_alias=True, exclude_defaults=True, exclude=own, mode="json")
+        return self.model_dump(
+            by_alias=True, exclude_defaults=True, exclude={"sentinel_register"}, mode="json"
+        )
 
 
 class Description(BaseModel):

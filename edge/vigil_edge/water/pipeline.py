@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid5
@@ -98,8 +98,13 @@ class Judge:
         """Of the excursions, to be kept with what ``outgoing`` returned."""
         return self._excursions.state()
 
-    def outgoing(self, measured: Sequence[Measured]) -> list[Outgoing]:
-        """Observations and events of measurements in order; values in the signals' order."""
+    def outgoing(
+        self, measured: Sequence[Measured], doubtful: Collection[str] = ()
+    ) -> list[Outgoing]:
+        """Observations and events of measurements in order; values in the signals' order.
+
+        ``doubtful`` names signals that the probe itself does not trust.
+        """
         readings: list[Reading] = []
         events: list[Outgoing] = []
         for time, values in measured:
@@ -111,7 +116,7 @@ class Judge:
                 self._signals, self._spans, values, flags, strict=True
             ):
                 found = None if flag is QartodFlag.MISSING else given
-                flag = _at_the_end(found, span, flag)
+                flag = _at_the_end(found, span, flag, doubtful=signal.name in doubtful)
                 shown = found if found is None or math.isfinite(found) else None
                 readings.append(Reading(signal.name, signal.unit, time, shown, flag))
                 events.extend(
@@ -164,9 +169,11 @@ class Judge:
             )
 
 
-def _at_the_end(found: float | None, span: tuple[float, float], flag: QartodFlag) -> QartodFlag:
+def _at_the_end(
+    found: float | None, span: tuple[float, float], flag: QartodFlag, *, doubtful: bool
+) -> QartodFlag:
     """A reading at an end of the range may be anything beyond it: suspect at least."""
-    doubtful = found is not None and found in span and found != 0
+    doubtful = doubtful or (found is not None and found in span and found != 0)
     good = flag in (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED)
     return QartodFlag.SUSPECT if doubtful and good else flag
 
@@ -188,10 +195,15 @@ class _Sonde:
         """``SampleNow``: returns when it was read and is in the outbox."""
         return await self._asked.sample()
 
-    async def _accept(self, measured: Sequence[Measured], state: Mapping[str, bytes]) -> None:
+    async def _accept(
+        self,
+        measured: Sequence[Measured],
+        state: Mapping[str, bytes],
+        doubtful: Collection[str] = (),
+    ) -> None:
         for _, values in measured:
             self._condition.take(values)
-        await self._put(lambda: self._judge.outgoing(measured), state)
+        await self._put(lambda: self._judge.outgoing(measured, doubtful), state)
 
     async def _lost(self) -> None:
         """The sonde does not answer: a signal that was rising is not only a gap."""
@@ -243,7 +255,7 @@ class PollPipeline(_Sonde):
         except SourceError:
             await self._lost()
             raise
-        await self._accept([(time, values)], {})
+        await self._accept([(time, values)], {}, self._plan.doubtful)
         self._condition.report(self._plan.refused)
 
     async def _values(self) -> list[float | None]:

@@ -46,6 +46,10 @@ class ReadPlan:
         merge: bool = True,
     ) -> None:
         self._signals = signals
+        qualities = (signal.quality() for signal in signals)
+        self._asked = [*signals, *(quality for quality in qualities if quality is not None)]
+        self.doubtful: frozenset[str] = frozenset()
+        """Signals of the last read that the probe itself does not trust."""
         self._monotonic = monotonic
         self._most = most
         self._gap = GAP_WORDS if merge else -1
@@ -88,10 +92,24 @@ class ReadPlan:
             self._blocks, self._refused = self._all(), {}
             raise refusal
         self._blocks = given
+        self._heed_quality(found)
         return [found.get(signal.name) for signal in self._signals]
 
+    def _heed_quality(self, found: dict[str, float | None]) -> None:
+        """Take away what the probe calls no reading. A quality that it refuses is not heeded."""
+        doubtful = set[str]()
+        for signal in self._signals:
+            quality = found.get(f"{signal.name}/quality")
+            if quality is None or quality in signal.quality_good:
+                continue
+            if quality in signal.quality_suspect:
+                doubtful.add(signal.name)
+            else:
+                found[signal.name] = None
+        self.doubtful = frozenset(doubtful)
+
     def _all(self) -> list[Block]:
-        return blocks(self._signals, self._gap, self._most)
+        return blocks(self._asked, self._gap, self._most)
 
     def _due(self) -> list[Block]:
         now = self._monotonic()

@@ -53,6 +53,11 @@ class Signal(BaseModel):
     """The raw value that means "more than the sensor can measure"."""
     under_range: Finite | None = None
     """The raw value that means "less than the sensor can measure"."""
+    quality_register: Address | None = None
+    """A uint16 in which the probe says what it thinks of this signal, in the same table."""
+    quality_good: Annotated[list[int], Field(max_length=50)] = Field(default_factory=lambda: [0])
+    quality_suspect: Annotated[list[int], Field(max_length=50)] = Field(default_factory=list)
+    """Whatever is in neither list (it warms up, it failed) means "no reading"."""
     sensor_range: tuple[Finite, Finite] | None = None
     """What the sensor can measure, by its manual: a reading at an end of it is off scale."""
     range_fail: tuple[Finite, Finite] | None = None
@@ -126,6 +131,15 @@ class Signal(BaseModel):
             if bound is not None
         ]
         return [f"{self.name}: {key}: {why}" for key, why in found if why]
+
+    def quality(self) -> Signal | None:
+        """Its quality register, as a signal to be read with it."""
+        if self.quality_register is None:
+            return None
+        return Signal.model_validate(
+            {"name": "quality", "register": self.quality_register, "table": self.table}
+            | {"type": "uint16"}
+        ).model_copy(update={"name": f"{self.name}/quality"})
 
     @property
     def words(self) -> int:

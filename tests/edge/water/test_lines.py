@@ -127,6 +127,33 @@ async def test_a_pause_between_requests() -> None:
         await made.stop()
 
 
+@pytest.mark.parametrize(
+    ("quality", "value", "flag"), [(0, 7.25, 1), (1, 7.25, 3), (4, None, 9), (None, 7.25, 1)]
+)
+async def test_what_the_probe_says_of_its_own_readings(
+    quality: int | None, value: float | None, flag: int
+) -> None:
+    register = SignalRegister("said", 4, type="uint16")
+    truth = TRUTH | ({} if quality is None else {"said": quality})
+    made = sonde(PH, register, truth=truth, refused={4: 2} if quality is None else {})
+    await made.start()
+    try:
+        signal = PH.section() | {"quality_register": 4, "quality_suspect": [1]}
+        signal |= {"range_fail": [0, 14]}
+        settings = WaterSettings.model_validate(made.section(signal=[signal], timeout_s=30.0))
+        await until(lambda: made.measured > 0, "a measurement")
+        plan = ReadPlan(settings.signal, lambda: 0.0)
+        probe = await connect(settings)
+        found = await plan.read(probe)
+        probe.close()
+    finally:
+        await made.stop()
+    assert found == [value]
+    assert list(plan.refused) == (["pH/quality"] if quality is None else [])
+    _, flags = judged(settings, found, plan.doubtful)
+    assert flags == [flag]
+
+
 class _OneLine:
     """Two sondes behind one serial converter: RTU frames, by unit, over one TCP port."""
 
@@ -200,10 +227,13 @@ def test_sentinels_as_the_manual_prints_them(
     assert (meaning(signal, raw) is None) == missing
 
 
-def judged(settings: WaterSettings, values: list[float | None]) -> tuple[int, list[int | None]]:
+def judged(
+    settings: WaterSettings, values: list[float | None], doubtful: frozenset[str] = frozenset()
+) -> tuple[int, list[int | None]]:
     """Events, and the flags of the readings, one a minute from ten o'clock."""
     judge, start = Judge(settings, None), datetime(2026, 5, 1, 10, tzinfo=UTC)
-    out = judge.outgoing([(start + timedelta(minutes=i), (v,)) for i, v in enumerate(values)])
+    measured = [(start + timedelta(minutes=i), (v,)) for i, v in enumerate(values)]
+    out = judge.outgoing(measured, doubtful)
     flags = [
         record.qf
         for one in out
