@@ -44,7 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def detect(options: argparse.Namespace) -> int:
     """Write the flags. Raises ``BadRecording``, ``OSError``."""
-    from vigil_cloud.water.detection.station import Detector, Setting
+    from vigil_cloud.water.detection.station import Detector
+    from vigil_cloud.water.detection.verdict import Setting
 
     if not 0 < options.false_per_week <= 100:
         raise BadRecording("--false-per-week lies above 0 and at most at 100")

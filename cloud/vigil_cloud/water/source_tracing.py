@@ -42,7 +42,14 @@ _COUNTED: Final = 25
 _KEPT: Final = 240
 """Values of a station that are looked at."""
 _FITTED: Final = 8
-"""Candidates that are fitted in the end."""
+"""Candidates that are fitted whatever their moments say."""
+_MOST_FITTED: Final = 24
+_HOPELESS: Final = 60.0
+"""So much worse (a logarithm) by their moments than the best, further ones are not fitted."""
+_UNKNOWN: Final = log(0.02)
+"""Prior of something else: no release of this network, or one that was not as it is thought."""
+_LOOSER: Final = 3.0
+"""Something else leaves residuals so many times larger."""
 _LASTING: Final = (log(2400.0), 1.2)
 """Mean and standard deviation of the logarithm of a release's duration in seconds."""
 _ANYWHERE: Final = 0.1
@@ -82,6 +89,17 @@ class Suspect:
     """Stations that have seen something and are explained by it."""
 
 
+class Traced(NamedTuple):
+    """Suspects, the likeliest first, and how far they can be believed."""
+
+    suspects: list[Suspect]
+    unexplained: float
+    """Probability that it was none of them; with theirs it adds up to 1 where there are any."""
+    misfit: float
+    """Mean square of the residuals of the best of them, in their standard deviations: about 1 or
+    less where it explains what was seen."""
+
+
 class _Candidate(NamedTuple):
     reach: str
     offset_m: float
@@ -111,15 +129,16 @@ class _Fit(NamedTuple):
     log_mass: float
     log_mass_sd: float
     log_lasting: float
+    misfit: float
+    counted: int
 
 
-def trace(channels: Channels, observed: Mapping[str, Observed]) -> list[Suspect]:
-    """Suspects, the likeliest first; none where no station has seen anything, or nobody's water
-    passes those that have."""
+def trace(channels: Channels, observed: Mapping[str, Observed]) -> Traced:
+    """No suspects where no station has seen anything, or nobody's water passes those that have."""
     curves = _curves(observed)
     seen = [one for one in curves if one.seen]
     if not seen:
-        return []
+        return Traced([], 0.0, 0.0)
     looked_at = max(float(one.times[-1]) for one in curves) - min(
         float(one.times[0]) for one in curves
     )
@@ -138,8 +157,12 @@ def trace(channels: Channels, observed: Mapping[str, Observed]) -> list[Suspect]
                 trial = _Trial(candidate, found, curves, responses.step_s)
                 yield trial.rough(), trial
 
-    best = nsmallest(_FITTED, tried(), key=lambda pair: pair[0])
-    fits = [trial.fit() for _, trial in best]
+    best = nsmallest(_MOST_FITTED, tried(), key=lambda pair: pair[0])
+    fits = [
+        trial.fit()
+        for number, (rough, trial) in enumerate(best)
+        if number < _FITTED or rough <= best[0][0] + _HOPELESS
+    ]
     return _weighed(fits, [one.station for one in seen])
 
 
@@ -168,16 +191,21 @@ def _longest_s(channels: Channels, stations: Sequence[Point]) -> float:
     return longest
 
 
-def _weighed(fits: Sequence[_Fit], seen: Sequence[str]) -> list[Suspect]:
+def _weighed(fits: Sequence[_Fit], seen: Sequence[str]) -> Traced:
     if not fits:
-        return []
-    best = max(one.evidence for one in fits)
-    weights = [exp(one.evidence - best) for one in fits]
+        return Traced([], 1.0, 0.0)
+    best = max(fits, key=lambda one: one.evidence)
+    # Something else: what the best leaves is noise that is larger than it was taken for.
+    squares = best.misfit * best.counted / 2
+    other = _UNKNOWN + squares * (1 - 1 / _LOOSER**2) - best.counted * log(_LOOSER)
+    weights = [exp(one.evidence - best.evidence) for one in fits]
+    whole = sum(weights)
+    unexplained = 1 / (1 + whole * _exp(-other))
     suspects = [
         Suspect(
             fit.candidate.reach,
             fit.candidate.outfall,
-            weight / sum(weights),
+            weight / whole * (1 - unexplained),
             (fit.start - _Z90 * fit.start_sd, fit.start + _Z90 * fit.start_sd),
             (
                 _exp(fit.log_mass - _Z90 * fit.log_mass_sd),
@@ -188,7 +216,8 @@ def _weighed(fits: Sequence[_Fit], seen: Sequence[str]) -> list[Suspect]:
         )
         for fit, weight in zip(fits, weights, strict=True)
     ]
-    return sorted(suspects, key=lambda one: -one.probability)
+    suspects.sort(key=lambda one: -one.probability)
+    return Traced(suspects, unexplained, best.misfit)
 
 
 def _exp(value: float) -> float:
@@ -361,6 +390,9 @@ class _Trial:
         evidence = (
             -found.cost + log(self._candidate.prior) - size / 2 + len(begun) / 2 * log(2 * pi)
         )
+        curves = [*self._seen, *self._blank]
+        counted = sum(min(len(one.times), _COUNTED) for one in curves)
+        residuals = found.fun[: -1 - 2 * len(z)]
         return _Fit(
             self._candidate,
             float(evidence),
@@ -369,4 +401,6 @@ class _Trial:
             float(found.x[2]),
             sqrt(max(covariance[2, 2], 0.0) + APART**2),  # the flow where it went in
             float(found.x[1]),
+            float(residuals @ residuals) / max(counted, 1),
+            counted,
         )

@@ -51,7 +51,8 @@ def trace(options: argparse.Namespace) -> int:
 
     network = channels.load(options.network)
     observed, zone, notes = _read(options.observations, network)
-    suspects = source_tracing.trace(network, observed)
+    traced = source_tracing.trace(network, observed)
+    suspects = traced.suspects
     for note in notes:
         sys.stderr.write(f"vigil-cloud: {note}\n")
     if not suspects:
@@ -75,7 +76,13 @@ def trace(options: argparse.Namespace) -> int:
         }
         for one in suspects
     ]
-    sys.stdout.write(json.dumps({"suspects": found, "notes": notes}, ensure_ascii=False) + "\n")
+    answer = {
+        "suspects": found,
+        "unexplained": round(traced.unexplained, 6),
+        "misfit": float(f"{traced.misfit:.4g}"),
+        "notes": notes,
+    }
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     return 0
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from data import shared
 from vigil_cloud.cli import main
 from vigil_cloud.water.detection.kinds import kind_of
-from vigil_cloud.water.detection.station import Detector, Setting, Verdict
+from vigil_cloud.water.detection.station import Detector
 from vigil_cloud.water.detection.tail import Tail
+from vigil_cloud.water.detection.verdict import Setting, Verdict
 
 Floats = NDArray[np.float64]
 NAMES = ["temp", "cond", "ph", "do"]

@@ -61,7 +61,8 @@ def test_the_outfall_its_time_and_its_mass(name: str) -> None:
     truth = read(valley())
     known = read(valley({"w1": 0.85, "w2": 1.1, "e1": 0.9, "m1": 1.15, "m2": 0.95}))
     source = Discharge(truth.points[name], 9_000 / 2_400, 6 * 3600.0, 6 * 3600 + 2_400.0)
-    suspects = trace(known, seen(truth, source, 7))
+    traced = trace(known, seen(truth, source, 7))
+    suspects = traced.suspects
 
     (found,) = [one for one in suspects if one.outfall == name]
     alike = {"west-low", "east"}
@@ -73,7 +74,10 @@ def test_the_outfall_its_time_and_its_mass(name: str) -> None:
         assert found.probability > 0.5
     assert found.start_s[0] <= 6 * 3600 <= found.start_s[1]
     assert found.mass_g[0] <= 9_000 <= found.mass_g[1]
-    assert sum(one.probability for one in suspects) == pytest.approx(1)
+    whole = sum(one.probability for one in suspects) + traced.unexplained
+    assert whole == pytest.approx(1)
+    assert traced.unexplained < 0.05
+    assert traced.misfit < 2
 
 
 def test_without_an_outfall_the_reach_is_named() -> None:
@@ -85,13 +89,25 @@ def test_without_an_outfall_the_reach_is_named() -> None:
     truth = read(document)
     document["features"].pop()
     source = Discharge(truth.points["o"], 3.0, 6 * 3600.0, 7 * 3600.0)
-    suspects = trace(read(document), seen(truth, source, 3))
+    suspects = trace(read(document), seen(truth, source, 3)).suspects
     assert (suspects[0].reach, suspects[0].outfall) == ("w1", None)
+
+
+def test_what_no_outfall_explains_is_said_to_be_unexplained() -> None:
+    """Two peaks of the canal's station, and a third far from them at the arm's: no one release."""
+    shapes = {"s-west": [15.0], "s-join": [2.0, 9.0], "s-end": [4.0, 16.0]}
+    values = {
+        name: Observed(TIMES, sum(np.exp(-(((TIMES / 3600 - hour) / 0.4) ** 2)) for hour in hours))
+        for name, hours in shapes.items()
+    }
+    traced = trace(read(valley()), values)
+    assert traced.misfit > 3
+    assert traced.unexplained > 0.9
 
 
 def test_nothing_seen_suspects_nobody() -> None:
     quiet = {name: Observed(TIMES, np.zeros(len(TIMES))) for name in ("s-west", "s-join")}
-    assert trace(read(valley()), quiet) == []
+    assert trace(read(valley()), quiet).suspects == []
 
 
 def test_a_response_is_that_of_the_exact_solver() -> None:
@@ -129,7 +145,7 @@ def test_noise_is_nothing_that_a_station_has_seen(part: float, clipped: bool) ->
     """The west's station is above the canal's outfall: its noise clears nobody."""
     truth = read(valley())
     source = Discharge(truth.points["canal"], 9_000 / 2_400, 6 * 3600.0, 6 * 3600 + 2_400.0)
-    suspects = trace(truth, with_noise(seen(truth, source, 7), part, clipped=clipped))
+    suspects = trace(truth, with_noise(seen(truth, source, 7), part, clipped=clipped)).suspects
     assert suspects[0].outfall == "canal"
     assert "s-west" not in suspects[0].explains
 
@@ -139,7 +155,7 @@ def test_a_station_at_the_outfall_itself() -> None:
     document["features"].append(point("s-out", "station", "m1", 800))
     truth = read(document)
     source = Discharge(truth.points["canal"], 9_000 / 2_400, 6 * 3600.0, 6 * 3600 + 2_400.0)
-    found = trace(truth, seen(truth, source, 7))[0]
+    found = trace(truth, seen(truth, source, 7)).suspects[0]
     assert found.outfall == "canal"
     assert found.start_s[0] <= 6 * 3600 <= found.start_s[1]
 
@@ -150,7 +166,7 @@ def test_a_short_peak_among_thousands_of_values() -> None:
                          point("s", "station", "r", 400)))  # fmt: skip
     times = np.arange(0, 86_400, 2.0)
     values = np.where((times >= 40_010) & (times < 40_250), 3.0, 0.0)
-    found = trace(truth, {"s": Observed(times, values)})
+    found = trace(truth, {"s": Observed(times, values)}).suspects
     assert [one.outfall for one in found] == ["o"]
     low, high = found[0].start_s
     assert low - 360 <= 40_010 - 600 <= high + 360, "as exact as the means of six minutes are"
@@ -167,7 +183,7 @@ def test_a_way_longer_than_what_was_looked_at() -> None:
     transport = Transport(truth, truth.points["s"], [source.outfall])
     values = concentrations(transport, times, [source])
     there = slice(int(values.argmax()) - 7, int(values.argmax()) + 8)
-    found = trace(truth, {"s": Observed(times[there], values[there])})
+    found = trace(truth, {"s": Observed(times[there], values[there])}).suspects
     assert found[0].outfall == "far"
     assert found[0].start_s[0] <= 3_600 <= found[0].start_s[1]
 
@@ -215,6 +231,7 @@ def test_the_command_prints_suspects(
     answer = json.loads(out)
     first = answer["suspects"][0]
     assert (code, first["reach"], first["outfall"]) == (0, "m1", "canal")
+    assert answer["unexplained"] < 0.05
     low, high = first["start"]
     assert low < "2026-05-01T06:00:00+08:00" < high
     assert first["mass"][0] < 14_400 < first["mass"][1]
@@ -246,7 +263,7 @@ def test_observations_that_are_none_are_refused(
 def test_suspects_are_sorted(files: tuple[Path, Path]) -> None:
     truth = read(valley())
     source = Discharge(truth.points["east"], 4.0, 6 * 3600.0, 7 * 3600.0)
-    suspects: list[Suspect] = trace(truth, seen(truth, source, 2))
+    suspects: list[Suspect] = trace(truth, seen(truth, source, 2)).suspects
     ranked = [one.probability for one in suspects]
     assert ranked == sorted(ranked, reverse=True)
 

@@ -9,15 +9,14 @@ several signals at once. Rain dilutes: a conductance that falls by itself is no 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, inf, isfinite, isnan, log, nan
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from vigil_cloud.water.detection.kinds import CONDUCTIVITY, PH, Kind, kinds_of
 from vigil_cloud.water.detection.series import Series, Tuning
+from vigil_cloud.water.detection.verdict import Finding, Setting, Verdict
 
-Type = Literal["sensor", "water", "none"]
 _DAY_S: Final = 86400.0
 _MEMORY_S: Final = 3 * _DAY_S
 _LEVEL_S: Final = 2 * 3600.0
@@ -64,39 +63,6 @@ _HELD_S: Final = 3600.0
 """Held beside a missing value for longer: a visit is shorter, and told by what is missing."""
 _SHORTEST_STILL: Final = 3
 _MOST_SCORE: Final = 999.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Of one signal."""
-
-    signal: str
-    reason: str
-    """missing, empty, held, stuck, spike, step, noise, excursion."""
-    type: Type
-    score: float
-    """Times the threshold."""
-    since_s: float
-    by: float
-    """How far from what was usual, in the signal's unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """On one row."""
-
-    anomaly: bool = False
-    score: float = 0.0
-    type: Type = "none"
-    findings: Sequence[Finding] = field(default=())
-
-
-@dataclass(slots=True)
-class Setting:
-    """What a city may set."""
-
-    false_per_week: float = 0.4
-    """False alarms per station and week."""
 
 
 class Detector:
