@@ -9,6 +9,7 @@ from pathlib import Path
 
 BENCHES = (
     "levels",
+    "bearing",
     "plates",
     "water_replay",
     "rest",

@@ -56,7 +56,7 @@ def picture(text: str, rng: np.random.Generator) -> NDArray[np.uint8]:
     mask = cv2.warpPerspective(np.ones_like(flat), matrix, (960, 540))
     scene = scene * (0.25 if night else 1.0) * (1 - mask) + warped * (0.75 if night else 1.0) * mask
     scene = cv2.GaussianBlur(scene, (0, 0), float(rng.uniform(0.3, 1.4)))
-    scene += rng.normal(0, 9 if night else 4, scene.shape)
+    scene = scene + rng.normal(0, 9 if night else 4, scene.shape)
     encoded = cv2.imencode(".jpg", np.clip(scene, 0, 255).astype(np.uint8))[1]
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), dtype=np.uint8)
 

@@ -7,18 +7,22 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 import data
 from vigil_edge.cli import main
 from vigil_edge.noise.errors import PictureUnusable
-from vigil_edge.noise.plate.formats import ALPHABET, likeliest
+from vigil_edge.noise.plate.formats import likeliest
 from vigil_edge.noise.plate.reader import load, read_plate
+from vigil_edge.noise.plate.recogniser import ALPHABET
 from vigil_sim.noise.plate import plate
 
 
-def street(text: str, *, seed: int = 1, width: int = 200, tilt: float = 0.0) -> np.ndarray:
+def street(
+    text: str, *, seed: int = 1, width: int = 200, tilt: float = 0.0
+) -> npt.NDArray[np.uint8]:
     """A plate of ``width`` pixels in a grey street, turned by ``tilt`` degrees."""
     rng = np.random.default_rng(seed)
     flat = plate(text, scooter=False)
@@ -28,10 +32,11 @@ def street(text: str, *, seed: int = 1, width: int = 200, tilt: float = 0.0) -> 
     top, left = 150, 220
     picture[top : top + size[1], left : left + size[0]] = small
     turn = cv2.getRotationMatrix2D((320.0, 180.0), tilt, 1.0)
-    return np.asarray(cv2.warpAffine(picture, turn, (640, 360), borderMode=cv2.BORDER_REPLICATE))
+    turned = cv2.warpAffine(picture, turn, (640, 360), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(turned, dtype=np.uint8)
 
 
-def chances(*characters: dict[str, float]) -> np.ndarray:
+def chances(*characters: dict[str, float]) -> npt.NDArray[np.float64]:
     rows = np.zeros((len(characters), 36))
     for row, shares in zip(rows, characters, strict=True):
         for letter, share in shares.items():
@@ -55,7 +60,7 @@ def test_nothing_is_made_up_where_there_is_no_plate_or_it_cannot_be_made_out() -
     noise = np.random.default_rng(2).integers(0, 255, (300, 500, 3)).astype(np.uint8)
     assert read_plate(noise).text is None
     blurred = cv2.GaussianBlur(street("ABC-1234", width=90), (0, 0), 6)
-    assert read_plate(np.asarray(blurred)).text is None
+    assert read_plate(np.asarray(blurred, dtype=np.uint8)).text is None
 
 
 def test_a_format_decides_between_characters_that_look_alike() -> None:
