@@ -13,12 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
-
-from vigil_cloud.services import utc_now
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +39,7 @@ class ServerClock:
         self,
         engine: Engine,
         *,
-        wall: Callable[[], datetime] = utc_now,
+        wall: Callable[[], datetime] = partial(datetime.now, UTC),
         elapsed: Callable[[], float] = elapsed_s,
     ) -> None:
         """``wall``: this machine's own clock, for as long as the server has not answered yet."""

@@ -33,7 +33,6 @@ from vigil_cloud.search.schema import (
     SearchMap,
 )
 from vigil_cloud.search.statistics import SearchStatistics
-from vigil_schemas.types import UtcDatetime
 
 router = APIRouter(prefix="/search", tags=["search"])
 _family: Final = require(Role.FAMILY)
@@ -94,13 +93,17 @@ def list_open_searches(bench: BenchDependency) -> OpenSearches:
 def get_search_statistics(
     _reader: Annotated[Reader, Depends(require(Role.ADMINISTRATOR))],
     services: ServicesDependency,
-    start: Annotated[UtcDatetime | None, Query(description="opened then or later")] = None,
-    stop: Annotated[UtcDatetime | None, Query(description="opened before then")] = None,
+    quarter: Annotated[
+        str | None,
+        Query(pattern=r"^20[0-9]{2}-Q[1-4]$", description="2026-Q1; without it the last one"),
+    ] = None,
 ) -> SearchStatistics:
-    """How many searches there were, before how many of them somebody had looked at the footprint,
-    how long they took and how they ended. Numbers alone: it names nobody and opens no case."""
+    """How many searches of one quarter there were, before how many of them somebody had looked at
+    the footprint, how long they took and how they ended. Numbers alone: it names nobody, opens no
+    case, and withholds what would be of one family."""
+    now = services.now()
     with services.sessions() as session:
-        return statistics.figures(session, start, stop)
+        return statistics.figures(session, quarter or statistics.last_quarter(now), now)
 
 
 @router.get("/cases/{case_id}/map", operation_id="get_search_map")

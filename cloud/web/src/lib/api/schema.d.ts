@@ -2724,8 +2724,9 @@ export interface paths {
         };
         /**
          * Get Search Statistics
-         * @description How many searches there were, before how many of them somebody had looked at the footprint,
-         *     how long they took and how they ended. Numbers alone: it names nobody and opens no case.
+         * @description How many searches of one quarter there were, before how many of them somebody had looked at
+         *     the footprint, how long they took and how they ended. Numbers alone: it names nobody, opens no
+         *     case, and withholds what would be of one family.
          */
         get: operations["get_search_statistics"];
         put?: never;
@@ -9580,11 +9581,14 @@ export interface components {
         };
         /**
          * SearchStatistics
-         * @description Of searches that were opened in the period; of fewer than five only how many there were. A
-         *     person who was erased is not counted.
+         * @description Of searches that were opened in the quarter. ``None``: withheld, as it would say something
+         *     of one family. A person who was erased is not counted.
          */
         SearchStatistics: {
-            /** Ended */
+            /**
+             * Ended
+             * @description By the end of the quarter.
+             */
             ended: number | null;
             /**
              * Hours To End Median
@@ -9601,17 +9605,24 @@ export interface components {
             looked_first_share: number | null;
             /**
              * Outcomes
-             * @description Of those that have ended.
+             * @description Of those that have ended: outcomes of at least five.
              */
             outcomes: {
                 [key: string]: number;
             } | null;
+            /**
+             * Over
+             * @description Of a quarter that is not over nothing is told.
+             */
+            over: boolean;
+            /** Quarter */
+            quarter: string;
             /** Searches */
-            searches: number;
+            searches: number | null;
             /** Start */
-            start: string | null;
+            start: string;
             /** Stop */
-            stop: string | null;
+            stop: string;
             /**
              * With A Hit
              * @description A station heard the person while they were searched for.
@@ -15593,10 +15604,8 @@ export interface operations {
     get_search_statistics: {
         parameters: {
             query?: {
-                /** @description opened then or later */
-                start?: string | null;
-                /** @description opened before then */
-                stop?: string | null;
+                /** @description 2026-Q1; without it the last one */
+                quarter?: string | null;
             };
             header?: never;
             path?: never;
