@@ -19,6 +19,7 @@ RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 NO_DATABASE = {
     *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
     *("conform", "water transport", "water trace", "water detect"),
+    *("search replay", "checkin locate"),
 }
 RESTORES = {"restore"}
 """It asks the backup for its key, not the database, which is empty (backup/test_backup)."""

@@ -6,11 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 
+from vigil_cloud.checkin import locate_command
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add ``person list|add|rotate-key|erase``, ``tag list|give|take``, ``amulet list|add``."""
+    """Add ``checkin locate``, ``person list|add|rotate-key|erase``, ``tag list|give|take`` and
+    ``amulet list|add``."""
     person = add_subject(commands, "person", "people who carry a beacon")
     add_command(person, "list", _person_list, "one JSON object a line", common)
     make = add_command(person, "add", _person_add, "enrol one, or give another name", common)
@@ -29,6 +31,9 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     give.add_argument("person")
     take = add_command(tag, "take", _tag_take, "lost or handed back: it is nobody's", common)
     take.add_argument("tag")
+    checkin = add_subject(commands, "checkin", "beacons among sensors")
+    text = "a beacon's way through a hall, a JSON object a second; touches no database"
+    locate_command.add_options(add_command(checkin, "locate", locate_command.run, text))
     amulet = add_subject(commands, "amulet", "the city's beacons that families register themselves")
     add_command(amulet, "list", _amulet_list, "one JSON object a line", common)
     text = "into the stock, each under a new code that is to be printed on it and is shown once"

@@ -1,0 +1,103 @@
+"""``vigil-cloud checkin locate``: a beacon's way through a hall, from a recording."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from vigil_schemas.errors import VigilError
+
+if TYPE_CHECKING:
+    from vigil_cloud.checkin.locating import Sensor
+
+
+class BadTrack(VigilError):
+    """A recording or a list of sensors from which nobody can be located."""
+
+    code: ClassVar[str] = "bad-track"
+    remedy: ClassVar[str] = (
+        "TRACK: lines of time (seconds), sensor, beacon, RSSI (dBm), of one beacon, in order of"
+        " time. SENSORS: CSV with the columns sensor, x and y in metres, each sensor once."
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The recording and the sensors."""
+    parser.add_argument("track", type=Path, metavar="TRACK", help="time,sensor,beacon,rssi,…")
+    parser.add_argument("--sensors", required=True, type=Path, metavar="SENSORS.csv")
+    parser.add_argument("--causal", action="store_true", help="never look ahead")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one JSON object a second. Raises ``BadTrack``, ``OSError``."""
+    from vigil_cloud.checkin.locating import locate
+
+    sensors = _sensors(options.sensors)
+    heard = _heard(options.track, {sensor.name: n for n, sensor in enumerate(sensors)})
+    for fix in locate(sensors, heard, causal=options.causal):
+        shown = {"t": fix.second, "x": round(fix.x, 3), "y": round(fix.y, 3)}
+        print(json.dumps({**shown, "nearest": fix.nearest}))  # noqa: T201 - a command prints
+    return 0
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadTrack(f"{path.name} is not UTF-8") from error
+
+
+def _sensors(path: Path) -> list[Sensor]:
+    from vigil_cloud.checkin.locating import Sensor
+
+    reader = csv.DictReader(_lines(path), skipinitialspace=True)
+    if missing := [name for name in ("sensor", "x", "y") if name not in (reader.fieldnames or ())]:
+        raise BadTrack(f"{path.name} has no column {', '.join(missing)}")
+    found: dict[str, Sensor] = {}
+    for row in reader:
+        where = f"{path.name}, line {reader.line_num}"
+        name = (row["sensor"] or "").strip()
+        if name in found:
+            raise BadTrack(f"{where}: a second sensor named {name!r}")
+        try:
+            place = float(row["x"] or "nan"), float(row["y"] or "nan")
+        except ValueError as error:
+            raise BadTrack(f"{where}: {error}") from error
+        if not all(isfinite(one) and abs(one) < 100_000 for one in place):
+            raise BadTrack(f"{where}: {name!r} has no place in metres")
+        found[name] = Sensor(name, place)
+    if len(found) < 2:
+        raise BadTrack(f"{path.name} names fewer than two sensors")
+    return list(found.values())
+
+
+def _heard(path: Path, sensors: dict[str, int]) -> list[tuple[float, int, float]]:
+    found: list[tuple[float, int, float]] = []
+    beacons: set[str] = set()
+    for line, text in enumerate(_lines(path), 1):
+        if not text.strip():
+            continue
+        cells = [cell.strip() for cell in text.split(",")]
+        where = f"{path.name}, line {line}"
+        try:
+            time, strength = float(cells[0]), float(cells[3])
+        except (ValueError, IndexError) as error:
+            if line == 1 and len(cells) > 3:  # a heading
+                continue
+            raise BadTrack(f"{where}: no time, sensor, beacon and strength") from error
+        beacons.add(cells[2])
+        if len(beacons) > 1:
+            raise BadTrack(f"{where}: a second beacon; a track is of one")
+        if cells[1] not in sensors:
+            raise BadTrack(f"{where}: no sensor is named {cells[1]!r}")
+        if not isfinite(time) or (found and not found[-1][0] <= time <= found[0][0] + 86_400):
+            raise BadTrack(f"{where}: times go back, or last longer than a day")
+        if -127 < strength < 20 and strength != 0:  # 127, -127 and 0 stand for: not known
+            found.append((time, sensors[cells[1]], strength))
+    if not found:
+        raise BadTrack(f"{path.name} holds no signal strength")
+    return found
