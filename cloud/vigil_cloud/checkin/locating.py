@@ -28,6 +28,8 @@ _PACE_M: Final = 0.7
 """Standard deviation of a second's step along each axis."""
 _MARGIN_M: Final = 1.0
 _MOST_CELLS: Final = 6_000
+_COMMON: Final = 0.8
+"""How much of a second's mean deviation is the carrier's body and not distance."""
 _ROUNDS: Final = 4
 
 
@@ -100,6 +102,8 @@ def _likelihood(row: Floats, expected: Floats, level: float, bias: Floats) -> Fl
     if not heard.any():
         return np.ones(expected.shape[:-1])
     off = (row[heard] - level - bias[heard] - expected[..., heard]) / _NOISE_DB
+    # A body dims all sensors alike: what they have in common says little.
+    off -= _COMMON * off.mean(axis=-1, keepdims=True)
     log = -2.5 * np.log1p(off**2 / 4).sum(axis=-1)
     return np.asarray(np.exp(log - log.max()))
 

@@ -38,11 +38,9 @@ def raster(ground: Ground, belief: Belief) -> Raster:
         share = (number + 0.5) / samples
         _splat(mass, begin + share * (end - begin), links / samples, (west, south), size)
     _splat(mass, ground.nodes, belief.nodes, (west, south), size)
-    if ground.streets:
-        blurs = _OFF_STREET
-    else:
-        spacing = float(np.median(ground.length_m))
-        blurs = ((0.5 * spacing, 1.0),)
+    blurs: tuple[tuple[float, float], ...] = _OFF_STREET
+    if not ground.streets:
+        blurs = ((0.5 * float(np.median(ground.length_m)), 1.0),)
     blurred = sum(
         share * gaussian_filter(mass, sigma / size, mode="nearest", truncate=3)
         for sigma, share in blurs

@@ -178,7 +178,8 @@ def _labels(nodes: Floats, pieces: Numbers) -> tuple[Numbers, Floats]:
     shape = (len(nodes), len(nodes))
     links = coo_array((np.ones(len(pieces)), (pieces[:, 0], pieces[:, 1])), shape=shape)
     count, label = connected_components(links, directed=False)
-    return label.astype(np.int64), np.bincount(label[pieces[:, 0]], length, minlength=count)
+    sizes = np.bincount(label[pieces[:, 0]], length, minlength=count)
+    return label.astype(np.int64), np.asarray(sizes, dtype=np.float64)
 
 
 def _island_share(nodes: Floats, pieces: Numbers) -> float:
