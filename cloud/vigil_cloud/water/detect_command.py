@@ -19,6 +19,7 @@ _MISSING: Final = frozenset({-9999.0, -999.0, -7999.0, -6999.0, -99999.0})
 _FORMATS: Final = ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S")
 _COLUMNS: Final = ("time", "anomaly", "score", "type", "signals")
 _SHOWN: Final = 3
+_AHEAD_S: Final = 86400.0
 
 
 class BadRecording(VigilError):
@@ -45,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def detect(options: argparse.Namespace) -> int:
     """Write the flags. Raises ``BadRecording``, ``OSError``."""
     from vigil_cloud.water.detection.station import Detector
-    from vigil_cloud.water.detection.verdict import Setting
+    from vigil_cloud.water.detection.verdict import Setting, Verdict
 
     if not 0 < options.false_per_week <= 100:
         raise BadRecording("--false-per-week lies above 0 and at most at 100")
@@ -64,7 +65,8 @@ def detect(options: argparse.Namespace) -> int:
         for written, values in rows:
             at = moment(written)
             told.time(at, written)
-            verdict = detector.step(at, values)
+            # One wrong stamp of next year must not make all that follows late.
+            verdict = Verdict() if at > told.latest else detector.step(at, values)
             if until is not None and at <= until:
                 writer.writerow((written, 0, 0, "none", ""))
                 continue
@@ -83,7 +85,7 @@ class _Told:
         self._last = nan
         self._unread: list[str] = []
         self._rows = self._unreadable = self._twice = self._back = self._future = 0
-        self._now = datetime.now(UTC).timestamp()
+        self.latest = datetime.now(UTC).timestamp() + _AHEAD_S
 
     def time(self, at: float, written: str) -> None:
         """One more row."""
@@ -95,8 +97,10 @@ class _Told:
             return
         self._twice += at == self._last
         self._back += at < self._last
-        self._future += at > self._now + 86400
-        self._last = at if not self._last >= at else self._last
+        if at > self.latest:
+            self._future += 1
+        elif not self._last >= at:
+            self._last = at
 
     def lines(self, until: float | None) -> Iterator[str]:
         """In words."""
@@ -110,7 +114,7 @@ class _Told:
         if self._back:
             yield f"{self._back} rows are earlier than a row before them: not judged"
         if self._future:
-            yield f"{self._future} rows lie in the future"
+            yield f"{self._future} rows lie in the future: not judged"
         if until is not None and self._last <= until:
             yield "every row is to train with: nothing was judged"
 

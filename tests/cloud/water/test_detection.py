@@ -228,6 +228,7 @@ def test_the_command_writes_a_row_for_each_row(
     lines.insert(300, lines[299])
     lines.insert(400, lines[200])
     lines.insert(500, "yesterday,1,2,x")
+    lines.insert(600, "2999-01-01T00:00:00,430,8,x")
     recording, flags = tmp_path / "canal.csv.gz", tmp_path / "flags.csv"
     recording.write_bytes(gzip.compress("\r\n".join(lines).encode()))
     asked = (recording, "--time", "at", "--signals", "cond,ph", "--out", flags)
@@ -237,7 +238,7 @@ def test_the_command_writes_a_row_for_each_row(
         0, len(lines) - 1, ["time", "anomaly", "score", "type", "signals"],
     )  # fmt: skip
     assert [row["time"] for row in found] == [line.split(",")[0] for line in lines[1:]]
-    assert len(err.splitlines()) == 3, "repeated, earlier, unreadable"
+    assert len(err.splitlines()) == 4, "repeated, earlier, unreadable, future"
     first = next(row for row in found[START:] if row["type"] == "water")
     assert first["time"] <= str(moments[START + 2])
     assert (first["anomaly"], set(first["signals"].split(";"))) == ("1", {"cond", "ph"})
