@@ -23,8 +23,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 import servers
 from edge.device import supervised
 from edge.memory_context import MemoryContext
-from vigil_edge.smoke import pipeline
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke import sources
+from vigil_edge.smoke.settings import ZigbeeSettings
 
 ALARMS: Final = 50
 ROUNDS: Final = 200
@@ -88,7 +88,7 @@ async def _measure(broker: servers.Mosquitto, folder: Path) -> list[float]:
     given = {"driver": "zigbee2mqtt", "broker": broker.url, "base_topic": base, "alarm": alarms}
     context = MemoryContext(folder, gateway=base)
     bridge = Bridge(broker, base)
-    pipe = pipeline.build(SmokeSettings.model_validate(given), context)
+    pipe = sources.build(ZigbeeSettings.model_validate(given), context)
     async with supervised.running(pipe, context):
         await asyncio.sleep(1)  # until it has subscribed
         found = [await asyncio.to_thread(bridge.round, number) for number in range(ROUNDS)]

@@ -19,7 +19,7 @@ from edge.memory_context import MemoryContext
 from edge.smoke.home import alarms, section
 from vigil_edge import mqtt
 from vigil_edge.mqtt import MqttLost, MqttOptions, MqttRefused, MqttSession, MqttUnreachable
-from vigil_edge.smoke import pipeline
+from vigil_edge.smoke import sources
 
 
 def publish(topic: bytes, payload: bytes, packet: int) -> bytes:
@@ -98,7 +98,7 @@ async def test_the_pipeline_counts_it_and_hears_the_fire_behind_it() -> None:
     async with BareBroker(then) as broker:
         context = MemoryContext()
         task = asyncio.create_task(
-            pipeline.build(section(f"mqtt://127.0.0.1:{broker.port}", "z2m"), context).run()
+            sources.build(section(f"mqtt://127.0.0.1:{broker.port}", "z2m"), context).run()
         )
         await context.until(lambda: bool(alarms(context)), task)
         await context.until(lambda: broker.acknowledged == [1, 2], task)
@@ -140,7 +140,7 @@ async def test_a_dead_thread_is_mended_by_the_supervisor(
         return whole(self)
 
     monkeypatch.setattr(mqtt.WatchedClient, "loop_misc", dies_once)
-    async with supervised(lambda: pipeline.build(made, context), context, made.device) as record:
+    async with supervised(lambda: sources.build(made, context), context, made.device) as record:
         await context.until(lambda: record.restarts >= 1)
         assert record.counters["broker-lost"] == 1
         await context.until(lambda: record.state == "ok")

@@ -12,7 +12,7 @@ each volunteer accepts by day or by night, and calls nobody who gains less than 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from itertools import product
 from math import inf, isfinite
@@ -33,6 +33,8 @@ MOST_CALLS: Final = 7
 """Of one phase."""
 LEAST_GAIN: Final = 0.3
 """Percentage points of expected survival that a further call must bring."""
+REFUSAL_S: Final = 20.0
+"""After so long a refusal comes."""
 CPR_LOSS: Final = 2.3
 SHOCK_LOSS: Final = 1.1
 _MARGIN: Final = 1.02
@@ -223,11 +225,25 @@ def choose(candidates: Sequence[Candidate]) -> Iterator[Phase]:
         calls, spare = [], []
         for one, role in chosen:
             instead = _instead(left.values(), role)
-            if instead is not None:
+            if instead is not None and _helps(instead, role, one, chosen):
                 del left[instead.who]
                 spare.append(_call(instead, role))
+            else:
+                instead = None
             calls.append(_call(one, role, None if instead is None else instead.who))
         yield Phase(number * PHASE_S, tuple(calls), tuple(spare))
+
+
+Chosen = list[tuple[Candidate, Role]]
+
+
+def _helps(instead: Candidate, role: Role, declined: Candidate, chosen: Chosen) -> bool:
+    """Whether somebody called after a refusal still gains enough beside the others of the phase."""
+    others = [each for each in chosen if each[0] is not declined]
+    late = replace(
+        instead, patient_s=instead.patient_s + REFUSAL_S, aed_s=instead.aed_s + REFUSAL_S
+    )
+    return loss(others) - loss([*others, (late, role)]) >= LEAST_GAIN
 
 
 def _call(one: Candidate, role: Role, on_reject: str | None = None) -> Call:
@@ -254,9 +270,6 @@ def _nearest(candidates: Iterable[Candidate]) -> list[Candidate]:
 def _instead(candidates: Iterable[Candidate], role: Role) -> Candidate | None:
     able = [one for one in candidates if one.predicted(role) <= REACH_S]
     return min(able, key=_soonest(role), default=None)
-
-
-Chosen = list[tuple[Candidate, Role]]
 
 
 def _phase(candidates: Sequence[Candidate]) -> Chosen:

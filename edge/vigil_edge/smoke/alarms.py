@@ -275,7 +275,7 @@ class Alarms:
         """A fire begins, or what was unconfirmed is confirmed."""
         before = known.active.get(kind)
         if before is None:
-            known.active[kind] = now
+            known.begin(kind, now)
         elif before.unconfirmed_us is not None and now.unconfirmed_us is None:
             before.unconfirmed_us = None
             before.during_test = now.during_test
@@ -348,7 +348,7 @@ class Alarms:
     def _doubt(self, device: str, known: Known, report: AlarmReport, now: Active) -> Iterator[Told]:
         before = known.active.get("unreadable")
         if before is None:
-            known.active["unreadable"] = now
+            known.begin("unreadable", now)
         elif before.unconfirmed_us is not None and now.unconfirmed_us is None:
             before.unconfirmed_us = None
         else:
@@ -368,7 +368,8 @@ class Alarms:
     ) -> Iterator[Told]:
         before = known.active.get(condition)
         if active and before is None:
-            begun = known.active[condition] = Active(microseconds(time), moment)
+            begun = Active(microseconds(time), moment)
+            known.begin(condition, begun)
             yield device, told(device, condition, known, begun)
         elif not active and before is not None:
             del known.active[condition]

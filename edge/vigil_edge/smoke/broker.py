@@ -18,7 +18,7 @@ from vigil_edge.mqtt import (
     MqttUnreachable,
 )
 from vigil_edge.smoke.errors import BrokerLost, BrokerRefused, BrokerUnreachable
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.settings import BrokerSettings
 
 
 class BrokerSession:
@@ -27,7 +27,7 @@ class BrokerSession:
     Raises ``SourceError`` where a file that the settings name is gone or broken.
     """
 
-    def __init__(self, settings: SmokeSettings, client_id: str) -> None:
+    def __init__(self, settings: BrokerSettings, client_id: str) -> None:
         self._settings = settings
         try:
             options = MqttOptions(

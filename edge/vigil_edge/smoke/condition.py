@@ -59,6 +59,8 @@ class Known:
     """Whether it ever said its fire key so that it can be read."""
     newest_us: int | None = None
     """The latest ``last_seen`` that was taken: by the bridge's clock."""
+    begun: list[str] = field(default_factory=list)
+    """The newest beginnings, as ``condition/microseconds``: two of one moment are two."""
     traces: list[str] = field(default_factory=list)
     """Digests of old messages without ``last_seen`` that said fire."""
     test_over: float | None = None
@@ -77,6 +79,13 @@ class Known:
     """Its last message could not be read at all."""
     live: bool = False
     """Whether its last message tells how things stand, and not how they stood."""
+
+    def begin(self, condition: SmokeCondition, active: Active) -> None:
+        """It is active from now on, under an id that it alone has."""
+        while f"{condition}/{active.began_us}" in self.begun:
+            active.began_us += 1
+        self.begun = [*self.begun[1 - _TRACES :], f"{condition}/{active.began_us}"]
+        self.active[condition] = active
 
     def remember(self, trace: str) -> None:
         """Keep a digest, the newest few of them."""
@@ -139,7 +148,7 @@ def event_id(alarm: SmokeAlarm) -> str:
 
 
 _SAME: Final = (
-    *("heard_us", "heard", "spoke", "fire_said", "newest_us", "traces"),
+    *("heard_us", "heard", "spoke", "fire_said", "newest_us", "traces", "begun"),
     *("lost_by_silence", "clear_density", "battery"),
 )
 """Kept as they are, where they are not what a new alarm has."""

@@ -11,7 +11,7 @@ from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import CONTRACT
 
 if TYPE_CHECKING:
-    from vigil_edge.smoke.settings import SmokeSettings
+    from vigil_edge.smoke.settings import BrokerSettings
 
 
 def _settings() -> Any:
@@ -20,14 +20,14 @@ def _settings() -> Any:
     return SmokeSettings
 
 
-def _describe(settings: SmokeSettings) -> list[DeviceDescription]:
+def _describe(settings: BrokerSettings) -> list[DeviceDescription]:
     from vigil_edge.smoke.pipeline import describe
 
     return describe(settings)
 
 
-def _build(settings: SmokeSettings, context: PipelineContext) -> Pipeline:
-    from vigil_edge.smoke.pipeline import build
+def _build(settings: BrokerSettings, context: PipelineContext) -> Pipeline:
+    from vigil_edge.smoke.sources import build
 
     return build(settings, context)
 

@@ -25,7 +25,7 @@ from vigil_edge.smoke.health import Finding, ToldHealth, beside, judge
 from vigil_edge.smoke.observed import PARAMETERS, Observed
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.roster import Roster
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.settings import BrokerSettings, ZigbeeSettings
 from vigil_edge.smoke.sounding import Sounding
 from vigil_edge.smoke.spoken import Spoken
 from vigil_edge.smoke.words import Kind
@@ -36,6 +36,7 @@ from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import DOMAIN, SmokeAlarm
 from vigil_schemas.types import Lane
 
+TITLES: Final = {"zigbee2mqtt": "Zigbee2MQTT", "chirpstack": "ChirpStack", "matter": "Matter"}
 ALARMS: Final = "smoke/alarms"
 HEALTH: Final = "smoke/health"
 UNCONFIGURED: Final = "smoke/unconfigured"
@@ -51,14 +52,15 @@ _OF_BRIDGE: Final = ("state", "devices", "health", "logging")
 _log = structlog.get_logger("smoke")
 
 
-def describe(settings: SmokeSettings) -> list[DeviceDescription]:
+def describe(settings: BrokerSettings) -> list[DeviceDescription]:
     """The bridge, and each alarm behind it."""
     driver = settings.driver
     bridge = settings.described(DOMAIN, driver, [])
     if not bridge.name:
-        names = {"name": "Zigbee2MQTT bridge", "name_zh": "Zigbee2MQTT 橋接器"}
+        title = TITLES[driver]
+        names = {"name": f"{title} bridge", "name_zh": f"{title} 橋接器"}
         bridge = bridge.model_copy(update=names)
-    asked = [SelfTest.ACTION, Mute.ACTION]
+    asked = [SelfTest.ACTION, Mute.ACTION] if isinstance(settings, ZigbeeSettings) else []
     speaks = settings.voice is not None and settings.voice.enabled
     bridge = bridge.model_copy(update={"commands": [PlayVoice.ACTION] if speaks else asked})
     alarms = [
@@ -78,17 +80,12 @@ def describe(settings: SmokeSettings) -> list[DeviceDescription]:
     return [bridge, *alarms]
 
 
-def build(settings: SmokeSettings, context: PipelineContext) -> Zigbee2MqttPipeline:
-    """One broker, with all its alarms."""
-    return Zigbee2MqttPipeline(settings, context)
-
-
 class Zigbee2MqttPipeline:
     """Nothing is acknowledged to the broker before it is in the outbox."""
 
     def __init__(
         self,
-        settings: SmokeSettings,
+        settings: BrokerSettings,
         context: PipelineContext,
         loudspeaker: Loudspeaker | None = None,
     ) -> None:
@@ -104,7 +101,7 @@ class Zigbee2MqttPipeline:
         self._restore()
         self._session: BrokerSession | None = None
         """While it is open."""
-        self._base = f"{settings.base_topic}/"
+        self._base = self._base_of(settings)
         self._bridge_online: bool | None = None
         """``None`` until its state, or one of its alarms, was heard."""
         self._waited = False
@@ -126,15 +123,12 @@ class Zigbee2MqttPipeline:
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
         name = f"vigil-{self._context.gateway}-{self._settings.device}"
-        own = [f"{self._base}bridge/{topic}" for topic in _OF_BRIDGE]
-        for alarm in self._roster.configured:
-            own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
         session = BrokerSession(self._settings, name)
         self._session = session
         speaking = asyncio.create_task(self._speak(), name=f"voice {self._settings.device}")
         try:
             try:
-                self._only_own = await session.open([[f"{self._base}#"], own]) > 0
+                self._only_own = await session.open(self._topics()) > 0
             except SourceError as error:
                 await self._unreachable(error)
                 raise
@@ -161,6 +155,18 @@ class Zigbee2MqttPipeline:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WORDS_S):
                     await self._spoken.said_all()
+
+    @staticmethod
+    def _base_of(settings: BrokerSettings) -> str:
+        """What every topic begins with."""
+        return f"{settings.base_topic}/" if isinstance(settings, ZigbeeSettings) else ""
+
+    def _topics(self) -> list[list[str]]:
+        """What to subscribe to, and what else where the broker does not grant that."""
+        own = [f"{self._base}bridge/{topic}" for topic in _OF_BRIDGE]
+        for alarm in self._roster.configured:
+            own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
+        return [[f"{self._base}#"], own]
 
     async def _speak(self) -> None:
         if self._spoken is not None:

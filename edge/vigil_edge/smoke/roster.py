@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vigil_edge.smoke import sirens
 from vigil_edge.smoke.bridge import Address, Listed, address, guessed, listed
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.settings import BrokerSettings
 from vigil_edge.smoke.sirens import Siren
 from vigil_edge.smoke.words import Kind
 from vigil_schemas.gateway import DeviceDescription
@@ -27,7 +27,7 @@ _PLAIN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
 class Roster:
     """Friendly names and the device ids that they stand for."""
 
-    def __init__(self, settings: SmokeSettings, state: bytes | None = None) -> None:
+    def __init__(self, settings: BrokerSettings, state: bytes | None = None) -> None:
         self.configured = {alarm.friendly_name: alarm.device for alarm in settings.alarm}
         self.unconfigured: dict[str, str] = json.loads(state) if state else {}
         """Device id → friendly name."""

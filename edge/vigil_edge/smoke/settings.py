@@ -1,12 +1,12 @@
-"""``[[smoke]]``: the alarms behind one Zigbee2MQTT broker."""
+"""``[[smoke]]``: the alarms behind one broker: Zigbee2MQTT, ChirpStack or a Matter controller."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vigil_edge.configuration.addresses import MqttAddress
 from vigil_edge.configuration.device import DeviceSettings
@@ -51,13 +51,12 @@ class Alarm(BaseModel):
         return tuple(dict.fromkeys([self.group] if isinstance(self.group, str) else self.group))
 
 
-class SmokeSettings(DeviceSettings):
-    """One broker. ``device`` names the bridge itself, ``{first alarm}.bridge`` by default."""
+class BrokerSettings(DeviceSettings):
+    """One MQTT broker. ``device`` names the bridge, ``{first alarm}.bridge`` by default."""
 
     device: DeviceId
-    driver: Literal["zigbee2mqtt"]
+    driver: str
     broker: MqttAddress = "mqtt://127.0.0.1:1883"
-    base_topic: Annotated[str, Field(pattern=r"^[^#+\x00]{1,120}$")] = "zigbee2mqtt"
     username: Annotated[str, Field(min_length=1)] | None = None
     password_file: ExistingFile | None = None
     ca_file: ExistingFile | None = None
@@ -88,7 +87,7 @@ class SmokeSettings(DeviceSettings):
         return value
 
     @model_validator(mode="after")
-    def _groups_known(self) -> SmokeSettings:
+    def _groups_known(self) -> Self:
         twice = repeated(self.group, "name")
         if twice:
             raise misplaced(*twice)
@@ -117,6 +116,61 @@ class SmokeSettings(DeviceSettings):
     def password(self) -> str | None:
         """First line of ``password_file``."""
         return None if self.password_file is None else _first_line(self.password_file)
+
+
+class ZigbeeSettings(BrokerSettings):
+    """The alarms behind one Zigbee2MQTT."""
+
+    driver: Literal["zigbee2mqtt"]
+    base_topic: Annotated[str, Field(pattern=r"^[^#+\x00]{1,120}$")] = "zigbee2mqtt"
+
+
+class LorawanAlarm(Alarm):
+    """``[[smoke.alarm]]`` behind ChirpStack: ``friendly_name`` is its DevEUI."""
+
+    friendly_name: Annotated[
+        str, Field(pattern=r"^[0-9a-f]{16}$", validation_alias=AliasChoices("dev_eui"))
+    ]
+
+    @field_validator("friendly_name", mode="before")
+    @classmethod
+    def _small(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+class ChirpStackSettings(BrokerSettings):
+    """LoRaWAN alarms behind one ChirpStack v4, by its MQTT integration."""
+
+    driver: Literal["chirpstack"]
+    application: Annotated[str, Field(pattern=r"^[^#+/\x00]{1,120}$")] | None = None
+    """Its id; of every application where absent."""
+    alarm: Annotated[list[LorawanAlarm], Field(min_length=1, max_length=500)]  # type: ignore[assignment]
+
+
+class MatterAlarm(Alarm):
+    """``[[smoke.alarm]]`` behind a Matter controller: ``friendly_name`` is its node id."""
+
+    friendly_name: Annotated[
+        str, Field(pattern=r"^\d{1,20}$", validation_alias=AliasChoices("node_id"))
+    ]
+
+    @field_validator("friendly_name", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class MatterSettings(BrokerSettings):
+    """Matter alarms whose controller publishes its nodes as JSON on a broker."""
+
+    driver: Literal["matter"]
+    base_topic: Annotated[str, Field(pattern=r"^[^#+\x00]{1,120}$")] = "matter"
+    alarm: Annotated[list[MatterAlarm], Field(min_length=1, max_length=500)]  # type: ignore[assignment]
+
+
+SmokeSettings = Annotated[
+    ZigbeeSettings | ChirpStackSettings | MatterSettings, Field(discriminator="driver")
+]
 
 
 def _first_line(file: Path) -> str:

@@ -14,7 +14,7 @@ from vigil_edge.smoke.condition import FIRES, Known
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.interlink import Burning, HushRefused, Interlink
 from vigil_edge.smoke.report import AlarmReport
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.settings import BrokerSettings
 from vigil_edge.smoke.sirens import Siren
 
 _REFUSED: Final = {
@@ -32,7 +32,7 @@ class Sounding:
 
     def __init__(
         self,
-        settings: SmokeSettings,
+        settings: BrokerSettings,
         state: bytes | None,
         siren_of: Callable[[str], Siren | None],
     ) -> None:

@@ -16,19 +16,19 @@ from paho.mqtt.enums import CallbackAPIVersion
 import servers
 from edge.device import supervised
 from edge.memory_context import MemoryContext
-from vigil_edge.smoke import pipeline
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke import sources
+from vigil_edge.smoke.settings import ZigbeeSettings
 from vigil_schemas.smoke import SmokeAlarm
 
 
-def section(url: str, base: str, **keys: Any) -> SmokeSettings:
+def section(url: str, base: str, **keys: Any) -> ZigbeeSettings:
     """Two alarms behind one broker."""
     alarms = [
         {"friendly_name": "kitchen", "device": "home-1"},
         {"friendly_name": "floor 2/hall", "device": "home-2"},
     ]
     given = {"driver": "zigbee2mqtt", "broker": url, "base_topic": base}
-    return SmokeSettings.model_validate(given | {"alarm": alarms} | keys)
+    return ZigbeeSettings.model_validate(given | {"alarm": alarms} | keys)
 
 
 class Home:
@@ -45,9 +45,12 @@ class Home:
         self, name: str, payload: dict[str, Any] | bytes, retain: bool = False, *, qos: int = 1
     ) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self._client.publish(f"{self.base}/{name}", data, qos, retain).wait_for_publish(60)
+        self.publish(f"{self.base}/{name}", data, retain, qos=qos)
 
-    def settings(self, **keys: Any) -> SmokeSettings:
+    def publish(self, topic: str, data: bytes, retain: bool = False, *, qos: int = 1) -> None:
+        self._client.publish(topic, data, qos, retain).wait_for_publish(60)
+
+    def settings(self, **keys: Any) -> ZigbeeSettings:
         return section(self.url, self.base, **keys)
 
     def close(self) -> None:
@@ -78,9 +81,9 @@ class Bridge:
 
 
 def listening(
-    made: SmokeSettings, context: MemoryContext
+    made: ZigbeeSettings, context: MemoryContext
 ) -> AbstractAsyncContextManager[asyncio.Task[None]]:
-    return supervised.running(pipeline.build(made, context), context)
+    return supervised.running(sources.build(made, context), context)
 
 
 def fires(context: MemoryContext, device: str) -> list[SmokeAlarm]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge.smoke.night import Night, at, short
 from vigil_edge.smoke.condition import alarm_id, event_id
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.settings import ZigbeeSettings
 
 truth = st.sampled_from([True, False, None])
 reports = st.fixed_dictionaries(
@@ -190,7 +190,7 @@ def test_what_is_told_begins_changes_and_ends_under_one_id(said: list[dict[str, 
 def test_settings() -> None:
     alarm = {"friendly_name": "kitchen", "device": "home-1"}
     base = {"driver": "zigbee2mqtt", "broker": "mqtts://broker", "alarm": [alarm]}
-    made = SmokeSettings.model_validate(base)
+    made = ZigbeeSettings.model_validate(base)
     assert (made.device, made.host, made.port) == ("home-1.bridge", "broker", 8883)
     refused: list[tuple[dict[str, Any], str]] = [
         ({"broker": "http://x"}, "mqtt://"),
@@ -201,4 +201,4 @@ def test_settings() -> None:
     ]
     for wrong, message in refused:
         with pytest.raises(ValueError, match=message):
-            SmokeSettings.model_validate(base | wrong)
+            ZigbeeSettings.model_validate(base | wrong)

@@ -15,7 +15,7 @@ from edge.device import supervised
 from edge.memory_context import MemoryContext
 from edge.smoke.home import Bridge, Home
 from vigil_edge.device.seam import CommandRefused
-from vigil_edge.smoke import pipeline
+from vigil_edge.smoke import sources
 from vigil_edge.smoke.asking import payload
 from vigil_schemas.commands import CommandArguments, Mute, SampleNow, SelfTest
 
@@ -47,7 +47,7 @@ async def ask(
     home.say("bridge/state", {"state": "online" if online else "offline"}, retain=True)
     listed = [{"friendly_name": "kitchen", "definition": definition}]
     home.say("bridge/devices", json.dumps(listed).encode(), retain=True)
-    pipe = pipeline.build(home.settings(), context)
+    pipe = sources.build(home.settings(), context)
     async with supervised.running(pipe, context) as task, asyncio.timeout(60):
         if not online:
             offline = "bridge-offline"

@@ -16,7 +16,7 @@ from edge.device.supervised import RecordedContext, supervised
 from edge.memory_context import MemoryContext
 from edge.smoke.home import Home, ago, alarms, listening, section
 from edge.smoke.night import Night
-from vigil_edge.smoke import pipeline
+from vigil_edge.smoke import pipeline, sources
 from vigil_edge.smoke.condition import Active, Known
 from vigil_edge.smoke.health import OK, Finding, ToldHealth, judge
 from vigil_schemas.gateway import DeviceHealth
@@ -190,7 +190,7 @@ async def test_a_broker_away_at_the_start_killed_and_back(tmp_path: Path) -> Non
     base = "z2m-recovery"
     made = section(f"mqtt://127.0.0.1:{port}", base)
     context = RecordedContext(gateway=base)
-    async with supervised(lambda: pipeline.build(made, context), context, made.device) as record:
+    async with supervised(lambda: sources.build(made, context), context, made.device) as record:
         try:
             unreachable = ("failed", "broker-unreachable")
             await context.until(lambda: record.restarts >= 2)

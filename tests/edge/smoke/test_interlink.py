@@ -17,8 +17,9 @@ from edge.device import supervised
 from edge.memory_context import MemoryContext
 from edge.smoke.home import Bridge, Home, alarms, fires, listening
 from vigil_edge.device.seam import CommandRefused
-from vigil_edge.smoke import interlink, pipeline, sirens
+from vigil_edge.smoke import interlink, sirens, sources
 from vigil_edge.smoke.interlink import Burning, HushRefused, Interlink, Order
+from vigil_edge.smoke.settings import ZigbeeSettings
 from vigil_schemas.commands import Mute, SelfTest
 from vigil_schemas.gateway import DeviceHealth
 
@@ -251,7 +252,7 @@ def test_who_cannot_be_told_is_no_siren(exposes: Any) -> None:
 def test_groups_are_checked() -> None:
     alarm = {"friendly_name": "kitchen", "device": "home-1", "group": "flat"}
     base = {"driver": "zigbee2mqtt", "alarm": [alarm]}
-    made = pipeline.SmokeSettings.model_validate(base | {"group": [{"name": "flat"}]})
+    made = ZigbeeSettings.model_validate(base | {"group": [{"name": "flat"}]})
     assert made.alarm[0].groups == ("flat",)
     for wrong in (
         [{"name": "Flat"}],
@@ -260,7 +261,7 @@ def test_groups_are_checked() -> None:
         [{"name": "flat", "sond": "at-once"}],
     ):
         with pytest.raises(ValidationError):
-            pipeline.SmokeSettings.model_validate(base | {"group": wrong})
+            ZigbeeSettings.model_validate(base | {"group": wrong})
 
 
 # -- on a broker
@@ -369,7 +370,7 @@ async def test_hush_is_refused_of_a_growing_fire_and_a_test_that_we_asked_for_is
     ]
     home.say("bridge/state", {"state": "online"}, retain=True)
     home.say("bridge/devices", json.dumps(listed).encode(), retain=True)
-    pipe = pipeline.build(grouped(home), context)
+    pipe = sources.build(grouped(home), context)
     async with supervised.running(pipe, context) as task, asyncio.timeout(60):
         while True:
             try:

@@ -16,10 +16,10 @@ from edge.memory_context import MemoryContext
 from edge.smoke.home import Home, ago, alarms, fires, listening, section
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import Outgoing, SourceError
-from vigil_edge.smoke import pipeline
+from vigil_edge.smoke import pipeline, sources
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.report import AlarmReport
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke.settings import ZigbeeSettings
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Lane
@@ -59,7 +59,7 @@ async def test_an_alarm_raised_while_the_agent_was_down_is_not_lost(home: Home) 
 async def test_an_alarm_that_could_not_be_kept_is_delivered_again(home: Home) -> None:
     states: dict[str, bytes] = {}
     context = MemoryContext(gateway=home.base, states=states)
-    pipe = pipeline.build(home.settings(), context)
+    pipe = sources.build(home.settings(), context)
     task = asyncio.create_task(pipe.run())
     await context.until(lambda: bool(context.reports), task)
     context.fail_next = OSError("disk full")
@@ -169,7 +169,7 @@ async def test_a_broker_that_dies_is_a_source_error(tmp_path: Path) -> None:
     home = Home(broker)
     context = MemoryContext(gateway=home.base)
     try:
-        task = asyncio.create_task(pipeline.build(home.settings(), context).run())
+        task = asyncio.create_task(sources.build(home.settings(), context).run())
         await context.until(lambda: bool(context.reports), task)
         broker.kill()
         with pytest.raises(SourceError) as caught:
@@ -177,7 +177,7 @@ async def test_a_broker_that_dies_is_a_source_error(tmp_path: Path) -> None:
                 await task
         assert caught.value.code == "broker-lost"
         with pytest.raises(SourceError) as caught:
-            await pipeline.build(home.settings(), context).run()
+            await sources.build(home.settings(), context).run()
         assert caught.value.code == "broker-unreachable"
     finally:
         home.close()
@@ -186,7 +186,7 @@ async def test_a_broker_that_dies_is_a_source_error(tmp_path: Path) -> None:
 
 async def test_a_broker_that_wants_a_password(tmp_path: Path) -> None:
     broker = servers.mosquitto(tmp_path / "closed", extra="allow_anonymous false")
-    made = SmokeSettings.model_validate(
+    made = ZigbeeSettings.model_validate(
         {
             "driver": "zigbee2mqtt",
             "broker": broker.url,
@@ -195,7 +195,7 @@ async def test_a_broker_that_wants_a_password(tmp_path: Path) -> None:
     )
     try:
         with pytest.raises(SourceError) as caught:
-            await pipeline.build(made, MemoryContext()).run()
+            await sources.build(made, MemoryContext()).run()
     finally:
         broker.stop()
     assert caught.value.code == "broker-refused"
@@ -206,12 +206,12 @@ async def test_a_certificate_file_that_is_none(tmp_path: Path) -> None:
     file.write_text("no certificate")
     made = section("mqtts://127.0.0.1:1", "z2m", ca_file=file)
     with pytest.raises(SourceError) as caught:
-        await pipeline.build(made, MemoryContext()).run()
+        await sources.build(made, MemoryContext()).run()
     assert caught.value.code == "broker-unreachable"
 
 
 def test_every_alarm_is_a_device_of_its_own(tmp_path: Path) -> None:
-    made = SmokeSettings.model_validate(
+    made = ZigbeeSettings.model_validate(
         {
             "driver": "zigbee2mqtt",
             "alarm": [
@@ -323,7 +323,7 @@ async def test_an_alarm_that_nobody_configured_is_shown_and_its_fire_is_told(hom
     own = [a.model_dump() for a in home.settings().alarm]
     again = MemoryContext(gateway=home.base, states=states)
     made = home.settings(alarm=[*own, alarm])
-    async with supervised.running(pipeline.build(made, again)) as task:
+    async with supervised.running(sources.build(made, again)) as task:
         await again.until(lambda: bool(again.reports), task)
         home.say("Käserei 3", {"smoke": False})
         await again.until(lambda: bool(fires(again, device)), task)

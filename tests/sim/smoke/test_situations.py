@@ -16,8 +16,8 @@ from edge.memory_context import MemoryContext
 from edge.smoke.home import alarms, fires
 from sim.smoke.test_home import Subscriber, listening
 from sim.waiting import until
-from vigil_edge.smoke import pipeline
-from vigil_edge.smoke.settings import SmokeSettings
+from vigil_edge.smoke import sources
+from vigil_edge.smoke.settings import ZigbeeSettings
 from vigil_schemas.gateway import DeviceHealth
 from vigil_sim.faults import Fault, FaultKind, Faults
 from vigil_sim.smoke.device import Zigbee2MqttHome, ZigbeeAlarm
@@ -49,8 +49,8 @@ async def played(lane: Lane, context: MemoryContext) -> AsyncIterator[asyncio.Ta
     """The home, and a gateway that listens to it."""
     await lane.home.start()
     try:
-        made = SmokeSettings.model_validate(lane.home.section())
-        async with supervised.running(pipeline.build(made, context)) as task:
+        made = ZigbeeSettings.model_validate(lane.home.section())
+        async with supervised.running(sources.build(made, context)) as task:
             await context.until(lambda: bool(context.reports), task)
             yield task
     finally:

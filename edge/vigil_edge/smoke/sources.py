@@ -1,0 +1,181 @@
+"""Alarms that do not speak Zigbee: ChirpStack's MQTT integration, a Matter controller's JSON.
+
+What follows from their reports is what follows from Zigbee2MQTT's (``pipeline``); only who speaks,
+and in which words, is found here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from vigil_edge.device.seam import PipelineContext
+from vigil_edge.mqtt import MqttPublish
+from vigil_edge.smoke import chirpstack, matter
+from vigil_edge.smoke import payload as payloads
+from vigil_edge.smoke.alarms import Receipt
+from vigil_edge.smoke.chirpstack import Uplink
+from vigil_edge.smoke.errors import FrameMalformed, PayloadMalformed
+from vigil_edge.smoke.pipeline import Zigbee2MqttPipeline
+from vigil_edge.smoke.report import AlarmReport
+from vigil_edge.smoke.settings import BrokerSettings, ChirpStackSettings, MatterSettings
+
+COUNTERS: Final = "smoke/counters"
+REPLAYED: Final = "smoke-frame-replayed"
+UNKNOWN: Final = "smoke-unknown-device"
+
+
+def build(settings: BrokerSettings, context: PipelineContext) -> Zigbee2MqttPipeline:
+    """One broker, with all its alarms."""
+    if isinstance(settings, ChirpStackSettings):
+        return ChirpStackPipeline(settings, context)
+    if isinstance(settings, MatterSettings):
+        return MatterPipeline(settings, context)
+    return Zigbee2MqttPipeline(settings, context)
+
+
+class _Source(Zigbee2MqttPipeline):
+    """A broker without a bridge that speaks of itself: it is there while the broker is."""
+
+    async def _taken(
+        self,
+        name: str,
+        report: AlarmReport,
+        message: MqttPublish,
+        now: datetime,
+        moment: float,
+        *,
+        old: bool = False,
+    ) -> None:
+        """One report of one alarm; ``old``: it is no life, and ends nothing."""
+        self._bridge_online = True
+        devices = self._roster.devices(name, self._alarms.active)
+        if not devices:
+            self._context.count(UNKNOWN)
+            devices = [self._roster.found(name)]
+            self._show_unconfigured()
+        receipt = Receipt(
+            now=now,
+            moment=moment,
+            retained=message.retained or old,
+            trace=hashlib.sha256(message.payload).hexdigest()[:16],
+        )
+        told = [event for device in devices for event in self._derived(device, report, receipt)]
+        await self._accept(devices, now, told, self._readings(name, report))
+
+    async def _broken(
+        self,
+        name: str | None,
+        error: PayloadMalformed,
+        message: MqttPublish,
+        now: datetime,
+        moment: float,
+    ) -> None:
+        """A message that cannot be read: counted, shown at its alarm, and told where it may be a
+        fire."""
+        self._context.count(error.code)
+        device = None if name is None else self._roster.configured.get(name)
+        if name is None or device is None:
+            return
+        if isinstance(error, FrameMalformed) and error.may_be_fire:
+            doubt = AlarmReport(doubtful=("smoke",), raw=str(error)[:200], unreadable=("smoke",))
+            await self._taken(name, doubt, message, now, moment)
+            return
+        self._alarms.garbled(device)
+        await self._accept([device], now, [])
+
+
+class ChirpStackPipeline(_Source):
+    """Uplinks in the order of their frame counters."""
+
+    _settings: ChirpStackSettings
+
+    def __init__(self, settings: ChirpStackSettings, context: PipelineContext) -> None:
+        super().__init__(settings, context)
+        self._counters: dict[str, tuple[str | None, int, str | None]] = {}
+        """By DevEUI: its address, the last counter, and which uplink that was; of this run. A
+        counter that is replayed after a restart is as old as its ``time`` says."""
+
+    def _topics(self) -> list[list[str]]:
+        return [[f"application/{self._settings.application or '+'}/device/+/event/+"]]
+
+    async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
+        if message.topic is None or not message.payload:
+            return
+        kind = message.topic.rpartition("/")[2]
+        if kind not in ("up", "status", "join"):
+            return
+        steps = message.topic.split("/")
+        named = steps[3].lower() if len(steps) > 3 else None
+        try:
+            uplink = chirpstack.read_event(message.payload)
+        except PayloadMalformed as error:
+            await self._broken(named, error, message, now, moment)
+            return
+        name = uplink.eui or named
+        if name is None:
+            self._context.count(PayloadMalformed.code)
+            return
+        replayed = kind == "up" and self._is_replayed(name, uplink)
+        if replayed:
+            self._context.count(REPLAYED)
+        if name not in self._roster.configured and not uplink.report.has_fire_key:
+            return
+        # Without its time, which may be a new one, it is nothing that happens now.
+        report = replace(uplink.report, last_seen=None) if replayed else uplink.report
+        await self._taken(name, report, message, now, moment, old=replayed)
+
+    def _is_replayed(self, eui: str, uplink: Uplink) -> bool:
+        """A counter that is not above the last one of the same session, but for the same uplink
+        delivered again. It is no life; a fire in it is shown as unconfirmed."""
+        if uplink.counter is None:
+            return False
+        address, last, identity = self._counters.get(eui, (None, -1, None))
+        if uplink.identity is not None and uplink.identity == identity:
+            return False
+        if uplink.address == address and uplink.counter <= last:
+            return True
+        self._counters[eui] = (uplink.address, uplink.counter, uplink.identity)
+        return False
+
+
+class MatterPipeline(_Source):
+    """Nodes, or what changed of them, as a controller publishes them."""
+
+    _settings: MatterSettings
+
+    def _topics(self) -> list[list[str]]:
+        return [[f"{self._settings.base_topic}/#"]]
+
+    async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
+        if message.topic is None or not message.payload:
+            return
+        name = _node(message)
+        try:
+            report = matter.read(message.payload)
+        except PayloadMalformed as error:
+            await self._broken(name, error, message, now, moment)
+            return
+        if name is None or (name not in self._roster.configured and not report.has_fire_key):
+            return
+        await self._taken(name, report, message, now, moment)
+
+
+def _node(message: MqttPublish) -> str | None:
+    """By the payload's ``node_id``, by the event's, else by the first number of the topic."""
+    try:
+        value = json.loads(payloads.text_of(message.payload))
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        data = value.get("data")
+        of_event = data.get("node_id") if isinstance(data, dict) else None
+        if isinstance(data, list) and data:
+            of_event = data[0]
+        for found in (value.get("node_id"), of_event):
+            if isinstance(found, int) and not isinstance(found, bool):
+                return str(found)
+    return next((part for part in (message.topic or "").split("/") if part.isdigit()), None)
