@@ -181,9 +181,24 @@ static bool send_kept(const struct kept *one) {
     return publish(LANE[one->lane], one->payload, (size_t)one->length, false);
 }
 
+/* The oldest reading makes room for an alarm. False where there is none. */
+static bool give_up_reading(void) {
+    for (int i = 0; i < (int)state.waiting; i++) {
+        if (state.kept[i].lane != OBSERVATION) continue;
+        fprintf(stderr, "gateway: full, given up for an alarm: observation %" PRIu64 "\n",
+                state.kept[i].number);
+        memmove(&state.kept[i], &state.kept[i + 1],
+                (size_t)((int)state.waiting - i - 1) * sizeof state.kept[0]);
+        state.waiting--;
+        return true;
+    }
+    return false;
+}
+
 /* Number it, keep it, send it. False where there is no room: it has got no number. */
 static bool tell(int lane, const char *type, const char *subject, const char *data) {
-    if (state.waiting >= (lane == OBSERVATION ? FOR_READINGS : KEPT)) {
+    bool full = state.waiting >= (lane == OBSERVATION ? FOR_READINGS : KEPT);
+    if (full && !(lane == ALARM && give_up_reading())) {
         fprintf(stderr, "gateway: full, not kept: %s\n", type);
         return false;
     }
@@ -349,7 +364,7 @@ rest:
 
 /* -- a connection from its begin to its end --------------------------------------------------- */
 
-static bool await(unsigned char type) { /* CONNACK or SUBACK, with a good code at its end */
+static bool await(unsigned char type) { /* CONNACK or SUBACK, with good codes alone */
     unsigned char got[64];
     size_t have = 0;
     while (have < 2 || have < (size_t)got[1] + 2) {
@@ -357,7 +372,9 @@ static bool await(unsigned char type) { /* CONNACK or SUBACK, with a good code a
         if (more <= 0 || got[1] > 60) return false;
         have += (size_t)more;
     }
-    return got[0] == type && got[have - 1] < 0x80 && !(type == 0x20 && got[have - 1]);
+    for (size_t i = type == 0x20 ? 3 : 4; i < have; i++)
+        if (got[i] >= (type == 0x20 ? 1 : 0x80)) return false;
+    return got[0] == type && have > 3;
 }
 
 static int dial(const char *host, const char *port) {

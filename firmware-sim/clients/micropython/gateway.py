@@ -126,7 +126,8 @@ class Gateway:
     def tell(self, lane, event_type, subject, data):
         """Number it, keep it, send it. False where there is no room: it has got no number."""
         state = self.store.state
-        if len(state["kept"]) >= (FOR_READINGS if lane == "observation" else KEPT):
+        full = len(state["kept"]) >= (FOR_READINGS if lane == "observation" else KEPT)
+        if full and not (lane == "alarm" and self.given_up()):
             said("full, not kept: " + event_type)
             return False
         number = state["next"][lane]
@@ -138,6 +139,16 @@ class Gateway:
             self.resend_at = seconds() + self.patience
         self.guarded(lambda: self.publish(lane, payload))
         return True
+
+    def given_up(self):
+        """The oldest reading makes room for an alarm; False where there is none."""
+        kept = self.store.state["kept"]
+        for at, one in enumerate(kept):
+            if one[0] == "observation":
+                said("full, given up for an alarm: observation {}".format(one[1]))
+                del kept[at]
+                return True
+        return False
 
     def composed(self, channel, event_type, subject, data, number=None):
         message = {
@@ -280,14 +291,15 @@ class Gateway:
         self.send_again()
 
     def awaited(self, kind):
-        """CONNACK or SUBACK, with a good code at its end."""
+        """CONNACK or SUBACK, with good codes alone."""
         got = b""
         while len(got) < 2 or len(got) < got[1] + 2:
             more = self.socket.recv(2 - len(got) if len(got) < 2 else got[1] + 2 - len(got))
             if not more:
                 raise OSError("closed by the broker")
             got += more
-        if got[0] != kind or got[-1] >= 0x80 or (kind == 0x20 and got[-1]):
+        codes = got[3:] if kind == 0x20 else got[4:]
+        if got[0] != kind or not codes or max(codes) >= 0x80 or (kind == 0x20 and codes[0]):
             raise OSError("refused by the broker")
 
     def receive(self):
