@@ -7,12 +7,14 @@ import json
 import math
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vigil_edge.noise.errors import NoiseOptionError
 
 if TYPE_CHECKING:
+    from vigil_edge.noise.replay import Options, Record
     from vigil_edge.noise.sound.pcm import PcmFormat
     from vigil_edge.noise.sound.wav import WavFile
 
@@ -21,7 +23,7 @@ _MOST_PASCAL_PER_UNIT: Final = 2e15
 
 
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:
-    """Register ``replay`` under ``vigil-edge noise``."""
+    """Register the tools under ``vigil-edge noise``."""
     commands = domain_parser.add_subparsers(dest="noise_command", required=True)
     replay = commands.add_parser(
         "replay",
@@ -29,25 +31,43 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
         description="Measure a recording as the live pipeline would. Without a calibration the "
         "recorder's own full-scale note is used; without that, one unit is taken for 1 Pa.",
     )
-    replay.add_argument("file", help="a WAV file, or headerless samples with --raw; - is stdin")
+    _add_input(replay)
+    replay.add_argument("--channel", metavar="N", default="0", help="counted from 0, default 0")
+    replay.set_defaults(run=run_replay)
+    measure = commands.add_parser(
+        "measure",
+        help="everything the meter knows of a recording: one JSON object a line",
+        description="Levels of each second with its flags, and of the whole with percentiles and"
+        " third octaves. Calibration as for replay.",
+    )
+    _add_input(measure)
+    measure.add_argument("--channel", metavar="N|all", default="0", help="default 0")
+    measure.add_argument(
+        "--events", action="store_true", help="a line for each crossing of the threshold, too"
+    )
+    measure.add_argument("--limit-db", metavar="L", help="of the decision; default: the threshold")
+    measure.add_argument("--lowest-db", metavar="L", help="where the meter's range begins, dB(A)")
+    measure.set_defaults(run=run_measure)
+    _add_bearing(commands)
+    _add_plate(commands)
+
+
+def _add_input(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", help="a WAV file, or headerless samples with --raw; - is stdin")
     # Values are read by hand, so that a bad one is told in one line like every other error.
-    replay.add_argument(
+    command.add_argument(
         "--full-scale-peak-db", metavar="D", help="peak level of digital full scale, dB re 20 µPa"
     )
-    replay.add_argument(
+    command.add_argument(
         "--pascal-per-unit", metavar="P", help="pascal of one unit; integers: of full scale"
     )
-    replay.add_argument("--raw", metavar="FORMAT", help="encoding:rate:channels, as s32le:48000:1")
-    replay.add_argument("--threshold-db", metavar="L", default="86", help="dB(A), default 86")
-    replay.add_argument(
+    command.add_argument("--raw", metavar="FORMAT", help="encoding:rate:channels, as s32le:48000:1")
+    command.add_argument("--threshold-db", metavar="L", default="86", help="dB(A), default 86")
+    command.add_argument(
         "--ignore-header-size",
         action="store_true",
         help="read to the end of the file, whatever length the header gives",
     )
-    replay.add_argument("--channel", metavar="N", default="0", help="counted from 0, default 0")
-    replay.set_defaults(run=run_replay)
-    _add_bearing(commands)
-    _add_plate(commands)
 
 
 def _add_bearing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -123,61 +143,105 @@ def run_bearing(arguments: argparse.Namespace) -> int:
 
 def run_replay(arguments: argparse.Namespace) -> int:
     """Print the records of one recording. Raises ``VigilError`` for what cannot be read."""
+    channel = _channel(arguments.channel)
+
+    def records(recording: WavFile, options: Options) -> Iterator[Record]:
+        from vigil_edge.noise.replay import replay
+
+        return replay(recording, channel, options)
+
+    return _print_records(arguments, records)
+
+
+def run_measure(arguments: argparse.Namespace) -> int:
+    """As ``run_replay``, with everything that the meter knows."""
+    every = arguments.channel == "all"
+    only = 0 if every else _channel(arguments.channel)
+
+    def records(recording: WavFile, options: Options) -> Iterator[Record]:
+        from vigil_edge.noise.replay import measure
+
+        channels = range(recording.format.channels) if every else [only]
+        return measure(recording, channels, options, events=arguments.events, named=every)
+
+    return _print_records(arguments, records)
+
+
+def _print_records(
+    arguments: argparse.Namespace, records: Callable[[WavFile, Options], Iterator[Record]]
+) -> int:
     # The meter needs scipy; a command line that only shows its help does not.
-    from vigil_edge.noise.meter.levels import pascal_per_unit
-    from vigil_edge.noise.meter.weighting import CLASS_1_RATE_HZ
-    from vigil_edge.noise.replay import replay
     from vigil_edge.noise.sound.pcm import PcmFormat
     from vigil_edge.noise.sound.wav import on_disk
 
+    # Options first: a bad one is told whatever the file is.
+    _calibration(arguments)
+    for option in ("threshold_db", "limit_db", "lowest_db"):
+        _number(getattr(arguments, option, None), "--" + option.replace("_", "-"))
+    path = Path("/dev/stdin" if arguments.file == "-" else arguments.file)
+    layout = PcmFormat.parse(arguments.raw) if arguments.raw is not None else None
+    with on_disk(path) as file:
+        recording = _opened(file, layout, arguments.ignore_header_size)
+        options = _options(arguments, recording)
+        # Nothing is printed of a recording that turns out to be bad half way.
+        lines = [json.dumps(record) for record in records(recording, options)]
+    for notice in options.notices:
+        print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
+    for line in lines:
+        print(line)
+    return 0
+
+
+def _calibration(arguments: argparse.Namespace) -> tuple[float | None, float | None]:
+    """Peak level of full scale and pascal of a unit, of which one is given at most."""
     full_scale = _number(arguments.full_scale_peak_db, "--full-scale-peak-db")
     pascal = _number(arguments.pascal_per_unit, "--pascal-per-unit")
-    threshold_db = _number(arguments.threshold_db, "--threshold-db")
     if full_scale is not None and pascal is not None:
         raise NoiseOptionError("give --full-scale-peak-db or --pascal-per-unit, not both")
     if pascal is not None and not 0 < pascal <= _MOST_PASCAL_PER_UNIT:
         raise NoiseOptionError(
             f"--pascal-per-unit {pascal:g} must be above 0 and at most {_MOST_PASCAL_PER_UNIT:g}"
         )
-    if not re.fullmatch(r"[0-9]{1,4}", arguments.channel):
-        raise NoiseOptionError(f"--channel {arguments.channel!r} is no channel number")
-    path = Path("/dev/stdin" if arguments.file == "-" else arguments.file)
-    layout = PcmFormat.parse(arguments.raw) if arguments.raw is not None else None
-    with on_disk(path) as file:
-        recording = _opened(file, layout, arguments.ignore_header_size)
-        notices = list(recording.notices)
-        if full_scale is None and pascal is None:
-            full_scale = recording.full_scale_peak_db
-            notices.append(
-                f"calibration from the recording: full scale is {full_scale:g} dB peak"
-                if full_scale is not None
-                else "no calibration given: levels take one unit for 1 Pa and are not sound levels"
-            )
-        elif full_scale is not None and recording.full_scale_peak_db not in (None, full_scale):
-            notices.append(
-                f"its own notes give {recording.full_scale_peak_db:g} dB for full scale;"
-                f" {full_scale:g} dB is taken, as asked"
-            )
-        if recording.format.rate_hz < CLASS_1_RATE_HZ:
-            notices.append(f"{recording.format.rate_hz} Hz does not hold the whole band of class 1")
-        if pascal is None:
-            pascal = 1.0 if full_scale is None else pascal_per_unit(full_scale)
-        # Nothing is printed of a recording that turns out to be bad half way.
-        records = list(
-            replay(
-                recording,
-                int(arguments.channel),
-                pascal,
-                threshold_db or 0.0,
-                notices,
-                full_scale_known=full_scale is not None,
-            )
+    return full_scale, pascal
+
+
+def _options(arguments: argparse.Namespace, recording: WavFile) -> Options:
+    from vigil_edge.noise.meter.levels import pascal_per_unit
+    from vigil_edge.noise.meter.weighting import CLASS_1_RATE_HZ
+    from vigil_edge.noise.replay import Options
+
+    full_scale, pascal = _calibration(arguments)
+    notices = list(recording.notices)
+    if full_scale is None and pascal is None:
+        full_scale = recording.full_scale_peak_db
+        notices.append(
+            f"calibration from the recording: full scale is {full_scale:g} dB peak"
+            if full_scale is not None
+            else "no calibration given: levels take one unit for 1 Pa and are not sound levels"
         )
-    for notice in notices:
-        print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
-    for record in records:
-        print(json.dumps(record))
-    return 0
+    elif full_scale is not None and recording.full_scale_peak_db not in (None, full_scale):
+        notices.append(
+            f"its own notes give {recording.full_scale_peak_db:g} dB for full scale;"
+            f" {full_scale:g} dB is taken, as asked"
+        )
+    if recording.format.rate_hz < CLASS_1_RATE_HZ:
+        notices.append(f"{recording.format.rate_hz} Hz does not hold the whole band of class 1")
+    if pascal is None:
+        pascal = 1.0 if full_scale is None else pascal_per_unit(full_scale)
+    return Options(
+        pascal,
+        _number(arguments.threshold_db, "--threshold-db") or 0.0,
+        full_scale_known=full_scale is not None,
+        lowest_db=_number(getattr(arguments, "lowest_db", None), "--lowest-db"),
+        limit_db=_number(getattr(arguments, "limit_db", None), "--limit-db"),
+        notices=notices,
+    )
+
+
+def _channel(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise NoiseOptionError(f"--channel {text!r} is no channel number")
+    return int(text)
 
 
 def _opened(file: Path, layout: PcmFormat | None, ignore_header_size: bool) -> WavFile:

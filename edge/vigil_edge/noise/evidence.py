@@ -139,7 +139,8 @@ def exceedance(
         LAFmax_time=time.at(passage.LAFmax_sample),
         LAE=round(passage.LAE, 2),
         background_db=None if passage.background_db is None else round(passage.background_db, 2),
-        overload=passage.overload,
+        # Contract v1 has one word for sound that no case may rest on; it fails closed.
+        overload=passage.overload or bool(passage.flags),
         calibrated=calibrated,
         phase="measured",
     )

@@ -12,8 +12,9 @@ from datetime import datetime
 
 import numpy as np
 
-from vigil_edge.noise.meter.channel import MOST_PA, SETTLE_S, Silence, meter_of
-from vigil_edge.noise.meter.levels import Levels, Meter, Seconds, Slices, level_db, pascal_per_unit
+from vigil_edge.noise.meter.channel import MOST_PA, SETTLE_S, Silence
+from vigil_edge.noise.meter.instrument import Extent, Instrument, Measured
+from vigil_edge.noise.meter.levels import Levels, level_db, pascal_per_unit
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
 from vigil_edge.noise.sound.clock import SampleClock, StreamTime
@@ -75,8 +76,7 @@ class Listener:
     before_s: float
     after_s: float
     clock: SampleClock = field(init=False)
-    _meter: Meter = field(init=False)
-    _seconds: Seconds = field(init=False)
+    _instrument: Instrument = field(init=False)
     _detector: PassageDetector = field(init=False)
     _ring: deque[tuple[int, Frames]] = field(init=False, default_factory=deque)
     _curve: deque[float] = field(init=False)
@@ -88,17 +88,20 @@ class Listener:
     _silence: Silence = field(init=False)
     _begun: StreamTime | None = field(init=False, default=None)
     _waiting: deque[tuple[Passage, StreamTime]] = field(init=False, default_factory=deque)
-    _ended: list[tuple[Passage, StreamTime]] = field(init=False, default_factory=list)
-    """Since the last block."""
 
     def __post_init__(self) -> None:
         rate_hz = self.format.rate_hz
         self.clock = SampleClock(rate_hz)
-        self._meter = meter_of(
-            self.format, scale(self.audio), full_scale_known=self.audio.full_scale_known
-        )
-        self._seconds = Seconds(rate_hz)
         self._detector = PassageDetector(rate_hz, self.threshold_db, self.hysteresis_db)
+        self._instrument = Instrument(
+            self.format,
+            scale(self.audio),
+            self.audio.full_scale_known,
+            "switched-on",
+            self._detector,
+            Extent(peaks=True),
+            self.audio.lowest_db,
+        )
         span_s = self.before_s + LONGEST_S + HOLD_S + self.after_s + 2.0
         self._curve = deque(maxlen=int(span_s * SLICES_PER_SECOND))
         self._unsettled = int(SETTLE_S * rate_hz)
@@ -106,30 +109,23 @@ class Listener:
 
     def feed(self, frames: Frames, now: datetime) -> Heard:
         """A block that arrived at ``now`` (UTC)."""
-        if self._unsettled:
-            settling, frames = frames[: self._unsettled], frames[self._unsettled :]
-            self._unsettled -= len(settling)
-            self._meter.settle(self._units(settling))
-        if not len(frames):
-            return Heard([], [], [])
-        self._silence.feed(frames)
-        self._ring.append((self._heard, frames))
-        self._heard += len(frames)
-        idle = self._detector.open_since is None and not self._waiting
-        self.clock.arrived(self._heard, now, may_step=idle)
-        slices = self._meter.feed(self._units(frames))
-        seconds = self._measured(slices) if slices is not None else []
-        ended, self._ended = self._ended, []
-        recorded = self._due(self._heard)
+        units = self._units(frames)
+        settling, frames = frames[: self._unsettled], frames[self._unsettled :]
+        self._unsettled -= len(settling)
+        if len(frames):
+            self._silence.feed(frames)
+            self._ring.append((self._heard, frames))
+            self._heard += len(frames)
+            idle = self._detector.open_since is None and not self._waiting
+            self.clock.arrived(self._heard, now, may_step=idle)
+        heard = self._told(self._instrument.feed(units), self._heard)
         self._forget()
-        return Heard(seconds, ended, recorded)
+        return heard
 
-    def flush(self) -> list[Recorded]:
-        """At the end of the stream: the passages in progress, as far as they were heard."""
-        passage = self._detector.flush()
-        if passage is not None:
-            self._waiting.append((passage, self._begun or self.clock.snapshot()))
-        return self._due(None)
+    def flush(self) -> Heard:
+        """At the end of the stream: the last second, and the passages in progress, as far as
+        they were heard."""
+        return self._told(self._instrument.flush(), None)
 
     @property
     def kept_since(self) -> datetime | None:
@@ -154,20 +150,24 @@ class Listener:
         np.nan_to_num(units, copy=False, nan=0.0)  # infinite becomes the largest float
         return np.clip(units, -most, most, out=units)
 
-    def _measured(self, slices: Slices) -> list[tuple[datetime, Levels]]:
+    def _told(self, found: Measured, heard: int | None) -> Heard:
+        if not self._heard:
+            return Heard([], [], [])
         time = self.clock.snapshot()
-        seconds = [(time.at(s.first_sample), s) for s in self._seconds.feed(slices)]
-        self._curve.extend(level_db(float(value)) for value in slices.LAF_max)
-        self._curve_end += len(slices)
-        for passage in self._detector.feed(slices):
-            self._waiting.append((passage, self._begun or time))
-            self._ended.append(self._waiting[-1])
+        seconds = [(time.at(second.first_sample), second) for second in found.seconds]
+        for slices in found.slices:
+            self._curve.extend(level_db(float(value)) for value in slices.LAF_max)
+            self._curve_end += len(slices)
+        ended = []
+        for passage in found.passages:
+            ended.append((passage, self._begun or time))
             self._begun = None
+        self._waiting.extend(ended)
         if self._detector.open_since is None:
             self._begun = None
         elif self._begun is None:
             self._begun = time
-        return seconds
+        return Heard(seconds, ended, self._due(heard))
 
     def _due(self, heard: int | None) -> list[Recorded]:
         """Passages after which enough was heard; all of them where ``heard`` is None."""

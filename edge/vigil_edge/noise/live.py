@@ -105,8 +105,7 @@ class NoisePipeline:
                         steps = listener.clock.stepped
         finally:
             # What was heard until now is worth keeping, also when the microphone is pulled.
-            for recorded in listener.flush():
-                await asyncio.shield(self._keep(recorded))
+            await asyncio.shield(self._take(listener.flush(), listener.silence))
             await asyncio.shield(self._flush())
 
     async def _take(self, heard: Heard, silence: str | None) -> None:
@@ -281,4 +280,6 @@ def _of_a_second(levels: Levels) -> list[tuple[str, float]]:
 def _flag(levels: Levels, *, calibrated: bool, silent: bool) -> QartodFlag:
     if silent or levels.overload:
         return QartodFlag.FAIL
+    if levels.flags:
+        return QartodFlag.SUSPECT
     return QartodFlag.GOOD if calibrated else QartodFlag.NOT_EVALUATED

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from vigil_edge.noise.meter.levels import Slices, level_db, mean_square_pa2
+from vigil_edge.noise.meter.levels import FLOOR_DB, RISEN_S, Slices, level_db, mean_square_pa2
 from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
 
 HYSTERESIS_DB: Final = 3.0
@@ -20,7 +20,7 @@ reaches this far beyond the threshold on both sides, so that LAE holds the whole
 LONGEST_S: Final = 30.0
 """A longer one is cut here; the next begins once the level has been down."""
 BACKGROUND_S: Final = 30.0
-_LEAST_BACKGROUND: Final = 2 * SLICES_PER_SECOND
+_LEAST_BACKGROUND: Final = SLICES_PER_SECOND // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,26 @@ class Passage:
     background_db: float | None
     """LAF exceeded 90 % of the time before (LAF90); None where too little was heard before."""
     overload: bool
+    background_LA95_db: float | None = None
+    """LAF exceeded 95 % of the time before."""
+    background_scatter_db: float | None = None
+    """Standard deviation of LAF then."""
+    flags: frozenset[str] = frozenset()
+    """What makes it doubtful: of every second that it touches (``meter.signs``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Background:
+    LA90_db: float | None = None
+    LA95_db: float | None = None
+    scatter_db: float | None = None
 
 
 @dataclass(slots=True)
 class _Open:
     started_sample: int
     last_above: int
-    background_db: float | None
+    background: _Background
     exposure_pa2: float
     """Pa² · samples."""
     overload: bool
@@ -74,8 +87,9 @@ class PassageDetector:
 
     def feed(self, slices: Slices) -> Iterator[Passage]:
         """The passages that are over by the end of these slices."""
+        release = mean_square_pa2(self.threshold_db - self.hysteresis_db)
         for index in range(len(slices)):
-            passage = self._slice(slices, index)
+            passage = self._slice(slices, index, release)
             if passage is not None:
                 yield passage
 
@@ -84,13 +98,12 @@ class PassageDetector:
         current, self._open = self._open, None
         return self._closed(current) if current else None
 
-    def _slice(self, slices: Slices, index: int) -> Passage | None:
+    def _slice(self, slices: Slices, index: int, release: float) -> Passage | None:
         fast = slices.fast(index)
         start = slices.start(index)
         loudest = float(slices.LAF_max[index])
         exposure = float(slices.squares_A[index])
         overload = bool(slices.overload[index])
-        release = mean_square_pa2(self.threshold_db - self.hysteresis_db)
         above = np.flatnonzero(fast > release) if loudest > release else None
         passage = None
         if self._open is None and not self._blocked:
@@ -102,8 +115,8 @@ class PassageDetector:
             passage = self._maybe_end(self._open, start + slices.samples(index))
         if self._blocked and fast[-1] <= release:
             self._blocked = False
-        # In its first second the Fast level is still rising from rest.
-        risen = float(fast[-1]) if start >= self.rate_hz else math.nan
+        # At first the Fast level is still rising from rest.
+        risen = float(fast[-1]) if start >= RISEN_S * self.rate_hz else math.nan
         self._before.append((exposure, risen, overload))
         return passage
 
@@ -116,17 +129,20 @@ class PassageDetector:
         self._open = _Open(
             started_sample=crossing,
             last_above=crossing,
-            background_db=self._background(),
+            background=self._background(),
             exposure_pa2=math.fsum(exposure for exposure, _, _ in near),
             overload=any(overload for _, _, overload in near),
         )
 
-    def _background(self) -> float | None:
+    def _background(self) -> _Background:
+        """Of the time before, without the passage's own approach."""
         levels = [fast for _, fast, _ in self._before][: -int(HOLD_S * SLICES_PER_SECOND)]
-        heard = [fast for fast in levels if not math.isnan(fast)]
+        heard = np.array([fast for fast in levels if not math.isnan(fast)])
         if len(heard) < _LEAST_BACKGROUND:
-            return None
-        return level_db(float(np.quantile(heard, 0.1)))
+            return _Background()
+        low, lower = (level_db(float(value)) for value in np.quantile(heard, [0.1, 0.05]))
+        least = mean_square_pa2(FLOOR_DB)
+        return _Background(low, lower, float(np.std(10.0 * np.log10(np.maximum(heard, least)))))
 
     @staticmethod
     def _extend(current: _Open, slices: Slices, index: int, start: int) -> None:
@@ -153,6 +169,8 @@ class PassageDetector:
             LAFmax_sample=current.peak_sample,
             # Sound exposure level refers to one second (3.12).
             LAE=level_db(current.exposure_pa2 / self.rate_hz),
-            background_db=current.background_db,
+            background_db=current.background.LA90_db,
+            background_LA95_db=current.background.LA95_db,
+            background_scatter_db=current.background.scatter_db,
             overload=current.overload,
         )

@@ -1,140 +1,256 @@
-"""A recording through the very meter and detector that run live."""
+"""Recordings through the very instrument that runs live: ``noise replay`` and ``noise measure``."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from vigil_edge.noise.decision import Judged, judged
 from vigil_edge.noise.errors import (
     AudioEmpty,
     AudioNotFinite,
     AudioOutOfRange,
     NoiseOptionError,
 )
-from vigil_edge.noise.meter.channel import (
-    STARTUP_LOOK_S,
-    Oddities,
-    Silence,
-    meter_of,
-    startup_samples,
-)
-from vigil_edge.noise.meter.levels import Levels, Seconds, Slices
-from vigil_edge.noise.meter.weighting import PRIME_S, Samples
+from vigil_edge.noise.meter.channel import Oddities, Silence
+from vigil_edge.noise.meter.instrument import Extent, Instrument, Measured
+from vigil_edge.noise.meter.levels import Levels, level_db
+from vigil_edge.noise.meter.signs import START_UP
+from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.passage import Passage, PassageDetector
-from vigil_edge.noise.sound.pcm import channel_units
+from vigil_edge.noise.sound.pcm import Frames, channel_units
 from vigil_edge.noise.sound.wav import WavFile
 
-BLOCK_S: Final = 1.0
+_BLOCK_S: Final = 4.0
+_MOST_BLOCK_BYTES: Final = 1 << 20
 _MOST_PA: Final = 1e30
 """Nothing is this loud; squares of it still fit a float."""
+_EVERYTHING: Final = Extent(peaks=True, bands=True, percentiles=True)
 
 Record = dict[str, Any]
 """One line of output."""
 
 
-def replay(
-    recording: WavFile,
-    channel: int,
-    pascal: float,
-    threshold_db: float,
-    notices: list[str] | None = None,
-    *,
-    full_scale_known: bool = True,
-) -> Iterator[Record]:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a recording is measured."""
+
+    pascal: float
+    """Of one unit (integers: of full scale)."""
+    threshold_db: float
+    full_scale_known: bool = True
+    """1.0 is full scale also for floats."""
+    lowest_db: float | None = None
+    """Where the instrument's range begins, dB(A)."""
+    limit_db: float | None = None
+    """What the decision is made against; the threshold where it is not given."""
+    notices: list[str] = field(default_factory=list)
+    """Receives what a person should know of the recording."""
+
+
+def replay(recording: WavFile, channel: int, options: Options) -> Iterator[Record]:
     """Records of kind ``second``, ``trigger`` and, last, ``total``; ``t`` in s from the start.
 
-    ``pascal`` is the pressure of one unit (integers: of full scale); ``full_scale_known``
-    says that 1.0 is full scale also for floats. What a person should know of the recording
-    (overload, a silent channel, a start-up that was left out) is told in ``notices``.
     Raises ``NoiseOptionError`` for a channel that is not there, ``AudioNotFinite`` for NaN,
     ``AudioOutOfRange`` for what no pressure can be.
     """
-    if not 0 <= channel < recording.format.channels:
-        raise NoiseOptionError(
-            f"channel {channel} is not there; {recording.path.name} has channels 0 to "
-            f"{recording.format.channels - 1}"
-        )
-    told = notices if notices is not None else []
-    rate_hz = recording.format.rate_hz
-    silence = Silence(recording.format.channels)
-    oddities = Oddities(rate_hz, channel, recording.format.is_float)
-    units = _units(recording, channel, pascal, silence, oddities)
-    blocks, skipped = _settled(units, rate_hz, told)
-    first = next(blocks)
-    if recording.format.channels == 1 and _interleaved(first):
-        told.append("every second sample is zero: these may be two channels read as one")
-    meter = meter_of(recording.format, pascal, full_scale_known=full_scale_known)
-    meter.prime(first[: int(PRIME_S * rate_hz)])
-    seconds = Seconds(rate_hz)
-    detector = PassageDetector(rate_hz, threshold_db)
-
-    def measured(slices: Slices | None) -> Iterator[Record]:
-        if slices is not None:
-            yield from (_second(levels, skipped, rate_hz) for levels in seconds.feed(slices))
-            yield from (_trigger(found, skipped, rate_hz) for found in detector.feed(slices))
-
-    for block in itertools.chain([first], blocks):
-        yield from measured(meter.feed(block))
-    yield from measured(meter.flush())
-    passage = detector.flush()
-    if passage is not None:
-        yield _trigger(passage, skipped, rate_hz)
-    total = seconds.total.levels
-    if total.overload:
-        told.append("the input clipped, at full scale or below it: levels are too low there")
-    if (silent := silence.notice(channel)) is not None:
-        told.append(silent)
-    told += oddities.notices(full_scale_known=full_scale_known)
-    yield _total(total, skipped, rate_hz)
+    run = _Run(recording, [channel], options, Extent(), triggers=True)
+    for _, found in run:
+        for levels in found.seconds:
+            if START_UP not in levels.flags:
+                yield run.second(levels, channel, everything=False)
+        yield from (run.trigger(passage, channel, everything=False) for passage in found.passages)
+    yield run.total(channel, everything=False)
 
 
-def _settled(
-    blocks: Iterator[Samples], rate_hz: int, notices: list[str]
-) -> tuple[Iterator[Samples], int]:
-    """The blocks without the microphone's switching on, and how many samples that took."""
-    head: list[Samples] = []
-    while sum(map(len, head)) < STARTUP_LOOK_S * rate_hz:
-        block = next(blocks, None)
-        if block is None:
-            break
-        head.append(block)
-    if not head:
-        raise AudioEmpty(None, "the recording holds no samples")
-    beginning = np.concatenate(head)
-    skipped = startup_samples(beginning[: int(STARTUP_LOOK_S * rate_hz)], rate_hz)
-    if not skipped:
-        return itertools.chain(head, blocks), 0
-    notices.append(
-        f"the microphone was being switched on: the first {skipped / rate_hz:g} s are not measured"
-    )
-    return itertools.chain([beginning[skipped:]], blocks), skipped
+def measure(
+    recording: WavFile, channels: Sequence[int], options: Options, *, events: bool, named: bool
+) -> Iterator[Record]:
+    """As ``replay``, with everything that the meter knows, for any channels.
+
+    ``events``: with the crossings of the threshold. ``named``: each record says its channel.
+    """
+    run = _Run(recording, channels, options, _EVERYTHING, triggers=events)
+
+    def told(record: Record, channel: int) -> Record:
+        return {**record, "channel": channel} if named else record
+
+    for channel, found in run:
+        for levels in found.seconds:
+            yield told(run.second(levels, channel, everything=True), channel)
+        for passage in found.passages:
+            yield told(run.trigger(passage, channel, everything=True), channel)
+    for channel in channels:
+        yield told(run.total(channel, everything=True), channel)
 
 
-def _units(
-    recording: WavFile, channel: int, pascal: float, silence: Silence, oddities: Oddities
-) -> Iterator[Samples]:
-    at = 0
-    for frames in recording.blocks(int(BLOCK_S * recording.format.rate_hz)):
-        silence.feed(frames)
-        units = channel_units(frames, channel)
-        if not np.isfinite(units).all():
-            bad = at + int(np.argmin(np.isfinite(units)))
-            raise AudioNotFinite(
-                recording.path, f"sample {bad} is NaN or infinite; repair the recording"
+class _Run:
+    """One recording; yields what each channel of it brought, then knows the totals."""
+
+    def __init__(
+        self,
+        recording: WavFile,
+        channels: Sequence[int],
+        options: Options,
+        extent: Extent,
+        *,
+        triggers: bool,
+    ) -> None:
+        layout = recording.format
+        for channel in channels:
+            if not 0 <= channel < layout.channels:
+                raise NoiseOptionError(
+                    f"channel {channel} is not there; {recording.path.name} has channels 0 to "
+                    f"{layout.channels - 1}"
+                )
+        self._recording, self._options, self._rate_hz = recording, options, layout.rate_hz
+        self._silence = Silence(layout.channels)
+        self._oddities = {
+            channel: Oddities(layout.rate_hz, channel, layout.is_float) for channel in channels
+        }
+        self._instruments = {
+            channel: Instrument(
+                layout,
+                options.pascal,
+                options.full_scale_known,
+                "anyhow",
+                PassageDetector(layout.rate_hz, options.threshold_db) if triggers else None,
+                extent,
+                options.lowest_db,
             )
-        loudest = int(np.argmax(np.abs(units)))
-        if abs(units[loudest]) * pascal > _MOST_PA:
+            for channel in channels
+        }
+
+    def __iter__(self) -> Iterator[tuple[int, Measured]]:
+        at = 0
+        for frames in self._blocks():
+            self._silence.feed(frames)
+            for channel, instrument in self._instruments.items():
+                units = self._units(frames, channel, at)
+                if at == 0 and frames.shape[1] == 1 and _interleaved(units[: self._rate_hz]):
+                    self._tell("every second sample is zero: these may be two channels read as one")
+                yield channel, instrument.feed(units)
+            at += len(frames)
+        if not at:
+            raise AudioEmpty(None, "the recording holds no samples")
+        for channel, instrument in self._instruments.items():
+            yield channel, instrument.flush()
+        self._tell_all()
+
+    def second(self, levels: Levels, channel: int, *, everything: bool) -> Record:
+        """A line of kind ``second``."""
+        t = (self._instruments[channel].skipped + levels.first_sample) / self._rate_hz
+        record: Record = {"kind": "second", "t": round(t, 6), **_of(levels, "LAeq", "LAFmax")}
+        if everything:
+            record |= _of(levels, "LASmax", "LCeq", "LCpeak", "LZeq")
+            record["flags"] = sorted(levels.flags)
+        return record | _overload(levels.overload)
+
+    def trigger(self, passage: Passage, channel: int, *, everything: bool) -> Record:
+        """A line of kind ``trigger``."""
+
+        def seconds(sample: int) -> float:
+            return round((self._instruments[channel].skipped + sample) / self._rate_hz, 6)
+
+        record: Record = {"kind": "trigger", "t": seconds(passage.started_sample)}
+        if not everything:
+            record |= {"LAFmax": round(passage.LAFmax, 3), "LAE": round(passage.LAE, 3)}
+            return record | _overload(passage.overload)
+        found = self._judged(passage)
+        return record | {
+            "end": seconds(passage.ended_sample),
+            "LAFmax": round(passage.LAFmax, 3),
+            "t_LAFmax": seconds(passage.LAFmax_sample),
+            "LAE": round(passage.LAE, 3),
+            "background": _rounded(passage.background_LA95_db),
+            "LAFmax_corrected": _rounded(found.LAFmax_corrected),
+            "uncertainty": round(found.uncertainty_db, 3),
+            "flags": sorted(passage.flags),
+            "decision": found.decision,
+            **({"reasons": list(found.reasons)} if found.reasons else {}),
+            **_overload(passage.overload),
+        }
+
+    def _judged(self, passage: Passage) -> Judged:
+        limit_db = self._options.limit_db
+        return judged(
+            passage.LAFmax,
+            passage.background_LA95_db,
+            passage.background_scatter_db,
+            self._options.threshold_db if limit_db is None else limit_db,
+            flags=passage.flags,
+        )
+
+    def total(self, channel: int, *, everything: bool) -> Record:
+        """The line of kind ``total``; to be asked for after the last block."""
+        instrument = self._instruments[channel]
+        levels, skipped = instrument.total, instrument.skipped
+        record: Record = {
+            "kind": "total",
+            "duration": round((skipped + levels.samples) / self._rate_hz, 6),
+            **({"not_measured": round(skipped / self._rate_hz, 6)} if skipped else {}),
+            **_of(levels, "LAeq", "LAFmax"),
+        }
+        if everything:
+            record |= _of(levels, "LAFmin", "LASmax") | {"LAE": round(instrument.exposure_db, 3)}
+        record |= _of(levels, "LCeq", *(["LCpeak"] if everything else []), "LZeq")
+        if everything and instrument.percentiles is not None:
+            for percent in (10, 50, 90, 95):
+                record[f"LA{percent}"] = _rounded(instrument.percentiles.exceeded(percent))
+            record["third_octaves"] = {
+                name: None if square is None else round(level_db(square), 3)
+                for name, square in instrument.band_mean_squares.items()
+            }
+            record["flags"] = sorted(instrument.flags)
+        return record | _overload(levels.overload)
+
+    def _blocks(self) -> Iterable[Frames]:
+        layout = self._recording.format
+        most = _MOST_BLOCK_BYTES // layout.frame_bytes
+        return self._recording.blocks(max(1, min(int(_BLOCK_S * layout.rate_hz), most)))
+
+    def _units(self, frames: Frames, channel: int, at: int) -> Samples:
+        units = channel_units(frames, channel)
+        path = self._recording.path
+        least, most = float(units.min()), float(units.max())
+        if not np.isfinite(least) or not np.isfinite(most):
+            bad = at + int(np.argmin(np.isfinite(units)))
+            raise AudioNotFinite(path, f"sample {bad} is NaN or infinite; repair the recording")
+        if max(most, -least) * self._options.pascal > _MOST_PA:
+            loudest = int(np.argmax(np.abs(units)))
             raise AudioOutOfRange(
-                recording.path,
+                path,
                 f"sample {at + loudest} is {units[loudest]:.3g}, which is no sound; give the"
                 " encoding that it was recorded with",
             )
-        oddities.feed(frames, units)
-        at += len(units)
-        yield units
+        self._oddities[channel].feed(frames, units)
+        return units
+
+    def _tell(self, notice: str) -> None:
+        if notice not in self._options.notices:
+            self._options.notices.append(notice)
+
+    def _tell_all(self) -> None:
+        for channel, instrument in self._instruments.items():
+            where = f"channel {channel}: " if len(self._instruments) > 1 else ""
+            if instrument.skipped:
+                skipped_s = instrument.skipped / self._rate_hz
+                self._tell(
+                    f"{where}the microphone was being switched on: the first {skipped_s:g} s are"
+                    " not measured"
+                )
+            if instrument.total.overload:
+                self._tell(
+                    f"{where}the input clipped, at full scale or below it: levels are too low there"
+                )
+            if (silent := self._silence.notice(channel)) is not None:
+                self._tell(silent)
+            known = self._options.full_scale_known
+            for notice in self._oddities[channel].notices(full_scale_known=known):
+                self._tell(where + notice)
 
 
 def _interleaved(units: Samples) -> bool:
@@ -143,37 +259,12 @@ def _interleaved(units: Samples) -> bool:
     return len(units) > 1 and even != odd
 
 
-def _second(levels: Levels, skipped: int, rate_hz: int) -> Record:
-    return {
-        "kind": "second",
-        "t": round((skipped + levels.first_sample) / rate_hz, 6),
-        "LAeq": round(levels.LAeq, 3),
-        "LAFmax": round(levels.LAFmax, 3),
-        **_overload(levels.overload),
-    }
+def _of(levels: Levels, *names: str) -> Record:
+    return {name: _rounded(getattr(levels, name)) for name in names}
 
 
-def _trigger(passage: Passage, skipped: int, rate_hz: int) -> Record:
-    return {
-        "kind": "trigger",
-        "t": round((skipped + passage.started_sample) / rate_hz, 6),
-        "LAFmax": round(passage.LAFmax, 3),
-        "LAE": round(passage.LAE, 3),
-        **_overload(passage.overload),
-    }
-
-
-def _total(levels: Levels, skipped: int, rate_hz: int) -> Record:
-    return {
-        "kind": "total",
-        "duration": round((skipped + levels.samples) / rate_hz, 6),
-        **({"not_measured": round(skipped / rate_hz, 6)} if skipped else {}),
-        "LAeq": round(levels.LAeq, 3),
-        "LAFmax": round(levels.LAFmax, 3),
-        "LCeq": round(levels.LCeq, 3),
-        "LZeq": round(levels.LZeq, 3),
-        **_overload(levels.overload),
-    }
+def _rounded(level: float | None) -> float | None:
+    return None if level is None else round(level, 3)
 
 
 def _overload(overload: bool) -> Record:

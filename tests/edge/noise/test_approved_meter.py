@@ -17,8 +17,8 @@ import pytest
 import data
 from edge.noise.tones import Signal
 from vigil_edge.cli import main
-from vigil_edge.noise.meter.levels import TimeWeighting, level_db, pascal_per_unit
-from vigil_edge.noise.meter.weighting import Weightings
+from vigil_edge.noise.meter.chain import TimeWeighting, Weightings
+from vigil_edge.noise.meter.levels import level_db, pascal_per_unit
 from vigil_edge.noise.sound.pcm import channel_units
 from vigil_edge.noise.sound.wav import open_wav
 

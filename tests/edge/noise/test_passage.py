@@ -141,7 +141,7 @@ def test_a_passage_is_dated_by_the_sample_count() -> None:
 def test_a_cut_stream_still_gives_its_passage() -> None:
     ear = listener()
     assert recorded(listened(ear, np.concatenate([tone(60, 6), tone(97, 1)]))) == []
-    (kept,) = ear.flush()
+    (kept,) = ear.flush().recorded
     assert kept.passage.LAFmax == pytest.approx(97, abs=0.05)
     assert 3.9 * RATE < len(kept.frames) < 4.1 * RATE
 
@@ -174,7 +174,7 @@ def test_a_drivers_broken_floats_stay_inside_the_contract(broken: float, at_s: f
     ear = listener()
     heard = listened(ear, signal)
     seconds = [levels for each in heard for _, levels in each.seconds]
-    found = [item.passage for item in [*recorded(heard), *ear.flush()]]
+    found = [item.passage for item in [*recorded(heard), *ear.flush().recorded]]
     assert all(levels.LAFmax < 200 for levels in seconds)
     assert all(passage.LAE < 220 and passage.overload for passage in found)
     # After a click of 200 dB C and A take a while to forget it.

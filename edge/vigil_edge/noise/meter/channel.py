@@ -115,6 +115,7 @@ class Silence:
 _MUCH_QUIETER_DB: Final = 40.0
 _BEYOND_FULL_SCALE: Final = 16.0
 _PIECES: Final = 8
+"""Of a second."""
 _NOTHING_S: Final = 0.25
 
 
@@ -135,7 +136,7 @@ class Oddities:
         """The next frames, shape (n, channels), and the units of the measured channel."""
         self._samples += len(units)
         self._peak = max(self._peak, float(np.abs(units).max(initial=0.0)))
-        for piece in np.array_split(units, _PIECES):
+        for piece in np.array_split(units, max(1, round(_PIECES * len(units) / self.rate_hz))):
             if len(piece) > 1 and (piece == piece[0]).all():
                 self._nothing += len(piece)
         if frames.shape[1] > 1:

@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
-from vigil_edge.noise.meter.clipping import Clipping
-from vigil_edge.noise.meter.weighting import Samples, Weightings
-from vigil_edge.noise.sound.pcm import slice_edge, slices_within
+from vigil_edge.noise.meter.chain import Chain, Shape, Shapes
+from vigil_edge.noise.meter.peaks import TruePeak
+from vigil_edge.noise.meter.thirds import ThirdOctaves
+from vigil_edge.noise.meter.weighting import Samples
+from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND, slice_edge, slices_within
 
 REFERENCE_PA: Final = 20e-6
-FAST_S: Final = 0.125
-SLOW_S: Final = 1.0
 FLOOR_DB: Final = -40.0
 """The smallest level that the contract carries; digital silence reads as this."""
 CLIPPING_AT: Final = 0.999
 """Of full scale: a converter that has reached this has clipped."""
+RISEN_S: Final = 0.75
+"""A Fast level that began at rest is 0.01 dB short after so long: least levels and percentiles
+are taken from here on."""
+_PRIME_S: Final = 1.0
+"""The weightings have settled by then; narrow bands take all that is there."""
 _FLOOR_PA2: Final = REFERENCE_PA**2 * 10 ** (FLOOR_DB / 10)
+_NO_FLAGS: Final[frozenset[str]] = frozenset()
 
 
 def level_db(mean_square_pa2: float) -> float:
@@ -45,37 +50,12 @@ def pascal_per_unit(full_scale_peak_db: float) -> float:
     return float(REFERENCE_PA * 10 ** (full_scale_peak_db / 20))
 
 
-@dataclass(slots=True)
-class TimeWeighting:
-    """Exponential time weighting (5.8), exact at every sample; feed blocks in order.
-
-    It begins at rest: a level rises to its value and never starts above it.
-    """
-
-    rate_hz: int
-    time_constant_s: float = FAST_S
-    _memory: Samples = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._memory = np.zeros(1)
-
-    def __call__(self, squares: Samples) -> Samples:
-        """Running mean square, shape (n,), of squared pressure, shape (n,); both Pa²."""
-        decay = math.exp(-1.0 / (self.rate_hz * self.time_constant_s))
-        running, self._memory = signal.lfilter(
-            [1.0 - decay], [1.0, -decay], squares, zi=self._memory
-        )
-        # Denormal numbers of a long silence are slow.
-        self._memory[self._memory < 1e-60] = 0.0
-        return np.asarray(running, dtype=np.float64)
-
-
 @dataclass(frozen=True, slots=True)
 class Slices:
     """k consecutive slices of about 50 ms each; ``edges`` says where each begins."""
 
     first_sample: int
-    edges: npt.NDArray[np.intp]
+    edges: npt.NDArray[np.int64]
     """Shape (k + 1,): first sample of each slice, and the end of the last, within these."""
     squares_A: Samples
     """Sum of squared pressure, Pa² · samples, shape (k,)."""
@@ -84,9 +64,17 @@ class Slices:
     LAF: Samples
     """Fast running mean square at every sample, Pa², shape (edges[-1],)."""
     LAF_max: Samples
-    """Shape (k,), Pa²."""
+    """Shape (k,), Pa², as the next three."""
+    LAF_min: Samples
+    LAF_end: Samples
+    LAS_max: Samples
+    C_peak: Samples
+    """Highest |C|, pascal, shape (k,): between samples, where the meter was asked for peaks."""
+    shapes: Shapes
+    units: Samples
+    """The samples themselves, before any filter, shape (edges[-1],)."""
     overload: npt.NDArray[np.bool_]
-    """Shape (k,): the input reached its limit, or was cut off below it."""
+    """Shape (k,): the input reached its limit."""
 
     def fast(self, index: int) -> Samples:
         """LAF of one slice, Pa², at every sample."""
@@ -100,8 +88,28 @@ class Slices:
         """Samples in one slice."""
         return int(self.edges[index + 1] - self.edges[index])
 
+    def part(self, begin: int, end: int) -> Slices:
+        """The slices from ``begin`` up to ``end``."""
+        first, last = int(self.edges[begin]), int(self.edges[end])
+        each = {
+            name: getattr(self, name)[begin:end] for name in (*_OF_SLICES, "overload", "C_peak")
+        }
+        return Slices(
+            first_sample=self.first_sample + first,
+            edges=self.edges[begin : end + 1] - first,
+            LAF=self.LAF[first:last],
+            units=self.units[first:last],
+            shapes=self.shapes.part(begin, end),
+            **each,
+        )
+
     def __len__(self) -> int:
         return len(self.edges) - 1
+
+
+_OF_SLICES: Final = (
+    "squares_A", "squares_C", "squares_Z", "LAF_max", "LAF_min", "LAF_end", "LAS_max"
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -114,25 +122,38 @@ class Meter:
     """Where the input has clipped, in its own units."""
     flat_at: float | None = None
     """Runs of equal samples at this value have clipped too: floats of unknown full scale."""
-    _weightings: Weightings = field(init=False)
-    _fast: TimeWeighting = field(init=False)
-    _clipping: Clipping = field(init=False)
+    peaks: bool = False
+    """Look for peaks of C between samples, too."""
+    bands: bool = False
+    """Third octaves as well."""
+    compiled: bool = True
+    third_octaves: ThirdOctaves | None = field(init=False)
+    _chain: Chain = field(init=False)
+    _shape: Shape = field(init=False)
+    _peak: TruePeak | None = field(init=False)
     _rest: Samples = field(init=False)
     _next_sample: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._weightings = Weightings(self.rate_hz)
-        self._fast = TimeWeighting(self.rate_hz)
-        self._clipping = Clipping(self.rate_hz)
+        self._chain = Chain(self.rate_hz, compiled=self.compiled)
+        self._shape = Shape(compiled=self.compiled)
+        self._peak = TruePeak() if self.peaks else None
+        self.third_octaves = (
+            ThirdOctaves(self.rate_hz, compiled=self.compiled) if self.bands else None
+        )
         self._rest = np.zeros(0)
 
     def prime(self, beginning: Samples) -> None:
-        """Settle the filters on the beginning of a signal; see ``Weightings.prime``."""
-        self._weightings.prime(beginning * self.pascal_per_unit)
+        """Settle the filters on the beginning of a signal; see ``Chain.prime``."""
+        self._chain.prime(beginning[: int(_PRIME_S * self.rate_hz)] * self.pascal_per_unit)
+        if self.third_octaves is not None:
+            self.third_octaves.prime(beginning * self.pascal_per_unit)
 
     def settle(self, units: Samples) -> None:
         """Let the filters run over samples that are not to be measured."""
-        self._weightings(units * self.pascal_per_unit)
+        self._chain.settle(units * self.pascal_per_unit)
+        if self.third_octaves is not None:
+            self.third_octaves.settle(units * self.pascal_per_unit)
 
     def feed(self, units: Samples) -> Slices | None:
         """The next samples, shape (n,); returns the slices that they complete, if any."""
@@ -141,7 +162,7 @@ class Meter:
         over = slices_within(self._next_sample + len(samples), self.rate_hz)
         edges = np.array(
             [slice_edge(n, self.rate_hz) - self._next_sample for n in range(begun, over + 1)],
-            dtype=np.intp,
+            dtype=np.int64,
         )
         self._rest = samples[edges[-1] :].copy()
         return self._measure(samples[: edges[-1]], edges) if over > begun else None
@@ -149,28 +170,27 @@ class Meter:
     def flush(self) -> Slices | None:
         """What is left at the end, as one shorter slice."""
         rest, self._rest = self._rest, np.zeros(0)
-        edges = np.array([0, len(rest)], dtype=np.intp)
+        edges = np.array([0, len(rest)], dtype=np.int64)
         return self._measure(rest, edges) if len(rest) else None
 
-    def _measure(self, units: Samples, edges: npt.NDArray[np.intp]) -> Slices:
-        weighted = self._weightings(units * self.pascal_per_unit)
-        squares = weighted.A**2
-        fast = self._fast(squares)
-        begins = edges[:-1]
-        overload = np.maximum.reduceat(np.abs(units), begins) >= self.overload_at
+    def _measure(self, units: Samples, edges: npt.NDArray[np.int64]) -> Slices:
+        found = self._chain(units, self.pascal_per_unit, edges)
+        shapes = self._shape(units, edges)
+        if self.third_octaves is not None:
+            self.third_octaves.feed(units * self.pascal_per_unit)
+        peak = found.C_max if self._peak is None else self._peak(found.C, found.C_max, edges)
+        overload = np.maximum(shapes.most, -shapes.least) >= self.overload_at
         if self.flat_at is not None:
-            overload |= np.logical_or.reduceat(_flat(units, self.flat_at), begins)
-        cut_off = self._clipping.feed(units)
-        overload[np.searchsorted(edges, cut_off, side="right") - 1] = True
+            overload |= np.logical_or.reduceat(_flat(units, self.flat_at), edges[:-1])
         first, self._next_sample = self._next_sample, self._next_sample + len(units)
         return Slices(
             first_sample=first,
             edges=edges,
-            squares_A=np.add.reduceat(squares, begins),
-            squares_C=np.add.reduceat(weighted.C**2, begins),
-            squares_Z=np.add.reduceat(weighted.Z**2, begins),
-            LAF=fast,
-            LAF_max=np.maximum.reduceat(fast, begins),
+            **{name: getattr(found, name) for name in _OF_SLICES},
+            LAF=found.LAF,
+            C_peak=peak,
+            shapes=shapes,
+            units=units,
             overload=overload,
         )
 
@@ -192,32 +212,55 @@ class Levels:
     samples: int
     LAeq: float
     LAFmax: float
+    LAFmin: float | None
+    """``None`` where the Fast level was rising from rest all the time."""
+    LASmax: float
     LCeq: float
+    LCpeak: float
     LZeq: float
     overload: bool
+    flags: frozenset[str] = _NO_FLAGS
+    """What makes these levels doubtful; see ``signs.py``."""
 
 
 @dataclass(slots=True)
 class Average:
     """Adds up slices; ``levels`` says what they amount to."""
 
+    rate_hz: int
     first_sample: int = 0
     samples: int = 0
+    flags: frozenset[str] = _NO_FLAGS
     _A: float = 0.0
     _C: float = 0.0
     _Z: float = 0.0
     _LAF_max: float = 0.0
-    _overload: bool = False
+    _LAF_min: float = math.inf
+    _LAS_max: float = 0.0
+    _C_peak: float = 0.0
+    overload: bool = False
+    """Latched: an average with clipped samples in it stays marked (5.11)."""
 
-    def add(self, slices: Slices, index: int) -> None:
-        """Add slice ``index`` of ``slices``."""
-        self.samples += slices.samples(index)
-        self._A += float(slices.squares_A[index])
-        self._C += float(slices.squares_C[index])
-        self._Z += float(slices.squares_Z[index])
-        self._LAF_max = max(self._LAF_max, float(slices.LAF_max[index]))
-        # Latched: an average with clipped samples in it stays marked (5.11).
-        self._overload |= bool(slices.overload[index])
+    def add(self, slices: Slices, begin: int, end: int) -> None:
+        """Add the slices from ``begin`` up to ``end``."""
+        within = slice(begin, end)
+        self.samples += int(slices.edges[end] - slices.edges[begin])
+        self._A += float(slices.squares_A[within].sum())
+        self._C += float(slices.squares_C[within].sum())
+        self._Z += float(slices.squares_Z[within].sum())
+        self._LAF_max = max(self._LAF_max, float(slices.LAF_max[within].max()))
+        self._LAS_max = max(self._LAS_max, float(slices.LAS_max[within].max()))
+        self._C_peak = max(self._C_peak, float(slices.C_peak[within].max()))
+        if slices.start(end - 1) >= RISEN_S * self.rate_hz:
+            starts = slices.first_sample + slices.edges[begin:end]
+            risen = begin + int(np.argmax(starts >= RISEN_S * self.rate_hz))
+            self._LAF_min = min(self._LAF_min, float(slices.LAF_min[risen:end].min()))
+        self.overload |= bool(slices.overload[within].any())
+
+    @property
+    def exposure_db(self) -> float:
+        """LAE: the level of one second with the same energy (3.12)."""
+        return level_db(self._A / self.rate_hz)
 
     @property
     def levels(self) -> Levels:
@@ -227,9 +270,13 @@ class Average:
             self.samples,
             LAeq=level_db(self._A / self.samples),
             LAFmax=level_db(self._LAF_max),
+            LAFmin=level_db(self._LAF_min) if math.isfinite(self._LAF_min) else None,
+            LASmax=level_db(self._LAS_max),
             LCeq=level_db(self._C / self.samples),
+            LCpeak=level_db(self._C_peak**2),
             LZeq=level_db(self._Z / self.samples),
-            overload=self._overload,
+            overload=self.overload,
+            flags=self.flags,
         )
 
 
@@ -238,15 +285,39 @@ class Seconds:
     """Cuts slices into whole seconds and keeps the total of everything."""
 
     rate_hz: int
-    total: Average = field(default_factory=Average)
-    _second: Average = field(default_factory=Average)
+    total: Average = field(init=False)
+    _second: Average = field(init=False)
+    _slices: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.total, self._second = Average(self.rate_hz), Average(self.rate_hz)
 
     def feed(self, slices: Slices) -> Iterator[Levels]:
         """The seconds that these slices complete."""
-        for index in range(len(slices)):
-            self.total.add(slices, index)
-            self._second.add(slices, index)
+        begin = 0
+        while begin < len(slices):
+            end = min(len(slices), begin + SLICES_PER_SECOND - self._slices)
+            # Second by second, so that sums come to the same however blocks were cut.
+            self._second.add(slices, begin, end)
+            self.total.add(slices, begin, end)
+            self._slices += end - begin
             if self._second.samples >= self.rate_hz:
                 yield self._second.levels
-                end = slices.start(index) + slices.samples(index)
-                self._second = Average(first_sample=end)
+                self._begin(slices.start(end - 1) + slices.samples(end - 1))
+            begin = end
+
+    def flush(self) -> Levels | None:
+        """The second that was not completed, if it was begun."""
+        rest = self._second
+        if not rest.samples:
+            return None
+        self._begin(rest.first_sample + rest.samples)
+        return rest.levels
+
+    def _begin(self, sample: int) -> None:
+        self._second, self._slices = Average(self.rate_hz, first_sample=sample), 0
+
+
+def flagged(levels: Levels, flags: frozenset[str]) -> Levels:
+    """The same levels with these flags, too."""
+    return replace(levels, flags=levels.flags | flags) if flags else levels

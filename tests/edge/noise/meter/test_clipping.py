@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import data
-from vigil_edge.noise.meter.channel import meter_of
 from vigil_edge.noise.meter.clipping import Clipping
+from vigil_edge.noise.meter.instrument import Instrument
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_edge.noise.sound.wav import open_wav
@@ -76,15 +76,20 @@ def test_a_click_at_the_start_hides_nothing_for_long() -> None:
     assert cut_off(quantised(wave, 16)) > 0
 
 
-def test_it_marks_the_slices_in_which_it_happens() -> None:
-    wave = LOUD["tone"] * 0.2
+@pytest.mark.parametrize("blocks", [1, 7, 100])
+def test_it_marks_the_second_in_which_it_happens(blocks: int) -> None:
+    wave = np.tile(LOUD["tone"], 2) * 0.2
     wave[RATE : RATE + RATE // 2] = np.clip(LOUD["tone"][: RATE // 2], -0.4, 0.4)
-    meter = meter_of(PcmFormat("s16le", RATE, 1), 20.0, full_scale_known=True)
+    instrument = Instrument(PcmFormat("s16le", RATE, 1), 20.0, True, "anyhow")
 
-    slices = meter.feed(quantised(wave, 16))
+    pieces = np.array_split(quantised(wave, 16), blocks)
+    found = [*(instrument.feed(piece) for piece in pieces), instrument.flush()]
 
-    assert slices is not None
-    assert np.flatnonzero(slices.overload).tolist() == list(range(20, 30))
+    seconds = [levels for each in found for levels in each.seconds]
+    flagged = [levels.first_sample // RATE for levels in seconds if "clipping" in levels.flags]
+    assert flagged == [1]
+    assert [levels.overload for levels in seconds].index(True) == 1
+    assert instrument.total.overload
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import data
 from edge.noise.tones import silence, tone
 from vigil_edge.noise.meter import weighting
-from vigil_edge.noise.meter.levels import Meter, Seconds, TimeWeighting, level_db
+from vigil_edge.noise.meter.chain import TimeWeighting
+from vigil_edge.noise.meter.levels import Meter, Seconds, level_db
 
 STANDARD = data.SHARED.parent / "standards" / "iec61672-1-2013.json"
 

@@ -1,0 +1,190 @@
+"""What makes a second's levels doubtful: one flag for each, on the second it happened in. Pure.
+
+A flagged second is measured and told as any other, but no case may rest on it.
+
+- ``overload``: the input reached its limit. ``clipping``: crests were cut off below it.
+- ``silent``: every sample the same. ``stuck``: the input gives one value, and no sound, for 20 ms
+  and more. ``drop-out``: zeros, or one held value, in the midst of sound.
+- ``dc``: an offset that takes a tenth of the range, or (of unknown range) ten times the sound.
+- ``under-range``: the sound moves less than a step of the converter, or lies below the range.
+- ``gain-change``: every frequency grew or fell by as much, within 0.2 s, between two steady
+  levels: an automatic gain, or somebody's hand. Sound changes that are not steady before and
+  after, or that change the spectrum, are none; of a pure tone it cannot be told.
+- ``start-up``: the microphone was being switched on (``channel.startup_samples``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil_edge.noise.meter.chain import Shapes
+from vigil_edge.noise.meter.clipping import Clipping
+from vigil_edge.noise.meter.levels import Slices
+from vigil_edge.noise.meter.weighting import Samples
+from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
+
+OVERLOAD: Final = "overload"
+CLIPPING: Final = "clipping"
+SILENT: Final = "silent"
+STUCK: Final = "stuck"
+DROP_OUT: Final = "drop-out"
+DC: Final = "dc"
+UNDER_RANGE: Final = "under-range"
+GAIN_CHANGE: Final = "gain-change"
+START_UP: Final = "start-up"
+
+_DC_SHARE: Final = 0.1
+_DC_SOUNDS: Final = 10.0
+_DROP_OUT_S: Final = 0.002
+_STUCK_S: Final = 0.02
+_ALIVE_STEPS: Final = 16.0
+"""A standard deviation of so many steps of the converter does not stand still by chance."""
+_EDGE_SHARE: Final = 0.02
+"""Of the swing: a run so near the end of it is a crest that was cut off."""
+_UNDER_STEPS: Final = 1.0
+_FULL_BITS: Final = 31
+_WINDOW: Final = 10
+"""Slices before and after a change that have to be steady."""
+_GAPS: Final = (1, 2, 4)
+"""Slices that the change itself may take."""
+_CHANGE_DB: Final = 2.5
+_ALIKE_DB: Final = 0.5
+"""By how much the change may differ between low and high frequencies."""
+_ALIKE_LOW_DB: Final = 2.5
+"""Rumble has few independent values in half a second."""
+_SCATTER_DB: Final = 1.2
+_TREND_DB: Final = 0.7
+_TONE: Final = 1.1
+
+
+@dataclass(slots=True)
+class Signs:
+    """Of one channel; ``second`` is asked once for each second, in order."""
+
+    rate_hz: int
+    full_scale: float
+    """In units; infinite where it is not known."""
+    is_float: bool
+    lowest_mean_square: float = 0.0
+    """Below this A-weighted mean square, Pa², the range ends."""
+    _clipping: Clipping = field(init=False)
+    _bits: int = field(init=False, default=0)
+    """Every bit that was ever set in a sample."""
+    _heard: bool = field(init=False, default=False)
+    _features: Samples = field(init=False)
+    """Of the latest slices: mean squares of A, first and second difference, C, and of the sound
+    itself; shape (n, 5)."""
+
+    def __post_init__(self) -> None:
+        self._clipping = Clipping(self.rate_hz)
+        self._features = np.zeros((0, 5))
+
+    def second(self, parts: Sequence[Slices]) -> tuple[frozenset[str], frozenset[str]]:
+        """Flags of the second that ends here, of which ``parts`` are all slices, and those that
+        belong to the second before, too."""
+        units = np.concatenate([part.units for part in parts])
+        shapes = Shapes.joined([part.shapes for part in parts])
+        found = set()
+        if any(part.overload.any() for part in parts):
+            found.add(OVERLOAD)
+        if len(self._clipping.feed(units)):
+            found.add(CLIPPING)
+        mean = float(shapes.total.sum()) / len(units)
+        deviation = math.sqrt(max(0.0, float(shapes.squares.sum()) / len(units) - mean**2))
+        found |= self._offset(mean, deviation)
+        found |= self._stillness(shapes, len(units))
+        if SILENT not in found:
+            loudness = sum(float(part.squares_A.sum()) for part in parts) / len(units)
+            found |= self._range(units, loudness, deviation)
+        changed = self._gain(parts, shapes)
+        if changed:
+            found.add(GAIN_CHANGE)
+        self._heard |= SILENT not in found
+        return frozenset(found), frozenset({GAIN_CHANGE} if changed else ())
+
+    def _offset(self, mean: float, deviation: float) -> set[str]:
+        if math.isfinite(self.full_scale):
+            return {DC} if abs(mean) >= _DC_SHARE * self.full_scale else set()
+        return {DC} if abs(mean) > _DC_SOUNDS * deviation > 0.0 else set()
+
+    @property
+    def _step(self) -> float:
+        """Of the converter, in units: its lowest bit that was ever set; 0 for floats."""
+        if self.is_float or not self._bits:
+            return 0.0
+        return float((self._bits & -self._bits) * 2.0**-_FULL_BITS)
+
+    def _stillness(self, shapes: Shapes, samples: int) -> set[str]:
+        least, most = float(shapes.least.min()), float(shapes.most.max())
+        if least == most:
+            # Zeros from the beginning are a channel that is not connected; others stand still.
+            return {SILENT, STUCK} if self._heard or least != 0.0 else {SILENT}
+        longest = int(np.argmax(shapes.run))
+        run_s = float(shapes.run[longest]) / self.rate_hz
+        value = float(shapes.run_value[longest])
+        edge = _EDGE_SHARE * (most - least)
+        squares = float(shapes.squares.sum()) / samples - (float(shapes.total.sum()) / samples) ** 2
+        alive = math.sqrt(max(0.0, squares)) >= _ALIVE_STEPS * self._step
+        cut_off = value >= most - edge or value <= least + edge
+        if run_s < _DROP_OUT_S or not alive or (cut_off and value != 0.0 and run_s < _STUCK_S):
+            return set()
+        if value == 0.0:
+            # Zeros before the first sound of all are a stream that begins.
+            begins = not self._heard and bool((shapes.run[: longest + 1] >= shapes.run[0]).all())
+            begins &= shapes.most[0] == shapes.least[0] == 0.0
+            return set() if begins else {DROP_OUT}
+        return {STUCK} if run_s >= _STUCK_S else {DROP_OUT}
+
+    def _range(self, units: Samples, mean_square: float, deviation: float) -> set[str]:
+        if not self.is_float and not self._bits & 1:
+            whole = (units * 2.0**_FULL_BITS).astype(np.int64)
+            self._bits |= int(np.bitwise_or.reduce(whole))
+        low = mean_square < self.lowest_mean_square
+        return {UNDER_RANGE} if low or deviation < _UNDER_STEPS * self._step else set()
+
+    def _gain(self, parts: Sequence[Slices], shapes: Shapes) -> bool:
+        samples = np.concatenate([np.diff(part.edges) for part in parts])
+        sound = shapes.squares / samples - (shapes.total / samples) ** 2
+        loudness = np.concatenate([part.squares_A for part in parts])
+        lower = np.concatenate([part.squares_C for part in parts])
+        columns = (loudness, shapes.rises, shapes.bends, lower)
+        new = np.stack([*(column / samples for column in columns), sound], axis=1)
+        fresh = len(new)
+        self._features = np.concatenate([self._features, new])[-3 * SLICES_PER_SECOND :]
+        features = self._features
+        if len(features) < 2 * _WINDOW + 1 or (features <= 0.0).any():
+            return False
+        sums = np.concatenate([np.zeros((1, 5)), np.cumsum(features, axis=0)])
+        mean = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW
+        level = 10.0 * np.log10(mean)
+        steady = self._steady(features, mean)
+        for gap in _GAPS:
+            apart = _WINDOW + gap
+            if len(level) <= apart:
+                continue
+            change = level[apart:] - level[:-apart]
+            alike = np.ptp(change[:, :3], axis=1) <= _ALIKE_DB
+            alike &= np.abs(change[:, 3] - change[:, 0]) <= _ALIKE_LOW_DB
+            alike &= np.abs(change[:, 0]) >= _CHANGE_DB
+            # Only what this second brought: the rest was looked at before.
+            alike &= np.arange(len(change)) + apart + _WINDOW > len(features) - fresh
+            if (alike & steady[apart:] & steady[:-apart]).any():
+                return True
+        return False
+
+    @staticmethod
+    def _steady(features: Samples, mean: Samples) -> npt.NDArray[np.bool_]:
+        """Of each window: whether it neither scatters nor drifts, and is no tone."""
+        level = 10.0 * np.log10(features[:, (0, 2)])
+        windows = np.lib.stride_tricks.sliding_window_view(level, _WINDOW, axis=0)
+        half = _WINDOW // 2
+        drift = windows[..., half:].mean(axis=-1) - windows[..., :half].mean(axis=-1)
+        steady = (windows.std(axis=-1) <= _SCATTER_DB).all(axis=1)
+        steady &= (np.abs(drift) <= _TREND_DB).all(axis=1)
+        return np.asarray(steady & (mean[:, 2] * mean[:, 4] > _TONE * mean[:, 1] ** 2))
