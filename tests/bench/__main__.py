@@ -20,11 +20,8 @@ BENCHES = (
     "forgetting",
     "search",
     "aed_dispatch",
-<<<<<<< HEAD
     "water_detector",
-=======
     "aed_rules",
->>>>>>> 577853e (Smoke: ChirpStack and Matter as sources; choice of volunteers measured)
     "journeys",
     "streams",
     "ingest",
