@@ -26,6 +26,9 @@ class Line119:
 
     def __init__(self) -> None:
         self.status = 200
+        self.answers = threading.Event()
+        """Cleared: it takes what comes and says nothing."""
+        self.answers.set()
         self.received: list[bytes] = []
         self.authorization: list[str | None] = []
         line = self
@@ -34,6 +37,10 @@ class Line119:
             def do_POST(self) -> None:
                 line.received.append(self.rfile.read(int(self.headers["Content-Length"])))
                 line.authorization.append(self.headers["Authorization"])
+                if not line.answers.is_set():
+                    line.answers.wait(60)
+                    self.close_connection = True
+                    return
                 self.send_response(line.status)
                 self.end_headers()
 

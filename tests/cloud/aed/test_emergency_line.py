@@ -41,6 +41,22 @@ def test_119_that_does_not_answer_is_tried_on_and_told(town: City, line: Line119
     assert len(line.received) == 4, "answered once, it is not sent again"
 
 
+def test_119_that_takes_the_call_and_never_answers_holds_up_nothing(
+    town: City, line: Line119, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emergency, "ANSWER_S", 0.3)
+    line.answers.clear()
+    press(town)
+    rounds(town)
+    line.answers.set()
+    detail = alert_of(town)["detail"]["emergency"]
+    assert detail["state"] == "unanswered"
+    assert detail["error"].startswith("no answer")
+    town.later(seconds=61)
+    rounds(town)
+    assert alert_of(town)["detail"]["emergency"]["state"] == "answered"
+
+
 def test_without_an_emergency_line_the_alert_says_so(tmp_path: Path, line: Line119) -> None:
     city = populated(tmp_path / "cloud")
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -101,6 +103,23 @@ def test_what_is_no_photograph_is_refused_and_nothing_is_kept(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert office.see("inspector", case["id"])["photographs"] == []
     assert not list((city.settings.data_dir / "objects").rglob("cases/*/*"))
+
+
+def test_a_photograph_of_100_megabytes_is_refused_and_nothing_is_kept(
+    office: Office, city: City
+) -> None:
+    case, megabyte = office.water(), bytes(2**20)
+
+    client = city.client("inspector")
+    headers = {"Content-Type": "image/jpeg"}
+    path = f"/api/v1/cases/{case['id']}/photographs"
+    try:
+        answer = client.post(path, content=itertools.repeat(megabyte, 100), headers=headers)
+    except httpx.TransportError:  # the server has answered and gone before everything was sent
+        pass
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (413, "photograph-too-large")
+    assert office.see("inspector", case["id"])["photographs"] == []
 
 
 def test_a_request_sent_again_does_nothing_more(office: Office, city: City) -> None:
