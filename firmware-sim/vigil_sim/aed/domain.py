@@ -16,8 +16,8 @@ from vigil_sim.scenario_model import Scenario
 from vigil_sim.site import Site
 from vigil_sim.world import World
 
-VOLUNTEER: Final = "volunteer"
-"""The demo's account that is called."""
+VOLUNTEERS: Final = ("volunteer", "volunteer2")
+"""The demo's accounts that are called."""
 
 
 async def start(site: Site, cabinets: Sequence[Cabinet]) -> None:
@@ -65,8 +65,8 @@ def faults(_: Cabinet) -> FaultProfile:
 
 
 def seed(scenario: Scenario, _relatives: Sequence[str], expires: str) -> list[SeedTable]:
-    """The register: an AED in each cabinet. And the certificate of the demo's volunteer, who still
-    consents and goes on call by themselves."""
+    """The register: an AED in each cabinet. And the certificates of the demo's volunteers, who
+    still consent and go on call by themselves."""
     cabinets = scenario.devices_of(AED.key)
     world = World(scenario, scenario.seed)
     found: list[SeedTable] = []
@@ -82,8 +82,10 @@ def seed(scenario: Scenario, _relatives: Sequence[str], expires: str) -> list[Se
         }
         found.append(("aed_site", keys))
     if cabinets:
-        certificate = {"username": VOLUNTEER, "certificate_until": expires[:10]}
-        found.append(("volunteer", certificate))
+        found += [
+            ("volunteer", {"username": one, "certificate_until": expires[:10]})
+            for one in VOLUNTEERS
+        ]
     return found
 
 

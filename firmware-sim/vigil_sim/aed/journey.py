@@ -1,4 +1,5 @@
-"""AED: the button is pressed, a volunteer accepts in one tap and arrives, the pulse is back."""
+"""AED: the button is pressed, a volunteer accepts in one tap, a second one fetches another AED, the
+pulse is back."""
 
 from __future__ import annotations
 
@@ -23,22 +24,26 @@ from vigil_sim.world import World
 _ROSC: Final = Words("恢復自發循環", "Pulse is back")
 _CLOSE: Final = Words("結案", "Close the case")
 _TAKE: Final = button(Words("承辦", "Take it on"))
+_TO_PATIENT: Final = text(Words("前往病患處，開始心肺復甦術", "Go to the patient and begin CPR"))
+_FETCH: Final = text(Words("先取 AED，再前往病患處", "Fetch the AED, then go to the patient"))
 _NEAR_M: Final = 40.0
 _TAPS: Final = 1
 
 
 def before(stage: Stage) -> None:
-    """The volunteer agrees to be called, and goes on call near the cabinet."""
-    volunteer = stage.person("volunteer")
-    cabinet = stage.scenario.devices_of("aed")[0]
-    assert isinstance(cabinet, Cabinet)  # noqa: S101 - the scenario's own type
-    east, north = cabinet.at
+    """The volunteers agree to be called, and go on call: one near the cabinet where the button is
+    pressed, one beside another cabinet."""
+    cabinets = stage.scenario.devices_of("aed")
     world = World(stage.scenario, stage.scenario.seed)
-    volunteer.stands_at(*world.geographic((east + _NEAR_M, north)))
-    volunteer.opens("/aed")
-    volunteer.presses(button(Words("同意", "Agree")))
-    volunteer.presses(button(Words("在此開始待命", "Go on call here")))
-    volunteer.sees(text(Words("您正在待命。", "You are on call.")))
+    for username, cabinet in zip(("volunteer", "volunteer2"), cabinets, strict=False):
+        assert isinstance(cabinet, Cabinet)  # noqa: S101 - the scenario's own type
+        east, north = cabinet.at
+        one = stage.person(username)
+        one.stands_at(*world.geographic((east + _NEAR_M, north)))
+        one.opens("/aed")
+        one.presses(button(Words("同意", "Agree")))
+        one.presses(button(Words("在此開始待命", "Go on call here")))
+        one.sees(text(Words("您正在待命。", "You are on call.")))
 
 
 def play(stage: Stage) -> None:
@@ -51,9 +56,16 @@ def play(stage: Stage) -> None:
     volunteer.begins_to_decide()
     volunteer.presses(button(Words("接受", "Accept")))
     volunteer.has_decided(_TAPS, "volunteer")
-    volunteer.sees(text(Words("前往病患處", "go to the patient")))  # at once, or by an AED
+    second = stage.person("volunteer2")
+    second.presses(button(Words("接受", "Accept")))
+    second.sees(_FETCH)
+    volunteer.sees(_TO_PATIENT)
     volunteer.presses(button(Words("出發", "On the way")))
     volunteer.presses(button(Words("已到達", "Arrived")))
+
+    stage.step("the second volunteer has fetched the AED and is there")
+    second.presses(button(Words("出發", "On the way")))
+    second.presses(button(Words("已到達", "Arrived")))
 
     stage.step("the dispatcher sees who is there, and that 119 has answered")
     dispatcher.opens("/aed")
@@ -82,7 +94,11 @@ def play(stage: Stage) -> None:
 
 AED_JOURNEY: Final = Journey(
     key="aed",
-    people=(Part("volunteer", "phone", "zh-TW"), Part("dispatcher", "desktop", "zh-TW")),
+    people=(
+        Part("volunteer", "phone", "zh-TW"),
+        Part("volunteer2", "phone", "zh-TW"),
+        Part("dispatcher", "desktop", "zh-TW"),
+    ),
     after="aed",
     before=before,
     play=play,

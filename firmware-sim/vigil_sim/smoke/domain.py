@@ -72,8 +72,9 @@ def seed(scenario: Scenario, _relatives: Sequence[str], _expires: str) -> list[S
         described = {"key": home.key, "name": home.name, "address": home.address}
         found.append(("household", {**described, "devices": list(home.alarms)}))
         found += [
-            ("member", {"household": home.key, "account": account, "relation": "resident"})
-            for account in home.residents
+            ("member", {"household": home.key, "account": account, "relation": relation})
+            for relation, accounts in (("resident", home.residents), ("contact", home.neighbours))
+            for account in accounts
         ]
     return found
 

@@ -56,6 +56,11 @@ def play(stage: Stage) -> None:
     resident.has_decided(_TAPS, "household")
     resident.sees(_SAID)
 
+    stage.step("the neighbour is told as well")
+    neighbour = stage.person("neighbour")
+    neighbour.opens(_HOMES)
+    neighbour.sees(heading(home.name), _SAID)
+
     stage.step("119 has answered, and the dispatcher sees whom to help, where and how")
     dispatcher.opens("/fire")
     dispatcher.sees(
@@ -92,7 +97,11 @@ def play(stage: Stage) -> None:
 
 FIRE_JOURNEY: Final = Journey(
     key="fire",
-    people=(Part("resident", "phone", "zh-TW"), Part("dispatcher", "desktop", "zh-TW")),
+    people=(
+        Part("resident", "phone", "zh-TW"),
+        Part("neighbour", "phone", "zh-TW"),
+        Part("dispatcher", "desktop", "zh-TW"),
+    ),
     after="fire",
     before=before,
     play=play,

@@ -30,6 +30,8 @@ class Home(Part):
     alarms: Annotated[tuple[DeviceId, ...], Field(min_length=1)]
     residents: tuple[Name, ...] = ()
     """Accounts of the demo."""
+    neighbours: tuple[Name, ...] = ()
+    """The same: called once the home's time is over, or it is said that it burns."""
 
 
 class Fire(Happening):
