@@ -12,8 +12,8 @@ from datetime import datetime
 
 import numpy as np
 
+from vigil_edge.noise.instrument import Extent, Instrument, Measured
 from vigil_edge.noise.meter.channel import MOST_PA, SETTLE_S, Silence
-from vigil_edge.noise.meter.instrument import Extent, Instrument, Measured
 from vigil_edge.noise.meter.levels import Levels, level_db, pascal_per_unit
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector

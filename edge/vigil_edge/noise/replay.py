@@ -15,8 +15,8 @@ from vigil_edge.noise.errors import (
     AudioOutOfRange,
     NoiseOptionError,
 )
+from vigil_edge.noise.instrument import Extent, Instrument, Measured
 from vigil_edge.noise.meter.channel import Oddities, Silence
-from vigil_edge.noise.meter.instrument import Extent, Instrument, Measured
 from vigil_edge.noise.meter.levels import Levels, level_db
 from vigil_edge.noise.meter.signs import START_UP
 from vigil_edge.noise.meter.weighting import Samples

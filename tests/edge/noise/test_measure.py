@@ -13,9 +13,9 @@ import pytest
 import data
 from edge.noise.tones import Signal, silence, tone
 from vigil_edge.cli import main
+from vigil_edge.noise.instrument import Extent, Instrument
 from vigil_edge.noise.meter import chain
 from vigil_edge.noise.meter.channel import meter_of
-from vigil_edge.noise.meter.instrument import Extent, Instrument
 from vigil_edge.noise.meter.thirds import NOMINAL, ThirdOctaves, exact_hz
 from vigil_edge.noise.passage import PassageDetector
 from vigil_edge.noise.sound.pcm import PcmFormat

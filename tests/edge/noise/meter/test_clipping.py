@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import data
+from vigil_edge.noise.instrument import Instrument
 from vigil_edge.noise.meter.clipping import Clipping
-from vigil_edge.noise.meter.instrument import Instrument
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_edge.noise.sound.wav import open_wav
