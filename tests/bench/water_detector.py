@@ -209,7 +209,8 @@ PATTERNS = {"discharge": _discharge, "rain": _rain, "calibration": _calibration}
 
 def _clean(one: Recording) -> Flags:
     bad = (np.isnan(np.array(one.values)) | one.labels).any(axis=1)
-    return ~bad
+    clean: Flags = ~bad
+    return clean
 
 
 def _injected(

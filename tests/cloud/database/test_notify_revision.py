@@ -11,7 +11,7 @@ from alembic import command
 from sqlalchemy import Engine, MetaData, Table, func, insert, select
 
 from vigil_cloud.database.engine import build_engine
-from vigil_cloud.database.migrate import _without_cascades, configuration, differences, upgrade
+from vigil_cloud.database.migrate import configuration, differences, upgrade, without_cascades
 
 LONG = "control room ".ljust(80, "z")
 NOW = datetime(2026, 5, 1, 8, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_revision_0024_goes_back_over_what_the_older_tables_have_no_room_for(
     fill(engine, "search_entries", id=1, case_id="case", account=None)
 
     # As ``upgrade``: a table that is copied takes nothing with it.
-    with engine.connect() as connection, _without_cascades(connection), connection.begin():
+    with engine.connect() as connection, without_cascades(connection), connection.begin():
         command.downgrade(configuration(connection), "0023")
 
     with engine.connect() as connection:

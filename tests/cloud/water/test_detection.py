@@ -45,7 +45,8 @@ def quiet() -> Floats:
         ],
         axis=1,
     )
-    return np.round(found, 2)
+    rounded: Floats = np.round(found, 2)
+    return rounded
 
 
 def times(rows: int) -> Floats:

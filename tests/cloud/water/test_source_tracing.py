@@ -97,7 +97,10 @@ def test_what_no_outfall_explains_is_said_to_be_unexplained() -> None:
     """Two peaks of the canal's station, and a third far from them at the arm's: no one release."""
     shapes = {"s-west": [15.0], "s-join": [2.0, 9.0], "s-end": [4.0, 16.0]}
     values = {
-        name: Observed(TIMES, sum(np.exp(-(((TIMES / 3600 - hour) / 0.4) ** 2)) for hour in hours))
+        name: Observed(
+            TIMES,
+            np.sum([np.exp(-(((TIMES / 3600 - hour) / 0.4) ** 2)) for hour in hours], axis=0),
+        )
         for name, hours in shapes.items()
     }
     traced = trace(read(valley()), values)

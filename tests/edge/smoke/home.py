@@ -17,7 +17,7 @@ import servers
 from edge.device import supervised
 from edge.memory_context import MemoryContext
 from vigil_edge.smoke import sources
-from vigil_edge.smoke.settings import ZigbeeSettings
+from vigil_edge.smoke.settings import BrokerSettings, ZigbeeSettings
 from vigil_schemas.smoke import SmokeAlarm
 
 
@@ -81,7 +81,7 @@ class Bridge:
 
 
 def listening(
-    made: ZigbeeSettings, context: MemoryContext
+    made: BrokerSettings, context: MemoryContext
 ) -> AbstractAsyncContextManager[asyncio.Task[None]]:
     return supervised.running(sources.build(made, context), context)
 

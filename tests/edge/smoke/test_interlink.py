@@ -164,7 +164,9 @@ def test_after_a_restart_what_was_told_is_told_anew_or_to_stop() -> None:
 def test_whatever_happens_who_burns_is_heard_and_silence_follows(
     steps: list[tuple[str, str, bool]],
 ) -> None:
-    links, now, told, burning = house(), 0.0, {}, {}
+    links, now = house(), 0.0
+    told: dict[str, Any] = {}
+    burning: dict[str, Any] = {}
     for device, what, flag in steps:
         now += 1
         if what == "hush":

@@ -54,7 +54,7 @@ async def test_every_description_reads_a_probe_that_is_so(
     ]
     found = await looked(capsys, signals, truth, "--description", name)
     assert {one["signal"]: one["value"] for one in found} == pytest.approx(truth)
-    section = {"device": "d", "driver": "modbus-tcp", "address": "h"}
+    section: dict[str, Any] = {"device": "d", "driver": "modbus-tcp", "address": "h"}
     section |= {"signal": [signal.section() for signal in description.signal]}
     made = WaterSettings.model_validate(section)
     assert [s.register_ for s in made.signal] == [s.register_ for s in description.signal]

@@ -19,8 +19,8 @@ from vigil_edge.water.probe import FAILURES, connect
 from vigil_edge.water.registers import meaning
 from vigil_edge.water.settings import Signal, WaterSettings
 from vigil_schemas.senml import SenmlRecord
-from vigil_schemas.types import Lane
-from vigil_sim.modbus.line import RtuRequests
+from vigil_schemas.types import Lane, QartodFlag
+from vigil_sim.modbus.codec import RtuRequests
 from vigil_sim.water.device import ModbusSonde, SignalRegister
 
 PH = SignalRegister("pH", 0, "pH")
@@ -184,7 +184,7 @@ async def test_several_units_on_one_line_take_turns() -> None:
             found = await asyncio.gather(
                 read(first, times=20, address=address), read(second, times=20, address=address)
             )
-            assert found == [[7.25], [21.5]]
+            assert [*found] == [[7.25], [21.5]]
             assert line.connections == 1
     finally:
         await first.stop()
@@ -229,7 +229,7 @@ def test_sentinels_as_the_manual_prints_them(
 
 def judged(
     settings: WaterSettings, values: list[float | None], doubtful: frozenset[str] = frozenset()
-) -> tuple[int, list[int | None]]:
+) -> tuple[int, list[QartodFlag]]:
     """Events, and the flags of the readings, one a minute from ten o'clock."""
     judge, start = Judge(settings, None), datetime(2026, 5, 1, 10, tzinfo=UTC)
     measured = [(start + timedelta(minutes=i), (v,)) for i, v in enumerate(values)]

@@ -261,6 +261,7 @@ def test_whatever_the_cells_hold_each_row_comes_out(
 ) -> None:
     from vigil_edge.water.recording import Recording
     from vigil_edge.water.replay import replay as rows_of
+    from vigil_edge.water.rows import Row
 
     path = tmp_path_factory.getbasetemp() / "cells.csv"
     text = io.StringIO()
@@ -276,6 +277,7 @@ def test_whatever_the_cells_hold_each_row_comes_out(
     recording.close()
     assert len(rows) == len(cells)
     for row, (_, cell) in zip(rows, cells, strict=True):
+        assert isinstance(row, Row)
         beyond = row.off_scale is not None
         assert (row.values["ph"] is None and not beyond) == (row.flags["ph"] == 9)
         if cell in NO_VALUE:
