@@ -50,7 +50,7 @@ def quiet() -> Floats:
 
 
 def times(rows: int) -> Floats:
-    return 1.7e9 + INTERVAL * np.arange(rows)
+    return 1.7e9 + INTERVAL * np.arange(rows, dtype=np.float64)
 
 
 def judged(values: Floats, setting: Setting | None = None) -> list[Verdict]:
