@@ -106,3 +106,47 @@ test("what one account wrote does not leave with another's session", async () =>
   expect(sent).toEqual(["ana"]);
   outbox.close();
 });
+
+test("what was written later of the same subject does not overtake", async () => {
+  vi.useFakeTimers();
+  const { outbox } = await import("../src/lib/offline/outbox.svelte");
+  const tried: string[] = [];
+  let away = true;
+  let failures = 1;
+  outbox.sends("ordered", ({ key }) => {
+    if (away) return Promise.reject(new Problem(0, "server-unreachable", "", ""));
+    tried.push(key);
+    if (key === "note" && failures-- > 0)
+      return Promise.reject(new Problem(503, "database-unavailable", "", ""));
+    return Promise.resolve();
+  });
+  const entry = { kind: "ordered", label: "", body: {}, file: null };
+  await outbox.open("ana");
+  await outbox.add({ ...entry, key: "note", subject: "case-1" });
+  await outbox.add({ ...entry, key: "close", subject: "case-1" });
+  await outbox.add({ ...entry, key: "other", subject: "case-2" });
+
+  away = false;
+  await outbox.send();
+  expect(tried).toEqual(["note", "other"]);
+
+  vi.setSystemTime(Date.now() + 11_000);
+  await outbox.send();
+  expect(tried).toEqual(["note", "other", "note", "close"]);
+
+  // One that the server never takes is shown, and holds up nothing any more.
+  failures = 99;
+  tried.length = 0;
+  await outbox.add({ ...entry, key: "note", subject: "case-1" });
+  await outbox.add({ ...entry, key: "close", subject: "case-1" });
+  for (let turn = 0; turn < 4; turn++) {
+    vi.setSystemTime(Date.now() + 300_000);
+    await outbox.send();
+  }
+  expect(tried.filter((key) => key === "close")).toEqual(["close"]);
+  expect(outbox.entries.map(({ key, failing }) => [key, failing?.code])).toEqual([
+    ["note", "database-unavailable"],
+  ]);
+  outbox.close();
+  vi.useRealTimers();
+});

@@ -2,8 +2,9 @@
  *
  * Each entry carries its own Idempotency-Key: sent twice, the server does one thing. They leave in
  * the order in which they were written. Where the server cannot be reached, all wait. Where it
- * fails on one, that one is tried again after a growing pause, and is shown if it goes on; the
- * others leave meanwhile. What it refuses is shown with the reason until somebody tries again or
+ * fails on one, that one is tried again after a growing pause, and what was written later of the
+ * same subject waits for it; what belongs to something else leaves meanwhile. If it goes on, the
+ * entry is shown as failing and holds up nothing any more. What it refuses is shown with the reason until somebody tries again or
  * throws it away.
  * Signing out forgets everything of the account, here and on the disk. */
 
@@ -169,9 +170,15 @@ class Outbox {
     const failed: string[] = [];
     const next = (): Entry | undefined => {
       const now = Date.now();
-      return this.waiting.find(
-        ({ key }) => !tried.includes(key) && (this.#failures.get(key)?.next ?? 0) <= now,
-      );
+      const held: string[] = [];
+      for (const one of this.waiting) {
+        const failures = this.#failures.get(one.key);
+        const due = !tried.includes(one.key) && (failures?.next ?? 0) <= now;
+        if (due && !held.includes(one.subject)) return one;
+        // A closed case before its note would be another story than the one that was written.
+        if (failures && failures.count < SHOWN_AFTER) held.push(one.subject);
+      }
+      return undefined;
     };
     for (let one = next(); one; one = next()) {
       tried.push(one.key);
