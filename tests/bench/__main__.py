@@ -11,6 +11,7 @@ BENCHES = (
     "levels",
     "bearing",
     "plates",
+    "classify",
     "water_replay",
     "rest",
     "latency",

@@ -50,6 +50,7 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     measure.set_defaults(run=run_measure)
     _add_bearing(commands)
     _add_plate(commands)
+    _add_classify(commands)
 
 
 def _add_input(command: argparse.ArgumentParser) -> None:
@@ -89,6 +90,43 @@ def _add_plate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     plate.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     plate.set_defaults(run=run_plate)
+
+
+def _add_classify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    classify = commands.add_parser(
+        "classify",
+        help="whether each recording is a vehicle's driving noise, or what else it is",
+        description="The loudest event of each recording decides. Ogg and FLAC need the extra "
+        "`noise`; WAV needs nothing more.",
+    )
+    classify.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    classify.set_defaults(run=run_classify)
+
+
+def run_classify(arguments: argparse.Namespace) -> int:
+    """Print one line per file; 2 where one could not be read, after all the others."""
+    from vigil_edge.noise.classify.command import classify
+    from vigil_schemas.errors import VigilError
+
+    status = 0
+    for file in arguments.files:
+        line: dict[str, object] = {"file": str(file)}
+        try:
+            verdict = classify(file)
+        except VigilError as error:
+            told = f"{error.code}: {error}"
+            line |= {"class": None, "score": 0.0, "vetoed": False, "error": told}
+            print(f"vigil-edge: {told}", file=sys.stderr)
+            status = 2
+        else:
+            line |= {
+                "class": verdict.kind,
+                "score": round(verdict.score, 4),
+                "vetoed": verdict.vetoed,
+                "vehicle": round(verdict.vehicle, 4),
+            }
+        print(json.dumps(line), flush=True)
+    return status
 
 
 def run_plate(arguments: argparse.Namespace) -> int:

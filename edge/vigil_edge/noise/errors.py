@@ -65,6 +65,20 @@ class AudioOutOfRange(AudioInputError):
     )
 
 
+class AudioNotClassifiable(AudioInputError):
+    """There is nothing to hear in it, or too little of it."""
+
+    code: ClassVar[str] = "audio-not-classifiable"
+    remedy: ClassVar[str] = "Give half a second of sound at least, and not silence."
+
+
+class AudioDecoderMissing(VigilError):
+    """The library that reads Ogg and FLAC is not installed."""
+
+    code: ClassVar[str] = "audio-decoder-missing"
+    remedy: ClassVar[str] = "Install it (`pip install 'vigil-city[noise]'`), or give WAV files."
+
+
 class NoiseOptionError(VigilError):
     """An option of a noise command cannot be used as it was given."""
 

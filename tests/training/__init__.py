@@ -1,0 +1,1 @@
+"""What is trained for the edge, by scripts that can be run again."""
