@@ -9,6 +9,8 @@ vi.stubGlobal("addEventListener", () => undefined);
 vi.stubGlobal("navigator", {});
 vi.mock("../src/lib/problem", () => ({ kindly: () => "" }));
 
+const { outbox } = await import("../src/lib/offline/outbox.svelte");
+
 const ORIGIN = "https://city.example";
 const source = readFileSync(new URL("../public/offline.js", import.meta.url), "utf8");
 
@@ -83,7 +85,6 @@ test("a page is kept with every file that it names, also after an upgrade", asyn
 });
 
 test("what one account wrote does not leave with another's session", async () => {
-  const { outbox } = await import("../src/lib/offline/outbox.svelte");
   const sent: string[] = [];
   let away = true;
   outbox.sends("test", ({ account }) => {
@@ -109,7 +110,6 @@ test("what one account wrote does not leave with another's session", async () =>
 
 test("what was written later of the same subject does not overtake", async () => {
   vi.useFakeTimers();
-  const { outbox } = await import("../src/lib/offline/outbox.svelte");
   const tried: string[] = [];
   let away = true;
   let failures = 1;
