@@ -178,7 +178,12 @@ def _clock(measured: Measured) -> Check:
 def _overload(measured: Measured) -> Check:
     words = Words("No overload", "無過載")
     if measured.overload:
-        reason = Words("The microphone was overloaded.", "麥克風過載。")
+        # A gateway says so of any sign that the sound is not what the street gave.
+        reason = Words(
+            "The gateway flagged the sound: overload, clipping, a drop-out, a change of gain or"
+            " another fault of the input.",
+            "閘道器標記此段聲音有疑慮：過載、削波、中斷、增益改變或其他輸入異常。",
+        )
         return Check("overload", words, "fail", reason)
     return Check("overload", words, "pass", Words("Within its range.", "於量測範圍內。"))
 

@@ -87,7 +87,9 @@ class NoiseHandler:
 
 
 def _complete(known: Exceedance, event: NoiseExceedance) -> None:
-    """What only the sealed message tells; what it leaves out stays."""
+    """What only the sealed message tells; what it leaves out stays. A doubt that was known only
+    then, such as a change of gain right behind the passage, is never taken back."""
+    known.overload = known.overload or event.overload
     if known.clock_quality is not None:
         known.clock_quality = _clock(event, known.clock_quality)
     if event.bearing_deg is not None:

@@ -65,8 +65,11 @@ def get_push(reader: CurrentAccount, signed_in: Session, services: ServicesDepen
     cipher = Cipher(services.settings.secret)
     public = None
     if services.settings.push_services:
-        with writing(services.sessions) as session:
-            private = subscriptions.private_key(session, cipher, services.now())
+        with services.sessions() as session:
+            private = subscriptions.kept_key(session, cipher)
+        if private is None:  # every page asks: only the first of all has something to write
+            with writing(services.sessions) as session:
+                private = subscriptions.private_key(session, cipher, services.now())
         public = vapid.public_key(private)
     with services.sessions() as session:
         return PushState(

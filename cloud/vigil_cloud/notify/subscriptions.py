@@ -48,13 +48,19 @@ class BadSubscription(ApiError):
 
 def private_key(session: Session, cipher: Cipher, now: datetime) -> bytes:
     """Our key; made at its first use, in the caller's transaction."""
-    sealed = session.scalar(select(PushKey.private))
-    if sealed is None:
+    kept = kept_key(session, cipher)
+    if kept is None:
         made = {"id": 1, "private": cipher.seal_bytes(KEY_COLUMN, vapid.new_key()), "made": now}
         insert_missing(session, PushKey, [made])
-        sealed = session.scalar(select(PushKey.private))  # of whoever was first
-        assert sealed is not None  # noqa: S101 - it was inserted, or was there
-    return cipher.open_bytes(KEY_COLUMN, sealed)
+        kept = kept_key(session, cipher)  # of whoever was first
+        assert kept is not None  # noqa: S101 - it was inserted, or was there
+    return kept
+
+
+def kept_key(session: Session, cipher: Cipher) -> bytes | None:
+    """Our key, where it was made already."""
+    sealed = session.scalar(select(PushKey.private))
+    return None if sealed is None else cipher.open_bytes(KEY_COLUMN, sealed)
 
 
 def is_kept(

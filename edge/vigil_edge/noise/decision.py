@@ -1,7 +1,8 @@
 """From a passage's highest level to whether it exceeded a limit: correction, uncertainty, rule.
 
 Background: an energetic subtraction where it lies 3 to 10 dB below; nothing above 10 dB; under
-3 dB no level of the passage can be had. Distance: a point source, 6 dB for each doubling.
+3 dB no level of the passage can be had, and where no background was measured nothing can be
+founded on the level. Distance: a point source, 6 dB for each doubling.
 Uncertainty: the root of the sum of the squared standard uncertainties (JCGM 100); expanded
 with k = 2. An exceedance is only what stands above the limit by more than that; what does not
 is a borderline, which is counted and told. Pure.
@@ -20,6 +21,8 @@ _LEAST_SCATTER_DB: Final = 0.5
 _UNKNOWN_BACKGROUND_DB: Final = 0.5
 """What a background that nobody measured may add where it is 10 dB below, nearly."""
 Decision = Literal["exceedance", "borderline", "not-valid"]
+BACKGROUND: Final = "background"
+NO_BACKGROUND: Final = "background-not-measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Judged:
     """What a passage comes to."""
 
     LAFmax_corrected: float | None
-    """dB(A); ``None`` where the background leaves no level of the passage."""
+    """dB(A); ``None`` where the background leaves no level of the passage. Not corrected where no
+    background was measured."""
     uncertainty_db: float
     """Combined standard uncertainty (k = 1)."""
     expanded_db: float
@@ -67,7 +71,8 @@ class Judged:
     """Each standard uncertainty, dB, by name."""
     decision: Decision
     reasons: tuple[str, ...]
-    """Why it is not valid: flags, and ``background``."""
+    """Why it is not valid: flags, ``background`` (less than 3 dB below) or
+    ``background-not-measured``."""
 
 
 def judged(  # noqa: PLR0913 - the passage, its limit, and what is known of the place
@@ -93,13 +98,20 @@ def judged(  # noqa: PLR0913 - the passage, its limit, and what is known of the 
         corrected = None if corrected is None else corrected + distance.correction_db
     combined = math.sqrt(math.fsum(value**2 for value in components.values()))
     expanded = COVERAGE * combined
-    reasons = (*sorted(flags), *(("background",) if corrected is None else ()))
+    reasons = (*sorted(flags), *_amiss(corrected, background_db))
     decision: Decision = "borderline"
     if reasons or corrected is None:
         decision = "not-valid"
     elif corrected - expanded > limit_db:
         decision = "exceedance"
     return Judged(corrected, combined, expanded, components, decision, reasons)
+
+
+def _amiss(corrected: float | None, background_db: float | None) -> tuple[str, ...]:
+    """What of the background leaves nothing to found a case on."""
+    if background_db is None:
+        return (NO_BACKGROUND,)
+    return (BACKGROUND,) if corrected is None else ()
 
 
 def _without(

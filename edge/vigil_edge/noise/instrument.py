@@ -41,7 +41,8 @@ class Measured:
     seconds: list[Levels]
     """Those that became final."""
     passages: list[Passage]
-    """Those that are over, with the flags of the seconds that they touch."""
+    """Those that are over, with the flags of the seconds that they touch. Of a recording: once
+    those are final; live: at once, see ``Instrument.with_flags``."""
 
 
 @dataclass(slots=True)
@@ -72,6 +73,8 @@ class Instrument:
     """Of the second that is not over."""
     _pending: Levels | None = field(init=False, default=None)
     """The second before, which may still be flagged."""
+    _waiting: list[Passage] = field(init=False, default_factory=list)
+    """Passages of a recording that touch a second which is not final."""
     _flagged: deque[Levels] = field(init=False)
     """The latest final seconds."""
 
@@ -117,8 +120,9 @@ class Instrument:
             # What is shorter than a second is part of the total alone.
             seconds += [self._pending] if self._pending.samples >= self.format.rate_hz else []
         self._pending = None
-        if self.detector is not None and (passage := self.detector.flush()) is not None:
-            passages.append(self._with_flags(passage))
+        left = self.detector.flush() if self.detector is not None else None
+        passages += map(self.with_flags, [*self._waiting, *([left] if left else [])])
+        self._waiting = []
         return Measured([*begun.slices, *rest.slices], seconds, passages)
 
     @property
@@ -169,19 +173,32 @@ class Instrument:
     def _measured(self, slices: Slices | None) -> Measured:
         if slices is None:
             return Measured([], [], [])
-        seconds, at = [], 0
+        seconds, passages, at = list[Levels](), list[Passage](), 0
         if self.percentiles is not None:
             self.percentiles.feed(slices)
         for levels in self._seconds.feed(slices):
             ends = levels.first_sample + levels.samples - slices.first_sample
             end = int(np.searchsorted(slices.edges, ends))
-            self._current.append(slices.part(at, end))
+            part = slices.part(at, end)
+            self._current.append(part)
             seconds += self._final(levels)
+            passages += self._passages(part)
             at = end
         if at < len(slices):
-            self._current.append(slices.part(at, len(slices)))
-        found = list(self.detector.feed(slices)) if self.detector is not None else []
-        return Measured([slices], seconds, [self._with_flags(passage) for passage in found])
+            part = slices.part(at, len(slices))
+            self._current.append(part)
+            passages += self._passages(part)
+        return Measured([slices], seconds, passages)
+
+    def _passages(self, part: Slices) -> list[Passage]:
+        """Those that are told now. Second by second: flags are remembered for so long only."""
+        found = list(self.detector.feed(part)) if self.detector is not None else []
+        if self.begins == "anyhow":
+            final = 0 if self._pending is None else self._pending.first_sample
+            known = [*self._waiting, *found]
+            found = [passage for passage in known if passage.ended_sample < final]
+            self._waiting = known[len(found) :]
+        return [self.with_flags(passage) for passage in found]
 
     def _final(self, levels: Levels) -> list[Levels]:
         """A second is over: what it says of itself, and of the one before, which is final now."""
@@ -197,9 +214,11 @@ class Instrument:
         self.flags |= own | of_last
         return final
 
-    def _with_flags(self, passage: Passage) -> Passage:
+    def with_flags(self, passage: Passage) -> Passage:
+        """With those that it had already, and what is known of its seconds by now: whether the
+        gain changed in the last of them is known two seconds after."""
         touched = [*self._flagged, *([] if self._pending is None else [self._pending])]
-        flags = frozenset[str]().union(
+        flags = passage.flags.union(
             *(
                 second.flags
                 for second in touched

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from vigil_edge.noise.sound.pcm import (
     slices_within,
 )
 from vigil_edge.noise.sound.settings import AudioSettings
+
+_FLAGS_FINAL_S: Final = 2.0 + 2.0 / SLICES_PER_SECOND
+"""So long after a passage all that its last second is flagged with is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +175,14 @@ class Listener:
 
     def _due(self, heard: int | None) -> list[Recorded]:
         """Passages after which enough was heard; all of them where ``heard`` is None."""
-        after = int(self.after_s * self.format.rate_hz)
+        after = int(max(self.after_s, _FLAGS_FINAL_S) * self.format.rate_hz)
         due = []
         while self._waiting:
             passage, time = self._waiting[0]
             if heard is not None and heard < passage.ended_sample + after:
                 break
             self._waiting.popleft()
-            due.append(self._recorded(passage, time))
+            due.append(self._recorded(self._instrument.with_flags(passage), time))
         return due
 
     def _recorded(self, passage: Passage, time: StreamTime) -> Recorded:

@@ -26,6 +26,17 @@ def test_the_alert_is_told_at_once_and_completed_when_the_evidence_is_sealed(cit
     assert completed["detail"]["phase"] == "sealed"
 
 
+def test_a_doubt_that_only_the_sealed_message_tells_counts(city: City) -> None:
+    measured = exceedance(city.time).model_copy(update={"phase": "measured"})
+    city.send(measured, "mic-1")
+    city.later(seconds=8)
+    sealed = EvidenceReference(sha256="e" * 64, size=1000)
+    event = exceedance(NOON, evidence=sealed).model_copy(update={"overload": True})
+    city.send(event, "mic-1")
+    rows = city.client("inspector").get("/api/v1/noise/exceedances").json()["exceedances"]
+    assert [row["overload"] for row in rows] == [True]
+
+
 def test_a_passage_whose_evidence_could_not_be_made_waits_for_none(city: City) -> None:
     city.send(exceedance(city.time), "mic-1")
 

@@ -251,6 +251,35 @@ def test_a_crossing_is_told_with_background_uncertainty_and_decision(
     assert found["decision"] == "borderline"
 
 
+@pytest.mark.parametrize(
+    ("before_s", "decision"), [(0.0, "not-valid"), (1.0, "not-valid"), (5.0, "exceedance")]
+)
+def test_without_a_background_nothing_is_an_exceedance(
+    before_s: float, decision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal = np.concatenate([tone(70, before_s), tone(94, 1), tone(70, 3)]) / UNIT_PA
+    words = [saved(tmp_path, signal), "--full-scale-peak-db", FULL_SCALE_DB, "--events"]
+    (found,) = (line for line in measure(capsys, *words) if line["kind"] == "trigger")
+    assert found["decision"] == decision
+    assert (found["background"] is None) == (decision == "not-valid")
+    assert found.get("reasons") == (["background-not-measured"] if before_s < 5 else None)
+
+
+@pytest.mark.parametrize("block", [RATE // 20, RATE // 3, 4 * RATE, 12 * RATE])
+def test_a_change_of_gain_right_behind_a_passage_is_known_in_any_split(block: int) -> None:
+    """It shows half a second later, and then belongs to the passage's last second as well."""
+    signal = np.concatenate([STREET, STREET]) * 6.0
+    signal[int(4.6 * RATE) :] *= 10 ** (-12 / 20)
+    instrument = Instrument(
+        PcmFormat("f64le", RATE, 1), UNIT_PA, True, "anyhow", PassageDetector(RATE, 90.0)
+    )
+    pieces = [signal[at : at + block] for at in range(0, len(signal), block)]
+    found = [instrument.feed(piece) for piece in pieces] + [instrument.flush()]
+    (passage,) = (passage for each in found for passage in each.passages)
+    assert passage.ended_sample < 5 * RATE
+    assert passage.flags == {"gain-change"}
+
+
 def test_bad_options_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path, STREET[:RATE])
     for words in (["--channel", "some"], ["--channel", "1"], ["--limit-db", "x"]):

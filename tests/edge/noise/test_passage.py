@@ -116,6 +116,17 @@ def test_three_seconds_before_and_after_are_kept_of_every_channel() -> None:
     assert abs(len(kept.curve) - length / (RATE / 20)) <= 2
 
 
+def test_what_shows_behind_a_passage_is_known_when_it_is_recorded() -> None:
+    """A change of gain: the announcement comes too early for it, the sealed case does not."""
+    noise = np.random.default_rng(7).normal(size=13 * RATE)
+    noise[int(5.6 * RATE) :] *= 10 ** (-12 / 20)
+    heard = listened(listener(), noise, block=RATE // 20)
+    (told,) = (passage for each in heard for passage, _ in each.ended)
+    (kept,) = recorded(heard)
+    assert kept.passage.started_sample == told.started_sample
+    assert kept.passage.flags == {"gain-change"}
+
+
 def test_the_listener_says_since_when_pictures_are_wanted() -> None:
     ear = listener()
 

@@ -12,7 +12,7 @@ export const en = {
   "noise.time":
     "The clock was wrong: the times are those of receipt, and no fine may rest on this.",
   "noise.overload":
-    "The microphone was overloaded: the level is a lower bound, and no fine may rest on it.",
+    "The sound was flagged (overload or another fault of the input): no fine may rest on its level.",
   "noise.uncalibrated": "This microphone has not been calibrated: the level is no evidence.",
   "noise.plate": "Licence plate",
   "noise.seconds": "seconds",
@@ -99,7 +99,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "noise.background": "背景聲級（LAF90）",
   "noise.duration": "超過門檻時間",
   "noise.time": "時鐘有誤：所示為收到時間，不得據以裁罰。",
-  "noise.overload": "麥克風過載：聲級僅為下限，不得據以裁罰。",
+  "noise.overload": "聲音經標記有疑慮（過載或其他輸入異常）：其聲級不得據以裁罰。",
   "noise.uncalibrated": "麥克風尚未校正：聲級不具證據力。",
   "noise.plate": "車牌",
   "noise.seconds": "秒",
