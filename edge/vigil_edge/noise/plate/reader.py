@@ -20,6 +20,8 @@ from vigil_edge.noise.plate.recogniser import Characters, recogniser
 LEAST_CONFIDENCE: Final = 0.6
 """Below this the answer is that it cannot be read."""
 MOST_PIXELS: Final = 50_000_000
+MOST_BYTES: Final = 4 * MOST_PIXELS
+"""Of a file: what stands behind a picture's head may be anything, and is read whole."""
 _REDUCED_ABOVE: Final = 9_000_000
 _LEAST: Final = (24, 12)
 _ROWS: Final = 4
@@ -65,6 +67,8 @@ def load(path: Path) -> tuple[Picture, int]:
     Its size is read before its pixels. Raises ``PictureUnusable``.
     """
     width, height = _size(path)
+    if path.stat().st_size > MOST_BYTES:
+        raise PictureUnusable(f"{path.name}: the file is larger than {MOST_BYTES // 1_000_000} MB")
     if width * height > MOST_PIXELS:
         raise PictureUnusable(
             f"{path.name}: {width} × {height} pixels are too many (50 million can be read)"
