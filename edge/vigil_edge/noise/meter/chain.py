@@ -6,9 +6,11 @@ and SciPy where numba is not installed. ``core`` says which is used.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ from scipy import signal
 
 from vigil_edge.noise.meter.weighting import Samples, a_after_c_sections, c_sections, z_sections
 
+_log = logging.getLogger("vigil.noise")
 FAST_S: Final = 0.125
 SLOW_S: Final = 1.0
 Edges = npt.NDArray[np.int64]
@@ -27,11 +30,15 @@ _DENORMAL: Final = 1e-60
 """In digital silence a filter's memory dies away into denormal numbers, which are slow."""
 
 
+@cache
 def core() -> Any | None:
-    """The compiled loops; ``None`` where numba is not installed."""
+    """The compiled loops; ``None`` where numba is not installed or cannot be loaded."""
     try:
         from vigil_edge.noise.meter import compiled
     except ImportError:
+        return None
+    except OSError as error:  # its shared library does not suit this system
+        _log.warning("numba cannot be loaded, the meter takes SciPy: %s", error)
         return None
     return compiled
 
