@@ -62,8 +62,7 @@ class NoiseExceedance(Model):
     background_db: Decibel | None = None
     """LAF exceeded 90 % of the time before the passage."""
     overload: bool = False
-    """No fine may rest on the level: the input clipped (the level is a lower bound), or another
-    sign, such as a drop-out or a change of gain, makes it doubtful."""
+    """The input clipped (a lower bound) or its sound is doubtful: no fine may rest on it."""
     calibrated: bool = False
     """A sensitivity has been set for this microphone; without it levels are not evidence."""
     clock_vouched: bool | None = None

@@ -6400,7 +6400,7 @@ export interface components {
             level_curve: components["schemas"]["LevelCurve"] | null;
             /**
              * Overload
-             * @description The input clipped: the level is a lower bound and no fine may rest on it.
+             * @description The input clipped (a lower bound) or its sound is doubtful: no fine may rest on it.
              * @default false
              */
             overload: boolean;
