@@ -83,6 +83,34 @@ def read_value(value: Any) -> AlarmReport:
     return _Said(found).report()
 
 
+def nodes(value: Any) -> list[Any]:
+    """A list of nodes, each by itself: read together they would be one alarm."""
+    found = value
+    if isinstance(value, Pairs):
+        lists = (inner for key, inner in value.pairs if key in ("nodes", "result", "data"))
+        found = next((inner for inner in lists if isinstance(inner, list)), None)
+    if isinstance(found, list) and found and all(node_of(one) is not None for one in found):
+        return found
+    return [value]
+
+
+def node_of(value: Any) -> str | None:
+    """Its node id, by ``node_id`` of its own or of the event that tells of it."""
+    if not isinstance(value, Pairs):
+        return None
+    said = dict(value.pairs)
+    data = said.get("data")
+    of_event = dict(data.pairs).get("node_id") if isinstance(data, Pairs) else None
+    if isinstance(data, list) and data:
+        of_event = data[0]
+    for found in (said.get("node_id"), of_event):
+        if isinstance(found, int) and not isinstance(found, bool):
+            return str(found)
+        if isinstance(found, str) and found.isdecimal():
+            return found
+    return None
+
+
 class _Said:
     """Every endpoint's attributes together: any of one kind that says fire is a fire."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -54,6 +54,9 @@ class Alarm(BaseModel):
 class BrokerSettings(DeviceSettings):
     """One MQTT broker. ``device`` names the bridge, ``{first alarm}.bridge`` by default."""
 
+    SOUNDS: ClassVar[bool] = False
+    """Whether its sirens can be told to sound."""
+
     device: DeviceId
     driver: str
     broker: MqttAddress = "mqtt://127.0.0.1:1883"
@@ -92,6 +95,9 @@ class BrokerSettings(DeviceSettings):
         if twice:
             raise misplaced(*twice)
         used = {name for alarm in self.alarm for name in alarm.groups}
+        if used and not self.SOUNDS:
+            # Taken, it would promise sirens that never sound.
+            raise ValueError(f"alarms behind {self.driver} sound no group: leave out `group`")
         idle = [group.name for group in self.group if group.name not in used]
         if idle:
             # A slip of the pen would have a whole building woken at once, or nobody.
@@ -120,6 +126,8 @@ class BrokerSettings(DeviceSettings):
 
 class ZigbeeSettings(BrokerSettings):
     """The alarms behind one Zigbee2MQTT."""
+
+    SOUNDS: ClassVar[bool] = True
 
     driver: Literal["zigbee2mqtt"]
     base_topic: Annotated[str, Field(pattern=r"^[^#+\x00]{1,120}$")] = "zigbee2mqtt"

@@ -7,10 +7,9 @@ and in which words, is found here.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from vigil_edge.device.seam import PipelineContext
 from vigil_edge.mqtt import MqttPublish
@@ -40,6 +39,10 @@ def build(settings: BrokerSettings, context: PipelineContext) -> Zigbee2MqttPipe
 class _Source(Zigbee2MqttPipeline):
     """A broker without a bridge that speaks of itself: it is there while the broker is."""
 
+    def __init__(self, settings: BrokerSettings, context: PipelineContext) -> None:
+        super().__init__(settings, context)
+        self._bridge_online = True
+
     async def _taken(
         self,
         name: str,
@@ -51,7 +54,6 @@ class _Source(Zigbee2MqttPipeline):
         old: bool = False,
     ) -> None:
         """One report of one alarm; ``old``: it is no life, and ends nothing."""
-        self._bridge_online = True
         devices = self._roster.devices(name, self._alarms.active)
         if not devices:
             self._context.count(UNKNOWN)
@@ -77,12 +79,14 @@ class _Source(Zigbee2MqttPipeline):
         """A message that cannot be read: counted, shown at its alarm, and told where it may be a
         fire."""
         self._context.count(error.code)
-        device = None if name is None else self._roster.configured.get(name)
-        if name is None or device is None:
+        if name is None:
             return
-        if isinstance(error, FrameMalformed) and error.may_be_fire:
+        if isinstance(error, FrameMalformed) and error.may_be_fire:  # a stranger's as well
             doubt = AlarmReport(doubtful=("smoke",), raw=str(error)[:200], unreadable=("smoke",))
             await self._taken(name, doubt, message, now, moment)
+            return
+        device = self._roster.configured.get(name)
+        if device is None:
             return
         self._alarms.garbled(device)
         await self._accept([device], now, [])
@@ -153,29 +157,27 @@ class MatterPipeline(_Source):
     async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
         if message.topic is None or not message.payload:
             return
-        name = _node(message)
+        steps = message.topic.split("/")
+        by_topic = next((step for step in steps if step.isdecimal()), None)
         try:
-            report = matter.read(message.payload)
+            value = payloads.value_of(payloads.text_of(message.payload))
+        except PayloadMalformed as error:
+            await self._broken(by_topic, error, message, now, moment)
+            return
+        for node in matter.nodes(value):
+            await self._node(matter.node_of(node) or by_topic, node, message, now, moment)
+
+    async def _node(
+        self, name: str | None, node: Any, message: MqttPublish, now: datetime, moment: float
+    ) -> None:
+        try:
+            report = matter.read_value(node)
         except PayloadMalformed as error:
             await self._broken(name, error, message, now, moment)
             return
-        if name is None or (name not in self._roster.configured and not report.has_fire_key):
+        if name is None:
+            if report.has_fire_key or report.doubtful:
+                self._context.count(UNKNOWN)  # of which one nobody can say
             return
-        await self._taken(name, report, message, now, moment)
-
-
-def _node(message: MqttPublish) -> str | None:
-    """By the payload's ``node_id``, by the event's, else by the first number of the topic."""
-    try:
-        value = json.loads(payloads.text_of(message.payload))
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        data = value.get("data")
-        of_event = data.get("node_id") if isinstance(data, dict) else None
-        if isinstance(data, list) and data:
-            of_event = data[0]
-        for found in (value.get("node_id"), of_event):
-            if isinstance(found, int) and not isinstance(found, bool):
-                return str(found)
-    return next((part for part in (message.topic or "").split("/") if part.isdigit()), None)
+        if name in self._roster.configured or report.has_fire_key or report.doubtful:
+            await self._taken(name, report, message, now, moment)

@@ -126,6 +126,38 @@ async def test_a_broken_fire_is_told_as_one_that_cannot_be_read_and_a_stranger_i
         assert context.reports[-1][1] == "alarms-unconfigured"
 
 
+async def test_a_strangers_broken_fire_is_told_and_a_quiet_broker_is_no_missing_bridge(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vigil_edge.smoke.pipeline._SWEEP_S", 0.05)
+    context = MemoryContext(tmp_path, gateway=home.base)
+    lora = LoRa(home)
+    async with listening(lorawan(home), context) as task, asyncio.timeout(60):
+        await context.until(lambda: len(context.reports) >= 6, task)  # sweeps later
+        assert {code for _, code, *_ in context.reports} <= {None, ""}
+        lora.say(uplink(gs524n(1)[:-1] + b"\0", 1, eui=STRANGER), STRANGER)
+        await context.until(lambda: "unreadable" in {one[1] for one in alarms(context)}, task)
+        assert context.counters["smoke-unknown-device"] == 1
+
+
+async def test_a_list_of_matter_nodes_is_as_many_alarms(home: Home, tmp_path: Path) -> None:
+    context = MemoryContext(tmp_path, gateway=home.base)
+    made = settings(
+        home,
+        driver="matter",
+        base_topic=home.base,
+        alarm=[{"node_id": 7, "device": "home-1"}, {"node_id": 8, "device": "home-2"}],
+    )
+    async with listening(made, context) as task, asyncio.timeout(60):
+        await context.until(lambda: bool(context.reports), task)
+        burns, quiet = {"node_id": 8, "attributes": {"1/92/1": 2}}, {"1/92/1": 0}
+        home.say("all", {"result": [{"node_id": "7", "attributes": quiet}, burns]})
+        await context.until(lambda: ("home-2", "smoke", True) in alarms(context), task)
+        assert fires(context, "home-1") == []
+        home.say("all", {"attributes": {"1/92/1": 2}})
+        await context.until(lambda: context.counters["smoke-unknown-device"] == 1, task)
+
+
 async def test_a_matter_node_is_followed_by_its_attributes(home: Home, tmp_path: Path) -> None:
     context = MemoryContext(tmp_path, gateway=home.base)
     made = settings(
@@ -150,3 +182,6 @@ def test_settings_are_checked(home: Home) -> None:
     for wrong in ({"dev_eui": "zz", "device": "a"}, {"node_id": 7, "device": "a"}):
         with pytest.raises(ValidationError):
             settings(home, driver="chirpstack", alarm=[wrong])
+    for driver, name in (("chirpstack", {"dev_eui": EUI}), ("matter", {"node_id": 7})):
+        with pytest.raises(ValidationError, match="sound no group"):
+            settings(home, driver=driver, alarm=[{**name, "device": "a", "group": "flat"}])
