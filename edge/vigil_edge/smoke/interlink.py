@@ -26,6 +26,8 @@ AGAIN_S: Final = 3.0
 TIMES: Final = 3
 """so often at that pace, and then each"""
 LATER_S: Final = 30.0
+STOPS: Final = 23
+"""An order to stop is given so often, for ten minutes: a bridge that restarts hears the last."""
 SHOWN_S: Final = 6.0
 """A siren that has not confirmed is shown then: within 10 s, with what a look may take."""
 REFRESH_S: Final = 1500.0
@@ -109,7 +111,7 @@ class Interlink:
 
     def state(self) -> bytes:
         """For the constructor of another run."""
-        told = {device: one.told for device, one in self._sirens.items() if one.told is not None}
+        told = {device: one.told for device, one in self._sirens.items()}
         return json.dumps(told, separators=(",", ":")).encode()
 
     # -- what is heard
@@ -133,7 +135,7 @@ class Interlink:
         if siren is None:
             return
         if sounds is (siren.told is not None):
-            siren.confirmed, siren.failed = True, False
+            self._confirm(device, siren)
         else:
             siren.confirmed = False
 
@@ -141,7 +143,16 @@ class Interlink:
         """A siren that cannot say whether it sounds was heard at all since it was told."""
         siren = self._sirens.get(device)
         if siren is not None and siren.times:
-            siren.confirmed, siren.failed = True, False
+            self._confirm(device, siren)
+
+    def _confirm(self, device: str, siren: _Siren) -> None:
+        siren.confirmed, siren.failed = True, False
+        if siren.told is None:
+            del self._sirens[device]
+
+    def is_told(self, device: str) -> bool:
+        """Whether it sounds at our word, or has not confirmed yet that it stopped."""
+        return device in self._sirens
 
     def failed(self, device: str) -> None:
         """The bridge says that it could not tell a siren."""
@@ -221,7 +232,7 @@ class Interlink:
         for device, siren in list(self._sirens.items()):
             if device in told:
                 continue
-            if siren.told is None and (siren.confirmed or siren.times >= TIMES):
+            if siren.told is None and siren.times >= STOPS:
                 del self._sirens[device]
                 continue
             if moment - siren.at >= _pause(siren):
@@ -259,7 +270,7 @@ def _pause(siren: _Siren) -> float:
     """Until it is told again."""
     if siren.confirmed and siren.told is not None:
         return REFRESH_S
-    return AGAIN_S if siren.times < TIMES or siren.told is None else LATER_S
+    return AGAIN_S if siren.times < TIMES else LATER_S
 
 
 def _is_stuck(burning: Burning | None, moment: float) -> bool:

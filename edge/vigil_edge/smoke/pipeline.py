@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -288,8 +288,12 @@ class Zigbee2MqttPipeline:
         online = zigbee2mqtt.online(payload)
         if online is None or online is self._bridge_online:
             return
+        was_away = self._bridge_online is False
         self._bridge_online = online
         self._report()
+        if was_away:  # what it was told meanwhile it has not heard: nor whom to stop
+            self._sounding.restart(self._alarms, self._context.monotonic())
+            self._sound()
         # What the retained messages behind this one say comes first where it is back.
         if not online:
             await self._tell_health()
@@ -394,11 +398,14 @@ class Zigbee2MqttPipeline:
     def _read(
         self, found: Address, message: MqttPublish, measured: set[Kind]
     ) -> AlarmReport | None:
-        try:
+        def read(without: Collection[str]) -> AlarmReport:
             if found.attribute is None:
-                report = zigbee2mqtt.read(message.payload, measured)
-            else:
-                report = zigbee2mqtt.read_attribute(found.attribute, message.payload, measured)
+                return zigbee2mqtt.read(message.payload, measured, without)
+            return zigbee2mqtt.read_attribute(found.attribute, message.payload, measured, without)
+
+        device = self._roster.configured.get(found.name)
+        try:
+            report = self._sounding.beside_orders(device, self._alarms, read)
         except PayloadMalformed as error:
             if found.name in self._roster.configured or self._roster.is_alarm(found.name):
                 self._context.count(error.code)

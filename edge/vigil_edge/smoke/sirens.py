@@ -38,6 +38,7 @@ _STOPS: Final = (
 _SOUNDING: Final = frozenset(
     (*_SWITCHES["fire"], *_SWITCHES["co"], "warning", "alarm_status", "siren_status")
 )
+_SIREN_STATES: Final = frozenset(("siren", "siren_state", "siren_status"))
 
 
 class Siren(NamedTuple):
@@ -47,6 +48,12 @@ class Siren(NamedTuple):
     stop: Mapping[str, Any]
     tells: bool
     """Whether it says itself that it sounds; one that cannot is believed once it is heard."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """By which it says what it was told: such a key is no detector's while it sounds."""
+        orders = (*self.start.values(), self.stop)
+        return _SIREN_STATES | {snake_case(key) for order in orders for key in order}
 
     def payload(self, sound: Sound | None) -> Mapping[str, Any]:
         """For the device's ``/set``."""

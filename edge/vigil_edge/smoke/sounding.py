@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from vigil_edge.device.seam import CommandRefused
@@ -25,6 +25,8 @@ _REFUSED: Final = {
 
 Publish = Callable[[str, bytes], None]
 """To a device, by its id: what goes on its ``/set``."""
+Read = Callable[[Collection[str]], AlarmReport]
+"""A message, without these keys."""
 
 
 class Sounding:
@@ -65,6 +67,17 @@ class Sounding:
                 publish(order.device, json.dumps(siren.payload(order.sound)).encode())
             else:  # it cannot be told: its own horn is all that it has
                 self._links.heard(order.device, order.sound is not None)
+
+    def beside_orders(self, device: str | None, alarms: Alarms, read: Read) -> AlarmReport:
+        """What a message says beside what its siren was told: ``alarm: ON`` at our word is no
+        fire, or one alarm would have its group confirm it, and sound it for ever. Of an alarm that
+        burns and has no other key it is all that can end the fire."""
+        siren = self._siren_of(device) if device is not None else None
+        if device is None or siren is None or not self._links.is_told(device):
+            return read(())
+        report = read(siren.keys)
+        burns = _burning(alarms.known(device)) is not None
+        return read(()) if burns and not report.has_fire_key and not report.doubtful else report
 
     def answered(
         self, device: str, attribute: str | None, payload: bytes, report: AlarmReport

@@ -22,24 +22,26 @@ _CO_DANGER_PPM: Final = 300.0
 _RAW: Final = 200
 
 
-def read(payload: bytes | str, measured: Collection[Kind] = ()) -> AlarmReport:
+def read(
+    payload: bytes | str, measured: Collection[Kind] = (), without: Collection[str] = ()
+) -> AlarmReport:
     """One device message, taking what can be read: a broken battery value must not hide smoke.
 
-    ``measured`` are kinds of which a bare number is known to be a concentration. Raises
-    ``PayloadMalformed`` where there is nothing to read.
+    ``measured`` are kinds of which a bare number is known to be a concentration, ``without`` keys
+    that say nothing of the alarm. Raises ``PayloadMalformed`` where there is nothing to read.
     """
     text = payloads.text_of(payload)
     try:
         value = payloads.value_of(text)
     except PayloadMalformed:
-        report = _report(payloads.salvaged(text), measured)
+        report = _report(payloads.salvaged(text), measured, without)
         if report.has_fire_key or report.doubtful:
             return report
         if _is_fire_word(text):
             return _doubtful(text)
         raise
     if isinstance(value, payloads.Pairs):
-        return _report(value, measured)
+        return _report(value, measured, without)
     report = _report(value, measured)
     if report.has_fire_key or report.doubtful:
         return report
@@ -56,14 +58,16 @@ def read_value(value: Any, measured: Collection[Kind] = ()) -> AlarmReport:
     return _report(value, measured)
 
 
-def read_attribute(name: str, payload: bytes, measured: Collection[Kind] = ()) -> AlarmReport:
+def read_attribute(
+    name: str, payload: bytes, measured: Collection[Kind] = (), without: Collection[str] = ()
+) -> AlarmReport:
     """One attribute with ``output: attribute``: a topic each, with the bare value as payload."""
     text = payloads.text_of(payload)
     try:
         value = payloads.value_of(text)
     except PayloadMalformed:
         value = text
-    return _report(payloads.Pairs([(name, value)]), measured)
+    return _report(payloads.Pairs([(name, value)]), measured, without)
 
 
 def _is_fire_word(text: str) -> bool:
@@ -75,8 +79,8 @@ def _doubtful(text: str) -> AlarmReport:
     return AlarmReport(doubtful=("smoke",), raw=text[:_RAW], unreadable=("smoke",))
 
 
-def _report(value: Any, measured: Collection[Kind]) -> AlarmReport:
-    fields = Fields(payloads.flattened(value))
+def _report(value: Any, measured: Collection[Kind], without: Collection[str] = ()) -> AlarmReport:
+    fields = Fields([pair for pair in payloads.flattened(value) if pair[0] not in without])
     fires = _Fires(fields, measured)
     test, muted = fields.test(), fields.muted()
     battery_low, battery_percent = fields.battery()
