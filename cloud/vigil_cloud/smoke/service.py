@@ -204,8 +204,10 @@ def _open_fire(
         return True
 
     owed_before = row.fire_owed
-    row.fire_owed = not aside.do("fire", ring, False)
-    if row.fire_owed:
+    rang = aside.do("fire", ring, False)
+    # One that was owed is so until ``owed`` has joined to it what 119 was told meanwhile.
+    row.fire_owed = owed_before or not rang
+    if not rang:
         row.owed_times += not owed_before
         session.add(row)  # of a flood as well
         why = f"{UNFILED} #{hashlib.sha256(row.id.encode()).hexdigest()[:8]}"

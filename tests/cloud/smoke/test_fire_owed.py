@@ -186,3 +186,23 @@ def test_two_owed_fires_of_one_alarm_are_two_calls(
     home.later(1)
     assert kinds(line)[4:] == ["Cancel", "Cancel"], "of the second alone"
     assert len(home.card()["calls"]) == 4
+
+
+def test_an_owed_alarm_that_rings_again_knows_what_119_was_told(
+    home: Home, line: Line119, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its fire is opened with the message, before the job has tried it again."""
+    since = home.city.time
+    with monkeypatch.context() as patch:
+        patch.setattr("vigil_cloud.smoke.fires.alarm_rings", broken)
+        ring(home, since=since)
+        with pytest.raises(RuntimeError):
+            home.look()
+        home.look_119()
+    ring(home, since=since, signs=["density"])
+    home.look()
+    (fire,) = home.fires()
+    assert fire["phase"] == "called", "119 knows: nobody is asked first"
+    assert home.act("dispatcher", "lead/stand-down").status_code == 200
+    home.later(1)
+    assert kinds(line) == ["Alert", "Alert", "Cancel", "Cancel"]
