@@ -227,13 +227,16 @@ def _tell(one: _Summons) -> _Told:
         return _Told("no channel of their own: the page alone")
     from vigil_cloud.notify.sending import send  # Apprise is large
 
+    # Through each of them: a browser of a computer at home takes it as well as the telephone does.
     errors: list[str] = []
     gone: list[int] = []
+    sent = False
     for channel, url in one.addresses:
         told = send(url, one.text, connect_s=5.0, answer_s=10.0, conversation_s=CONVERSATION_S)
         if told.verdict == "accepted" or told.perhaps_told:
-            return _Told("sent", tuple(gone))
+            sent = True
+            continue
         if told.verdict == "gone":
             gone.append(channel)
         errors.append(told.error)
-    return _Told(f"{AGAIN}: {'; '.join(errors)}", tuple(gone))
+    return _Told("sent" if sent else f"{AGAIN}: {'; '.join(errors)}", tuple(gone))

@@ -37,10 +37,14 @@ def test_a_call_from_the_button_to_the_closed_case(town: City, line: Line119, ho
     ready(town, "ann", 0.001)
     ready(town, "bo", 0.0012)
     channel(town, hook.url, name="ann's phone", username="ann")
+    at_home = Hook()
+    channel(town, at_home.url, name="ann's computer", username="ann")
 
     press(town)
     rounds(town, 2)
 
+    assert len(at_home.received) == 1, "through each of her channels"
+    at_home.close()
     (told,) = line.received
     assert line.authorization == ["Bearer of the line's own"]
     cap = ET.fromstring(told)
