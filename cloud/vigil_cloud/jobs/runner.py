@@ -81,10 +81,19 @@ class JobRunner:
         real = services.now is utc_now or isinstance(services.now, ServerClock)
         self._clock = ClockWatch(services) if real else None
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        # A machine's own clock steps for everybody at once: no turn may begin before it was looked
+        # at. The server's is followed by this process alone, and also while its jobs hang.
+        self._follower = (
+            threading.Thread(target=self._follow_clock, name="clock", daemon=True)
+            if isinstance(services.now, ServerClock)
+            else None
+        )
 
     def start(self) -> None:
-        """Start the thread that looks for turns that are due."""
+        """Start the threads that look for turns that are due, and at the clock."""
         self._thread.start()
+        if self._follower is not None:
+            self._follower.start()
 
     def stop(self) -> None:
         """Ask every turn to stop and wait a moment. Leases of what goes on run out."""
@@ -94,7 +103,7 @@ class JobRunner:
         for turn in turns:
             turn.stopping.set()
         deadline = time.monotonic() + STOP_S
-        for thread in (self._thread, *(turn.thread for turn in turns)):
+        for thread in (self._thread, self._follower, *(turn.thread for turn in turns)):
             if thread is not None and thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -157,7 +166,8 @@ class JobRunner:
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
-            self._look_at_clock()
+            if self._follower is None:
+                self._look_at_clock()
             try:
                 self.look()
                 if time.monotonic() >= self._supervise_at:
@@ -167,6 +177,10 @@ class JobRunner:
                 _log.debug("jobs-not-looked-at", error=str(error)[:200])
             except Exception:  # noqa: BLE001 - jobs must not end with one bad row
                 _log.exception("jobs-not-looked-at")
+
+    def _follow_clock(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY_S):
+            self._look_at_clock()
 
     def _look_at_clock(self) -> None:
         """By itself: where the store cannot take a step, no job waits for that."""
