@@ -89,6 +89,20 @@ def test_an_alert_that_waits_for_somebody_is_never_removed(city: City) -> None:
         assert left.active
 
 
+def test_an_alert_that_fell_silent_and_calls_on_is_never_removed(city: City) -> None:
+    city.send(exceedance(NOON, "exceedance-1"), "mic-1")
+    calls_on = {"active": False, "acknowledged": True, "confirmed": True, "called_on": True}
+    with writing(city.services.sessions) as session:
+        session.execute(update(AlertRow).values(calls_on))
+    city.later(days=DAYS["alerts"] + 1)
+    Retention(city.services).keep()
+    assert count(city, AlertRow) == 1
+    with writing(city.services.sessions) as session:
+        session.execute(update(AlertRow).values(called_on=False))
+    Retention(city.services).keep()
+    assert count(city, AlertRow) == 0
+
+
 def stored(city: City, name: str, *, announced: bool) -> str:
     sha256, body = sealed({"sound.wav": name.encode()}, evidence_id=name)
     if announced:

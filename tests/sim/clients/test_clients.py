@@ -11,9 +11,10 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -209,14 +210,64 @@ class Wire:
         return []
 
 
-def test_a_clock_that_is_set_back_keeps_no_alarm(tmp_path: Path) -> None:
-    """As on a board at its first contact with a time server, or at a summer time's end."""
+def loaded(name: str) -> ModuleType:
+    """The client's module, in this process."""
     script = CLIENTS / "micropython" / "gateway.py"
-    spec = importlib.util.spec_from_file_location("client_of_a_set_clock", script)
+    spec = importlib.util.spec_from_file_location(name, script)
     assert spec is not None
     assert spec.loader is not None
     client = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(client)
+    return client
+
+
+def test_a_full_store_gives_its_oldest_readings_up_for_alarms_alone(tmp_path: Path) -> None:
+    client = loaded("client_that_is_full")
+    store = client.Store(str(tmp_path / "state"))
+    store.save = lambda: None  # a disk of its own matter
+    gateway = client.Gateway("h", 1, "gw-1", store)
+    gateway.socket = gateway.poll = Wire()
+    kept = store.state["kept"]
+    while gateway.tell_reading(21.0):
+        pass
+    readings = len(kept)
+    while gateway.tell_alarm(True):
+        pass
+    assert {lane for lane, *_ in kept} == {"alarm"}, "each took the place of a reading"
+    assert len(kept) == client.KEPT > readings == client.FOR_READINGS
+    assert [number for _, number, _ in kept] == list(range(1, client.KEPT + 1))
+    assert not gateway.tell_reading(21.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        (b"\x90\x04\x00\x01\x00\x00", True),
+        (b"\x90\x04\x00\x01\x80\x00", False),  # the first topic refused
+        (b"\x90\x04\x00\x01\x00\x80", False),
+        (b"\x90\x02\x00\x01", False),
+    ],
+)
+def test_a_subscription_of_which_any_topic_is_refused_is_refused(
+    tmp_path: Path, answer: bytes, taken: bool
+) -> None:
+    client = loaded("client_that_is_refused")
+    gateway = client.Gateway("h", 1, "gw-1", client.Store(str(tmp_path / "state")))
+    left = bytearray(answer)
+
+    def recv(number: int) -> bytes:
+        found = bytes(left[:number])
+        del left[:number]
+        return found
+
+    gateway.socket = SimpleNamespace(recv=recv)
+    with nullcontext() if taken else pytest.raises(OSError, match="refused"):
+        gateway.awaited(0x90)
+
+
+def test_a_clock_that_is_set_back_keeps_no_alarm(tmp_path: Path) -> None:
+    """As on a board at its first contact with a time server, or at a summer time's end."""
+    client = loaded("client_of_a_set_clock")
     wall, steady = [1_790_000_000.0], [5_000.0]
     client.time = SimpleNamespace(  # type: ignore[attr-defined]
         time=lambda: wall[0], monotonic=lambda: steady[0], gmtime=time.gmtime
