@@ -217,7 +217,8 @@ export const zhTW: Record<keyof typeof en, string> = {
   "aed.state.recalled": "已不需要前往",
   "aed.over": "本次召集已結束，謝謝您。",
   "aed.kind.away": "出現於非設置地點",
-  "aed.late": "此求救延遲送達：未召集志工，除下方註明者外亦未通報 119。請確認是否已有人救援，並撥打 119。",
+  "aed.late":
+    "此求救延遲送達：未召集志工，除下方註明者外亦未通報 119。請確認是否已有人救援，並撥打 119。",
   "aed.cabinetSaid": "訊息所稱箱號（不明）",
   "aed.removedAt": "取走時間",
   "aed.returnedAt": "歸位時間",
