@@ -220,11 +220,15 @@ class _Replay:
         return True
 
     def _is_another_header(self, cells: list[str]) -> bool:
-        """Whether it names the time where the header does, and other signals than it."""
+        """Whether it names the time where the header does, and other signals than it.
+
+        A header that is torn behind the time names none: rows under it are of the columns before.
+        """
         header, cell = self._recording.header, layout.cell
         time_at = self._times.columns.date
         return cell(cells, time_at).strip() == header[time_at] and any(
-            (name := cell(cells, at).strip()) != header[at] and not layout.is_number(name)
+            (name := cell(cells, at).strip()) not in ("", header[at])
+            and not layout.is_number(name)
             for at in self._series.places.values()
         )
 

@@ -267,8 +267,8 @@ def test_whatever_the_cells_hold_each_row_comes_out(
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["t", "ph"])
-    # A row that names the time as the header does, and has no number, is another header.
-    assume(all(day.strip() != "t" for day, _ in cells))
+    # A row that names the time as the header does, and something else than it, is another header.
+    assume(all(day.strip() != "t" or not cell.strip() for day, cell in cells))
     cells = [("2020-01-01", "7"), *cells]  # a table without any time is refused
     writer.writerows(cells)
     path.write_text(text.getvalue(), newline="")
@@ -282,6 +282,17 @@ def test_whatever_the_cells_hold_each_row_comes_out(
         assert (row.values["ph"] is None and not beyond) == (row.flags["ph"] == 9)
         if cell in NO_VALUE:
             assert row.flags["ph"] == 9
+
+
+def test_a_torn_header_in_the_middle_costs_no_row(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A logger that lost its power while it wrote its header anew."""
+    path = tmp_path / "a.csv"
+    path.write_text("t,ph,do\n2020-01-01,7,9\nt\n2020-01-02,8,9\nt,,\n2020-01-03,7.5,9\n")
+    rows, err = replay(capsys, path, "--time", "t", "--signals", "ph,do")
+    assert [row["values"]["ph"] for row in rows if row["t"]] == [7, 8, 7.5]
+    assert "2 rows" in err
 
 
 def test_a_row_with_a_number_is_no_header(
