@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_cloud.water.detect_command import moment, value
+from vigil_cloud.water.detect_command import value
 from vigil_cloud.water.detection.station import Detector
 from vigil_cloud.water.detection.verdict import Setting, Verdict
+from vigil_cloud.water.recording_times import moment
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "water"
 WEEK_S = 7 * 86400.0

@@ -7,18 +7,22 @@ import csv
 import gzip
 import io
 import sys
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from math import isfinite, nan
 from pathlib import Path
 from typing import ClassVar, Final
 
+from vigil_cloud.water.recording_times import Decision, decide, is_short, moment
 from vigil_schemas.errors import VigilError
 
 _MISSING: Final = frozenset({-9999.0, -999.0, -7999.0, -6999.0, -99999.0})
-_FORMATS: Final = ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S")
 _COLUMNS: Final = ("time", "anomaly", "score", "type", "signals")
 _SHOWN: Final = 3
+_LOOKED_AT: Final = 100
+"""Rows in which times whose order of day and month is open are looked for."""
 _AHEAD_S: Final = 86400.0
 
 
@@ -51,19 +55,18 @@ def detect(options: argparse.Namespace) -> int:
     if not 0 < options.false_per_week <= 100:
         raise BadRecording("--false-per-week lies above 0 and at most at 100")
     signals = [one.strip() for one in options.signals.split(",") if one.strip()]
-    until = None if options.train is None else moment(options.train)
+    recording = _Recording(options.recording, options.time, signals)
+    order = recording.order()
+    until = None if options.train is None else moment(options.train, order.order)
     if until is not None and not isfinite(until):
         raise BadRecording(f"--train {options.train!r} is no time")
-    reader = csv.reader(io.StringIO(_text(options.recording), newline=None))
-    rows = _rows(reader, options.time, signals, options.recording.name)
-    next(rows)  # the names, so that what is wrong with them is told before a file is written
     detector = Detector(signals, setting=Setting(options.false_per_week))
     told = _Told()
     with options.out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        for written, values in rows:
-            at = moment(written)
+        for written, values in recording.rows():
+            at = moment(written, order.order)
             told.time(at, written)
             # One wrong stamp of next year must not make all that follows late.
             verdict = Verdict() if at > told.latest else detector.step(at, values)
@@ -73,7 +76,7 @@ def detect(options: argparse.Namespace) -> int:
             named = ";".join(dict.fromkeys(one.signal for one in verdict.findings))
             flag, score = int(verdict.anomaly), f"{verdict.score:.4g}"
             writer.writerow((written, flag, score, verdict.type, named))
-    for line in told.lines(until):
+    for line in filter(None, (order.told, recording.told(), *told.lines(until))):
         sys.stderr.write(f"vigil-cloud: {line}\n")
     return 0
 
@@ -125,34 +128,64 @@ def _text(path: Path) -> str:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
         return content.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise BadRecording(f"{path.name} is no UTF-8 text: {error}") from error
 
 
-def _rows(
-    reader: Iterator[list[str]], time: str, signals: list[str], name: str
-) -> Iterator[tuple[str, list[float]]]:
-    """First nothing of use, then each row: its time as written, and its values."""
-    try:
-        header = [one.strip() for one in next(reader, [])]
+class _Recording:
+    """The table, its columns found. Raises ``BadRecording``, ``OSError``."""
+
+    def __init__(self, path: Path, time: str, signals: list[str]) -> None:
+        self._name, self._text = path.name, _text(path)
+        self._empty = 0
+        header = [one.strip() for one in next(self._lines(), [])]
         wanted = [time, *signals]
         if not signals or len(set(wanted)) < len(wanted):
             raise BadRecording("--signals names no column, one twice, or that of the time")
         if missing := [one for one in wanted if one not in header]:
             raise BadRecording(
-                f"{name} has no column {', '.join(missing)}; it has {', '.join(header[:20])}"
+                f"{path.name} has no column {', '.join(missing)}; it has {', '.join(header[:20])}"
             )
         if doubled := [one for one in wanted if header.count(one) > 1]:
-            raise BadRecording(f"{name} has more than one column {', '.join(doubled)}")
-        at, *columns = [header.index(one) for one in wanted]
-        yield "", []
-        for row in reader:
+            raise BadRecording(f"{path.name} has more than one column {', '.join(doubled)}")
+        self._width = len(header)
+        self._at, *self._columns = [header.index(one) for one in wanted]
+
+    def order(self) -> Decision:
+        """Whether the day or the month comes first, where the times leave it open."""
+        if not any(map(is_short, islice(self._times(), _LOOKED_AT))):
+            return Decision("day")
+        return decide(self._times())
+
+    def rows(self) -> Iterator[tuple[str, list[float]]]:
+        """Of each row its time as written, and its values. An empty line is none, as for
+        whatever else reads CSV: a row of flags for it would shift all that follow."""
+        self._empty = 0
+        lines = self._lines()
+        next(lines)
+        for row in lines:
             if not row:
-                continue  # an empty line is no row
-            cells = row + [""] * (len(header) - len(row))
-            yield cells[at], [value(cells[column]) for column in columns]
-    except csv.Error as error:
-        raise BadRecording(f"{name}: {error}") from error
+                self._empty += 1
+                continue
+            cells = row + [""] * (self._width - len(row))
+            yield cells[self._at], [value(cells[column]) for column in self._columns]
+
+    def told(self) -> str:
+        """What was left out of ``rows``."""
+        if not self._empty:
+            return ""
+        return f"{self._empty} empty lines are no rows: none is written for them"
+
+    def _times(self) -> Iterator[str]:
+        lines = self._lines()
+        next(lines)
+        return (row[self._at] for row in lines if len(row) > self._at)
+
+    def _lines(self) -> Iterator[list[str]]:
+        try:
+            yield from csv.reader(io.StringIO(self._text, newline=None))
+        except csv.Error as error:
+            raise BadRecording(f"{self._name}: {error}") from error
 
 
 def value(cell: str) -> float:
@@ -162,24 +195,3 @@ def value(cell: str) -> float:
     except ValueError:
         return nan
     return nan if number in _MISSING else number
-
-
-def moment(text: str) -> float:
-    """Seconds; nan for none. Of ``3/4/2026`` the first number is the day, where that may be."""
-    text = text.strip()
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    else:
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    for form in _FORMATS:
-        try:
-            return datetime.strptime(text.replace("-", "/"), form).replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            continue
-    return nan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from data import shared
 from vigil_cloud.cli import main
+from vigil_cloud.water import recording_times
 from vigil_cloud.water.detection.kinds import kind_of
 from vigil_cloud.water.detection.station import Detector
 from vigil_cloud.water.detection.tail import Tail
@@ -248,6 +250,73 @@ def test_the_command_writes_a_row_for_each_row(
     code, err = run(capsys, *asked, "--train", str(moments[-1]))
     assert (code, {row["anomaly"] for row in read(flags)}) == (0, {"0"})
     assert "nothing was judged" in err
+
+
+def written(days: list[str], clock: bool = True) -> list[str]:
+    """Four rows of each day."""
+    return [f"{day} {hour}:00" if clock else day for day in days for hour in (0, 6, 12, 18)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "order", "told"),
+    [
+        (written([f"1/{day}/2014" for day in range(1, 20)]), "month", False),
+        (written([f"{day}/1/2014" for day in range(1, 20)]), "day", False),
+        # no number above 12: what runs in even steps
+        (written([f"3/{day}/2014" for day in range(1, 12)]), "month", True),
+        (written([f"{day}/3/2014" for day in range(1, 12)]), "day", True),
+        (written(["3/4/2026"]), "day", True),
+        (written(["5/5/2026"]), "day", False),
+        (["2026-03-04T00:00", "12"], "day", False),
+    ],
+)
+def test_day_or_month_first_is_found_out_or_told(texts: list[str], order: str, told: bool) -> None:
+    found = recording_times.decide(texts)
+    assert (found.order, bool(found.told)) == (order, told)
+
+
+@given(st.dates(date(1990, 1, 1), date(2030, 1, 1)), st.integers(2, 40), st.data())
+def test_a_cut_leaves_the_steps_between_times(first: date, days: int, data: st.DataObject) -> None:
+    """What a detector sees of a recording does not change when its end is cut off."""
+    form = data.draw(st.sampled_from(["%m/%d/%Y", "%d/%m/%Y"]))
+    texts = written([(first + timedelta(number)).strftime(form) for number in range(days)])
+    cut = texts[: data.draw(st.integers(1, len(texts)))]
+
+    def steps(of: list[str]) -> Floats:
+        order = recording_times.decide(of).order
+        return np.diff([recording_times.moment(text, order) for text in cut])
+
+    assert (steps(texts) == steps(cut)).all()
+
+
+def test_times_of_half_a_day() -> None:
+    moment = recording_times.moment
+    assert moment("3/4/2014 12:15 AM", "month") == moment("2014-03-04T00:15")
+    assert moment("3/4/2014 1:15:30 PM", "month") == moment("2014-03-04T13:15:30")
+    assert np.isnan(moment("13/4/2014 1:15", "month"))
+
+
+def test_month_first_is_judged_to_the_end_and_empty_lines_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{stamp},7.9" for stamp in written([f"1/{day}/2014" for day in range(1, 29)])]
+    recording, flags = tmp_path / "r.csv", tmp_path / "flags.csv"
+    recording.write_text("at,ph\n" + "\n".join([*rows[:50], "", *rows[50:]]) + "\n\n", "utf-8")
+    code, err = run(capsys, recording, "--time", "at", "--signals", "ph", "--out", flags)
+    assert (code, len(read(flags))) == (0, len(rows))
+    assert err.splitlines() == ["vigil-cloud: 2 empty lines are no rows: none is written for them"]
+
+
+def test_a_torn_package_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = bytearray(gzip.compress(b"at,cond\n" + b"2026-01-01T00:00,400\n" * 99))
+    packed[12] ^= 0xFF
+    recording = tmp_path / "r.csv.gz"
+    recording.write_bytes(packed)
+    asked = (recording, "--time", "at", "--signals", "cond", "--out", tmp_path / "out.csv")
+    code, err = run(capsys, *asked)
+    assert (code, err.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any, Final
 from vigil_cloud.water.detection.kinds import CONDUCTIVITY, PH, Kind, kinds_of
 from vigil_cloud.water.detection.series import Series, Tuning
 from vigil_cloud.water.detection.verdict import Finding, Setting, Verdict
+from vigil_cloud.water.detection.weather import Weather
 
 _DAY_S: Final = 86400.0
 _MEMORY_S: Final = 3 * _DAY_S
@@ -39,8 +40,6 @@ _RETURNED: Final = 0.35
 _STAYED: Final = 0.5
 _STRONG: Final = 2.0
 """Times the threshold: a step by itself is worth a word."""
-_DILUTING: Final = 2.0
-_DILUTED: Final = 0.97
 _A_LITTLE: Final = 0.5
 _LISTED: Final = 0.6
 _AGREE: Final = 1.5
@@ -54,8 +53,6 @@ _GRANTED: Final = 5
 _MOST_GRANTED: Final = 14
 _LEARNT_FROM: Final = 25
 """Rows that tell how often a station is sampled."""
-_FLOOD: Final = 4.0
-"""Times its usual distance from its level: the stage says that it has rained."""
 _SHORTEST_STILL_S: Final = 6 * 3600.0
 _COLLAPSED: Final = 0.5
 """Conductance does not fall by half within an interval: the probe is out, fouled or broken."""
@@ -84,9 +81,9 @@ class Detector:
         self._together = 0.0
         self.lasting: list[str] = []
         """Signals whose excursion was told and lasts."""
-        self._diluting = False
         self._last = self._day = nan
-        self._served = self._out = self._flood = -inf
+        self._served = self._out = -inf
+        self._weather = Weather()
         if interval_s is not None:
             self._begin(interval_s)
 
@@ -144,7 +141,7 @@ class Detector:
             min(_SERVICE * self.interval_s, _VISIT_S), self.interval_s
         )
         settling = at_s - self._out <= _SETTLING_S
-        self._weather(at_s, there)
+        self._weather.watch(at_s, (self.series[number] for number in there))
         self._joined(there)
         jumped = self._jumped(at_s, there, service)
         moved = self._moved_at_once(at_s, there) if self._tuning.persistent > 1 else ()
@@ -178,16 +175,6 @@ class Detector:
         gone = [n for n, x in zip(self.names, values, strict=True) if not -inf < x < inf]
         found = [Finding(one, "missing", "sensor", 1.0, at_s, nan) for one in gone]
         return Verdict(bool(found), float(bool(found)), "sensor" if found else "none", found)
-
-    def _weather(self, at_s: float, there: list[int]) -> None:
-        """Whether it rains, by stage and by conductance."""
-        self._diluting = False
-        for number in there:
-            one = self.series[number]
-            if one.kind.name == "flow" and abs(one.z) > _FLOOD:
-                self._flood = at_s
-            if one.kind is CONDUCTIVITY and one.z < -_DILUTING and one.value < _DILUTED * one.level:
-                self._diluting = True
 
     def _joined(self, there: list[int]) -> None:
         """How far all signals are away together: a discharge moves several a little."""
@@ -317,9 +304,9 @@ class Detector:
             return Finding(name, "spike", "sensor", score, at_s, size)
         if abs(back) <= _STAYED * abs(size) or service or not self._quality(number):
             return None
-        if self._is_water(one, back, base):
+        if self._weather.is_water(one, back, base):
             return Finding(name, "excursion", "water", score, at_s, back)
-        rain = at_s - self._flood <= _DAY_S or (one.kind.share_of > 0 and size < 0)
+        rain = self._weather.flooded or (one.kind.share_of > 0 and size < 0)
         return Finding(name, "step", "none", score, at_s, size) if one.strong and not rain else None
 
     def _new_jump(
@@ -341,7 +328,7 @@ class Detector:
             if any(self._beyond(self.series[other]) for other in (number, *together)):
                 return Finding(name, "excursion", "water", score, at_s, size)
             return Finding(name, "step", "sensor", score, at_s, size) if one.strong else None
-        if not self._is_water(one, size, base):
+        if not self._weather.is_water(one, size, base):
             one.level += size  # a calibration or rain: the level goes along
         return None  # whether it returns, the next value tells
 
@@ -350,37 +337,7 @@ class Detector:
         return kind.rises or kind.falls
 
     def _beyond(self, one: Series) -> bool:
-        return self._is_water(one, one.change, one.value - one.change)
-
-    def _is_water(self, one: Series, size: float, base: float) -> bool:
-        """Whether a change is in a direction and of a size that a discharge has."""
-        kind = one.kind
-        if not (kind.rises if size > 0 else kind.falls):
-            return False
-        if self._raining(kind, size) or (one.value - one.usual) * size <= 0:
-            return False
-        return abs(size) > max(kind.calibration, kind.calibration_share * abs(base))
-
-    def _raining(self, kind: Kind, size: float) -> bool:
-        """Whether rain explains a change: more water, diluted, or what it washes in."""
-        flood = self._last - self._flood <= _DAY_S
-        if kind.name == "turbidity":
-            return flood or self._diluting
-        return (flood or self._diluting) and abs(size) <= kind.rain
-
-    def _moved(self, one: Series, apart: float, joint: bool) -> bool:
-        """Whether a lasting change is large enough for a discharge: half of that of a step, which
-        may be a calibration, and less where several signals agree."""
-        kind = one.kind
-        if self._raining(kind, apart):
-            return False
-        beyond = one.value - one.usual
-        if beyond * apart <= 0 or abs(beyond) < kind.share_of * abs(one.usual):
-            return False  # back to what is usual
-        if joint:
-            return True
-        least = max(kind.calibration, kind.calibration_share * abs(one.level)) / 2
-        return abs(apart) > max(least, kind.share_of * abs(one.level))
+        return self._weather.is_water(one, one.change, one.value - one.change)
 
     def _away(self, at_s: float, number: int, jumped: list[int], settling: bool) -> Finding | None:
         """Away from the level for a while."""
@@ -407,7 +364,7 @@ class Detector:
         louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
         alone = size / tail.threshold
         joint = self._together / _AGREE if alone > _LISTED else 0.0
-        if max(alone, joint) > louder and self._moved(one, apart, joint > louder):
+        if max(alone, joint) > louder and self._weather.moved(one, apart, joint > louder):
             one.away_since = at_s
             tail.highest = max(tail.highest, size)
             return Finding(name, "excursion", "water", max(alone, joint), at_s, apart)
@@ -430,13 +387,13 @@ class Detector:
                 return Finding(name, "stuck", "sensor", run / still.threshold, since, 0.0)
             if run > still.highest:
                 still.highest = run
-        if noisy and self._quality(number) and at_s - self._flood > _DAY_S:
+        if noisy and self._quality(number) and not self._weather.flooded:
             return Finding(name, "noise", "sensor", one.noise / loud.threshold, at_s, one.jitter)
         return None
 
     def state(self) -> dict[str, Any]:
         """To be stored, as JSON; some kilobytes a signal."""
-        own = [self._last, self._day, self._served, self._out, self._flood]
+        own = [self._last, self._day, self._served, self._out, self._weather.flood_s]
         return {
             "names": self.names,
             "interval_s": self.interval_s,
@@ -447,7 +404,8 @@ class Detector:
 
     def restore(self, state: dict[str, Any]) -> None:
         """As it was stored, by a detector of the same signals."""
-        self._last, self._day, self._served, self._out, self._flood = map(float, state["own"])
+        *own, self._weather.flood_s = map(float, state["own"])
+        self._last, self._day, self._served, self._out = own
         self._first = [(row[0], [float(x) for x in row[1:]]) for row in state["first"]]
         if not state["interval_s"]:
             return
