@@ -32,8 +32,6 @@ class Habits:
     homes: int
     ride_share: float
     ride_m_s: float
-    usual: float = 1.0
-    """How much of their usual life a check-in at that station at that hour is: 0 to 1.5."""
 
 
 def of(

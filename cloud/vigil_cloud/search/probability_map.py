@@ -18,6 +18,8 @@ from vigil_cloud.search.replay_files import Listed, Seen
 Prior = Literal["filter", "koester"]
 _MARGIN_M: Final = 1_500.0
 _FARTHEST_M: Final = 25_000.0
+_BESIDE_M: Final = 200.0
+"""A station whose reach ends further from all streets may be of another map."""
 _NEXT: Final = 10
 _NEXT_SCALE_M: Final = 600.0
 """How near a station must be to where somebody is, to be the next that hears them."""
@@ -105,9 +107,15 @@ def draw(
     before = been[-2] if len(been) > 1 else None
     belief = whereabouts.believe(ground, stations, been[-1], before, known, at_s)
     raster = area.raster(ground, belief)
-    return SearchMap(
-        at_s, raster, ground.centre, _next(ground, stations, belief, at_s), ground.notes
-    )
+    notes = [*ground.notes, *_off_the_streets(ground, stations[been[-1][0]])]
+    return SearchMap(at_s, raster, ground.centre, _next(ground, stations, belief, at_s), notes)
+
+
+def _off_the_streets(ground: Ground, last: whereabouts.Station) -> list[str]:
+    away_m = float(np.hypot(*(ground.nodes - np.array(last.place)).T).min())
+    if away_m <= last.range_m + _BESIDE_M:
+        return []
+    return [f"the last station, {last.name!r}, stands {away_m:.0f} m from all streets"]
 
 
 def _placed(ground: Ground, listed: Sequence[Listed]) -> list[whereabouts.Station]:

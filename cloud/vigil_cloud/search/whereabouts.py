@@ -35,6 +35,7 @@ _ANGLES: Final = np.arange(_HEADINGS) * 2 * np.pi / _HEADINGS
 _DIRECTIONS: Final = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _FASTEST_M_S: Final = 6.0
 _NEGLIGIBLE: Final = 1e-5
+_IMPOSSIBLE: Final = 1e-250
 _EDGE_M: Final = 12.0
 """Reach of a radio ends softly; people also walk beside the street's middle line."""
 
@@ -103,8 +104,6 @@ class Belief:
 
     links: Floats
     nodes: Floats
-    likelihood: float
-    """How probable the silence since the last check-in is; small: nothing thought of fits well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class _Filter:
         near = _around(ground.nodes, self._stations[self._last[0]])
         out = np.asarray(self._ways.leave @ near)
         nodes = len(ground.nodes)
-        habit = model.habit * habits.usual if self._goals else 0.0
+        habit = model.habit if self._goals else 0.0
         self.riders = habits.ride_share * (1 - habit)
         on_foot = 1 - habit - self.riders
         self.walking = (on_foot * self._first_kinds[:, None] * out).astype(np.float32)
@@ -199,15 +198,19 @@ class _Filter:
         there[: self._habits.homes] *= model.still_at_home
         nodes += self._about @ there
         total = float(links.sum() + nodes.sum())
+        if total < _IMPOSSIBLE:  # every way would have been heard: nothing but the rings is left
+            return Belief(np.zeros_like(links), self._rings(elapsed))
         spread = model.spread
         nodes = (1 - spread) * nodes / total + spread * self._rings(elapsed)
-        return Belief((1 - spread) * links / total, nodes, total)
+        return Belief((1 - spread) * links / total, nodes)
 
     def _rings(self, elapsed_s: float) -> Floats:
         """Koester's distances alone, as far as anybody gets."""
         away = np.hypot(*(self._ground.nodes - np.array(self._stations[self._last[0]].place)).T)
         far = _FASTEST_M_S * elapsed_s + 300.0
         dense = np.where(away <= far, rings.density(away), 0.0)
+        if not dense.any():  # the last station stands far from all streets
+            dense[away.argmin()] = 1.0
         return np.asarray(dense / dense.sum())
 
     def _pass(self, begin_s: float, span_s: float, steps: int) -> None:
@@ -420,8 +423,3 @@ def _parents(ground: Ground, goal: int) -> Numbers:
 
     before = dijkstra(_graph(ground), indices=goal, return_predecessors=True)[1].astype(np.int64)
     return np.asarray(np.where(before < 0, goal, before))
-
-
-def nearest(points: Floats, place: Floats) -> int:
-    """Number of the nearest point."""
-    return int(np.hypot(*(points - place).T).argmin())

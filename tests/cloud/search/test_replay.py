@@ -104,6 +104,30 @@ def test_a_station_that_is_online_and_silent_rules_its_surroundings_out(place: P
     assert near_temple() > 3 * online
 
 
+@pytest.mark.parametrize(
+    ("station", "at"),
+    [
+        ("far,23.52,120.44,80,,", "2026-03-01T09:01:00Z"),
+        ("far,24.0,120.44,80,,", "2026-03-01T10:00:00Z"),
+        (f"hears,{LATITUDE},{LONGITUDE},9000,,,60", "2026-12-01T09:00:00Z"),
+    ],
+    ids=["a minute from the streets", "beyond the rings", "nobody can have been silent"],
+)
+def test_what_cannot_be_is_a_map_all_the_same(
+    place: Path, capsys: pytest.CaptureFixture[str], station: str, at: str
+) -> None:
+    name = station.partition(",")[0]
+    header = STATIONS.strip() + ",detection_per_minute\n"
+    (place / "stations.csv").write_text(header + station + "\n")
+    (place / "checkins.csv").write_text(f"time,person,station\n2026-03-01T09:00:00Z,a,{name}\n")
+    streets(place / "streets.geojson", street_lines(5))
+    assert replay(place, *with_streets(place), at=at) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["contours"][0]["area_km2"] > 0
+    assert cells(place)[1].sum() == pytest.approx(1, abs=1e-3)
+    assert ("from all streets" in err) == (name == "far")
+
+
 def test_rings_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(place, *with_streets(place), "--prior", "koester") == 0
     half, most, _ = json.loads(capsys.readouterr().out)["contours"]
