@@ -7,12 +7,16 @@ import csv
 import json
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
     from vigil_cloud.checkin.locating import Sensor
+
+
+_LONGEST_AHEAD_S: Final = 7_200.0
+"""Looking ahead keeps every second in memory."""
 
 
 class BadTrack(VigilError):
@@ -38,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
 
     sensors = _sensors(options.sensors)
     heard = _heard(options.track, {sensor.name: n for n, sensor in enumerate(sensors)})
+    if not options.causal and heard[-1][0] - heard[0][0] > _LONGEST_AHEAD_S:
+        raise BadTrack(f"{options.track.name} lasts more than two hours: cut it, or give --causal")
     for fix in locate(sensors, heard, causal=options.causal):
         shown = {"t": fix.second, "x": round(fix.x, 3), "y": round(fix.y, 3)}
         print(json.dumps({**shown, "nearest": fix.nearest}))  # noqa: T201 - a command prints
