@@ -4,12 +4,13 @@ its size and SHA-256. A file that was cut off has no manifest, one that was chan
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, Final, Literal
@@ -59,8 +60,8 @@ class Manifest(BaseModel):
 class Writer:
     """Members in the order in which they come; ``close`` writes the manifest."""
 
-    def __init__(self, file: zipfile.ZipFile) -> None:
-        self._file = file
+    def __init__(self, file: zipfile.ZipFile, room: Callable[[], None]) -> None:
+        self._file, self._room = file, room
         self._members: list[Member] = []
 
     def add(self, name: str, chunks: Iterable[bytes], *, packed: bool = True) -> int:
@@ -72,6 +73,7 @@ class Writer:
         digest, size, count = hashlib.sha256(), 0, 0
         with self._file.open(info, "w", force_zip64=True) as sink:
             for chunk in chunks:
+                self._room()
                 sink.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
@@ -87,29 +89,46 @@ class Writer:
 
 
 @contextmanager
-def create(path: Path) -> Iterator[Writer]:
+def create(path: Path, room: Callable[[], None] = lambda: None) -> Iterator[Writer]:
     """A new backup, readable by its owner alone, which has its name only once it is whole and on
-    the disk. Raises ``BackupExists``, ``OSError``."""
+    the disk. ``room`` is called before each write and raises where there is none left. Raises
+    ``BackupExists``, ``OSError``."""
     if path.exists():
         raise BackupExists(f"{path} exists")
     growing = path.with_name(f"{path.name}.part")
-    number = os.open(growing, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(number, "w+b") as raw:
+    number = os.open(growing, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(number, "r+b") as raw:
+        try:
+            fcntl.flock(raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupExists(f"{growing} is being written by another process") from error
+        try:
+            raw.truncate()  # what an interrupted backup has left
             with zipfile.ZipFile(raw, "w", compresslevel=1) as file:
-                yield Writer(file)
+                yield Writer(file, room)
             raw.flush()
             os.fsync(raw.fileno())
-        os.link(growing, path)  # fails where another has come meanwhile
-    except FileExistsError as error:
-        raise BackupExists(f"{path} exists") from error
-    finally:
-        growing.unlink(missing_ok=True)
+            _name(growing, path)
+        finally:
+            growing.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _name(growing: Path, path: Path) -> None:
+    """Give the whole file its name. Raises ``BackupExists`` where another has come meanwhile."""
+    try:
+        os.link(growing, path)
+    except FileExistsError as error:
+        raise BackupExists(f"{path} exists") from error
+    except OSError as error:
+        # USB sticks (FAT) and some network drives have no links.
+        if path.exists():
+            raise BackupExists(f"{path} exists") from error
+        growing.rename(path)
 
 
 class Reader:

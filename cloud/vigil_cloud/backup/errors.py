@@ -29,9 +29,10 @@ class BackupExists(VigilError):
 
 
 class RestoreNotEmpty(VigilError):
-    """The database that is to be restored to is in use."""
+    """The database or a store that is to be restored to is in use."""
 
     code: ClassVar[str] = "restore-not-empty"
     remedy: ClassVar[str] = (
-        "Restore into an empty `data_dir` or database; move the one in use away first."
+        "Restore into an empty `data_dir`, or an empty database, bucket and store of readings; move"
+        " what is in use away first."
     )

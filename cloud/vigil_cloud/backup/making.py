@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from vigil_cloud.backup import archive, tables
 from vigil_cloud.backup.archive import Manifest, Writer
+from vigil_cloud.capacity.disk import Level
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.migrate import check, current
 from vigil_cloud.identity import audit
@@ -27,19 +28,20 @@ from vigil_schemas.types import isoformat_utc
 TABLES, READINGS, OBJECTS, FILES = "tables", "readings.jsonl", "objects", "files"
 Told = Callable[[str], None]
 """Takes a line about how far it is."""
-_SKIPPED_ENDINGS: Final = (".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".log", ".part")
-"""Files of ``data_dir`` that are databases, which are copied as tables and readings, or logs."""
+_SKIPPED_ENDINGS: Final = (".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".log", ".part", ".zip")
+"""Files of ``data_dir`` that are databases, which are copied as tables and readings, logs, or
+earlier backups: each would hold all that were made before it, and people who were erased."""
 
 
 def make(services: Services, path: Path, *, by: str, told: Told = lambda _: None) -> Manifest:
     """Write everything into a new file at ``path``; what it holds.
 
     ``by`` is who the audit log says did it. Raises ``BackupExists``, ``DatabaseOutdated``,
-    ``OSError`` and what the stores raise.
+    ``NoSpace``, ``OSError`` and what the stores raise.
     """
     check(services.engine)
     now = services.now()
-    with archive.create(path) as writer:
+    with archive.create(path, _room(services, path)) as writer:
         with writing(services.sessions) as session:
             audit.append(session, at=now, account=by, action="backup.made", subject=path.name)
         rows = _tables(services, writer, told)
@@ -57,6 +59,14 @@ def make(services: Services, path: Path, *, by: str, told: Told = lambda _: None
                 missing_objects=missing,
             )
         )
+
+
+def _room(services: Services, path: Path) -> Callable[[], None]:
+    """On the city's own disk a backup leaves as free what readings leave: alarms go first."""
+    data_dir = services.settings.data_dir
+    if not data_dir.is_dir() or data_dir.stat().st_dev != path.absolute().parent.stat().st_dev:
+        return lambda: None
+    return lambda: services.disk.require(Level.LOW)
 
 
 def _tables(services: Services, writer: Writer, told: Told) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Put a backup back into empty stores.
 
 Readings and objects first, which are idempotent, and the tables last in one transaction: a
-restore that was interrupted has left an empty database and is begun anew.
+restore that was interrupted has left an empty database and is begun anew: what the stores of
+readings and objects hold already must be of the same backup, or cities would be mixed.
 
 What must not come back with the rest: sessions that were ended since, and what was noted of
 another machine's clock. What cannot be known here is said by the command that calls this:
@@ -16,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, delete, func, inspect, select, text
 
 from vigil_cloud.backup import archive, tables
 from vigil_cloud.backup.archive import Manifest, Reader
@@ -30,7 +32,9 @@ from vigil_cloud.identity import audit, persons, secret_key
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import AccountSession, SecretKeyMark
 from vigil_cloud.services import Services
-from vigil_cloud.timeseries.port import Point, Series
+from vigil_cloud.timeseries.port import Point, Series, TimeSeriesRejected
+
+_log = structlog.get_logger(__name__)
 
 IN_USE: Final = ("accounts", "gateways", "devices", "alerts", "persons", "audit_log")
 """A database in which one of these has a row is somebody's."""
@@ -49,8 +53,10 @@ def restore(services: Services, path: Path, *, by: str, told: Told = lambda _: N
     and what the stores raise; the database is empty then.
     """
     with _checked(path) as reader:
-        _require_empty(services)
+        _require_empty(services, reader)
         _require_key(services, reader)
+        _require_same_objects(services, reader)
+        _require_same_readings(services, reader)
         _put_readings(services, reader, told)
         _put_objects(services, reader, told)
         _put_files(services.settings.data_dir, reader)
@@ -88,14 +94,54 @@ def _revisions() -> list[Any]:
     return list(ScriptDirectory(str(FOLDER)).walk_revisions())
 
 
-def _require_empty(services: Services) -> None:
-    found = current(services.engine)
+def _require_empty(services: Services, reader: Reader) -> None:
+    """Nobody's, and without tables or with those of the backup: the migrations that come after
+    them also change rows, which are not there yet."""
+    found, wanted = current(services.engine), reader.manifest.revision
     if found is None:
         return
     with services.engine.connect() as connection:
-        for table in tables.ordered():
-            if table.name in IN_USE and connection.scalar(select(func.count()).select_from(table)):
-                raise RestoreNotEmpty(f"the database is in use: table {table.name} has rows")
+        _require_no_rows(connection)
+    if found != wanted:
+        raise RestoreNotEmpty(f"the database has tables of revision {found}, the backup {wanted}")
+
+
+def _require_no_rows(connection: Connection) -> None:
+    there = set(inspect(connection).get_table_names())
+    for table in tables.ordered():
+        if table.name not in IN_USE or table.name not in there:
+            continue
+        if connection.scalar(select(func.count()).select_from(table)):
+            raise RestoreNotEmpty(f"the database is in use: table {table.name} has rows")
+
+
+def _require_same_objects(services: Services, reader: Reader) -> None:
+    ours = set(reader.names(OBJECTS))
+    for name in services.objects.names():
+        if name not in ours:
+            raise RestoreNotEmpty(f"the object store is in use: {name} is not in the backup")
+
+
+def _require_same_readings(services: Services, reader: Reader) -> None:
+    there: set[Series] = set()
+    count = 0
+    for points in services.timeseries.everything():
+        there.update(point.series for point in points)
+        count += len(points)
+    if not there:
+        return
+    for points in _readings(reader):
+        there.difference_update(point.series for point in points)
+    if there:
+        raise RestoreNotEmpty(
+            f"the store of readings is in use: device {min(there).device} has some that are not"
+            " in the backup"
+        )
+    if count > reader.manifest.readings:
+        raise RestoreNotEmpty(
+            f"the store of readings is in use: it holds {count}, the backup"
+            f" {reader.manifest.readings}"
+        )
 
 
 def _require_key(services: Services, reader: Reader) -> None:
@@ -110,16 +156,27 @@ def _require_key(services: Services, reader: Reader) -> None:
             )
 
 
-def _put_readings(services: Services, reader: Reader, told: Told) -> None:
-    count = 0
+def _readings(reader: Reader) -> Iterator[list[Point]]:
     for batch in reader.lines(READINGS):
         try:
-            points = [Point(Series(*row[:4]), *row[4:]) for row in batch]
+            yield [Point(Series(*row[:4]), *row[4:]) for row in batch]
         except TypeError as error:
             raise BackupDamaged(f"{READINGS}: {error}") from error
-        services.timeseries.write(points)
+
+
+def _put_readings(services: Services, reader: Reader, told: Told) -> None:
+    count = refused = 0
+    for points in _readings(reader):
+        try:
+            services.timeseries.write(points)
+        except TimeSeriesRejected as error:  # older than the store keeps any: the rest is stored
+            if not refused:
+                _log.warning("readings-refused", reason=str(error))
+            refused += len(error.points)
         count += len(points)
         told(f"{count} of {reader.manifest.readings} readings")
+    if refused:
+        _log.warning("readings-not-restored", readings=refused, of=count)
 
 
 def _put_objects(services: Services, reader: Reader, told: Told) -> None:
@@ -146,6 +203,8 @@ def _put_tables(services: Services, reader: Reader, told: Told) -> None:
     with services.engine.connect() as plain, without_cascades(plain):
         connection = plain.execution_options(vigil_begin="IMMEDIATE")
         with connection.begin():
+            _lock(connection)
+            _require_no_rows(connection)
             for table in tables.as_they_stand(connection, reader.manifest.rows):
                 member = f"{TABLES}/{table.name}.jsonl"
                 count = tables.fill(connection, table, reader.lines(member))
@@ -156,6 +215,15 @@ def _put_tables(services: Services, reader: Reader, told: Told) -> None:
                 if model.__tablename__ in reader.manifest.rows:
                     connection.execute(delete(model))
             _require_references(connection)
+
+
+def _lock(connection: Connection) -> None:
+    """A process of the city that was started meanwhile must not write what is then deleted:
+    SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        there = set(inspect(connection).get_table_names())
+        named = ", ".join(name for name in IN_USE if name in there)
+        connection.execute(text(f"LOCK TABLE {named} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def _require_references(connection: Connection) -> None:

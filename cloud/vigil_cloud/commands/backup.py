@@ -30,8 +30,8 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 def _backup(options: argparse.Namespace) -> int:
     from vigil_cloud.backup import making
 
-    with opened(options) as services:
-        manifest = making.make(services, options.file, by=OPERATOR, told=_Progress())
+    with opened(options) as services, _Progress() as progress:
+        manifest = making.make(services, options.file, by=OPERATOR, told=progress)
     _report(manifest, options.file)
     print(
         "vigil-cloud: the secret key and the settings are not in the file: keep them elsewhere."
@@ -47,8 +47,8 @@ def _restore(options: argparse.Namespace) -> int:
     if options.check:
         _report(restoring.verify(options.file), options.file)
         return 0
-    with stores(options) as services:
-        manifest = restoring.restore(services, options.file, by=OPERATOR, told=_Progress())
+    with stores(options) as services, _Progress() as progress:
+        manifest = restoring.restore(services, options.file, by=OPERATOR, told=progress)
     _report(manifest, options.file)
     print(
         f"vigil-cloud: this is the city of {manifest.made}. Consents that were withdrawn, people"
@@ -78,13 +78,21 @@ def _report(manifest: Manifest, path: Path) -> None:
 
 
 class _Progress:
-    """On a terminal a line that is written over, at most once a second."""
+    """On a terminal a line that is written over, at most once a second, and taken away in the
+    end: the result or what went wrong stands in its place."""
 
     def __init__(self) -> None:
-        self._last = 0.0
+        self._last: float | None = None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._last is not None:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
     def __call__(self, line: str) -> None:
         now = time.monotonic()
-        if sys.stderr.isatty() and now - self._last >= _EVERY_S:
+        if sys.stderr.isatty() and (self._last is None or now - self._last >= _EVERY_S):
             self._last = now
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)

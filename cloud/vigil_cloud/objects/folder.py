@@ -63,10 +63,11 @@ class FolderObjects:
 
     def names(self) -> Iterator[str]:
         with _available(self._folder):
-            for folder, below, files in os.walk(self._folder):
+            for folder, below, files in os.walk(self._folder, onerror=_tell):
                 below[:] = [name for name in below if not name.startswith(".")]
                 for name in files:
-                    yield (Path(folder) / name).relative_to(self._folder).as_posix()
+                    if not name.startswith("."):  # no object: a file browser's
+                        yield (Path(folder) / name).relative_to(self._folder).as_posix()
 
     def delete(self, name: str) -> None:
         with _available(self._folder):
@@ -108,6 +109,12 @@ class FolderObjects:
                 yield path
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
                 raise ObjectMissing(name) from error
+
+
+def _tell(error: OSError) -> None:
+    """A folder that cannot be read must not pass for an empty one; one that is not there is."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _stream(source: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:

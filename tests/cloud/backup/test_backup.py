@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import Engine, inspect, select, text
 
 import servers
@@ -26,17 +29,20 @@ from vigil_cloud.backup.errors import (
     BackupNewer,
     RestoreNotEmpty,
 )
+from vigil_cloud.capacity.disk import Disk, NoSpace, Usage
 from vigil_cloud.config import load
 from vigil_cloud.database.engine import build_engine
-from vigil_cloud.database.migrate import check, upgrade
+from vigil_cloud.database.migrate import check, current, upgrade
 from vigil_cloud.database.models import ClockMark
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity import audit, secret_key
 from vigil_cloud.identity.models import AccountSession
 from vigil_cloud.identity.secret_key import WrongSecretKey
+from vigil_cloud.objects.folder import FolderObjects
+from vigil_cloud.objects.port import ObjectsUnavailable
 from vigil_cloud.services import Services
 from vigil_cloud.stores import build_services
-from vigil_cloud.timeseries.port import Point, Series
+from vigil_cloud.timeseries.port import Point, Series, TimeSeriesRejected
 
 NOT_BACK = {AccountSession.__tablename__, ClockMark.__tablename__}
 WRITTEN_BY_IT = {"audit_log", "audit_head"}
@@ -172,6 +178,157 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "city.zip").read_bytes()
 
 
+def test_the_stores_of_another_city_are_left_alone(backup: Path, empty: Services) -> None:
+    other = Series("water", "gw-other", "probe-1", "pH")
+    empty.timeseries.write([Point(other, 1, 7.0, 1)])
+    with pytest.raises(RestoreNotEmpty, match="probe-1"):
+        restoring.restore(empty, backup, by="operator")
+    empty.timeseries.delete("probe-1")
+
+    package = backup.with_name("package")
+    empty.objects.put("evidence/gw-other/one.zip", package)
+    with pytest.raises(RestoreNotEmpty, match="gw-other"):
+        restoring.restore(empty, backup, by="operator")
+    empty.objects.delete("evidence/gw-other/one.zip")
+
+    empty.timeseries.write([Point(SERIES, n, 7.0, 1) for n in range(len(POINTS) + 1)])
+    with pytest.raises(RestoreNotEmpty, match="it holds 51"):
+        restoring.restore(empty, backup, by="operator")
+    assert current(empty.engine) is None
+
+
+def test_tables_of_a_later_version_are_left_alone(small: bytes, tmp_path: Path) -> None:
+    """Migrations that also change rows have run already, over none."""
+    path = tmp_path / "city.zip"
+    older = _with_manifest(small, path, revision="0001")
+    services = build_services(load(None, data_dir=tmp_path / "new", secret_key=SECRET))
+    try:
+        bring_up(services.engine)
+        with pytest.raises(RestoreNotEmpty, match="0001"):
+            restoring.restore(services, older, by="operator")
+    finally:
+        services.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_who_writes_meanwhile_loses_nothing(
+    kind: str,
+    small: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """A service of the city that was started too early."""
+    path = tmp_path / "city.zip"
+    path.write_bytes(small)
+    url = ""
+    if kind == "postgresql":
+        postgres: servers.Postgres = request.getfixturevalue("postgres")
+        url = postgres.create("meanwhile" + tmp_path.name.replace("-", "")[-20:].lower())
+    settings = load(None, data_dir=tmp_path / "new", secret_key=SECRET, database_url=url)
+    services = build_services(settings)
+    find_out = restoring._require_same_readings
+
+    def then_somebody_writes(*given: Any) -> None:
+        find_out(*given)
+        with services.sessions.begin() as session:
+            audit.append(session, at=NOON, account="gw-new", action="looked", subject="x")
+
+    monkeypatch.setattr(restoring, "_require_same_readings", then_somebody_writes)
+    try:
+        bring_up(services.engine)
+        with pytest.raises(RestoreNotEmpty, match="audit_log"):
+            restoring.restore(services, path, by="operator")
+        with services.sessions() as session:
+            assert audit.verify(session)[0] == 1
+    finally:
+        services.close()
+
+
+def test_readings_that_the_store_takes_no_more_do_not_stop_a_restore(
+    backup: Path, empty: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """InfluxDB refuses what is older than its bucket keeps, and stores the rest."""
+    write = empty.timeseries.write
+
+    def keeps_the_later_half(points: Sequence[Point]) -> None:
+        write(points[25:])
+        raise TimeSeriesRejected("older than the retention", points[:25])
+
+    monkeypatch.setattr(empty.timeseries, "write", keeps_the_later_half)
+    with structlog.testing.capture_logs() as said:
+        restoring.restore(empty, backup, by="operator")
+
+    assert [one for one in said if one["event"] == "readings-not-restored"] == [
+        {"event": "readings-not-restored", "log_level": "warning", "readings": 25, "of": 50}
+    ]
+    with empty.sessions() as session:
+        assert session.scalars(select(AlertRow.id)).all()
+
+
+def test_where_there_are_no_links_and_beside_earlier_backups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a stick with FAT, and in the city's own folder."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(archive.os, "link", refused)
+    services = build_services(load(None, data_dir=tmp_path / "data", secret_key=SECRET))
+    try:
+        bring_up(services.engine)
+        paths = [services.settings.data_dir / f"{name}.zip" for name in ("one", "two")]
+        for path in paths:
+            making.make(services, path, by="operator")
+        assert restoring.verify(paths[1]).rows["audit_log"] == 2
+        with zipfile.ZipFile(paths[1]) as file:
+            assert not [name for name in file.namelist() if name.endswith(".zip")]
+        with pytest.raises(BackupExists):
+            making.make(services, paths[0], by="operator")
+    finally:
+        services.close()
+
+
+def test_two_at_once_do_not_write_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "city.zip"
+    with archive.create(path) as writer:
+        writer.add("one", [b"1"])
+        with pytest.raises(BackupExists, match="another process"), archive.create(path):
+            pass
+        writer.add("two", [b"2"])
+        writer.finish(Manifest(made="", version="", revision="", rows={}, readings=0, objects=0))
+    with archive.opened(path) as reader:
+        reader.verify()
+    assert [one.name for one in tmp_path.iterdir()] == ["city.zip"]
+
+
+def test_a_backup_leaves_alarms_their_room(lived_in: City, tmp_path: Path) -> None:
+    services = replace(
+        lived_in.services,
+        disk=Disk(
+            lived_in.settings.data_dir,
+            lived_in.settings.disk,
+            usage=lambda _: Usage(10**12, 10**12 - 10**6, 10**6),
+        ),
+    )
+    with pytest.raises(NoSpace):
+        making.make(services, lived_in.settings.data_dir / "city", by="operator")
+    assert not list(lived_in.settings.data_dir.glob("city*"))
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path) -> None:
+    objects = FolderObjects(tmp_path / "objects")
+    assert list(objects.names()) == []
+    (tmp_path / "package").write_bytes(b"x")
+    objects.put("evidence/one.zip", tmp_path / "package")
+    (tmp_path / "objects" / ".DS_Store").write_bytes(b"x")
+    assert list(objects.names()) == ["evidence/one.zip"]
+
+    with pytest.raises(ObjectsUnavailable):
+        list(FolderObjects(tmp_path / "package").names())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_a_file_that_was_cut_is_none(small: bytes, share: float, tmp_path: Path) -> None:
     path = tmp_path / "city.zip"
@@ -205,18 +362,18 @@ def test_a_changed_or_an_added_member_is_found(small: bytes, tmp_path: Path) -> 
 
 def test_a_backup_of_a_later_version_says_which(small: bytes, tmp_path: Path) -> None:
     path = tmp_path / "city.zip"
-    source = tmp_path / "small.zip"
-    source.write_bytes(small)
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+    with pytest.raises(BackupNewer, match=r"99\.1"):
+        restoring.verify(_with_manifest(small, path, revision="9999", version="99.1"))
+
+
+def _with_manifest(small: bytes, path: Path, **changed: str) -> Path:
+    with zipfile.ZipFile(io.BytesIO(small)) as old, zipfile.ZipFile(path, "w") as new:
         for info in old.infolist():
             content = old.read(info)
             if info.filename == "manifest.json":
-                manifest = json.loads(content) | {"revision": "9999", "version": "99.1"}
-                content = json.dumps(manifest).encode()
+                content = json.dumps(json.loads(content) | changed).encode()
             new.writestr(info.filename, content)
-
-    with pytest.raises(BackupNewer, match=r"99\.1"):
-        restoring.verify(path)
+    return path
 
 
 def test_an_interrupted_restore_is_begun_anew(
@@ -279,6 +436,7 @@ def test_a_backup_of_an_older_version_is_brought_up(empty: Services, tmp_path: P
 def test_by_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("VIGIL_SECRET_KEY", SECRET)
     monkeypatch.setenv("VIGIL_DATA_DIR", str(tmp_path / "one"))
     assert cli.main(["migrate"]) == 0
@@ -289,7 +447,8 @@ def test_by_command(
     assert cli.main(["backup", file]) == 0
     made = capsys.readouterr()
     assert json.loads(made.out)["readings"] == 0
-    assert "secret key" in made.err
+    assert "\r\033[Ktable " in made.err
+    assert "\r\033[Kvigil-cloud: the secret key" in made.err, "the line of progress is taken away"
     shutil.rmtree(tmp_path / "one")
     assert cli.main(["restore", "--check", file]) == 0
     capsys.readouterr()
