@@ -210,22 +210,14 @@ def test_tables_of_a_later_version_are_left_alone(small: bytes, tmp_path: Path) 
         services.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_who_writes_meanwhile_loses_nothing(
-    kind: str,
-    small: bytes,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    small: bytes, migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service of the city that was started too early."""
     path = tmp_path / "city.zip"
     path.write_bytes(small)
-    url = ""
-    if kind == "postgresql":
-        postgres: servers.Postgres = request.getfixturevalue("postgres")
-        url = postgres.create("meanwhile" + tmp_path.name.replace("-", "")[-20:].lower())
-    settings = load(None, data_dir=tmp_path / "new", secret_key=SECRET, database_url=url)
+    folder = tmp_path / "new"
+    settings = load(None, data_dir=folder, secret_key=SECRET, database_url=migrated_url)
     services = build_services(settings)
     find_out = restoring._require_same_readings
 
@@ -236,7 +228,6 @@ def test_who_writes_meanwhile_loses_nothing(
 
     monkeypatch.setattr(restoring, "_require_same_readings", then_somebody_writes)
     try:
-        bring_up(services.engine)
         with pytest.raises(RestoreNotEmpty, match="audit_log"):
             restoring.restore(services, path, by="operator")
         with services.sessions() as session:
