@@ -108,6 +108,8 @@ def draw(
     belief = whereabouts.believe(ground, stations, been[-1], before, known, at_s)
     raster = area.raster(ground, belief)
     notes = [*ground.notes, *_off_the_streets(ground, stations[been[-1][0]])]
+    if known.homes:
+        notes.append("their home counts a fifth of what their habits say: look there first")
     return SearchMap(at_s, raster, ground.centre, _next(ground, stations, belief, at_s), notes)
 
 

@@ -128,6 +128,16 @@ def test_what_cannot_be_is_a_map_all_the_same(
     assert ("from all streets" in err) == (name == "far")
 
 
+def test_that_home_was_looked_at_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever has not must not take the map for the whole of it."""
+    assert replay(place, *with_streets(place)) == 0
+    assert capsys.readouterr().err == ""  # an hour's check-ins know no home
+    night = "2026-02-28T20:00:00Z,a,school\n2026-03-01T08:00:00Z,a,temple\n"
+    (place / "checkins.csv").write_text("time,person,station\n" + night)
+    assert replay(place, *with_streets(place)) == 0
+    assert "look there first" in capsys.readouterr().err
+
+
 def test_rings_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(place, *with_streets(place), "--prior", "koester") == 0
     half, most, _ = json.loads(capsys.readouterr().out)["contours"]
