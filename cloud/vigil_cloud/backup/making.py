@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -73,9 +74,8 @@ def _tables(services: Services, writer: Writer, told: Told) -> dict[str, int]:
     rows = {}
     with _snapshot(services) as connection:
         for table in tables.ordered():
-            rows[table.name] = writer.add(
-                f"{TABLES}/{table.name}.jsonl", tables.lines(connection, table)
-            )
+            with closing(tables.lines(connection, table)) as lines:
+                rows[table.name] = writer.add(f"{TABLES}/{table.name}.jsonl", lines)
             told(f"table {table.name}: {rows[table.name]} rows")
     return rows
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Final
@@ -73,8 +73,8 @@ def ordered() -> list[Table]:
     return list(metadata().sorted_tables)
 
 
-def lines(connection: Connection, table: Table) -> Iterator[bytes]:
-    """A table's rows, in the connection's transaction."""
+def lines(connection: Connection, table: Table) -> Generator[bytes, None, None]:
+    """A table's rows, in the connection's transaction; close it where not all are taken."""
     # What the database computes by itself is not written.
     columns = [column for column in table.columns if column.computed is None]
     of_json = [column for column in columns if isinstance(column.type, JSON)]
@@ -82,14 +82,15 @@ def lines(connection: Connection, table: Table) -> Iterator[bytes]:
     found = connection.execute(
         wanted.order_by(*table.primary_key.columns), execution_options={"stream_results": True}
     )
-    for row in found.yield_per(TOGETHER):
-        named, present = {}, iter(row[len(columns) :])
-        for column, value in zip(columns, row, strict=False):
-            if isinstance(column.type, JSON):
-                named[column.name] = {_JSON: value} if next(present) else None
-            else:
-                named[column.name] = encode(value)
-        yield json.dumps(named, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    with found:
+        for row in found.yield_per(TOGETHER):
+            named, present = {}, iter(row[len(columns) :])
+            for column, value in zip(columns, row, strict=False):
+                if isinstance(column.type, JSON):
+                    named[column.name] = {_JSON: value} if next(present) else None
+                else:
+                    named[column.name] = encode(value)
+            yield json.dumps(named, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def fill(connection: Connection, table: Table, rows: Iterable[Any]) -> int:

@@ -67,8 +67,8 @@ def decide(texts: Iterable[str]) -> Decision:
     for text in texts:
         if is_short(text):
             example = example or text.strip()
-            for order, one in steps.items():
-                one.add(moment(text, order))
+            for tried, one in steps.items():
+                one.add(moment(text, tried))
     day, month = steps["day"], steps["month"]
     order: Order = "month" if month.badness() < day.badness() else "day"
     if day.unreadable != month.unreadable or day.same(month):

@@ -227,8 +227,7 @@ class _Replay:
         header, cell = self._recording.header, layout.cell
         time_at = self._times.columns.date
         return cell(cells, time_at).strip() == header[time_at] and any(
-            (name := cell(cells, at).strip()) not in ("", header[at])
-            and not layout.is_number(name)
+            (name := cell(cells, at).strip()) not in ("", header[at]) and not layout.is_number(name)
             for at in self._series.places.values()
         )
 

@@ -265,7 +265,7 @@ def test_where_there_are_no_links_and_beside_earlier_backups(
     def refused(*_: object) -> None:
         raise PermissionError("Operation not permitted")
 
-    monkeypatch.setattr(archive.os, "link", refused)
+    monkeypatch.setattr("os.link", refused)
     services = build_services(load(None, data_dir=tmp_path / "data", secret_key=SECRET))
     try:
         bring_up(services.engine)
