@@ -20,6 +20,7 @@ BENCHES = (
     "screen",
     "forgetting",
     "search",
+    "search_map",
     "aed_dispatch",
     "water_detector",
     "aed_rules",
