@@ -43,8 +43,8 @@ UNSUPPORTED: Final = frozenset({"vs", "vb", "vd", "s", "bs"})
 
 _NAME: Final = re.compile(r"urn:vigil:([a-z0-9][a-z0-9._-]{0,63}):([A-Za-z][A-Za-z0-9_.]{0,47})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_US: Final = -62_135_596_800_000_000
-_LAST_US: Final = 253_402_300_799_999_999
+FIRST_US: Final = -62_135_596_800_000_000
+LAST_US: Final = 253_402_300_799_999_999
 """The years 1 to 9999, which a ``datetime`` can hold."""
 
 
@@ -138,7 +138,7 @@ def resolve(records: Iterable[SenmlRecord]) -> Iterator[Resolved]:
             raise ValueError(f"unit {unit!r} of {parameter} is not a registered SenML unit")
         value = _value(record, base_value)
         time_us = base_us + _microseconds(record.t)
-        if not _FIRST_US <= time_us <= _LAST_US:
+        if not FIRST_US <= time_us <= LAST_US:
             raise ValueError(f"the time of {parameter} is of no year from 1 to 9999")
         yield Resolved(device, parameter, unit, time_us, value, record.qf)
 

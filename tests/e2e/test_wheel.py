@@ -47,6 +47,11 @@ OF_OTHERS = {
     # Of the extra ``journeys``, imported where a browser is started.
     "vigil_sim/demo/browser.py": {"playwright"},
     "vigil_sim/demo/journeys.py": {"playwright"},
+    # Of the extra ``noise``, imported where a packed recording is read.
+    "vigil_edge/noise/classify/reading.py": {"soundfile"},
+    # Of the extra ``plates``, imported where a plate is read.
+    "vigil_edge/noise/plate/reader.py": {"PIL"},
+    "vigil_edge/noise/plate/recogniser.py": {"onnxruntime"},
 }
 
 

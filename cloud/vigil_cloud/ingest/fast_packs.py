@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from vigil_cloud.timeseries.port import Point, Series
-from vigil_schemas.senml import BASE_NAME_PREFIX
+from vigil_schemas.senml import BASE_NAME_PREFIX, FIRST_US, LAST_US
 from vigil_schemas.topics import MAX_MESSAGE_BYTES
 from vigil_schemas.types import ClockQuality, QartodFlag
 
@@ -109,7 +109,9 @@ class FastPackDecoder:
         found = _points(records, known, round(base * 1e6))
         if found is None:
             return None
-        return FastPack(source, gateway, int(sequence), device, *found)
+        pack = FastPack(source, gateway, int(sequence), device, *found)
+        # Beyond what a date can be, the contract has a reason of its own.
+        return pack if pack.earliest_us >= FIRST_US and pack.latest_us <= LAST_US else None
 
 
 def _usual(message: dict[str, Any]) -> bool:

@@ -7,10 +7,11 @@ Rescue Incident Database): 0.2, 0.7, 2.0 and 7.8 miles for 25, 50, 75 and 95 %.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MILE_M: Final = 1609.344
 
@@ -37,6 +38,8 @@ _LAST_FACTOR: Final = 1.6
 def density(distance_m: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probability a square metre at so far from where somebody was last seen; even within a
     ring."""
+    import numpy as np  # not loaded by whoever asks for the rings alone: the API
+
     edges = [(0.0, 0.0), (NEAREST_SHARE, NEAREST_M), *((one.share, one.radius_m) for one in URBAN)]
     edges.append((1.0, URBAN[-1].radius_m * _LAST_FACTOR))
     found = np.zeros_like(distance_m)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateways import EPOCH, WATER, birth, event, observation, smoke
@@ -258,6 +258,7 @@ VALUES = st.one_of(
 )
 
 
+@example([(0, "bt", 1e12)], [], False, ())
 @given(
     st.lists(
         st.tuples(
