@@ -15,7 +15,7 @@ from vigil_edge.cli import main
 from vigil_edge.noise.classify import reading
 from vigil_edge.noise.classify.features import RATE_HZ, features
 from vigil_edge.noise.classify.model import shipped
-from vigil_edge.noise.errors import AudioDecoderMissing
+from vigil_edge.noise.errors import AudioDecoderMissing, AudioUnsupported
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_sim.noise.clips.scene import SOURCES, clip
 from vigil_sim.noise.sound import Vehicle, background, passage
@@ -95,6 +95,9 @@ def test_ogg_and_flac_are_read_as_wav_is(tmp_path: Path) -> None:
     decoded = reading.loudest_stretch(tmp_path / "horn.ogg")
     assert len(decoded) == len(expected)
     assert np.corrcoef(decoded, expected)[0, 1] > 0.98
+    soundfile.write(tmp_path / "slow.flac", sound, 4000)
+    with pytest.raises(AudioUnsupported, match=r"slow.flac.*4000 Hz"):
+        reading.loudest_stretch(tmp_path / "slow.flac")
 
 
 def test_what_cannot_be_read_is_told_and_the_others_are_still_read(

@@ -23,8 +23,9 @@ from vigil_edge.noise.errors import (
     AudioEmpty,
     AudioNotFinite,
     AudioUnreadable,
+    AudioUnsupported,
 )
-from vigil_edge.noise.sound.pcm import channel_units
+from vigil_edge.noise.sound.pcm import PcmFormat, channel_units
 from vigil_edge.noise.sound.wav import on_disk, open_wav
 
 Array = NDArray[np.float64]
@@ -102,14 +103,22 @@ def _sound(path: Path) -> Iterator[tuple[int, Iterator[Array]]]:
         library = _soundfile()
         try:
             with library.SoundFile(path) as sound:
-                size = max(1, round(STEP_S * sound.samplerate))
-                yield sound.samplerate, _decoded(sound, size)
+                layout = _layout(path, sound.samplerate, sound.channels)
+                yield layout.rate_hz, _decoded(sound, round(STEP_S * layout.rate_hz))
         except library.LibsndfileError as error:
             raise AudioUnreadable(path, f"it cannot be decoded: {error.error_string}") from error
         return
     recording = open_wav(path)
-    size = max(1, round(STEP_S * recording.format.rate_hz))
+    size = round(STEP_S * recording.format.rate_hz)
     yield recording.format.rate_hz, _frames(recording.blocks(size))
+
+
+def _layout(path: Path, rate_hz: int, channels: int) -> PcmFormat:
+    """The same bounds as for WAV."""
+    try:
+        return PcmFormat("f64le", rate_hz, channels)
+    except AudioUnsupported as error:
+        raise AudioUnsupported(path, error.reason) from error
 
 
 def _decoded(sound: Any, size: int) -> Iterator[Array]:
