@@ -86,7 +86,8 @@ class BridgeClock:
         at_us = round(moment * 1e6)
         offset = self._noted(microseconds(stamp) - at_us, at_us)
         paced = offset.times >= _TIMES and at_us - offset.first_us >= _APART_US
-        if paced or abs(passed) <= _SAME:
+        ours_us = microseconds(now) - at_us
+        if abs(passed) <= _SAME or (paced and not self._is_behind(offset, at_us, ours_us)):
             self._believe(offset, at_us)
         if by_our_clock or self._proven is None:
             return by_our_clock
@@ -103,6 +104,15 @@ class BridgeClock:
         found = _Offset(offset_us, at_us, at_us)
         self._heard = [*self._heard[1 - _REMEMBERED :], found]
         return found
+
+    def _is_behind(self, found: _Offset, at_us: int, ours_us: int) -> bool:
+        """Whether nothing is proven yet and somebody has just heard a later clock of this bridge,
+        which ours does not contradict: what keeps pace behind that is late, and proves nothing."""
+        latest_us = ours_us + AHEAD // timedelta(microseconds=1)
+        return self._proven is None and any(
+            found.us + _AGREE_US < other.us <= latest_us and at_us - other.last_us < _SET_BACK_US
+            for other in self._heard
+        )
 
     def _believe(self, found: _Offset, at_us: int) -> None:
         """The bridge has one clock: a later one is right, an earlier one only if set back."""
