@@ -20,7 +20,8 @@ reaches this far beyond the threshold on both sides, so that LAE holds the whole
 LONGEST_S: Final = 30.0
 """A longer one is cut here; the next begins once the level has been down."""
 BACKGROUND_S: Final = 30.0
-_LEAST_BACKGROUND: Final = SLICES_PER_SECOND // 2
+_LEAST_BACKGROUND: Final = 2 * SLICES_PER_SECOND
+"""A background of less is none: a fine rests on it."""
 
 
 @dataclass(frozen=True, slots=True)
