@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from vigil_edge.device.seam import Outgoing, PipelineContext
 from vigil_edge.noise.listening import Recorded
+from vigil_edge.noise.meter.signs import GAIN_CHANGE
 from vigil_edge.noise.passage import Passage
 from vigil_edge.noise.pictures.frame import Frame
 from vigil_edge.noise.sound.clock import StreamTime
@@ -140,7 +141,9 @@ def exceedance(
         LAE=round(passage.LAE, 2),
         background_db=None if passage.background_db is None else round(passage.background_db, 2),
         # Contract v1 has one word for sound that no case may rest on; it fails closed.
-        overload=passage.overload or bool(passage.flags),
+        # A change of gain is a guess from the levels, and its false rate on passing vehicles is not
+        # known: it is told with the seconds and bars no case.
+        overload=passage.overload or bool(passage.flags - {GAIN_CHANGE}),
         calibrated=calibrated,
         phase="measured",
     )

@@ -150,7 +150,7 @@ def test_an_amount_is_a_whole_number(office: Office, amount: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"overload": True}, "overloaded"),
+        ({"overload": True}, "flagged the sound"),
         ({"calibrated": False}, "not calibrated"),
     ],
 )

@@ -59,7 +59,9 @@ _ALIKE_DB: Final = 0.5
 _ALIKE_LOW_DB: Final = 2.5
 """Rumble has few independent values in half a second."""
 _SCATTER_DB: Final = 1.2
-_TREND_DB: Final = 0.7
+_TREND_DB: Final = 0.4
+"""Between the halves of a window: a source that passes drifts by more, and over the whole change by
+as much as a gain that is turned down."""
 _TONE: Final = 1.1
 
 
