@@ -24,8 +24,7 @@ from vigil_sim.world import World
 _ROSC: Final = Words("恢復自發循環", "Pulse is back")
 _CLOSE: Final = Words("結案", "Close the case")
 _TAKE: Final = button(Words("承辦", "Take it on"))
-_TO_PATIENT: Final = text(Words("前往病患處，開始心肺復甦術", "Go to the patient and begin CPR"))
-_FETCH: Final = text(Words("先取 AED，再前往病患處", "Fetch the AED, then go to the patient"))
+_A_ROLE: Final = button(Words("出發", "On the way"))
 _NEAR_M: Final = 40.0
 _TAPS: Final = 1
 
@@ -58,8 +57,9 @@ def play(stage: Stage) -> None:
     volunteer.has_decided(_TAPS, "volunteer")
     second = stage.person("volunteer2")
     second.presses(button(Words("接受", "Accept")))
-    second.sees(_FETCH)
-    volunteer.sees(_TO_PATIENT)
+    # Who goes where is the cloud's choice, by who is where at that moment.
+    for one in (volunteer, second):
+        one.sees(_A_ROLE)
     volunteer.presses(button(Words("出發", "On the way")))
     volunteer.presses(button(Words("已到達", "Arrived")))
 
