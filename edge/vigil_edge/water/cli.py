@@ -14,18 +14,18 @@ from typing import Final
 
 from vigil_edge.progress import Progress
 from vigil_edge.water import commissioning
-from vigil_edge.water.errors import OptionWrong
-from vigil_edge.water.expected import limits_for, with_range
 from vigil_edge.water.json_lines import of_block, of_row
-from vigil_edge.water.qc import Limits
-from vigil_edge.water.recording import Recording
 from vigil_edge.water.replay import replay
 from vigil_edge.water.replay_columns import Block
 from vigil_edge.water.rows import Row
-from vigil_edge.water.series import Wanted
-from vigil_edge.water.tally import Tally
-from vigil_edge.water.telling import lines
-from vigil_edge.water.zones import parse_offset
+from vigil_schemas.recordings.errors import OptionWrong
+from vigil_schemas.recordings.expected import limits_for, with_range
+from vigil_schemas.recordings.limits import Limits
+from vigil_schemas.recordings.recording import Recording
+from vigil_schemas.recordings.series import Wanted
+from vigil_schemas.recordings.tally import Tally
+from vigil_schemas.recordings.telling import lines
+from vigil_schemas.recordings.zones import parse_offset
 
 _NOT_STRICT: Final = 3
 """Exit status where ``--strict`` does not take what was guessed or left out."""

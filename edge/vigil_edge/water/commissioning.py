@@ -16,10 +16,11 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 
 from vigil_edge.water.descriptions import DescribedSignal, Description, described, known
-from vigil_edge.water.errors import OptionWrong, ProbeRefused
+from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.probe import Probe, connect
 from vigil_edge.water.registers import number, value
 from vigil_edge.water.settings import ByteOrder, RegisterType, WaterSettings
+from vigil_schemas.recordings.errors import OptionWrong
 
 _ORDERS: Final[tuple[ByteOrder, ...]] = get_args(ByteOrder)
 _TYPES: Final[tuple[RegisterType, ...]] = get_args(RegisterType)

@@ -13,14 +13,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from vigil_edge.water import layout
-from vigil_edge.water.cells import FAMILY, FILL
-from vigil_edge.water.recording import Piece, Recording
-from vigil_edge.water.replay_columns import Block, ByColumns
-from vigil_edge.water.row_times import RowTimes
+from vigil_edge.water.replay_columns import Block, ByColumns, SondeGroup, SondeSeries
 from vigil_edge.water.rows import UNTIL, Row
-from vigil_edge.water.series import Group, Series, Wanted
-from vigil_edge.water.tally import Side, Tally
+from vigil_schemas.recordings import layout
+from vigil_schemas.recordings.cells import FAMILY, FILL
+from vigil_schemas.recordings.recording import Piece, Recording
+from vigil_schemas.recordings.row_times import RowTimes
+from vigil_schemas.recordings.series import Wanted
+from vigil_schemas.recordings.tally import Side, Tally
 from vigil_schemas.types import QartodFlag
 
 _ONE_BY_ONE: Final = 48
@@ -50,7 +50,7 @@ def replay(
             " (--encoding NAME says otherwise)"
         )
     sample = list(islice(recording.rows(), layout.SAMPLE))
-    series = Series(recording, signals, sample, wanted, tally)
+    series = SondeSeries(recording, signals, sample, wanted, tally)
     places = sorted(set(series.places.values()))
     times = RowTimes(recording, time_column, sample, places, wanted.offset, tally)
     not_readings, units = layout.header_rows(sample, times.columns, places, times.reader)
@@ -66,7 +66,7 @@ class _Replay:
         self,
         recording: Recording,
         times: RowTimes,
-        series: Series,
+        series: SondeSeries,
         not_readings: set[int],
         doubtful: frozenset[float],
         tally: Tally,
@@ -97,7 +97,7 @@ class _Replay:
         yield from held.release()
         self._series.finish()
 
-    def _judged(self, piece: Piece) -> Iterator[tuple[Group, Row]]:
+    def _judged(self, piece: Piece) -> Iterator[tuple[SondeGroup, Row]]:
         times, series, station_at = self._times, self._series, self._series.station_at
         date_at, read = times.columns.date, times.reader.read
         whole_date = times.has_whole_date
@@ -138,7 +138,7 @@ class _Replay:
             yield group, row
 
     def _values(
-        self, group: Group, cells: list[str]
+        self, group: SondeGroup, cells: list[str]
     ) -> tuple[list[float | None], dict[str, Side] | None]:
         """Each signal's number; and of those off scale, on which side."""
         doubtful, values = self._doubtful, list[float | None]()
@@ -164,7 +164,9 @@ class _Replay:
                 sides[name] = found.side
         return values, sides
 
-    def _count_time(self, group: Group, line: int, t: datetime | None, text: str) -> float | None:
+    def _count_time(
+        self, group: SondeGroup, line: int, t: datetime | None, text: str
+    ) -> float | None:
         tally = self._tally
         if t is None:
             tally.unreadable_times += 1
@@ -184,7 +186,7 @@ class _Replay:
 
     def _flags(
         self,
-        group: Group,
+        group: SondeGroup,
         seconds: float | None,
         values: list[float | None],
         sides: dict[str, Side] | None,
@@ -196,7 +198,7 @@ class _Replay:
                 _BEYOND[sides[name]] if name in sides else value
                 for name, value in zip(group.names, values, strict=True)
             ]
-        flags = group.qc.check(seconds, judged)
+        flags = group.judge.check(seconds, judged)
         if _FAIL in flags:
             pairs = zip(group.names, flags, strict=True)
             tally.failed.update(name for name, flag in pairs if flag is _FAIL)
@@ -237,9 +239,9 @@ class _Held:
 
     def __init__(self) -> None:
         self.moment: datetime | None = None
-        self._rows: list[tuple[Group, Row]] = []
+        self._rows: list[tuple[SondeGroup, Row]] = []
 
-    def put(self, group: Group, row: Row) -> Iterator[Row]:
+    def put(self, group: SondeGroup, row: Row) -> Iterator[Row]:
         """One row in; those of another moment out."""
         if row.t is None or row.t != self.moment or len(self._rows) >= _AT_ONE_MOMENT:
             yield from self.release()

@@ -13,20 +13,32 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_edge.water.cells import FILL, CellReader
-from vigil_edge.water.qc_columns import Flags, Floats
-from vigil_edge.water.recording import Piece
-from vigil_edge.water.row_times import RowTimes
+from vigil_edge.water.qc_columns import ColumnSondeQc, Flags, Floats
 from vigil_edge.water.rows import UNTIL, Row
-from vigil_edge.water.series import Group, Series
-from vigil_edge.water.tally import Side, Tally
 from vigil_edge.water.times_at_once import Microseconds, TimesAtOnce, iso_texts
+from vigil_schemas.recordings.cells import FILL, CellReader
+from vigil_schemas.recordings.limits import Limits
+from vigil_schemas.recordings.recording import Piece
+from vigil_schemas.recordings.row_times import RowTimes
+from vigil_schemas.recordings.series import Group, Series
+from vigil_schemas.recordings.tally import Side, Tally
 from vigil_schemas.types import QartodFlag
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BLANK: Final = frozenset({"", "NULL", "NA", "NaN", "null", "nan"})
 """The usual words for "no reading"; ``CellReader`` knows more."""
 _BEYOND: Final[dict[Side, float]] = {"high": np.inf, "low": -np.inf}
+
+
+SondeGroup = Group[ColumnSondeQc]
+
+
+class SondeSeries(Series[ColumnSondeQc]):
+    """Each has the quality control of a gateway."""
+
+    def judge(self, names: Sequence[str], limits: Sequence[Limits]) -> ColumnSondeQc:  # noqa: ARG002  # their limits say it
+        """Fresh."""
+        return ColumnSondeQc(limits)
 
 
 @dataclass(slots=True)
@@ -46,14 +58,14 @@ class ByColumns:
     """Takes pieces of a recording, where it can."""
 
     def __init__(
-        self, columns: int, times: RowTimes, series: Series, doubtful: frozenset[float],
+        self, columns: int, times: RowTimes, series: SondeSeries, doubtful: frozenset[float],
         tally: Tally,
     ) -> None:  # fmt: skip
         self._columns, self._times, self._series = columns, times, series
         self._doubtful, self._tally = doubtful, tally
         self._at_once = TimesAtOnce(times.reader)
 
-    def take(self, piece: Piece, moment: datetime | None) -> tuple[Block, Group, Row] | None:
+    def take(self, piece: Piece, moment: datetime | None) -> tuple[Block, SondeGroup, Row] | None:
         """All rows but the last, and the last by itself; ``moment`` is that of the row before.
 
         ``None``, and nothing is changed, where a row has no time, the time or the series of
@@ -73,8 +85,8 @@ class ByColumns:
         return self._judged(piece, texts, times, group)
 
     def _judged(
-        self, piece: Piece, texts: Sequence[str], times: Microseconds, group: Group
-    ) -> tuple[Block, Group, Row]:
+        self, piece: Piece, texts: Sequence[str], times: Microseconds, group: SondeGroup
+    ) -> tuple[Block, SondeGroup, Row]:
         cells, count = list(zip(*piece.rows, strict=True)), len(piece.rows)
         sides: dict[int, dict[str, Side]] = {}
         values, judged = [], []
@@ -86,7 +98,7 @@ class ByColumns:
         self._count_times(group, piece.numbers, texts, seconds)
         group.rows += count
         group.before = [None if one[-1] != one[-1] else float(one[-1]) for one in values]
-        flags = group.qc.check_columns(seconds, judged)
+        flags = group.judge.check_columns(seconds, judged)
         self._count_flags(group.names, flags, sides)
         station_at = self._series.station_at
         station = None if station_at is None else piece.rows[0][station_at].strip()
@@ -105,7 +117,7 @@ class ByColumns:
         return block, group, row
 
     def _count_times(
-        self, group: Group, numbers: Sequence[int], texts: Sequence[str], seconds: Floats
+        self, group: SondeGroup, numbers: Sequence[int], texts: Sequence[str], seconds: Floats
     ) -> None:
         tally = self._tally
         steps = np.diff(seconds, prepend=-np.inf if group.seconds is None else group.seconds)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from vigil_edge.water.tally import Side
+from vigil_schemas.recordings.tally import Side
 from vigil_schemas.types import QartodFlag
 
 UNTIL: Final = datetime(2101, 1, 1, tzinfo=UTC).timestamp()

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
 
 from vigil_edge.configuration.mistakes import checking, misplaced, repeated
 from vigil_edge.modbus.settings import ModbusSettings
-from vigil_edge.water.qc import Limits
+from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.senml import UNITS
 
 RegisterType = Literal[

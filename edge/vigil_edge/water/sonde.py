@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
-from vigil_edge.water.qc import Limits, SignalQc
+from vigil_edge.water.qc import SignalQc
+from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.types import QartodFlag
 
 ENOUGH_SIGNALS: Final = 3

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_edge.water.times import TimeReader
+from vigil_schemas.recordings.times import TimeReader
 
 Microseconds = NDArray[np.int64]
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from vigil_edge.cli import main
 from vigil_edge.water import replay as replay_module
-from vigil_edge.water.qc import Limits
 from vigil_edge.water.qc_columns import ColumnSondeQc
 from vigil_edge.water.sonde import SondeQc
-from vigil_edge.water.times import TimeReader
 from vigil_edge.water.times_at_once import TimesAtOnce, iso_texts
+from vigil_schemas.recordings.limits import Limits
+from vigil_schemas.recordings.times import TimeReader
 
 LIMITS = (
     Limits((0.0, 14.0), (5.0, 10.0), spike_floor=0.2, flat_s=3600.0, flat_readings=4),

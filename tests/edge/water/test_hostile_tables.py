@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from vigil_edge.cli import main
-from vigil_edge.water.qc import Limits, SignalQc
+from vigil_edge.water.qc import SignalQc
+from vigil_schemas.recordings.limits import Limits
 
 ROWS = ["2020-01-01 00:00,7.1", "2020-01-01 00:15,7.2", "2020-01-01 00:30,7.3"]
 

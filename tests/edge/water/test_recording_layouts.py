@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.water.replaying import series, told
-from vigil_edge.water.encodings import detect
+from vigil_schemas.recordings.encodings import detect
 
 LONG = "time,測站,監測項目,數值,單位\n" + "".join(
     f"2024-05-12 {hour:02}:00,{station},{item},{value},{unit}\n"
@@ -134,11 +134,11 @@ def test_bad_options_are_one_line(shown: Any, words: tuple[str, ...]) -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_rows_or_one_line(tmp_path_factory: Any, data: bytes) -> None:
-    from vigil_edge.water.recording import Recording
     from vigil_edge.water.replay import replay
-    from vigil_edge.water.tally import Tally
-    from vigil_edge.water.telling import lines
     from vigil_schemas.errors import VigilError
+    from vigil_schemas.recordings.recording import Recording
+    from vigil_schemas.recordings.tally import Tally
+    from vigil_schemas.recordings.telling import lines
 
     path = tmp_path_factory.getbasetemp() / "bytes.csv"
     path.write_bytes(b"t,ph,station\n2024-05-12,7,A\n" + data)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.water.replaying import series, told
-from vigil_edge.water.times import TimeReader, decide_order
-from vigil_edge.water.zones import CENTRAL, TAIWAN, in_header
+from vigil_schemas.recordings.times import TimeReader, decide_order
+from vigil_schemas.recordings.zones import CENTRAL, TAIWAN, in_header
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edge.water.replaying import told
-from vigil_edge.water.cells import SENTINELS, CellReader, decide_commas
-from vigil_edge.water.expected import (
+from vigil_schemas.recordings.cells import SENTINELS, CellReader, decide_commas
+from vigil_schemas.recordings.expected import (
     AMMONIA,
     ANYTHING,
     CONDUCTIVITY,

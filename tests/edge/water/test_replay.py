@@ -259,9 +259,9 @@ def test_a_broken_gzip_is_refused_before_its_first_row(
 def test_whatever_the_cells_hold_each_row_comes_out(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]]
 ) -> None:
-    from vigil_edge.water.recording import Recording
     from vigil_edge.water.replay import replay as rows_of
     from vigil_edge.water.rows import Row
+    from vigil_schemas.recordings.recording import Recording
 
     path = tmp_path_factory.getbasetemp() / "cells.csv"
     text = io.StringIO()

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vigil_edge.water.times import TimeReader
+from vigil_schemas.recordings.times import TimeReader
 
 Side = Literal["high", "low"]
 """Which end of what a sensor can measure."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
-from vigil_edge.water.qc import UNLIMITED, Limits
+from vigil_schemas.recordings.limits import UNLIMITED, Limits
 
 _HALF_DAY: Final = 43_200.0
 _DAY: Final = 86_400.0

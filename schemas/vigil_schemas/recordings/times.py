@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import chain
 from typing import Final, Literal, NamedTuple
 
-from vigil_edge.water.zones import parse_offset, zone
+from vigil_schemas.recordings.zones import parse_offset, zone
 
 Order = Literal["day", "month", "year"]
 """What the first of three short numbers is."""

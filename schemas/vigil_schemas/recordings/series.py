@@ -1,24 +1,28 @@
 """The series in a recording: one of each station, and in a long table of each item.
 
-Each has its own quality control, so that what one shows is never held against another.
+Each has its own judge, so that what one shows is never held against another.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from typing import Generic, TypeVar
 
-from vigil_edge.water import layout
-from vigil_edge.water.cells import SENTINELS, CellReader, Commas, decide_commas
-from vigil_edge.water.errors import StationUnknown
-from vigil_edge.water.expected import ANYTHING, doubtful_unit, limits_for
-from vigil_edge.water.layout import Rows, TimeColumns, cell
-from vigil_edge.water.qc import Limits
-from vigil_edge.water.qc_columns import ColumnSondeQc
-from vigil_edge.water.recording import Recording
-from vigil_edge.water.tally import Tally
+from vigil_schemas.recordings import layout
+from vigil_schemas.recordings.cells import SENTINELS, CellReader, Commas, decide_commas
+from vigil_schemas.recordings.errors import StationUnknown
+from vigil_schemas.recordings.expected import ANYTHING, doubtful_unit, limits_for
+from vigil_schemas.recordings.layout import Rows, TimeColumns, cell
+from vigil_schemas.recordings.limits import Limits
+from vigil_schemas.recordings.recording import Recording
+from vigil_schemas.recordings.tally import Tally
+
+Judge = TypeVar("Judge")
+"""Whatever judges one series: it has a state of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,10 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Group:
+class Group(Generic[Judge]):
     """What is remembered of one series."""
 
-    qc: ColumnSondeQc
+    judge: Judge
     columns: list[tuple[str, int, CellReader]]
     """Name, place in the row, and reader of each signal."""
     names: list[str]
@@ -56,7 +60,7 @@ class Group:
     rows: int = 0
 
 
-class Series:
+class Series(ABC, Generic[Judge]):
     """Finds the group of a row. Raises ``ColumnUnknown`` and ``ColumnAmbiguous``."""
 
     def __init__(
@@ -76,7 +80,7 @@ class Series:
         self._unit_at = layout.unit_column(recording)
         self._units: dict[int, str] = {}
         self._commas: dict[str, tuple[Commas, bool]] | None = None
-        self._groups: dict[tuple[str, str, str], Group] = {}
+        self._groups: dict[tuple[str, str, str], Group[Judge]] = {}
         """By station, item and unit: what was noted in another unit is another series."""
 
     def find_columns(self, time: TimeColumns, units: dict[int, str]) -> None:
@@ -99,11 +103,11 @@ class Series:
             if self._item_at is not None:
                 tally.item_column = recording.header[self._item_at]
 
-    def only(self) -> Group | None:
+    def only(self) -> Group[Judge] | None:
         """The group of every row, where nothing sets rows apart."""
         return self.of([]) if self.station_at is None and self._item_at is None else None
 
-    def of(self, cells: list[str]) -> Group | None:
+    def of(self, cells: list[str]) -> Group[Judge] | None:
         """The group of this row; ``None`` where it is not asked for."""
         station = "" if self.station_at is None else cell(cells, self.station_at).strip()
         item = "" if self._item_at is None else cell(cells, self._item_at).strip()
@@ -122,7 +126,7 @@ class Series:
             self._groups[*key, unit] = group
         return group
 
-    def of_all(self, rows: Sequence[list[str]]) -> Group | None:
+    def of_all(self, rows: Sequence[list[str]]) -> Group[Judge] | None:
         """The group of all these rows, which are whole; ``None`` where they are of several."""
         places = [at for at in (self.station_at, self._item_at, self._unit_at) if at is not None]
         if any(len({cells[at] for cells in rows}) > 1 for at in places):
@@ -153,7 +157,7 @@ class Series:
         if self._long:
             raise StationUnknown(path, ", ".join(self._signals), items)
 
-    def _new(self, names: list[str] | None, item: str, unit: str) -> Group:
+    def _new(self, names: list[str] | None, item: str, unit: str) -> Group[Judge]:
         names, tally, wanted = names or self._signals, self._tally, self._wanted
         columns = []
         for name in names:
@@ -169,8 +173,12 @@ class Series:
                 assumed=tally.assumed.setdefault(name, Counter()),
             )
             columns.append((name, at, reader))
-        qc = ColumnSondeQc(reader.limits for _, _, reader in columns)
-        return Group(qc, columns, list(names), [None] * len(columns))
+        judge = self.judge(names, [reader.limits for _, _, reader in columns])
+        return Group(judge, columns, list(names), [None] * len(columns))
+
+    @abstractmethod
+    def judge(self, names: Sequence[str], limits: Sequence[Limits]) -> Judge:
+        """One for a series of these signals."""
 
     def _limits(self, name: str, at: int, item: str, unit: str) -> Limits:
         if name in self._wanted.limits:

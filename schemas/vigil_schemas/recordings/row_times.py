@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
-from vigil_edge.water import layout
-from vigil_edge.water.errors import RecordingEmpty, TimesUnreadable
-from vigil_edge.water.layout import Rows, cell, clock_text, date_text
-from vigil_edge.water.recording import Recording
-from vigil_edge.water.tally import Tally
-from vigil_edge.water.times import (
+from vigil_schemas.recordings import layout
+from vigil_schemas.recordings.errors import RecordingEmpty, TimesUnreadable
+from vigil_schemas.recordings.layout import Rows, cell, clock_text, date_text
+from vigil_schemas.recordings.recording import Recording
+from vigil_schemas.recordings.tally import Tally
+from vigil_schemas.recordings.times import (
     UNKNOWN_CST,
     TimeReader,
     decide_order,
@@ -20,7 +20,7 @@ from vigil_edge.water.times import (
     order_in_header,
     order_matters,
 )
-from vigil_edge.water.zones import speaks_of_a_zone, speaks_of_cst, zone
+from vigil_schemas.recordings.zones import speaks_of_a_zone, speaks_of_cst, zone
 
 _TRIED: Final = 100
 """Rows in which a date must show that day and month can be taken for each other."""

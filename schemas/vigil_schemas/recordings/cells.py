@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final, Literal
 
-from vigil_edge.water.qc import Limits
-from vigil_edge.water.tally import Side
+from vigil_schemas.recordings.limits import Limits
+from vigil_schemas.recordings.tally import Side
 
 Commas = Literal["decimal", "grouping", "unclear"]
 

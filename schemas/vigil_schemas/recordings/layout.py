@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from vigil_edge.water.cells import FAMILY
-from vigil_edge.water.errors import RecordingUnreadable
-from vigil_edge.water.expected import unit_in
-from vigil_edge.water.recording import Recording, folded
-from vigil_edge.water.times import TimeReader
-from vigil_edge.water.zones import CENTRAL, TAIWAN, in_header, in_preface, is_american, zone
+from vigil_schemas.recordings.cells import FAMILY
+from vigil_schemas.recordings.errors import RecordingUnreadable
+from vigil_schemas.recordings.expected import unit_in
+from vigil_schemas.recordings.recording import Recording, folded
+from vigil_schemas.recordings.times import TimeReader
+from vigil_schemas.recordings.zones import CENTRAL, TAIWAN, in_header, in_preface, is_american, zone
 
 Rows = Sequence[tuple[int, list[str]]]
 SAMPLE: Final = 400

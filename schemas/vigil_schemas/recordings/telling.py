@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from vigil_edge.water.tally import Tally
-from vigil_edge.water.times import ROC, SPREADSHEET, UNKNOWN_CST
+from vigil_schemas.recordings.tally import Tally
+from vigil_schemas.recordings.times import ROC, SPREADSHEET, UNKNOWN_CST
 
 _FEW_ROWS: Final = 4
 _NAMED: Final = 5

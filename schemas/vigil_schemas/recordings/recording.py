@@ -19,8 +19,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-from vigil_edge.water.encodings import detect, known
-from vigil_edge.water.errors import (
+from vigil_schemas.recordings.encodings import detect, known
+from vigil_schemas.recordings.errors import (
     ColumnAmbiguous,
     ColumnUnknown,
     OptionWrong,

@@ -1,0 +1,1 @@
+"""Tables of readings as people have them, for whatever replays or judges one."""
