@@ -17,10 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_cloud.water.detect_command import value
 from vigil_cloud.water.detection.station import Detector
 from vigil_cloud.water.detection.verdict import Setting, Verdict
-from vigil_cloud.water.recording_times import moment
+from vigil_schemas.recordings.times import TimeReader, decide_order
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "water"
 WEEK_S = 7 * 86400.0
@@ -40,6 +39,7 @@ DISCHARGES: dict[str, dict[str, float]] = {
 }
 """Of conductance a share, of the others an amount."""
 Flags = NDArray[np.bool_]
+NONE = ("", "NULL", "NA", "-9999")
 
 
 class Recording(NamedTuple):
@@ -61,8 +61,11 @@ def read(
     with gzip.open(DATA / name, "rt", encoding="utf-8-sig", newline=None) as file:
         rows = list(csv.DictReader(file))
     labels = [[row[label.format(one)] not in none for one in signals] for row in rows]
-    values = [[value(row[one]) for one in signals] for row in rows]
-    return Recording(name, [moment(row[time_]) for row in rows], values, np.array(labels))
+    values = [[np.nan if row[one] in NONE else float(row[one]) for one in signals] for row in rows]
+    order = decide_order(row[time_] for row in rows).order
+    times = [moment.timestamp() for row in rows if (moment := TimeReader(order).read(row[time_]))]
+    assert len(times) == len(rows)
+    return Recording(name, times, values, np.array(labels))
 
 
 def runs(flags: Flags) -> list[tuple[int, int]]:

@@ -445,6 +445,7 @@ KEPT = {
         (
             *("devices", "gateways", "gateway_keys", "gateway_tokens", "gateway_revocations"),
             *("reading_states", "changes", "locations", "watch_stations", "station_silences"),
+            "water_detectors",
         ),
         "one row for each thing, for as long as it is known",
     ),

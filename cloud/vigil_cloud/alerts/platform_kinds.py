@@ -26,6 +26,7 @@ PlatformKind = Literal[
     "alert-untold",
     "clock-stepped",
     "machine-clock",
+    "sensor-fault",
 ]
 
 
@@ -156,6 +157,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " and the object store do.",
         "請檢查該主機的時間同步（`timedatectl`）。平台以資料庫伺服器的時鐘為準，不受此主機影響，"
         "但憑證、webhook 簽章與物件儲存會受影響。",
+    ),
+    "sensor-fault": Remedy(
+        "What this sensor shows is its own fault and not what it measures: clean, calibrate or"
+        " replace it, or look at its cable. It ends by itself once the readings are plausible"
+        " again; readings while somebody works on it belong into a maintenance window.",
+        "此感測器的讀值屬本身故障，並非量測對象的變化：請清潔、校正或更換，或檢查線路。"
+        "讀值恢復合理後會自動解除；維護作業期間請設定維護時段。",
     ),
 }
 

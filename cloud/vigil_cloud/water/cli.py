@@ -29,6 +29,8 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     rules.add_argument("--reopen-minutes", type=float, help="so long after its end it opens again")
     rules.add_argument("--neighbour-m", type=float, help="neighbours, in metres along the water")
     rules.add_argument("--longest-hours", type=float, help="what begins later calls anew")
+    text = "false alarms of the detector per probe and week; 0: it calls nobody"
+    rules.add_argument("--false-per-week", type=float, help=text)
     text = "the concentration at a station after a release, as CSV; touches no database"
     transport = add_command(actions, "transport", transport_command.transport, text)
     transport_command.add_options(transport)
@@ -81,7 +83,7 @@ def _rules(options: argparse.Namespace) -> int:
     from vigil_cloud.database.engine import writing
     from vigil_cloud.water import incidents
 
-    names = ("join_minutes", "reopen_minutes", "neighbour_m", "longest_hours")
+    names = ("join_minutes", "reopen_minutes", "neighbour_m", "longest_hours", "false_per_week")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     with opened(options) as services, writing(services.sessions) as session:
         if given:

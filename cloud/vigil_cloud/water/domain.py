@@ -15,9 +15,10 @@ from vigil_cloud.domain.port import ReadingHandler
 from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
-from vigil_cloud.water.detail import ExcursionDetail
+from vigil_cloud.water.detail import AnomalyDetail, ExcursionDetail
+from vigil_cloud.water.detecting import FOLLOW, WATER_DETECTION
 from vigil_cloud.water.incident_routes import router as incident_router
-from vigil_cloud.water.models import Excursion, Incident
+from vigil_cloud.water.models import AnomalyRow, Excursion, Incident
 from vigil_cloud.water.network_routes import router as network_router
 from vigil_cloud.water.routes import router
 from vigil_cloud.water.seed import SEED
@@ -45,6 +46,10 @@ def _past(before: datetime) -> ColumnElement[bool]:
     return and_(Excursion.ended < before, not_(kept))
 
 
+def _found(before: datetime) -> ColumnElement[bool]:
+    return AnomalyRow.found < before
+
+
 DOMAIN: Final = CloudDomain(
     contract=CONTRACT,
     title="Water",
@@ -52,16 +57,18 @@ DOMAIN: Final = CloudDomain(
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
     device_roles=PUBLIC_VIEW,  # they stand in public view
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
-    details=(ExcursionDetail,),
+    details=(ExcursionDetail, AnomalyDetail),
     handlers=(WaterHandler(),),
     reading_handlers=_readings,
     seed=SEED,
-    work_kinds=(PROBE_HOURS,),
+    work_kinds=(PROBE_HOURS, WATER_DETECTION),
+    jobs=lambda _settings: (FOLLOW,),
     imports=("/water/network/import",),
     routers=(router, incident_router, network_router),
     case_kinds=(inspection(),),
     expiring=(
         Expiring("water incidents", lambda kept: kept.alerts_days, Incident, Incident.id, _over),
         Expiring("excursions", lambda kept: kept.alerts_days, Excursion, Excursion.id, _past),
+        Expiring("anomalies", lambda kept: kept.alerts_days, AnomalyRow, AnomalyRow.id, _found),
     ),
 )

@@ -52,6 +52,7 @@ _MOST: Final = {
     "reopen_minutes": 2880.0,
     "neighbour_m": 50_000.0,
     "longest_hours": 168.0,
+    "false_per_week": 10.0,
 }
 
 
@@ -75,6 +76,8 @@ class Rules:
     longest: timedelta = timedelta(hours=24)
     """What begins later after the first onset calls anew, whatever still lasts: a sensor that is
     stuck out of bounds must not hide the next discharge."""
+    false_per_week: float = 0.4
+    """False alarms of the detector per probe and week that are granted; 0: it calls nobody."""
 
 
 class Span(NamedTuple):
@@ -113,16 +116,18 @@ def rules_of(session: Session) -> Rules:
         timedelta(minutes=row.reopen_minutes),
         row.neighbour_m,
         timedelta(hours=row.longest_hours),
+        row.false_per_week,
     )
 
 
 def in_numbers(rules: Rules) -> dict[str, float]:
-    """As the city writes them: minutes, metres, hours."""
+    """As the city writes them: minutes, metres, hours, a number per week."""
     return {
         "join_minutes": rules.join / timedelta(minutes=1),
         "reopen_minutes": rules.reopen / timedelta(minutes=1),
         "neighbour_m": rules.neighbour_m,
         "longest_hours": rules.longest / timedelta(hours=1),
+        "false_per_week": rules.false_per_week,
     }
 
 

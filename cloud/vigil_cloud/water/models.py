@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -71,6 +72,66 @@ class ProbeHour(Base):
     """Parameters that held one value all the time."""
 
 
+class DetectorState(Base):
+    """What the detector of a probe has learnt: only the work that began from a version replaces
+    it."""
+
+    __tablename__ = "water_detectors"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    state: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Packed JSON, a megabyte at most."""
+    until_us: Mapped[int] = mapped_column(BigInteger)
+    """Everything before this is judged; microseconds since 1970, of the probe's own times."""
+    asked_us: Mapped[int] = mapped_column(BigInteger)
+    """When work was asked for last."""
+    armed_us: Mapped[int] = mapped_column(BigInteger)
+    """What was measured up to here only taught, and called nobody."""
+    interval_s: Mapped[float] = mapped_column(Float)
+    """Between two readings, about; 0 while that is not known."""
+    rows: Mapped[int] = mapped_column(Integer)
+    """Minutes with a reading that were judged."""
+    score: Mapped[float] = mapped_column(Float)
+    """Of the last one: times its threshold."""
+    flags: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """Of the last one, signal by signal."""
+    error: Mapped[str | None] = mapped_column(String(200))
+    """Why what was learnt could not be gone on with."""
+    error_at: Mapped[datetime | None]
+
+
+class AnomalyRow(Base):
+    """What the detector found: of one signal, from its first row to its last."""
+
+    __tablename__ = "water_anomalies"
+    __table_args__ = (Index("ix_water_anomalies_found", "found"),)
+
+    id: Mapped[str] = mapped_column(String(190), primary_key=True)
+    """Follows from its probe, its signal and when it was found: told twice, it is one."""
+    device: Mapped[str] = mapped_column(String(64), index=True)
+    parameter: Mapped[str] = mapped_column(String(48))
+    type: Mapped[str] = mapped_column(String(8))
+    """``sensor`` or ``water``."""
+    reason: Mapped[str] = mapped_column(String(24))
+    started: Mapped[datetime]
+    found: Mapped[datetime]
+    """Time of the row in which it was found."""
+    last: Mapped[datetime]
+    ended: Mapped[datetime | None]
+    onset_value: Mapped[float | None] = mapped_column(Float)
+    extreme_value: Mapped[float | None] = mapped_column(Float)
+    by: Mapped[float | None] = mapped_column(Float)
+    """So far from what was usual, in the signal's unit."""
+    score: Mapped[float] = mapped_column(Float)
+    late: Mapped[bool] = mapped_column(default=False)
+    """Found in what was caught up with."""
+    learning: Mapped[bool] = mapped_column(default=False)
+    """Of before the probe was followed: it called nobody."""
+    excursion: Mapped[str | None] = mapped_column(String(130))
+    """What it called with."""
+
+
 class IncidentRules(Base):
     """What belongs together, as the city has decided: one row, or none for the defaults."""
 
@@ -81,6 +142,8 @@ class IncidentRules(Base):
     reopen_minutes: Mapped[float] = mapped_column(Float)
     neighbour_m: Mapped[float] = mapped_column(Float)
     longest_hours: Mapped[float] = mapped_column(Float)
+    false_per_week: Mapped[float] = mapped_column(Float)
+    """False alarms of the detector per probe and week; 0: it calls nobody."""
 
 
 class Reach(Base):

@@ -120,5 +120,6 @@ def set_incident_rules(
 ) -> IncidentRulesEntry:
     """Decide what belongs to one incident; it holds for what begins from now on."""
     with writing(services.sessions) as session:
-        incidents.set_rules(session, body.model_dump(), keeper.username, services.now())
+        given = body.model_dump(exclude_none=True)
+        incidents.set_rules(session, given, keeper.username, services.now())
         return IncidentRulesEntry(**incidents.in_numbers(incidents.rules_of(session)))

@@ -52,6 +52,55 @@ class ProbeHours(_Answer):
     hours: list[ProbeHourEntry]
 
 
+class AnomalyFlag(_Answer):
+    """What the detector says of one signal."""
+
+    signal: str
+    reason: str
+    type: Literal["sensor", "water", "none"]
+    score: float
+    """Times the threshold."""
+
+
+class AnomalyEntry(_Answer):
+    """One anomaly of one signal; ``ended`` is null while it lasts."""
+
+    parameter: str
+    type: Literal["sensor", "water"]
+    reason: str
+    started: UtcDatetime
+    found: UtcDatetime
+    last: UtcDatetime
+    ended: UtcDatetime | None
+    onset_value: float | None
+    extreme_value: float | None
+    by: float | None
+    score: float
+    late: bool
+    """Found in what a gateway had kept through an outage."""
+    learning: bool
+    """Of before the probe was followed: it called nobody."""
+
+
+class DetectionEntry(_Answer):
+    """How the detector of a probe stands, and what it found, newest first."""
+
+    followed: bool
+    """Whether any reading of it was judged."""
+    until: UtcDatetime | None
+    """Everything before this is judged."""
+    interval_s: float
+    """Between two readings, about; 0 while that is not known."""
+    rows: int
+    score: float
+    flags: list[AnomalyFlag]
+    """Of the newest row."""
+    false_per_week: float
+    error: str | None
+    """Why what was learnt was begun anew last."""
+    anomalies: list[AnomalyEntry]
+
+
 class ReachEntry(_Answer):
     """A stretch of canal or river, in the water's direction."""
 
@@ -122,6 +171,8 @@ class IncidentRulesEntry(_Answer):
     reopen_minutes: float
     neighbour_m: float
     longest_hours: float
+    false_per_week: float
+    """False alarms of the detector per probe and week; 0: it calls nobody."""
 
 
 class Suspect(PointEntry):
@@ -190,12 +241,14 @@ class _Body(BaseModel):
 
 
 class IncidentRulesBody(_Body):
-    """All four, as they are to be from now on."""
+    """All of them, as they are to be from now on."""
 
     join_minutes: Annotated[float, Field(ge=0, le=1440, allow_inf_nan=False)]
     reopen_minutes: Annotated[float, Field(ge=0, le=2880, allow_inf_nan=False)]
     neighbour_m: Annotated[float, Field(ge=0, le=50_000, allow_inf_nan=False)]
     longest_hours: Annotated[float, Field(ge=0, le=168, allow_inf_nan=False)]
+    false_per_week: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    """False alarms of the detector per probe and week; 0: it calls nobody. Left out: as it is."""
 
 
 class GateOrderBody(_Body):

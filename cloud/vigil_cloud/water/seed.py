@@ -23,6 +23,7 @@ class SeedRules(Section):
     reopen_minutes: float | None = None
     neighbour_m: float | None = None
     longest_hours: float | None = None
+    false_per_week: float | None = None
 
 
 class SeedWaterway(Section):

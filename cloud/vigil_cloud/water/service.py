@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts import feed, flood
+from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.domain.aside import Aside
 from vigil_cloud.domain.port import Complaint, Received
-from vigil_cloud.water import incidents
+from vigil_cloud.water import incidents, onsets
 from vigil_cloud.water.incidents import severity_of
 from vigil_cloud.water.models import Excursion, Incident
 from vigil_cloud.water.titles import titles
 from vigil_schemas.water import DOMAIN, WaterExcursion, WaterExcursionV1
 
 AnyExcursion = WaterExcursion | WaterExcursionV1
-_log = structlog.get_logger(__name__)
 
 
 class WaterHandler:
@@ -41,7 +38,11 @@ class WaterHandler:
         _fill(row, event, message.envelope.time)
         aside = Aside(session)
         if known is None:
-            _begin(session, message, event, row, aside)
+
+            def alert(active: bool, incident: str) -> AlertRow:
+                return _raise(session, message, event, active=active, incident=incident)
+
+            onsets.begin(session, row, onsets.Onset(message.marks, now, alert), aside)
             return aside.complaint
         incident = session.get(Incident, row.incident) if row.incident is not None else None
         if incident is None:  # of before there were incidents, or of a flood
@@ -51,47 +52,6 @@ class WaterHandler:
             _raise(session, message, event, active=True)
         aside.do("incident", lambda: incidents.settle(session, incident, now), None)
         return aside.complaint
-
-
-def _begin(
-    session: Session, message: Received, event: AnyExcursion, row: Excursion, aside: Aside
-) -> None:
-    """Part of an incident that is there, or the first of one."""
-    if _joined(session, message, row):
-        return
-    name = incidents.incident_id(row.id)
-    alert = _raise(session, message, event, active=row.ended is None, incident=name)
-    row.alert_id = alert.id
-    session.add(row)
-    session.flush()
-    if alert.kind != flood.MANY:
-        aside.do("incident", lambda: _found(session, row, alert.id), None)
-
-
-def _found(session: Session, row: Excursion, alert_id: str) -> None:
-    incidents.found(session, row).alert_id = alert_id
-    session.flush()
-
-
-def _joined(session: Session, message: Received, row: Excursion) -> bool:
-    """Whether it is part of an incident from now on. Where that cannot be told it is not: what
-    belongs together is a convenience, and no reason to lose an alarm."""
-    try:
-        with session.begin_nested():
-            incident = incidents.find(session, row, message.received)
-            if incident is None:
-                return False
-            row.alert_id = incident.alert_id
-            session.add(row)
-            incidents.join(session, incident, row, message.marks, message.received)
-            incidents.settle(session, incident, message.received)
-    except SQLAlchemyError:  # ingest tries again, or waits for the database
-        raise
-    except Exception:  # noqa: BLE001 - an alarm is not lost for it
-        _log.exception("incident-not-told", excursion=row.id)
-        row.incident = None
-        return False
-    return True
 
 
 def _raise(

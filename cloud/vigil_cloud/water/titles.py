@@ -13,6 +13,15 @@ PARAMETERS: Final = {
     "orp": ("Redox potential", "氧化還原電位"),
     "level": ("Water level", "水位"),
 }
+UNITS: Final = {
+    "temperature": "Cel",
+    "specific_conductance": "S/m",
+    "pH": "pH",
+    "dissolved_oxygen": "kg/m3",
+    "orp": "mV",
+    "level": "m",
+}
+"""As the contract stores them; turbidity has none."""
 LOST: Final = {
     "off_scale_high": ("is above what the sensor can measure", "超出感測器量測上限"),
     "off_scale_low": ("is below what the sensor can measure", "低於感測器量測下限"),
@@ -55,6 +64,8 @@ def titles(event: Named) -> tuple[str, str]:
         name_zh += " "  # Chinese sets Latin letters apart
     if event.kind in LOST:
         return (f"{name} {LOST[event.kind][0]}", f"{name_zh}{LOST[event.kind][1]}")
+    if event.kind == "anomaly":
+        return f"{name} changes in an unusual way", f"{name_zh}異常變化"
     if event.kind == "rate":
         per_s = _bound(event, "/s")
         return f"{name} changes faster than {per_s}", f"{name_zh}變化快於 {per_s}"

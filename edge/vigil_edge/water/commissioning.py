@@ -19,7 +19,8 @@ from vigil_edge.water.descriptions import DescribedSignal, Description, describe
 from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.probe import Probe, connect
 from vigil_edge.water.registers import number, value
-from vigil_edge.water.settings import ByteOrder, RegisterType, WaterSettings
+from vigil_edge.water.settings import WaterSettings
+from vigil_edge.water.signals import ByteOrder, RegisterType
 from vigil_schemas.recordings.errors import OptionWrong
 
 _ORDERS: Final[tuple[ByteOrder, ...]] = get_args(ByteOrder)

@@ -23,7 +23,9 @@ class Condition:
         self._context = context
         self._names = [signal.name for signal in settings.signal]
         self._missing = dict.fromkeys(self._names, 0)
-        self._never_fire = [line for signal in settings.signal for line in signal.never_fire()]
+        self._never_fire = [
+            line for signal in settings.every_signal for line in signal.never_fire()
+        ]
         self._nothing = 0
         """Measurements in a row without any reading."""
 

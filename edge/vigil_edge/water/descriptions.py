@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vigil_edge.water.settings import Address, Signal
+from vigil_edge.water.signals import Address, Signal
 from vigil_schemas.recordings.errors import OptionWrong
 
 _FOLDER: Final = Path(__file__).parent / "probes"

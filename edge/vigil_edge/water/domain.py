@@ -48,16 +48,14 @@ WATER: Final = EdgeDomain(
     adjustable=(
         "interval_s",
         "maintenance",
-        "signal.*.high",
-        "signal.*.low",
-        "signal.*.high_rate",
-        "signal.*.hysteresis",
-        "signal.*.consecutive",
-        "signal.*.range_fail",
-        "signal.*.range_suspect",
-        "signal.*.rate_suspect",
-        "signal.*.spike_floor",
-        "signal.*.flat_s",
+        *(
+            f"{which}.*.{key}"
+            for which in ("signal", "derived")
+            for key in (
+                *("high", "low", "high_rate", "hysteresis", "consecutive", "range_fail"),
+                *("range_suspect", "rate_suspect", "spike_floor", "flat_s"),
+            )
+        ),
     ),
     tools="quality control over recorded water readings",
     add_commands=_add_commands,

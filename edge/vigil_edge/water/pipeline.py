@@ -13,12 +13,14 @@ from vigil_edge.device.seam import Outgoing, PipelineContext, SourceError
 from vigil_edge.water import logger
 from vigil_edge.water.asked import Asked
 from vigil_edge.water.condition import Condition
+from vigil_edge.water.derived import Derivation
 from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage
 from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
 from vigil_edge.water.plan import ReadPlan
 from vigil_edge.water.probe import Probe, connect
 from vigil_edge.water.registers import MAX_READ_WORDS, meaning
-from vigil_edge.water.settings import Signal, WaterSettings
+from vigil_edge.water.settings import WaterSettings
+from vigil_edge.water.signals import Signal
 from vigil_edge.water.sonde import SondeQc
 from vigil_edge.water.trend import Heading
 from vigil_schemas.commands import CommandArguments
@@ -41,7 +43,7 @@ Measured = tuple[datetime, Sequence[float | None]]
 
 def describe(settings: WaterSettings) -> list[DeviceDescription]:
     """One sonde, one device."""
-    names = [signal.name for signal in settings.signal]
+    names = [signal.name for signal in settings.every_signal]
     return [settings.described(DOMAIN, settings.driver, names)]
 
 
@@ -86,12 +88,13 @@ class Judge:
 
     def __init__(self, settings: WaterSettings, state: bytes | None) -> None:
         self._device = settings.device
-        self._signals = settings.signal
+        self._signals = settings.every_signal
+        self._derivation = Derivation(settings.signal, settings.derived)
         self._windows = settings.maintenance
-        self._qc = SondeQc(signal.limits() for signal in settings.signal)
-        self._spans = [signal.span for signal in settings.signal]
+        self._qc = SondeQc(signal.limits() for signal in self._signals)
+        self._spans = [signal.span for signal in self._signals]
         self._excursions = Excursions(
-            settings.device, bounds(settings.signal), state, headings(settings.signal)
+            settings.device, bounds(self._signals), state, headings(self._signals)
         )
 
     def state(self) -> bytes:
@@ -101,21 +104,24 @@ class Judge:
     def outgoing(
         self, measured: Sequence[Measured], doubtful: Collection[str] = ()
     ) -> list[Outgoing]:
-        """Observations and events of measurements in order; values in the signals' order.
+        """Observations and events of measurements in order; values in the order of the signals
+        that have registers: what is derived follows from them.
 
         ``doubtful`` names signals that the probe itself does not trust.
         """
         readings: list[Reading] = []
         events: list[Outgoing] = []
-        for time, values in measured:
+        doubtful = self._derivation.doubtful(doubtful)
+        for time, given in measured:
+            values = self._derivation.values(given)
             if self._maintained(time):
                 readings += self._in_maintenance(time, values)
                 continue
-            flags = self._qc.check(microseconds(time) / 1e6, values)
-            for signal, span, given, flag in zip(
+            flags = self._derivation.flags(self._qc.check(microseconds(time) / 1e6, values))
+            for signal, span, value, flag in zip(
                 self._signals, self._spans, values, flags, strict=True
             ):
-                found = None if flag is QartodFlag.MISSING else given
+                found = None if flag is QartodFlag.MISSING else value
                 flag = _at_the_end(found, span, flag, doubtful=signal.name in doubtful)
                 shown = found if found is None or math.isfinite(found) else None
                 readings.append(Reading(signal.name, signal.unit, time, shown, flag))

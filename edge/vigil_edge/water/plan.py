@@ -15,7 +15,7 @@ from typing import Final
 from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.probe import Probe
 from vigil_edge.water.registers import GAP_WORDS, MAX_READ_WORDS, Block, blocks, value
-from vigil_edge.water.settings import Signal
+from vigil_edge.water.signals import Signal
 
 _ABOUT_THE_MOMENT: Final = frozenset({5, 6, 10, 11})
 """Exceptions of a probe that cannot answer now; by any other it refuses what it has not.

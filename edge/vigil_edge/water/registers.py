@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from vigil_edge.water.settings import ByteOrder, RegisterType, Signal
+from vigil_edge.water.signals import ByteOrder, RegisterType, Signal
 
 MAX_READ_WORDS: Final = 125
 """Modbus Application Protocol 1.1b3, section 6.3."""

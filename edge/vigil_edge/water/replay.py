@@ -10,15 +10,13 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
+from vigil_edge.water.qc_columns import ColumnSondeQc
 from vigil_edge.water.replay_columns import Block, ByColumns, SondeGroup, SondeSeries
-from vigil_edge.water.rows import UNTIL, Row
-from vigil_schemas.recordings import layout
-from vigil_schemas.recordings.cells import FAMILY, FILL
+from vigil_edge.water.rows import Row
 from vigil_schemas.recordings.recording import Piece, Recording
-from vigil_schemas.recordings.row_times import RowTimes
+from vigil_schemas.recordings.row_reader import RowReader, sample_of
 from vigil_schemas.recordings.series import Wanted
 from vigil_schemas.recordings.tally import Side, Tally
 from vigil_schemas.types import QartodFlag
@@ -44,38 +42,21 @@ def replay(
     before the first row, ``StationUnknown`` where there was none.
     """
     wanted, tally = wanted or Wanted(), tally or Tally()
-    if not recording.encoding_certain:
-        tally.guessed.append(
-            f"the file is not UTF-8 throughout; read as {recording.encoding.removesuffix('-sig')}"
-            " (--encoding NAME says otherwise)"
-        )
-    sample = list(islice(recording.rows(), layout.SAMPLE))
+    sample = sample_of(recording)
     series = SondeSeries(recording, signals, sample, wanted, tally)
-    places = sorted(set(series.places.values()))
-    times = RowTimes(recording, time_column, sample, places, wanted.offset, tally)
-    not_readings, units = layout.header_rows(sample, times.columns, places, times.reader)
-    tally.no_readings["rows of units"] += len(not_readings)
-    series.find_columns(times.columns, units)
-    layout.check_width(recording, sample, not_readings)
-    times.check(not_readings)
-    return _Replay(recording, times, series, not_readings, FAMILY | wanted.sentinels, tally).rows()
+    return _Replay(
+        recording, RowReader(recording, time_column, series, sample, tally), tally
+    ).rows()
 
 
 class _Replay:
     def __init__(
-        self,
-        recording: Recording,
-        times: RowTimes,
-        series: SondeSeries,
-        not_readings: set[int],
-        doubtful: frozenset[float],
-        tally: Tally,
+        self, recording: Recording, reader: RowReader[ColumnSondeQc], tally: Tally
     ) -> None:
-        self._recording, self._times, self._series = recording, times, series
-        self._not_readings, self._doubtful, self._tally = not_readings, doubtful, tally
-        self._columns = len(recording.header)
-        self._under_another_header = False
-        self._by_columns = ByColumns(self._columns, times, series, doubtful, tally)
+        self._recording, self._reader, self._tally = recording, reader, tally
+        self._by_columns = ByColumns(
+            len(recording.header), reader.times, reader.series, reader.doubtful, tally
+        )
 
     def rows(self) -> Iterator[Row | Block]:
         """In the file's order."""
@@ -84,7 +65,7 @@ class _Replay:
             waiting = deque([piece])
             while waiting:
                 part = waiting.popleft()
-                if len(part.rows) <= _ONE_BY_ONE or self._under_another_header:
+                if len(part.rows) <= _ONE_BY_ONE or self._reader.under_another_header:
                     for group, row in self._judged(part):
                         yield from held.put(group, row)
                 elif (found := self._by_columns.take(part, held.moment)) is None:
@@ -95,94 +76,24 @@ class _Replay:
                     yield block
                     yield from held.put(group, row)
         yield from held.release()
-        self._series.finish()
+        self._reader.series.finish()
 
     def _judged(self, piece: Piece) -> Iterator[tuple[SondeGroup, Row]]:
-        times, series, station_at = self._times, self._series, self._series.station_at
-        date_at, read = times.columns.date, times.reader.read
-        whole_date = times.has_whole_date
-        only, not_readings = series.only(), self._not_readings
-        for line, cells in zip(piece.numbers, piece.rows, strict=True):
-            if whole_date:
-                text = cells[date_at] if date_at < len(cells) else ""
-                t = read(text)
-            else:
-                text = times.text(cells)
-                t = times.read(text, cells)
-            if t is None and (line in not_readings or self._is_no_reading(cells)):
+        for one in self._reader.read(piece):
+            group, values = one.group, one.values
+            if group is None or values is None:
                 continue
-            if self._under_another_header:
-                self._tally.no_readings["rows under another header"] += 1
-                continue
-            if len(cells) > self._columns and any(map(str.strip, cells[self._columns :])):
-                self._tally.too_long += 1
-                self._tally.first_too_long = self._tally.first_too_long or line
-            group = only or series.of(cells)
-            if group is None:
-                continue
-            group.rows += 1
-            values, sides = self._values(group, cells)
-            seconds = self._count_time(group, line, t, text)
-            flags = self._flags(group, seconds, values, sides)
-            group.before = values
+            flags = self._flags(group, one.seconds, values, one.sides)
             names = group.names
             row = Row(
-                line,
-                t,
+                one.line,
+                one.t,
                 dict(zip(names, values, strict=True)),
                 dict(zip(names, flags, strict=True)),
-                sides,
+                one.sides,
+                one.station,
             )
-            if station_at is not None:
-                row.station = layout.cell(cells, station_at).strip()
             yield group, row
-
-    def _values(
-        self, group: SondeGroup, cells: list[str]
-    ) -> tuple[list[float | None], dict[str, Side] | None]:
-        """Each signal's number; and of those off scale, on which side."""
-        doubtful, values = self._doubtful, list[float | None]()
-        sides: dict[str, Side] | None = None
-        for name, at, reader in group.columns:
-            text = cells[at] if at < len(cells) else ""
-            try:
-                value = float(text)
-                if (
-                    -FILL < value < FILL
-                    and value not in doubtful
-                    and not reader.careful
-                    and "_" not in text
-                ):
-                    values.append(value)
-                    continue
-            except ValueError:
-                pass
-            found = reader.read(text, group.before[len(values)])
-            values.append(found.value)
-            if found.side is not None:
-                sides = sides or {}
-                sides[name] = found.side
-        return values, sides
-
-    def _count_time(
-        self, group: SondeGroup, line: int, t: datetime | None, text: str
-    ) -> float | None:
-        tally = self._tally
-        if t is None:
-            tally.unreadable_times += 1
-            tally.first_unreadable = tally.first_unreadable or (line, text)
-            return None
-        seconds = t.timestamp()
-        if group.seconds is not None and seconds < group.seconds:
-            tally.backward += 1
-            tally.first_backward = tally.first_backward or (line, text)
-        if seconds != group.seconds:
-            tally.moments += 1
-            group.seconds = seconds
-        if not 0.0 <= seconds < UNTIL:
-            tally.beyond_years += 1
-            tally.first_beyond = tally.first_beyond or (line, text)
-        return seconds
 
     def _flags(
         self,
@@ -206,32 +117,6 @@ class _Replay:
             pairs = zip(group.names, flags, strict=True)
             tally.missing.update(name for name, flag in pairs if flag is _MISSING)
         return flags
-
-    def _is_no_reading(self, cells: list[str]) -> bool:
-        """Of a row without a time: whether it is a header once more, or a summary."""
-        if self._is_another_header(cells):
-            self._under_another_header = True
-            self._tally.no_readings["headers of other columns"] += 1
-        elif layout.is_header(cells, self._recording.header):
-            self._under_another_header = False
-            self._tally.no_readings["headers once more"] += 1
-        elif layout.is_statistic(cells):
-            self._tally.no_readings["rows of statistics"] += 1
-        else:
-            return False
-        return True
-
-    def _is_another_header(self, cells: list[str]) -> bool:
-        """Whether it names the time where the header does, and other signals than it.
-
-        A header that is torn behind the time names none: rows under it are of the columns before.
-        """
-        header, cell = self._recording.header, layout.cell
-        time_at = self._times.columns.date
-        return cell(cells, time_at).strip() == header[time_at] and any(
-            (name := cell(cells, at).strip()) not in ("", header[at]) and not layout.is_number(name)
-            for at in self._series.places.values()
-        )
 
 
 class _Held:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil_edge.water.qc_columns import ColumnSondeQc, Flags, Floats
-from vigil_edge.water.rows import UNTIL, Row
+from vigil_edge.water.rows import Row
 from vigil_edge.water.times_at_once import Microseconds, TimesAtOnce, iso_texts
 from vigil_schemas.recordings.cells import FILL, CellReader
 from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.recordings.recording import Piece
+from vigil_schemas.recordings.row_reader import UNTIL
 from vigil_schemas.recordings.row_times import RowTimes
 from vigil_schemas.recordings.series import Group, Series
 from vigil_schemas.recordings.tally import Side, Tally

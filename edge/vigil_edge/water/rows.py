@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
 from vigil_schemas.recordings.tally import Side
 from vigil_schemas.types import QartodFlag
-
-UNTIL: Final = datetime(2101, 1, 1, tzinfo=UTC).timestamp()
-"""No recording is from later; seconds since 1970."""
 
 
 @dataclass(slots=True)

@@ -68,7 +68,7 @@ class Series(ABC, Generic[Judge]):
         tally: Tally,
     ) -> None:  # fmt: skip
         self._recording, self._sample = recording, sample
-        self._wanted, self._tally = wanted, tally
+        self.wanted, self._tally = wanted, tally
         self._signals = list(dict.fromkeys(signals))
         value_at = None if wanted.value is None else recording.column(wanted.value)
         self.places = {
@@ -88,8 +88,8 @@ class Series(ABC, Generic[Judge]):
         recording, tally, taken = self._recording, self._tally, set(self.places.values())
         taken |= set() if self._item_at is None else {self._item_at}
         self._units = units
-        if self._wanted.station is not None:
-            self.station_at = recording.column(self._wanted.station[0])
+        if self.wanted.station is not None:
+            self.station_at = recording.column(self.wanted.station[0])
         else:
             if self._item_at is None:
                 named = layout.item_column(recording, {*taken, time.date})
@@ -113,7 +113,7 @@ class Series(ABC, Generic[Judge]):
         item = "" if self._item_at is None else cell(cells, self._item_at).strip()
         key, tally = (station, item), self._tally
         tally.groups.add(key)
-        if self._wanted.station is not None and station != self._wanted.station[1]:
+        if self.wanted.station is not None and station != self.wanted.station[1]:
             tally.no_readings["rows of other stations"] += 1
             return None
         if self._long and item not in self.places:
@@ -132,7 +132,7 @@ class Series(ABC, Generic[Judge]):
         if any(len({cells[at] for cells in rows}) > 1 for at in places):
             return None
         station = None if self.station_at is None else rows[0][self.station_at].strip()
-        if self._wanted.station is not None and station != self._wanted.station[1]:
+        if self.wanted.station is not None and station != self.wanted.station[1]:
             return None  # each row that is left out is counted
         if self._long and rows[0][self._item_at or 0].strip() not in self.places:
             return None
@@ -150,7 +150,7 @@ class Series(ABC, Generic[Judge]):
             tally.guessed += [_comma_line(name, how) for name, (how, _) in self._commas.items()]
         if tally.rows:
             return
-        path, wanted = self._recording.path, self._wanted.station
+        path, wanted = self._recording.path, self.wanted.station
         stations, items = (sorted({key[at] for key in tally.groups}) for at in (0, 1))
         if wanted is not None and wanted[1] not in stations:
             raise StationUnknown(path, f"station {wanted[1]!r}", stations)
@@ -158,7 +158,7 @@ class Series(ABC, Generic[Judge]):
             raise StationUnknown(path, ", ".join(self._signals), items)
 
     def _new(self, names: list[str] | None, item: str, unit: str) -> Group[Judge]:
-        names, tally, wanted = names or self._signals, self._tally, self._wanted
+        names, tally, wanted = names or self._signals, self._tally, self.wanted
         columns = []
         for name in names:
             at = self.places[name]
@@ -181,8 +181,8 @@ class Series(ABC, Generic[Judge]):
         """One for a series of these signals."""
 
     def _limits(self, name: str, at: int, item: str, unit: str) -> Limits:
-        if name in self._wanted.limits:
-            return self._wanted.limits[name]
+        if name in self.wanted.limits:
+            return self.wanted.limits[name]
         said = name if self._long else self._recording.header[at]
         unit = unit or self._units.get(at, "")
         doubtful = doubtful_unit(said, unit)
@@ -196,8 +196,8 @@ class Series(ABC, Generic[Judge]):
 
     def _comma_of(self, name: str) -> tuple[Commas, bool]:
         """Asked for when the first comma of a signal comes up: all its cells decide."""
-        if self._wanted.commas is not None:
-            return self._wanted.commas, self._wanted.commas == "decimal"
+        if self.wanted.commas is not None:
+            return self.wanted.commas, self.wanted.commas == "decimal"
         if self._commas is None:
             self._commas = self._all_commas()
         return self._commas[name]

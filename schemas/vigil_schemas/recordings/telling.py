@@ -1,4 +1,4 @@
-"""What a replay came across, in lines for the person who keeps the recording."""
+"""What a reader came across, in lines for the person who keeps the recording."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class Line(NamedTuple):
     doubtful: bool = True
 
 
-def lines(tally: Tally) -> Iterator[Line]:
-    """Each one line, the times first."""
+def lines(tally: Tally, *, untimed: str = "they are there with t null") -> Iterator[Line]:
+    """Each one line, the times first. ``untimed``: what becomes of rows without a time."""
     yield from (Line(text, doubtful=False) for text in tally.stated)
     yield from (Line(text) for text in tally.guessed)
-    yield from _times(tally)
+    yield from _times(tally, untimed)
     yield from _rows(tally)
     for name in tally.present:
         yield from _signal(tally, name)
 
 
-def _times(tally: Tally) -> Iterator[Line]:
+def _times(tally: Tally, untimed: str) -> Iterator[Line]:
     if tally.first_unreadable is not None:
         line, text = tally.first_unreadable
         yield Line(
-            f"{tally.unreadable_times} of {tally.rows} rows have a time that cannot be read; they"
-            f" are there with t null (first: line {line}: {text[:60]!r})"
+            f"{tally.unreadable_times} of {tally.rows} rows have a time that cannot be read;"
+            f" {untimed} (first: line {line}: {text[:60]!r})"
         )
     seen = Counter[str]() if tally.reader is None else tally.reader.seen
     if seen[ROC]:

@@ -15,7 +15,8 @@ from vigil_edge.water import logger
 from vigil_edge.water.excursion import Bound, Excursions, event_id
 from vigil_edge.water.qc import SignalQc
 from vigil_edge.water.registers import MAX_READ_WORDS, blocks, number, value
-from vigil_edge.water.settings import Signal, WaterSettings
+from vigil_edge.water.settings import WaterSettings
+from vigil_edge.water.signals import Signal
 from vigil_edge.water.sonde import SondeQc, Standstill
 from vigil_schemas.recordings.expected import limits_for
 from vigil_schemas.recordings.limits import Limits

@@ -17,7 +17,8 @@ from vigil_edge.water.pipeline import Judge
 from vigil_edge.water.plan import ReadPlan
 from vigil_edge.water.probe import FAILURES, connect
 from vigil_edge.water.registers import meaning
-from vigil_edge.water.settings import Signal, WaterSettings
+from vigil_edge.water.settings import WaterSettings
+from vigil_edge.water.signals import Signal
 from vigil_schemas.senml import SenmlRecord
 from vigil_schemas.types import Lane, QartodFlag
 from vigil_sim.modbus.codec import RtuRequests

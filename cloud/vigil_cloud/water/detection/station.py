@@ -75,7 +75,7 @@ class Detector:
         self.names = list(names)
         self._setting = setting or Setting()
         self._kinds = list(kinds or kinds_of(names))
-        self._first: list[tuple[float, list[float]]] = []
+        self._first: list[tuple[float, list[float | None]]] = []
         self.interval_s = 0.0
         self.series: list[Series] = []
         self._together = 0.0
@@ -100,9 +100,10 @@ class Detector:
         )
         self.series = [Series(one, self._tuning) for one in self._kinds]
 
-    def step(self, at_s: float, values: Sequence[float]) -> Verdict:
-        """The next row: seconds, and a value of each signal (nan where there is none). A row that
-        is not later than the last teaches nothing and is judged by nothing but itself."""
+    def step(self, at_s: float, values: Sequence[float | None]) -> Verdict:
+        """The next row: seconds, and a value of each signal: nan where the sensor gave none,
+        ``None`` where none was due. A row that is not later than the last teaches nothing and is
+        judged by nothing but itself."""
         if not isfinite(at_s) or at_s <= self._last:
             return Verdict()
         if not self.series:
@@ -112,17 +113,21 @@ class Detector:
         self.lasting.clear()
         there: list[int] = []
         gone: list[int] = []
-        for number, x in enumerate(values):
-            (there if -inf < x < inf else gone).append(number)
         found: list[Finding] = []
-        for number in there:
+        for number, x in enumerate(values):
+            if x is None:
+                continue
+            if not -inf < x < inf:
+                gone.append(number)
+                continue
+            there.append(number)
             series = self.series[number]
             intervals = (at_s - series.since) / self.interval_s
-            series.take(values[number], max(intervals, 1.0) if series.count else 1.0)
+            series.take(x, max(intervals, 1.0) if series.count else 1.0)
             if intervals > _GAP and series.count > 1:
                 series.jump = 0.0
                 series.base = nan
-                series.anew(values[number])
+                series.anew(x)
             series.since = at_s
         self._missing(at_s, there, gone, found)
         return self._verdict(at_s, there, found)
@@ -160,7 +165,7 @@ class Detector:
         sensor = any(one.type == "sensor" for one in found)
         return Verdict(True, score, "water" if water else "sensor" if sensor else "none", found)
 
-    def _learn(self, at_s: float, values: Sequence[float]) -> Verdict:
+    def _learn(self, at_s: float, values: Sequence[float | None]) -> Verdict:
         """The first rows, which tell how often there is one: only what is missing is known."""
         self._last = at_s
         self._first.append((at_s, list(values)))
@@ -172,7 +177,8 @@ class Detector:
             rows, self._first = self._first, []
             for row in rows:
                 self.step(*row)
-        gone = [n for n, x in zip(self.names, values, strict=True) if not -inf < x < inf]
+        pairs = zip(self.names, values, strict=True)
+        gone = [name for name, x in pairs if x is not None and not -inf < x < inf]
         found = [Finding(one, "missing", "sensor", 1.0, at_s, nan) for one in gone]
         return Verdict(bool(found), float(bool(found)), "sensor" if found else "none", found)
 
@@ -397,18 +403,30 @@ class Detector:
         return {
             "names": self.names,
             "interval_s": self.interval_s,
-            "first": [[at, *map(str, values)] for at, values in self._first],
+            "first": [
+                [at, *(None if x is None else str(x) for x in values)] for at, values in self._first
+            ],
             "own": [str(value) for value in own],
             "series": [one.state() for one in self.series],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """As it was stored, by a detector of the same signals."""
+        """As it was stored. Signals that it did not have then begin anew; others are forgotten."""
         *own, self._weather.flood_s = map(float, state["own"])
         self._last, self._day, self._served, self._out = own
-        self._first = [(row[0], [float(x) for x in row[1:]]) for row in state["first"]]
+        places = {name: number for number, name in enumerate(state["names"])}
+        self._first = [
+            (row[0], [_kept(row, places.get(name)) for name in self.names])
+            for row in state["first"]
+        ]
         if not state["interval_s"]:
             return
         self._begin(state["interval_s"])
-        for one, stored in zip(self.series, state["series"], strict=True):
-            one.restore(stored)
+        for name, one in zip(self.names, self.series, strict=True):
+            if name in places:
+                one.restore(state["series"][places[name]])
+
+
+def _kept(row: Sequence[Any], place: int | None) -> float | None:
+    value = None if place is None else row[1 + place]
+    return None if value is None else float(value)

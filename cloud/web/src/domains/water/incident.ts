@@ -1,7 +1,9 @@
 /** What is asked of incidents, and what of one lies where on the map. */
 
 import { answer, api } from "../../lib/api/client";
+import type { Alert } from "../../lib/api/model";
 import type { components } from "../../lib/api/schema";
+import { detailOf } from "../../lib/detail";
 import { type Language, deviceName } from "../../lib/format";
 import { type Position, positionOf } from "../../lib/geo";
 import type { Area } from "../../lib/map/areas";
@@ -16,6 +18,10 @@ type Reach = Schema["ReachEntry"];
 
 export const nameOf = (one: { name: string; name_zh: string }, language: Language): string =>
   language === "en" ? one.name : one.name_zh;
+
+/** What an alert says of the water: a bound that was crossed, or what the detector found. */
+export const eventOf = (alert: Alert) =>
+  detailOf(alert, "water-excursion") ?? detailOf(alert, "water-anomaly");
 
 export const incidentOf = (id: string, signal?: AbortSignal): Promise<Incident> =>
   answer(

@@ -3303,6 +3303,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/water/probes/{device}/detection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Detection
+         * @description How the detector of a probe stands, and what it found last.
+         */
+        get: operations["get_detection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/water/probes/{device}/hours": {
         parameters: {
             query?: never;
@@ -3819,7 +3839,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -4240,6 +4260,171 @@ export interface components {
         AmuletList: {
             /** Amulets */
             amulets: components["schemas"]["AmuletEntry"][];
+        };
+        /**
+         * AnomalyDetail
+         * @description A water event that the detector found: no bound was crossed.
+         */
+        AnomalyDetail: {
+            /**
+             * By
+             * @description So far from what was usual, with its sign.
+             */
+            by: number | null;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Devices
+             * @description The probes of an incident that has several excursions; at most 50 are named.
+             */
+            devices: string[];
+            /** Ended */
+            ended: string | null;
+            /**
+             * Excursions
+             * @description How many the incident has.
+             * @default 1
+             */
+            excursions: number;
+            /**
+             * Incident
+             * @description What it is part of; the alert is that of the incident's first excursion.
+             */
+            incident: string | null;
+            /**
+             * Kind
+             * @default anomaly
+             * @constant
+             */
+            kind: "anomaly";
+            /**
+             * Late
+             * @description Found in what a gateway had kept through an outage.
+             * @default false
+             */
+            late: boolean;
+            /** Limit */
+            limit: null;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /** Parameter */
+            parameter: string;
+            /**
+             * Score
+             * @description Times the threshold that keeps the city's rate of false alarms.
+             */
+            score: number;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /** Started */
+            started: string;
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "water-anomaly";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /** Unit */
+            unit: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Value
+             * @description When it was found.
+             */
+            value: number | null;
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * AnomalyEntry
+         * @description One anomaly of one signal; ``ended`` is null while it lasts.
+         */
+        AnomalyEntry: {
+            /** By */
+            by: number | null;
+            /** Ended */
+            ended: string | null;
+            /** Extreme Value */
+            extreme_value: number | null;
+            /** Found */
+            found: string;
+            /** Last */
+            last: string;
+            /**
+             * Late
+             * @description Found in what a gateway had kept through an outage.
+             */
+            late: boolean;
+            /**
+             * Learning
+             * @description Of before the probe was followed: it called nobody.
+             */
+            learning: boolean;
+            /** Onset Value */
+            onset_value: number | null;
+            /** Parameter */
+            parameter: string;
+            /** Reason */
+            reason: string;
+            /** Score */
+            score: number;
+            /** Started */
+            started: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "sensor" | "water";
+        };
+        /**
+         * AnomalyFlag
+         * @description What the detector says of one signal.
+         */
+        AnomalyFlag: {
+            /** Reason */
+            reason: string;
+            /**
+             * Score
+             * @description Times the threshold.
+             */
+            score: number;
+            /** Signal */
+            signal: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "sensor" | "water" | "none";
         };
         /**
          * AnswerBody
@@ -5612,6 +5797,45 @@ export interface components {
             reason: string;
             /** Version */
             version: number;
+        };
+        /**
+         * DetectionEntry
+         * @description How the detector of a probe stands, and what it found, newest first.
+         */
+        DetectionEntry: {
+            /** Anomalies */
+            anomalies: components["schemas"]["AnomalyEntry"][];
+            /**
+             * Error
+             * @description Why what was learnt was begun anew last.
+             */
+            error: string | null;
+            /** False Per Week */
+            false_per_week: number;
+            /**
+             * Flags
+             * @description Of the newest row.
+             */
+            flags: components["schemas"]["AnomalyFlag"][];
+            /**
+             * Followed
+             * @description Whether any reading of it was judged.
+             */
+            followed: boolean;
+            /**
+             * Interval S
+             * @description Between two readings, about; 0 while that is not known.
+             */
+            interval_s: number;
+            /** Rows */
+            rows: number;
+            /** Score */
+            score: number;
+            /**
+             * Until
+             * @description Everything before this is judged.
+             */
+            until: string | null;
         };
         /**
          * DeviceEntry
@@ -7604,9 +7828,14 @@ export interface components {
         };
         /**
          * IncidentRulesBody
-         * @description All four, as they are to be from now on.
+         * @description All of them, as they are to be from now on.
          */
         IncidentRulesBody: {
+            /**
+             * False Per Week
+             * @description False alarms of the detector per probe and week; 0: it calls nobody. Left out: as it is.
+             */
+            false_per_week?: number | null;
             /** Join Minutes */
             join_minutes: number;
             /** Longest Hours */
@@ -7621,6 +7850,11 @@ export interface components {
          * @description What belongs to one incident (docs/water.md says what each does).
          */
         IncidentRulesEntry: {
+            /**
+             * False Per Week
+             * @description False alarms of the detector per probe and week; 0: it calls nobody.
+             */
+            false_per_week: number;
             /** Join Minutes */
             join_minutes: number;
             /** Longest Hours */
@@ -16643,6 +16877,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NetworkImported"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_detection: {
+        parameters: {
+            query?: {
+                most?: number;
+            };
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectionEntry"];
                 };
             };
             /** @description A problem document */

@@ -1,0 +1,264 @@
+"""What follows from what the detector says: a water event calls inspectors, a fault of the sensor
+is a notice for whoever maintains it.
+
+A water event is an excursion of its own kind: part of an incident that is there, or the first of
+one. A sensor's fault is an alert of the platform, told once it has lasted, and never a call of
+inspectors'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.places import place_of
+from vigil_cloud.alerts.platform import clear_platform, raise_platform
+from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.devices.models import Device
+from vigil_cloud.domain.aside import Aside
+from vigil_cloud.water import incidents, onsets
+from vigil_cloud.water.detection.ledger import Anomaly
+from vigil_cloud.water.incidents import rules_of, severity_of
+from vigil_cloud.water.models import AnomalyRow, DetectorState, Excursion, Incident
+from vigil_cloud.water.titles import PARAMETERS, UNITS, titles
+from vigil_schemas.types import isoformat_utc
+from vigil_schemas.water import DOMAIN
+
+KIND: Final = "anomaly"
+"""Of an excursion that no bound was crossed in."""
+LATE: Final = timedelta(minutes=15)
+"""What is found so long after it was measured was caught up with."""
+_LASTS: Final = {
+    "stuck": timedelta(),
+    "noise": timedelta(hours=1),
+    "empty": timedelta(hours=1),
+    "collapsed": timedelta(hours=1),
+}
+"""So long a fault lasts before somebody is told; a visit is shorter."""
+_OTHERS_LAST: Final = timedelta(hours=6)
+_RECURS: Final = 6
+"""Faults of a day that are told though each is over at once."""
+_RECENT: Final = timedelta(days=1)
+_WORDS: Final = {
+    "missing": ("no reading", "無讀值"),
+    "empty": ("not in the water", "離水"),
+    "held": ("held by the logger", "記錄器重複舊值"),
+    "stuck": ("stands still", "讀值不變"),
+    "spike": ("spikes", "突波"),
+    "step": ("steps", "階躍"),
+    "collapsed": ("collapsed", "讀值驟降"),
+    "noise": ("noisy", "雜訊"),
+    "drift": ("drifts", "漂移"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """Whose anomalies they are."""
+
+    device: str
+    gateway: str
+    name: str
+    name_zh: str
+
+
+def follow(
+    session: Session,
+    state: DetectorState,
+    changed: Sequence[Anomaly],
+    standing: Sequence[Anomaly],
+    now: datetime,
+) -> None:
+    """Write down what changed, tell what is to be told, in the caller's transaction."""
+    known = session.get(Device, state.device)
+    station = _Station(
+        state.device,
+        "" if known is None else known.gateway,
+        state.device if known is None else known.name or state.device,
+        state.device if known is None else known.name_zh or known.name or state.device,
+    )
+    if changed:
+        feed.lock(session)
+    calls = rules_of(session).false_per_week > 0
+    for one in changed:
+        row = _written(session, state, one, now)
+        if one.type == "water" and calls and one.found_s * 1e6 > state.armed_us:
+            _event(session, station, one, row, now)
+    if known is not None:
+        _notice(session, station, standing, now)
+
+
+def _written(session: Session, state: DetectorState, one: Anomaly, now: datetime) -> AnomalyRow:
+    found = _time(one.found_s)
+    name = f"{state.device}:{one.key}"[:190]
+    row = session.get(AnomalyRow, name)
+    if row is None:
+        row = AnomalyRow(
+            id=name,
+            device=state.device,
+            parameter=one.signal,
+            type=one.type,
+            reason=one.reason,
+            started=_time(one.since_s),
+            found=found,
+            onset_value=one.value,
+            late=now - found > LATE,
+            learning=one.found_s * 1e6 <= state.armed_us,
+        )
+        session.add(row)
+    row.last, row.score = _time(one.last_s), one.score
+    row.by, row.extreme_value = one.by, one.extreme
+    row.ended = row.last if one.over else None
+    session.flush()
+    return row
+
+
+def _event(
+    session: Session, station: _Station, one: Anomaly, row: AnomalyRow, now: datetime
+) -> None:
+    name = f"{station.gateway}:detector-{station.device}-{one.key}"[:130]
+    excursion = session.get(Excursion, name)
+    if excursion is None:
+        excursion = Excursion(
+            id=name,
+            gateway=station.gateway,
+            device=station.device,
+            parameter=one.signal,
+            unit=UNITS.get(one.signal),
+            kind=KIND,
+            limit=None,
+            onset_value=one.value,
+            started=row.started,
+            ended=row.ended,
+            incident=None,
+        )
+        row.excursion = name
+        told = _Told(session, station, row, excursion, now)
+        onsets.begin(session, excursion, onsets.Onset({}, now, told.alert), Aside(session))
+        return
+    excursion.extreme_value = one.extreme
+    if one.over and excursion.ended is None:
+        excursion.ended = row.ended
+        incident = None if excursion.incident is None else session.get(Incident, excursion.incident)
+        told = _Told(session, station, row, excursion, now)
+        if incident is None:
+            told.alert(active=False, incident=None)
+            return
+        if incident.founder == excursion.id:  # whether it is over, all of the incident decides
+            told.alert(active=True, incident=incident.id)
+        incidents.settle(session, incident, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One water event, as an alert of its own."""
+
+    session: Session
+    station: _Station
+    row: AnomalyRow
+    excursion: Excursion
+    now: datetime
+
+    def alert(self, active: bool, incident: str | None) -> AlertRow:
+        """Raised, or brought up to date."""
+        excursion, row, station = self.excursion, self.row, self.station
+        place = place_of(self.session, excursion.device)
+        title, title_zh = titles(excursion)
+        reference = excursion.id.partition(":")[2]
+        key = f"{DOMAIN}:{station.gateway}:{reference}"
+        standing = self.session.scalar(select(AlertRow).where(AlertRow.key == key))
+        detail = {
+            "parameter": excursion.parameter,
+            "unit": excursion.unit,
+            "value": row.onset_value,
+            "by": row.by,
+            "score": row.score,
+            "started": isoformat_utc(row.started),
+            "ended": None if row.ended is None else isoformat_utc(row.ended),
+            "late": row.late,
+        }
+        if incident is not None:
+            detail["incident"] = incident
+        return record(
+            self.session,
+            Occurrence(
+                domain=DOMAIN,
+                reference=reference,
+                kind=KIND,
+                gateway=station.gateway,
+                device=excursion.device,
+                parameter=excursion.parameter,
+                title=title,
+                title_zh=title_zh,
+                severity="major" if standing is None else severity_of(standing),
+                event_time=excursion.started,
+                active=active,
+                ended=None if active else excursion.ended,
+                detail=detail,
+                supersedes=excursion.ended is not None,
+                latitude=place.latitude,
+                longitude=place.longitude,
+            ),
+            self.now,
+        )
+
+
+def _notice(
+    session: Session, station: _Station, standing: Sequence[Anomaly], now: datetime
+) -> None:
+    """Raise the maintainer's notice, or clear it."""
+    wrong = {
+        one.signal: one.reason
+        for one in standing
+        if one.type == "sensor" and _lasts(one) >= _LASTS.get(one.reason, _OTHERS_LAST)
+    }
+    recent = select(AnomalyRow.parameter, AnomalyRow.reason).where(
+        AnomalyRow.device == station.device,
+        AnomalyRow.type == "sensor",
+        AnomalyRow.found > now - _RECENT,
+    )
+    often: dict[str, list[str]] = {}
+    for parameter, reason in session.execute(recent):
+        often.setdefault(parameter, []).append(reason)
+    wrong |= {
+        parameter: reasons[-1]
+        for parameter, reasons in often.items()
+        if len(reasons) >= _RECURS and parameter not in wrong
+    }
+    subject = f"sensor:{station.device}"
+    if not wrong:
+        clear_platform(session, "sensor-fault", subject, gateway=station.gateway, now=now)
+        return
+    raise_platform(
+        session,
+        "sensor-fault",
+        subject,
+        severity="minor",
+        title=f"{station.name}: {_said(wrong, 0, ' ', ', ')}",
+        title_zh=f"{station.name_zh}：{_said(wrong, 1, '', '、')}",
+        gateway=station.gateway,
+        device=station.device,
+        detail={"code": "sensor-fault", "explanation": _said(wrong, 0, " ", ", ")},
+        now=now,
+    )
+
+
+def _said(wrong: Mapping[str, str], language: int, between: str, comma: str) -> str:
+    names = {one: PARAMETERS.get(one, (one, one))[language] for one in wrong}
+    words = {why: _WORDS.get(why, (why, why))[language] for why in wrong.values()}
+    return comma.join(f"{names[one]}{between}{words[why]}" for one, why in sorted(wrong.items()))
+
+
+def _lasts(one: Anomaly) -> timedelta:
+    return timedelta(seconds=one.last_s - one.since_s)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
