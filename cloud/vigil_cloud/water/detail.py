@@ -30,7 +30,8 @@ class AnomalyDetail(AlertDetail):
     kind: Literal["anomaly"] = "anomaly"
     parameter: str
     unit: str | None = None
-    limit: None = None
+    limit: float | None = None
+    """None: no bound was crossed."""
     value: float | None = None
     """When it was found."""
     by: float | None = None

@@ -24,7 +24,8 @@ export const en = {
   "water.late": "Found late",
   "water.lateHint": "in readings that the gateway had kept through an outage",
   "detector.title": "Detector",
-  "detector.hint": "Tells events of the water from faults of the sensor; {rate} false alarms a week are granted.",
+  "detector.hint":
+    "Tells events of the water from faults of the sensor; {rate} false alarms a week are granted.",
   "detector.off": "It calls nobody: no false alarm is granted.",
   "detector.not": "No reading of this probe has been judged yet.",
   "detector.until": "Judged until",

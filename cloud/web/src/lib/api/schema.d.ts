@@ -4308,8 +4308,11 @@ export interface components {
              * @default false
              */
             late: boolean;
-            /** Limit */
-            limit: null;
+            /**
+             * Limit
+             * @description None: no bound was crossed.
+             */
+            limit: number | null;
             /**
              * Owner Doubtful
              * @description The gateway that owns the device; another one reported it.
