@@ -59,8 +59,8 @@ class ByColumns:
     """Takes pieces of a recording, where it can."""
 
     def __init__(
-        self, columns: int, times: RowTimes, series: Series[ColumnSondeQc], doubtful: frozenset[float],
-        tally: Tally,
+        self, columns: int, times: RowTimes, series: Series[ColumnSondeQc],
+        doubtful: frozenset[float], tally: Tally,
     ) -> None:  # fmt: skip
         self._columns, self._times, self._series = columns, times, series
         self._doubtful, self._tally = doubtful, tally
