@@ -6,10 +6,11 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil_cloud.ingest.fair_queue import FairQueue
+from vigil_cloud.ingest.fair_queue import ENDS_EVERY, FairQueue, is_end
 from vigil_cloud.ingest.queue import Arrived
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -17,6 +18,11 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 def message(gateway: str, number: int, size: int = 8) -> Arrived:
     payload = f"{number:0{size}d}".encode()
+    return Arrived(f"vigil/v1/{gateway}/alarm", payload, NOW, 0.0, None)
+
+
+def ring(gateway: str, number: int, active: bool) -> Arrived:
+    payload = f'{{"id": {number}, "data": {{"active": {str(active).lower()}}}}}'.encode()
     return Arrived(f"vigil/v1/{gateway}/alarm", payload, NOW, 0.0, None)
 
 
@@ -90,3 +96,54 @@ def test_closing_frees_whoever_waits() -> None:
     queue.put(flood("gw", 1))
     assert taken == [[]]
     assert len(queue) == 0
+
+
+def test_what_rings_goes_before_what_is_over() -> None:
+    queue = FairQueue()
+    queue.put([ring(f"gw-{number}", number, active=False) for number in range(200)])
+    queue.put([ring("home", 1, active=False), ring("home", 2, active=True)])
+
+    group = queue.take(20)
+
+    # With what its gateway said before, and with nobody else's: it is told when its group is.
+    assert group == [ring("home", 1, active=False), ring("home", 2, active=True)]
+    assert len(queue.take(20)) == 20
+
+
+def test_ends_do_not_starve_behind_a_flood_that_rings() -> None:
+    queue = FairQueue()
+    queue.put([ring("home", 1, active=False)])
+    for number in range(ENDS_EVERY):
+        queue.put([ring("mad", 2 * number + one, active=True) for one in range(2)])
+        group = queue.take(2)
+
+    assert ring("home", 1, active=False) in group
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\xff\xfe", b'{"data": {"Active": false}}', b'[{"active": false}, {"active": true}]'],
+)
+def test_what_cannot_be_told_by_its_bytes_waits_for_no_turn(payload: bytes) -> None:
+    assert not is_end(payload)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40), st.integers(1, 9))
+def test_each_gateway_keeps_its_order_whatever_rings(
+    sent: list[tuple[str, bool]], most: int
+) -> None:
+    queue = FairQueue()
+    given_ = [ring(gateway, number, active) for number, (gateway, active) in enumerate(sent)]
+    queue.put(given_)
+
+    taken: list[Arrived] = []
+    while len(queue):
+        group = queue.take(most)
+        assert group
+        taken += group
+
+    for gateway in "abc":
+        topic = f"vigil/v1/{gateway}/alarm"
+        assert [one for one in taken if one.topic == topic] == [
+            one for one in given_ if one.topic == topic
+        ]
