@@ -33,7 +33,8 @@ from vigil_edge.device.reporter import Reporter
 from vigil_edge.device.seam import Pipeline
 from vigil_edge.device.supervisor import Supervisor
 from vigil_edge.domain import EdgeDomain
-from vigil_edge.evidence.queue import KEY_NAME, EvidenceQueue, load_key, public_hex
+from vigil_edge.evidence.key import KEY_NAME, load_key, public_hex
+from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_edge.evidence.upload import Uploader
 from vigil_edge.worker import Worker
 from vigil_schemas.commands import (

@@ -129,7 +129,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _public_key(args: argparse.Namespace) -> int:
-    from vigil_edge.evidence.queue import public_key_of
+    from vigil_edge.evidence.key import public_key_of
 
     print(public_key_of(load(args.config, args.domains).gateway.data_dir))
     return 0

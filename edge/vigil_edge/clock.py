@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from vigil_schemas.evidence import EvidenceClock
 from vigil_schemas.types import ClockQuality
 
 STEP_S: Final = 0.5
@@ -36,21 +37,26 @@ class _Timex(ctypes.Structure):
     )
 
 
-def kernel_synchronised() -> bool:
-    """Whether the kernel says that an NTP or PTP service disciplines the clock (Linux only)."""
+def kernel_error_s() -> float | None:
+    """The kernel's estimate of its clock's largest error, where it says that an NTP or PTP service
+    disciplines it (Linux only); else ``None``."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     try:
         adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
     except (OSError, AttributeError):
-        return False
+        return None
     state = _Timex()  # modes 0: read only, needs no privilege
     result = adjtimex(ctypes.byref(state))
-    return (
-        0 <= result != _TIME_ERROR
-        and not state.status & _STA_UNSYNC
-        and state.maxerror <= MAX_ERROR_S * 1e6
-    )
+    if not 0 <= result != _TIME_ERROR or state.status & _STA_UNSYNC:
+        return None
+    return float(state.maxerror) / 1e6
+
+
+def kernel_synchronised() -> bool:
+    """Whether the kernel vouches for its clock."""
+    error_s = kernel_error_s()
+    return error_s is not None and error_s <= MAX_ERROR_S
 
 
 class Clock:
@@ -62,11 +68,13 @@ class Clock:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         synchronised: Callable[[], bool] = kernel_synchronised,
+        error_s: Callable[[], float | None] = kernel_error_s,
         host_keeps_it: bool = False,
     ) -> None:
         self._wall = wall
         self.monotonic = monotonic
         self._synchronised = synchronised
+        self._error_s = error_s
         self._host_keeps_it = host_keeps_it
         self._offset = wall() - monotonic()
         self._last_synchronised: float | None = None
@@ -83,6 +91,16 @@ class Clock:
     def now(self) -> datetime:
         """Aware UTC."""
         return datetime.fromtimestamp(self._wall(), UTC)
+
+    def state(self) -> EvidenceClock:
+        """As a package of evidence tells it."""
+        last = self._last_synchronised
+        return EvidenceClock(
+            quality=self.quality,
+            vouched=self.vouched,
+            error_s=self._error_s(),
+            since_sync_s=None if last is None else max(0.0, self.monotonic() - last),
+        )
 
     def watch(self) -> bool:
         """Take the clock's measure; true where it was set since the last call."""

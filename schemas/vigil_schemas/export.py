@@ -20,7 +20,7 @@ from vigil_schemas.contract import OBSERVATION_TYPES, PAYLOADS
 from vigil_schemas.dossier import NAME as DOSSIER
 from vigil_schemas.dossier import CaseDossier
 from vigil_schemas.envelope import Envelope, schema_url
-from vigil_schemas.evidence import EvidenceManifest
+from vigil_schemas.evidence import EvidenceManifest, EvidenceManifestV1
 from vigil_schemas.senml import Pack
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,7 +31,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     named: dict[str, dict[str, Any]] = {
         "cloudevent.v1": Envelope.model_json_schema(mode="validation"),
         DOSSIER: CaseDossier.model_json_schema(mode="validation"),
-        "evidence.manifest.v1": EvidenceManifest.model_json_schema(mode="validation"),
+        "evidence.manifest.v1": EvidenceManifestV1.model_json_schema(mode="validation"),
+        "evidence.manifest.v2": EvidenceManifest.model_json_schema(mode="validation"),
     }
     for event_type, model in PAYLOADS.items():
         named[event_type] = model.model_json_schema(mode="validation")

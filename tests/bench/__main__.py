@@ -9,6 +9,7 @@ from pathlib import Path
 
 BENCHES = (
     "levels",
+    "evidence",
     "bearing",
     "plates",
     "classify",

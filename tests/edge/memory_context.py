@@ -11,10 +11,10 @@ from pathlib import Path
 
 from vigil_edge.device.seam import Held, Outgoing
 from vigil_edge.worker import Worker
-from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.evidence import EvidenceClock, EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 from vigil_schemas.senml import Reading, unpack
-from vigil_schemas.types import Lane, Model
+from vigil_schemas.types import ClockQuality, Lane, Model
 
 
 class MemoryContext:
@@ -64,6 +64,9 @@ class MemoryContext:
         self.accepted.extend(outgoing)
         self.states.update(state or {})
         self._changed.set()
+
+    def clock_state(self) -> EvidenceClock:
+        return EvidenceClock(quality=ClockQuality.SYNCHRONISED, vouched=self.clock_vouched)
 
     def state(self, key: str) -> bytes | None:
         return self.held.state.get(key) or self.states.get(key)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from vigil_schemas.evidence import EvidenceRole
 from vigil_schemas.types import Domain, UtcDatetime
 
 Severity = Literal["critical", "major", "minor", "info"]
@@ -45,7 +46,7 @@ class EvidenceFileEntry(Answer):
     """One file that can be fetched from ``/evidence/{sha256}/{name}``."""
 
     name: str
-    role: Literal["audio", "video", "frame", "plate", "levels", "other"]
+    role: EvidenceRole
     media_type: str
     size: int
     sha256: str

@@ -73,6 +73,20 @@ def page(  # noqa: PLR0913 - whose list of what, and which part of it
     return rows[:limit], Cursor((last.due or last.opened) if by_due else last.opened, last.id)
 
 
+def waiting(
+    session: Session,
+    kinds: CaseKinds,
+    reader: Reader,
+    wanted: Wanted,
+    now: datetime,
+    limit: int,
+) -> Sequence[CaseRow]:
+    """The first of a queue: the longest open first."""
+    conditions = [visible(kinds, reader), *_conditions(kinds, reader, wanted, now)]
+    query = select(CaseRow).where(*conditions).order_by(CaseRow.opened, CaseRow.id)
+    return session.scalars(query.limit(limit)).all()
+
+
 def counts(session: Session, kinds: CaseKinds, reader: Reader, now: datetime) -> dict[View, int]:
     """How many of each view wait. One statement over the cases that are not closed."""
     views: tuple[View, ...] = ("open", "mine", "unassigned", "to_decide", "overdue")

@@ -12,6 +12,7 @@ from typing import Final
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject
 from vigil_cloud.config import ConfigurationError
+from vigil_schemas.evidence import LARGEST_PACKAGE
 from vigil_schemas.types import isoformat_utc
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -43,15 +44,16 @@ def _verify(options: argparse.Namespace) -> int:
     from vigil_cloud.evidence.verification import examine
 
     key = None if options.key is None else _public_key(options.key)
+    if options.file.exists() and not options.file.is_file():
+        raise ConfigurationError(f"{options.file}: is no file")
     if is_bundle(options.file):
         return _verify_bundle(options.file, key)
     if key is None:
         raise ConfigurationError("--key: a package by itself needs its gateway's public key")
-    with options.file.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     found = examine(options.file, public_key=key)
+    sha256 = _digest(options.file)
     named = _HEX.fullmatch(options.file.stem)
-    if named and options.file.stem.lower() != sha256:
+    if named and sha256 and options.file.stem.lower() != sha256:
         found.faults.append(Fault(PACKAGE, f"is named by another SHA-256 than its own, {sha256}"))
     if found.faults or found.manifest is None:
         for fault in found.faults:
@@ -64,13 +66,21 @@ def _verify(options: argparse.Namespace) -> int:
                 "verified": True,
                 "sha256": sha256,
                 "key": key.hex(),
-                **manifest.model_dump(mode="json", include=_SUMMARY),
+                **manifest.model_dump(mode="json", include=_SUMMARY, exclude_none=True),
                 "files": [{"name": file.name, "size": file.size} for file in manifest.files],
             },
             ensure_ascii=False,
         )
     )
     return 0
+
+
+def _digest(path: Path) -> str | None:
+    """``None`` for one that is larger than any package: it need not be read to its end."""
+    if path.stat().st_size > LARGEST_PACKAGE:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _verify_bundle(path: Path, key: bytes | None) -> int:
@@ -95,7 +105,10 @@ def _verify_bundle(path: Path, key: bytes | None) -> int:
     return 0
 
 
-_SUMMARY: Final = {"evidence_id", "gateway", "device", "sealed", "started", "ended"}
+_SUMMARY: Final = {
+    *("version", "evidence_id", "gateway", "device", "sealed", "started", "ended"),
+    *("chain", "software", "configuration_sha256", "clock"),
+}
 
 
 def _public_key(given: str) -> bytes:

@@ -19,6 +19,7 @@ from vigil_cloud.alerts.titles import in_case
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import reading, service
+from vigil_cloud.evidence.again import EvidenceVerification, verified_again
 from vigil_cloud.evidence.verification import LARGEST_ZIP, EvidenceInvalid, EvidenceTooLarge
 from vigil_cloud.identity import looks
 from vigil_cloud.identity.dependencies import (
@@ -148,6 +149,20 @@ def get_evidence_package(
     headers = _headers(f"{sha256}.zip", sha256, (start, end), size if part else None, shown=False)
     body = services.objects.read(row.object_name, start, end - start + 1)
     return StreamingResponse(body, 206 if part else 200, headers, "application/zip")
+
+
+@router.get("/evidence/{sha256}.verification", operation_id="verify_evidence_package")
+def verify_evidence_package(
+    sha256: Annotated[Sha256, Path()], reader: CurrentAccount, services: ServicesDependency
+) -> EvidenceVerification:
+    """Verify the stored package now: every byte, its seal, and its place in the gateway's chain.
+
+    Follows the rights of its alert; each look is written down.
+    """
+    with services.sessions() as session:
+        row, alert = service.evidence_for(session, reader, sha256)
+    _note(services, reader, alert, f"{sha256}.verification")
+    return verified_again(services, row)
 
 
 @router.get(

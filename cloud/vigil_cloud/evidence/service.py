@@ -22,8 +22,9 @@ from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.evidence import reading
+from vigil_cloud.evidence.canonical import LARGEST_MANIFEST
 from vigil_cloud.evidence.models import EvidenceRow
-from vigil_cloud.evidence.verification import LARGEST_MANIFEST, verified
+from vigil_cloud.evidence.verification import Manifest, verified
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.objects.port import Objects
 from vigil_cloud.services import Services
@@ -31,7 +32,6 @@ from vigil_schemas.evidence import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
     EvidenceFile,
-    EvidenceManifest,
 )
 
 DAY: Final = timedelta(days=1)
@@ -170,7 +170,7 @@ def store(services: Services, gateway: str, sha256: str, path: Path) -> None:
     services.changed.announce()
 
 
-def _verified(services: Services, gateway: str, path: Path) -> EvidenceManifest:
+def _verified(services: Services, gateway: str, path: Path) -> Manifest:
     """By any key that the gateway has announced: it may have sealed this before its newest."""
     with services.sessions() as session:
         keys = public_keys(session, gateway)

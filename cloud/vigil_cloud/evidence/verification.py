@@ -12,31 +12,46 @@ import contextlib
 import hashlib
 import io
 import os
+import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Final
+from typing import BinaryIO, ClassVar, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.evidence import canonical
+from vigil_cloud.evidence.canonical import LARGEST_MANIFEST
 from vigil_cloud.evidence.layout import PACKAGE, Fault
 from vigil_cloud.evidence.layout import faults as layout_faults
-from vigil_schemas.evidence import MANIFEST_NAME, SIGNATURE_NAME, EvidenceFile, EvidenceManifest
+from vigil_schemas.evidence import (
+    LARGEST_PACKAGE,
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    EvidenceFile,
+    EvidenceFileV1,
+    EvidenceManifest,
+    EvidenceManifestV1,
+)
+from vigil_schemas.evidence_zip import SIGNATURE_BYTES
 
-LARGEST_ZIP: Final = 512 * 1024 * 1024
-LARGEST_MANIFEST: Final = 256 * 1024
+LARGEST_ZIP: Final = LARGEST_PACKAGE
 LARGEST_CONTENT: Final = 1024 * 1024 * 1024
 """Of all files together, unpacked."""
-SIGNATURE_BYTES: Final = 64
 LARGEST_READ: Final = 1024 * 1024
 SEAL_AGAIN_S: Final = "600"
 _CHUNK: Final = 256 * 1024
 _ENCRYPTED: Final = 0x1
 _Unpack: Final = zipfile.zlib.error  # type: ignore[attr-defined]  # zlib as zipfile found it
+_BROKEN: Final = (
+    *(zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError),
+    *(OverflowError, struct.error),
+)
+"""What a file that is no zip raises, and one whose headers name places beyond any file."""
 _OTHER_SEAL: Final = Fault(SIGNATURE_NAME, "The manifest's signature is not this gateway's.")
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
@@ -84,17 +99,20 @@ class _Bounded(io.FileIO):
         return super().read(size) or b""
 
 
+Manifest = EvidenceManifest | EvidenceManifestV1
+
+
 @dataclass(slots=True)
 class Finding:
     """What a package is, as far as it could be read, and what is wrong with it."""
 
-    manifest: EvidenceManifest | None = None
+    manifest: Manifest | None = None
     faults: list[Fault] = field(default_factory=list)
 
 
 def verified(
     path: Path, *, gateway: str, public_key: bytes, earlier: Sequence[bytes] = ()
-) -> EvidenceManifest:
+) -> Manifest:
     """The manifest of a zip whose seal and every file's digest hold.
 
     ``public_key`` is the gateway's, Ed25519, 32 bytes, and ``earlier`` are those it had before.
@@ -111,9 +129,7 @@ def verified(
 
 def _sealed_with(path: Path, public_keys: Sequence[bytes]) -> bytes | None:
     """The key of the seal, found before every file is read."""
-    with contextlib.suppress(
-        zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError
-    ):
+    with contextlib.suppress(*_BROKEN):
         with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
             entries = {info.filename: info for info in archive.infolist()}
             text = _small(archive, entries, MANIFEST_NAME, LARGEST_MANIFEST, Finding())
@@ -136,13 +152,49 @@ def examine(path: Path, *, public_key: bytes, gateway: str | None = None) -> Fin
     opened."""
     found = Finding()
     with _Bounded(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST_ZIP:
+            found.faults.append(Fault(PACKAGE, f"is larger than {LARGEST_ZIP} bytes"))
+            return found
+        head = canonical.head(file)
+        if head is not None:
+            _examine_canonical(file, size, head, (public_key, gateway), found)
+            return found
         try:
             with zipfile.ZipFile(file) as archive:
                 found.faults += layout_faults(file, archive)
                 _examine(archive, public_key, gateway, found)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
+        except _BROKEN as error:
             found.faults.append(Fault(PACKAGE, f"is not a whole zip: {error}"))
+        if isinstance(found.manifest, EvidenceManifest):
+            found.faults.append(Fault(PACKAGE, canonical.difference(file, size)))
     return found
+
+
+def _examine_canonical(
+    file: BinaryIO,
+    size: int,
+    head: canonical.Head,
+    asked: tuple[bytes, str | None],
+    found: Finding,
+) -> None:
+    """A package of version 2. ``asked``: public key and gateway."""
+    public_key, gateway = asked
+    sealed = _holds(public_key, head.seal, head.text)
+    changed = "was changed after it was sealed (bytes {} to {} of the package)"
+    if not sealed and head.text_changed:
+        # What it lists may be what was changed: nothing else can be held against it.
+        first, behind = head.text_span
+        found.faults.append(Fault(MANIFEST_NAME, changed.format(first, behind - 1)))
+        return
+    if not sealed and head.seal_changed:
+        first, behind = head.seal_span
+        found.faults.append(Fault(SIGNATURE_NAME, changed.format(first, behind - 1)))
+    elif not sealed:
+        found.faults.append(_OTHER_SEAL)
+    manifest = _manifest(head.text, gateway, found)
+    if isinstance(manifest, EvidenceManifest):
+        found.faults += canonical.faults(file, size, head, manifest, sealed=sealed)
 
 
 def _examine(
@@ -158,17 +210,25 @@ def _examine(
         return
     if seal is not None and not _holds(public_key, seal, text):
         found.faults.append(_OTHER_SEAL)
+    manifest = _manifest(text, gateway, found)
+    if manifest is not None:
+        found.faults += _contents(archive, entries, manifest)
+
+
+def _manifest(text: bytes, gateway: str | None, found: Finding) -> Manifest | None:
+    """What it says, once it is understood; written down in ``found``."""
     try:
-        manifest = found.manifest = EvidenceManifest.model_validate_json(text, strict=True)
+        model = EvidenceManifest if canonical.version_of(text) == 2 else EvidenceManifestV1
+        manifest = found.manifest = model.model_validate_json(text, strict=True)
     except ValidationError as error:
         found.faults += [
             Fault(MANIFEST_NAME, f"{'.'.join(map(str, one['loc']))}: {one['msg']}")
             for one in error.errors(include_input=False)
         ]
-        return
+        return None
     if gateway is not None and manifest.gateway != gateway:
         found.faults.append(Fault(MANIFEST_NAME, f"speaks of gateway {manifest.gateway!r}"))
-    found.faults += _contents(archive, entries, manifest)
+    return manifest
 
 
 def _strange(info: zipfile.ZipInfo, before: dict[str, zipfile.ZipInfo]) -> Iterator[Fault]:
@@ -183,7 +243,7 @@ def _strange(info: zipfile.ZipInfo, before: dict[str, zipfile.ZipInfo]) -> Itera
 
 
 def _contents(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], manifest: EvidenceManifest
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], manifest: Manifest
 ) -> Iterator[Fault]:
     own = {MANIFEST_NAME, SIGNATURE_NAME}
     listed: set[str] = set()
@@ -225,7 +285,9 @@ def _small(
     return content
 
 
-def _wrong(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: EvidenceFile) -> str | None:
+def _wrong(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: EvidenceFile | EvidenceFileV1
+) -> str | None:
     """What is wrong with one file; ``None`` where it is as it was sealed."""
     if info.file_size != file.size:
         return f"is not {file.size} bytes long"

@@ -16,6 +16,7 @@ from vigil_cloud.noise.detail import ExceedanceDetail
 from vigil_cloud.noise.models import Exceedance
 from vigil_cloud.noise.owner_routes import router as owner_router
 from vigil_cloud.noise.register_routes import router as register_router
+from vigil_cloud.noise.review_routes import router as review_router
 from vigil_cloud.noise.routes import router
 from vigil_cloud.noise.seeding import SEED
 from vigil_cloud.noise.service import NoiseHandler
@@ -39,7 +40,7 @@ DOMAIN: Final = CloudDomain(
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     details=(ExceedanceDetail,),
     handlers=(NoiseHandler(),),
-    routers=(router, register_router, owner_router),
+    routers=(router, register_router, owner_router, review_router),
     seed=SEED,
     case_kinds=(exceedance_case(),),
     expiring=(

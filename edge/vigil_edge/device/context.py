@@ -12,7 +12,7 @@ from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.seam import Held, Outgoing
 from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_edge.worker import Worker
-from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.evidence import EvidenceClock, EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 
 
@@ -57,6 +57,9 @@ class DeviceContext:
     @property
     def clock_vouched(self) -> bool:
         return self._clock.vouched
+
+    def clock_state(self) -> EvidenceClock:
+        return self._clock.state()
 
     async def accept(
         self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None

@@ -18,7 +18,7 @@ from vigil_edge.delivery.outgoing import Outgoing
 from vigil_edge.delivery.refusal import CommandRefused
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.errors import VigilError
-from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.evidence import EvidenceClock, EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 
 __all__ = [
@@ -73,6 +73,9 @@ class PipelineContext(Protocol):
     @property
     def clock_vouched(self) -> bool:
         """Whether the wall clock counts as synchronised by the settings' word alone."""
+
+    def clock_state(self) -> EvidenceClock:
+        """How far the wall clock can be trusted now, as a package of evidence tells it."""
 
     async def accept(
         self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None

@@ -1,46 +1,27 @@
-"""Evidence: sealed, and queued on disk for its upload.
-
-The seal is the contract's (``vigil_schemas.evidence``): a zip of the files, of
-``manifest.json`` with their digests, and of ``manifest.sig``, an Ed25519 signature
-over the manifest's bytes. The same files and manifest give the same zip, byte for
-byte: stored uncompressed, sorted, with a fixed date. A folder is the queue.
-"""
+"""Evidence: sealed, and queued on disk for its upload. A folder is the queue."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
-import zipfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
 import structlog
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from vigil_edge.evidence.chain import Chain
+from vigil_edge.evidence.key import folder_to_disk
+from vigil_edge.evidence.seal import seal
 from vigil_schemas.errors import VigilError
-from vigil_schemas.evidence import (
-    MANIFEST_NAME,
-    SIGNATURE_NAME,
-    EvidenceManifest,
-    EvidenceReference,
-)
+from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 
-_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _ANSWER: Final = ".answer"
-_CHUNK: Final = 256 * 1024
 
 _log = structlog.get_logger("evidence")
-
-
-class EvidenceMismatch(VigilError):
-    """The files are not those that the manifest lists."""
-
-    code: ClassVar[str] = "evidence-mismatch"
-    remedy: ClassVar[str] = "This is a mistake in the pipeline: report it with the message."
 
 
 class EvidenceFull(VigilError):
@@ -60,113 +41,6 @@ class EvidenceUnwritable(VigilError):
     remedy: ClassVar[str] = "Free or replace the gateway's disk."
 
 
-class EvidenceKeyMissing(VigilError):
-    """There is no sealing key that could be read."""
-
-    code: ClassVar[str] = "evidence-key-missing"
-    remedy: ClassVar[str] = (
-        "Restore the key from a backup of `data_dir`, or delete the rest of it so that a new "
-        "one is made."
-    )
-
-
-KEY_NAME: Final = "evidence-key.pem"
-"""The sealing key's file in the gateway's data folder."""
-
-
-def public_key_of(folder: Path) -> str:
-    """The public half of the key in a data folder, hexadecimal; makes none.
-
-    Raises ``EvidenceKeyMissing``, ``OSError``.
-    """
-    path = folder / KEY_NAME
-    if not path.exists():
-        raise EvidenceKeyMissing(f"{path}: no key yet; the agent makes it at its first start")
-    key = _read_key(path)
-    if key is None:
-        raise EvidenceKeyMissing(f"{path}: this is no key; the agent replaces it at its next start")
-    return public_hex(key)
-
-
-def load_key(path: Path, put_aside: Callable[[Path], None]) -> Ed25519PrivateKey:
-    """This gateway's sealing key; made at the first start, readable by its owner alone.
-
-    One that cannot be read any more is renamed, told of through ``put_aside``, and replaced:
-    a gateway without evidence is better than none. Raises ``OSError`` for the disk.
-    """
-    if path.exists():
-        key = _read_key(path)
-        if key is not None:
-            return key
-        aside = path.with_name(f"{path.name}.damaged")
-        path.rename(aside)
-        put_aside(aside)
-    return _new_key(path)
-
-
-def _read_key(path: Path) -> Ed25519PrivateKey | None:
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-    return key if isinstance(key, Ed25519PrivateKey) else None
-
-
-def _new_key(path: Path) -> Ed25519PrivateKey:
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    _folder_to_disk(path.parent)
-    return key
-
-
-def public_hex(key: Ed25519PrivateKey) -> str:
-    """Raw public key, as a birth message carries it."""
-    return key.public_key().public_bytes_raw().hex()
-
-
-def seal(
-    target: Path, manifest: EvidenceManifest, files: Mapping[str, Path], key: Ed25519PrivateKey
-) -> None:
-    """Write the zip. Raises ``EvidenceMismatch`` where a file differs from the manifest."""
-    if {entry.name for entry in manifest.files} != set(files):
-        raise EvidenceMismatch("the manifest and the files given do not name the same files")
-    listing = manifest.model_dump_json(exclude_none=True).encode()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_entry(MANIFEST_NAME), listing)
-        archive.writestr(_entry(SIGNATURE_NAME), key.sign(listing))
-        for entry in sorted(manifest.files, key=lambda entry: entry.name):
-            digest = hashlib.sha256()
-            size = 0
-            with (
-                files[entry.name].open("rb") as source,
-                archive.open(_entry(entry.name), "w", force_zip64=True) as sink,
-            ):
-                while chunk := source.read(_CHUNK):
-                    digest.update(chunk)
-                    size += len(chunk)
-                    sink.write(chunk)
-            if (digest.hexdigest(), size) != (entry.sha256, entry.size):
-                raise EvidenceMismatch(f"{entry.name} changed after the manifest was written")
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, date_time=_DATE)
-    info.create_system = 3
-    info.external_attr = 0o644 << 16
-    return info
-
-
 class EvidenceQueue:
     """Sealed zips in a folder, each named by its digest; what is refused moves to ``refused/``."""
 
@@ -184,6 +58,8 @@ class EvidenceQueue:
         self.max_bytes = max_bytes
         self.added = asyncio.Event()
         self.refused.mkdir(parents=True, exist_ok=True)
+        self._chain = Chain(folder, self._chain_broken)
+        self._sealing = threading.Lock()
         for path in self.refused.glob("*.zip"):
             # Put aside before answers were kept, perhaps for a reason that passed: once more.
             if not path.with_suffix(_ANSWER).exists():
@@ -202,7 +78,18 @@ class EvidenceQueue:
         self.added.set()
         return reference
 
+    def _chain_broken(self, aside: Path) -> None:
+        self._count("evidence-chain-broken")
+        _log.error("the chain of packages was unreadable: it begins anew", old=str(aside))
+
     def _deposit(self, manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
+        with self._sealing:  # one after the other: each names the one before it
+            return self._sealed(manifest, files)
+
+    def _sealed(self, manifest: EvidenceManifest, files: Mapping[str, Path]) -> EvidenceReference:
+        package = f"{manifest.evidence_id}/{manifest.device}"
+        link = self._chain.link(package)
+        manifest = manifest.model_copy(update={"chain": link})
         draft = self.folder / f"{manifest.evidence_id}-{manifest.device}.part"
         try:
             self._make_room(sum(entry.size for entry in manifest.files))
@@ -211,8 +98,9 @@ class EvidenceQueue:
                 sha256 = hashlib.file_digest(sealed, "sha256").hexdigest()
                 os.fsync(sealed.fileno())
             reference = EvidenceReference(sha256=sha256, size=draft.stat().st_size)
+            self._chain.sealed(package, link, sha256)
             draft.rename(self.folder / f"{sha256}.zip")
-            _folder_to_disk(self.folder)
+            folder_to_disk(self.folder)
         except OSError as error:
             raise EvidenceUnwritable(f"evidence could not be written: {error}") from error
         finally:
@@ -278,11 +166,3 @@ def _age(path: Path) -> tuple[float, str]:
         return path.stat().st_mtime, path.name
     except FileNotFoundError:
         return 0.0, path.name
-
-
-def _folder_to_disk(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,8 +17,9 @@ import sys
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -30,7 +31,13 @@ from vigil_edge.noise.pictures.frame import Frame
 from vigil_edge.noise.sound.clock import StreamTime
 from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
 from vigil_edge.noise.sound.wav import write_wav
-from vigil_schemas.evidence import EvidenceFile, EvidenceManifest, EvidenceReference
+from vigil_schemas.evidence import (
+    EvidenceClock,
+    EvidenceFile,
+    EvidenceManifest,
+    EvidenceReference,
+    EvidenceRole,
+)
 from vigil_schemas.noise import LevelCurve, NoiseExceedance
 from vigil_schemas.types import Lane, UtcDatetime
 
@@ -41,14 +48,27 @@ MOST_BYTES: Final = 2 * 1024**3
 """Of cases that wait. While the cloud is away the sealed ones fill their own queue first;
 these must not fill the rest of the disk, which the outbox needs."""
 _NAMESPACE: Final = uuid.UUID("5f0d8a4e-6a0b-4d0c-9b39-0d6f2f7c1e11")
-Role = Literal["audio", "video", "frame", "plate", "levels", "other"]
-_CONTENTS: Final[dict[str, tuple[Role, str]]] = {
+_CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "audio.wav": ("audio", "audio/wav"),
     "video.webm": ("video", "video/webm"),
+    "overlay.webm": ("overlay", "video/webm"),
+    "blurred.webm": ("blurred", "video/webm"),
     "frame.jpg": ("frame", "image/jpeg"),
+    "thumbnail.jpg": ("thumbnail", "image/jpeg"),
     "plate.jpg": ("plate", "image/jpeg"),
+    "votes.json": ("votes", "application/json"),
     "levels.json": ("levels", "application/json"),
+    "octaves.csv": ("octaves", "text/csv"),
+    "spectrogram.png": ("spectrogram", "image/png"),
+    "spectrogram.json": ("spectrogram", "application/json"),
+    "bearing.json": ("bearing", "application/json"),
+    "weather.json": ("weather", "application/json"),
+    "calibration.json": ("calibration", "application/json"),
+    "uncertainty.json": ("uncertainty", "application/json"),
 }
+"""What of a case's folder is sealed, where it is there. Certificates beside it
+(``certificate-1.pdf`` …) are those that the settings name."""
+_CERTIFICATES: Final = {".pdf": "application/pdf", ".jpg": "image/jpeg", ".png": "image/png"}
 
 
 class Case(BaseModel):
@@ -59,6 +79,9 @@ class Case(BaseModel):
     sound_ended: UtcDatetime
     calibration: dict[str, str | float]
     exceedance: NoiseExceedance
+    clock: EvidenceClock | None = None
+    """As the recording ended."""
+    configuration_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +223,9 @@ async def _prepared(context: PipelineContext, folder: Path, case: Case) -> Evide
     """Encode and list the files, once: a deposit that is repeated is the same to the byte."""
     kept = folder / "manifest.json"
     with contextlib.suppress(FileNotFoundError):
-        return EvidenceManifest.model_validate_json(await asyncio.to_thread(kept.read_bytes))
+        text = await asyncio.to_thread(kept.read_bytes)
+        if json.loads(text).get("version") == 2:  # else prepared before an upgrade: once more
+            return EvidenceManifest.model_validate_json(text)
     if not await _encoded(context, folder):
         context.count("encoding-failed")
     manifest = await asyncio.to_thread(_manifest, context.gateway, context.now(), folder, case)
@@ -218,8 +243,6 @@ def _write_whole(path: Path, text: str) -> None:
 
 async def _encoded(context: PipelineContext, folder: Path) -> bool:
     """Run the encoder on the folder; without its files the case is still a case."""
-    if not await asyncio.to_thread(lambda: any((folder / "frames").iterdir())):
-        return True
     words = [sys.executable, "-m", "vigil_edge.noise.pictures.encode", str(folder)]
     quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
     return await context.work(
@@ -229,7 +252,11 @@ async def _encoded(context: PipelineContext, folder: Path) -> bool:
 
 def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> EvidenceManifest:
     files = []
-    for name, (role, media_type) in _CONTENTS.items():
+    certificates: dict[str, tuple[EvidenceRole, str]] = {
+        path.name: ("calibration", _CERTIFICATES[path.suffix])
+        for path in sorted(folder.glob("certificate-*"))
+    }
+    for name, (role, media_type) in (_CONTENTS | certificates).items():
         path = folder / name
         if path.is_file() and path.stat().st_size:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -244,6 +271,9 @@ def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> Evidence
         sealed=now,
         started=case.sound_started,
         ended=case.sound_ended,
+        software=f"vigil-city {version('vigil-city')}",
+        configuration_sha256=case.configuration_sha256,
+        clock=case.clock,
         calibration=case.calibration,
         files=files,
     )

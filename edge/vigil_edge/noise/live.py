@@ -136,6 +136,8 @@ class NoisePipeline:
             sound_ended=recorded.ended,
             calibration=self._calibration(),
             exceedance=event,
+            clock=self._context.clock_state(),
+            configuration_sha256=settings.digest(),
         )
         pictures = self._camera.between(recorded.started, recorded.ended) if self._camera else []
         fps = settings.camera.fps if settings.camera else 10.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated
 
 from pydantic import Field
@@ -26,6 +28,14 @@ class NoiseSettings(DeviceSettings):
     before_s: Annotated[float, Field(ge=0, le=30)] = 3.0
     after_s: Annotated[float, Field(ge=1, le=30)] = 3.0
     """Seconds of sound and picture kept around a passage."""
+
+    def digest(self) -> str:
+        """SHA-256 of the settings in force, as canonical JSON: what is sealed was measured under
+        these. Without addresses, which may hold passwords."""
+        secrets = {"camera": {"address"}, "audio": {"address"}}
+        said = self.model_dump(mode="json", exclude=secrets)
+        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     def descriptions(self) -> list[DeviceDescription]:
         """The birth message's entry."""

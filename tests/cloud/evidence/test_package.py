@@ -1,4 +1,7 @@
-"""The package as it is handed on: downloaded whole, and verified without the cloud."""
+"""The package of version 1 as it is handed on: downloaded whole, and verified without the cloud.
+
+What version 2 adds stands in ``test_canonical.py``.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,7 @@ from vigil_cloud.cli import main
 from vigil_cloud.evidence.verification import examine
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
-from vigil_edge.evidence.queue import seal
-from vigil_schemas.evidence import EvidenceFile, EvidenceManifest, EvidenceReference
+from vigil_schemas.evidence import EvidenceFileV1, EvidenceManifestV1, EvidenceReference
 
 PUBLIC = KEY.public_key().public_bytes_raw()
 FILES = {"sound.wav": random.Random(1).randbytes(40_000), "levels.json": b'{"LAFmax": 91.2}'}
@@ -34,8 +36,8 @@ FILES = {"sound.wav": random.Random(1).randbytes(40_000), "levels.json": b'{"LAF
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """As a gateway's own program seals it."""
-    manifest = EvidenceManifest(
+    """As a gateway's own program sealed it before version 2."""
+    manifest = EvidenceManifestV1(
         evidence_id="exceedance-1",
         gateway=GATEWAY,
         device="mic-1",
@@ -43,7 +45,7 @@ def package(tmp_path: Path) -> Path:
         started=NOON,
         ended=NOON,
         files=[
-            EvidenceFile(
+            EvidenceFileV1(
                 name=name,
                 role="audio",
                 media_type="audio/wav",
@@ -53,13 +55,22 @@ def package(tmp_path: Path) -> Path:
             for name, content in FILES.items()
         ],
     )
-    paths = {}
-    for name, content in FILES.items():
-        paths[name] = tmp_path / name
-        paths[name].write_bytes(content)
     target = tmp_path / "package.zip"
-    seal(target, manifest, paths, KEY)
+    listing = manifest.model_dump_json(exclude_none=True).encode()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(_entry("manifest.json"), listing)
+        archive.writestr(_entry("manifest.sig"), KEY.sign(listing))
+        for name, content in sorted(FILES.items()):
+            with archive.open(_entry(name), "w", force_zip64=True) as sink:
+                sink.write(content)
     return target
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    return info
 
 
 def faults(path: Path, key: bytes = PUBLIC) -> list[str]:

@@ -259,6 +259,7 @@ TABLE = [
     on_search("POST /api/v1/cases/{case_id}/decisions", DECISION | {"version": 999}),
     on_search("POST /api/v1/cases/{case_id}/close", {"version": 999, "resolution": "ended"}),
     Row("GET /api/v1/evidence/{sha256}.zip", STREET, hidden=True),
+    Row("GET /api/v1/evidence/{sha256}.verification", STREET, hidden=True),
     Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),
     Row("GET /api/v1/people/mine", ALL),
     Row("GET /api/v1/people/{key}/footprints", WITH_CONSENT),
@@ -294,6 +295,7 @@ TABLE = [
     ),
     Row("GET /api/v1/noise/exceedances", LISTS_STREET),
     Row("GET /api/v1/noise/register", READS_NOISE),
+    Row("GET /api/v1/noise/review", ALL),
     Row("POST /api/v1/noise/register", READS_NOISE - REVIEWS, {"complaints": []}),
     Row("GET /api/v1/noise/statistics", READS_NOISE),
     Row(

@@ -27,13 +27,9 @@ from edge.evidence.evidence_cloud import Cloud, evidence_cloud
 from edge.ingest_stand_in import until
 from vigil_edge.backoff import Backoff
 from vigil_edge.cli import main
-from vigil_edge.evidence.queue import (
-    EvidenceFull,
-    EvidenceMismatch,
-    EvidenceQueue,
-    load_key,
-    public_hex,
-)
+from vigil_edge.evidence.key import load_key, public_hex
+from vigil_edge.evidence.queue import EvidenceFull, EvidenceQueue
+from vigil_edge.evidence.seal import EvidenceMismatch
 from vigil_edge.evidence.upload import Uploader, _for_good
 from vigil_schemas.evidence import EvidenceFile, EvidenceManifest
 

@@ -16,10 +16,11 @@ import pytest
 
 from vigil_edge.device.seam import Held, Outgoing
 from vigil_edge.worker import Worker
-from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
+from vigil_schemas.evidence import EvidenceClock, EvidenceManifest, EvidenceReference
 from vigil_schemas.gateway import DeviceDescription, SourceState
 from vigil_schemas.noise import NoiseExceedance
 from vigil_schemas.senml import Reading, unpack
+from vigil_schemas.types import ClockQuality
 
 
 @dataclass
@@ -45,6 +46,9 @@ class NotebookContext:
         self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
     ) -> None:
         self.accepted.extend(outgoing)
+
+    def clock_state(self) -> EvidenceClock:
+        return EvidenceClock(quality=ClockQuality.SYNCHRONISED, vouched=self.clock_vouched)
 
     def state(self, key: str) -> bytes | None:
         return None

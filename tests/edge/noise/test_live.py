@@ -106,7 +106,12 @@ async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(
     assert manifest.evidence_id == event.exceedance_id
     assert manifest.calibration["pascal_per_unit"] == pytest.approx(scale)
     roles = {file.role for file in manifest.files}
-    assert roles == {"audio", "video", "frame", "plate", "levels"}
+    assert roles == {
+        *("audio", "video", "overlay", "blurred", "frame", "thumbnail", "plate"),
+        *("levels", "octaves", "spectrogram"),
+    }
+    assert manifest.clock is not None
+    assert manifest.clock.quality == "synchronised"
     check_evidence(archive, event.LAFmax, context.directory)
     assert ("ok", None) in context.reports
 
@@ -189,7 +194,7 @@ async def test_a_lost_camera_does_not_disturb_the_microphone(context: NotebookCo
         await until(lambda: context.exceedances)
         await cancelled(task)
     ((manifest, _),) = context.deposits
-    assert {file.role for file in manifest.files} == {"audio", "levels"}
+    assert {file.role for file in manifest.files} == {"audio", "levels", "octaves", "spectrogram"}
     assert context.counters["camera-reconnects"] >= 1
 
 

@@ -1,4 +1,5 @@
-"""Makes a case folder's pictures and video: ``python -m vigil_edge.noise.pictures.encode FOLDER``.
+"""Makes what a case's package holds of its folder: pictures, videos, third octaves, spectrogram.
+``python -m vigil_edge.noise.pictures.encode FOLDER``.
 
 A process of its own: OpenCV's memory goes back when it ends, its work cannot
 hold up the microphone, and a picture that crashes a codec crashes only this.
@@ -12,13 +13,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import cv2
 import numpy as np
 
+from vigil_edge.noise.contents import sound
+from vigil_edge.noise.contents.pictures import THUMBNAIL, write_copies, write_thumbnail
 from vigil_edge.noise.pictures.street import Street
 from vigil_edge.noise.pictures.video import write_video
 from vigil_edge.noise.plate.candidates import Grey, Picture, Plate, candidates
@@ -34,8 +38,17 @@ Frames = list[tuple[Path, float]]
 """JPEG files and their moments in seconds."""
 
 
+def measure(folder: Path) -> list[str]:
+    """Third octaves and spectrogram of ``audio.wav``, by the calibration in ``case.json``;
+    returns the names."""
+    case = json.loads((folder / "case.json").read_text("utf-8"))
+    calibration = case["calibration"]
+    return sound.write(folder, int(calibration["channel"]), float(calibration["pascal_per_unit"]))
+
+
 def encode(folder: Path) -> list[str]:
-    """Write ``video.webm``, ``frame.jpg`` and, if one is found, ``plate.jpg``; returns the names.
+    """Write ``frame.jpg``, ``thumbnail.jpg``, ``video.webm`` and its copies, and, if one is found,
+    ``plate.jpg``; returns the names.
 
     ``folder/frames.json``: ``{"fps":…, "LAFmax_s":…, "frames":[[name, seconds], …]}``, the
     names being JPEG files in ``folder/frames``. Frames that are no pictures are left out.
@@ -51,8 +64,10 @@ def encode(folder: Path) -> list[str]:
     (folder / "frame.jpg").write_bytes(nearest.read_bytes())
     written.append("frame.jpg")
     found = best_plate(frames, loudest_s)
+    _thumbnail(folder, nearest, found)
+    written.append(THUMBNAIL)
     if found is not None:
-        picture, plate = found
+        picture, plate = found.picture, found.plate
         crop = plate.crop(picture)
         factor = max(1.0, 320.0 / crop.shape[1])
         larger = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
@@ -60,7 +75,15 @@ def encode(folder: Path) -> list[str]:
         written.append("plate.jpg")
     if write_video(folder / "video.webm", _pictures(frames), float(case["fps"])):
         written.append("video.webm")
-    return written
+    return written + write_copies(folder, lambda: _pictures(frames), float(case["fps"]))
+
+
+def _thumbnail(folder: Path, nearest: Path, found: BestPlate | None) -> None:
+    """Of the loudest moment; where the plate of what moves was made out, that picture, with it."""
+    if found is not None and found.moves:
+        write_thumbnail(folder, found.picture, found.plate)
+    elif (picture := _read(nearest)) is not None:
+        write_thumbnail(folder, picture, None)
 
 
 def _nearest(frames: Frames, loudest_s: float) -> Path | None:
@@ -69,7 +92,16 @@ def _nearest(frames: Frames, loudest_s: float) -> Path | None:
     return next((path for path, _ in by_distance if _read(path) is not None), None)
 
 
-def best_plate(frames: Frames, loudest_s: float) -> tuple[Picture, Plate] | None:
+class BestPlate(NamedTuple):
+    """A plate and the picture that it stands in."""
+
+    picture: Picture
+    plate: Plate
+    moves: bool
+    """It belongs to something that passes, and not to the street."""
+
+
+def best_plate(frames: Frames, loudest_s: float) -> BestPlate | None:
     """The clearest plate of what moves in the frames nearest to the loudest moment.
 
     Where there are too few frames to tell what moves, or no vehicle moves, the most
@@ -79,12 +111,13 @@ def best_plate(frames: Frames, loudest_s: float) -> tuple[Picture, Plate] | None
     near = _near(frames, loudest_s)
     street = Street.of([grey for path, _ in _spread(frames) if (grey := _grey(path)) is not None])
     best = _best(_passing(near, street)) if street else None
+    moves = best is not None
     if best is None and not (street and _anything_passes(near, street)):
         best = _best(_still(near))
     if best is None:
         return None
     picture = _read(best[0])
-    return None if picture is None else (picture, best[1])
+    return None if picture is None else BestPlate(picture, best[1], moves)
 
 
 Found = Iterable[tuple[Path, Plate]]
@@ -155,8 +188,16 @@ def main() -> int:
     """The child process; prints the names of what it wrote."""
     os.nice(NICENESS)
     cv2.setNumThreads(1)
-    print(json.dumps(encode(Path(sys.argv[1]))))  # noqa: T201 - read by the parent process
-    return 0
+    folder = Path(sys.argv[1])
+    written, status = [], 0
+    for step in (measure, encode):
+        try:
+            written += step(folder)
+        except Exception:  # noqa: BLE001 - told, and the parent counts it; the other half is kept
+            traceback.print_exc()
+            status = 1
+    print(json.dumps(written))  # noqa: T201 - read by the parent process
+    return status
 
 
 if __name__ == "__main__":

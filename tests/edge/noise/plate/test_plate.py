@@ -51,7 +51,8 @@ def test_the_plate_that_moves_is_preferred_to_a_stamp_and_a_sign(tmp_path: Path)
     frames = passage(tmp_path, PASSES)
     found = best_plate(frames, 2.4)
     assert found is not None
-    shown, plate = found
+    shown, plate, moves = found
+    assert moves
     boxes = [vehicle_plate(at) for at in PASSES if at is not None]
     assert max(overlap((plate.x, plate.y, plate.width, plate.height), box) for box in boxes) > 0.3
     assert plate.crop(shown).max() > 150
@@ -61,7 +62,7 @@ def test_a_vehicle_behind_the_stamp_does_not_make_it_a_plate(tmp_path: Path) -> 
     places = [at and (at[0], -30) for at in PASSES]
     found = best_plate(passage(tmp_path, places), 2.4)
     if found is not None:
-        _, plate = found
+        plate = found.plate
         assert overlap((plate.x, plate.y, plate.width, plate.height), STAMP_BOX) < 0.1
 
 
@@ -82,7 +83,8 @@ def test_a_vehicle_that_stands_is_still_searched(tmp_path: Path) -> None:
         frames.append((path, number / 10))
     found = best_plate(frames, 1.0)
     assert found is not None
-    plate = found[1]
+    plate = found.plate
+    assert not found.moves
     assert overlap((plate.x, plate.y, plate.width, plate.height), PLATE_BOX) > 0.3
 
 
@@ -151,7 +153,7 @@ def test_unreadable_pictures_are_left_out_of_the_case(tmp_path: Path) -> None:
         names.append([name, 1000 + number / 10])
     case = {"fps": 10, "LAFmax_s": 1000.2, "frames": names}
     (tmp_path / "frames.json").write_text(json.dumps(case))
-    assert encode(tmp_path) == ["frame.jpg", "plate.jpg", "video.webm"]
+    assert encode(tmp_path) == ["frame.jpg", "thumbnail.jpg", "plate.jpg", "video.webm"]
     # Of what can be read, the nearest to the loudest moment.
     assert (tmp_path / "frame.jpg").read_bytes() == (tmp_path / "frames/00002.jpg").read_bytes()
     empty = '{"fps": 10, "LAFmax_s": 0, "frames": [["00001.jpg", 0]]}'

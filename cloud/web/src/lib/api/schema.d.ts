@@ -1513,6 +1513,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evidence/{sha256}.verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Verify Evidence Package
+         * @description Verify the stored package now: every byte, its seal, and its place in the gateway's chain.
+         *
+         *     Follows the rights of its alert; each look is written down.
+         */
+        get: operations["verify_evidence_package"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evidence/{sha256}.zip": {
         parameters: {
             query?: never;
@@ -2138,6 +2160,26 @@ export interface paths {
          * @description Record entries, all or none. What stands there already in the same words is left.
          */
         post: operations["add_to_noise_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Noise Review
+         * @description Noise cases that the reader sees, as a queue to work through.
+         */
+        get: operations["list_noise_review"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -6547,7 +6589,7 @@ export interface components {
              * Role
              * @enum {string}
              */
-            role: "audio" | "video" | "frame" | "plate" | "levels" | "other";
+            role: "audio" | "video" | "overlay" | "blurred" | "frame" | "plate" | "thumbnail" | "levels" | "octaves" | "spectrogram" | "bearing" | "votes" | "weather" | "calibration" | "uncertainty" | "timestamp" | "other";
             /** Sha256 */
             sha256: string;
             /** Size */
@@ -6575,6 +6617,48 @@ export interface components {
             sha256: string;
             /** Stored */
             stored: boolean;
+        };
+        /**
+         * EvidenceVerification
+         * @description What a package is, by the bytes that are stored now.
+         */
+        EvidenceVerification: {
+            /**
+             * Faults
+             * @description One line for each; empty where it is as its gateway sealed it.
+             */
+            faults: string[];
+            /**
+             * Number
+             * @description In the gateway's chain.
+             */
+            number: number | null;
+            /**
+             * Previous
+             * @description Digest of the package before it.
+             */
+            previous: string | null;
+            /**
+             * Previous Is
+             * @description `known`: that package is stored here and is the one before. `unknown`: it has not come, or
+             *     was removed. `none`: the gateway keeps no chain.
+             * @enum {string}
+             */
+            previous_is: "first" | "known" | "unknown" | "none";
+            /**
+             * Public Key
+             * @description Hexadecimal: the one that its seal was verified with; null where the gateway has none.
+             */
+            public_key: string | null;
+            /** Sha256 */
+            sha256: string;
+            /** Verified */
+            verified: boolean;
+            /**
+             * Version
+             * @description Of the manifest: from 2 on every byte of the zip is bound.
+             */
+            version: number | null;
         };
         /**
          * ExceedanceDetail
@@ -9535,6 +9619,56 @@ export interface components {
             joined: boolean;
             /** Number */
             number: string;
+        };
+        /**
+         * ReviewEntry
+         * @description One case of the queue.
+         */
+        ReviewEntry: {
+            /** Lafmax */
+            LAFmax: number | null;
+            /** Case */
+            case: string;
+            /** Decisions */
+            decisions: number;
+            /** Decisions Needed */
+            decisions_needed: number;
+            /** Device */
+            device: string | null;
+            /**
+             * Evidence Sha256
+             * @description Null until the sealed package has come.
+             */
+            evidence_sha256: string | null;
+            /** Number */
+            number: string;
+            /** Opened */
+            opened: string;
+            /**
+             * Started
+             * @description Of its first measurement that the reader may see; null where there is none.
+             */
+            started: string | null;
+            /** Threshold Db */
+            threshold_db: number | null;
+            /**
+             * Thumbnail
+             * @description Name of the file in the package: everybody and every plate but the vehicle's is blurred.
+             */
+            thumbnail: string | null;
+        };
+        /**
+         * ReviewQueue
+         * @description The longest waiting first.
+         */
+        ReviewQueue: {
+            /** Cases */
+            cases: components["schemas"]["ReviewEntry"][];
+            /**
+             * More
+             * @description There are more than were asked for.
+             */
+            more: boolean;
         };
         /**
          * RevokedEntry
@@ -13578,6 +13712,37 @@ export interface operations {
             };
         };
     };
+    verify_evidence_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceVerification"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_evidence_package: {
         parameters: {
             query?: never;
@@ -14745,6 +14910,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Entered"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_noise_review: {
+        parameters: {
+            query?: {
+                view?: "open" | "mine" | "unassigned" | "to_decide" | "overdue" | "all";
+                limit?: number;
+            };
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewQueue"];
                 };
             };
             /** @description A problem document */

@@ -1,0 +1,84 @@
+"""A second copy of the video with level, bearing and time in it, a third in which nobody can be
+recognised, and a thumbnail of that kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final, cast
+
+import cv2
+
+from vigil_edge.noise.contents.blurred import blurred
+from vigil_edge.noise.contents.drawn import Overlay, Trace
+from vigil_edge.noise.pictures.video import write_video
+from vigil_edge.noise.plate.candidates import Picture, Plate
+
+OVERLAY: Final = "overlay.webm"
+BLURRED: Final = "blurred.webm"
+THUMBNAIL: Final = "thumbnail.jpg"
+LEVELS: Final = "levels.json"
+BEARING: Final = "bearing.json"
+_OVERLAY_WIDTH: Final = 960
+_BLURRED_WIDTH: Final = 480
+_THUMBNAIL_WIDTH: Final = 480
+
+Moments = Callable[[], Iterator[tuple[Picture, float]]]
+"""Pictures with their moments, seconds since 1970, from the beginning each time."""
+
+
+def trace_of(folder: Path) -> Trace | None:
+    """What is drawn, by the case's own files; ``None`` where there is no curve."""
+    if not (folder / LEVELS).is_file():
+        return None
+    said = json.loads((folder / LEVELS).read_text("utf-8"))["exceedance"]
+    curve = said.get("level_curve")
+    if curve is None:
+        return None
+    start = datetime.fromisoformat(curve["start"]).timestamp()
+    bearings = _bearings(folder / BEARING)
+    return Trace(start, curve["interval_s"], curve["LAF"], said["threshold_db"], bearings)
+
+
+def _bearings(path: Path) -> list[tuple[float, float | None]]:
+    if not path.is_file():
+        return []
+    said = json.loads(path.read_text("utf-8"))
+    start, step = datetime.fromisoformat(said["start"]).timestamp(), said["interval_s"]
+    return [(start + step * number, azimuth) for number, azimuth in enumerate(said["azimuth_deg"])]
+
+
+def write_thumbnail(folder: Path, picture: Picture, keep: Plate | None) -> None:
+    """``thumbnail.jpg``; ``keep``: the plate of the vehicle in question, in this picture."""
+    small = _at_most(blurred(picture, keep), _THUMBNAIL_WIDTH)
+    cv2.imwrite(str(folder / THUMBNAIL), small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def write_copies(folder: Path, pictures: Moments, fps: float) -> list[str]:
+    """Both copies of the video; returns the names of those that could be written."""
+    trace = trace_of(folder)
+    if trace is None:
+        return []
+    overlay = Overlay(trace)
+    sharp = (
+        (overlay.drawn(_at_most(picture, _OVERLAY_WIDTH), at), at) for picture, at in pictures()
+    )
+    coarse = (
+        (overlay.drawn(blurred(_at_most(picture, _BLURRED_WIDTH)), at), at)
+        for picture, at in pictures()
+    )
+    written = []
+    for name, drawn in ((BLURRED, coarse), (OVERLAY, sharp)):
+        if write_video(folder / name, drawn, fps):
+            written.append(name)
+    return written
+
+
+def _at_most(picture: Picture, width: int) -> Picture:
+    height, wide = picture.shape[:2]
+    if wide <= width:
+        return picture
+    size = (width, round(height * width / wide))
+    return cast(Picture, cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
