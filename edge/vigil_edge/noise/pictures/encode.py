@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
@@ -21,8 +20,8 @@ from typing import Any, Final, NamedTuple, cast
 import cv2
 import numpy as np
 
-from vigil_edge.noise.contents import sound
-from vigil_edge.noise.contents.pictures import THUMBNAIL, write_copies, write_thumbnail
+from vigil_edge.noise import analysis
+from vigil_edge.noise.pictures.copies import THUMBNAIL, write_copies, write_thumbnail
 from vigil_edge.noise.pictures.street import Street
 from vigil_edge.noise.pictures.video import write_video
 from vigil_edge.noise.plate.candidates import Grey, Picture, Plate, candidates
@@ -43,7 +42,9 @@ def measure(folder: Path) -> list[str]:
     returns the names."""
     case = json.loads((folder / "case.json").read_text("utf-8"))
     calibration = case["calibration"]
-    return sound.write(folder, int(calibration["channel"]), float(calibration["pascal_per_unit"]))
+    return analysis.write(
+        folder, int(calibration["channel"]), float(calibration["pascal_per_unit"])
+    )
 
 
 def encode(folder: Path) -> list[str]:
@@ -189,15 +190,12 @@ def main() -> int:
     os.nice(NICENESS)
     cv2.setNumThreads(1)
     folder = Path(sys.argv[1])
-    written, status = [], 0
-    for step in (measure, encode):
-        try:
-            written += step(folder)
-        except Exception:  # noqa: BLE001 - told, and the parent counts it; the other half is kept
-            traceback.print_exc()
-            status = 1
-    print(json.dumps(written))  # noqa: T201 - read by the parent process
-    return status
+    try:
+        written = encode(folder)
+    finally:  # whatever is wrong with the pictures, the sound is measured
+        measured = measure(folder)
+    print(json.dumps(written + measured))  # noqa: T201 - read by the parent process
+    return 0
 
 
 if __name__ == "__main__":

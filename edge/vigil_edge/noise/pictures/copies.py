@@ -11,8 +11,8 @@ from typing import Final, cast
 
 import cv2
 
-from vigil_edge.noise.contents.blurred import blurred
-from vigil_edge.noise.contents.drawn import Overlay, Trace
+from vigil_edge.noise.pictures.blurred import blurred
+from vigil_edge.noise.pictures.drawn import Overlay, Trace
 from vigil_edge.noise.pictures.video import write_video
 from vigil_edge.noise.plate.candidates import Picture, Plate
 
