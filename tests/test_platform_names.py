@@ -41,7 +41,6 @@ ALLOWED = {
     ("firmware-sim/vigil_sim/registry.py", "*"): "the one list of simulated domains",
     ("schemas/vigil_schemas/domains.py", "*"): "the one list of contracts",
     ("schemas/vigil_schemas/evidence.py", "plate"): "a role of a file in the sealed contract",
-    ("cloud/vigil_cloud/alerts/schema.py", "plate"): "the same role, shown",
     ("cloud/web/src/alert/EvidenceCard.svelte", "plate"): "the same role, shown",
     ("cloud/web/src/lib/i18n/en.ts", "plate"): "the same role's words",
     ("cloud/web/src/lib/i18n/zh-TW.ts", "plate"): "the same role's words",
