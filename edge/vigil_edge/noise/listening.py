@@ -105,6 +105,9 @@ class Listener:
             self._detector,
             Extent(peaks=True),
             self.audio.lowest_db,
+            # A stream comes at the speed of sound: SciPy keeps up with it a hundred times over,
+            # and the compiler would be 100 MB of a gateway's memory.
+            compiled=False,
         )
         span_s = self.before_s + LONGEST_S + HOLD_S + self.after_s + 2.0
         self._curve = deque(maxlen=int(span_s * SLICES_PER_SECOND))

@@ -1,7 +1,8 @@
 """Samples of one channel through weightings and time weightings, slice by slice.
 
 Two cores give the same numbers (to 1e-9 dB): loops compiled by numba (``compiled.py``),
-and SciPy where numba is not installed. ``core`` says which is used.
+and SciPy where numba is not installed, and live, where memory counts and speed does not.
+``core`` says which is used.
 """
 
 from __future__ import annotations
@@ -153,9 +154,11 @@ class Chain:
 
     def settle(self, samples: Samples) -> None:
         """Let the filters run over samples, pascal, that are not to be measured."""
+        if not len(samples):
+            return
         if self._core is None:
             self._weightings(samples)
-        elif len(samples):
+        else:
             self(samples, 1.0, np.array([0, len(samples)]))
             self._running[:] = 0.0
 
@@ -175,6 +178,8 @@ class Chain:
         return Found(one[0], one[1], one[2], one[3], one[4], one[5], one[6], one[7], fast, c)
 
     def _by_scipy(self, samples: Samples, edges: Edges) -> Found:
+        if not len(samples):  # of which SciPy would make an error
+            return Found(*(np.zeros(0) for _ in fields(Found)))
         weighted = self._weightings(samples)
         squares = weighted.A**2
         fast, slow = self._fast(squares), self._slow(squares)
@@ -241,7 +246,7 @@ class Shape:
         found = np.empty((len(edges) - 1, 8))
         if self._core is not None:
             self._core.shape(units, edges, self._before, found)
-        else:
+        elif len(units):
             self._by_numpy(units, edges, found)
         return Shapes(*np.ascontiguousarray(found.T))
 
