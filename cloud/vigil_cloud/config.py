@@ -178,6 +178,8 @@ class Settings(BaseSettings):
     collector_zh: str = "本市衛生局"
     station_help: str = "1999"
     """Whom the host of a device on their wall calls where it does not work."""
+    station_silent_after_s: Annotated[float, Field(ge=1, le=7 * 86_400)] = 3600.0
+    """The host of a station is told once it has not worked for so long."""
     cases_access_hours: dict[str, Annotated[float, Field(gt=0, le=720)]] = Field(
         default_factory=dict
     )

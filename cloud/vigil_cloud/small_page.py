@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Final, Literal
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.city_time import CITY_ZONE
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import attempts
+from vigil_cloud.services import Services
 
 Language = Literal["en", "zh-TW"]
 _STYLE: Final = """
@@ -104,3 +108,50 @@ async def read_form(request: Request, largest: int) -> bytes:
         if len(received) > largest:
             break
     return bytes(received)
+
+
+Text = tuple[str, str]
+"""In English and Chinese."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPages:
+    """Pages behind links of one kind, which whoever has the link opens without an account."""
+
+    kind: str
+    """Under which guesses of such links are counted (``attempts``)."""
+    unknown: str
+    """The code of the refusal that tells a link to be nobody's."""
+    refusals: Mapping[str, tuple[Text, Text]]
+    """By code: title and text of what is refused as a page; everything else is raised."""
+
+    def answer(
+        self, services: Services, request: Request, words: Words, act: Callable[[], Response]
+    ) -> Response:
+        """What ``act`` answers, or its refusal as a page. Whoever tries links that are nobody's is
+        not answered for ever."""
+        try:
+            return act()
+        except ApiError as error:
+            refusal = error
+        if refusal.code == self.unknown:
+            refusal = self._count(services, request) or refusal
+        if refusal.code not in self.refusals:
+            raise refusal
+        title, text = self.refusals[refusal.code]
+        body = [f"<h1>{words.of(*title)}</h1>", f"<p>{words.of(*text)}</p>"]
+        return html_answer(page(words.of(*title), body, words), refusal.status, refusal.headers)
+
+    def _count(self, services: Services, request: Request) -> ApiError | None:
+        try:
+            with writing(services.sessions) as session:
+                guesses = attempts.guesses(self.kind, client_address(request))
+                attempts.count(session, guesses, services.now())
+        except ApiError as error:
+            return error
+        return None
+
+
+def client_address(request: Request) -> str:
+    """Of whoever asks; empty where nobody knows."""
+    return request.client.host if request.client else ""

@@ -20,6 +20,7 @@ from vigil_cloud.aed.service import CALL_NEWS, LATE
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import tell_again
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.city_time import CITY_ZONE
@@ -39,6 +40,8 @@ _NEXT: Final[Mapping[str, frozenset[Word]]] = {
 CLOSED: Final = "closed"
 _TO_BEGIN: Final = frozenset({"new", "late"})
 NOBODY: Final = "nobody is in reach"
+NOT_CALLED: Final = "not-called"
+"""Why people are told again: volunteers were left out because nobody looked at the call."""
 
 
 class CallUnknown(NotFound):
@@ -86,6 +89,7 @@ def due(session: Session, now: datetime) -> list[tuple[str, str]]:
         or case == CLOSED
         or not row.filed
         or _phase_is_due(session, row, now)
+        or _phases_missed(session, row, now)
     ]
     return sorted(found, key=lambda one: one[1] != "new")
 
@@ -96,7 +100,8 @@ def shown_state(state: str) -> str:
 
 
 def _phase_is_due(session: Session, row: AedCallRow, now: datetime) -> bool:
-    """Not where nobody looked for so long that who would be called runs to nobody."""
+    """Not where nobody looked for so long that who would be called runs to nobody: that is told
+    (``_phases_missed``)."""
     if row.called_phases >= len(row.phases):
         return False
     after = timedelta(seconds=row.phases[row.called_phases]["after_s"])
@@ -104,6 +109,15 @@ def _phase_is_due(session: Session, row: AedCallRow, now: datetime) -> bool:
     if waited > LATE and not jumped_ahead(session):
         return False
     return waited >= after or waited < -CLOCK_TOLERANCE  # set back: nobody waits for it
+
+
+def _phases_missed(session: Session, row: AedCallRow, now: datetime) -> bool:
+    """Nobody looked for so long: further phases are left that nobody is called to any more."""
+    return (
+        row.called_phases < len(row.phases)
+        and now - row.received > LATE
+        and not jumped_ahead(session)
+    )
 
 
 def begin(session: Session, row: AedCallRow, plan: Plan, now: datetime) -> None:
@@ -144,7 +158,28 @@ def advance(session: Session, row: AedCallRow, now: datetime) -> bool:
                 called |= _call(session, row, one, now)
     if called:
         told(session, row, now)
+    if _phases_missed(session, row, now):
+        called |= _tell_missed(session, row, now)
     return called
+
+
+def _tell_missed(session: Session, row: AedCallRow, now: datetime) -> bool:
+    """Whoever was told of the call hears, once, that volunteers were left out and nobody calls
+    them now; whether any were. Where every role was filled nobody is missing."""
+    left, row.called_phases = row.phases[row.called_phases :], len(row.phases)
+    filled = filled_roles(session, row.id)
+    number = sum(one["role"] not in filled for phase in left for one in phase["calls"])
+    if number == 0:
+        return False
+    why = f"{number} volunteers were not called: nobody could look at the call in time"
+    amend(
+        session, row.alert_id, Amendment(detail={"dispatch_trouble": why}, reason=NOT_CALLED), now
+    )
+    alert = session.get(AlertRow, row.alert_id, populate_existing=True)
+    if alert is not None:
+        tell_again(session, alert, f"{NOT_CALLED} #{row.called_phases}", now)
+    feed.append(session, CALL_NEWS, row.id, now)
+    return True
 
 
 def filled_roles(session: Session, call_id: str) -> Collection[str]:

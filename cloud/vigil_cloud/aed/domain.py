@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, exists, not_, or_
 
 from vigil_cloud.aed import live, tagged
 from vigil_cloud.aed.call_routes import router as call_router
+from vigil_cloud.aed.calls import NOT_CALLED
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.damaged import READING
 from vigil_cloud.aed.detail import AedCabinetDetail, AedCallDetail, AedRemovalDetail
@@ -53,6 +54,7 @@ DOMAIN: Final = CloudDomain(
     alarm_reading=READING,
     told_again={
         PRESSED_AGAIN: ("the button was pressed again", "再次按下求救按鈕"),
+        NOT_CALLED: ("further volunteers were not called in time", "其餘志工未能及時召集"),
         SEEN_AGAIN: ("its tag was seen at", "標籤再次出現於"),
     },
     tag_seen=tagged.seen,

@@ -86,6 +86,32 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
         raise Forbidden(f"You may see this alert, and not do this to it: {decided.reason}.")
     if version is not None and version != row.version:
         raise ChangedMeanwhile("Somebody changed this alert just now; look at it again.")
+    _do(session, row, reader.username, action, now, comment=comment, until=until)
+    return row
+
+
+def settle(session: Session, row: AlertRow, by: str, now: datetime) -> None:
+    """The case that it belongs to was closed, by whoever may close that: nobody is asked a second
+    time. What is still called on waits for its domain. The caller holds ``feed.lock``. Idempotent.
+    """
+    if row.called_on:
+        return
+    if not row.acknowledged:
+        _do(session, row, by, "acknowledged", now)
+    if not row.confirmed:
+        _do(session, row, by, "confirmed", now)
+
+
+def _do(  # noqa: PLR0913 - one act with everything it may carry, by name
+    session: Session,
+    row: AlertRow,
+    by: str,
+    action: Action,
+    now: datetime,
+    *,
+    comment: str = "",
+    until: datetime | None = None,
+) -> None:
     before = state_of(row)
     after = _next(row, before, action, until, now)
     if action in {"shelved", "out-of-service"}:
@@ -94,9 +120,9 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     row.shelved_until, row.out_of_service = after.shelved_until, after.out_of_service
     row.out_of_service_until = after.out_of_service_until
     if action == "acknowledged":
-        row.acknowledged_by, row.acknowledged_at = reader.username, now
+        row.acknowledged_by, row.acknowledged_at = by, now
     if action == "confirmed":
-        row.confirmed_by, row.confirmed_at = reader.username, now
+        row.confirmed_by, row.confirmed_at = by, now
     if before.active and not after.active:
         row.cleared = now
     if action == "confirmed":
@@ -104,19 +130,18 @@ def act(  # noqa: PLR0913 - one act with everything it may carry, by name
     if action in {"unshelved", "in-service"}:
         aside.ended(row, now)
         outbox.announce(session, row, now, "woken")
-    note(session, row, now, reader.username, action, comment)
+    note(session, row, now, by, action, comment)
     session.flush()
     audit.append(
         session,
         at=now,
-        account=reader.username,
+        account=by,
         action=f"alert.{action}",
         subject=row.id,
         person_key=row.person_key,
         detail=in_case(row.case_id),
     )
     feed.append(session, "alert", row.id, now)
-    return row
 
 
 def _next(

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.sealing import seal_text
 
+MOVED: Final = "moved"
+"""Its device was listed in another home: what stands before this line is the former home's."""
 MOST: Final = 1000
 """Characters of one line."""
 WRITTEN: Final = (

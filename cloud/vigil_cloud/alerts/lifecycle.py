@@ -103,7 +103,7 @@ class State:
     @property
     def retained(self) -> bool:
         """Part 9's Retain: somebody has still to look at it."""
-        return self.active or not self.acknowledged
+        return self.stands or not self.acknowledged
 
     def calls(self, now: datetime) -> bool:
         """Whether more people should be told: the question that escalation asks."""

@@ -54,6 +54,7 @@ _SHOWN: Final = (
     AlertRow.title_zh,
     AlertRow.severity,
     AlertRow.active,
+    AlertRow.called_on,
     AlertRow.acknowledged,
     AlertRow.confirmed,
     AlertRow.shelved_until,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     Computed,
     Float,
     ForeignKey,
@@ -15,8 +16,10 @@ from sqlalchemy import (
     SmallInteger,
     String,
     false,
+    or_,
     text,
 )
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.alerts.work import PRIORITY_SQL
@@ -138,6 +141,17 @@ class AlertRow(Base):
     longitude: Mapped[float | None] = mapped_column(Float)
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's own form
+
+    @hybrid_property
+    def pressing(self) -> bool:
+        """It goes before others wherever people are told: lives hang on it, or its domain calls on
+        for it, whatever its severity was made meanwhile."""
+        return self.severity == "critical" or self.called_on
+
+    @pressing.inplace.expression
+    @classmethod
+    def _pressing(cls) -> ColumnElement[bool]:
+        return or_(cls.severity == "critical", cls.called_on)
 
 
 class AlertHistory(Base):

@@ -38,7 +38,7 @@ def announce(
     ``step``: why again; else what tells two of one purpose apart. ``home_of``: only the home of
     this device is to hear of it.
     """
-    urgent = row.severity == "critical" and purpose not in {"all-clear", "closed", "stood-down"}
+    urgent = row.pressing and purpose not in {"all-clear", "closed", "stood-down"}
     if urgent and purpose == "again":  # what waits of the same alert goes before it, and first
         session.execute(
             update(OutboxEntry)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.flood import MANY
+from vigil_cloud.alerts.history import MOVED, note
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.sealing import (
     CIPHER,
@@ -130,10 +132,19 @@ class AlertsOfPersons(PersonalRecords):
             line.text = seal_text(session, row, said)
         session.flush()
 
-    def given_home(self, session: Session, device: str, household: str) -> None:
-        """What stands open of the device and is nobody's home's, is this one's."""
+    def given_home(self, session: Session, device: str, household: str, now: datetime) -> None:
+        """What stands open of the device and is nobody's home's, is this one's; what lasts is this
+        one's whosever it was: it is told of where it is. What is over stays where it happened."""
+        feed.lock(session)
         open_ones = (AlertRow.device == device, AlertRow.priority > 0)
         self._follow(session, open_ones, AlertRow.household.is_(None), household=household)
+        lasts = (
+            AlertRow.household != household,
+            or_(AlertRow.active, AlertRow.called_on),
+            AlertRow.kind != MANY,  # it counts several devices of the home that it happened in
+        )
+        for row in session.scalars(select(AlertRow).where(*open_ones, *lasts)).all():
+            move_home(session, row, household, now)
 
     def home_erased(self, session: Session, household: str) -> None:
         """What happened there is nobody's home's any more."""
@@ -159,6 +170,18 @@ class AlertsOfPersons(PersonalRecords):
             .values(**values)
             .execution_options(synchronize_session=False)
         )
+
+
+def move_home(session: Session, row: AlertRow, household: str, now: datetime) -> None:
+    """It is this home's from now on; whoever sees it for that home alone sees what was said and
+    done from here on (``history.MOVED``). The caller holds ``feed.lock``. Idempotent."""
+    if row.household == household:
+        return
+    if row.household is not None:
+        note(session, row, now, None, MOVED)
+    row.household = household
+    session.flush()
+    feed.append(session, "alert", row.id, now)
 
 
 def _names(said: str, words: Sequence[str]) -> bool:

@@ -86,6 +86,7 @@ class AlertAction(Answer):
         "worsened",
         "amended",
         "told-again",
+        "moved",
         "accepted",
         "declined",
         "false-alarm",

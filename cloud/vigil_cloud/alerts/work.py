@@ -1,8 +1,8 @@
 """How far the work on an alert is: a reading of Part 9's states, not a state of its own.
 
-``new``: nobody has acknowledged it. ``in_progress``: somebody has, and it is still active or
-nobody has confirmed yet that what was to be done is done. ``done``: over, acknowledged and
-confirmed. What only informs asks for nothing and is ``done`` from the beginning.
+``new``: nobody has acknowledged it. ``in_progress``: somebody has, and it still stands (active,
+or called on) or nobody has confirmed yet that what was to be done is done. ``done``: over,
+acknowledged and confirmed. What only informs asks for nothing and is ``done`` from the beginning.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ PRIORITIES: Final[dict[Work, tuple[int, int]]] = {
 nobody has taken before what somebody has, and within each the most severe first."""
 
 PRIORITY_SQL: Final = (
-    "CASE WHEN severity = 'info' OR (acknowledged AND confirmed AND NOT active) THEN 0"
+    "CASE WHEN severity = 'info'"
+    " OR (acknowledged AND confirmed AND NOT active AND NOT called_on) THEN 0"
     " WHEN acknowledged THEN"
     " CASE severity WHEN 'critical' THEN 3 WHEN 'major' THEN 2 ELSE 1 END"
     " ELSE CASE severity WHEN 'critical' THEN 6 WHEN 'major' THEN 5 ELSE 4 END END"
@@ -33,16 +34,16 @@ PRIORITY_SQL: Final = (
 It says what it said in the migration that made the column: change both in a new revision."""
 
 
-def work_of(severity: Severity, *, active: bool, acknowledged: bool, confirmed: bool) -> Work:
-    """Where the work stands."""
-    if severity == "info" or (acknowledged and confirmed and not active):
+def work_of(severity: Severity, *, stands: bool, acknowledged: bool, confirmed: bool) -> Work:
+    """Where the work is. ``stands``: it is active, or called on (``lifecycle.State.stands``)."""
+    if severity == "info" or (acknowledged and confirmed and not stands):
         return "done"
     return "in_progress" if acknowledged else "new"
 
 
-def priority(severity: Severity, *, active: bool, acknowledged: bool, confirmed: bool) -> int:
+def priority(severity: Severity, *, stands: bool, acknowledged: bool, confirmed: bool) -> int:
     """0 where nobody has to do anything; else the higher, the sooner somebody should look."""
-    work = work_of(severity, active=active, acknowledged=acknowledged, confirmed=confirmed)
+    work = work_of(severity, stands=stands, acknowledged=acknowledged, confirmed=confirmed)
     return 0 if work == "done" else PRIORITIES[work][0] - 1 + _WEIGHT[severity]
 
 

@@ -18,7 +18,7 @@ from vigil_cloud.cases import deadlines, lifecycle, sealing
 from vigil_cloud.cases.errors import AlertTaken, CaseKindUnknown, NotForThisKind
 from vigil_cloud.cases.models import CaseAlert, CaseCounter, CaseRow
 from vigil_cloud.cases.port import CaseKind
-from vigil_cloud.cases.service import Desk, admit, apply, hold, new_id, told
+from vigil_cloud.cases.service import Desk, admit, apply, hold, new_id, standing_of, told
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.identity.consents import guarded_by
@@ -67,10 +67,18 @@ def open_case(desk: Desk, wanted: Wanted) -> CaseRow:
 
 def take_up(desk: Desk, wanted: Wanted) -> CaseRow:
     """A person opens a case. Whoever does has accepted its alerts as well, as far as they may:
-    nobody else is called to them, and the opener is not asked a second time.
+    nobody else is called to them, and the opener is not asked a second time. Whoever may work on
+    the case and decide it has it in charge; one that others have to decide waits for them.
 
     Raises what ``open_case`` does."""
     row = open_case(desk, wanted)
+    kind, standing = desk.kinds.require(wanted.kind), standing_of(desk, row)
+    opener = desk.reader.username
+    works = desk.reader.has(*kind.may("take")) and desk.reader.has(*kind.may("decide"))
+    if works and lifecycle.barred(standing, kind.rule, opener) is None:
+        apply(desk, row, lifecycle.assign(standing, opener, step="take"))
+        told(desk, row, "taken")
+        deadlines.met_by(desk, row, kind, "take")
     for alert_id in dict.fromkeys(wanted.alerts):
         alert = find_alert(desk.session, desk.reader, alert_id)
         if not alert.acknowledged and may_act(desk.reader, Operation.ACKNOWLEDGE, alert).allowed:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
+from vigil_cloud.alerts.acts import settle
 from vigil_cloud.cases import deadlines, entries, lifecycle, sealing
 from vigil_cloud.cases.errors import (
     AccessOver,
@@ -26,6 +27,7 @@ from vigil_cloud.cases.service import (
     Desk,
     Held,
     admit,
+    alerts_of,
     apply,
     facts,
     hold,
@@ -144,7 +146,8 @@ def refer(desk: Desk, case_id: str, version: int, text: str) -> CaseRow:
 
 
 def close(desk: Desk, case_id: str, version: int, resolution: str, text: str) -> CaseRow:
-    """Nothing more is to be done. Raises ``BadDecision`` for an unknown resolution."""
+    """Nothing more is to be done, and its alerts wait for nobody. Raises ``BadDecision`` for an
+    unknown resolution."""
     held = hold(desk, case_id, "close", version)
     if held.kind.resolution(resolution) is None:
         codes = [one.code for one in held.kind.resolutions]
@@ -156,6 +159,8 @@ def close(desk: Desk, case_id: str, version: int, resolution: str, text: str) ->
     deadlines.met_by(desk, held.row, held.kind, "close")
     keep(desk, held.row, held.kind)
     end_access(desk, held.row)
+    for alert in alerts_of(desk.session, held.row.id):
+        settle(desk.session, alert, desk.reader.username, desk.now)
     return held.row
 
 

@@ -12,9 +12,10 @@ from vigil_cloud.checkin.administration import router as tags_router
 from vigil_cloud.checkin.detail import StationSilentDetail, VisitDetail
 from vigil_cloud.checkin.enrolment_routes import router as enrolment_router
 from vigil_cloud.checkin.family_routes import router as family_router
+from vigil_cloud.checkin.host_address import address_job
 from vigil_cloud.checkin.host_pages import router as host_pages
 from vigil_cloud.checkin.host_routes import router as stations_router
-from vigil_cloud.checkin.host_watch import BACK, host_job
+from vigil_cloud.checkin.host_watch import BACK, Rules, host_job
 from vigil_cloud.checkin.models import Invitation, Visit
 from vigil_cloud.checkin.news import VISITS
 from vigil_cloud.checkin.personal import Joining, TagsAndVisits
@@ -36,7 +37,14 @@ def _jobs(settings: Settings) -> Sequence[Job]:
     return (
         silence_job(offline_after),
         watch_job(),
-        host_job(offline_after, settings.station_help),
+        host_job(
+            Rules(
+                offline_after,
+                timedelta(seconds=settings.station_silent_after_s),
+                settings.station_help,
+            )
+        ),
+        address_job(),
     )
 
 

@@ -15,17 +15,27 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
-from vigil_cloud.api_errors import ApiError
-from vigil_cloud.checkin import hosts
+from vigil_cloud.checkin import host_address, hosts
 from vigil_cloud.checkin.host_watch import remedy, remedy_zh
 from vigil_cloud.checkin.hosts import Status
+from vigil_cloud.config import Settings
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.service import UnknownDevice
 from vigil_cloud.identity import attempts
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.services import Services
-from vigil_cloud.small_page import HEADERS, Words, html_answer, language_of, page, read_form
+from vigil_cloud.small_page import (
+    HEADERS,
+    LinkPages,
+    Text,
+    Words,
+    client_address,
+    html_answer,
+    language_of,
+    page,
+    read_form,
+)
 
 router = APIRouter(include_in_schema=False)
 Lang = Annotated[str | None, Query()]
@@ -56,12 +66,13 @@ def show(token: str, request: Request, services: ServicesDependency, lang: Lang 
             row, link = hosts.find(session, cipher, token[:_LONGEST_TOKEN])
             status = hosts.status(session, row.device, now, offline_after)
             telling = hosts.telling(session, cipher, row.device) if link == "host" else None
+            asked = host_address.asked(session, cipher, row.device, now)
         body = _said(status, services.settings.station_help, words)
         if telling is not None:
-            body += _form(telling, token, bool(services.settings.smtp.host), words)
+            body += _form(telling, token, services.settings, asked, words)
         return html_answer(page(words.of(status.name, status.name_zh), body, words), 200)
 
-    return _refused_as_page(services, request, words, act)
+    return _as_page(services, request, words, act)
 
 
 @router.post("/{token}")
@@ -72,6 +83,51 @@ async def change(
     words = Words(language_of(request, lang))
     body = await read_form(request, _LARGEST_BODY)
     return await run_in_threadpool(_change, services, request, token, body, words)
+
+
+@router.api_route("/address/{token}", methods=["GET", "HEAD"])
+def show_address(
+    token: str, request: Request, services: ServicesDependency, lang: Lang = None
+) -> Response:
+    """Whether this mailbox is to be told of a station. Opening it changes nothing: mail programs
+    open links by themselves."""
+    words = Words(language_of(request, lang))
+
+    def act() -> Response:
+        cipher, now = Cipher(services.settings.secret), services.now()
+        with services.sessions() as session:
+            row = host_address.find(session, cipher, token[:_LONGEST_TOKEN], now)
+            offline_after = timedelta(seconds=services.settings.offline_after_s)
+            status = hosts.status(session, row.device, now, offline_after)
+        title = words.of("Messages about this station?", "是否接收此站點的通知？")
+        action = f"/p/checkin/address/{escape(token[:_LONGEST_TOKEN])}?lang={words.language}"
+        yes = words.of("Yes, send messages here", "確認，通知寄到此信箱")
+        body = [
+            f'<p class="soft">{escape(words.of(status.name, status.name_zh))}</p>',
+            f"<h1>{title}</h1>",
+            f'<form method="post" action="{action}"><button type="submit">{yes}</button></form>',
+        ]
+        return html_answer(page(title, body, words), 200)
+
+    return _as_page(services, request, words, act)
+
+
+@router.post("/address/{token}")
+def confirm_address(
+    token: str, request: Request, services: ServicesDependency, lang: Lang = None
+) -> Response:
+    """This mailbox is told from now on."""
+    words = Words(language_of(request, lang))
+
+    def act() -> Response:
+        cipher, now = Cipher(services.settings.secret), services.now()
+        with writing(services.sessions) as session:
+            host_address.confirm(session, cipher, services.settings, token[:_LONGEST_TOKEN], now)
+        services.changed.announce()
+        title = words.of("Messages come here now", "之後將通知此信箱")
+        return html_answer(page(title, [f'<h1 role="status">{title}</h1>'], words), 200)
+
+    return _as_page(services, request, words, act)
 
 
 def _change(
@@ -87,14 +143,18 @@ def _change(
         if link != "host":
             raise hosts.StationLinkUnknown  # what hangs on a wall changes nothing
         limits = attempts.posts(
-            KIND, row.device, _address(request), each=FROM_ONE_NETWORK, together=OF_ONE_STATION
+            KIND,
+            row.device,
+            client_address(request),
+            each=FROM_ONE_NETWORK,
+            together=OF_ONE_STATION,
         )
         with writing(services.sessions) as session:
             attempts.count(session, limits, now)
         with writing(services.sessions) as session:
             row, _ = hosts.find(session, cipher, known)
             if what == "address":
-                hosts.set_address(
+                host_address.ask(
                     session, cipher, services.settings, row.device, address, words.language, now
                 )
             else:
@@ -103,7 +163,7 @@ def _change(
         after = f"/p/checkin/{known}?lang={words.language}"
         return RedirectResponse(after, 303, headers=HEADERS)
 
-    return _refused_as_page(services, request, words, act)
+    return _as_page(services, request, words, act)
 
 
 def _read(body: bytes) -> tuple[str, str]:
@@ -146,21 +206,30 @@ def _said(status: Status, help_line: str, words: Words) -> list[str]:
     return lines
 
 
-def _form(telling: hosts.Telling, token: str, mail: bool, words: Words) -> list[str]:
+def _form(
+    telling: hosts.Telling,
+    token: str,
+    settings: Settings,
+    asked: host_address.Asked | None,
+    words: Words,
+) -> list[str]:
     action = f"/p/checkin/{escape(token[:_LONGEST_TOKEN])}?lang={words.language}"
     lines = [f"<h2>{words.of('Messages to you', '通知設定')}</h2>"]
     if telling.on:
         to = f" ({escape(telling.hint)})" if telling.hint else ""
+        span, span_zh = _span(settings.station_silent_after_s)
         said = words.of(
-            f"You are told when the station has not worked for an hour, and when it is back{to}.",
-            f"站點停止運作滿 1 小時，以及恢復時，會通知您{to}。",
+            f"You are told when the station has not worked for {span}, and when it is back{to}.",
+            f"站點停止運作滿 {span_zh}，以及恢復時，會通知您{to}。",
         )
         stop = words.of("Stop messages", "停止通知")
         lines += [f"<p>{said}</p>", _button(action, "stop", stop)]
     else:
         lines.append(f"<p>{words.of('You are told nothing.', '目前不會通知您。')}</p>")
         lines.append(_button(action, "resume", words.of("Tell me again", "恢復通知")))
-    if mail:
+    if asked is not None:
+        lines.append(f'<p role="status">{escape(_waits(asked, words))}</p>')
+    if host_address.possible(settings):
         lines += [
             f'<form method="post" action="{action}">',
             '<input type="hidden" name="do" value="address">',
@@ -179,6 +248,30 @@ def _form(telling: hosts.Telling, token: str, mail: bool, words: Words) -> list[
     return lines
 
 
+def _waits(asked: host_address.Asked, words: Words) -> str:
+    hint = asked.hint
+    if asked.failed:
+        return words.of(
+            f"The message to {hint} could not be sent. Check the address, or ask the city.",
+            f"無法寄出確認信至 {hint}。請確認信箱，或洽承辦人員。",
+        )
+    if not asked.sent:
+        return words.of(f"A message to {hint} is being sent.", f"正在寄出確認信至 {hint}。")
+    return words.of(
+        f"{hint} was asked: it is told nothing before the link in that message is confirmed.",
+        f"已寄出確認信至 {hint}；在信中連結完成確認之前，不會通知該信箱。",
+    )
+
+
+def _span(seconds: float) -> Text:
+    """In words."""
+    minutes = max(1, round(seconds / 60))
+    if minutes % 60 == 0:
+        hours = minutes // 60
+        return ("an hour" if hours == 1 else f"{hours} hours"), f"{hours} 小時"
+    return f"{minutes} min", f"{minutes} 分鐘"
+
+
 def _button(action: str, what: str, text: str) -> str:
     return (
         f'<form method="post" action="{action}"><input type="hidden" name="do" value="{what}">'
@@ -186,52 +279,45 @@ def _button(action: str, what: str, text: str) -> str:
     )
 
 
-_REFUSALS: Final = {
-    hosts.StationLinkUnknown.code: (
-        ("This link is not valid", "此連結無效"),
-        (
-            "It was cut off or withdrawn. Scan the code on the box again, or ask the city.",
-            "連結可能被截斷或已撤回。請重新掃描設備上的條碼，或洽承辦人員。",
+_PAGES: Final = LinkPages(
+    KIND,
+    hosts.StationLinkUnknown.code,
+    {
+        hosts.StationLinkUnknown.code: (
+            ("This link is not valid", "此連結無效"),
+            (
+                "It was cut off or withdrawn. Scan the code on the box again, or ask the city.",
+                "連結可能被截斷或已撤回。請重新掃描設備上的條碼，或洽承辦人員。",
+            ),
         ),
-    ),
-    hosts.BadHostAddress.code: (
-        ("Please check the address", "請確認電子郵件"),
-        ("Go back and write one e-mail address.", "請返回上一頁，輸入一個電子郵件地址。"),
-    ),
-    "too-many-attempts": (
-        ("Please wait a few minutes", "請稍候幾分鐘"),
-        ("Much was changed just now.", "目前變更過於頻繁。"),
-    ),
-}
+        hosts.BadHostAddress.code: (
+            ("Please check the address", "請確認電子郵件"),
+            ("Go back and write one e-mail address.", "請返回上一頁，輸入一個電子郵件地址。"),
+        ),
+        host_address.AddressAskedJustNow.code: (
+            ("Please wait ten minutes", "請稍候十分鐘"),
+            (
+                "A message was sent just now: open the link in it, or try again later.",
+                "剛才已寄出確認信：請開啟信中的連結，或稍後再試。",
+            ),
+        ),
+        "too-many-attempts": (
+            ("Please wait a few minutes", "請稍候幾分鐘"),
+            ("Much was changed just now.", "目前變更過於頻繁。"),
+        ),
+    },
+)
 
 
-def _refused_as_page(
+def _as_page(
     services: Services, request: Request, words: Words, act: Callable[[], Response]
 ) -> Response:
-    try:
-        return act()
-    except UnknownDevice:
-        refusal: ApiError = hosts.StationLinkUnknown()
-    except ApiError as error:
-        refusal = error
-    if refusal.code == hosts.StationLinkUnknown.code:
-        refusal = _count(services, request) or refusal
-    if refusal.code not in _REFUSALS:
-        raise refusal
-    title, text = _REFUSALS[refusal.code]
-    body = [f"<h1>{words.of(*title)}</h1>", f"<p>{words.of(*text)}</p>"]
-    return html_answer(page(words.of(*title), body, words), refusal.status, refusal.headers)
+    """A station that is there no more is nobody's link."""
 
+    def known() -> Response:
+        try:
+            return act()
+        except UnknownDevice:
+            raise hosts.StationLinkUnknown from None
 
-def _count(services: Services, request: Request) -> ApiError | None:
-    """Whoever tries links that are nobody's is not answered for ever."""
-    try:
-        with writing(services.sessions) as session:
-            attempts.count(session, attempts.guesses(KIND, _address(request)), services.now())
-    except ApiError as error:
-        return error
-    return None
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+    return _PAGES.answer(services, request, words, known)

@@ -56,7 +56,7 @@ def make_station_links(
 
 @router.delete("/{device}/links", status_code=204, operation_id="withdraw_station_links")
 def withdraw_station_links(device: StationId, keeper: Keeper, services: ServicesDependency) -> None:
-    """Both links show nothing any more; where its host is told stays. Idempotent."""
+    """Both links show nothing any more, and its host is told nothing any more. Idempotent."""
     with writing(services.sessions) as session:
         require_device(session, keeper, device)
         hosts.withdraw_links(session, device, by=keeper.username, now=services.now())

@@ -1,9 +1,10 @@
-"""Watches stations that have a host: one message after an hour of silence, one when it is over."""
+"""Watches stations that have a host: one message after an hour (``station_silent_after_s``) of
+silence, one when it is over."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -26,37 +27,48 @@ from vigil_schemas.checkin import DOMAIN
 from vigil_schemas.types import isoformat_utc
 
 EVERY: Final = timedelta(seconds=60)
-TOLD_AFTER: Final = timedelta(hours=1)
 KIND: Final = "station-silent"
 BACK: Final = "station-works"
 FEWEST: Final = 3
 """Of fewer gateways nobody can tell whether they are all silent, or we are deaf."""
 
 
-def host_job(offline_after: timedelta, help_line: str) -> Job:
-    """Tells hosts. ``help_line``: whom they call."""
-    return Job(
-        "hosts-of-stations", EVERY, in_transaction(partial(follow, offline_after, help_line))
-    )
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an operator decides (``Settings``)."""
+
+    offline_after: timedelta
+    """A gateway unheard of for so long is offline."""
+    told_after: timedelta
+    """A host is told once their station has not worked for so long."""
+    help_line: str
+    """Whom hosts call."""
 
 
-def follow(offline_after: timedelta, help_line: str, session: Session, now: datetime) -> bool:
+def host_job(rules: Rules) -> Job:
+    """Tells hosts."""
+    every = min(EVERY, max(rules.told_after / 4, timedelta(seconds=1)))
+    return Job("hosts-of-stations", every, in_transaction(partial(follow, rules)))
+
+
+def follow(rules: Rules, session: Session, now: datetime) -> bool:
     """Begin, tell and end silences. Idempotent. A cloud that hears no gateway at all tells nobody
-    that their box is silent, and the hour begins anew once it hears again."""
+    that their box is silent, and the time begins anew once it hears again."""
+    offline_after = rules.offline_after
     if _deaf(session, now, offline_after):
         standing = StationSilence.told.is_(None) & StationSilence.ended.is_(None)
         session.execute(update(StationSilence).where(standing).values(noticed=now))
         return False
     known = {row.device: row for row in session.scalars(select(StationSilence))}
     found = statuses(session, now, offline_after)
-    changing = [one for one in found if _changes(one, known.get(one.device), now, offline_after)]
+    changing = [one for one in found if _changes(one, known.get(one.device), now, rules)]
     gone = set(known) - {one.device for one in found}
     if not changing and not gone:
         return False
     feed.lock(session)
     hosted = _hosted(session, now)
     for one in changing:
-        _step(session, one, known.get(one.device), one.device in hosted, help_line, now)
+        _step(session, one, known.get(one.device), one.device in hosted, rules.help_line, now)
     for device in gone:  # it was moved or removed: nobody is to look after it any more
         _end(session, known[device], now)
         session.delete(known[device])
@@ -70,21 +82,19 @@ def _deaf(session: Session, now: datetime, offline_after: timedelta) -> bool:
     return count >= FEWEST and newest is not None and newest < now - offline_after
 
 
-def _changes(
-    one: Status, row: StationSilence | None, now: datetime, offline_after: timedelta
-) -> bool:
+def _changes(one: Status, row: StationSilence | None, now: datetime, rules: Rules) -> bool:
     standing = row is not None and row.ended is None
     if one.reason not in BROKEN:
         return standing and one.works
     if row is None or not standing:
         return not one.aside
-    return row.told is None and not one.aside and _long_enough(row, now, offline_after)
+    return row.told is None and not one.aside and _long_enough(row, now, rules)
 
 
-def _long_enough(row: StationSilence, now: datetime, offline_after: timedelta) -> bool:
-    """An hour since its last sign, of which we have watched all that anybody could."""
-    watched = TOLD_AFTER - offline_after - 2 * EVERY
-    return now - row.since >= TOLD_AFTER and now - row.noticed >= watched
+def _long_enough(row: StationSilence, now: datetime, rules: Rules) -> bool:
+    """So long since its last sign, of which we have watched all that anybody could."""
+    watched = rules.told_after - rules.offline_after - 2 * EVERY
+    return now - row.since >= rules.told_after and now - row.noticed >= watched
 
 
 def _step(

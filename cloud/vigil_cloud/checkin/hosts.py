@@ -2,8 +2,9 @@
 
 A station has two links, both made of one stored random number under the secret key. The one hangs
 at the station as a QR code: whoever scans it sees whether the station works, and changes nothing.
-The other is the host's own: with it messages are stopped, begun again, or sent elsewhere. Neither
-shows anything of any visit. Withdrawing ends both.
+The other is the host's own: with it messages are stopped, begun again, or sent elsewhere, once that
+mailbox has said yes (``host_address``). Neither shows anything of any visit. Withdrawing ends both,
+and the messages.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, NamedTuple
+from urllib.parse import unquote
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin.models import StationHost, StationSilence
-from vigil_cloud.config import Settings
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.service import UnknownDevice
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.sessions import digest, same_secret
-from vigil_cloud.notify.channels import mail_url, put_channel
+from vigil_cloud.notify.channels import put_channel
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.removal import remove_channel
 from vigil_schemas.checkin import DOMAIN
 
 Link = Literal["status", "host"]
@@ -184,7 +187,11 @@ def make_links(
 
 
 def withdraw_links(session: Session, device: str, *, by: str, now: datetime) -> None:
-    """What hangs somewhere shows nothing any more. Idempotent."""
+    """What hangs somewhere shows nothing any more, and whoever had the host's link is told nothing
+    any more. Idempotent."""
+    feed.lock(session)  # before the channel, as whoever sends does
+    if channel_of(session, device) is not None:
+        remove_channel(session, channel_name(device), by=by, now=now)
     row = session.get(StationHost, device)
     if row is None:
         return
@@ -233,8 +240,8 @@ def telling(session: Session, cipher: Cipher, device: str) -> Telling:
     except Undecipherable:  # of another secret key: it works for nobody
         return Telling(False, "")
     found = re.search(r"[?&]to=([^&]*)", url) if channel.kind == "email" else None
-    hint = "" if found is None else f"{found[1][:2]}…{found[1][-6:]}"
-    return Telling(channel.enabled, hint.replace("%40", "@"))
+    hint = "" if found is None else hint_of(unquote(found[1]))
+    return Telling(channel.enabled, hint)
 
 
 def told(session: Session) -> set[str]:
@@ -261,20 +268,14 @@ def put_host_channel(
     )
 
 
-def set_address(  # noqa: PLR0913 - of which station, where and in which language
-    session: Session,
-    cipher: Cipher,
-    settings: Settings,
-    device: str,
-    address: str,
-    language: str,
-    now: datetime,
-) -> None:
-    """Send messages there from now on. Raises ``BadHostAddress``."""
-    if not settings.smtp.host or not _ADDRESS.fullmatch(address):
-        raise BadHostAddress
-    put_host_channel(session, cipher, device, mail_url(settings.smtp, address), language)
-    _tell(session, device, "address", now)
+def is_address(text: str) -> bool:
+    """Whether it is one mail address."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def hint_of(address: str) -> str:
+    """So much of a mail address that its owner knows it again."""
+    return f"{address[:2]}…{address[-6:]}"
 
 
 def set_on(session: Session, device: str, on: bool, now: datetime) -> None:
@@ -284,10 +285,11 @@ def set_on(session: Session, device: str, on: bool, now: datetime) -> None:
         return
     channel.enabled = on
     session.flush()
-    _tell(session, device, "resumed" if on else "stopped", now)
+    note(session, device, "resumed" if on else "stopped", now)
 
 
-def _tell(session: Session, device: str, what: str, now: datetime) -> None:
+def note(session: Session, device: str, what: str, now: datetime) -> None:
+    """What a host did, in the audit log."""
     audit.append(
         session, at=now, account=f"host {device}", action=f"station-host.{what}", subject=device
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import SINCE, Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
 
 
 class Tag(Base):
@@ -128,6 +128,28 @@ class StationHost(Base):
     """Of the host's own: with it messages are stopped and sent elsewhere."""
     made: Mapped[datetime]
     made_by: Mapped[str] = mapped_column(String(64))
+
+
+class StationAddress(Base):
+    """Where the host of a station wants to be told, while the mailbox itself has not said yes."""
+
+    __tablename__ = "station_addresses"
+
+    device: Mapped[str] = mapped_column(
+        ForeignKey("station_hosts.device", ondelete="CASCADE"), primary_key=True
+    )
+    address: Mapped[bytes] = mapped_column(Sealed("station.address"))
+    language: Mapped[str] = mapped_column(String(8))
+    nonce: Mapped[str] = mapped_column(String(32))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the link that is sent there."""
+    asked: Mapped[datetime] = mapped_column(info=SINCE)
+    sent: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    again: Mapped[datetime] = mapped_column(info=SCHEDULED)
+    """When it is (to be) sent."""
+    error: Mapped[str | None] = mapped_column(String(300))
+    """Why it was not sent when it was tried last."""
 
 
 class StationSilence(Base):

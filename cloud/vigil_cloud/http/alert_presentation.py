@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
@@ -11,6 +12,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import coverage
+from vigil_cloud.alerts.history import MOVED
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.listing import DOUBTS
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
@@ -30,7 +32,7 @@ from vigil_cloud.alerts.schema import (
 )
 from vigil_cloud.alerts.sealing import open_text, shown_detail
 from vigil_cloud.alerts.titles import titles
-from vigil_cloud.alerts.visibility import may_act, may_see_personal
+from vigil_cloud.alerts.visibility import may_act, may_see, may_see_personal
 from vigil_cloud.alerts.work import HEAVIEST, severity_of, work_of, worse
 from vigil_cloud.domain.detail import AlertDetail
 from vigil_cloud.evidence.models import EvidenceRow
@@ -72,8 +74,9 @@ def present(
     person_keys.load(session, (row.person_key for row in rows if row.person_key is not None))
     ids = [row.id for row in rows]
     history = _history(session, ids)
-    deliveries = _deliveries(session, reader, rows)
-    answers = _answers(session, reader, rows)
+    since = _own_since(reader, rows, history)
+    deliveries = _deliveries(session, reader, rows, since)
+    answers = _answers(session, reader, rows, since)
     escalated = escalations(session, reader, rows, now)
     evidence = _evidence(session, [row.evidence_sha256 for row in rows if row.evidence_sha256])
     return [
@@ -82,7 +85,7 @@ def present(
             row,
             _Beside(
                 shown_detail(cipher, row, personal=may_see_personal(reader, row)),
-                [_action(cipher, row, line) for line in history[row.id]],
+                [_action(cipher, row, line) for line in _since(history[row.id], since, row)],
                 deliveries[row.id],
                 escalated.get(row.id),
                 _link(row, evidence),
@@ -187,7 +190,7 @@ def _state(row: AlertRow | Row[Any], now: datetime) -> AlertState:
 def _work(row: AlertRow | Row[Any]) -> Work:
     return work_of(
         cast(Severity, row.severity),
-        active=row.active,
+        stands=row.active or row.called_on,
         acknowledged=row.acknowledged,
         confirmed=row.confirmed,
     )
@@ -250,8 +253,32 @@ def _history(session: Session, ids: list[str]) -> dict[str, list[AlertHistory]]:
     return found
 
 
+def _own_since(
+    reader: Reader, rows: Sequence[AlertRow], history: Mapping[str, Sequence[AlertHistory]]
+) -> dict[str, datetime]:
+    """Since when an alert is the reader's, where only its home opens it to them and it was another
+    home's before: what was said there and who was told is not for them."""
+    found = {}
+    stranger = replace(reader, homes=frozenset())
+    for row in rows:
+        moved = [line.at for line in history[row.id] if line.action == MOVED]
+        if moved and not may_see(stranger, row):
+            found[row.id] = moved[-1]
+    return found
+
+
+def _since(
+    lines: Sequence[AlertHistory], since: Mapping[str, datetime], row: AlertRow
+) -> Sequence[AlertHistory]:
+    """From the line of its move on."""
+    if row.id not in since:
+        return lines
+    last = max(number for number, line in enumerate(lines) if line.action == MOVED)
+    return lines[last:]
+
+
 def _deliveries(
-    session: Session, reader: Reader, rows: Sequence[AlertRow]
+    session: Session, reader: Reader, rows: Sequence[AlertRow], since: Mapping[str, datetime]
 ) -> dict[str, list[AlertDelivery]]:
     """Of alerts about a person only the reader's own: others' channels name other relatives."""
     found: dict[str, list[AlertDelivery]] = defaultdict(list)
@@ -264,6 +291,9 @@ def _deliveries(
     )
     for delivery, channel, account_id in session.execute(query) if rows else ():
         if delivery.alert_id in personal and account_id != reader.account_id:
+            continue
+        moved = since.get(delivery.alert_id)
+        if moved is not None and (delivery.queued is None or delivery.queued < moved):
             continue
         found[delivery.alert_id].append(
             AlertDelivery(
@@ -283,7 +313,7 @@ def _deliveries(
 
 
 def _answers(
-    session: Session, reader: Reader, rows: Sequence[AlertRow]
+    session: Session, reader: Reader, rows: Sequence[AlertRow], since: Mapping[str, datetime]
 ) -> dict[str, list[AlertAnswer]]:
     """Of alerts about a person only the reader's own, as with deliveries."""
     found: dict[str, list[AlertAnswer]] = defaultdict(list)
@@ -294,6 +324,8 @@ def _answers(
         .order_by(EscalationAnswer.id)
     )
     for answer in session.scalars(query) if rows else ():
+        if answer.alert_id in since and answer.at < since[answer.alert_id]:
+            continue
         if answer.alert_id not in personal or answer.who == reader.username:
             said = {"who": answer.who, "answer": answer.answer, "at": answer.at, "via": answer.via}
             found[answer.alert_id].append(AlertAnswer.model_validate(said))

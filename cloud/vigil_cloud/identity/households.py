@@ -262,7 +262,7 @@ def give_device(
     until: datetime | None = None,
 ) -> None:
     """It stands in this home from now on, and in no other. Its open alerts are this home's, where
-    they were nobody's; it takes the home's district, where it has none. Idempotent.
+    they were nobody's or last; it takes the home's district, where it has none. Idempotent.
 
     Raises ``UnknownHousehold``, ``BadHousehold``.
     """
@@ -277,7 +277,7 @@ def give_device(
     session.add(HouseholdDevice(household=key, device=device, since=now, until=until))
     session.flush()
     for room in records_of(session):
-        room.given_home(session, device, key)
+        room.given_home(session, device, key, now)
     if home.district is not None and not districts.places(session, "device", [device]):
         districts.place(session, "device", device, home.district, by=by, now=now)
     _audit(session, by, now, "household.device-given", key, None, {"device": device})

@@ -66,7 +66,7 @@ class PersonalRecords:
         """Somebody ended a session themselves, or all of the account's: what was opened in it is
         closed. Not told of sessions that run out."""
 
-    def given_home(self, session: Session, device: str, household: str) -> None:
+    def given_home(self, session: Session, device: str, household: str, now: datetime) -> None:
         """The device stands in this home from now on."""
 
     def home_erased(self, session: Session, household: str) -> None:

@@ -64,6 +64,6 @@ def _move_acknowledgements(session: Session, step: timedelta) -> None:
             alert.acknowledged_at += step
         # A reminder is counted from when it was raised where there was none yet.
         stands = alert.active or alert.called_on
-        if alert.reminded is None and stands and alert.severity == "critical":
+        if alert.reminded is None and stands and alert.pressing:
             alert.reminded = alert.raised + step
     session.flush()

@@ -89,7 +89,7 @@ def channels_due(
 ) -> list[tuple[int, str | None]]:
     """Channels that have something to be told and may be told it, the most urgent first, each
     with its kind."""
-    critical = func.max(case((AlertRow.severity == "critical", 1), else_=0))
+    critical = func.max(case((AlertRow.pressing, 1), else_=0))
     query = (
         select(Delivery.channel_id, Channel.kind)
         .join(AlertRow, AlertRow.id == Delivery.alert_id)
@@ -194,7 +194,7 @@ def _candidates(channel_id: int, now: datetime) -> Select[Delivery, AlertRow]:
             *_waiting(now),
             or_(Delivery.due <= now, and_(settling, ~Delivery.escalation)),
         )
-        .order_by(case((AlertRow.severity == "critical", 0), else_=1), Delivery.due, Delivery.id)
+        .order_by(case((AlertRow.pressing, 0), else_=1), Delivery.due, Delivery.id)
         .limit(MOST_TOGETHER)
         .with_for_update(skip_locked=True, of=Delivery)
     )
@@ -204,7 +204,7 @@ def _standing(directory: Directory, one: _Ready) -> Standing:
     delivery, alert = one.delivery, one.alert
     return Standing(
         state=state_of(alert),
-        critical=alert.severity == "critical",
+        critical=alert.pressing,
         allowed=directory.may_hear(alert),
         conditional=delivery.escalation or delivery.purpose == REMINDER,
         settles=alert.domain == PLATFORM and delivery.purpose in {"raised", "again"},
@@ -246,13 +246,13 @@ def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:
         return []
     if due[0].at.reason == "refused":
         return due[:1]
-    urgent = due[0].alert.severity == "critical"
+    urgent = due[0].alert.pressing
     kinds = {one.alert.kind for one in due if one.alert.domain == PLATFORM}
     together = [
         one
         for one in ready
         if one.at.reason != "refused"
-        and (one.alert.severity == "critical") == urgent
+        and one.alert.pressing == urgent
         and (one.at.due <= now or one.alert.kind in kinds)
     ]
     return together if len(together) > SINGLES else due[:1]
@@ -280,7 +280,7 @@ def _try_composing(
         _log.exception("delivery-failed", channel=channel.name, code=code)
         keep_pace(channel, pacing.stumbled(pace_of(channel), now, holds=False))
         for one, at in zip(batch, leased, strict=True):
-            critical = one.alert.severity == "critical"
+            critical = one.alert.pressing
             write_down(one.delivery, progress.failed(at, now, critical=critical, reason="refused"))
             one.delivery.error, one.delivery.at = code, now
         return None
@@ -323,8 +323,7 @@ def _compose_message(
         message = compose(cipher, told, language=language, public_url=public_url)
     keep_pace(channel, pacing.spent(pace_of(channel), now))
     leases = tuple(
-        Lease(one.delivery.id, one.delivery.attempts, one.alert.severity == "critical")
-        for one in batch
+        Lease(one.delivery.id, one.delivery.attempts, one.alert.pressing) for one in batch
     )
     signing = None
     if channel.hook_secret is not None:

@@ -51,7 +51,7 @@ def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
     return and_(
         or_(AlertRow.active, AlertRow.called_on),
         AlertRow.acknowledged.is_(False),
-        AlertRow.severity == "critical",
+        AlertRow.pressing,
         not_(in_work(now)),
         or_(AlertRow.shelved_until.is_(None), AlertRow.shelved_until <= now),
         not_(is_held(now)),

@@ -6,7 +6,7 @@ of whoever is searched for: those are on the notice that the family chose to han
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 from typing import Annotated, ClassVar, Final
@@ -23,7 +23,16 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.search import checkins, tips
 from vigil_cloud.services import Services
-from vigil_cloud.small_page import HEADERS, Words, html_answer, language_of, page, read_form
+from vigil_cloud.small_page import (
+    HEADERS,
+    LinkPages,
+    Words,
+    client_address,
+    html_answer,
+    language_of,
+    page,
+    read_form,
+)
 
 router = APIRouter(include_in_schema=False)
 Lang = Annotated[str | None, Query()]
@@ -66,7 +75,7 @@ def ask(
         body = _thanks(words) if sent is not None else _form(case.number, token, stations, words)
         return html_answer(page(words.of("Somebody is missing", "協尋走失者"), body, words), 200)
 
-    return _refused_as_page(services, request, words, show)
+    return _PAGES.answer(services, request, words, show)
 
 
 @router.post("/{token}")
@@ -88,14 +97,14 @@ def _tell(services: Services, request: Request, token: str, body: bytes, words: 
         with services.sessions() as session:
             tips.find(session, cipher, known)
         with writing(services.sessions) as session:
-            attempts.count(session, tips.limits(known, _address(request)), now)
+            attempts.count(session, tips.limits(known, client_address(request)), now)
         with writing(services.sessions) as session:
             tips.take(session, cipher, known, tip, now)
         services.changed.announce()
         after = f"/p/search/{known}?sent=1&lang={words.language}"
         return RedirectResponse(after, 303, headers=HEADERS)
 
-    return _refused_as_page(services, request, words, act)
+    return _PAGES.answer(services, request, words, act)
 
 
 def _read(body: bytes, now: datetime) -> tips.Tip:
@@ -162,60 +171,34 @@ def _thanks(words: Words) -> list[str]:
     return [f'<h1 role="status">{said}</h1>', f"<p>{stay}</p>"]
 
 
-_REFUSALS: Final = {
-    tips.TipLinkUnknown.code: (
-        ("This link is not valid", "此連結無效"),
-        (
-            "It was cut off, it was withdrawn, or the search has ended.",
-            "連結可能被截斷、已撤回，或協尋已結束。",
+_PAGES: Final = LinkPages(
+    tips.KIND,
+    tips.TipLinkUnknown.code,
+    {
+        tips.TipLinkUnknown.code: (
+            ("This link is not valid", "此連結無效"),
+            (
+                "It was cut off, it was withdrawn, or the search has ended.",
+                "連結可能被截斷、已撤回，或協尋已結束。",
+            ),
         ),
-    ),
-    BadTip.code: (
-        ("Please say where", "請說明地點"),
-        (
-            f"Go back and say in a few words, at most {LONGEST} characters, where it was.",
-            f"請返回上一頁，以 {LONGEST} 字以內說明在哪裡看到。",
+        BadTip.code: (
+            ("Please say where", "請說明地點"),
+            (
+                f"Go back and say in a few words, at most {LONGEST} characters, where it was.",
+                f"請返回上一頁，以 {LONGEST} 字以內說明在哪裡看到。",
+            ),
         ),
-    ),
-    "too-many-attempts": (
-        ("Please wait a few minutes", "請稍候幾分鐘"),
-        (
-            "Much has been reported just now. If it is urgent, call 110.",
-            "目前回報過於頻繁。若情況緊急，請撥打 110。",
+        "too-many-attempts": (
+            ("Please wait a few minutes", "請稍候幾分鐘"),
+            (
+                "Much has been reported just now. If it is urgent, call 110.",
+                "目前回報過於頻繁。若情況緊急，請撥打 110。",
+            ),
         ),
-    ),
-    "case-full": (
-        ("Please call 110", "請撥打 110"),
-        ("This search has more reports than it can hold.", "此案回報已滿，無法再新增。"),
-    ),
-}
-
-
-def _refused_as_page(
-    services: Services, request: Request, words: Words, act: Callable[[], Response]
-) -> Response:
-    try:
-        return act()
-    except ApiError as error:
-        refusal = error
-    if refusal.code == tips.TipLinkUnknown.code:
-        refusal = _count(services, request) or refusal
-    if refusal.code not in _REFUSALS:
-        raise refusal
-    title, text = _REFUSALS[refusal.code]
-    body = [f"<h1>{words.of(*title)}</h1>", f"<p>{words.of(*text)}</p>"]
-    return html_answer(page(words.of(*title), body, words), refusal.status, refusal.headers)
-
-
-def _count(services: Services, request: Request) -> ApiError | None:
-    """Whoever tries links that are nobody's is not answered for ever."""
-    try:
-        with writing(services.sessions) as session:
-            attempts.count(session, attempts.guesses(tips.KIND, _address(request)), services.now())
-    except ApiError as error:
-        return error
-    return None
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+        "case-full": (
+            ("Please call 110", "請撥打 110"),
+            ("This search has more reports than it can hold.", "此案回報已滿，無法再新增。"),
+        ),
+    },
+)

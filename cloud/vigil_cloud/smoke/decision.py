@@ -93,6 +93,8 @@ class State:
     arrived: datetime | None = None
     burns: datetime | None = None
     """When somebody who belongs to the home said so first."""
+    addresses: int = 1
+    """At how many places it was known to be, the first one included."""
     ended_by: End | None = None
     cause: Cause | None = None
 
@@ -255,11 +257,19 @@ def seconded(state: State, now: datetime) -> State:
 def located(state: State, now: datetime) -> State:
     """It became known whose home it is: whoever lives there is asked as well, and where everybody
     was called already, 119 is told the address."""
+    state = replace(state, addresses=state.addresses + 1)
     if state.phase == "asking":
         return replace(state, asked=state.asked + 1)
     if state.phase != "called":
         return state
     return replace(state, calls=state.calls + 1, called=now)
+
+
+def without(state: State, device: str, now: datetime) -> State:
+    """The device turned out to stand elsewhere: what it said is told of there. Whom the rest of
+    this fire calls stays called, and what was confirmed stays so: more is known, nothing less."""
+    left = tuple(one for one in state.alarms if one.device != device)
+    return tick(replace(state, alarms=left), now)
 
 
 def unasked(state: State, now: datetime) -> State:

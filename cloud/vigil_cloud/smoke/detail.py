@@ -46,3 +46,10 @@ class CodeLockedDetail(AlertDetail):
     type: Literal["smoke-code-locked"] = "smoke-code-locked"
     until: UtcDatetime
     """It counts again then."""
+
+
+class MovedDetail(AlertDetail):
+    """What rang was listed in another home while its fire lasted."""
+
+    type: Literal["smoke-moved"] = "smoke-moved"
+    fire: str

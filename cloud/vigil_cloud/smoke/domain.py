@@ -18,7 +18,7 @@ from vigil_cloud.jobs.port import Job
 from vigil_cloud.smoke.answers import FireAtHome
 from vigil_cloud.smoke.cases import fire_case
 from vigil_cloud.smoke.damaged import READING
-from vigil_cloud.smoke.detail import CodeLockedDetail, ConditionDetail
+from vigil_cloud.smoke.detail import CodeLockedDetail, ConditionDetail, MovedDetail
 from vigil_cloud.smoke.fire_routes import router as fire_router
 from vigil_cloud.smoke.fires import TOLD_AT_HOME
 from vigil_cloud.smoke.home_routes import router as home_router
@@ -70,7 +70,7 @@ DOMAIN: Final = CloudDomain(
     ),
     alarm_reading=READING,
     told_again=TOLD_AGAIN,
-    details=(ConditionDetail, CodeLockedDetail),
+    details=(ConditionDetail, CodeLockedDetail, MovedDetail),
     handlers=(SmokeHandler(),),
     jobs=_jobs,
     routers=(router, fire_router, home_router),

@@ -16,8 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.audiences import call_on, widen
-from vigil_cloud.alerts.flood import MANY
+from vigil_cloud.alerts.audiences import call_on
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.api_errors import ApiError, NotFound
@@ -35,8 +34,6 @@ NEWS: Final = "fire"
 """Name of the feed's kind."""
 ERASED: Final = "erased"
 """Of a fire whose home was erased."""
-HOME_KNOWN: Final = "home-known"
-"""Why people are told again: it became known whose home it is."""
 STATE: Final = TypeAdapter(State)
 TOLD_AT_HOME: Final = frozenset({Role.FAMILY})
 """Roles with which accounts hear of what rings in their own homes."""
@@ -138,7 +135,7 @@ def asks_first(session: Session, household: str | None, now: datetime) -> bool:
 
 def is_called(session: Session, household: str | None) -> bool:
     """Whether everybody is called to a fire of this home."""
-    called = select(Fire.id).where(Fire.home == f"household:{household}", Fire.phase == "called")
+    called = select(Fire.id).where(Fire.home == home_of(household), Fire.phase == "called")
     return session.scalar(called.limit(1)) is not None
 
 
@@ -149,8 +146,11 @@ def is_led(session: Session, reference: str) -> bool:
     return row is not None and state_of(row).waits
 
 
-def alarm_rings(session: Session, alert: AlertRow, gateway: str, alarm: Alarm) -> Fire:
-    """A device tells of a fire: it opens one, or joins that of its home."""
+def alarm_rings(
+    session: Session, alert: AlertRow, gateway: str, alarm: Alarm, household: str | None = None
+) -> Fire:
+    """A device tells of a fire: it opens one, or joins that of its home. ``household``: where that
+    is known better than by its alert, which counts the alarms of several homes."""
     row = of_condition(session, alarm.reference)
     if row is not None and row.phase == "over":
         known = next(
@@ -161,11 +161,12 @@ def alarm_rings(session: Session, alert: AlertRow, gateway: str, alarm: Alarm) -
         session.delete(session.get_one(FireAlarm, alarm.reference))
         session.flush()
         row = None  # it is more than what was ended
-    home = _home(alert, gateway)
+    household = household or alert.household
+    home = home_of(household, gateway)
     if row is None:
-        row = _open_one(session, home)
+        row = open_at(session, home)
         if row is None:
-            return _open(session, home, alert, gateway, alarm)
+            return _open(session, household, alert, gateway, alarm)
         session.add(FireAlarm(reference=alarm.reference, fire=row.id, alert_id=alert.id))
         step(session, row, alarm.heard, f"rings:{alarm.condition}")
     if not put(session, row, decision.rings(state_of(row), alarm), alarm.heard):
@@ -199,33 +200,6 @@ def put(session: Session, row: Fire, after: State, now: datetime) -> bool:
     _call_on(session, row, now)
     feed.append(session, NEWS, row.id, now)
     return True
-
-
-def given_home(session: Session, device: str, household: str, now: datetime) -> None:
-    """A device that rings, and stood in nobody's home, stands in this one from now on: so does its
-    fire. Those who live there are told, 119 hears the address, and where another device of the
-    home rings already, the two confirm each other."""
-    feed.lock(session)
-    query = select(Fire).where(Fire.household.is_(None), Fire.phase != "over").with_for_update()
-    for row in session.scalars(query).all():
-        alarms = state_of(row).alarms
-        if row.home == ERASED or not any(one.device == device for one in alarms):
-            continue
-        home = f"household:{household}"
-        other = _open_one(session, home)
-        row.household, row.home = household, home
-        step(session, row, now, "home-known")
-        after = decision.located(state_of(row), now)
-        if other is not None:
-            after = decision.seconded(after, now)
-            put(session, other, decision.seconded(state_of(other), now), now)
-        called_anew = after.calls > state_of(row).calls  # then they are told of that
-        put(session, row, after, now)
-        for alert in alerts_of(session, row.id):
-            if alert.device == device and alert.kind != MANY:
-                alert.household = household
-            if not called_anew:
-                widen(session, alert, "all", f"{HOME_KNOWN} #{row.id[:8]}", now)
 
 
 def relocated(session: Session, device: str, district: str | None) -> None:
@@ -355,11 +329,13 @@ def _meant(before: State, after: State) -> list[str]:
     return found
 
 
-def _home(alert: AlertRow, gateway: str) -> str:
-    return f"household:{alert.household}" if alert.household is not None else f"gateway:{gateway}"
+def home_of(household: str | None, gateway: str = "") -> str:
+    """``Fire.home``."""
+    return f"household:{household}" if household is not None else f"gateway:{gateway}"
 
 
-def _open_one(session: Session, home: str) -> Fire | None:
+def open_at(session: Session, home: str) -> Fire | None:
+    """The fire there that a further alarm belongs to."""
     query = (
         select(Fire)
         .where(Fire.home == home, Fire.phase != "over")
@@ -369,15 +345,17 @@ def _open_one(session: Session, home: str) -> Fire | None:
     return next((row for row in session.scalars(query) if decision.takes_in(state_of(row))), None)
 
 
-def _open(session: Session, home: str, alert: AlertRow, gateway: str, alarm: Alarm) -> Fire:
-    safety = session.get(HomeSafety, alert.household) if alert.household is not None else None
+def _open(
+    session: Session, household: str | None, alert: AlertRow, gateway: str, alarm: Alarm
+) -> Fire:
+    safety = session.get(HomeSafety, household) if household is not None else None
     window = timedelta(seconds=safety.window_s) if safety is not None else decision.WINDOW
     state = decision.opened(alarm, window)
     place = place_of(session, alarm.device)
     row = Fire(
         id=str(uuid.uuid4()),
-        home=home,
-        household=alert.household,
+        home=home_of(household, gateway),
+        household=household,
         district=alert.district,
         gateway=gateway,
         device=alarm.device,

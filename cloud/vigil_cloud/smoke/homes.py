@@ -19,7 +19,7 @@ from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import HouseholdDevice
 from vigil_cloud.identity.personal_records import PersonalRecords
 from vigil_cloud.identity.reader import device_at
-from vigil_cloud.smoke import fires
+from vigil_cloud.smoke import fires, moving
 from vigil_cloud.smoke.models import Fire, HomeSafety
 from vigil_schemas.smoke import DOMAIN
 
@@ -195,14 +195,9 @@ class HomesOnFire(PersonalRecords):
                 .execution_options(synchronize_session=False)
             )
 
-    def given_home(self, session: Session, device: str, household: str) -> None:
-        """A fire of nobody's home is this one's from now on."""
-        given = select(HouseholdDevice.since).where(
-            HouseholdDevice.device == device, HouseholdDevice.household == household
-        )
-        now = session.scalar(given.order_by(HouseholdDevice.id.desc()).limit(1))
-        if now is not None:
-            fires.given_home(session, device, household, now)
+    def given_home(self, session: Session, device: str, household: str, now: datetime) -> None:
+        """A fire that it rings in is this home's from now on."""
+        moving.given_home(session, device, household, now)
 
     def relocated(self, session: Session, kind: str, thing: str, district: str | None) -> None:
         """What burns goes with its device."""

@@ -27,6 +27,10 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     "clock": ("the clock was set back while the home was asked", "詢問住戶期間系統時鐘倒退"),
     "leader": ("called by the control room", "由勤務中心通報"),
 }
+ELSEWHERE: Final = (
+    "It was told of before without this address; that call stands as well.",
+    "先前通報時未載明此地址；先前之通報仍然有效。",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def _chinese(row: Fire, state: State, home: Home) -> CapText:
     what = "、".join(CONDITIONS.get(one.condition, (one.condition,) * 2)[1] for one in state.alarms)
     lines = [
         f"{_clock(state)} 住宅用警報器作響（{what}），{REASONS[state.reason or 'leader'][1]}。",
+        ELSEWHERE[1] if state.addresses > 1 and state.calls > 1 else "",
         home.known.floor and f"樓層：{home.known.floor}。",
         *(f"需協助者：{one.name}（{one.need}）。" for one in home.known.needs_help),
         *(f"聯絡人：{one.name} {one.phone}。" for one in home.known.contacts),
@@ -131,6 +136,7 @@ def _english(row: Fire, state: State, home: Home) -> CapText:
     lines = [
         f"{_clock(state)} (UTC+8): alarms of the home ring ({what});"
         f" {REASONS[state.reason or 'leader'][0]}.",
+        ELSEWHERE[0] if state.addresses > 1 and state.calls > 1 else "",
         home.known.floor and f"Floor: {home.known.floor}.",
         *(f"Needs help: {one.name} ({one.need})." for one in home.known.needs_help),
         *(f"Contact: {one.name} {one.phone}." for one in home.known.contacts),

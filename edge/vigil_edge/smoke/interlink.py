@@ -4,7 +4,8 @@ A group is ``at-once`` (a dwelling: any alarm of it sounds all of it) or ``confi
 two alarms of it, or heat beside smoke). Carbon monoxide and gas have a sound of their own, and
 nobody can hush them. A hush lasts ten minutes, is refused while a fire grows, and ends when one
 begins to: the alarm that it began at is never silenced then. An alarm that has said fire for hours
-without growing is stuck: it sounds nothing any more, and confirms nothing.
+without growing, or for a day as it grows, is stuck: it sounds nothing any more, and confirms
+nothing.
 
 Times are monotonic seconds of this run.
 """
@@ -21,6 +22,8 @@ Sound = Literal["fire", "co"]
 
 HUSH_S: Final = 600.0
 STUCK_S: Final = 4 * 3600.0
+GROWING_STUCK_S: Final = 24 * 3600.0
+"""An alarm that says that it grows, and says nothing more for a day, is stuck as well."""
 AGAIN_S: Final = 3.0
 """An order that nobody confirmed is given again after this,"""
 TIMES: Final = 3
@@ -274,4 +277,7 @@ def _pause(siren: _Siren) -> float:
 
 
 def _is_stuck(burning: Burning | None, moment: float) -> bool:
-    return burning is not None and not burning.growing and moment - burning.since >= STUCK_S
+    if burning is None:
+        return False
+    longest = GROWING_STUCK_S if burning.growing else STUCK_S
+    return moment - burning.since >= longest

@@ -24,7 +24,10 @@ from vigil_edge.smoke.settings import BrokerSettings, ChirpStackSettings, Matter
 
 COUNTERS: Final = "smoke/counters"
 REPLAYED: Final = "smoke-frame-replayed"
+RESTARTED: Final = "smoke-counter-restarted"
 UNKNOWN: Final = "smoke-unknown-device"
+FAR_FRAMES: Final = 16
+"""A counter that begins again lies at least so far below the last one."""
 
 
 def build(settings: BrokerSettings, context: PipelineContext) -> Zigbee2MqttPipeline:
@@ -102,6 +105,8 @@ class ChirpStackPipeline(_Source):
         self._counters: dict[str, tuple[str | None, int, str | None]] = {}
         """By DevEUI: its address, the last counter, and which uplink that was; of this run. A
         counter that is replayed after a restart is as old as its ``time`` says."""
+        self._anew: dict[str, int] = {}
+        """By DevEUI: the last counter of what may be a session that began again."""
 
     def _topics(self) -> list[list[str]]:
         return [[f"application/{self._settings.application or '+'}/device/+/event/+"]]
@@ -141,9 +146,22 @@ class ChirpStackPipeline(_Source):
         if uplink.identity is not None and uplink.identity == identity:
             return False
         if uplink.address == address and uplink.counter <= last:
-            return True
+            if not self._began_again(eui, uplink.counter, last):
+                return True
+            self._context.count(RESTARTED)
+        self._anew.pop(eui, None)
         self._counters[eui] = (uplink.address, uplink.counter, uplink.identity)
         return False
+
+    def _began_again(self, eui: str, counter: int, last: int) -> bool:
+        """A device activated by personalisation keeps its address and counts from 0 after each
+        restart. Told from a repetition by its 0, far below the last one, or by a second counter
+        that rises: what is repeated rises no more than it did, and stays behind the last."""
+        if last - counter < FAR_FRAMES:
+            return False
+        before = self._anew.get(eui)
+        self._anew[eui] = counter
+        return counter == 0 or (before is not None and counter > before)
 
 
 class MatterPipeline(_Source):

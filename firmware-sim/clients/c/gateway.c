@@ -7,7 +7,7 @@
  * waits for the last receipt, says goodbye and ends. What the contract asks is in docs/firmware.md.
  * All memory is static. A message is on the disk before it is sent, and leaves it with its receipt.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* POSIX of 2008, and Linux's word on its clock */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,6 +23,9 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/timex.h>
+#endif
 
 enum {
     ALARM, EVENT, OBSERVATION, LANES,
@@ -37,6 +40,7 @@ static const char *const PROBE = "probe-1", *const SMOKE = "alarm-1";
 
 struct kept { int lane, length; uint64_t number; char payload[BYTES]; };
 struct done { char id[65]; bool accepted; };
+struct owed { char id[33], since[32], until[32]; }; /* an alarm that got no number yet; until: over */
 
 static struct {
     char epoch[17], alarm_id[33];
@@ -44,10 +48,13 @@ static struct {
     int waiting, answered;
     struct kept kept[KEPT];
     struct done done[DONE];
+    struct owed owed;
 } state;
 
 static const char *gateway, *file;
 static int connection = -1;
+static bool ready;                        /* subscribed and born: messages may go out */
+static time_t subscribing;                /* since when the answer to SUBSCRIBE is waited for */
 static unsigned char packet[2 * BYTES], incoming[16384];
 static size_t arrived, skip;              /* bytes in `incoming`, and of what is too large for it */
 static uint16_t packet_id;
@@ -71,10 +78,40 @@ static void random_hex(char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) sprintf(text + 2 * i, "%02x", drawn[i]);
 }
 
-static void time_text(char *text, size_t size) { /* RFC 3339, UTC */
-    time_t now = time(NULL);
+static struct timespec wall(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
+static void time_text(char *text, size_t size) { /* RFC 3339, UTC, milliseconds */
+    struct timespec now = wall();
     struct tm utc;
-    strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    char whole[24];
+    strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &utc));
+    snprintf(text, size, "%s.%03dZ", whole, (int)(now.tv_nsec / 1000000));
+}
+
+/* What is known of the clock, and no more: the kernel says whether something keeps it; one that was
+ * kept and is no more goes on by itself. Where nobody can be asked nothing is known, unless whoever
+ * set the box up vouches for it: GATEWAY_CLOCK=kept (a container whose host keeps the clock). */
+static const char *clock_quality(void) {
+    const char *word = getenv("GATEWAY_CLOCK");
+    if (word && strcmp(word, "kept") == 0) return "synchronised";
+#ifdef __linux__
+    static bool was_kept;
+    static time_t kept_at;
+    struct timex asked = {0};
+    int said = adjtimex(&asked);
+    if (said >= 0 && said != TIME_ERROR && !(asked.status & STA_UNSYNC)
+        && asked.maxerror <= 1000000) {
+        was_kept = true;
+        kept_at = seconds();
+        return "synchronised";
+    }
+    if (was_kept && seconds() - kept_at <= 86400) return "holdover";
+#endif
+    return "unsynchronised";
 }
 
 /* -- what is kept ---------------------------------------------------------------------------- */
@@ -115,6 +152,7 @@ static void lost(const char *why) {
     fprintf(stderr, "gateway: connection lost: %s\n", why);
     close(connection);
     connection = -1;
+    ready = false;
     arrived = skip = 0;
 }
 
@@ -169,10 +207,10 @@ static int compose(char *out, const char *channel, const char *type, const char 
     if (number) snprintf(sequence, sizeof sequence, "\"sequence\":\"%016" PRIu64 "\",", number);
     int length = snprintf(out, BYTES,
         "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/%s/%s/%s\",\"type\":\"%s\","
-        "\"subject\":\"%s\",\"time\":\"%s\",%s\"clockquality\":\"synchronised\","
+        "\"subject\":\"%s\",\"time\":\"%s\",%s\"clockquality\":\"%s\","
         "\"datacontenttype\":\"application/json\","
         "\"dataschema\":\"https://vigil.example/schemas/%s.json\",\"data\":%s}",
-        id, gateway, channel, state.epoch, type, subject, now, sequence, type, data);
+        id, gateway, channel, state.epoch, type, subject, now, sequence, clock_quality(), type, data);
     if (length >= BYTES) { fprintf(stderr, "gateway: a message is too long\n"); exit(2); }
     return length;
 }
@@ -181,24 +219,26 @@ static bool send_kept(const struct kept *one) {
     return publish(LANE[one->lane], one->payload, (size_t)one->length, false);
 }
 
-/* The oldest reading makes room for an alarm. False where there is none. */
-static bool give_up_reading(void) {
-    for (int i = 0; i < (int)state.waiting; i++) {
-        if (state.kept[i].lane != OBSERVATION) continue;
-        fprintf(stderr, "gateway: full, given up for an alarm: observation %" PRIu64 "\n",
-                state.kept[i].number);
-        memmove(&state.kept[i], &state.kept[i + 1],
-                (size_t)((int)state.waiting - i - 1) * sizeof state.kept[0]);
-        state.waiting--;
-        return true;
-    }
+/* The oldest reading makes room for an alarm, else the oldest answer: whoever asked asks again.
+ * False where there is none. */
+static bool give_up(void) {
+    for (int lane = OBSERVATION; lane > ALARM; lane--)
+        for (int i = 0; i < state.waiting; i++) {
+            if (state.kept[i].lane != lane) continue;
+            fprintf(stderr, "gateway: full, given up for an alarm: %s %" PRIu64 "\n",
+                    LANE[lane], state.kept[i].number);
+            memmove(&state.kept[i], &state.kept[i + 1],
+                    (size_t)(state.waiting - i - 1) * sizeof state.kept[0]);
+            state.waiting--;
+            return true;
+        }
     return false;
 }
 
 /* Number it, keep it, send it. False where there is no room: it has got no number. */
 static bool tell(int lane, const char *type, const char *subject, const char *data) {
     bool full = state.waiting >= (lane == OBSERVATION ? FOR_READINGS : KEPT);
-    if (full && !(lane == ALARM && give_up_reading())) {
+    if (full && !(lane == ALARM && give_up())) {
         fprintf(stderr, "gateway: full, not kept: %s\n", type);
         return false;
     }
@@ -208,8 +248,55 @@ static bool tell(int lane, const char *type, const char *subject, const char *da
     one->length = compose(one->payload, LANE[lane], type, subject, one->number, data);
     save();
     if (!resend_at) resend_at = seconds() + patience;
-    if (connection >= 0) send_kept(one);
+    if (ready) send_kept(one);
     return true;
+}
+
+static bool tell_alarm(const char *id, bool active, const char *since) {
+    char data[300];
+    snprintf(data, sizeof data, "{\"alarm_id\":\"%s\",\"condition\":\"smoke\",\"active\":%s,"
+             "\"since\":\"%s\"}", id, active ? "true" : "false", since);
+    return tell(ALARM, "city.vigil.smoke.alarm.v2", SMOKE, data);
+}
+
+/* Everything that waits is an alarm: this one is not refused but owed. One is enough: it rings since
+ * the first that is owed, and is over if the last says so. */
+static void owe(bool active, const char *since) {
+    if (!*state.owed.id) {
+        strcpy(state.owed.id, state.alarm_id);
+        strcpy(active ? state.owed.since : state.owed.until, since);
+    } else if (active) {
+        if (!*state.owed.since) {
+            strcpy(state.owed.id, state.alarm_id);
+            strcpy(state.owed.since, since);
+        }
+        *state.owed.until = 0;
+    } else {
+        strcpy(state.owed.until, since);
+    }
+    fprintf(stderr, "gateway: full of alarms: this one is told as soon as one is receipted\n");
+    save();
+}
+
+/* Also while something is owed before it: what was first is told first. */
+static void alarm_changed(bool active) {
+    char now[32];
+    time_text(now, sizeof now);
+    if (active || !*state.alarm_id) random_hex(state.alarm_id, 16);
+    if (*state.owed.id || !tell_alarm(state.alarm_id, active, now)) owe(active, now);
+}
+
+static void tell_owed(void) {
+    if (*state.owed.since && tell_alarm(state.owed.id, true, state.owed.since)) {
+        *state.owed.since = 0;
+        if (!*state.owed.until) *state.owed.id = 0;
+        save();
+    }
+    if (!*state.owed.since && *state.owed.until
+        && tell_alarm(state.owed.id, false, state.owed.until)) {
+        memset(&state.owed, 0, sizeof state.owed);
+        save();
+    }
 }
 
 static bool status(const char *type, const char *format, ...) {
@@ -235,7 +322,7 @@ static bool birth(void) {
 
 static void send_again(void) { /* alarms first */
     for (int lane = 0; lane < LANES; lane++)
-        for (int i = 0; i < state.waiting && connection >= 0; i++)
+        for (int i = 0; i < state.waiting && ready; i++)
             if (state.kept[i].lane == lane) send_kept(&state.kept[i]);
 }
 
@@ -288,6 +375,7 @@ static void receipt(const char *data) {
     save();
     patience = FIRST_S;
     resend_at = kept ? seconds() + patience : 0;
+    tell_owed();
 }
 
 static void answer(const struct done *command) {
@@ -311,9 +399,29 @@ static void command(const char *data) { /* each is done once, and its repetition
     answer(&asked);
 }
 
-/* One whole packet, its body behind `at`. */
+/* Each topic of SUBSCRIBE has a code of its own, in their order: without receipts nothing would ever
+ * leave the store, without commands nobody could ask for anything. Only then the birth: what it calls
+ * for finds somebody who listens. */
+static void subscribed(const unsigned char *body, size_t size) {
+    if (ready || size < 2 || body[0] || body[1] != 1) return; /* of no SUBSCRIBE of ours */
+    for (size_t i = 0; i < 2; i++)
+        if (size < 4 || body[2 + i] >= 0x80) {
+            fprintf(stderr, "gateway: refused by the broker: %s\n", i ? "commands" : "receipts");
+            lost("no subscription");
+            return;
+        }
+    ready = true;
+    if (!birth()) return;
+    patience = FIRST_S;
+    resend_at = state.waiting ? seconds() + patience : 0;
+    tell_owed();
+    send_again();
+}
+
+/* One whole packet, its body behind `at`. Messages may come before SUBACK (MQTT 3.1.1, 3.8.4). */
 static void packet_in(unsigned char first, unsigned char *body, size_t size) {
-    if ((first & 0xf0) != 0x30 || size < 4) return; /* PUBACK, SUBACK, PINGRESP */
+    if (first == 0x90) { subscribed(body, size); return; }
+    if ((first & 0xf0) != 0x30 || size < 4) return; /* PUBACK, PINGRESP */
     size_t name = (size_t)(body[0] << 8 | body[1]), at = 2 + name;
     if ((first & 6) && at + 2 <= size) {
         unsigned char ack[4] = {0x40, 2, body[at], body[at + 1]};
@@ -364,17 +472,14 @@ rest:
 
 /* -- a connection from its begin to its end --------------------------------------------------- */
 
-static bool await(unsigned char type) { /* CONNACK or SUBACK, with good codes alone */
-    unsigned char got[64];
-    size_t have = 0;
-    while (have < 2 || have < (size_t)got[1] + 2) {
-        ssize_t more = recv(connection, got + have, have < 2 ? 2 - have : got[1] + 2u - have, 0);
-        if (more <= 0 || got[1] > 60) return false;
+static bool welcome(void) { /* CONNACK, which comes first, with a good code */
+    unsigned char got[4];
+    for (size_t have = 0; have < sizeof got;) {
+        ssize_t more = recv(connection, got + have, sizeof got - have, 0);
+        if (more <= 0) return false;
         have += (size_t)more;
     }
-    for (size_t i = type == 0x20 ? 3 : 4; i < have; i++)
-        if (got[i] >= (type == 0x20 ? 1 : 0x80)) return false;
-    return got[0] == type && have > 3;
+    return got[0] == 0x20 && got[1] == 2 && got[3] == 0;
 }
 
 static int dial(const char *host, const char *port) {
@@ -409,7 +514,7 @@ static const char *begin(const char *host, const char *port, const char *user, c
     at = text_at(at, will, (size_t)length);
     if (user) at = text_at(text_at(at, user, strlen(user)), word, strlen(word));
     if (!send_packet(0x10, at)) return "not sent";
-    if (!await(0x20)) return "refused by the broker";
+    if (!welcome()) return "refused by the broker";
     last_heard = seconds();
     packet[5] = 0, packet[6] = 1, at = 7;
     for (int i = 0; i < 2; i++) {
@@ -417,28 +522,22 @@ static const char *begin(const char *host, const char *port, const char *user, c
         at = text_at(at, topic, strlen(topic));
         packet[at++] = 1;
     }
-    if (!send_packet(0x82, at) || !await(0x90)) return "no subscription";
-    if (!birth()) return "no birth";
-    patience = FIRST_S;
-    resend_at = state.waiting ? seconds() + patience : 0;
-    send_again();
-    return NULL;
+    subscribing = seconds();
+    return send_packet(0x82, at) ? NULL : "not sent";
 }
 
 static void line_in(const char *line) {
-    char data[300], now[32];
+    char data[300];
     double value;
-    time_text(now, sizeof now);
     if (sscanf(line, "reading %lf", &value) == 1 && value == value && value * 0 == 0) {
-        snprintf(data, sizeof data, "[{\"bn\":\"urn:vigil:%s:\",\"bt\":%lld,\"n\":\"temperature\","
-                 "\"u\":\"Cel\",\"v\":%.6g,\"qf\":1}]", PROBE, (long long)time(NULL), value);
+        struct timespec now = wall();
+        snprintf(data, sizeof data,
+                 "[{\"bn\":\"urn:vigil:%s:\",\"bt\":%lld.%03d,\"n\":\"temperature\","
+                 "\"u\":\"Cel\",\"v\":%.6g,\"qf\":1}]", PROBE, (long long)now.tv_sec,
+                 (int)(now.tv_nsec / 1000000), value);
         tell(OBSERVATION, "city.vigil.water.observation.v1", PROBE, data);
     } else if (strcmp(line, "alarm on") == 0 || strcmp(line, "alarm off") == 0) {
-        bool on = line[7] == 'n';
-        if (on || !*state.alarm_id) random_hex(state.alarm_id, 16);
-        snprintf(data, sizeof data, "{\"alarm_id\":\"%s\",\"condition\":\"smoke\",\"active\":%s,"
-                 "\"since\":\"%s\"}", state.alarm_id, on ? "true" : "false", now);
-        tell(ALARM, "city.vigil.smoke.alarm.v2", SMOKE, data);
+        alarm_changed(line[7] == 'n');
     } else if (*line) {
         fprintf(stderr, "gateway: give reading NUMBER, alarm on or alarm off\n");
     }
@@ -474,7 +573,7 @@ int main(int count, char **values) {
     load();
     time_t retry = 0, pause = 1;
     bool ended = false;
-    while (!stopping && !(ended && !state.waiting && connection >= 0)) {
+    while (!stopping && !(ended && !state.waiting && !*state.owed.id && ready)) {
         if (connection < 0 && seconds() >= retry) {
             const char *why = begin(values[1], values[2], count == 7 ? values[5] : NULL,
                                     count == 7 ? values[6] : NULL);
@@ -487,7 +586,8 @@ int main(int count, char **values) {
             if (on[0].revents) ended = lines_in();
             if (connection >= 0 && on[1].revents) receive();
         }
-        if (connection >= 0 && resend_at && seconds() >= resend_at) {
+        if (connection >= 0 && !ready && seconds() - subscribing >= 10) lost("no subscription");
+        if (ready && resend_at && seconds() >= resend_at) {
             patience = 2 * patience < LAST_S ? 2 * patience : LAST_S;
             resend_at = seconds() + patience;
             send_again();
@@ -496,7 +596,7 @@ int main(int count, char **values) {
         if (connection >= 0 && seconds() - last_sent >= KEEPALIVE_S / 2) write_all(ping, 2);
         if (connection >= 0 && seconds() - last_heard >= 2 * KEEPALIVE_S) lost("the broker is silent");
     }
-    if (connection >= 0) {
+    if (ready) {
         static const unsigned char goodbye[2] = {0xe0, 0};
         if (status("city.vigil.gateway.death.v1", "{\"session\":%" PRIu64 ",\"clean\":true}",
                    state.session)) write_all(goodbye, 2);

@@ -3,7 +3,9 @@
     python3 gateway.py HOST PORT GATEWAY STATE_FILE [USER PASSWORD]
 
 Standard input: "reading 12.5", "alarm on", "alarm off", a line each; at its end the program waits
-for the last receipt, says goodbye and ends. On a board call ``Gateway.tell_reading`` and
+for the last receipt, says goodbye and ends. ``GATEWAY_CLOCK=kept`` says that something keeps this
+machine's clock. On a board call ``Gateway.clock_was_set`` after each ``ntptime.settime()``: a clock
+that nobody speaks for is called unsynchronised. Call ``Gateway.tell_reading`` and
 ``Gateway.tell_alarm`` from your own loop and ``Gateway.step`` in between. What the contract asks
 is in docs/firmware.md. A message is on the disk before it is sent, and leaves it with its receipt.
 """
@@ -23,6 +25,8 @@ KEPT, FOR_READINGS = 64, 48
 """Messages that wait for a receipt, and how many of these may be readings."""
 DONE = 16
 KEEPALIVE_S, FIRST_S, LAST_S = 20, 5, 60
+SET_FOR_S = 7200
+"""So long a clock that was set is as good as then: 50 ppm of a plain crystal are 0.4 s."""
 LARGEST = 16384
 """Of what comes down; more is read over."""
 SINCE_1970 = 946684800 if time.gmtime(0)[0] == 2000 else 0
@@ -46,13 +50,22 @@ def drawn(size):
     return binascii.hexlify(os.urandom(size)).decode()
 
 
+def milliseconds():
+    """By the wall clock; ports whose ``time.time`` has whole seconds have ``time_ns``."""
+    if hasattr(time, "time_ns"):
+        return time.time_ns() // 1_000_000
+    return int(time.time() * 1000)
+
+
 def unix_time():
-    return int(time.time()) + SINCE_1970
+    now = milliseconds()  # put together as text: a board's float has seven digits
+    return "{}.{:03d}".format(now // 1000 + SINCE_1970, now % 1000)
 
 
 def time_text():
-    now = time.gmtime(time.time())
-    return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z".format(*now[:6])
+    now = milliseconds()
+    parts = time.gmtime(now // 1000)[:6]
+    return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}.{:03d}Z".format(*parts, now % 1000)
 
 
 def said(text):
@@ -77,6 +90,7 @@ class Store:
                 "done": [],
             }
             self.save()
+        self.state.setdefault("owed", None)
 
     def save(self):
         """A new file in place of the old one: a number that was sent is never forgotten."""
@@ -107,21 +121,75 @@ class Gateway:
         self.last_sent = self.last_heard = self.retry_at = seconds()
         self.pause = 1
         self.patience, self.resend_at = FIRST_S, None
+        self.ready = False
+        """Subscribed and born: messages may go out."""
+        self.subscribing = 0
+        self.clock_set_at = None
+        self.clock_kept = getattr(os, "getenv", lambda _name: None)("GATEWAY_CLOCK") == "kept"
+
+    # -- the clock -------------------------------------------------------------------------------
+
+    def clock_was_set(self):
+        """By a time server, just now."""
+        self.clock_set_at = seconds()
+
+    def clock_quality(self):
+        """What is known, and no more."""
+        if self.clock_kept:
+            return "synchronised"
+        if self.clock_set_at is None:
+            return "unsynchronised"
+        return "synchronised" if seconds() - self.clock_set_at <= SET_FOR_S else "holdover"
 
     # -- what is told ----------------------------------------------------------------------------
 
     def tell_reading(self, value):
-        record = {"bn": "urn:vigil:" + PROBE + ":", "bt": unix_time(), "n": "temperature"}
+        record = {"bn": "urn:vigil:" + PROBE + ":", "n": "temperature"}
         record.update({"u": "Cel", "v": value, "qf": 1})
-        return self.tell("observation", "city.vigil.water.observation.v1", PROBE, [record])
+        data = json.dumps([record]).replace("{", '{"bt": ' + unix_time() + ", ", 1)
+        return self.tell("observation", "city.vigil.water.observation.v1", PROBE, data)
 
     def tell_alarm(self, active):
+        """False where everything that waits is an alarm: this one is not refused but owed, and
+        told once one of them is receipted."""
         state = self.store.state
         if active or not state["alarm"]:
             state["alarm"] = drawn(16)
-        data = {"alarm_id": state["alarm"], "condition": "smoke", "active": active}
-        data["since"] = time_text()
-        return self.tell("alarm", "city.vigil.smoke.alarm.v2", SMOKE, data)
+        since = time_text()
+        if state["owed"] is None and self.alarm(state["alarm"], active, since):
+            return True
+        self.owe(active, since)  # also while something is owed before it
+        return False
+
+    def alarm(self, name, active, since):
+        data = {"alarm_id": name, "condition": "smoke", "active": active, "since": since}
+        return self.tell("alarm", "city.vigil.smoke.alarm.v2", SMOKE, json.dumps(data))
+
+    def owe(self, active, since):
+        """One is enough: it rings since the first that is owed, and is over if the last says so."""
+        state = self.store.state
+        owed = state["owed"] or {"id": state["alarm"], "since": None, "until": None}
+        if active:
+            if owed["since"] is None:
+                owed["id"], owed["since"] = state["alarm"], since
+            owed["until"] = None
+        else:
+            owed["until"] = since
+        state["owed"] = owed
+        said("full of alarms: this one is told as soon as one is receipted")
+        self.store.save()
+
+    def tell_owed(self):
+        state = self.store.state
+        owed = state["owed"]
+        if owed is None:
+            return
+        if owed["since"] is not None and self.alarm(owed["id"], True, owed["since"]):
+            owed["since"] = None
+        if owed["since"] is None:
+            if owed["until"] is None or self.alarm(owed["id"], False, owed["until"]):
+                state["owed"] = None
+        self.store.save()
 
     def tell(self, lane, event_type, subject, data):
         """Number it, keep it, send it. False where there is no room: it has got no number."""
@@ -137,20 +205,24 @@ class Gateway:
         self.store.save()
         if self.resend_at is None:
             self.resend_at = seconds() + self.patience
-        self.guarded(lambda: self.publish(lane, payload))
+        if self.ready:
+            self.guarded(lambda: self.publish(lane, payload))
         return True
 
     def given_up(self):
-        """The oldest reading makes room for an alarm; False where there is none."""
+        """The oldest reading makes room for an alarm, else the oldest answer: whoever asked asks
+        again. False where there is none."""
         kept = self.store.state["kept"]
-        for at, one in enumerate(kept):
-            if one[0] == "observation":
-                said("full, given up for an alarm: observation {}".format(one[1]))
-                del kept[at]
-                return True
+        for lane in ("observation", "event"):
+            for at, one in enumerate(kept):
+                if one[0] == lane:
+                    said("full, given up for an alarm: {} {}".format(lane, one[1]))
+                    del kept[at]
+                    return True
         return False
 
     def composed(self, channel, event_type, subject, data, number=None):
+        """``data`` as JSON text."""
         message = {
             "specversion": "1.0",
             "id": drawn(16),
@@ -158,14 +230,13 @@ class Gateway:
             "type": event_type,
             "subject": subject,
             "time": time_text(),
-            "clockquality": "synchronised",
+            "clockquality": self.clock_quality(),
             "datacontenttype": "application/json",
             "dataschema": "https://vigil.example/schemas/" + event_type + ".json",
-            "data": data,
         }
         if number is not None:
             message["sequence"] = "{:016d}".format(number)
-        return json.dumps(message)
+        return json.dumps(message)[:-1] + ', "data": ' + data + "}"
 
     def birth(self):
         state = self.store.state
@@ -181,11 +252,13 @@ class Gateway:
             "public_key": "0" * 64,
             "devices": devices,
         }
+        data = json.dumps(data)
         message = self.composed("status", "city.vigil.gateway.birth.v1", self.name, data)
         self.publish("status", message, retain=True)
 
     def death(self, clean):
         data = {"session": self.store.state["session"], "clean": clean}
+        data = json.dumps(data)
         return self.composed("status", "city.vigil.gateway.death.v1", self.name, data)
 
     def send_again(self):
@@ -210,6 +283,7 @@ class Gateway:
             self.store.save()
             self.patience = FIRST_S
             self.resend_at = seconds() + self.patience if kept else None
+            self.tell_owed()
 
     def command(self, data):
         """Each is done once, and its repetitions are answered."""
@@ -223,7 +297,7 @@ class Gateway:
             state["done"] = (state["done"] + [[name, done[name]]])[-DONE:]
         answer = {"command_id": name, "accepted": done[name]}
         answer["code"] = "ok" if done[name] else "unsupported"
-        self.tell("event", "city.vigil.command.result.v1", self.name, answer)
+        self.tell("event", "city.vigil.command.result.v1", self.name, json.dumps(answer))
 
     # -- MQTT 3.1.1 ------------------------------------------------------------------------------
 
@@ -259,7 +333,7 @@ class Gateway:
     def close(self):
         if self.socket is not None:
             self.socket.close()
-        self.socket, self.incoming, self.skip = None, b"", 0
+        self.socket, self.incoming, self.skip, self.ready = None, b"", 0, False
 
     def connect(self):
         state = self.store.state
@@ -276,31 +350,41 @@ class Gateway:
         if self.user:
             body += text(self.user) + text(self.word or "")
         self.write(0x10, body)
-        self.awaited(0x20)
+        self.welcomed()
         body = b"\x00\x01"
         for channel in ("receipt", "command"):
             body += text("vigil/v1/{}/{}".format(self.name, channel)) + b"\x01"
         self.write(0x82, body)
-        self.awaited(0x90)
         self.poll = select.poll()
         self.poll.register(self.socket, select.POLLIN)
-        self.last_heard = seconds()
-        self.birth()
-        self.patience = FIRST_S
-        self.resend_at = seconds() + FIRST_S if state["kept"] else None
-        self.send_again()
+        self.last_heard = self.subscribing = seconds()
 
-    def awaited(self, kind):
-        """CONNACK or SUBACK, with good codes alone."""
+    def welcomed(self):
+        """CONNACK, which comes first, with a good code."""
         got = b""
-        while len(got) < 2 or len(got) < got[1] + 2:
-            more = self.socket.recv(2 - len(got) if len(got) < 2 else got[1] + 2 - len(got))
+        while len(got) < 4:
+            more = self.socket.recv(4 - len(got))
             if not more:
                 raise OSError("closed by the broker")
             got += more
-        codes = got[3:] if kind == 0x20 else got[4:]
-        if got[0] != kind or not codes or max(codes) >= 0x80 or (kind == 0x20 and codes[0]):
+        if got[:2] != b"\x20\x02" or got[3]:
             raise OSError("refused by the broker")
+
+    def subscribed(self, body):
+        """Each topic has a code of its own, in the order of SUBSCRIBE: without receipts nothing
+        would ever leave the store, without commands nobody could ask for anything. Only then the
+        birth: what it calls for finds somebody who listens."""
+        if self.ready or body[:2] != b"\x00\x01":
+            return
+        for at, what in enumerate(("receipts", "commands"), 2):
+            if len(body) != 4 or body[at] >= 0x80:
+                raise OSError("refused by the broker: " + what)
+        self.ready = True
+        self.birth()
+        self.patience = FIRST_S
+        self.resend_at = seconds() + FIRST_S if self.store.state["kept"] else None
+        self.tell_owed()
+        self.send_again()
 
     def receive(self):
         if not self.poll.poll(0):
@@ -334,8 +418,10 @@ class Gateway:
             return False
         first, body = self.incoming[0], self.incoming[at : at + size]
         self.incoming = self.incoming[at + size :]
-        if first & 0xF0 == 0x30:
+        if first & 0xF0 == 0x30:  # may come before SUBACK (MQTT 3.1.1, 3.8.4)
             self.published(first, body)
+        elif first == 0x90:
+            self.subscribed(body)
         return True
 
     def published(self, first, body):
@@ -366,7 +452,10 @@ class Gateway:
                 self.pause = min(2 * self.pause, 30)
             self.retry_at = now + self.pause
         self.guarded(self.receive)
-        if self.resend_at is not None and now >= self.resend_at:
+        if self.socket is not None and not self.ready and now - self.subscribing >= 10:
+            said("connection lost: no subscription")
+            self.close()
+        if self.ready and self.resend_at is not None and now >= self.resend_at:
             self.patience = min(2 * self.patience, LAST_S)
             self.resend_at = now + self.patience
             self.guarded(self.send_again)
@@ -377,8 +466,9 @@ class Gateway:
             self.close()
 
     def goodbye(self):
-        self.guarded(lambda: self.publish("status", self.death(True), retain=True))
-        self.guarded(lambda: self.write(0xE0, b""))
+        if self.ready:
+            self.guarded(lambda: self.publish("status", self.death(True), retain=True))
+            self.guarded(lambda: self.write(0xE0, b""))
         self.close()
 
 
@@ -412,7 +502,8 @@ def run(gateway):
     lines.register(stdin, select.POLLIN)
     ended = False
     try:
-        while not (ended and gateway.socket is not None and not gateway.store.state["kept"]):
+        state = gateway.store.state
+        while not (ended and gateway.ready and not state["kept"] and state["owed"] is None):
             gateway.step()
             if ended:
                 time.sleep(0.1)

@@ -27,6 +27,7 @@ from vigil_cloud.app import jobs
 from vigil_cloud.emergency import service as emergency
 from vigil_cloud.emergency.cap import NAMESPACE
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_schemas.aed import AedCall
 from webhook import Hook, channel
 
@@ -87,9 +88,7 @@ def test_a_call_from_the_button_to_the_closed_case(town: City, line: Line119, ho
     assert (closed["state"], closed["outcome"]) == ("closed", "rosc")
     (section,) = closed["sections"]
     assert section["code"] == "aed-call"
-    alert_id = alert_of(town)["id"]
-    dispatcher.post(f"/api/v1/alerts/{alert_id}/acknowledge", json={}).raise_for_status()
-    dispatcher.post(f"/api/v1/alerts/{alert_id}/confirm", json={}).raise_for_status()
+    assert alert_of(town)["work"] == "done", "nobody is asked a second time"
     rounds(town)
     (after,) = calls_of(town, "bo")
     assert (after["state"], after["over"]) == ("recalled", True)
@@ -188,6 +187,45 @@ def test_who_gives_a_role_back_leaves_it_to_those_who_were_left_out(town: City) 
         called = set(session.scalars(select(AedCallout.account_id)))
     assert len(phases) > 1
     assert {int(one["who"]) for phase in phases for one in phase["calls"]} <= called
+
+
+def test_phases_that_nobody_called_in_time_are_told_and_not_dropped(town: City, hook: Hook) -> None:
+    """The platform was away: whoever would be called now runs to nobody, and somebody must know."""
+    for number in range(12):
+        town.account(f"v{number:02}", Role.VOLUNTEER)
+        ready(town, f"v{number:02}", 0.0005 * (number + 1))
+    with town.services.engine.begin() as connection:  # they nearly always accept: few are called
+        connection.exec_driver_sql("UPDATE aed_volunteers SET asked_day = 50, accepted_day = 50")
+    channel(town, hook.url, name="duty", username="dispatcher")
+    press(town)
+    rounds(town)
+    called = len(callouts(town))
+    town.later(minutes=16)
+    rounds(town, 2)
+    alert = alert_of(town)
+    assert len(callouts(town)) == called
+    assert "volunteers were not called" in alert["detail"]["dispatch_trouble"]
+    again = [one for one in alert["history"] if one["action"] == "told-again"]
+    assert len(again) == 1, "once"
+    NotificationSender(town.services).deliver_due()
+    assert any("further volunteers were not called" in str(one) for one in hook.received) or any(
+        "其餘志工未能及時召集" in str(one) for one in hook.received
+    )
+
+
+def test_where_every_role_was_filled_nobody_is_missing(town: City) -> None:
+    for number in range(12):
+        town.account(f"v{number:02}", Role.VOLUNTEER)
+        ready(town, f"v{number:02}", 0.0005 * (number + 1))
+    with town.services.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE aed_volunteers SET asked_day = 50, accepted_day = 50")
+    press(town)
+    rounds(town)
+    for one in callouts(town):
+        assert say(town, one["username"], "accepted").status_code == 200
+    town.later(minutes=16)
+    rounds(town)
+    assert alert_of(town)["detail"]["dispatch_trouble"] is None
 
 
 def test_a_call_that_cannot_be_led_keeps_no_other_waiting(town: City, line: Line119) -> None:

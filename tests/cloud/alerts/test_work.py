@@ -13,11 +13,11 @@ from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.work import PRIORITIES, priority, severity_of, work_of
 from vigil_cloud.database.engine import writing
 
-FLAGS = ("active", "acknowledged", "confirmed")
+FLAGS = ("active", "called_on", "acknowledged", "confirmed")
 STATES = [
     (severity, dict(zip(FLAGS, flags, strict=True)))
     for severity in get_args(Severity)
-    for flags in itertools.product((False, True), repeat=3)
+    for flags in itertools.product((False, True), repeat=len(FLAGS))
 ]
 
 
@@ -47,12 +47,22 @@ def test_the_database_computes_what_work_says(either_city: City) -> None:
     with writing(city.services.sessions) as session:
         session.execute(insert(AlertRow), rows)
         found = list(session.scalars(select(AlertRow.priority).order_by(AlertRow.id)))
-    assert found == [priority(severity, **flags) for severity, flags in STATES]
+    assert found == [priority(severity, **_work(flags)) for severity, flags in STATES]
+
+
+def _work(flags: dict[str, bool]) -> dict[str, bool]:
+    """What of a row's flags the work depends on."""
+    stands = flags["active"] or flags["called_on"]
+    return {
+        "stands": stands,
+        "acknowledged": flags["acknowledged"],
+        "confirmed": flags["confirmed"],
+    }
 
 
 def test_priorities_tell_work_and_severity_apart() -> None:
     for severity, flags in STATES:
-        work, its = work_of(severity, **flags), priority(severity, **flags)
+        work, its = work_of(severity, **_work(flags)), priority(severity, **_work(flags))
         low, high = PRIORITIES[work]
         assert low <= its <= high
         if its > 0:

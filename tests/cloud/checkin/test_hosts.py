@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 import webhook
-from cloud_city import GATEWAY, NAME, TAG, City, visit
+from cloud_city import GATEWAY, NAME, TAG, City, populated, visit
+from mailbox_server import Mailbox, mail_server, mailing
 from vigil_cloud.alerts import shelving
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.checkin import hosts
-from vigil_cloud.checkin.host_watch import follow
-from vigil_cloud.checkin.models import StationHost
+from vigil_cloud.checkin import host_address, hosts
+from vigil_cloud.checkin.host_watch import Rules, follow
+from vigil_cloud.checkin.models import StationAddress, StationHost
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.shelves import Wanted
 from vigil_cloud.identity import households
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.service import account_named
+from vigil_cloud.jobs.port import Turn
 from vigil_cloud.notify.models import Channel, Delivery
 
 STATION = "station-1"
-SILENCE = timedelta(minutes=3)
+RULES = Rules(timedelta(minutes=3), timedelta(hours=1), "1999")
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def watch(city: City, minutes: int, *, heard: bool = False, state: str = "ok") -
         if heard:
             hear(city, state)
         with writing(city.services.sessions) as session:
-            follow(SILENCE, "1999", session, city.time)
+            follow(RULES, session, city.time)
 
 
 def planned(city: City) -> list[tuple[str, str, str]]:
@@ -239,26 +244,88 @@ def test_the_host_stops_messages_with_the_link(hosted: City) -> None:
     assert post(city, host, do="nonsense").status_code == 422
 
 
-def test_the_host_sends_messages_elsewhere(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    hear(city)
-    client = city.client("maintainer")
-    made = client.post(f"/api/v1/stations/{STATION}/links").json()
-    host = made["host_link"].partition("/p/")[2]
-    address = f"/p/{host}"
-    refused = post(city, address, do="address", address="host@temple.example")
-    assert refused.status_code == 422, "this city sends no mail"
-    smtp = city.settings.smtp.model_copy(update={"host": "mail.example"})
-    settings = city.settings.model_copy(update={"smtp": smtp})
-    object.__setattr__(city.services, "settings", settings)
+@pytest.fixture
+def mailed(tmp_path: Path) -> Iterator[tuple[City, Mailbox]]:
+    server, mailbox = mail_server()
+    city = populated(tmp_path / "mailing", **mailing(server.port))
+    yield with_host(city), mailbox
+    city.close()
+    server.stop()
 
+
+def ask_mailboxes(city: City) -> None:
+    with city.services.sessions() as session:
+        if host_address.waiting(session, city.time):
+            host_address.send_due(Turn(city.services, city.time))
+
+
+def test_another_mailbox_says_yes_before_it_is_told_anything(
+    mailed: tuple[City, Mailbox],
+) -> None:
+    city, mailbox = mailed
+    _, host = links(city)
     for wrong in ("host", "a@b", "a@b.example, c@d.example", "x@y.example\r\nBcc: z@y.example"):
-        assert post(city, address, do="address", address=wrong).status_code == 422
-    assert post(city, address, do="address", address="host@temple.example").status_code == 303
-    page = city.anonymous().get(address, params={"lang": "en"}).text
-    assert "ho…xample" in page
+        assert post(city, host, do="address", address=wrong).status_code == 422
+    assert post(city, host, do="address", address="host@temple.example").status_code == 303
+    again = post(city, host, do="address", address="stranger@elsewhere.example")
+    assert again.status_code == 429, "a link is no way to write to strangers"
+    assert "is being sent" in city.anonymous().get(host, params={"lang": "en"}).text
+
+    ask_mailboxes(city)
+    ask_mailboxes(city)
+    ((recipients, _, body),) = mailbox.letters
+    assert recipients == ["host@temple.example"]
+    with city.services.sessions() as session:
+        channel = session.scalar(select(Channel).where(Channel.name == "station station-1"))
+        assert channel is not None
+        assert channel.kind != "email", "messages go where they went"
+    page = city.anonymous().get(host, params={"lang": "en"}).text
+    assert "ho…xample was asked" in page
     assert "host@temple.example" not in page
+
+    confirm = re.search(r"https://vigil\.city\.example(/p/checkin/address/[\w-]+)", body)
+    assert confirm is not None
+    asked = city.anonymous().get(confirm[1], params={"lang": "en"})
+    assert "Yes, send messages here" in asked.text
+    assert "was asked" in city.anonymous().get(host, params={"lang": "en"}).text, "GET is no yes"
+    assert post(city, confirm[1]).status_code == 200
+    assert post(city, confirm[1]).status_code == 404, "once"
+    page = city.anonymous().get(host, params={"lang": "en"}).text
+    assert "You are told when the station has not worked for an hour" in page
+    assert "ho…xample)" in page
     watch(city, 80)
     assert planned(city) == [("raised", STATION, "station station-1")]
+
+
+def test_a_mailbox_that_does_not_answer_within_a_day_is_forgotten(
+    mailed: tuple[City, Mailbox],
+) -> None:
+    city, mailbox = mailed
+    _, host = links(city)
+    assert post(city, host, do="address", address="host@temple.example").status_code == 303
+    ask_mailboxes(city)
+    confirm = re.search(r"(/p/checkin/address/[\w-]+)", mailbox.letters[0][2])
+    assert confirm is not None
+    city.later(hours=25)
+    assert post(city, confirm[1]).status_code == 404
+    ask_mailboxes(city)
+    with city.services.sessions() as session:
+        assert session.scalars(select(StationAddress)).all() == []
+
+
+def test_a_city_without_mail_asks_nobody(hosted: City) -> None:
+    _, host = links(hosted)
+    refused = post(hosted, host, do="address", address="host@temple.example")
+    assert refused.status_code == 422
+
+
+def test_how_long_a_host_waits_is_a_setting(hosted: City) -> None:
+    soon = replace(RULES, told_after=timedelta(minutes=20))
+    for _ in range(3):
+        hosted.later(minutes=10)
+        with writing(hosted.services.sessions) as session:
+            follow(soon, session, hosted.time)
+    assert planned(hosted) == [("raised", STATION, "station station-1")]
 
 
 def test_a_withdrawn_link_shows_nothing_and_strangers_are_limited(hosted: City) -> None:
@@ -268,6 +335,8 @@ def test_a_withdrawn_link_shows_nothing_and_strangers_are_limited(hosted: City) 
     picture = keeper.get(f"/api/v1/stations/{STATION}/status.svg")
     assert picture.headers["content-type"] == "image/svg+xml"
     assert keeper.delete(f"/api/v1/stations/{STATION}/links").status_code == 204
+    with city.services.sessions() as session:
+        assert hosts.channel_of(session, STATION) is None, "its host is told nothing any more"
     browser = city.anonymous()
     never = browser.get("/p/checkin/" + "A" * 43).text
     assert browser.get(status).text.replace(status, "") == never

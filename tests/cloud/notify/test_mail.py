@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import email
 from collections.abc import Iterator
-from email.policy import default
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import select
 
 from cloud_city import GATEWAY, City, alarm, exceedance
-from servers import free_port
+from mailbox_server import Mailbox, mail_server, mailing
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
@@ -21,37 +17,11 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.notification_sender import NotificationSender
 
 
-class Mailbox:
-    """An SMTP server's hand: keeps letters."""
-
-    def __init__(self) -> None:
-        self.letters: list[tuple[list[str], str, str]] = []
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        assert isinstance(envelope.content, bytes)
-        letter = email.message_from_bytes(envelope.content, policy=default)
-        body = letter.get_body()
-        assert body is not None
-        self.letters.append((envelope.rcpt_tos, letter["subject"], body.get_content()))
-        return "250 kept"
-
-
 @pytest.fixture
 def mailed(tmp_path: Path) -> Iterator[tuple[City, Mailbox]]:
     """A city that sends e-mail, and whom it reaches."""
-    mailbox = Mailbox()
-    server = Controller(mailbox, hostname="127.0.0.1", port=free_port(), ready_timeout=60)
-    server.start()
-    city = City(
-        tmp_path,
-        public_url="https://vigil.city.example",
-        smtp={
-            "host": "127.0.0.1",
-            "port": server.port,
-            "security": "none",
-            "sender": "vigil@city.example",
-        },
-    )
+    server, mailbox = mail_server()
+    city = City(tmp_path, **mailing(server.port))
     city.birth(GATEWAY)
     yield city, mailbox
     city.close()

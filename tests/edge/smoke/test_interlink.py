@@ -140,6 +140,17 @@ def test_a_stuck_alarm_sounds_no_more_and_confirms_nothing() -> None:
     assert sounding(links.orders(late + 1)) == {"a": "fire", "b": "fire"}
 
 
+def test_an_alarm_that_grows_for_a_day_is_stuck_as_well() -> None:
+    links = house()
+    links.burns("a", smoke(growing=True), 0)
+    links.orders(0)
+    links.orders(interlink.STUCK_S)
+    assert not links.stuck("a", interlink.STUCK_S), "a fire that grows is not hushed by hours"
+    late = interlink.GROWING_STUCK_S
+    assert set(sounding(links.orders(late)).values()) == {None}
+    assert links.stuck("a", late)
+
+
 def test_after_a_restart_what_was_told_is_told_anew_or_to_stop() -> None:
     links = house()
     links.burns("a", smoke(), 0)

@@ -100,6 +100,41 @@ async def test_a_replayed_frame_ends_nothing_and_a_fire_in_it_is_unconfirmed(
         assert len(fires(context, "home-1")) == 2
 
 
+async def test_an_alarm_that_counts_from_0_again_under_its_address_is_heard(
+    home: Home, tmp_path: Path
+) -> None:
+    """Activated by personalisation, it keeps its address after a restart."""
+    context = MemoryContext(tmp_path, gateway=home.base)
+    lora = LoRa(home)
+    async with listening(lorawan(home), context) as task, asyncio.timeout(60):
+        await context.until(lambda: bool(context.reports), task)
+        lora.say(uplink(gs524n(7), 5000))
+        lora.say(uplink(gs524n(1, 80, 40), 0))
+        await context.until(lambda: bool(fires(context, "home-1")), task)
+        assert fires(context, "home-1")[0].unconfirmed_since is None
+        lora.say(uplink(gs524n(7), 1))
+        await context.until(lambda: ("home-1", "smoke", False) in alarms(context), task)
+        assert context.counters["smoke-frame-replayed"] == 0
+        assert context.counters["smoke-counter-restarted"] == 1
+        lora.say(uplink(gs524n(7), 0, ago_s=1))  # a repetition of the first
+        await context.until(lambda: context.counters["smoke-frame-replayed"] == 1, task)
+
+
+async def test_a_restart_of_which_the_first_frame_was_lost_is_seen_by_the_next_two(
+    home: Home, tmp_path: Path
+) -> None:
+    context = MemoryContext(tmp_path, gateway=home.base)
+    lora = LoRa(home)
+    async with listening(lorawan(home), context) as task, asyncio.timeout(60):
+        await context.until(lambda: bool(context.reports), task)
+        lora.say(uplink(gs524n(7), 5000))
+        lora.say(uplink(gs524n(7), 3))
+        lora.say(uplink(gs524n(1, 80, 40), 4))
+        await context.until(lambda: bool(fires(context, "home-1")), task)
+        assert fires(context, "home-1")[0].unconfirmed_since is None
+        assert context.counters["smoke-frame-replayed"] == 1
+
+
 async def test_a_broken_fire_is_told_as_one_that_cannot_be_read_and_a_stranger_is_shown(
     home: Home, tmp_path: Path
 ) -> None:

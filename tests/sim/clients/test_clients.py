@@ -4,6 +4,8 @@ nothing of theirs is lost and nothing is taken twice."""
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -25,6 +28,7 @@ from cloud.conform.watching import Watching
 from cloud.ingest.processes import Cloud
 from gateways import new_name
 from vigil_cloud.timeseries.port import Series
+from vigil_edge.clock import kernel_synchronised
 from vigil_schemas.control import CommandV1
 from vigil_schemas.envelope import CLOUD_SOURCE, encode
 
@@ -72,7 +76,11 @@ class Client:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stderr=log)
+            # Whether this machine's clock is kept is no matter of the contract.
+            env = {**os.environ, "GATEWAY_CLOCK": "kept"}
+            self.process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stderr=log, env=env
+            )
 
     def say(self, line: str) -> None:
         assert self.process.stdin is not None
@@ -130,12 +138,6 @@ def command(url: str, gateway: str) -> Callable[[], None]:
     return send
 
 
-def another_second() -> None:
-    """Readings of the clients have whole seconds: two of one are one."""
-    now = int(time.time())
-    servers.eventually(lambda: int(time.time()) > now, "another second")
-
-
 def test_a_client_passes_while_the_broker_and_it_are_killed(
     client: list[str], broker: servers.Mosquitto, cloud: Cloud, tmp_path: Path
 ) -> None:
@@ -159,7 +161,6 @@ def test_a_client_passes_while_the_broker_and_it_are_killed(
         running.say("reading 1.5")
         running.say("alarm on")
         servers.eventually(lambda: events() >= 1, "the alarm is taken")
-        another_second()
 
         # When the broker is killed, something happens meanwhile, and the client is killed as well,
         broker.kill()
@@ -175,7 +176,6 @@ def test_a_client_passes_while_the_broker_and_it_are_killed(
         ask()
         ask()
         servers.eventually(lambda: events() >= 4, "both are answered")
-        another_second()
         running.say("reading 3.5")
         running.end()
         code, summary = watching.end()
@@ -221,48 +221,141 @@ def loaded(name: str) -> ModuleType:
     return client
 
 
-def test_a_full_store_gives_its_oldest_readings_up_for_alarms_alone(tmp_path: Path) -> None:
-    client = loaded("client_that_is_full")
-    store = client.Store(str(tmp_path / "state"))
-    store.save = lambda: None  # a disk of its own matter
+def offline(client: ModuleType, folder: Path) -> Any:
+    """A gateway of the module that writes on no disk; connected, and nobody answers."""
+    store = client.Store(str(folder / "state"))
+    store.save = lambda: None  # a disk is a matter of its own
     gateway = client.Gateway("h", 1, "gw-1", store)
     gateway.socket = gateway.poll = Wire()
-    kept = store.state["kept"]
+    gateway.ready = True
+    return gateway
+
+
+def kept_alarms(gateway: Any) -> list[dict[str, Any]]:
+    return [json.loads(one[2])["data"] for one in gateway.store.state["kept"]]
+
+
+def test_a_full_store_gives_readings_and_answers_up_for_alarms_alone(tmp_path: Path) -> None:
+    client = loaded("client_that_is_full")
+    gateway = offline(client, tmp_path)
+    kept = gateway.store.state["kept"]
     while gateway.tell_reading(21.0):
         pass
     readings = len(kept)
+    while gateway.tell("event", "city.vigil.command.result.v1", "gw-1", "{}"):
+        pass
+    assert len(kept) == client.KEPT > readings == client.FOR_READINGS
     while gateway.tell_alarm(True):
         pass
-    assert {lane for lane, *_ in kept} == {"alarm"}, "each took the place of a reading"
-    assert len(kept) == client.KEPT > readings == client.FOR_READINGS
+    assert {lane for lane, *_ in kept} == {"alarm"}, "each took the place of something else"
     assert [number for _, number, _ in kept] == list(range(1, client.KEPT + 1))
     assert not gateway.tell_reading(21.0)
 
 
+def test_an_alarm_behind_nothing_but_alarms_is_owed_and_told(tmp_path: Path) -> None:
+    """It rang, it fell silent, it rings again: nothing of that is refused."""
+    client = loaded("client_that_owes")
+    gateway = offline(client, tmp_path)
+    for _ in range(client.KEPT // 2):
+        assert gateway.tell_alarm(True)
+        assert gateway.tell_alarm(False)
+    assert not gateway.tell_alarm(True)
+    first = gateway.store.state["owed"]["since"]
+    assert not gateway.tell_alarm(False)
+    assert not gateway.tell_alarm(True)
+
+    def receipt(stored: int) -> None:
+        epoch = gateway.store.state["epoch"]
+        gateway.receipt({"source": f"/gw-1/alarm/{epoch}", "stored": stored})
+
+    receipt(1)
+    assert kept_alarms(gateway)[-1]["active"] is True, "it rings"
+    assert kept_alarms(gateway)[-1]["since"] == first, "since it began"
+    assert not gateway.tell_alarm(False), "full again"
+    assert not gateway.tell_alarm(True)
+    assert not gateway.tell_alarm(False)
+    receipt(2)
+    receipt(3)
+    receipt(client.KEPT)
+    assert gateway.store.state["owed"] is None
+    onset, end = kept_alarms(gateway)[-2:]
+    assert (onset["active"], end["active"]) == (True, False)
+    assert onset["alarm_id"] == end["alarm_id"]
+
+
 @pytest.mark.parametrize(
-    ("answer", "taken"),
+    ("answer", "refused"),
     [
-        (b"\x90\x04\x00\x01\x00\x00", True),
-        (b"\x90\x04\x00\x01\x80\x00", False),  # the first topic refused
-        (b"\x90\x04\x00\x01\x00\x80", False),
-        (b"\x90\x02\x00\x01", False),
+        (b"\x00\x01\x00\x00", ""),
+        (b"\x00\x01\x01\x01", ""),
+        (b"\x00\x01\x80\x00", "receipts"),
+        (b"\x00\x01\x00\x80", "commands"),
+        (b"\x00\x01", "receipts"),
+        (b"\x00\x01\x00", "receipts"),
     ],
 )
 def test_a_subscription_of_which_any_topic_is_refused_is_refused(
-    tmp_path: Path, answer: bytes, taken: bool
+    tmp_path: Path, answer: bytes, refused: str
 ) -> None:
     client = loaded("client_that_is_refused")
-    gateway = client.Gateway("h", 1, "gw-1", client.Store(str(tmp_path / "state")))
-    left = bytearray(answer)
+    gateway = offline(client, tmp_path)
+    gateway.ready = False
+    # A message may come before the answer to SUBSCRIBE
+    topic = b"vigil/v1/gw-1/receipt"
+    early = bytes([0, len(topic)]) + topic + b'{"data": {"source": "/x", "stored": 1}}'
+    gateway.incoming = bytes([0x30, len(early)]) + early + bytes([0x90, len(answer)]) + answer
+    assert gateway.take()
+    assert not gateway.ready
+    with pytest.raises(OSError, match=refused) if refused else nullcontext():
+        gateway.take()
+    assert gateway.ready == (not refused)
 
-    def recv(number: int) -> bytes:
-        found = bytes(left[:number])
-        del left[:number]
-        return found
 
-    gateway.socket = SimpleNamespace(recv=recv)
-    with nullcontext() if taken else pytest.raises(OSError, match="refused"):
-        gateway.awaited(0x90)
+def test_a_client_says_what_is_known_of_its_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GATEWAY_CLOCK", raising=False)
+    client = loaded("client_of_a_clock")
+    gateway = offline(client, tmp_path)
+    steady = [5_000.0]
+    client.time = SimpleNamespace(  # type: ignore[attr-defined]
+        time_ns=lambda: 1_790_000_000_250_000_000, monotonic=lambda: steady[0], gmtime=time.gmtime
+    )
+    assert gateway.tell_alarm(True)
+    gateway.clock_was_set()
+    assert gateway.tell_alarm(False)
+    steady[0] += client.SET_FOR_S + 1
+    assert gateway.tell_reading(20.5)
+    said = [json.loads(one[2]) for one in gateway.store.state["kept"]]
+    assert [one["clockquality"] for one in said] == ["unsynchronised", "synchronised", "holdover"]
+    assert said[0]["time"].endswith("20.250Z")
+    assert said[2]["data"][0]["bt"] == 1_790_000_000.25
+
+
+def test_the_c_client_says_what_the_kernel_knows_of_the_clock(
+    compiled: Path, tmp_path: Path
+) -> None:
+    """It is kept on its disk before anybody answers."""
+    state = tmp_path / "state"
+    command = [str(compiled), "127.0.0.1", "1", "gw-1", str(state)]
+    env = {name: value for name, value in os.environ.items() if name != "GATEWAY_CLOCK"}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, stderr=subprocess.DEVNULL)
+    assert process.stdin is not None
+    process.stdin.write(b"alarm on\n")
+    process.stdin.flush()
+    found = re.compile(rb'"time":"[^"]*\.\d{3}Z".*?"clockquality":"(\w+)"')
+
+    def kept() -> re.Match[bytes] | None:
+        return found.search(state.read_bytes()) if state.exists() else None
+
+    try:
+        servers.eventually(lambda: kept() is not None, "it is on the disk")
+    finally:
+        process.kill()
+        process.communicate()
+    said = kept()
+    assert said is not None
+    assert said[1].decode() == ("synchronised" if kernel_synchronised() else "unsynchronised")
 
 
 def test_a_clock_that_is_set_back_keeps_no_alarm(tmp_path: Path) -> None:
@@ -273,7 +366,7 @@ def test_a_clock_that_is_set_back_keeps_no_alarm(tmp_path: Path) -> None:
         time=lambda: wall[0], monotonic=lambda: steady[0], gmtime=time.gmtime
     )
     gateway, wire = client.Gateway("h", 1, "gw-1", client.Store(str(tmp_path / "state"))), Wire()
-    gateway.socket = gateway.poll = wire
+    gateway.socket, gateway.poll, gateway.ready = wire, wire, True
     assert gateway.tell_alarm(True)
     wall[0] -= 3 * 3_600
     steady[0] += 6

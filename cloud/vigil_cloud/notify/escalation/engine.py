@@ -179,7 +179,7 @@ def _write(
         failed = one.failed or _moved(session, row.Escalation, alert, one, facts[alert.id], turn)
         if failed:
             row.Escalation.due = now + TRY_AGAIN
-            tell_stuck(session, alert.id, failed, now, urgent=alert.severity == "critical")
+            tell_stuck(session, alert.id, failed, now, urgent=alert.pressing)
         else:
             moved.append(alert.id)
     clear_told(session, {stuck(alert_id) for alert_id in moved}, now)
@@ -209,7 +209,7 @@ def _move(
     now = turn.now
     every = turn.remind_every if policy.remind_s is None else timedelta(seconds=policy.remind_s)
     held = held_until(alert, now)
-    given = Circumstances(alert.severity == "critical", every, held is not None)
+    given = Circumstances(alert.pressing, every, held is not None)
     state, effects = progress.advance(
         policy,
         folded(before, alert, facts),

@@ -151,7 +151,7 @@ def _next(
         return None
     number = state.reached + 1
     step = policy.steps[number - 1]
-    given = Circumstances(alert.severity == "critical", remind_every=None)
+    given = Circumstances(alert.pressing, remind_every=None)
     at = due(policy, state, now, given)
     held = held_until(alert, now)
     if at is None or held == shelves.FOR_GOOD:

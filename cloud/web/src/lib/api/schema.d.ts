@@ -3115,7 +3115,7 @@ export interface paths {
         post: operations["make_station_links"];
         /**
          * Withdraw Station Links
-         * @description Both links show nothing any more; where its host is told stays. Idempotent.
+         * @description Both links show nothing any more, and its host is told nothing any more. Idempotent.
          */
         delete: operations["withdraw_station_links"];
         options?: never;
@@ -3881,7 +3881,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -3963,7 +3963,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "accepted" | "declined" | "false-alarm" | "burns" | "device-shelved" | "device-unshelved";
+            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "moved" | "accepted" | "declined" | "false-alarm" | "burns" | "device-shelved" | "device-unshelved";
             /** At */
             at: string;
             /** Comment */
@@ -8378,6 +8378,59 @@ export interface components {
              * @enum {string}
              */
             type: "search-missing";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * MovedDetail
+         * @description What rang was listed in another home while its fire lasted.
+         */
+        MovedDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /** Fire */
+            fire: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "smoke-moved";
             /**
              * Unconfirmed Since
              * @description The report is old (retained or cached): when it was made.

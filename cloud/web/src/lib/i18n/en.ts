@@ -108,6 +108,7 @@ export const en = {
   "alert.action.escalated": "Escalated",
   "alert.action.worsened": "More severe",
   "alert.action.amended": "Amended",
+  "alert.action.moved": "Listed in another home",
   "alert.action.told-again": "Told again",
   "alert.action.accepted": "Accepted as well",
   "alert.action.declined": "Declined",

@@ -108,6 +108,7 @@ export const zhTW: Record<Key, string> = {
   "alert.action.escalated": "升級通報",
   "alert.action.worsened": "情況加重",
   "alert.action.amended": "更新",
+  "alert.action.moved": "改登錄於其他住家",
   "alert.action.told-again": "再次通報",
   "alert.action.accepted": "也已接手",
   "alert.action.declined": "無法處理",
