@@ -24,7 +24,9 @@ from vigil_sim.world import World
 _ROSC: Final = Words("恢復自發循環", "Pulse is back")
 _CLOSE: Final = Words("結案", "Close the case")
 _TAKE: Final = button(Words("承辦", "Take it on"))
-_A_ROLE: Final = button(Words("出發", "On the way"))
+_ON_THE_WAY: Final = button(Words("出發", "On the way"))
+_TO_PATIENT: Final = Words("前往病患處，開始心肺復甦術", "Go to the patient and begin CPR")
+_FETCH: Final = Words("先取 AED，再前往病患處", "Fetch the AED, then go to the patient")
 _NEAR_M: Final = 40.0
 _TAPS: Final = 1
 
@@ -57,14 +59,16 @@ def play(stage: Stage) -> None:
     volunteer.has_decided(_TAPS, "volunteer")
     second = stage.person("volunteer2")
     second.presses(button(Words("接受", "Accept")))
-    # Who goes where is the cloud's choice, by who is where at that moment.
-    for one in (volunteer, second):
-        one.sees(_A_ROLE)
-    volunteer.presses(button(Words("出發", "On the way")))
+    second.sees(_ON_THE_WAY)
+    # Which of the two is the cloud's choice, by who is where at that moment: both stand as near.
+    fetches = _FETCH.said(volunteer.language) in volunteer.reads(called)
+    volunteer.sees(_ON_THE_WAY, text(_FETCH if fetches else _TO_PATIENT))
+    second.sees(text(_TO_PATIENT if fetches else _FETCH))
+    volunteer.presses(_ON_THE_WAY)
     volunteer.presses(button(Words("已到達", "Arrived")))
 
-    stage.step("the second volunteer has fetched the AED and is there")
-    second.presses(button(Words("出發", "On the way")))
+    stage.step("one has fetched the AED, the other is with the patient")
+    second.presses(_ON_THE_WAY)
     second.presses(button(Words("已到達", "Arrived")))
 
     stage.step("the dispatcher sees who is there, and that 119 has answered")
