@@ -22,6 +22,7 @@ from city_application import create_app
 from revisions import bring_up
 from servers import eventually
 from vigil_cloud.app import handlers
+from vigil_cloud.checkin.models import PersonRule
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.config import Settings, load
 from vigil_cloud.database.engine import writing
@@ -151,6 +152,22 @@ class City:
         with writing(self.services.sessions) as session:
             add_person(session, self.cipher, key=key, name=name, now=self.time)
             give_tag(session, tag, key, by="operator", now=self.time)
+        self.rule("seen", key)
+
+    def rule(self, kind: str, key: str = "p1", quiet: Any = (None, None), **settings: Any) -> None:
+        """What the person's guardian wants to be told; set as the API does it."""
+        with writing(self.services.sessions) as session:
+            session.merge(
+                PersonRule(
+                    person_key=key,
+                    kind=kind,
+                    settings=settings,
+                    quiet_from=quiet[0],
+                    quiet_until=quiet[1],
+                    changed=self.time,
+                    reference=None,
+                )
+            )
 
     def guardian(self, username: str, key: str = "p1") -> None:
         with writing(self.services.sessions) as session:

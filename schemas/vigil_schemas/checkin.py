@@ -22,6 +22,24 @@ TagId = Annotated[
     ),
 ]
 """``ibeacon:{uuid}:{major}:{minor}``, ``eddystone-uid:{namespace}:{instance}``, ``epc:{hex}``."""
+SentId = Annotated[
+    str,
+    Field(pattern=r"^(eddystone-eid:[0-9a-f]{16}|altbeacon:[0-9a-f]{40})$"),
+]
+"""What version 2 adds: ``eddystone-eid:{what is sent now}``, which changes every few minutes and
+says whose it is to nobody but the cloud, and ``altbeacon:{id, 20 bytes}``."""
+MOST_PASSAGES: Final = 20
+
+
+class Passage(Model):
+    """One passage of a reader's antennas within a visit."""
+
+    first: UtcDatetime
+    last: UtcDatetime
+    antennas: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(max_length=16)]
+    """That read it."""
+    ordered: bool
+    """``antennas`` are in the order in which it passed them: the direction."""
 
 
 class CheckinVisit(Model):
@@ -48,6 +66,21 @@ class CheckinVisit(Model):
     """Battery of the tag, mV, where it tells it (Eddystone-TLM)."""
     temperature_c: Annotated[float, Field(ge=-128, le=128)] | None = None
     """Temperature of the tag, °C, where it tells it."""
+    still_since: UtcDatetime | None = None
+    """Since when its level has not moved, if that is an hour or more: nobody carries it."""
+    passages: Annotated[list[Passage], Field(max_length=MOST_PASSAGES)] | None = None
+    """Of a UHF reader: each time that it passed the antennas, as far as the visit goes."""
+
+
+class CheckinVisitV2(CheckinVisit):
+    """``city.vigil.checkin.visit.v2``: the same, of an identity that version 1 does not have.
+
+    What version 1 can say goes on being sent as version 1.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.checkin.visit.v2"
+
+    tag: SentId
 
 
 class CheckinSighting(Model):
@@ -67,6 +100,30 @@ class CheckinSighting(Model):
     antenna: Annotated[int, Field(ge=0, le=255)] | None = None
 
 
+class CheckinSightingV2(CheckinSighting):
+    """``city.vigil.checkin.sighting.v2``: the same, of an identity that version 1 does not have."""
+
+    TYPE: ClassVar[str] = "city.vigil.checkin.sighting.v2"
+
+    tag: SentId
+
+
+def _is_new(tag: str) -> bool:
+    return tag.startswith(("eddystone-eid:", "altbeacon:"))
+
+
+def visit_model(tag: str) -> type[CheckinVisit]:
+    """The version that has this identity."""
+    return CheckinVisitV2 if _is_new(tag) else CheckinVisit
+
+
+def sighting_model(tag: str) -> type[CheckinSighting]:
+    """The version that has this identity."""
+    return CheckinSightingV2 if _is_new(tag) else CheckinSighting
+
+
 CONTRACT: Final = DomainContract(
-    name=DOMAIN, events=(CheckinVisit, CheckinSighting), commands=(WatchList,)
+    name=DOMAIN,
+    events=(CheckinVisit, CheckinVisitV2, CheckinSighting, CheckinSightingV2),
+    commands=(WatchList,),
 )

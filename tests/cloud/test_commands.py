@@ -59,6 +59,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "tag take": ["epc:0123456789abcdef01234567"],
     "amulet list": [],
     "amulet add": ["ibeacon:0123456789abcdef0123456789abcdef:1:7"],
+    "amulet add-rotating": ["beacons.csv"],
     "guardian list": ["p1"],
     "guardian add": ["p1", "li"],
     "guardian remove": ["p1", "li"],
@@ -135,6 +136,7 @@ def data(tmp_path: Path, used: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "seed.toml").write_text("", "utf-8")
     (tmp_path / "canal.geojson").write_text(geojson(), "utf-8")
     (tmp_path / "new-key").write_text("0" * 40, "utf-8")
+    (tmp_path / "beacons.csv").write_text(f"{'0' * 32},10,4711\n", "utf-8")
     (tmp_path / "policy.toml").write_text(
         'name = "fire"\n[fallback]\nafter_s = 0\nchannel = "page"\npersons = ["role:police"]\n',
         "utf-8",

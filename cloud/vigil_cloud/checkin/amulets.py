@@ -24,6 +24,7 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.enrolment import take_tag
 from vigil_cloud.checkin.models import Amulet, Tag, Visit
 from vigil_cloud.checkin.service import give_tag
@@ -126,12 +127,13 @@ def add(
     """Into the stock, free to be registered, under another code than before. ``code``: what is
     printed on it; ``None``: its id is. Raises ``BadEnrolment`` for what is no beacon, is worn, or
     whose code another one has."""
-    try:
-        _TAG.validate_python(tag)
-    except ValidationError as error:
-        raise BadEnrolment(f"amulet {tag!r}: not as a station names it") from error
-    if not tag.startswith(BEACONS):
-        raise BadEnrolment(f"amulet {tag!r}: a sticker is no amulet")
+    if not tag.startswith(rotating.OWN):
+        try:
+            _TAG.validate_python(tag)
+        except ValidationError as error:
+            raise BadEnrolment(f"amulet {tag!r}: not as a station names it") from error
+        if not tag.startswith(BEACONS):
+            raise BadEnrolment(f"amulet {tag!r}: a sticker is no amulet")
     if session.get(Tag, tag) is not None or tag_owner(session, tag, beside=DOMAIN) is not None:
         raise BadEnrolment(f"amulet {tag!r} is worn: take it back first")
     hashed = None if code is None else _code_hash(cipher, read(code))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from vigil_cloud.checkin import locate_command
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
@@ -12,7 +13,7 @@ from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_su
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     """Add ``checkin locate``, ``person list|add|rotate-key|erase``, ``tag list|give|take`` and
-    ``amulet list|add``."""
+    ``amulet list|add|add-rotating``."""
     person = add_subject(commands, "person", "people who carry a beacon")
     add_command(person, "list", _person_list, "one JSON object a line", common)
     make = add_command(person, "add", _person_add, "enrol one, or give another name", common)
@@ -41,6 +42,10 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     stock.add_argument("tag", nargs="+")
     without = "its id is printed on it, and is what it is registered by (weaker: it sends that)"
     stock.add_argument("--without-code", action="store_true", help=without)
+    text = "beacons whose id rotates (Eddystone-EID) into the stock, from a file; whole or nothing"
+    rotating = add_command(amulet, "add-rotating", _amulet_add_rotating, text, common)
+    wanted = "CSV: key (32 hex digits), exponent (8-15), the beacon's counter in seconds now"
+    rotating.add_argument("file", type=Path, help=wanted)
 
 
 def _person_list(options: argparse.Namespace) -> int:
@@ -137,6 +142,28 @@ def _amulet_add(options: argparse.Namespace) -> int:
         cipher, now = Cipher(services.settings.secret), services.now()
         for tag, code in codes.items():
             amulets.add(session, cipher, tag, by=OPERATOR, now=now, code=code)
+    for tag, code in codes.items():
+        print(json.dumps({"amulet": tag, "code": code}))
+    return 0
+
+
+def _amulet_add_rotating(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin import amulets, rotating
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.cipher import Cipher
+
+    try:
+        text = options.file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise rotating.BadBeaconFile(f"{options.file}: cannot be read: {error}") from error
+    beacons = rotating.read_file(text.splitlines())
+    codes: dict[str, str] = {}
+    with opened(options) as services, writing(services.sessions) as session:
+        cipher, now = Cipher(services.settings.secret), services.now()
+        for beacon in beacons:
+            tag, code = rotating.add(session, beacon, now), amulets.new_code()
+            amulets.add(session, cipher, tag, by=OPERATOR, now=now, code=code)
+            codes[tag] = code
     for tag, code in codes.items():
         print(json.dumps({"amulet": tag, "code": code}))
     return 0

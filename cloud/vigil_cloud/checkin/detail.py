@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from vigil_cloud.checkin.doubts import Doubt
 from vigil_cloud.domain.detail import AlertDetail
 from vigil_schemas.types import Count, UtcDatetime
+
+RuleKind = Literal[
+    "unseen", "left-zone", "at-night", "unusual", "amulet-silent", "battery-low", "not-worn"
+]
 
 
 class VisitDetail(AlertDetail):
@@ -21,6 +26,22 @@ class VisitDetail(AlertDetail):
     rssi_max_dbm: float | None = None
     battery_mv: int | None = None
     station_silent_since: UtcDatetime | None = None
+    late: bool = False
+    """It was told long after it had ended."""
+    doubt: Doubt | None = None
+    """It may be a copy of the amulet."""
+
+
+class RuleDetail(AlertDetail):
+    """What a guardian's rule found."""
+
+    type: Literal["checkin-rule"] = "checkin-rule"
+    rule: RuleKind
+    last_seen: UtcDatetime
+    hours: Count | None = None
+    battery_mv: int | None = None
+    doubt: Doubt | None = None
+    """The visit behind it may be a copy of the amulet."""
 
 
 class StationSilentDetail(AlertDetail):

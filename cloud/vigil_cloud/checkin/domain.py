@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement
 
 from vigil_cloud.checkin.administration import router as tags_router
-from vigil_cloud.checkin.detail import StationSilentDetail, VisitDetail
+from vigil_cloud.checkin.detail import RuleDetail, StationSilentDetail, VisitDetail
 from vigil_cloud.checkin.enrolment_routes import router as enrolment_router
 from vigil_cloud.checkin.family_routes import router as family_router
 from vigil_cloud.checkin.host_address import address_job
@@ -20,6 +20,8 @@ from vigil_cloud.checkin.models import Invitation, Visit
 from vigil_cloud.checkin.news import VISITS
 from vigil_cloud.checkin.personal import Joining, TagsAndVisits
 from vigil_cloud.checkin.routes import router
+from vigil_cloud.checkin.rule_routes import router as rules_router
+from vigil_cloud.checkin.rule_watch import rule_job
 from vigil_cloud.checkin.seed import SEED
 from vigil_cloud.checkin.service import CheckinHandler, carries
 from vigil_cloud.checkin.silence import silence_job
@@ -45,6 +47,7 @@ def _jobs(settings: Settings) -> Sequence[Job]:
             )
         ),
         address_job(),
+        rule_job(offline_after),
     )
 
 
@@ -63,11 +66,11 @@ DOMAIN: Final = CloudDomain(
     consent_roles=frozenset({Role.FAMILY}),
     household_roles=frozenset({Role.HOST}),  # of the place on whose wall the station hangs
     device_roles=PUBLIC_VIEW,  # stations stand in public view
-    details=(VisitDetail, StationSilentDetail),
+    details=(VisitDetail, RuleDetail, StationSilentDetail),
     told_again={BACK: ("the station works again", "站點已恢復運作")},
     handlers=(CheckinHandler(),),
     jobs=_jobs,
-    routers=(router, tags_router, family_router, stations_router, enrolment_router),
+    routers=(router, tags_router, family_router, stations_router, enrolment_router, rules_router),
     imports=("/enrolment/import",),
     public_pages=host_pages,
     feed_kinds=(VISITS,),
@@ -81,5 +84,13 @@ DOMAIN: Final = CloudDomain(
         ),
     ),
     series_days=400.0,
-    private=("checkin", "ibeacon:", "eddystone-uid:", "epc:"),
+    private=(
+        "checkin",
+        "ibeacon:",
+        "eddystone-uid:",
+        "eddystone-eid:",
+        "altbeacon:",
+        "rotating:",
+        "epc:",
+    ),
 )

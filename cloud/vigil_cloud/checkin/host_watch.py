@@ -55,7 +55,7 @@ def follow(rules: Rules, session: Session, now: datetime) -> bool:
     """Begin, tell and end silences. Idempotent. A cloud that hears no gateway at all tells nobody
     that their box is silent, and the time begins anew once it hears again."""
     offline_after = rules.offline_after
-    if _deaf(session, now, offline_after):
+    if deaf(session, now, offline_after):
         standing = StationSilence.told.is_(None) & StationSilence.ended.is_(None)
         session.execute(update(StationSilence).where(standing).values(noticed=now))
         return False
@@ -76,7 +76,8 @@ def follow(rules: Rules, session: Session, now: datetime) -> bool:
     return True
 
 
-def _deaf(session: Session, now: datetime, offline_after: timedelta) -> bool:
+def deaf(session: Session, now: datetime, offline_after: timedelta) -> bool:
+    """Whether no gateway at all is heard: then nobody can tell whether they are silent, or we."""
     count = session.scalar(select(func.count()).where(Gateway.last_seen.is_not(None))) or 0
     newest = session.scalar(select(func.max(Gateway.last_seen)))
     return count >= FEWEST and newest is not None and newest < now - offline_after

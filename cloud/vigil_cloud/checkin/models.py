@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, false
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
@@ -27,6 +28,7 @@ class Visit(Base):
     __tablename__ = "visits"
     __table_args__ = (
         Index("ix_visits_footprint", "person_key", "arrived"),
+        Index("ix_visits_last", "person_key", "last_seen"),
         Index("ix_visits_open", "departed", "gateway"),
     )
 
@@ -48,6 +50,36 @@ class Visit(Base):
     """The last sign of the station itself, where that fell silent during the visit."""
     clock_offset_s: Mapped[float | None] = mapped_column(Float)
     """How far the station's clock was ahead of ours; the times have been corrected by it."""
+    clock_quality: Mapped[str | None] = mapped_column(String(16))
+    """What the gateway said of its clock with the latest message."""
+    temperature_c: Mapped[float | None] = mapped_column(Float)
+    """Of the tag, where it told it."""
+    still_since: Mapped[datetime | None]
+    """Since when its level has not moved: nobody carries it."""
+    late: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """It was told long after it had ended."""
+    doubt: Mapped[str | None] = mapped_column(String(16))
+    """Why it may not be who it seems; see ``doubts``."""
+    passages: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    """Of a UHF reader: each passage of its antennas, with the direction."""
+
+
+class PersonRule(Base):
+    """What the guardian wants to be told of one person; see ``rules``."""
+
+    __tablename__ = "person_rules"
+
+    person_key: Mapped[str] = mapped_column(
+        ForeignKey("persons.key", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON)
+    quiet_from: Mapped[int | None]
+    quiet_until: Mapped[int | None]
+    """Minutes of the city's day; over midnight where the end is before the begin."""
+    changed: Mapped[datetime] = mapped_column(info=SINCE)
+    reference: Mapped[str | None] = mapped_column(String(64))
+    """Of the alert that stands by it."""
 
 
 class Amulet(Base):
@@ -62,6 +94,25 @@ class Amulet(Base):
     none, and the id itself is printed on it."""
     state: Mapped[str] = mapped_column(String(10), default="free")
     """``free``, ``carried``, ``lost`` or ``returned``; only a free one can be registered."""
+    changed: Mapped[datetime]
+
+
+class RotatingBeacon(Base):
+    """The key of a beacon whose id rotates (Eddystone-EID), and what is known of its clock."""
+
+    __tablename__ = "rotating_beacons"
+
+    tag: Mapped[str] = mapped_column(String(140), primary_key=True)
+    """Its own name, ``rotating:…``, as a person carries it; no radio ever hears it."""
+    key: Mapped[bytes] = mapped_column(Sealed("beacon.key"))
+    exponent: Mapped[int]
+    """Its id lasts so many powers of two of a second."""
+    zero: Mapped[datetime]
+    """When its counter stood at 0, by our clock."""
+    offset_low_s: Mapped[float] = mapped_column(Float)
+    offset_high_s: Mapped[float] = mapped_column(Float)
+    offset_at: Mapped[datetime]
+    """By how much its clock lags behind ours: between the two, as known then."""
     changed: Mapped[datetime]
 
 

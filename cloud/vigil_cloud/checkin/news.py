@@ -6,18 +6,25 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.places import Place, places_of
+from vigil_cloud.alerts.places import Place
+from vigil_cloud.checkin.doubts import Doubt
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.schema import VisitEntry, VisitNews
+from vigil_cloud.checkin.stays import merged
+from vigil_cloud.checkin.visits import visits_between
 from vigil_cloud.domain.descriptor import Change, FeedKind
 from vigil_cloud.services import Services
 from vigil_schemas.checkin import DOMAIN
 
 PRESENT_WITHIN = timedelta(minutes=30)
 """Stations tell every ten minutes of a visit that goes on."""
+_AROUND: Final = timedelta(hours=6)
+"""A longer pause ends every stay; stays that are longer than this are shown from here on."""
+DOUBT: Final[TypeAdapter[Doubt | None]] = TypeAdapter(Doubt | None)
 
 
 def visit_entry(visit: Visit, place: Place, now: datetime) -> VisitEntry:
@@ -36,15 +43,34 @@ def visit_entry(visit: Visit, place: Place, now: datetime) -> VisitEntry:
         present=visit.departed is None
         and visit.silent_since is None
         and now - visit.last_seen <= PRESENT_WITHIN,
+        sightings=visit.sightings,
+        late=visit.late,
+        doubt=DOUBT.validate_python(visit.doubt),
+        clock_quality=visit.clock_quality,
+        still_since=visit.still_since,
     )
+
+
+def stays_between(
+    session: Session, person_key: str, start: datetime, stop: datetime, now: datetime
+) -> list[VisitEntry]:
+    """Stays that touch ``[start, stop)``, oldest first. The caller has asked the right to them."""
+    found = visits_between(session, person_key, start, stop)
+    return merged(visit_entry(visit, place, now) for visit, place in found)
 
 
 def _render(services: Services, session: Session, numbers: Mapping[str, int]) -> Iterator[Change]:
     query = select(Visit).where(Visit.id.in_(numbers), Visit.person_key.is_not(None))
-    visits = list(session.scalars(query))
-    places = places_of(session, {visit.device for visit in visits})
-    for visit in visits:
-        entry = visit_entry(visit, places[visit.device], services.now())
+    for visit in session.scalars(query).all():
+        # The stay that it is part of, as the page has it that asked before.
+        stays = stays_between(
+            session,
+            visit.person_key or "",
+            visit.arrived - _AROUND,
+            visit.last_seen + _AROUND,
+            services.now(),
+        )
+        entry = next(stay for stay in stays if visit.id in {stay.visit_id, *stay.merged})
         news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
         json = news.model_dump_json()
         yield Change(numbers[visit.id], VISITS.name, visit.id, DOMAIN, visit.person_key, json)

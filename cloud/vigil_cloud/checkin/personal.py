@@ -10,8 +10,15 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.checkin import invitations, watching
-from vigil_cloud.checkin.models import Amulet, Invitation, PurposeConsent, Tag, Visit
+from vigil_cloud.checkin import invitations, rotating, watching
+from vigil_cloud.checkin.models import (
+    Amulet,
+    Invitation,
+    PersonRule,
+    PurposeConsent,
+    Tag,
+    Visit,
+)
 from vigil_cloud.devices import newest
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.personal_records import PersonalRecords
@@ -51,6 +58,7 @@ class TagsAndVisits(PersonalRecords):
         feed.forget(session, keys)
         session.execute(delete(Visit).where(visits).execution_options(synchronize_session=False))
         session.execute(delete(Tag).where(Tag.person_key == person_key))
+        session.execute(delete(PersonRule).where(PersonRule.person_key == person_key))
         newest.forget(session, words)
         return {"visits": len(keys), "tags": len(words)}
 
@@ -73,6 +81,8 @@ class Joining(PersonalRecords):
         # Not one that somebody else wears by now.
         nobodys = Amulet.tag.in_(words) & Amulet.tag.not_in(select(Tag.tag))
         session.execute(delete(Amulet).where(nobodys), execution_options=gone)
+        worn = set(session.scalars(select(Tag.tag).where(Tag.tag.in_(words))))
+        rotating.forget(session, set(words) - worn)
         return {"invitations": number}
 
     def guardian_removed(

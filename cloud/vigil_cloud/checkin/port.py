@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.news import visit_entry
 from vigil_cloud.checkin.schema import VisitEntry
-from vigil_cloud.checkin.service import visits_between
+from vigil_cloud.checkin.visits import visits_between
 from vigil_cloud.checkin.watching import Coverage, coverage, unwatch, watch
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_schemas.checkin import DOMAIN

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 
 from vigil_cloud import period
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.checkin import service
+from vigil_cloud.checkin import visits
 from vigil_cloud.checkin.news import visit_entry
 from vigil_cloud.checkin.schema import Footprints
+from vigil_cloud.checkin.stays import merged
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import consents
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
@@ -51,10 +52,10 @@ def get_footprints(
     now = services.now()
     until = stop or now
     since = start or period.before(until, timedelta(days=1))
-    if not timedelta(0) < until - since <= service.LONGEST_FOOTPRINT:
-        raise BadPeriod(service.LONGEST_FOOTPRINT)
+    if not timedelta(0) < until - since <= visits.LONGEST_FOOTPRINT:
+        raise BadPeriod(visits.LONGEST_FOOTPRINT)
     with writing(services.sessions) as session:
-        visits = service.footprints(
+        found = visits.footprints(
             session,
             person_key=key,
             start=since,
@@ -63,4 +64,4 @@ def get_footprints(
             now=now,
             automatic=refresh,
         )
-    return Footprints(visits=[visit_entry(visit, place, now) for visit, place in visits])
+    return Footprints(visits=merged(visit_entry(visit, place, now) for visit, place in found))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from vigil_cloud.checkin.doubts import Doubt
 from vigil_schemas.types import UtcDatetime
 
 
@@ -32,7 +33,7 @@ class EnrolledList(BaseModel):
 
 
 class VisitEntry(BaseModel):
-    """One stay at one station."""
+    """One stay, at one station or between several."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -49,6 +50,20 @@ class VisitEntry(BaseModel):
     """The last sign of the station itself, where it fell silent while the visit went on."""
     present: bool
     """Whether it goes on as far as can be known: a sign within half an hour, and no departure."""
+    sightings: int
+    """How often it was heard; 1: a single sign, somebody who passed."""
+    late: bool
+    """It was told long after it had ended: where the person was, and not where they are."""
+    doubt: Doubt | None
+    """It may be a copy of the beacon, or one that was replayed."""
+    clock_quality: str | None
+    """What the gateway says of its clock (``synchronised``, …)."""
+    still_since: UtcDatetime | None
+    """Since when the amulet has not moved: perhaps nobody wears it."""
+    merged: list[str] = Field(default_factory=list)
+    """Further visits that are part of this stay."""
+    also: list[str] = Field(default_factory=list)
+    """Names of other stations that heard it."""
 
 
 class VisitNews(VisitEntry):

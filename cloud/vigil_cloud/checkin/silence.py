@@ -6,18 +6,20 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, and_, false, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.checkin.models import Visit
-from vigil_cloud.checkin.relatives import tell_relatives
-from vigil_cloud.devices.models import Gateway
+from vigil_cloud.checkin.relatives import tell_relatives, wants_visits
+from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.jobs.port import Job, in_transaction
 
 EVERY: Final = timedelta(seconds=10)
 _AT_ONCE: Final = 500
-_Visits = Select[Visit, Gateway]
+_Visits = Select[Visit, Gateway, Device]
+_DEAF: Final = frozenset({"ble-stalled", "ble-recovery-refused"})
+"""What a station says of a radio that delivers nothing though it should."""
 
 
 def silence_job(offline_after: timedelta) -> Job:
@@ -29,15 +31,22 @@ def silence_job(offline_after: timedelta) -> Job:
 
 def _turning(since: datetime) -> tuple[_Visits, _Visits]:
     """Open visits at gateways that have fallen silent since, and at those that are back."""
-    silent = or_(Gateway.last_seen.is_(None), Gateway.last_seen < since)
+    silent = or_(
+        Gateway.last_seen.is_(None),
+        Gateway.last_seen < since,
+        # The box is heard, and its radio or reader is not.
+        and_(or_(Device.state == "failed", Device.code.in_(_DEAF)), Device.since < since),
+    )
     open_visits = (
-        select(Visit, Gateway)
+        select(Visit, Gateway, Device)
         .join(Gateway, Gateway.gateway == Visit.gateway)
+        .outerjoin(Device, and_(Device.device == Visit.device, Device.gateway == Visit.gateway))
         .where(Visit.departed.is_(None))
         .limit(_AT_ONCE)
     )
-    falling = open_visits.where(Visit.silent_since.is_(None), silent)
-    return falling, open_visits.where(Visit.silent_since.is_not(None), Gateway.last_seen >= since)
+    falling = open_visits.where(Visit.silent_since.is_(None), func.coalesce(silent, false()))
+    back = not_(func.coalesce(silent, false()))
+    return falling, open_visits.where(Visit.silent_since.is_not(None), back)
 
 
 def _anything(offline_after: timedelta, session: Session, now: datetime) -> bool:
@@ -55,13 +64,19 @@ def follow_stations(offline_after: timedelta, session: Session, now: datetime) -
     fresh = {"populate_existing": True}
     fallen = session.execute(falling, execution_options=fresh).all()
     back = session.execute(returning, execution_options=fresh).all()
-    for visit, gateway in fallen:
-        visit.silent_since = gateway.last_seen or now
-        if visit.person_key is not None:
+    for visit, gateway, device in fallen:
+        visit.silent_since = _last_sign(gateway, device, now - offline_after) or now
+        if visit.person_key is not None and wants_visits(session, visit.person_key):
             tell_relatives(session, visit, now)
-    for visit, _ in back:
+    for visit, _, _ in back:
         visit.silent_since = None
     session.flush()
-    for visit, _ in (*fallen, *back):
+    for visit, _, _ in (*fallen, *back):
         feed.append(session, "visit", visit.id, now)
     return True
+
+
+def _last_sign(gateway: Gateway, device: Device | None, since: datetime) -> datetime | None:
+    if gateway.last_seen is None or gateway.last_seen < since or device is None:
+        return gateway.last_seen
+    return device.since

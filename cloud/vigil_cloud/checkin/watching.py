@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.models import Tag, Watch, WatchListHead, WatchStation
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert
@@ -188,8 +189,16 @@ def _tell(
 
 
 def _entries(session: Session, now: datetime) -> tuple[Sequence[Watched], int]:
-    """The list as it is to be, and how many tags found no room on it: those whose search has been
+    """The list as it is to be, and how many ids found no room on it: those whose search has been
     prolonged least."""
+    wanted = _wanted(session, now)
+    listed = sorted((entry for _, entry in wanted[:MOST]), key=lambda one: one.id)
+    return listed, max(0, len(wanted) - MOST)
+
+
+def _wanted(session: Session, now: datetime) -> list[tuple[str, Watched]]:
+    """Each tag that is looked for with what it sends: of a rotating one what it sends now and
+    next. Those whose search has been prolonged least come last."""
     until = func.max(Watch.until).label("until")
     query = (
         select(Tag.tag, until)
@@ -199,8 +208,16 @@ def _entries(session: Session, now: datetime) -> tuple[Sequence[Watched], int]:
         .order_by(until.desc(), Tag.tag)
     )
     rows = session.execute(query).all()
-    listed = sorted((Watched(id=tag, until=at) for tag, at in rows[:MOST]), key=lambda one: one.id)
-    return listed, max(0, len(rows) - MOST)
+    names = [tag for tag, _ in rows if tag.startswith(rotating.OWN)]
+    sent = rotating.sent_soon(session, names, now) if names else {}
+    found: list[tuple[str, Watched]] = []
+    for tag, at in rows:
+        if tag in names:
+            ahead = sent.get(tag, ())
+            found += [(tag, Watched(id=one, until=min(at, end))) for one, end in ahead if end > now]
+        else:
+            found.append((tag, Watched(id=tag, until=at)))
+    return found
 
 
 def _digest(entries: Sequence[Watched]) -> str:
@@ -357,7 +374,7 @@ def coverage(session: Session, person_key: str, now: datetime) -> Coverage:
     """Of the list as it now is, for one person on it."""
     head = session.get(WatchListHead, 1)
     revision = head.revision if head is not None else 0
-    listed = {entry.id for entry in _entries(session, now)[0]}
+    listed = {tag for tag, _ in _wanted(session, now)[:MOST]}
     own = set(session.scalars(select(Tag.tag).where(Tag.person_key == person_key)))
     rows = session.execute(
         select(Device.commands, WatchStation.revision, Downlink.accepted)

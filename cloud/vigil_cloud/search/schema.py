@@ -128,7 +128,7 @@ class HitEntry(_Answer):
     """From the watch list; else from a visit."""
     late: bool
     """Told more than ten minutes after it was."""
-    doubts: list[Literal["time", "owner"]]
+    doubts: list[Literal["time", "owner", "identity"]]
 
 
 class EntryShown(_Answer):

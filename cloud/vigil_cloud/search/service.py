@@ -286,7 +286,7 @@ def _show(session: Session, search: Search, now: datetime) -> None:
 
 
 def _doubts(seen: PersonSeen) -> list[str]:
-    words = {"time_quality": "time", "owner_doubtful": "owner"}
+    words = {"time_quality": "time", "owner_doubtful": "owner", "identity_doubtful": "identity"}
     return [word for mark, word in words.items() if mark in seen.marks]
 
 

@@ -89,6 +89,11 @@ class EddystoneEid:
     eid: bytes
     tx_power: int
 
+    @property
+    def tag(self) -> str:
+        """The contract's tag id, for as long as it is sent."""
+        return f"eddystone-eid:{self.eid.hex()}"
+
     def as_json(self) -> dict[str, Any]:
         """What ``vigil-edge checkin decode`` prints."""
         return {"kind": "eddystone-eid", "eid": self.eid.hex(), "tx_power": self.tx_power}
@@ -101,6 +106,11 @@ class AltBeacon:
     company: int
     id: bytes
     tx_power: int
+
+    @property
+    def tag(self) -> str:
+        """The contract's tag id."""
+        return f"altbeacon:{self.id.hex()}"
 
     def as_json(self) -> dict[str, Any]:
         """What ``vigil-edge checkin decode`` prints."""
@@ -133,9 +143,9 @@ class EddystoneTlm:
         }
 
 
-Identity = IBeacon | EddystoneUid
+Identity = IBeacon | EddystoneUid | EddystoneEid | AltBeacon
 """Frames that name a tag of the contract."""
-Beacon = Identity | EddystoneEid | AltBeacon | EddystoneTlm
+Beacon = Identity | EddystoneTlm
 
 
 def from_manufacturer(company: int, data: bytes) -> IBeacon | AltBeacon | None:

@@ -7,12 +7,13 @@ import importlib
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
-from vigil_edge.checkin import advertisement
-from vigil_edge.checkin.advertisement import EddystoneTlm, EddystoneUid, IBeacon
+from vigil_edge.checkin import advertisement, bluez_recovery
+from vigil_edge.checkin.advertisement import EddystoneTlm
 from vigil_edge.checkin.errors import RadioBackendMissing, RadioFailed
 from vigil_edge.checkin.fresh import Advertised, FreshAdverts
 from vigil_edge.checkin.settings import BleSettings
-from vigil_edge.checkin.visits import Sighting, TagHealth
+from vigil_edge.checkin.track import Sighting, TagHealth
+from vigil_edge.checkin.watchdog import Step, Watchdog
 from vigil_edge.device.seam import PipelineContext
 
 if TYPE_CHECKING:
@@ -26,28 +27,45 @@ _HEALTH_LIMIT: Final = 10_000
 _START_S: Final = 20.0
 _STOP_S: Final = 5.0
 """A bluetoothd that hangs answers neither; D-Bus itself waits for ever."""
+_BACK_TRIES: Final = 15
+_BACK_PAUSE_S: Final = 1.0
+"""A restarted service is away for a moment."""
+_FIRST_ADAPTER: Final = "hci0"
+_COUNTERS: Final = {
+    Step.SCAN: "ble-scan-restarted",
+    Step.ADAPTER: "ble-adapter-cycled",
+    Step.SERVICE: "ble-service-restarted",
+}
 
 
 class Radio:
-    """Scans until closed; ``take`` hands over what was heard since it was last called.
-
-    BlueZ can stop delivering for hours without an error: after ``silence_s`` without any
-    advert, of any device, the scan is begun anew.
+    """Scans with one adapter until closed; ``take`` hands over what was heard since it was last
+    called. ``watchdog`` decides when the silence is a fault, and ``watch`` what is done then.
     """
 
-    def __init__(self, settings: BleSettings, context: PipelineContext) -> None:
+    def __init__(
+        self, settings: BleSettings, context: PipelineContext, adapter: str | None = None
+    ) -> None:
         self._settings = settings
         self._context = context
+        self._adapter = adapter
         self._scanner: BleakScanner | None = None
         self._heard: deque[Sighting] = deque(maxlen=QUEUE_LIMIT)
-        self._listening_since = 0.0
-        """When the last advert came, or the scan began."""
-        self._silent = False
+        self.watchdog = Watchdog(settings.silence_s, heartbeat=settings.heartbeat is not None)
+        self.heartbeat: float | None = None
+        """When the station's own beacon was heard last, or the scan began."""
+        self.refused: str | None = None
+        """Why the last step of a recovery could not be taken."""
         self._fresh = FreshAdverts()
         self._health: OrderedDict[str, TagHealth] = OrderedDict()
         """What the last telemetry frame of an address said."""
         self.adverts = 0
         """All that were heard, beacons or not."""
+
+    @property
+    def name(self) -> str:
+        """Of its adapter, for people."""
+        return self._adapter or "the adapter"
 
     async def open(self) -> None:
         """Begin to scan. Raises ``SourceError``."""
@@ -56,8 +74,8 @@ class Radio:
 
         settings = self._settings
         options: BlueZScannerArgs = {"filters": {"DuplicateData": True}}
-        if settings.adapter is not None:
-            options["adapter"] = settings.adapter
+        if self._adapter is not None:
+            options["adapter"] = self._adapter
         try:
             self._scanner = BleakScanner(
                 self._on_advert,
@@ -72,7 +90,10 @@ class Radio:
         except (BleakError, OSError, EOFError) as error:
             self._scanner = None
             raise self._failed(str(error) or type(error).__name__) from error
-        self._listening_since = self._context.monotonic()
+        moment = self._context.monotonic()
+        self.watchdog.began(moment)
+        if self.heartbeat is None:
+            self.heartbeat = moment
 
     def take(self) -> list[Sighting]:
         """Oldest first."""
@@ -80,14 +101,41 @@ class Radio:
         self._heard.clear()
         return taken
 
-    async def watch(self) -> bool:
-        """Begin the scan anew where it is silent; whether it delivers. Raises ``SourceError``."""
-        if self._context.monotonic() - self._listening_since >= self._settings.silence_s:
-            self._silent = True
-            self._context.count("ble-scan-restarted")
-            await self.close()
-            await self.open()
-        return not self._silent
+    async def watch(self, *, others_hear: bool = False) -> bool:
+        """Do what is due where it is silent; whether it delivers. Raises ``SourceError`` where a
+        scan cannot be begun after all that may be tried."""
+        moment = self._context.monotonic()
+        step = self.watchdog.due(moment, others_hear=others_hear)
+        if step is not None:
+            step = min(step, self._furthest(), key=list(Step).index)
+            await self._recover(step)
+        return not self.watchdog.silent
+
+    def _furthest(self) -> Step:
+        return Step(self._settings.recover) if self._settings.backend == "bluez" else Step.SCAN
+
+    async def _recover(self, step: Step) -> None:
+        self._context.count(_COUNTERS[step])
+        await self.close()
+        self.refused = None
+        try:
+            if step is Step.ADAPTER:
+                await bluez_recovery.cycle_adapter(self._adapter or _FIRST_ADAPTER)
+            elif step is Step.SERVICE:
+                await bluez_recovery.restart_service()
+        except bluez_recovery.RecoveryRefused as error:
+            self._context.count("ble-recovery-refused")
+            self.refused = f"{step.value}: {error}"
+        tries = _BACK_TRIES if step is Step.SERVICE else 1
+        for left in reversed(range(tries)):
+            try:
+                await self.open()
+                return
+            except RadioFailed:
+                # A stalled adapter may refuse a scan as well: the next step may mend that.
+                if not left and step is self._furthest():
+                    raise
+            await asyncio.sleep(_BACK_PAUSE_S if left else 0)
 
     async def close(self) -> None:
         """Stop scanning; a radio that fails at that is given up."""
@@ -118,8 +166,9 @@ class Radio:
 
     def _on_advert(self, device: BLEDevice, data: AdvertisementData) -> None:
         self.adverts += 1
-        self._listening_since = self._context.monotonic()
-        self._silent = False
+        moment = self._context.monotonic()
+        for step in self.watchdog.heard(moment)[-1:]:
+            self._context.count(f"ble-recovered-by-{step.value}")
         advertised = self._advertised(data)
         if not advertised:
             return  # the signal strength changed, or was withdrawn: nobody said anything
@@ -129,7 +178,10 @@ class Radio:
             if isinstance(beacon, EddystoneTlm):
                 self._note_health(device.address, beacon)
         for beacon in beacons:
-            if not isinstance(beacon, IBeacon | EddystoneUid):
+            if isinstance(beacon, EddystoneTlm):
+                continue
+            if self._is_heartbeat(beacon.tag):
+                self.heartbeat = moment
                 continue
             if not self._settings.allows(beacon.tag):
                 continue
@@ -137,6 +189,10 @@ class Radio:
                 self._context.count("adverts-dropped")
             health = self._health.get(device.address)
             self._heard.append(Sighting(beacon.tag, self._context.now(), rssi, health=health))
+
+    def _is_heartbeat(self, tag: str) -> bool:
+        heartbeat = self._settings.heartbeat
+        return heartbeat is not None and tag.startswith(heartbeat)
 
     @staticmethod
     def _is_bluez(data: AdvertisementData) -> bool:

@@ -49,6 +49,7 @@ CHECKIN: Final = EdgeDomain(
     adjustable=(
         "absence_s",
         "min_sightings",
+        "hold_off_s",
         "observation_s",
     ),
     private_state=(WATCH,),

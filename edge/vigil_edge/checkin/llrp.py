@@ -42,11 +42,12 @@ class ReaderClient:
         self._early: list[codec.Frame] = []
         self._early_bytes = 0
         self._version = 1
+        self.capabilities = codec.Capabilities()
         self._reader_clock: tuple[datetime, float] | None = None
         """Its UTC at the greeting, and our monotonic clock then: ours may be set meanwhile."""
 
     async def open(self) -> None:
-        """Connect and have the reader report. Raises ``SourceError``."""
+        """Connect, ask what the reader can do, and have it report. Raises ``SourceError``."""
         settings = self._settings
         try:
             async with asyncio.timeout(settings.timeout_s):
@@ -120,6 +121,7 @@ class ReaderClient:
             self._reader_clock = (event.utc, self._context.monotonic())
 
     async def _configure(self) -> None:
+        await self._discover()
         period = round(self._settings.keep_alive_s * 1000)
         await self._ask(3, codec.keep_alive_every(period))
         if self._settings.ro_spec == "own":
@@ -134,6 +136,17 @@ class ReaderClient:
             await self._ask(24, own)
             await self._ask(22, own)
         self._send(64)
+
+    async def _discover(self) -> None:
+        """What it says it can do. A reader that does not answer that may be one all the same."""
+        try:
+            answer = await self._ask(1, codec.EVERYTHING)
+            self.capabilities = codec.capabilities(answer.body)
+        except (ReaderRefused, LlrpError):
+            self._context.count("llrp-capabilities-unknown")
+            return
+        if self.capabilities.clock is False:  # its times count from when it was switched on
+            self._reader_clock = None
 
     async def _ask(self, kind: int, body: bytes = b"") -> codec.Frame:
         """The response to one request, which must say success. Reports met on the way are kept."""

@@ -9,12 +9,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from vigil_edge.checkin.ble import Radio
 from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.llrp_codec import TagReport
+from vigil_edge.checkin.radios import Radios
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.states import VISITS, WATCH
-from vigil_edge.checkin.visits import Carrier, Sighting, Visits, event_id
+from vigil_edge.checkin.track import Sighting
+from vigil_edge.checkin.visits import Carrier, Visits, event_id
 from vigil_edge.checkin.watch import Watch
 from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext
 from vigil_schemas.checkin import DOMAIN, CheckinSighting, CheckinVisit
@@ -72,12 +73,20 @@ class Station:
         self._observed = self._kept = context.monotonic()
         self._looked = (context.now(), context.monotonic())
 
-    async def take(self, sightings: Sequence[Sighting], adverts: int) -> None:
-        """Visits that begin or end now go to the outbox, with the state that they follow from."""
+    async def take(
+        self, sightings: Sequence[Sighting], adverts: int, *, deaf: bool = False
+    ) -> None:
+        """Visits that begin or end now go to the outbox, with the state that they follow from.
+
+        ``deaf``: the radio delivers nothing though it should, so nobody can be said to have left.
+        """
         self._adverts += adverts
         self._tags.update(sighting.tag for sighting in sightings)
         now = self._context.now()
+        looked = self._looked[1]
         self._follow_clock(now)
+        if deaf:
+            self._visits.unheard(timedelta(seconds=self._context.monotonic() - looked))
         # Heard just before the clock was set back: not of the future.
         heard = [s if s.time <= now else replace(s, time=now) for s in sightings]
         over = self._watch.forget(now)
@@ -140,6 +149,7 @@ class Station:
             self._carrier,
             absence_s=settings.absence_s,
             min_sightings=settings.min_sightings,
+            hold_off_s=settings.hold_off_s if isinstance(settings, LlrpSettings) else None,
             state=context.state(VISITS),
             now=context.now(),
         )
@@ -197,7 +207,7 @@ class _Listens:
 
 
 class BlePipeline(_Listens):
-    """A Bluetooth radio."""
+    """One or several Bluetooth radios."""
 
     def __init__(self, settings: BleSettings, context: PipelineContext) -> None:
         self._settings = settings
@@ -207,27 +217,20 @@ class BlePipeline(_Listens):
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
         station = self._station
-        radio = Radio(self._settings, self._context)
+        radios = Radios(self._settings, self._context)
         try:
-            await radio.open()
+            await radios.open()
             self._context.report("ok")
-            counted = 0
             while True:
                 await asyncio.sleep(_TICK_S)
-                adverts, counted = radio.adverts - counted, radio.adverts
-                await station.take(radio.take(), adverts)
-                if await radio.watch():
-                    if not station.delayed:
-                        self._context.report("ok")
-                else:
-                    self._context.report(
-                        "degraded",
-                        "ble-silent",
-                        f"no advert of any device for {self._settings.silence_s:g} s: the radio may"
-                        " have stalled, or the place is quiet (a heartbeat beacon would tell)",
-                    )
+                await station.take(*radios.take(), deaf=radios.deaf)
+                trouble = await radios.watch()
+                if trouble is not None:
+                    self._context.report("degraded", *trouble)
+                elif not station.delayed:
+                    self._context.report("ok")
         finally:
-            await radio.close()
+            await radios.close()
 
 
 class LlrpPipeline(_Listens):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from vigil_edge.configuration.addresses import HostPort, host_and_port
 from vigil_edge.configuration.device import DeviceSettings
@@ -12,7 +12,9 @@ from vigil_edge.configuration.device import DeviceSettings
 LLRP_PORT = 5084
 
 
-_KINDS = ("ibeacon:", "eddystone-uid:", "epc:")
+_KINDS = ("ibeacon:", "eddystone-uid:", "eddystone-eid:", "altbeacon:", "epc:")
+MOST_ADAPTERS = 8
+Adapter = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,40}$")]
 
 
 def _tag_prefix(text: str) -> str:
@@ -21,7 +23,8 @@ def _tag_prefix(text: str) -> str:
     if prefix.startswith("ibeacon:"):
         prefix = prefix.replace("-", "")
     if not prefix.startswith(_KINDS):
-        raise ValueError("write ibeacon:, eddystone-uid: or epc:, and the beginning of the id")
+        kinds = f"{', '.join(_KINDS[:-1])} or {_KINDS[-1]}"
+        raise ValueError(f"write {kinds}, and the beginning of the id")
     return prefix
 
 
@@ -29,10 +32,10 @@ TagPrefix = Annotated[str, AfterValidator(_tag_prefix)]
 
 
 class _Station(DeviceSettings):
-    absence_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
-    """Not seen for this long: departed."""
+    absence_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """Not seen for this long: departed. Bodies and walls hide a beacon for minutes."""
     min_sightings: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Before that, a tag is not said to have arrived."""
+    """So many, and a tag is told of at once; with fewer a few seconds later, as passing by."""
     tags_allow: list[TagPrefix] | None = None
     """Prefixes of tag ids (``ibeacon:``, ``epc:3014``) that are taken; others are only counted."""
     observation_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
@@ -49,10 +52,30 @@ class BleSettings(_Station):
     driver: Literal["ble"]
     backend: str = "bluez"
     """``bluez``, or ``module:Class`` of a bleak scanner backend."""
-    adapter: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,40}$")] | None = None
+    adapter: Adapter | None = None
     """Such as ``hci0``; the first one where none is named."""
+    adapters: Annotated[list[Adapter], Field(min_length=1, max_length=MOST_ADAPTERS)] | None = None
+    """Several radios of one station, in place of ``adapter``."""
     silence_s: Annotated[float, Field(gt=0, le=86_400)] = 90.0
-    """No advert at all for this long: the scan is begun anew."""
+    """No advert at all for this long: the scan is begun anew, and more where that is no chance."""
+    heartbeat: TagPrefix | None = None
+    """A beacon at the gateway itself: while it is silent the radio has stalled."""
+    recover: Literal["scan", "adapter", "service"] = "service"
+    """How far a recovery may go: begin the scan anew, switch the adapter, restart the service."""
+
+    @model_validator(mode="after")
+    def _adapters_are_named_once(self) -> BleSettings:
+        if self.adapters is not None:
+            if self.adapter is not None:
+                raise ValueError("give either adapter or adapters")
+            if len(set(self.adapters)) != len(self.adapters):
+                raise ValueError("adapters names one twice")
+        return self
+
+    @property
+    def radios(self) -> list[str | None]:
+        """The adapters to scan with; ``None`` is the first that there is."""
+        return [self.adapter] if self.adapters is None else list(self.adapters)
 
     @field_validator("backend")
     @classmethod
@@ -70,6 +93,9 @@ class LlrpSettings(_Station):
     driver: Literal["llrp"]
     address: HostPort
     """``host:port``; port 5084 where none is given."""
+    absence_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    hold_off_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    """Reads of a tag that lie this far apart are two passages of one visit."""
     ro_spec: Literal["own", "adopt"] = "own"
     """``own`` sets up an inventory over all antennas; ``adopt`` listens to the reader's own."""
     keep_alive_s: Annotated[float, Field(ge=0.1, le=3600)] = 10.0

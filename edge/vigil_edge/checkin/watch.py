@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid5
 
-from vigil_edge.checkin.visits import NAMESPACE, Carrier, Sighting
-from vigil_schemas.checkin import CheckinSighting
+from vigil_edge.checkin.track import Sighting
+from vigil_edge.checkin.visits import NAMESPACE, Carrier
+from vigil_schemas.checkin import CheckinSighting, sighting_model
 from vigil_schemas.commands import WatchList
 from vigil_schemas.senml import instant, microseconds
 
@@ -86,7 +87,7 @@ class Watch:
 
     def _told(self, sighting: Sighting, seen_us: int) -> CheckinSighting:
         rssi = sighting.rssi
-        return CheckinSighting(
+        return sighting_model(sighting.tag)(
             sighting_id=str(uuid5(NAMESPACE, f"{self._station}/seen/{sighting.tag}/{seen_us}")),
             tag=sighting.tag,
             carrier=self._carrier,

@@ -25,6 +25,7 @@ from vigil_sim.checkin.bluez_adapter import (
     PROPERTIES,
     Adapter,
     Properties,
+    Until,
     properties_answer,
 )
 from vigil_sim.checkin.introspection import introspected
@@ -34,6 +35,8 @@ from vigil_sim.supervised import cancel_and_wait, start_supervised
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
 _PEER: Final = "org.freedesktop.DBus.Peer"
 """Every connection answers these calls; dbus-fast does."""
+_SYSTEMD: Final = "org.freedesktop.systemd1"
+_UNIT: Final = "bluetooth.service"
 _UNANSWERED: Final = 32
 """Signals sent before the bus is asked whether it keeps up: dbus-fast gives up its connection
 where a socket is full, so no more may be on their way than its buffer holds."""
@@ -73,6 +76,9 @@ class BluezStandIn:
         self._bus: MessageBus | None = None
         self._signals: asyncio.Queue[Message] = asyncio.Queue()
         self._sending: asyncio.Task[None] | None = None
+        self._restarting: asyncio.Task[None] | None = None
+        self.restarts = 0
+        """How often a client had the service restarted."""
         self._adapters = {
             name: Adapter(name, number, self._signals.put_nowait)
             for number, name in enumerate(adapters)
@@ -93,8 +99,12 @@ class BluezStandIn:
         """Whether any client scans with this adapter now."""
         return self._named(name).discovering
 
+    def stall(self, until: Until, name: str = "hci0") -> None:
+        """This adapter delivers nothing more, without an error, until a client does so much."""
+        self._named(name).stall(until)
+
     async def start(self) -> None:
-        """Start the bus and own the name ``org.bluez``."""
+        """Start the bus; own the name ``org.bluez``, and systemd's for the service's restart."""
         directory = self._given_directory
         if directory is None or not fits(directory):
             directory = self._made_directory = Path(tempfile.mkdtemp(prefix="vigil-bluez-"))
@@ -104,6 +114,7 @@ class BluezStandIn:
 
     async def stop(self) -> None:
         """Leave the bus and end it."""
+        await cancel_and_wait(self._restarting)
         await self._disappear()
         if self._bus_process is not None:
             await self._bus_process.stop()
@@ -131,6 +142,7 @@ class BluezStandIn:
         self._bus.add_message_handler(self._handle)
         await self._bus.call(_watch_names())
         await self._bus.request_name("org.bluez")
+        await self._bus.request_name(_SYSTEMD)
         self._sending = start_supervised(self._send_signals(self._bus), "Bluetooth")
 
     async def _disappear(self) -> None:
@@ -171,12 +183,26 @@ class BluezStandIn:
             described = introspected(message.path or "/", self._objects())
             if described is not None:
                 return Message.new_method_return(message, "s", [described])
+        if message.interface == f"{_SYSTEMD}.Manager" and message.member == "RestartUnit":
+            return self._restart_unit(message)
         for adapter in self._adapters.values():
             if message.path == adapter.path and message.interface != _PEER:
                 return adapter.answer(message)
         if message.interface == PROPERTIES:
             return self._device_properties(message)
         return None
+
+    def _restart_unit(self, message: Message) -> Message:
+        if message.body[0] != _UNIT:
+            unknown = f"Unit {message.body[0]} not found."
+            return Message.new_error(message, f"{_SYSTEMD}.NoSuchUnit", unknown)
+        self.restarts += 1
+        self._restarting = start_supervised(self._restart_soon(), "bluetooth.service")
+        return Message.new_method_return(message, "o", ["/org/freedesktop/systemd1/job/1"])
+
+    async def _restart_soon(self) -> None:
+        await asyncio.sleep(0.1)  # systemd answers first
+        await self.restart()
 
     def _heard(self, signal: Message) -> None:
         if signal.member == "NameOwnerChanged" and not signal.body[2]:

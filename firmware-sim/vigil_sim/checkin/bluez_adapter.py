@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from dbus_fast import Message, Variant
 
@@ -17,6 +17,8 @@ PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
 
 Properties = dict[str, Variant]
+Until = Literal["scan", "adapter", "service"]
+"""What ends a stall: a scan begun anew, the adapter switched off and on, the service restarted."""
 
 
 class Adapter:
@@ -29,6 +31,7 @@ class Adapter:
         self._address = f"00:1A:7D:DA:71:{number:02X}"
         self._emit = emit
         self._powered = True
+        self._stalled: Until | None = None
         self._scanning: set[str] = set()
         self._monitors: set[tuple[str, str]] = set()
 
@@ -37,8 +40,13 @@ class Adapter:
         """Whether any client scans."""
         return self._powered and bool(self._scanning or self._monitors)
 
+    def stall(self, until: Until) -> None:
+        """Deliver nothing more, without a word, until that is done."""
+        self._stalled = until
+
     def forget(self) -> None:
         """Lose every device and every scan, as a restarted service does."""
+        self._stalled = None
         self.devices.clear()
         self._scanning.clear()
         self._monitors.clear()
@@ -50,7 +58,7 @@ class Adapter:
 
     def heard(self, advert: Advert) -> None:
         """``Receiver``: a new device is announced, a known one changes its properties."""
-        if not self.discovering:
+        if not self.discovering or self._stalled is not None:
             return
         path = f"{self.path}/dev_{advert.address.replace(':', '_')}"
         heard = _advertised(advert)
@@ -108,6 +116,8 @@ class Adapter:
                 return _error(message, "InProgress", "Operation already in progress")
             case "StartDiscovery":
                 self._scanning.add(client)
+                if self._stalled == "scan":
+                    self._stalled = None
                 self._changed(self.path, ADAPTER, {"Discovering": Variant("b", True)})
                 return Message.new_method_return(message)
             case "StopDiscovery" if client not in self._scanning:
@@ -150,6 +160,11 @@ class Adapter:
     def _answer_properties(self, message: Message) -> Message:
         if message.member == "Set" and message.body[:2] == [ADAPTER, "Powered"]:
             self._powered = bool(message.body[2].value)
+            if not self._powered:
+                self._scanning.clear()
+                self._monitors.clear()
+                if self._stalled in {"scan", "adapter"}:
+                    self._stalled = None
             self._changed(self.path, ADAPTER, {"Powered": Variant("b", self._powered)})
             return Message.new_method_return(message)
         return properties_answer(message, self.interfaces().get(message.body[0], {}))

@@ -65,12 +65,14 @@ def listed(scenario: Scenario) -> dict[str, Any]:
 
 
 def seed(scenario: Scenario, relatives: Sequence[str], expires: str) -> list[SeedTable]:
-    """Persons, their tags, and until when their relatives may see them."""
+    """Persons, their tags, until when their relatives may see them, and that these are told of each
+    stay."""
     found: list[SeedTable] = []
     for person in people(scenario):
         names = {"key": person.key, "name": person.name, "guardians": list(relatives)}
         found.append(("person", names))
         found += [("tag", {"tag": tag, "person": person.key}) for tag in person.tags]
+        found.append(("person_rule", {"person": person.key, "kind": "seen"}))
         found += [
             ("consent", {"person": person.key, "account": account, "expires": expires})
             for account in relatives

@@ -10,7 +10,7 @@ import pytest
 from edge.checkin.station import phases, settings, visits
 from edge.memory_context import MemoryContext
 from vigil_edge.checkin.pipeline import Station
-from vigil_edge.checkin.visits import Sighting
+from vigil_edge.checkin.track import Sighting
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 
 

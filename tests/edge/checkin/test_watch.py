@@ -14,7 +14,7 @@ from edge.checkin.test_station import Time
 from edge.memory_context import MemoryContext
 from vigil_edge.checkin.pipeline import Station
 from vigil_edge.checkin.states import WATCH
-from vigil_edge.checkin.visits import Sighting
+from vigil_edge.checkin.track import Sighting
 from vigil_edge.checkin.watch import AGAIN, Watch
 from vigil_edge.delivery.outbox import OutboxFailed
 from vigil_edge.device.seam import CommandRefused

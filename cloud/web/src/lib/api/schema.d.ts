@@ -2463,6 +2463,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{key}/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Person Rules
+         * @description What the person's people are told of (guardian).
+         */
+        get: operations["list_person_rules"];
+        /**
+         * Put Person Rule
+         * @description Set a rule, in place of an earlier one of its kind (guardian). What stood by that is over.
+         */
+        put: operations["put_person_rule"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/rules/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Person Rule
+         * @description Nobody is told of this any more (guardian). Idempotent.
+         */
+        delete: operations["delete_person_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people/{key}/tags/{tag}": {
         parameters: {
             query?: never;
@@ -3881,7 +3925,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["RuleDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -4304,6 +4348,19 @@ export interface components {
             amulets: components["schemas"]["AmuletEntry"][];
         };
         /**
+         * AmuletSilent
+         * @description The amulet was not heard for so many hours: is it lost, or its battery empty?
+         */
+        AmuletSilent: {
+            /** Hours */
+            hours: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "amulet-silent";
+        };
+        /**
          * AnomalyDetail
          * @description A water event that the detector found: no bound was crossed.
          */
@@ -4552,6 +4609,34 @@ export interface components {
             accounts: components["schemas"]["Assignee"][];
         };
         /**
+         * AtNight
+         * @description Seen outside of their home's surroundings at night, by the city's clock.
+         */
+        AtNight: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "at-night";
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /**
+             * Night From
+             * @default 1320
+             */
+            night_from: number;
+            /**
+             * Night Until
+             * @description Minutes after midnight.
+             * @default 300
+             */
+            night_until: number;
+            /** Radius M */
+            radius_m: number;
+        };
+        /**
          * AuditLine
          * @description Who did what, and when. A look is one line, from ``at`` until ``until``.
          */
@@ -4589,6 +4674,22 @@ export interface components {
              * @description null on the last page
              */
             next: number | null;
+        };
+        /**
+         * BatteryLow
+         * @description The amulet's battery is below this.
+         */
+        BatteryLow: {
+            /**
+             * Below Mv
+             * @default 2400
+             */
+            below_mv: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "battery-low";
         };
         /**
          * CallDetail
@@ -7589,7 +7690,7 @@ export interface components {
             /** Device */
             device: string;
             /** Doubts */
-            doubts: ("time" | "owner")[];
+            doubts: ("time" | "owner" | "identity")[];
             /** First */
             first: string;
             /** Id */
@@ -8197,6 +8298,23 @@ export interface components {
             v: number | null;
         };
         /**
+         * LeftZone
+         * @description Seen outside of the area in which they are safe.
+         */
+        LeftZone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "left-zone";
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Radius M */
+            radius_m: number;
+        };
+        /**
          * LevelCurve
          * @description A level sampled at a steady interval, for the picture people look at.
          */
@@ -8698,6 +8816,19 @@ export interface components {
             stop: string | null;
             /** Violations */
             violations: number;
+        };
+        /**
+         * NotWorn
+         * @description The amulet has not moved for so many hours: it lies somewhere.
+         */
+        NotWorn: {
+            /** Hours */
+            hours: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "not-worn";
         };
         /**
          * NoteBody
@@ -9851,6 +9982,120 @@ export interface components {
             text: string;
         };
         /**
+         * RuleBody
+         * @description One rule, and when nobody wants to hear of it.
+         */
+        RuleBody: {
+            /** Quiet From */
+            quiet_from?: number | null;
+            /**
+             * Quiet Until
+             * @description Minutes of the city's day, over midnight where the end is before the begin.
+             */
+            quiet_until?: number | null;
+            /** Rule */
+            rule: components["schemas"]["Seen"] | components["schemas"]["Unseen"] | components["schemas"]["LeftZone"] | components["schemas"]["AtNight"] | components["schemas"]["Unusual"] | components["schemas"]["AmuletSilent"] | components["schemas"]["BatteryLow"] | components["schemas"]["NotWorn"];
+        };
+        /**
+         * RuleDetail
+         * @description What a guardian's rule found.
+         */
+        RuleDetail: {
+            /** Battery Mv */
+            battery_mv: number | null;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Doubt
+             * @description The visit behind it may be a copy of the amulet.
+             */
+            doubt: ("replayed" | "two-places" | "too-fast") | null;
+            /** Hours */
+            hours: number | null;
+            /** Last Seen */
+            last_seen: string;
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Rule
+             * @enum {string}
+             */
+            rule: "unseen" | "left-zone" | "at-night" | "unusual" | "amulet-silent" | "battery-low" | "not-worn";
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "checkin-rule";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * RuleEntry
+         * @description As it is kept.
+         */
+        RuleEntry: {
+            /** Quiet From */
+            quiet_from?: number | null;
+            /** Quiet Now */
+            quiet_now: boolean;
+            /**
+             * Quiet Until
+             * @description Minutes of the city's day, over midnight where the end is before the begin.
+             */
+            quiet_until?: number | null;
+            /** Rule */
+            rule: components["schemas"]["Seen"] | components["schemas"]["Unseen"] | components["schemas"]["LeftZone"] | components["schemas"]["AtNight"] | components["schemas"]["Unusual"] | components["schemas"]["AmuletSilent"] | components["schemas"]["BatteryLow"] | components["schemas"]["NotWorn"];
+            /**
+             * Standing
+             * @description An alert stands by it.
+             */
+            standing: boolean;
+        };
+        /**
+         * RuleList
+         * @description In the order of their kinds.
+         */
+        RuleList: {
+            /** Kinds */
+            kinds?: string[];
+            /** Rules */
+            rules: components["schemas"]["RuleEntry"][];
+        };
+        /**
          * RulesBody
          * @description ``[[noise_rules]]``: what the city's method asks from a day on, and what its tariff is.
          */
@@ -10052,6 +10297,17 @@ export interface components {
              * @description A station heard the person while they were searched for.
              */
             with_a_hit: number | null;
+        };
+        /**
+         * Seen
+         * @description Each stay at a station.
+         */
+        Seen: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "seen";
         };
         /**
          * SeriesEntry
@@ -10794,6 +11050,30 @@ export interface components {
             token: string;
         };
         /**
+         * Unseen
+         * @description No station has seen them for so many hours.
+         */
+        Unseen: {
+            /** Hours */
+            hours: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "unseen";
+        };
+        /**
+         * Unusual
+         * @description Seen at a station where they were not for two months.
+         */
+        Unusual: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "unusual";
+        };
+        /**
          * VisitDetail
          * @description A visit, without the tag: its id would let a reader follow it elsewhere.
          */
@@ -10814,8 +11094,19 @@ export interface components {
             claimed_times: {
                 [key: string]: string;
             };
+            /**
+             * Doubt
+             * @description It may be a copy of the amulet.
+             */
+            doubt: ("replayed" | "two-places" | "too-fast") | null;
             /** Last Seen */
             last_seen: string;
+            /**
+             * Late
+             * @description It was told long after it had ended.
+             * @default false
+             */
+            late: boolean;
             /**
              * Owner Doubtful
              * @description The gateway that owns the device; another one reported it.
@@ -10870,21 +11161,46 @@ export interface components {
         };
         /**
          * VisitEntry
-         * @description One stay at one station.
+         * @description One stay, at one station or between several.
          */
         VisitEntry: {
+            /**
+             * Also
+             * @description Names of other stations that heard it.
+             */
+            also?: string[];
             /** Arrived */
             arrived: string;
+            /**
+             * Clock Quality
+             * @description What the gateway says of its clock (``synchronised``, …).
+             */
+            clock_quality: string | null;
             /** Departed */
             departed: string | null;
             /** Device */
             device: string;
+            /**
+             * Doubt
+             * @description It may be a copy of the beacon, or one that was replayed.
+             */
+            doubt: ("replayed" | "two-places" | "too-fast") | null;
             /** Last Seen */
             last_seen: string;
+            /**
+             * Late
+             * @description It was told long after it had ended: where the person was, and not where they are.
+             */
+            late: boolean;
             /** Latitude */
             latitude: number | null;
             /** Longitude */
             longitude: number | null;
+            /**
+             * Merged
+             * @description Further visits that are part of this stay.
+             */
+            merged?: string[];
             /** Name */
             name: string;
             /** Name Zh */
@@ -10895,10 +11211,20 @@ export interface components {
              */
             present: boolean;
             /**
+             * Sightings
+             * @description How often it was heard; 1: a single sign, somebody who passed.
+             */
+            sightings: number;
+            /**
              * Silent Since
              * @description The last sign of the station itself, where it fell silent while the visit went on.
              */
             silent_since: string | null;
+            /**
+             * Still Since
+             * @description Since when the amulet has not moved: perhaps nobody wears it.
+             */
+            still_since: string | null;
             /** Visit Id */
             visit_id: string;
         };
@@ -15535,6 +15861,100 @@ export interface operations {
             header?: never;
             path: {
                 key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_person_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_person_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_person_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                kind: "seen" | "unseen" | "left-zone" | "at-night" | "unusual" | "amulet-silent" | "battery-low" | "not-worn";
             };
             cookie?: never;
         };

@@ -1,0 +1,238 @@
+"""Beacons whose id rotates: whose an id is, replays, what watch lists carry, and what is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from cloud_city import NOON, City
+from vigil_cloud.alerts.feed import FeedEntry
+from vigil_cloud.checkin import rotating
+from vigil_cloud.checkin.eid import DRIFT, SLACK_S, Key, Offset, Table, ids, judged
+from vigil_cloud.checkin.models import RotatingBeacon, Visit, Watch
+from vigil_cloud.checkin.service import give_tag
+from vigil_cloud.checkin.watching import _entries
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.erasure import erase
+from vigil_schemas.checkin import CheckinVisit, visit_model
+
+ZERO = NOON.timestamp() - 1_000_000.0
+SECRET = bytes(range(16))
+
+
+def keys(count: int, exponent: int = 10) -> list[Key]:
+    draw = random.Random(count)
+    return [
+        Key(hashlib.sha256(n.to_bytes(4)).digest()[:16], exponent, ZERO - draw.uniform(0, 1e7))
+        for n in range(count)
+    ]
+
+
+def sent(key: Key, moment: float) -> bytes:
+    """What a beacon whose clock is right sends then."""
+    return ids(key, int((moment - key.zero_s) // key.window_s), 1)[0]
+
+
+def test_an_id_is_computed_as_the_specification_says() -> None:
+    """Step by step with a plain AES, from the document's description."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    def aes(key: bytes, block: bytes) -> bytes:
+        return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(block)
+
+    counter, exponent = 0x00012345, 10
+    temporary = aes(SECRET, bytes(11) + b"\xff" + bytes(2) + (counter >> 16).to_bytes(2, "big"))
+    quantised = counter >> exponent << exponent
+    wanted = aes(temporary, bytes(11) + bytes((exponent,)) + quantised.to_bytes(4, "big"))[:8]
+    assert ids(Key(SECRET, exponent, 0.0), counter >> exponent, 1) == [wanted]
+
+
+@given(st.integers(8, 15), st.integers(0, 300), st.integers(1, 70))
+def test_ids_of_a_stretch_are_those_of_each_window(exponent: int, first: int, count: int) -> None:
+    key = Key(SECRET, exponent, 0.0)
+    alone = [one for n in range(count) for one in ids(key, first + n, 1)]
+    assert ids(key, first, count) == alone
+    assert len(set(alone)) == count
+
+
+@given(st.integers(0, 39), st.floats(-140_000, 50_000))
+def test_the_table_finds_what_was_sent_within_two_days(beacon: int, ago: float) -> None:
+    made = _table()
+    moment = NOON.timestamp() + ago
+    key = made.key(beacon)
+    (match,) = made.find(sent(key, moment), moment, NOON.timestamp())
+    assert match.beacon == beacon
+    assert 0 <= moment - key.zero_s - match.window * key.window_s < key.window_s
+
+
+_kept: list[Table] = []
+
+
+def _table() -> Table:
+    if not _kept:
+        _kept.append(Table(keys(40)))
+    return _kept[0]
+
+
+def test_a_large_table_waits_for_the_blocks_of_the_moment_alone() -> None:
+    table, moment = Table(keys(5), at_once=1), NOON.timestamp()
+    for beacon in range(5):
+        key = table.key(beacon)
+        assert [m.beacon for m in table.find(sent(key, moment), moment, moment)] == [beacon]
+        late = moment - 3 * 86_400
+        assert [m.beacon for m in table.find(sent(key, late), late, moment)] == [beacon]
+
+
+def test_a_strangers_id_is_nobodys() -> None:
+    assert _table().find(b"stranger", NOON.timestamp(), NOON.timestamp()) == []
+
+
+@given(st.floats(-1, 1), st.lists(st.floats(10, 40_000), min_size=1, max_size=40))
+def test_a_drifting_beacon_is_never_taken_for_a_replay(drift: float, pauses: list[float]) -> None:
+    key, moment, lag = Key(SECRET, 10, 0.0), 1e6, 0.0
+    known = Offset(-SLACK_S, SLACK_S, moment)
+    for pause in pauses:
+        moment += pause
+        lag += drift * DRIFT * pause
+        window = int((moment - lag) // key.window_s)
+        after = judged(key, window, known, moment, moment)
+        assert after is not None
+        known = after
+        assert known.low <= lag <= known.high
+    assert known.high - known.low <= 2 * SLACK_S + 2 * DRIFT * sum(pauses) + 1
+
+
+def test_replays_outside_of_their_window_are_known_as_such() -> None:
+    """1,000 ids, recorded and sent again between half a window and two days later."""
+    draw, caught = random.Random(3), 0
+    key = Key(SECRET, 10, 0.0)
+    for _ in range(1000):
+        moment = draw.uniform(1e6, 2e6)
+        known = Offset(-SLACK_S, SLACK_S, moment)
+        window = int(moment // key.window_s)
+        again = (window + 1) * key.window_s + draw.uniform(60, 2 * 86_400)
+        caught += judged(key, window, known, again, again) is None
+    assert caught >= 990
+
+
+@pytest.fixture
+def worn(city: City) -> tuple[City, Key]:
+    """A city in which the person also carries a beacon whose id rotates."""
+    with writing(city.services.sessions) as session:
+        beacon = rotating.NewBeacon(SECRET, 10, 1_000_000)
+        tag = rotating.add(session, beacon, city.time)
+        give_tag(session, tag, "p1", by="operator", now=city.time)
+    city.consent("family")
+    return city, Key(SECRET, 10, city.time.timestamp() - 1_000_000)
+
+
+def heard(city: City, key: Key, moment: datetime, length_s: float = 60, **fields: object) -> None:
+    """A visit to station 1 under the id that is sent at ``moment``."""
+    tag = f"eddystone-eid:{sent(key, moment.timestamp()).hex()}"
+    begin = fields.pop("begin", moment)
+    assert isinstance(begin, datetime)
+    city.time = max(city.time, begin + timedelta(seconds=length_s + 300))
+    city.send(
+        visit_model(tag)(
+            visit_id=f"visit-{tag[-8:]}-{begin:%d%H%M%S}",
+            phase="departed",
+            tag=tag,
+            carrier="ble",
+            arrived=begin,
+            last_seen=begin + timedelta(seconds=length_s),
+            sightings=30,
+        ),
+        "station-1",
+    )
+
+
+def footprint(city: City) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = (
+        city.client("family").get("/api/v1/people/p1/footprints").json()["visits"]
+    )
+    return found
+
+
+def test_a_visit_is_one_across_rotations(worn: tuple[City, Key]) -> None:
+    city, key = worn
+    begin = NOON + timedelta(minutes=10)
+    windows = {int((begin.timestamp() - key.zero_s) // key.window_s) + n for n in range(4)}
+    for window in sorted(windows):
+        start = datetime.fromtimestamp(key.zero_s + window * key.window_s, UTC)
+        heard(city, key, start + timedelta(seconds=2), key.window_s - 4)
+    (stay,) = footprint(city)
+    assert stay["sightings"] == 120
+    assert stay["doubt"] is None
+    with city.services.sessions() as session:
+        assert {row.tag for row in session.scalars(select(Visit))} == {
+            session.scalars(select(RotatingBeacon.tag)).one()
+        }
+
+
+def test_a_replay_is_kept_marked_and_never_shown_without_the_mark(
+    worn: tuple[City, Key],
+) -> None:
+    city, key = worn
+    heard(city, key, NOON + timedelta(minutes=10))
+    heard(city, key, NOON + timedelta(minutes=10), begin=NOON + timedelta(hours=5))
+    assert [stay["doubt"] for stay in footprint(city)] == [None, "replayed"]
+    (hit,) = [a for a in city.alerts("family") if a["detail"].get("doubt")]
+    assert hit["detail"]["doubt"] == "replayed"
+
+
+def test_a_strangers_id_leaves_no_trace(worn: tuple[City, Key]) -> None:
+    city, _ = worn
+    with city.services.sessions() as session:
+        before = session.scalar(select(func.count()).select_from(FeedEntry))
+    stranger = Key(b"another city key", 10, ZERO)
+    heard(city, stranger, NOON + timedelta(minutes=5))
+    with city.services.sessions() as session:
+        assert session.scalars(select(Visit)).all() == []
+        assert session.scalar(select(func.count()).select_from(FeedEntry)) == before
+
+
+def test_the_watch_list_carries_what_is_sent_now_and_next(worn: tuple[City, Key]) -> None:
+    city, key = worn
+    until = city.time + timedelta(days=2)
+    with writing(city.services.sessions) as session:
+        session.add(Watch(case_id="case-1", person_key="p1", until=until))
+    for minutes in (0, 7, 16, 25, 40):
+        moment = city.time + timedelta(minutes=minutes)
+        with city.services.sessions() as session:
+            entries, left_out = _entries(session, moment)
+        listed = {entry.id: entry.until for entry in entries}
+        assert left_out == 0
+        for ahead in (0, 17, 34, 51):
+            then = moment + timedelta(minutes=ahead)
+            identity = f"eddystone-eid:{sent(key, then.timestamp()).hex()}"
+            assert listed[identity] > then, "it is looked for as long as it is sent"
+        assert not any(entry.startswith(rotating.OWN) for entry in listed)
+
+
+def test_keys_are_sealed_and_destroyed_with_the_person(worn: tuple[City, Key]) -> None:
+    city, _ = worn
+    with city.services.sessions() as session:
+        (row,) = session.scalars(select(RotatingBeacon)).all()
+        assert SECRET not in row.key
+    erase(city.services, "p1", by="operator")
+    with city.services.sessions() as session:
+        assert session.scalars(select(RotatingBeacon)).all() == []
+
+
+def test_files_of_beacons() -> None:
+    (one,) = rotating.read_file([f"{SECRET.hex()},10,123456", ""])
+    assert one == rotating.NewBeacon(SECRET, 10, 123_456)
+    for wrong in ("x,10,1", f"{SECRET.hex()},7,1", f"{SECRET.hex()},16,1", "00,10,1", "a,b"):
+        with pytest.raises(rotating.BadBeaconFile, match="line 1"):
+            rotating.read_file([wrong])
+
+
+def test_a_message_of_the_second_version_is_the_first_ones_kind() -> None:
+    assert issubclass(visit_model("eddystone-eid:0011223344556677"), CheckinVisit)
+    assert visit_model("epc:00112233").TYPE == "city.vigil.checkin.visit.v1"
