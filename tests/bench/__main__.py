@@ -28,6 +28,7 @@ BENCHES = (
     "search_map",
     "aed_dispatch",
     "water_detector",
+    "water_trace",
     "aed_rules",
     "journeys",
     "streams",

@@ -82,6 +82,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "water export": ["canal.csv"],
     "water remove": ["r1"],
     "water rules": [],
+    "water velocities": ["velocities.csv"],
     "channel list": [],
     "channel remove": ["hook"],
     "alerts policy add": ["policy.toml"],
@@ -135,6 +136,8 @@ def data(tmp_path: Path, used: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seed.toml").write_text("", "utf-8")
     (tmp_path / "canal.geojson").write_text(geojson(), "utf-8")
+    row = "2026-01-01T00:00:00Z,r1,0.4"
+    (tmp_path / "velocities.csv").write_text(f"time,reach,velocity_m_s\n{row}\n", "utf-8")
     (tmp_path / "new-key").write_text("0" * 40, "utf-8")
     (tmp_path / "beacons.csv").write_text(f"{'0' * 32},10,4711\n", "utf-8")
     (tmp_path / "policy.toml").write_text(

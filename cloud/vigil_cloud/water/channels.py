@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from graphlib import CycleError, TopologicalSorter
 from math import inf, isfinite
 from pathlib import Path
@@ -78,6 +79,9 @@ class Channels:
 
     reaches: Mapping[str, Reach]
     points: Mapping[str, Point]
+    velocity_factor: Sequence[tuple[float, float]] = ()
+    """Where the velocity is a series: moments (s) and how many times as fast as its reaches say
+    all water runs then. Ascending; empty: always as they say."""
 
     def point(self, name: str, kind: str) -> Point:
         """Raises ``BadChannels`` where there is no such."""
@@ -132,10 +136,39 @@ def read(document: Any) -> Channels:
         mistakes.append("there is no reach in it")
     mistakes += list(_misplaced(points.values(), reaches)) if not mistakes else []
     mistakes += list(_cycles(reaches.values())) if not mistakes else []
+    series: list[tuple[float, float]] = []
+    try:
+        series = _series(document.get("velocity_factor"))
+    except ValueError as error:
+        mistakes.append(f"velocity_factor: {error}")
     if mistakes:
         raise BadChannels(mistakes)
     placed = {name: _along(point, reaches[point.reach]) for name, point in points.items()}
-    return Channels(reaches, placed)
+    return Channels(reaches, placed, series)
+
+
+def _series(given: Any) -> list[tuple[float, float]]:
+    """``[[time, factor], …]``, times in seconds or all in ISO 8601. Raises ``ValueError``."""
+    if given is None:
+        return []
+    if not isinstance(given, list) or not given:
+        raise ValueError("a list of [time, factor] is wanted")
+    found: list[tuple[float, float]] = []
+    for one in given:
+        if not isinstance(one, list) or len(one) != 2:
+            raise ValueError(f"{one!r}"[:60] + ": [time, factor] is wanted")
+        at = one[0]
+        if isinstance(at, str):
+            moment = datetime.fromisoformat(at)
+            moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+            at = moment.timestamp()
+        time, factor = _number({"time": at}, "time"), _number({"factor": one[1]}, "factor")
+        if factor <= 0:
+            raise ValueError(f"the factor {factor:g} is not above 0")
+        if found and time <= found[-1][0]:
+            raise ValueError(f"the time {one[0]!r} is not later than the one before")
+        found.append((time, factor))
+    return found
 
 
 def _take(feature: Any, reaches: dict[str, Reach], points: dict[str, Point]) -> None:

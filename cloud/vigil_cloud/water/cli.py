@@ -13,7 +13,7 @@ from vigil_cloud.water import detect_command, trace_command, transport_command
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """import, export, remove, rules, transport, trace, detect."""
+    """import, export, remove, rules, velocities, transport, trace, detect."""
     actions = add_subject(commands, "water", "canals, outfalls, gates, and incidents")
     text = "bring in reaches, stations, outfalls, gates and areas; all of the file or nothing"
     bring = add_command(actions, "import", _import, text, common)
@@ -31,6 +31,11 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     rules.add_argument("--longest-hours", type=float, help="what begins later calls anew")
     text = "false alarms of the detector per probe and week; 0: it calls nobody"
     rules.add_argument("--false-per-week", type=float, help=text)
+    text = (
+        "velocities of reaches at moments, for the search for sources; all of the file or nothing"
+    )
+    velocities = add_command(actions, "velocities", _velocities, text, common)
+    velocities.add_argument("file", type=Path, metavar="FILE.csv")
     text = "the concentration at a station after a release, as CSV; touches no database"
     transport = add_command(actions, "transport", transport_command.transport, text)
     transport_command.add_options(transport)
@@ -76,6 +81,17 @@ def _remove(options: argparse.Namespace) -> int:
     with opened(options) as services, writing(services.sessions) as session:
         gone = register.remove(session, options.id, OPERATOR, services.now())
     print(json.dumps({"removed": gone}))
+    return 0
+
+
+def _velocities(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.water import velocities
+
+    given = velocities.read(options.file)
+    with opened(options) as services, writing(services.sessions) as session:
+        taken = velocities.put(session, given, services.now())
+    print(json.dumps({"velocities": taken}))
     return 0
 
 

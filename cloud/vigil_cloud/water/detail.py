@@ -21,6 +21,11 @@ class ExcursionDetail(AlertDetail, WaterExcursion):
     """How many the incident has."""
     devices: list[str] = Field(default_factory=list)
     """The probes of an incident that has several excursions; at most 50 are named."""
+    suspect: str | None = None
+    """The likeliest source, once it is calculated: a registered outfall or a reach."""
+    suspect_name: str = ""
+    suspect_name_zh: str = ""
+    suspect_probability: float | None = None
 
 
 class AnomalyDetail(AlertDetail):
@@ -48,3 +53,8 @@ class AnomalyDetail(AlertDetail):
     """How many the incident has."""
     devices: list[str] = Field(default_factory=list)
     """The probes of an incident that has several excursions; at most 50 are named."""
+    suspect: str | None = None
+    """The likeliest source, once it is calculated: a registered outfall or a reach."""
+    suspect_name: str = ""
+    suspect_name_zh: str = ""
+    suspect_probability: float | None = None

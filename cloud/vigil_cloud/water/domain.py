@@ -23,6 +23,7 @@ from vigil_cloud.water.network_routes import router as network_router
 from vigil_cloud.water.routes import router
 from vigil_cloud.water.seed import SEED
 from vigil_cloud.water.service import WaterHandler
+from vigil_cloud.water.source_work import SOURCE_TRACE
 from vigil_schemas.water import CONTRACT
 
 
@@ -61,7 +62,7 @@ DOMAIN: Final = CloudDomain(
     handlers=(WaterHandler(),),
     reading_handlers=_readings,
     seed=SEED,
-    work_kinds=(PROBE_HOURS, WATER_DETECTION),
+    work_kinds=(PROBE_HOURS, WATER_DETECTION, SOURCE_TRACE),
     jobs=lambda _settings: (FOLLOW,),
     imports=("/water/network/import",),
     routers=(router, incident_router, network_router),

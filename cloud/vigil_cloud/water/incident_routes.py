@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import StreamingResponse
 
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.cases.routes import BenchDependency, CaseId, asked
@@ -16,7 +17,7 @@ from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.districts import lying_in
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.water import gates, site
+from vigil_cloud.water import gates, incident_csv, site
 from vigil_cloud.water.incident_view import INSPECTS, Sight, find, show
 from vigil_cloud.water.schema import (
     GateOrderBody,
@@ -40,6 +41,29 @@ def get_water_incident(
     with services.sessions() as session:
         sight = Sight(session, reader)
         return show(sight, *find(sight, incident))
+
+
+@router.get(
+    "/incidents/{incident}/readings",
+    operation_id="export_incident_readings",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Readings around the incident",
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        }
+    },
+)
+def export_incident_readings(
+    incident: IncidentId, reader: Watcher, services: ServicesDependency
+) -> StreamingResponse:
+    """All parameters of the incident's probes around its time, as CSV."""
+    with services.sessions() as session:
+        rows = incident_csv.lines(services, Sight(session, reader), incident)
+    name = f'attachment; filename="incident-{incident[:8]}.csv"'
+    return StreamingResponse(
+        rows, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}
+    )
 
 
 @router.post("/incidents/{incident}/gates/close", operation_id="ask_gate_closed")

@@ -34,6 +34,7 @@ from vigil_cloud.water.schema import (
     ReachEntry,
     Suspect,
 )
+from vigil_cloud.water.source_view import result_of, source_of
 from vigil_schemas.water import DOMAIN
 
 INSPECTS: Final = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR})
@@ -87,6 +88,9 @@ def show(sight: Sight, incident: Incident, alert: AlertRow) -> IncidentEntry:
     case = session.scalar(select(CaseAlert.case_id).where(CaseAlert.alert_id == alert.id))
     named = {one.id for one in suspects} | {one.id for one in below}
     drawn = {one.reach for one in hit} | {points[one].reach for one in named}
+    source = source_of(session, incident.id)
+    if source is not None:
+        drawn |= set(source.frames.reaches)
     return IncidentEntry(
         id=incident.id,
         alert_id=alert.id,
@@ -101,7 +105,14 @@ def show(sight: Sight, incident: Incident, alert: AlertRow) -> IncidentEntry:
         suspects=suspects,
         gates=below,
         reaches=list(_reaches(session, drawn)),
+        source=source,
     )
+
+
+def probes_of(sight: Sight, incident: str) -> list[str]:
+    """Devices of an incident that the reader may see, in the order of their onsets."""
+    rows = excursions_of(sight.session, incident)
+    return list(dict.fromkeys(row.device for row in rows if _may_see(sight, row)))
 
 
 def _may_see(sight: Sight, row: Excursion) -> bool:
@@ -176,9 +187,13 @@ def _gates(
                 ways[way.spot] = way
     orders = {one.gate: one for one in reversed(gates.orders_of(session, incident.id))}
     areas = {area.id: area for area in session.scalars(select(IrrigationArea))}
+    result = result_of(session, incident.id)
+    calculated = {one.place: one for one in result.arrivals} if result is not None else {}
     for way in sorted(ways.values(), key=lambda one: (one.distance_m, one.spot))[:MOST]:
         point, order = points[way.spot], orders.get(way.spot)
         area = areas.get(point.area or "")
+        found = calculated.get(way.spot)
+        usual = incident.started + timedelta(seconds=way.travel_s)
         yield GateEntry(
             id=point.id,
             name=point.name,
@@ -188,7 +203,9 @@ def _gates(
             area=area.name if area else "",
             area_zh=area.name_zh if area else "",
             distance_m=way.distance_m,
-            arrival=incident.started + timedelta(seconds=way.travel_s),
+            arrival=usual if found is None else found.arrives_from,
+            arrival_until=None if found is None else found.arrives_until,
+            confidence=None if found is None else found.confidence,
             asked=order.asked if order else None,
             closed=order.closed if order else None,
             closed_by=order.closed_by if order else None,

@@ -167,6 +167,10 @@ class Reach(Base):
     dispersion_m2_s: Mapped[float | None] = mapped_column(Float)
     travel_s: Mapped[float | None] = mapped_column(Float)
     """From node to node."""
+    storage_area_m2: Mapped[float | None] = mapped_column(Float)
+    """Cross-section of water that stands beside the stream and is exchanged with it."""
+    exchange_1_s: Mapped[float | None] = mapped_column(Float)
+    decay_1_s: Mapped[float | None] = mapped_column(Float)
     reversible: Mapped[bool] = mapped_column(default=False)
     """A gate or the tide turns it around at times."""
     updated: Mapped[datetime]
@@ -198,7 +202,39 @@ class WaterPoint(Base):
     """Then the name is shown to those alone who inspect."""
     area: Mapped[str | None] = mapped_column(String(40))
     """Of a gate: the irrigation area that it waters."""
+    g_m3_per_s_m: Mapped[float | None] = mapped_column(Float)
+    """Of a station: g/m³ of what is discharged here for each S/m of conductance above the
+    background; ``None``: as table salt."""
     updated: Mapped[datetime]
+
+
+class VelocityReading(Base):
+    """How fast the water of a reach ran at a moment: measured, or calculated from its level."""
+
+    __tablename__ = "water_velocities"
+
+    reach: Mapped[str] = mapped_column(
+        ForeignKey("water_reaches.id", ondelete="CASCADE"), primary_key=True
+    )
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    velocity_m_s: Mapped[float] = mapped_column(Float)
+    """Below 0: against the direction in which the reach is drawn."""
+
+
+class SourceTrace(Base):
+    """Where the discharge of an incident came from and where it goes, as last calculated."""
+
+    __tablename__ = "water_traces"
+
+    incident: Mapped[str] = mapped_column(
+        ForeignKey("water_incidents.id", ondelete="CASCADE"), primary_key=True
+    )
+    at: Mapped[datetime]
+    """When it was calculated."""
+    problem: Mapped[str | None] = mapped_column(String(400))
+    """Why nothing could be calculated."""
+    result: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """A ``trace_schema.TraceEntry``."""
 
 
 class IrrigationArea(Base):

@@ -26,10 +26,11 @@ POINTS: Final = ("station", "outfall", "gate")
 KINDS: Final = ("reach", *POINTS, "area")
 NUMBERS: Final = (
     *("length_m", "slope", "area_m2", "flow_m3_s", "velocity_m_s", "dispersion_m2_s", "travel_s"),
+    *("storage_area_m2", "exchange_1_s", "decay_1_s"),
 )
 COLUMNS: Final = (
     *("id", "kind", "name", "name_zh", "from", "to", *NUMBERS, "reversible", "reach", "offset_m"),
-    *("permit", "owner", "owner_is_person", "device", "area", "wkt"),
+    *("permit", "owner", "owner_is_person", "device", "area", "g_m3_per_s_m", "wkt"),
 )
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
@@ -84,6 +85,7 @@ class PointRow:
     owner_is_person: bool = False
     device: str | None = None
     area: str | None = None
+    g_m3_per_s_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +333,15 @@ def _point(row: _Row, name_id: str, kind: str, names: tuple[str, str]) -> PointR
         _truth(row.tags, "owner_is_person"),
         device,
         _text(row.tags, "area", 40) or None,
+        _factor(row.tags, kind),
     )
+
+
+def _factor(tags: Mapping[str, Any], kind: str) -> float | None:
+    factor = _positive(tags, "g_m3_per_s_m")
+    if factor is not None and (kind != "station" or factor == 0):
+        raise ValueError("g_m3_per_s_m is more than 0, and a station's alone")
+    return factor
 
 
 def _positions(given: Any, least: int) -> list[list[float]]:

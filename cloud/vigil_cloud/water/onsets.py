@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import flood
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.domain.aside import Aside
-from vigil_cloud.water import incidents
+from vigil_cloud.water import incidents, source_work
 from vigil_cloud.water.models import Excursion
 
 _log = structlog.get_logger(__name__)
@@ -34,6 +34,7 @@ class Onset:
 def begin(session: Session, row: Excursion, onset: Onset, aside: Aside) -> None:
     """The row is stored, and somebody is told."""
     if _joined(session, row, onset):
+        _trace(session, row, onset, aside)
         return
     alert = onset.alert(row.ended is None, incidents.incident_id(row.id))
     row.alert_id = alert.id
@@ -41,6 +42,13 @@ def begin(session: Session, row: Excursion, onset: Onset, aside: Aside) -> None:
     session.flush()
     if alert.kind != flood.MANY:
         aside.do("incident", lambda: _found(session, row, alert.id), None)
+        _trace(session, row, onset, aside)
+
+
+def _trace(session: Session, row: Excursion, onset: Onset, aside: Aside) -> None:
+    """Where it came from is calculated later, and costs the alarm nothing."""
+    if (incident := row.incident) is not None:
+        aside.do("source-trace", lambda: source_work.ask(session, incident, onset.now), None)
 
 
 def _found(session: Session, row: Excursion, alert_id: str) -> None:

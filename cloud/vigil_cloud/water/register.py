@@ -142,6 +142,7 @@ def _put_point(
             owner=cipher_of(session).seal(OWNER, point.owner) if point.owner else None,
             owner_is_person=point.owner_is_person,
             area=point.area,
+            g_m3_per_s_m=point.g_m3_per_s_m,
             updated=now,
         )
     )
@@ -309,5 +310,6 @@ def shown(session: Session, *, personal: bool) -> Iterator[Shown]:
             "owner_is_person": point.owner_is_person,
             "device": point.device,
             "area": point.area,
+            "g_m3_per_s_m": point.g_m3_per_s_m,
         }
         yield Shown(tags, "Point", [point.longitude, point.latitude])

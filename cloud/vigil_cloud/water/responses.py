@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil_cloud.water.channels import Channels, Point, Reach
+from vigil_cloud.water.flow_balance import balanced
 
 _Spectrum = NDArray[np.complexfloating[Any, Any]]
 
-_UNBALANCED: Final = 1.6
-"""So many times the flow that comes to a node must leave it to be water that nobody drew."""
+_DRAWN: Final = 1.6
+"""So many times the flow that leaves a node must come to it for the rest to be drawn there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Responses:
         """``stations`` are asked for, no others. ``period_s``: all that matters has passed after so
         long. ``count``: steps of the grid."""
         self._channels = channels
+        self._flows = balanced(channels)
         self._count = 2 * count
         self.step_s = period_s / count
         whole = self._count * self.step_s
@@ -85,7 +87,7 @@ class Responses:
         found: dict[str, Response] = {}
         source = self._channels.reaches[reach]
         flow = source.flow_m3_s + source.inflow_m3_s * offset_m / source.length_m
-        begun = _Wave(1 / flow * self._entry(source, flow), 1 / flow, 0.0, 0.0, {})
+        begun = _Wave(self._entry(source, flow), 1.0, 0.0, 0.0, {})
         for station in self._stations[reach]:
             if station.offset_m >= offset_m:
                 self._see(found, station, begun, station.offset_m - offset_m, offset_m)
@@ -96,9 +98,10 @@ class Responses:
             if wave is None:
                 continue
             for one in self._starts[node]:
+                leaves = wave.part(self._share(one))
                 for station in self._stations[one.id]:
-                    self._see(found, station, wave, station.offset_m, 0.0)
-                self._arrive(at, one, self._along(one, wave, one.length_m, 0.0))
+                    self._see(found, station, leaves, station.offset_m, 0.0)
+                self._arrive(at, one, self._along(one, leaves, one.length_m, 0.0))
         return found
 
     def _entry(self, reach: Reach, flow: float) -> _Spectrum:
@@ -109,7 +112,11 @@ class Responses:
     def _see(
         self, found: dict[str, Response], station: Point, wave: _Wave, metres: float, from_m: float
     ) -> None:
-        there = self._along(self._channels.reaches[station.reach], wave, metres, from_m)
+        reach = self._channels.reaches[station.reach]
+        there = self._along(reach, wave, metres, from_m)
+        # Past the place goes the load; in so much water it is a concentration.
+        past = self._flows[reach.id] + reach.inflow_m3_s * (from_m + metres) / reach.length_m
+        there = there.part(1 / max(past, 0.05 * self._flows[reach.id]))
         damped = np.fft.irfft(there.spectrum * self._window, self._count) / self.step_s
         half = self._count // 2
         grid = np.arange(half) * self.step_s
@@ -124,10 +131,10 @@ class Responses:
             passed = self._whole[reach.id]
         else:
             passed = self._passed(reach, metres, from_m)
-        spectrum, dilution, mean, variance = passed
+        spectrum, left, mean, variance = passed
         return _Wave(
             wave.spectrum * spectrum,
-            wave.gain * dilution,
+            wave.gain * left,
             wave.mean_s + mean,
             wave.variance_s2 + variance,
             {**wave.travel_s, reach.id: mean},
@@ -136,31 +143,31 @@ class Responses:
     def _passed(
         self, reach: Reach, metres: float, from_m: float = 0.0
     ) -> tuple[_Spectrum, float, float, float]:
-        """Of a part of a reach: its transfer, what is left after dilution and decay, mean and
-        variance of the time."""
+        """Of a load and a part of a reach: its transfer, what withdrawal and decay leave of it,
+        mean and variance of the time."""
         begin = reach.flow_m3_s + reach.inflow_m3_s * from_m / reach.length_m
         end = begin + reach.inflow_m3_s * metres / reach.length_m
         u = (begin + end) / 2 / reach.area_m2
-        diluted = begin / max(begin, end)
+        stays = min(end / begin, 1.0)
         rate = _rate(reach, self._s)
         root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * rate)
-        spectrum = np.asarray(diluted * np.exp(-2 * rate / (u + root) * metres))
+        spectrum = np.asarray(stays * np.exp(-2 * rate / (u + root) * metres))
         left, mean, variance = moments(reach, u, metres)
-        return spectrum, diluted * left, mean, variance
+        return spectrum, stays * left, mean, variance
+
+    def _share(self, reach: Reach) -> float:
+        """Of the load that comes to its beginning."""
+        node = reach.start
+        comes = sum(self._flows[one.id] + one.inflow_m3_s for one in self._ends[node])
+        goes = sum(self._flows[one.id] for one in self._starts[node])
+        # Velocities are known to a fifth or so: a small difference is no water that was drawn.
+        whole = comes if comes > _DRAWN * goes else goes
+        return self._flows[reach.id] / whole
 
     def _arrive(self, at: dict[str, _Wave], reach: Reach, wave: _Wave) -> None:
-        """At the end of a reach it is mixed with what else comes there."""
-        node = reach.end
-        comes = sum(one.flow_m3_s + one.inflow_m3_s for one in self._ends[node])
-        goes = sum(one.flow_m3_s for one in self._starts[node])
-        # Velocities are known to a fifth or so: a small difference is no clean water.
-        whole = max(comes, goes) if goes > _UNBALANCED * comes else comes
-        share = (reach.flow_m3_s + reach.inflow_m3_s) / whole
-        mixed = _Wave(
-            wave.spectrum * share, wave.gain * share, wave.mean_s, wave.variance_s2, wave.travel_s
-        )
-        before = at.get(node)
-        at[node] = mixed if before is None else before.joined(mixed)
+        """At the end of a reach it is with what else comes there."""
+        before = at.get(reach.end)
+        at[reach.end] = wave if before is None else before.joined(wave)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,12 @@ class _Wave:
     mean_s: float
     variance_s2: float
     travel_s: Mapping[str, float]
+
+    def part(self, share: float) -> _Wave:
+        """So much of it."""
+        return _Wave(
+            self.spectrum * share, self.gain * share, self.mean_s, self.variance_s2, self.travel_s
+        )
 
     def joined(self, other: _Wave) -> _Wave:
         """Two ways of the same water that meet again."""

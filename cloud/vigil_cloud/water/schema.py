@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from vigil_cloud.water.trace_schema import TraceFrames, TraceStation, TraceSuspect
 from vigil_schemas.types import UtcDatetime
 
 
@@ -196,7 +197,12 @@ class GateEntry(_Answer):
     area_zh: str
     distance_m: float
     arrival: UtcDatetime
-    """Of the first water, counted from the first onset."""
+    """Of the first water: the earliest of what was calculated, else counted from the first onset by
+    the usual velocities."""
+    arrival_until: UtcDatetime | None = None
+    """The latest; with ``arrival`` a 90 % interval. ``null``: not calculated."""
+    confidence: float | None = None
+    """That the discharge comes past it at all."""
     asked: UtcDatetime | None
     closed: UtcDatetime | None
     closed_by: str | None
@@ -214,6 +220,55 @@ class IncidentProbe(_Answer):
     station: str | None
     parameters: list[str]
     """What left its bounds first, then everything else that it measures."""
+
+
+class SourceSuspect(TraceSuspect):
+    """A possible source with its place."""
+
+    name: str
+    name_zh: str
+    permit: str
+    latitude: float
+    longitude: float
+
+
+class SourcePlace(_Answer):
+    """Where it arrives, or where a sample is to be taken."""
+
+    id: str
+    kind: str
+    """``station``, ``gate``, or ``reach`` (its lower end)."""
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    arrives_from: UtcDatetime
+    arrives_until: UtcDatetime | None
+    over: UtcDatetime
+    confidence: float
+    """That it comes past there; of a sample, that it shows something."""
+    bits: float | None
+    """Of a sample: what it is expected to tell, 1 at most."""
+
+
+class SourceEntry(_Answer):
+    """Where the discharge came from and where it goes, as last calculated."""
+
+    at: UtcDatetime
+    problem: str | None
+    """Why nothing could be calculated."""
+    suspects: list[SourceSuspect]
+    unexplained: float
+    """Probability that it was none of them."""
+    misfit: float
+    """About 1 or less where the likeliest explains what was seen."""
+    stations: list[TraceStation]
+    arrivals: list[SourcePlace]
+    """Soonest first."""
+    samples: list[SourcePlace]
+    """Best first."""
+    frames: TraceFrames
+    notes: list[str]
 
 
 class IncidentEntry(_Answer):
@@ -234,6 +289,8 @@ class IncidentEntry(_Answer):
     """Registered outfalls upstream, nearest first."""
     gates: list[GateEntry]
     reaches: list[ReachEntry]
+    source: SourceEntry | None
+    """What was calculated of its source; ``null``: nothing yet."""
 
 
 class _Body(BaseModel):

@@ -13,7 +13,7 @@ from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.domain.aside import Aside
 from vigil_cloud.domain.port import Complaint, Received
-from vigil_cloud.water import incidents, onsets
+from vigil_cloud.water import incidents, onsets, source_work
 from vigil_cloud.water.incidents import severity_of
 from vigil_cloud.water.models import Excursion, Incident
 from vigil_cloud.water.titles import titles
@@ -51,6 +51,7 @@ class WaterHandler:
         if incident.founder == row.id:  # whether it is over, all of the incident decides
             _raise(session, message, event, active=True)
         aside.do("incident", lambda: incidents.settle(session, incident, now), None)
+        aside.do("source-trace", lambda: source_work.ask(session, incident.id, now), None)
         return aside.complaint
 
 

@@ -17,7 +17,7 @@ from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
     from vigil_cloud.water.channels import Channels
-    from vigil_cloud.water.source_tracing import Observed
+    from vigil_cloud.water.station_curves import Observed
 
 COLUMNS: Final = ("time", "station", "value")
 _SHOWN: Final = 5
@@ -47,12 +47,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def trace(options: argparse.Namespace) -> int:
     """Print the suspects, the likeliest first. Raises ``BadChannels``, ``BadObservations``,
     ``OSError``."""
-    from vigil_cloud.water import channels, source_tracing
+    from vigil_cloud.water import channels
+    from vigil_cloud.water.pace import trace_in
+    from vigil_cloud.water.plume_forecast import forecast
 
     network = channels.load(options.network)
     observed, zone, notes = _read(options.observations, network)
-    traced = source_tracing.trace(network, observed)
+    traced = trace_in(network, observed)
     suspects = traced.suspects
+    last = max(float(one.times_s[-1]) for one in observed.values())
+    ahead = forecast(network, traced, observed, now_s=last)
     for note in notes:
         sys.stderr.write(f"vigil-cloud: {note}\n")
     if not suspects:
@@ -80,6 +84,16 @@ def trace(options: argparse.Namespace) -> int:
         "suspects": found,
         "unexplained": round(traced.unexplained, 6),
         "misfit": float(f"{traced.misfit:.4g}"),
+        "next_samples": [
+            {
+                "reach": one.reach,
+                "offset_m": network.reaches[one.reach].length_m,
+                "suspected": round(one.suspected, 4),
+                "bits": round(one.bits, 4),
+                "passes": [moment(one.from_s), moment(one.until_s)],
+            }
+            for one in ahead.samples
+        ],
         "notes": notes,
     }
     sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
@@ -105,7 +119,7 @@ def _taken(
 ) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
     import numpy as np
 
-    from vigil_cloud.water.source_tracing import Observed
+    from vigil_cloud.water.station_curves import SPARSE, Observed
 
     of: dict[str, dict[float, float]] = defaultdict(dict)
     mistakes: list[str] = []
@@ -133,9 +147,9 @@ def _taken(
         raise BadObservations(mistakes)
     notes = [f"{blank} rows without a value were left out"] if blank else []
     notes += [
-        f"{station} has one value alone: it says nothing of a curve and was left out"
+        f"{station} has fewer than {SPARSE} values: they count as samples, not as a curve"
         for station, held in sorted(of.items())
-        if len(held) == 1
+        if len(held) < SPARSE
     ]
     notes += [f"{twice} rows repeat a time of their station: the last counts"] if twice else []
     observed = {

@@ -88,12 +88,13 @@ def _print(
 ) -> None:
     import numpy as np
 
-    from vigil_cloud.water.transport import Transport, concentrations
+    from vigil_cloud.water.pace import concentrations_in
+    from vigil_cloud.water.transport import Transport
 
     station = network.point(options.station, "station")
     transport = Transport(network, station, [one.outfall for one in sources])
     _tell_of_what_does_not_count(network, sources, transport)
-    found = concentrations(transport, np.array(moments), sources, inflows)
+    found = concentrations_in(network, transport, np.array(moments), sources, inflows)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("time", "concentration"))
     for moment, value in zip(moments, found.tolist(), strict=True):

@@ -319,6 +319,7 @@ TABLE = [
         {"join_minutes": 60, "reopen_minutes": 120, "neighbour_m": 5000, "longest_hours": 24},
     ),
     Row("GET /api/v1/water/incidents/{incident}", STREET),
+    Row("GET /api/v1/water/incidents/{incident}/readings", STREET),
     Row("POST /api/v1/water/incidents/{incident}/gates/close", ON_THE_WATER, {"gate": "g1"}),
     Row(
         "POST /api/v1/water/cases/{case_id}/entries",

@@ -1,0 +1,247 @@
+"""One possible source against what the stations saw: the best release, and how well it fits. Pure.
+
+A release of constant rate, carried by velocities that are known to about a fifth: a factor of the
+slowness that all reaches share, and one of each reach, so that stations on one way err together. A
+station's response (``responses``) is delayed by its factor and widened by that and a half (the
+variance of dispersion goes with the third power of the slowness), with a share of its own. Least
+squares by Levenberg and Marquardt with exact derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp, log, pi, sqrt
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil_cloud.water.responses import Response
+from vigil_cloud.water.station_curves import Curve
+
+Floats = NDArray[np.float64]
+COMMON: Final = 0.2 / sqrt(3)
+"""Standard deviation of the logarithm of the factor of all velocities: within a fifth."""
+APART: Final = 0.2 / sqrt(3)
+"""The same of each reach's own."""
+_WIDTH: Final = 0.06
+"""Of the logarithm of a curve's width, beside what its delay says."""
+_WIDTHS: Final = 0.06
+"""The same for all stations alike: dispersion is known less well than velocity."""
+_LASTING: Final = (log(2400.0), 1.2)
+"""Mean and standard deviation of the logarithm of a release's duration in seconds."""
+_SHORTEST_S: Final = 1.0
+"""A station at the outfall itself: factors of a travel time need one."""
+_LONGEST_LOG: Final = 14.0
+_STEPS: Final = 40
+_BANK_S: Final = 10.0
+_OF_STEP: Final = 0.25
+_WIDER: Final = 1.5
+START, LASTING, MASS, ALL, _FIRST = range(5)
+"""Places of the parameters; after them each station's factor, level and width, and the width of
+all."""
+
+
+class Fit(NamedTuple):
+    """The best release of one source. Times in seconds, mass in grams."""
+
+    evidence: float
+    """Logarithm, without the source's prior; comparable between sources of one case."""
+    start_s: float
+    start_sd: float
+    log_mass: float
+    log_mass_sd: float
+    log_lasting: float
+    factor: float
+    """By which all water was slower than it is thought to be."""
+    misfit: float
+    counted: int
+
+
+class Trial:
+    """One source against the curves: those that saw something, then those that saw nothing."""
+
+    def __init__(
+        self,
+        responses: Mapping[str, Response],
+        seen: Sequence[Curve],
+        blank: Sequence[Curve],
+        step_s: float,
+    ) -> None:
+        self._seen, count = seen, len(seen)
+        curves = [*seen, *blank]
+        of = [responses[one.station] for one in curves]
+        self._step_s = step_s
+        self._mean = np.maximum([one.mean_s for one in of], _SHORTEST_S)
+        self._total = np.stack([one.cumulated for one in of])
+        self._spread = [one.variance_s2 for one in of[:count]]
+        self._times = np.concatenate([one.times for one in curves])
+        self._values = np.concatenate([one.values for one in curves])
+        self._sigma = np.concatenate([one.sigma for one in curves])
+        self._station = np.repeat(np.arange(len(curves)), [len(one.times) for one in curves])
+        self._counted = sum(one.counted for one in curves)
+        self._own = self._roots(of[:count])
+        self._describe(count, len(curves))
+        self._parameters = self._begun()
+        self._damping = 1e-2
+        self._cost, self._curvature, self._slope = self._at(self._parameters)
+        self._square = 0.0
+
+    def _roots(self, of: Sequence[Response]) -> Floats:
+        """Of the covariance of the logarithms of the stations' factors, the common one aside."""
+        names = sorted({name for one in of for name in one.travel_s})
+        travelled = np.array([[one.travel_s.get(name, 0.0) for name in names] for one in of])
+        shares = travelled / self._mean[: len(of), None]
+        covariance = APART**2 * shares @ shares.T + 1e-8 * np.eye(len(of))
+        return np.asarray(np.linalg.cholesky(covariance))
+
+    def _describe(self, seen: int, stations: int) -> None:
+        """Delay, width and height of each station are linear in the parameters."""
+        size = _FIRST + 3 * seen + 1
+        delay, level, width = np.zeros((3, stations, size))
+        own, heights, widths = (_FIRST + n * seen + np.arange(seen) for n in range(3))
+        delay[:, ALL] = COMMON
+        delay[:seen, own] = self._own
+        delay[seen:, own] = self._own.mean(axis=0)  # what saw nothing is passed as the others are
+        level[:, ALL] = COMMON
+        level[np.arange(seen), heights] = [one.level_sd for one in self._seen]
+        width[np.arange(seen), widths] = _WIDTH
+        width[:, -1] = _WIDTHS
+        self._delay, self._level, self._width = delay, level, _WIDER * delay + width
+        self._weight = np.ones(size)
+        self._weight[[START, MASS]] = 0.0
+        self._weight[LASTING] = 1 / _LASTING[1]
+        self._usual = np.zeros(size)
+        self._usual[LASTING] = _LASTING[0]
+
+    def _begun(self) -> Floats:
+        """Start, duration and factors by the curves' moments alone, the mass by least squares; of
+        a few durations the best."""
+        count = len(self._seen)
+        first = int(np.argmin(self._mean[:count]))
+        spare = max(self._seen[first].variance_s2 - self._spread[first], 0.0)
+        tried = (min(max(sqrt(12 * spare), 300.0), 8 * 3600.0), 900.0, 5400.0)
+        starts = [self._started(lasting) for lasting in tried]
+        costs = [float((self._residuals(one)[0] ** 2).sum()) for one in starts]
+        return starts[int(np.argmin(costs))]
+
+    def _started(self, lasting: float) -> Floats:
+        count = len(self._seen)
+        mean = self._mean[:count]
+        centres = np.array([one.mean_s for one in self._seen]) - lasting / 2
+        covariance = COMMON**2 + self._own @ self._own.T
+        inverse = np.linalg.inv(covariance)
+        starts = np.linspace((centres - mean * 1.7).min(), (centres - mean * 0.55).max(), 80)
+        factors = np.log(np.maximum(centres[None, :] - starts[:, None], 1e-3) / mean)
+        costs = np.einsum("ij,jk,ik->i", factors, inverse, factors)
+        best = int(np.argmin(costs))
+        pulled = inverse @ factors[best]
+        parameters = self._usual.copy()
+        parameters[START], parameters[LASTING] = starts[best], log(lasting)
+        parameters[ALL] = COMMON * pulled.sum()
+        parameters[_FIRST : _FIRST + count] = self._own.T @ pulled
+        shape = self._shape(parameters)[0]
+        weight = shape / self._sigma**2
+        above, below = float(weight @ self._values), float(weight @ shape)
+        parameters[MASS] = log(max(above / max(below, 1e-300), 1e-12))
+        return parameters
+
+    def _shape(self, parameters: Floats) -> tuple[Floats, Floats]:
+        """What the stations would have seen, and its derivatives by the parameters."""
+        station = self._station
+        delay = (self._delay @ parameters)[station]
+        narrow = np.exp(-(self._width @ parameters))[station]
+        mean = self._mean[station]
+        late = mean * np.exp(delay)
+        lasting = exp(min(max(float(parameters[LASTING]), 0.0), _LONGEST_LOG))
+        level = (self._level @ parameters)[station]
+        mass = exp(min(max(float(parameters[MASS]), -60.0), 60.0))
+        scale = mass / lasting * np.exp(level)
+        began = (self._times - parameters[START] - late) * narrow + mean
+        ended = began - lasting * narrow
+        (so_far, rate), (before, rate_before) = self._passed(began), self._passed(ended)
+        value = scale * (so_far - before)
+        moves = scale * (rate - rate_before) * narrow
+        widens = scale * (rate_before * (ended - mean) - rate * (began - mean))
+        slope = (-moves * late)[:, None] * self._delay[station]
+        slope += widens[:, None] * self._width[station]
+        slope += value[:, None] * self._level[station]
+        slope[:, START] -= moves
+        slope[:, LASTING] += scale * rate_before * lasting * narrow - value
+        slope[:, MASS] += value
+        return value, slope
+
+    def _passed(self, since: Floats) -> tuple[Floats, Floats]:
+        """How much of a gram has passed, s/m³, and at which rate."""
+        last = self._total.shape[1] - 1
+        place = np.clip(since / self._step_s, 0.0, last - 1e-9)
+        cell = place.astype(int)
+        lower, upper = self._total[self._station, cell], self._total[self._station, cell + 1]
+        inside = (since > 0) & (since < last * self._step_s)
+        rate = np.where(inside, (upper - lower) / self._step_s, 0.0)
+        return lower + (place - cell) * (upper - lower), rate
+
+    def _residuals(self, parameters: Floats) -> tuple[Floats, Floats]:
+        value, slope = self._shape(parameters)
+        data = (self._values - value) / self._sigma
+        prior = self._weight * (parameters - self._usual)
+        return np.concatenate((data, prior)), slope
+
+    def _at(self, parameters: Floats) -> tuple[float, Floats, Floats]:
+        """Half of the squares, their curvature and their slope."""
+        residuals, slope = self._residuals(parameters)
+        count = len(self._values)
+        scaled = slope / self._sigma[:, None]
+        data, prior = residuals[:count], residuals[count:]
+        self._square = float(data @ data)
+        curvature = scaled.T @ scaled + np.diag(self._weight**2)
+        downhill = scaled.T @ data - self._weight * prior
+        return float(residuals @ residuals) / 2, curvature, downhill
+
+    def improve(self, steps: int) -> float:
+        """Go on towards the best fit; how badly it fits then."""
+        for _ in range(steps):
+            diagonal = np.diag(self._curvature) + 1e-12
+            change = np.linalg.solve(
+                self._curvature + np.diag(self._damping * diagonal), self._slope
+            )
+            tried = self._parameters + change
+            square = self._square
+            cost, curvature, slope = self._at(tried)
+            if cost < self._cost:
+                gained = self._cost - cost
+                self._parameters, self._cost = tried, cost
+                self._curvature, self._slope = curvature, slope
+                self._damping = max(self._damping / 5, 1e-9)
+                if gained < 1e-3:
+                    break
+            else:
+                self._square = square
+                self._damping *= 8
+                if self._damping > 1e8:
+                    break
+        return self._cost
+
+    def fit(self) -> Fit:
+        """The best explanation, and how much weight all explanations like it have (Laplace)."""
+        self.improve(_STEPS)
+        parameters = self._parameters
+        size = len(parameters)
+        curvature = self._curvature + 1e-12 * np.diag(np.diag(self._curvature) + 1e-9)
+        covariance = np.linalg.inv(curvature)
+        _, logarithm = np.linalg.slogdet(curvature)
+        return Fit(
+            evidence=-self._cost - float(logarithm) / 2 + size / 2 * log(2 * pi),
+            start_s=float(parameters[START]),
+            start_sd=sqrt(max(float(covariance[START, START]), 0.0) + self._blurred_s() ** 2),
+            log_mass=float(parameters[MASS]),
+            log_mass_sd=sqrt(max(float(covariance[MASS, MASS]), 0.0)),
+            log_lasting=float(parameters[LASTING]),
+            factor=exp(COMMON * float(parameters[ALL])),
+            misfit=self._square / max(self._counted, 1),
+            counted=self._counted,
+        )
+
+    def _blurred_s(self) -> float:
+        """No start is known better than values follow each other, and a bank is mixed to."""
+        return _BANK_S + _OF_STEP * min(one.step_s for one in self._seen)

@@ -1,0 +1,262 @@
+"""The search for an incident's source, as work of the cloud: what is read, and what is kept.
+
+Asked for whenever an incident begins or changes, and again while it lasts and for some hours after:
+stations below see the plume later. The inspector's alert is told the likeliest source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.alerts.amendments import Amendment, amend
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.cases.models import CaseEvent, CaseRow
+from vigil_cloud.database.upsert import insert
+from vigil_cloud.jobs.work import SOON, WorkKind, enqueue
+from vigil_cloud.services import Services
+from vigil_cloud.water import site
+from vigil_cloud.water.models import (
+    Excursion,
+    Incident,
+    Reach,
+    SourceTrace,
+    VelocityReading,
+    WaterPoint,
+)
+from vigil_cloud.water.source_input import Case, Signal
+from vigil_cloud.water.trace_schema import TraceResult
+from vigil_schemas.types import QartodFlag
+
+BEFORE: Final = timedelta(hours=12)
+"""Of readings that tell the background."""
+FOLLOWED: Final = timedelta(hours=8)
+"""So long after its end an incident is calculated again: it is seen further down."""
+LONGEST: Final = timedelta(days=3)
+WINDOW_S: Final = 60.0
+MOST_STATIONS: Final = 60
+CONDUCTANCE: Final = "specific_conductance"
+TIMED: Final = ("pH", "turbidity_FNU")
+_FOUND: Final = ("fine", "source-found")
+_PROBLEM: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Of the register and of the incident."""
+
+    features: list[dict[str, Any]]
+    stations: dict[str, WaterPoint]
+    notes: list[str]
+
+
+def ask(session: Session, incident: str, now: datetime) -> None:
+    """Calculate an incident's source, soon."""
+    enqueue(session, SOURCE_TRACE, incident, {"incident": incident}, now=now, priority=SOON)
+
+
+def load(services: Services, payload: Mapping[str, Any]) -> Case | None:
+    """The network as it is, and what its stations have measured; ``None`` where the incident is
+    gone, or where nothing of it stands on a waterway."""
+    now = services.now()
+    with services.sessions() as session:
+        incident = session.get(Incident, str(payload["incident"]))
+        if incident is None:
+            return None
+        begin = incident.started - BEFORE
+        end = min(now, begin + LONGEST, (incident.ended or now) + FOLLOWED)
+        hit: dict[str, set[str]] = defaultdict(set)
+        for row in session.scalars(select(Excursion).where(Excursion.incident == incident.id)):
+            hit[row.device].add(row.parameter)
+        rows = _register(session, begin, end)
+        if not any(device in rows.stations for device in hit):
+            return None
+        found = before_of(session)
+        velocities = _velocities(session, begin, end)
+        onset = incident.started.timestamp()
+    signals = [
+        signal
+        for device, point in rows.stations.items()
+        for signal in _signals(services, device, point, hit.get(device, set()), begin, end)
+    ]
+    return Case(rows.features, signals, velocities, found, rows.notes, onset, now.timestamp())
+
+
+def _register(session: Session, begin: datetime, end: datetime) -> _Rows:
+    """As GeoJSON: the same reader checks it as the files of the command lines."""
+    notes: list[str] = []
+    measured: dict[str, list[float]] = defaultdict(list)
+    query = select(VelocityReading).where(VelocityReading.at >= begin, VelocityReading.at <= end)
+    for reading in session.scalars(query):
+        measured[reading.reach].append(reading.velocity_m_s)
+    features: list[dict[str, Any]] = [
+        {"type": "Feature", "geometry": {"type": "LineString"}, "properties": _reach(row, measured)}
+        for row in session.scalars(select(Reach).order_by(Reach.id))
+    ]
+    guessed = sorted(
+        one["properties"]["id"] for one in features if one["properties"].pop("guessed")
+    )
+    if guessed:
+        shown = ", ".join(guessed[:5]) + (" …" if len(guessed) > 5 else "")
+        notes.append(f"section or velocity not registered, taken as usual: {shown}")
+    stations = {}
+    for point in session.scalars(select(WaterPoint).order_by(WaterPoint.id)):
+        features.append(
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point"},
+                "properties": {
+                    "id": point.id,
+                    "kind": point.kind,
+                    "reach": point.reach,
+                    "offset_m": point.offset_m,
+                },
+            }
+        )
+        if point.kind == "station" and point.device is not None:
+            stations[point.device] = point
+    return _Rows(features, stations, notes)
+
+
+def _reach(row: Reach, measured: Mapping[str, list[float]]) -> dict[str, Any]:
+    velocity = row.velocity_m_s
+    if velocity is None and row.flow_m3_s and row.area_m2:
+        velocity = row.flow_m3_s / row.area_m2
+    if velocity is None and row.travel_s:
+        velocity = row.length_m / row.travel_s
+    area = row.area_m2
+    if area is None and row.flow_m3_s and velocity:
+        area = row.flow_m3_s / velocity
+    guessed = not velocity or not area
+    of_now = measured.get(row.id)
+    return {
+        "id": row.id,
+        "from": row.from_node,
+        "to": row.to_node,
+        "length_m": row.length_m,
+        "area_m2": area or 2.0,
+        "velocity_m_s": (sum(of_now) / len(of_now) if of_now else None) or velocity or 0.5,
+        "dispersion_m2_s": 2.0 if row.dispersion_m2_s is None else row.dispersion_m2_s,
+        "storage_area_m2": row.storage_area_m2 or 0.0,
+        "exchange_1_s": row.exchange_1_s or 0.0,
+        "decay_1_s": row.decay_1_s or 0.0,
+        "guessed": guessed,
+    }
+
+
+def _velocities(
+    session: Session, begin: datetime, end: datetime
+) -> dict[str, list[tuple[float, float]]]:
+    query = select(VelocityReading).where(
+        VelocityReading.at >= begin - timedelta(hours=12), VelocityReading.at <= end
+    )
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for one in session.scalars(query.order_by(VelocityReading.at)):
+        found[one.reach].append((one.at.timestamp(), one.velocity_m_s))
+    return dict(found)
+
+
+def _signals(
+    services: Services,
+    device: str,
+    point: WaterPoint,
+    hit: set[str],
+    begin: datetime,
+    end: datetime,
+) -> list[Signal]:
+    wanted = {CONDUCTANCE, *(name for name in TIMED if name in hit)}
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for series in services.timeseries.series(device):
+        if series.parameter not in wanted:
+            continue
+        for one in services.timeseries.read(series, begin, end, window_s=WINDOW_S):
+            if one.value is not None and one.flag not in (QartodFlag.FAIL, QartodFlag.MISSING):
+                found[series.parameter].append((one.time.timestamp(), one.value))
+    signals = []
+    for parameter, pairs in found.items():
+        ordered = dict(sorted(pairs))
+        times, values = list(ordered), list(ordered.values())
+        signals.append(
+            Signal(point.id, parameter, times, values, point.g_m3_per_s_m, parameter in hit)
+        )
+    return signals
+
+
+def before_of(session: Session) -> dict[str, int]:
+    """By outfall: cases that were closed with it as the source."""
+    query = (
+        select(CaseEvent)
+        .join(CaseRow, CaseRow.id == CaseEvent.case_id)
+        .where(CaseRow.kind == site.KIND, CaseRow.outcome.in_(_FOUND), CaseEvent.action == "noted")
+    )
+    named: dict[str, set[str]] = defaultdict(set)
+    for event in session.scalars(query):
+        if event.detail.get("entry") == "suspect" and (outfall := event.detail.get("outfall")):
+            named[event.case_id].add(str(outfall))
+    # Who named several does not know which: each counts where it is the only one.
+    return dict(Counter(next(iter(one)) for one in named.values() if len(one) == 1))
+
+
+def compute(case: Case | None) -> TraceResult | str | None:
+    """In a process of its own. A text: why nothing could be calculated."""
+    if case is None:
+        return None
+    from vigil_cloud.water.channels import BadChannels
+    from vigil_cloud.water.source_case import calculate
+
+    try:
+        return calculate(case)
+    except BadChannels as error:
+        return str(error)[:_PROBLEM]
+
+
+def store(
+    session: Session, payload: Mapping[str, Any], found: TraceResult | str | None, now: datetime
+) -> None:
+    """Keep it, tell the alert, and look again later while more may be seen."""
+    incident = session.get(Incident, str(payload["incident"]))
+    if incident is None or found is None:
+        return
+    problem = found if isinstance(found, str) else None
+    result = {} if isinstance(found, str) else found.model_dump(mode="json")
+    statement = insert(session, SourceTrace)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["incident"],
+            set_={name: statement.excluded[name] for name in ("at", "problem", "result")},
+        ),
+        [{"incident": incident.id, "at": now, "problem": problem, "result": result}],
+    )
+    if isinstance(found, TraceResult):
+        _tell(session, incident, found, now)
+    until = incident.started + LONGEST
+    if now < until and (incident.ended is None or now < incident.ended + FOLLOWED):
+        ask(session, incident.id, now)
+
+
+def _tell(session: Session, incident: Incident, found: TraceResult, now: datetime) -> None:
+    first = next(iter(found.suspects), None)
+    if first is None or session.get(AlertRow, incident.alert_id) is None:
+        return
+    point = session.get(WaterPoint, first.outfall) if first.outfall else None
+    reach = session.get(Reach, first.reach)
+    named = point or reach
+    detail = {
+        "suspect": first.outfall or first.reach,
+        "suspect_name": named.name if named else first.reach,
+        "suspect_name_zh": named.name_zh if named else first.reach,
+        "suspect_probability": round(first.probability, 2),
+    }
+    amend(session, incident.alert_id, Amendment(detail=detail, reason="source calculated"), now)
+
+
+SOURCE_TRACE: Final = WorkKind(
+    "water-source-trace", load, compute, store, settle=timedelta(minutes=3)
+)
+"""Not at once: the neighbours' readings of the same minutes are still on the way."""
