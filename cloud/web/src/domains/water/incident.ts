@@ -14,6 +14,7 @@ export type Incident = Schema["IncidentEntry"];
 export type Network = Schema["WaterNetwork"];
 export type Suspect = Schema["Suspect"];
 export type Gate = Schema["GateEntry"];
+export type Source = Schema["SourceEntry"];
 type Reach = Schema["ReachEntry"];
 
 export const nameOf = (one: { name: string; name_zh: string }, language: Language): string =>
@@ -86,12 +87,45 @@ export function marksOf(one: Incident, language: Language): Mark[] {
   return [...probes, ...suspects, ...gates];
 }
 
-export const linesOf = (reaches: readonly Reach[], language: Language): Area[] =>
-  reaches.map((reach) => ({
-    name: nameOf(reach, language),
-    corners: reach.line.map(([longitude = 0, latitude = 0]): Position => [longitude, latitude]),
-    open: true,
-  }));
+/** Canals; with the heat of each by its id where something is known of it. */
+export const linesOf = (
+  reaches: readonly Reach[],
+  language: Language,
+  heat: ReadonlyMap<string, number> = new Map(),
+): Area[] =>
+  reaches.map((reach) => {
+    const warm = heat.get(reach.id);
+    return {
+      name: nameOf(reach, language),
+      corners: reach.line.map(([longitude = 0, latitude = 0]): Position => [longitude, latitude]),
+      open: true,
+      ...(warm === undefined ? {} : { heat: warm }),
+    };
+  });
+
+/** How much of the plume is in each canal at one moment, 0 to 1. Roots: what is thin is seen. */
+export function plumeAt(source: Source | null, frame: number): Map<string, number> {
+  const reaches = Object.entries(source?.frames.reaches ?? {});
+  const highest = Math.max(0, ...reaches.flatMap(([, values]) => values));
+  return new Map(
+    reaches.map(([id, values]) => [
+      id,
+      highest > 0 ? Math.sqrt(Math.max(values[frame] ?? 0, 0) / highest) : 0,
+    ]),
+  );
+}
+
+/** The frame that is nearest to a moment, ms since 1970. */
+export function frameNear(source: Source, at: number): number {
+  const away = source.frames.times.map((time) => Math.abs(Date.parse(time) - at));
+  return Math.max(0, away.indexOf(Math.min(...away)));
+}
+
+/** A mass or a probability as people say it. */
+export const kilograms = (value: number, language: Language): string =>
+  `${new Intl.NumberFormat(language, { maximumSignificantDigits: 2 }).format(value)} kg`;
+export const percent = (value: number, language: Language): string =>
+  new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(value);
 
 /** Rounded as people say it. */
 export function far(metres: number, language: Language): string {

@@ -4432,6 +4432,23 @@ export interface components {
             /** Started */
             started: string;
             /**
+             * Suspect
+             * @description The likeliest source, once it is calculated: a registered outfall or a reach.
+             */
+            suspect: string | null;
+            /**
+             * Suspect Name
+             * @default
+             */
+            suspect_name: string;
+            /**
+             * Suspect Name Zh
+             * @default
+             */
+            suspect_name_zh: string;
+            /** Suspect Probability */
+            suspect_probability: number | null;
+            /**
              * Time Quality
              * @description The device's clock was wrong: times are those of receipt.
              */

@@ -9,6 +9,8 @@ export interface Area {
   corners: readonly Position[];
   /** Not closed: a way, such as a canal. */
   open?: boolean;
+  /** How much of something is in it, 0 to 1: wider and redder. */
+  heat?: number;
   /** The map is not made so wide that all of it is seen. */
   beyond?: boolean;
 }
@@ -27,13 +29,14 @@ function middle(corners: readonly Position[]): Position {
   return [sum[0] / corners.length, sum[1] / corners.length];
 }
 
-function features({ name, corners, open }: Area): Feature[] {
+function features({ name, corners, open, heat }: Area): Feature[] {
   const [first] = corners;
   if (!first) return [];
   const ring = corners.map((one) => [...one]);
+  const properties = heat === undefined ? {} : { heat };
   const shape: Feature[] =
     open || corners.length < FEWEST
-      ? [{ type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: ring } }]
+      ? [{ type: "Feature", properties, geometry: { type: "LineString", coordinates: ring } }]
       : [
           {
             type: "Feature",

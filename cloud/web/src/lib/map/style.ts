@@ -1,7 +1,7 @@
 /** The map's own base: land, borders and names, in the page's colours and without any network. */
 
 import type { FeatureCollection } from "geojson";
-import type { LayerSpecification, StyleSpecification } from "maplibre-gl";
+import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import type { Language } from "../format";
 
 export interface Tiles {
@@ -38,6 +38,8 @@ export function paletteOf(element: Element): Palette {
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Seen on both grounds. */
 const AREA = "#2b7f74";
+const HOT = "#b3261e";
+const HEAT: ExpressionSpecification = ["coalesce", ["get", "heat"], 0];
 const FONT = [
   "Noto Sans TC",
   "Noto Sans CJK TC",
@@ -173,7 +175,10 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
         source: "areas",
         filter: ["!=", ["geometry-type"], "Point"],
         layout: { "line-join": "round" },
-        paint: { "line-color": AREA, "line-width": 2.5 },
+        paint: {
+          "line-color": ["interpolate", ["linear"], HEAT, 0, AREA, 1, HOT],
+          "line-width": ["+", 2.5, ["*", 6, HEAT]],
+        },
       },
       {
         id: "area-corners",
