@@ -199,7 +199,7 @@ def test_outcomes_count_where_one_outfall_was_named(city: City) -> None:
             for place, outfall in enumerate(outfalls, 1):
                 detail = {"entry": "suspect", "outfall": outfall}
                 event = CaseEvent(case_id=name, number=place, at=city.time, detail=detail)
-                event.action, event.account, event.version = "noted", "li", 1
+                event.action, event.account, event.version, event.audit = "noted", "li", 1, 1
                 session.add(event)
 
     case(1, "fine", "o-plating")
