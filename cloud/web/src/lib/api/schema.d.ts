@@ -3329,6 +3329,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/water/incidents/{incident}/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Incident Readings
+         * @description All parameters of the incident's probes around its time, as CSV.
+         */
+        get: operations["export_incident_readings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/water/network": {
         parameters: {
             query?: never;
@@ -6994,6 +7014,23 @@ export interface components {
             /** Started */
             started: string;
             /**
+             * Suspect
+             * @description The likeliest source, once it is calculated: a registered outfall or a reach.
+             */
+            suspect: string | null;
+            /**
+             * Suspect Name
+             * @default
+             */
+            suspect_name: string;
+            /**
+             * Suspect Name Zh
+             * @default
+             */
+            suspect_name_zh: string;
+            /** Suspect Probability */
+            suspect_probability: number | null;
+            /**
              * Time Quality
              * @description The device's clock was wrong: times are those of receipt.
              */
@@ -7535,15 +7572,26 @@ export interface components {
             area_zh: string;
             /**
              * Arrival
-             * @description Of the first water, counted from the first onset.
+             * @description Of the first water: the earliest of what was calculated, else counted from the first onset by
+             *     the usual velocities.
              */
             arrival: string;
+            /**
+             * Arrival Until
+             * @description The latest; with ``arrival`` a 90 % interval. ``null``: not calculated.
+             */
+            arrival_until?: string | null;
             /** Asked */
             asked: string | null;
             /** Closed */
             closed: string | null;
             /** Closed By */
             closed_by: string | null;
+            /**
+             * Confidence
+             * @description That the discharge comes past it at all.
+             */
+            confidence?: number | null;
             /** Distance M */
             distance_m: number;
             /** Id */
@@ -7991,6 +8039,8 @@ export interface components {
             probes: components["schemas"]["IncidentProbe"][];
             /** Reaches */
             reaches: components["schemas"]["ReachEntry"][];
+            /** @description What was calculated of its source; ``null``: nothing yet. */
+            source: components["schemas"]["SourceEntry"] | null;
             /** Started */
             started: string;
             /**
@@ -10832,6 +10882,128 @@ export interface components {
             sites: components["schemas"]["SiteEntry"][];
         };
         /**
+         * SourceEntry
+         * @description Where the discharge came from and where it goes, as last calculated.
+         */
+        SourceEntry: {
+            /**
+             * Arrivals
+             * @description Soonest first.
+             */
+            arrivals: components["schemas"]["SourcePlace"][];
+            /** At */
+            at: string;
+            frames: components["schemas"]["TraceFrames"];
+            /**
+             * Misfit
+             * @description About 1 or less where the likeliest explains what was seen.
+             */
+            misfit: number;
+            /** Notes */
+            notes: string[];
+            /**
+             * Problem
+             * @description Why nothing could be calculated.
+             */
+            problem: string | null;
+            /**
+             * Samples
+             * @description Best first.
+             */
+            samples: components["schemas"]["SourcePlace"][];
+            /** Stations */
+            stations: components["schemas"]["TraceStation"][];
+            /** Suspects */
+            suspects: components["schemas"]["SourceSuspect"][];
+            /**
+             * Unexplained
+             * @description Probability that it was none of them.
+             */
+            unexplained: number;
+        };
+        /**
+         * SourcePlace
+         * @description Where it arrives, or where a sample is to be taken.
+         */
+        SourcePlace: {
+            /** Arrives From */
+            arrives_from: string;
+            /** Arrives Until */
+            arrives_until: string | null;
+            /**
+             * Bits
+             * @description Of a sample: what it is expected to tell, 1 at most.
+             */
+            bits: number | null;
+            /**
+             * Confidence
+             * @description That it comes past there; of a sample, that it shows something.
+             */
+            confidence: number;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @description ``station``, ``gate``, or ``reach`` (its lower end).
+             */
+            kind: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Over */
+            over: string;
+        };
+        /**
+         * SourceSuspect
+         * @description A possible source with its place.
+         */
+        SourceSuspect: {
+            /**
+             * Before
+             * @description Closed cases in which it was the source; it counts for more.
+             */
+            before: number;
+            /** Duration S */
+            duration_s: number;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /**
+             * Mass From Kg
+             * @description ``null``: what was seen says nothing of an amount.
+             */
+            mass_from_kg: number | null;
+            /** Mass Until Kg */
+            mass_until_kg: number | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Outfall */
+            outfall: string | null;
+            /**
+             * Path
+             * @description Reaches, from the source down to the last station that saw it.
+             */
+            path: string[];
+            /** Permit */
+            permit: string;
+            /** Probability */
+            probability: number;
+            /** Reach */
+            reach: string;
+            /** Start From */
+            start_from: string;
+            /** Start Until */
+            start_until: string;
+        };
+        /**
          * StandingAlert
          * @description A platform alert of this gateway that is not over.
          */
@@ -11065,6 +11237,40 @@ export interface components {
             gateway: string;
             /** Token */
             token: string;
+        };
+        /**
+         * TraceFrames
+         * @description How the likeliest plume moves: g/m³ in the middle of each reach.
+         */
+        TraceFrames: {
+            /** Reaches */
+            reaches: {
+                [key: string]: number[];
+            };
+            /** Times */
+            times: string[];
+        };
+        /**
+         * TraceStation
+         * @description What a station said.
+         */
+        TraceStation: {
+            /**
+             * Background
+             * @description Taken off, in the parameter's unit.
+             */
+            background: number;
+            /** Parameter */
+            parameter: string;
+            /** Seen */
+            seen: boolean;
+            /** Station */
+            station: string;
+            /**
+             * Timing Only
+             * @description No concentration follows from it: a pH, a turbidity.
+             */
+            timing_only: boolean;
         };
         /**
          * Unseen
@@ -17473,6 +17679,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IncidentEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_incident_readings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Readings around the incident */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description A problem document */
