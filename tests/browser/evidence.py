@@ -8,15 +8,25 @@ import json
 import tempfile
 import wave
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 
 from browser.town import GATEWAY, KEY, MICROPHONE
-from vigil_schemas.evidence import EvidenceReference
+from vigil_edge.evidence.seal import seal
+from vigil_edge.noise import analysis
+from vigil_edge.noise.evidence import _CONTENTS
+from vigil_edge.noise.pictures.blurred import blurred
+from vigil_edge.noise.plate.candidates import Picture
+from vigil_schemas.evidence import (
+    EvidenceFile,
+    EvidenceLink,
+    EvidenceManifest,
+    EvidenceReference,
+)
 
 
 def sealed_evidence(evidence_id: str) -> bytes:
@@ -56,6 +66,64 @@ def sealed_evidence(evidence_id: str) -> bytes:
         for name, (_, _, content) in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
+    """A package of version 2 with everything that a page can show of a passage: two seconds, with
+    the plate read in each picture and the source passing from left to right."""
+    sound = analysis.Sound(0.2 * np.sin(2 * np.pi * 180 * np.arange(96_000) / 48_000), 48_000)
+    drawn = analysis.spectrogram(sound)
+    assert drawn is not None
+    moments = [began + timedelta(seconds=0.04 * n) for n in range(50)]
+    said = {
+        "sound_started": began.isoformat(),
+        "sound_ended": (began + timedelta(seconds=2)).isoformat(),
+        "video_started_s": began.timestamp(),
+    }
+    votes = [{"t": one.isoformat(), "text": plate, "confidence": 0.9} for one in moments[20:30]]
+    bearing = {
+        "start": began.isoformat(),
+        "interval_s": 0.04,
+        "azimuth_deg": [None if n < 5 else 150.0 - 2.5 * n for n in range(50)],
+    }
+    thumbnail = blurred(cast("Picture", _scene(0.5)))
+    files = {
+        "audio.wav": _sound(),
+        "video.webm": _film(),
+        "blurred.webm": _film(),
+        "plate.jpg": _plate(),
+        "thumbnail.jpg": bytes(cv2.imencode(".jpg", thumbnail)[1]),
+        "levels.json": json.dumps(said).encode(),
+        "spectrogram.png": bytes(cv2.imencode(".png", drawn[0])[1]),
+        "spectrogram.json": drawn[1].encode(),
+        "bearing.json": json.dumps(bearing).encode(),
+        "votes.json": json.dumps({"votes": votes}).encode(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder) / name for name in files}
+        for name, content in files.items():
+            paths[name].write_bytes(content)
+        manifest = EvidenceManifest(
+            evidence_id=evidence_id,
+            gateway=GATEWAY,
+            device=MICROPHONE,
+            sealed=began,
+            started=began,
+            ended=began + timedelta(seconds=2),
+            chain=EvidenceLink(number=1),
+            files=[
+                EvidenceFile(
+                    name=name,
+                    role=_CONTENTS[name][0],
+                    media_type=_CONTENTS[name][1],
+                    sha256=hashlib.sha256(content).hexdigest(),
+                    size=len(content),
+                )
+                for name, content in files.items()
+            ],
+        )
+        seal(Path(folder) / "package.zip", manifest, paths, KEY)
+        return (Path(folder) / "package.zip").read_bytes()
 
 
 def reference(sealed: bytes) -> EvidenceReference:

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import IO, Final
 
+from vigil_cloud.cases.package_page import page_of
+from vigil_cloud.cases.port import CaseKind
 from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.evidence import service
 from vigil_cloud.evidence.models import EvidenceRow
@@ -33,7 +35,8 @@ _TEXT: Final = """\
 
 dossier.pdf    案件卷宗 The case, to be read.
 dossier.json   同一內容，供程式使用 The same for programs. SHA-256: {sha256}
-evidence/      閘道器封存之原始證據 Evidence as its gateway sealed it.
+evidence/      閘道器封存之原始證據 Evidence as its gateway sealed it; the .html beside it plays the
+               blurred copy and verifies itself in a browser. 同名 .html 可離線播放並自行查驗。
 keys.json      閘道器公鑰 Public keys of the gateways (Ed25519).
 
 離線查核 Verify off line:  vigil-cloud evidence verify {number}.zip
@@ -50,7 +53,11 @@ def packages(services: Services, reader: Reader, made: CaseDossier) -> Sequence[
 
 
 def write(
-    services: Services, made: CaseDossier, paper: bytes, rows: Sequence[EvidenceRow]
+    services: Services,
+    kind: CaseKind,
+    made: CaseDossier,
+    paper: bytes,
+    rows: Sequence[EvidenceRow],
 ) -> IO[bytes]:
     """The whole file, at its beginning; it has no name on the disk and is gone when it is closed.
     Raises ``NoSpaceForEvidence``, ``ObjectMissing``, ``ObjectsUnavailable``."""
@@ -66,6 +73,9 @@ def write(
             archive.writestr(DOSSIER, made.model_dump_json())
             archive.writestr(KEYS, json.dumps(keys, indent=1))
             for row in rows:
+                page = page_of(services, kind, row)
+                if page is not None:
+                    archive.writestr(f"{FOLDER}{row.sha256}.html", page)
                 with archive.open(f"{FOLDER}{row.sha256}.zip", "w", force_zip64=True) as entry:
                     for chunk in services.objects.read(row.object_name):
                         entry.write(chunk)

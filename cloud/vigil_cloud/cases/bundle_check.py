@@ -90,9 +90,16 @@ def _examine(archive: zipfile.ZipFile, key: bytes | None, found: Examined) -> No
             found.faults.append(Fault(name, "is missing"))
         else:
             _package(archive, entries[name], sha256, keys, found)
-    own = {README, PAPER, DOSSIER, KEYS, *(f"{FOLDER}{sha256}.zip" for sha256 in wanted)}
-    for name in sorted(set(entries) - own):
+        _page(archive, entries.get(f"{FOLDER}{sha256}.html"), found)
+    packages = {f"{FOLDER}{sha256}.{kind}" for sha256 in wanted for kind in ("zip", "html")}
+    for name in sorted(set(entries) - {README, PAPER, DOSSIER, KEYS, *packages}):
         found.faults.append(Fault(name, "does not belong to the dossier"))
+
+
+def _page(archive: zipfile.ZipFile, page: zipfile.ZipInfo | None, found: Examined) -> None:
+    """It verifies itself where it is opened; here only whether it is whole."""
+    if page is not None and (wrong := _digest_of(archive, page)[1]) is not None:
+        found.faults.append(Fault(page.filename, wrong))
 
 
 def _dossier(said: Any, found: Examined) -> CaseDossier | None:

@@ -6,18 +6,21 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from vigil_cloud.cases import bundle, dossier, dossier_pdf, photographs
 from vigil_cloud.cases.dossier_pdf import Language
 from vigil_cloud.cases.errors import CaseForbidden
+from vigil_cloud.cases.package_page import page_of
 from vigil_cloud.cases.presentation import open_up
 from vigil_cloud.cases.routes import BenchDependency, CaseId, note_look
 from vigil_cloud.cases.service import find
 from vigil_cloud.database.engine import writing
+from vigil_cloud.evidence.service import EvidenceUnknown
 from vigil_cloud.identity import audit
 from vigil_schemas.dossier import CaseDossier
+from vigil_schemas.types import Sha256
 
 router = APIRouter(prefix="/cases", tags=["cases"])
 _HEADERS: Final = {
@@ -70,7 +73,7 @@ def get_case_bundle(case_id: CaseId, bench: BenchDependency) -> StreamingRespons
     services, reader = bench.services, bench.reader
     rows = bundle.packages(services, reader, made)
     paper = dossier_pdf.render(made, pictures, "zh-TW")
-    file = bundle.write(services, made, paper, rows)
+    file = bundle.write(services, bench.kinds.require(made.kind.code), made, paper, rows)
     with writing(services.sessions) as session:
         audit.append(
             session,
@@ -93,6 +96,28 @@ def get_case_bundle(case_id: CaseId, bench: BenchDependency) -> StreamingRespons
             **_HEADERS,
         },
     )
+
+
+@router.get(
+    "/{case_id}/evidence/{sha256}.html",
+    operation_id="get_case_evidence_page",
+    response_class=Response,
+    responses={200: {"description": "The page", "content": {"text/html": {}}}},
+)
+def get_case_evidence_page(
+    case_id: CaseId, sha256: Annotated[Sha256, Path()], bench: BenchDependency
+) -> Response:
+    """A sealed package of the case as one HTML file that verifies itself off line: people and
+    plates are blurred, so that it can be given to the person concerned."""
+    made, _ = _made(bench, case_id, f"{sha256}.html", pictures=False)
+    services = bench.services
+    rows = bundle.packages(services, bench.reader, made)
+    row = next((one for one in rows if one.sha256 == sha256), None)
+    page = None if row is None else page_of(services, bench.kinds.require(made.kind.code), row)
+    if page is None:
+        raise EvidenceUnknown("There is no such page of this case for you.")
+    headers = {"Content-Disposition": f'attachment; filename="{made.number}.html"', **_HEADERS}
+    return Response(page, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def _made(

@@ -149,6 +149,17 @@ def _no_amount(_facts: Facts, _outcome: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class PackagePage:
+    """One HTML file that shows a sealed package without any program of ours, and verifies itself:
+    what of it may leave the house, also to the person concerned."""
+
+    wanted: Callable[[Mapping[str, str]], Sequence[str]]
+    """Of the package's files, by name and role, those that it holds."""
+    render: Callable[[Mapping[str, bytes], str], bytes]
+    """From those files and the gateway's public key, hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseKind:
     """One kind of case. ``name`` is unique in the city, such as ``noise-fine``."""
 
@@ -182,6 +193,8 @@ class CaseKind:
     """What decisions carry. Where deciders differ in one they do not agree."""
     amount: Callable[[Facts, str], int | None] = _no_amount
     """The amount in TWD that the tariff gives for an outcome: proposed, never imposed."""
+    page: PackagePage | None = None
+    """How its sealed packages are shown off line."""
     happened: Callable[[Happened], None] = _follows_nothing
     """Told of each event of such a case, in its transaction; what it raises undoes the step."""
 

@@ -135,11 +135,12 @@ def _sealed_with(path: Path, public_keys: Sequence[bytes]) -> bytes | None:
             text = _small(archive, entries, MANIFEST_NAME, LARGEST_MANIFEST, Finding())
             seal = _small(archive, entries, SIGNATURE_NAME, SIGNATURE_BYTES, Finding())
         if text is not None and seal is not None:
-            return next((key for key in public_keys if _holds(key, seal, text)), None)
+            return next((key for key in public_keys if holds(key, seal, text)), None)
     return None
 
 
-def _holds(public_key: bytes, seal: bytes, text: bytes) -> bool:
+def holds(public_key: bytes, seal: bytes, text: bytes) -> bool:
+    """Whether ``seal`` is that key's signature over ``text``."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(seal, text)
     except (InvalidSignature, ValueError):
@@ -180,7 +181,7 @@ def _examine_canonical(
 ) -> None:
     """A package of version 2. ``asked``: public key and gateway."""
     public_key, gateway = asked
-    sealed = _holds(public_key, head.seal, head.text)
+    sealed = holds(public_key, head.seal, head.text)
     changed = "was changed after it was sealed (bytes {} to {} of the package)"
     if not sealed and head.text_changed:
         # What it lists may be what was changed: nothing else can be held against it.
@@ -208,7 +209,7 @@ def _examine(
     seal = _small(archive, entries, SIGNATURE_NAME, SIGNATURE_BYTES, found)
     if text is None:
         return
-    if seal is not None and not _holds(public_key, seal, text):
+    if seal is not None and not holds(public_key, seal, text):
         found.faults.append(_OTHER_SEAL)
     manifest = _manifest(text, gateway, found)
     if manifest is not None:

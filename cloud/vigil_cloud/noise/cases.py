@@ -14,12 +14,13 @@ from vigil_cloud.cases.port import (
     Fact,
     Facts,
     Outcome,
+    PackagePage,
     Section,
     Words,
 )
 from vigil_cloud.cases.rules import TwoAgree
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.noise import plates
+from vigil_cloud.noise import passage_page, plates
 from vigil_cloud.noise.judging import (
     FINE,
     PLATE,
@@ -160,5 +161,6 @@ def exceedance_case() -> CaseKind:
             ),
         ),
         amount=amount,
+        page=PackagePage(passage_page.wanted, passage_page.render),
         happened=happened,
     )

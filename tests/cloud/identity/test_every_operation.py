@@ -474,6 +474,9 @@ OPEN = {
     "GET /api/v1/purpose-notice": "said before anything is collected; public",
     "POST /api/v1/join/look": "an invitation's token (tests/cloud/checkin/test_family.py)",
     "POST /api/v1/join/account": "the same",
+    "GET /api/v1/cases/{case_id}/evidence/{sha256}.html": (
+        "as the dossier (tests/cloud/noise/test_passage_page.py)"
+    ),
     "PUT /api/v1/gateways/{gateway}/evidence/{sha256}": "a gateway's token (tests/cloud/evidence)",
     "POST /api/v1/replies/hook/{channel}": "a web hook's signature (tests/cloud/notify)",
     "GET /healthz": "for supervisors; tells nothing but that the process answers",

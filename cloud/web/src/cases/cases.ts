@@ -105,6 +105,10 @@ export const dossierAddress = (id: string, file: string): string =>
 
 const BETWEEN = /[\s.·•_‐-―−-]+/g;
 
+/** A sealed package as one file for a browser, in which everybody is blurred. */
+export const evidencePageAddress = (id: string, sha256: string): string =>
+  `/api/v1/cases/${id}/evidence/${sha256}.html`;
+
 /** How what somebody typed is compared with what a machine read; the server decides for itself. */
 export const folded = (text: string): string =>
   text.normalize("NFKC").replace(BETWEEN, "").toUpperCase();

@@ -866,6 +866,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cases/{case_id}/evidence/{sha256}.html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case Evidence Page
+         * @description A sealed package of the case as one HTML file that verifies itself off line: people and
+         *     plates are blurred, so that it can be given to the person concerned.
+         */
+        get: operations["get_case_evidence_page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases/{case_id}/hand-over": {
         parameters: {
             query?: never;
@@ -13116,6 +13137,41 @@ export interface operations {
                 };
                 content: {
                     "application/zip": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_case_evidence_page: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
                 };
             };
             /** @description A problem document */

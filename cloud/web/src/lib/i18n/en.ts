@@ -204,6 +204,7 @@ export const en = {
     "Everything that you may see of the case, and who looked. Taking it is recorded.",
   "case.dossierPdf": "PDF",
   "case.dossierJson": "JSON",
+  "case.evidencePage": "Film and level, blurred (HTML)",
   "case.dossierZip": "With sealed evidence (zip)",
   "case.entryReadHint": "A machine read: {read}",
   "case.entryNothingRead": "No machine has read anything here.",

@@ -201,6 +201,7 @@ export const zhTW: Record<Key, string> = {
   "case.dossierHint": "您可檢視的全部內容與查閱紀錄。下載會留下紀錄。",
   "case.dossierPdf": "PDF",
   "case.dossierJson": "JSON",
+  "case.evidencePage": "影片與聲級，已模糊（HTML）",
   "case.dossierZip": "含封存證據（zip）",
   "case.entryReadHint": "機器判讀：{read}",
   "case.entryNothingRead": "機器未判讀出內容。",

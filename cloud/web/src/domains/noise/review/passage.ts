@@ -95,14 +95,18 @@ export async function passageOf(alert: Alert, signal: AbortSignal): Promise<Pass
   const video = named("video", "video/");
   const picture = named("spectrogram", "image/");
   const audio = named("audio", "audio/");
+  const length = Math.max(0.1, ended - origin);
+  const inside = (point: Point) => point.t >= 0 && point.t <= length;
   return {
     detail,
-    length: Math.max(0.1, ended - origin),
+    length,
     loudest: seconds(detail.LAFmax_time) - origin,
-    curve: (curve?.LAF ?? []).map((value, index) => ({
-      t: seconds(curve?.start ?? "") - origin + index * (curve?.interval_s ?? 0),
-      value,
-    })),
+    curve: (curve?.LAF ?? [])
+      .map((value, index) => ({
+        t: seconds(curve?.start ?? "") - origin + index * (curve?.interval_s ?? 0),
+        value,
+      }))
+      .filter(inside),
     video: video
       ? {
           url: address(video) ?? "",
