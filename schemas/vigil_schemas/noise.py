@@ -5,7 +5,7 @@ Observed parameters (unit dB re 20 µPa): ``LAeq``, ``LAFmax``, ``LCeq``, ``LZeq
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,9 @@ from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.types import Decibel, Domain, Model, UtcDatetime
 
 DOMAIN: Final[Domain] = "noise"
+
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LevelCurve(Model):
@@ -37,17 +40,135 @@ class PlateCandidate(Model):
     """What a recogniser made of the plate in the pictures."""
 
     text: Annotated[str, Field(min_length=2, max_length=16)]
-    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    confidence: Share
 
 
-class NoiseExceedance(Model):
-    """``city.vigil.noise.exceedance.v1``: a passage was louder than the threshold.
+class Judgement(Model):
+    """What a passage comes to by the rule of decision: an exceedance is only what stands above
+    the limit by more than the expanded uncertainty."""
 
-    Told twice under the same ``exceedance_id``: ``measured`` as soon as the passage is
-    over, and ``sealed`` with the level curve and the evidence once that has been made.
-    """
+    limit_db: Decibel
+    limit_basis: Annotated[str, Field(max_length=120)] | None = None
+    """Which line of the gateway's table of limits held; absent where the trigger's threshold
+    stood in for a limit."""
+    LAFmax_corrected: Decibel | None = None
+    """LAFmax without the background, at the reference distance; absent where the background
+    leaves no level of the passage."""
+    background_LA95_db: Decibel | None = None
+    """LAF exceeded 95 % of the time before the passage."""
+    uncertainty_db: Annotated[float, Field(ge=0, le=60)]
+    """Expanded, k = 2."""
+    components: Annotated[dict[str, Annotated[float, Field(ge=0, le=60)]], Field(max_length=16)] = (
+        Field(default_factory=dict)
+    )
+    """Each standard uncertainty, dB, by name."""
+    decision: Literal["exceedance", "borderline", "not-valid"]
+    reasons: Annotated[list[Slug], Field(max_length=24)] = Field(default_factory=list)
+    """Why it is not valid: flags of its seconds, ``background`` (less than 3 dB below),
+    ``background-not-measured``, ``not-calibrated``."""
 
-    TYPE: ClassVar[str] = "city.vigil.noise.exceedance.v1"
+
+class Classification(Model):
+    """What a learnt classifier takes the sound for."""
+
+    kind: Slug
+    """Its class: ``vehicle``, ``siren``, ``horn``, ``rain``, ``dog`` and so on."""
+    score: Share
+    """The chance that it is this."""
+    vehicle: Share
+    """The chance that it is a vehicle's driving noise."""
+    vetoed: bool
+    """Surely no vehicle: it founds no case."""
+    model: Annotated[str, Field(max_length=80)]
+    """Version and digest of the model."""
+
+
+class SoundBearing(Model):
+    """Where the sound came from at LAFmax, as the microphone array tells it."""
+
+    azimuth_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
+    """Counter-clockwise from the array's +x axis; absent where it cannot be told."""
+    confidence: Share = 0.0
+    """The chance that the source stands within 5° of it; of an abstention what it would be."""
+    mirror_deg: Annotated[float, Field(ge=0, lt=360)] | None = None
+    """The other azimuth that sounds alike, of an array in a line or on a wall."""
+    abstained: Literal["no-array", "low-confidence", "too-short", "failed"] | None = None
+    """Why there is no azimuth."""
+
+
+class AttributedVehicle(Model):
+    """The one track in the pictures that the sound came from."""
+
+    track: Annotated[int, Field(ge=0, le=999)]
+    """Number of the track within these pictures."""
+    seen_from: UtcDatetime
+    seen_until: UtcDatetime
+    box: Annotated[list[Annotated[int, Field(ge=0, le=20000)]], Field(min_length=4, max_length=4)]
+    """x, y, width, height in pixels of the picture at ``box_time``."""
+    box_time: UtcDatetime
+    """Of the picture nearest to the moment at which the loudest sound left the vehicle."""
+    travel_s: Annotated[float, Field(ge=0, le=2)]
+    """How long that sound was on its way."""
+    apart_deg: Annotated[float, Field(ge=0, le=180)]
+    """Between the bearings of the sound and the track: the median over the time compared."""
+    compared: Annotated[int, Field(ge=1, le=10000)]
+    """Bearings that were compared with it."""
+
+
+class VehicleFinding(Model):
+    """Which of the vehicles in the pictures was loud, or why that cannot be said."""
+
+    vehicle: AttributedVehicle | None = None
+    tracks: Annotated[int, Field(ge=0, le=999)] = 0
+    """Vehicles that were followed in the pictures."""
+    rival_deg: Annotated[float, Field(ge=0, le=180)] | None = None
+    """How far from the best track the nearest other one stood while it was loud."""
+    abstained: (
+        Literal[
+            "no-camera",
+            "no-array",
+            "no-view",
+            "no-bearing",
+            "no-track",
+            "no-match",
+            "several",
+            "failed",
+        ]
+        | None
+    ) = None
+    """``no-view``: the settings do not say how the camera looks. ``no-bearing``: the sound told no
+    direction (low signal-to-noise ratio, or several sources). ``no-match``: no track was where the
+    sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°."""
+
+
+class PlateReading(Model):
+    """How a plate was read; the text itself is the first of ``plates``."""
+
+    confidence: Share = 0.0
+    pictures: Annotated[int, Field(ge=0, le=999)] = 0
+    """Pictures in which it was looked for."""
+    votes: Annotated[int, Field(ge=0, le=999)] = 0
+    """Pictures that agree upon the text."""
+    characters: Annotated[list[Share], Field(max_length=16)] = Field(default_factory=list)
+    """Confidence of each character."""
+    abstained: (
+        Literal[
+            "no-camera",
+            "no-reader",
+            "no-plate",
+            "not-attributed",
+            "unsure",
+            "disagreement",
+            "failed",
+        ]
+        | None
+    ) = None
+    """Why no text is given. ``not-attributed``: several vehicles, and none of them is known to have
+    been the loud one."""
+
+
+class _Exceedance(Model):
+    """What every version says."""
 
     exceedance_id: Annotated[str, Field(min_length=8, max_length=64)]
     phase: Literal["measured", "sealed"] = "sealed"
@@ -76,10 +197,58 @@ class NoiseExceedance(Model):
     evidence: EvidenceReference | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> NoiseExceedance:
+    def _in_order(self) -> Self:
         if self.ended < self.started:
             raise ValueError("ended lies before started")
         return self
 
 
-CONTRACT: Final = DomainContract(name=DOMAIN, events=(NoiseExceedance,))
+class NoiseExceedanceV1(_Exceedance):
+    """``city.vigil.noise.exceedance.v1``: as gateways of 0.1 send it; still accepted.
+
+    Told twice under the same ``exceedance_id``: ``measured`` as soon as the passage is
+    over, and ``sealed`` with the level curve and the evidence once that has been made.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.noise.exceedance.v1"
+
+
+class NoiseExceedance(_Exceedance):
+    """``city.vigil.noise.exceedance.v2``: a passage was louder than the threshold, and what that
+    comes to.
+
+    Told as ``measured`` when all its flags are known, some seconds after it is over, with the
+    judgement and the classification. An exceedance that is not vetoed is told again under the
+    same ``exceedance_id``, as ``sealed``, with bearing, vehicle, plate and evidence. What is
+    borderline, not valid or vetoed is told once: nothing of it is sealed unless the gateway's
+    settings ask for it.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.noise.exceedance.v2"
+
+    flags: Annotated[list[Slug], Field(max_length=16)] = Field(default_factory=list)
+    """Of the seconds that it touches: ``clipping``, ``drop-out``, ``gain-change`` and so on."""
+    judgement: Judgement | None = None
+    classification: Classification | None = None
+    """Absent where no classifier looked at it."""
+    bearing: SoundBearing | None = None
+    vehicle: VehicleFinding | None = None
+    plate_reading: PlateReading | None = None
+
+
+AnyExceedance = NoiseExceedance | NoiseExceedanceV1
+
+
+def founds_a_case(event: AnyExceedance) -> bool:
+    """Whether people are to look at it: not what its own gateway calls borderline, not valid or no
+    vehicle. A gateway that judges nothing leaves that to them."""
+    if isinstance(event, NoiseExceedanceV1):
+        return True
+    if event.classification is not None and event.classification.vetoed:
+        return False
+    return event.judgement is None or event.judgement.decision == "exceedance"
+
+
+CONTRACT: Final = DomainContract(
+    name=DOMAIN, events=(NoiseExceedance,), accepted=(NoiseExceedanceV1,)
+)

@@ -13,6 +13,7 @@ BENCHES = (
     "bearing",
     "plates",
     "classify",
+    "gain",
     "water_replay",
     "rest",
     "latency",

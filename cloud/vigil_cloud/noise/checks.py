@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from vigil_cloud.cases.port import Verdict, Words
 from vigil_cloud.city_time import CITY_ZONE
+from vigil_cloud.noise import findings
 from vigil_cloud.noise.models import CLOCK_VOUCHED, Certificate, Road
 from vigil_cloud.noise.register import Holding, civil_day
 from vigil_cloud.noise.register_schema import DAYS, LimitBody
+from vigil_schemas.noise import Judgement
 from vigil_schemas.types import ClockQuality
 
 CERTIFICATES: Final[dict[str, Words]] = {
@@ -39,6 +41,7 @@ class Measured(Protocol):
     clock_quality: str | None
     wind_m_s: float | None
     rain: bool | None
+    findings: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def checks(measured: Measured, holding: Holding, *, package: Verdict) -> list[Ch
         *_certificates(holding, civil_day(measured.started)),
         _clock(measured),
         _overload(measured),
+        _sound(measured),
         _background(measured, holding.rules.background_margin_db),
         _wind(measured, holding.rules.wind_limit_m_s),
         _rain(measured),
@@ -188,6 +192,22 @@ def _overload(measured: Measured) -> Check:
     return Check("overload", words, "pass", Words("Within its range.", "於量測範圍內。"))
 
 
+def _sound(measured: Measured) -> Check:
+    words = Words("A vehicle's sound", "聲音為車輛所發出")
+    heard = findings.read(measured.findings).classification
+    if heard is None:
+        reason = Words(
+            "No classifier listened to it: judge it from the sound.",
+            "未經聲音辨識：請由聲音判斷。",
+        )
+        return Check("sound", words, "unknown", reason, required=False)
+    reason = Words(
+        f"Taken for {heard.kind} ({heard.score:.2f}); a vehicle: {heard.vehicle:.2f}.",
+        f"辨識為 {heard.kind}（{heard.score:.2f}）；車輛：{heard.vehicle:.2f}。",
+    )
+    return Check("sound", words, "fail" if heard.vetoed else "pass", reason, required=False)
+
+
 def _background(measured: Measured, margin: float) -> Check:
     words = Words(f"Background {margin:g} dB below", f"背景噪音低 {margin:g} 分貝")
     if measured.background_db is None:
@@ -234,6 +254,9 @@ def _limit(measured: Measured, road: Road | None) -> Check:
             "The register has no limit for that place and time.", "登錄簿無該地該時之管制值。"
         )
         return Check("limit", words, "unknown", reason)
+    judgement = findings.read(measured.findings).judgement
+    if judgement is not None:
+        return Check("limit", words, *_decided(judgement, limit, road))
     over = measured.LAFmax - limit
     reason = Words(
         f"{measured.LAFmax:.1f} dB against {limit:g} dB ({over:+.1f} dB),"
@@ -242,6 +265,25 @@ def _limit(measured: Measured, road: Road | None) -> Check:
         f"{road.valid_from} 起適用。{road.basis}",
     )
     return Check("limit", words, "pass" if over > 0 else "fail", reason)
+
+
+def _decided(judgement: Judgement, limit: float, road: Road) -> tuple[Verdict, Words]:
+    """By the rule of decision against the register's limit, whatever the gateway's own was."""
+    level, uncertainty = judgement.LAFmax_corrected, judgement.uncertainty_db
+    if judgement.decision == "not-valid" or level is None:
+        why = ", ".join(judgement.reasons)
+        return "fail", Words(
+            f"No level of the vehicle can be told: {why}.", f"無法得出車輛之噪音量：{why}。"
+        )
+    above = level - uncertainty - limit
+    return "pass" if above > 0 else "fail", Words(
+        f"{level:.1f} dB corrected for the background, ±{uncertainty:.1f} dB (k = 2), against"
+        f" {limit:g} dB: {above:+.1f} dB beyond the uncertainty,"
+        f" in force since {road.valid_from}. {road.basis}".rstrip(),
+        f"背景修正後 {level:.1f} 分貝，擴充不確定度 ±{uncertainty:.1f} 分貝（k = 2），"
+        f"管制值 {limit:g} 分貝：扣除不確定度後 {above:+.1f} 分貝，"
+        f"{road.valid_from} 起適用。{road.basis}",
+    )
 
 
 def _sign(holding: Holding) -> Check:

@@ -17,7 +17,7 @@ from vigil_cloud.cases import service as cases
 from vigil_cloud.cases.lifecycle import FROM
 from vigil_cloud.cases.port import Facts, Happened, Verdict, Words
 from vigil_cloud.evidence.models import EvidenceRow
-from vigil_cloud.noise import checks, plates, register
+from vigil_cloud.noise import checks, findings, plates, register
 from vigil_cloud.noise.checks import Check
 from vigil_cloud.noise.models import Exceedance, Finding
 
@@ -111,9 +111,16 @@ def _judge(facts: Facts, one: Exceedance, kept: dict[str, Any] | None) -> Judged
     session = facts.session
     holds = register.holding(session, one.device, one.started)
     limit = None if holds.road is None else checks.limit_of(holds.road, one.started)
-    over = None if limit is None else one.LAFmax - limit
+    over = None if limit is None else _level(one) - limit
     owed = None if over is None else checks.amount_of(over, holds.rules.penalties)
     return Judged(one, checks.checks(one, holds, package=_package(session, one)), over, owed)
+
+
+def _level(one: Exceedance) -> float:
+    """What the tariff is asked by: without the background, where its gateway took that off."""
+    judgement = findings.read(one.findings).judgement
+    corrected = None if judgement is None else judgement.LAFmax_corrected
+    return one.LAFmax if corrected is None else corrected
 
 
 def _package(session: Session, one: Exceedance) -> Verdict:

@@ -50,7 +50,14 @@ class Exceedance(Base):
     plates: Mapped[bytes | None] = mapped_column(Sealed("noise.plates"))
     """What a machine read, as JSON: texts, the likeliest first."""
     evidence_sha256: Mapped[str | None] = mapped_column(String(64))
-    alert_id: Mapped[str] = mapped_column(String(36))
+    decision: Mapped[str | None] = mapped_column(String(12))
+    """``exceedance``, ``borderline`` or ``not-valid``; ``None``: its gateway judges nothing."""
+    vetoed: Mapped[bool | None]
+    """Surely no vehicle's sound; ``None``: no classifier looked at it."""
+    findings: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """See ``findings.py``."""
+    alert_id: Mapped[str | None] = mapped_column(String(36))
+    """``None``: it founds no case (borderline, not valid or vetoed) and is counted only."""
 
 
 class Intersection(Base):

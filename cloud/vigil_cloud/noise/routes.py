@@ -13,6 +13,7 @@ from vigil_cloud.devices.visibility import in_districts
 from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.noise.findings import Findings
 from vigil_cloud.noise.models import Exceedance
 from vigil_schemas.noise import DOMAIN
 from vigil_schemas.types import UtcDatetime
@@ -38,7 +39,13 @@ class ExceedanceEntry(BaseModel):
     time_quality: Literal["ahead", "behind"] | None
     """The device's clock could not be believed: no fine may rest on this."""
     evidence_sha256: str | None
-    alert_id: str
+    decision: Literal["exceedance", "borderline", "not-valid"] | None
+    """By its gateway, with the uncertainty of measurement; null where it judges nothing."""
+    vetoed: bool | None
+    """Surely no vehicle's sound; null where no classifier looked at it."""
+    findings: Findings | None
+    alert_id: str | None
+    """Null of what founds no case: borderline, not valid or vetoed."""
 
 
 class ExceedanceList(BaseModel):

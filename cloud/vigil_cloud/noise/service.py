@@ -1,4 +1,4 @@
-"""Noise: each exceedance is an alert that waits for an inspector."""
+"""Noise: what founds a case is an alert that waits for an inspector; what does not is counted."""
 
 from __future__ import annotations
 
@@ -10,83 +10,113 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.domain.port import Received
-from vigil_cloud.noise import plates
+from vigil_cloud.noise import findings, plates
 from vigil_cloud.noise.models import CLOCK_VOUCHED, Exceedance
-from vigil_schemas.noise import DOMAIN, NoiseExceedance
+from vigil_schemas.noise import (
+    DOMAIN,
+    AnyExceedance,
+    NoiseExceedance,
+    NoiseExceedanceV1,
+    founds_a_case,
+)
 from vigil_schemas.types import ClockQuality
 
 
 class NoiseHandler:
     """Takes exceedances, first measured, then sealed; a repeated one changes nothing."""
 
-    types: frozenset[str] = frozenset({NoiseExceedance.TYPE})
+    types: frozenset[str] = frozenset({NoiseExceedance.TYPE, NoiseExceedanceV1.TYPE})
 
     def handle(self, session: Session, message: Received) -> None:
-        """One exceedance: its row and its alert."""
+        """One exceedance: its row and, where it founds a case, its alert."""
         event = message.data
-        assert isinstance(event, NoiseExceedance)  # noqa: S101 - ingest decodes by type
+        assert isinstance(event, NoiseExceedance | NoiseExceedanceV1)  # noqa: S101 - by type
         feed.lock(session)
         exceedance_id = f"{message.gateway}:{event.exceedance_id}"
         known = session.get(Exceedance, exceedance_id)
         if known is not None and (event.phase == "measured" or known.evidence_sha256 is not None):
             return
-        device = message.envelope.subject
-        evidence = event.evidence.sha256 if event.evidence else None
-        place = place_of(session, device)
-        alert = record(
-            session,
-            Occurrence(
-                domain=DOMAIN,
-                reference=event.exceedance_id,
-                kind="exceedance",
-                gateway=message.gateway,
-                device=device,
-                title=f"Loud vehicle {event.LAFmax:.1f} dB(A)",
-                title_zh=f"高噪音車輛 {event.LAFmax:.1f} 分貝",
-                severity="major",
-                event_time=event.started,
-                active=True,
-                momentary=True,
-                detail=_detail(event),
-                marks=message.marks,
-                evidence_sha256=evidence,
-                supersedes=True,
-                latitude=place.latitude,
-                longitude=place.longitude,
-            ),
-            message.received,
-        )
-        if known is not None:
-            known.evidence_sha256 = evidence
-            known.plates = plates.seal(session, _texts(event)) or known.plates
-            _complete(known, event)
+        # An alert that stands goes on being told what is learnt, also what speaks against it.
+        alerted = founds_a_case(event) or (known is not None and known.alert_id is not None)
+        alert_id = _alert(session, message, event) if alerted else None
+        if known is None:
+            session.add(_row(session, message, event, exceedance_id, alert_id))
             return
-        session.add(
-            Exceedance(
-                id=exceedance_id,
-                gateway=message.gateway,
-                device=device,
-                started=event.started,
-                ended=event.ended,
-                threshold_db=event.threshold_db,
-                LAFmax=event.LAFmax,
-                LAE=event.LAE,
-                background_db=event.background_db,
-                overload=event.overload,
-                calibrated=event.calibrated,
-                time_quality=message.marks.get("time_quality"),
-                clock_quality=_clock(event, message.envelope.clockquality),
-                wind_m_s=event.conditions.wind_m_s if event.conditions else None,
-                rain=event.conditions.rain if event.conditions else None,
-                bearing_deg=event.bearing_deg,
-                plates=plates.seal(session, _texts(event)),
-                evidence_sha256=evidence,
-                alert_id=alert.id,
-            )
-        )
+        known.alert_id = known.alert_id or alert_id
+        known.evidence_sha256 = event.evidence.sha256 if event.evidence else None
+        known.plates = plates.seal(session, _texts(event)) or known.plates
+        _complete(known, event)
 
 
-def _complete(known: Exceedance, event: NoiseExceedance) -> None:
+def _alert(session: Session, message: Received, event: AnyExceedance) -> str:
+    device = message.envelope.subject
+    place = place_of(session, device)
+    alert = record(
+        session,
+        Occurrence(
+            domain=DOMAIN,
+            reference=event.exceedance_id,
+            kind="exceedance",
+            gateway=message.gateway,
+            device=device,
+            title=f"Loud vehicle {event.LAFmax:.1f} dB(A)",
+            title_zh=f"高噪音車輛 {event.LAFmax:.1f} 分貝",
+            severity="major",
+            event_time=event.started,
+            active=True,
+            momentary=True,
+            detail=_detail(event),
+            marks=message.marks,
+            evidence_sha256=event.evidence.sha256 if event.evidence else None,
+            supersedes=True,
+            latitude=place.latitude,
+            longitude=place.longitude,
+        ),
+        message.received,
+    )
+    return alert.id
+
+
+def _row(
+    session: Session,
+    message: Received,
+    event: AnyExceedance,
+    exceedance_id: str,
+    alert_id: str | None,
+) -> Exceedance:
+    row = Exceedance(
+        id=exceedance_id,
+        gateway=message.gateway,
+        device=message.envelope.subject,
+        started=event.started,
+        ended=event.ended,
+        threshold_db=event.threshold_db,
+        LAFmax=event.LAFmax,
+        LAE=event.LAE,
+        background_db=event.background_db,
+        overload=event.overload,
+        calibrated=event.calibrated,
+        time_quality=message.marks.get("time_quality"),
+        clock_quality=_clock(event, message.envelope.clockquality),
+        wind_m_s=event.conditions.wind_m_s if event.conditions else None,
+        rain=event.conditions.rain if event.conditions else None,
+        bearing_deg=event.bearing_deg,
+        plates=plates.seal(session, _texts(event)),
+        evidence_sha256=event.evidence.sha256 if event.evidence else None,
+        alert_id=alert_id,
+    )
+    _find(row, event)
+    return row
+
+
+def _find(row: Exceedance, event: AnyExceedance) -> None:
+    row.findings = findings.merged(row.findings, findings.told(event))
+    found = findings.read(row.findings)
+    row.decision = found.judgement.decision if found.judgement else None
+    row.vetoed = found.classification.vetoed if found.classification else None
+
+
+def _complete(known: Exceedance, event: AnyExceedance) -> None:
     """What only the sealed message tells; what it leaves out stays. A doubt that was known only
     then, such as a change of gain right behind the passage, is never taken back."""
     known.overload = known.overload or event.overload
@@ -97,20 +127,21 @@ def _complete(known: Exceedance, event: NoiseExceedance) -> None:
     if event.conditions is not None:
         known.wind_m_s = event.conditions.wind_m_s
         known.rain = event.conditions.rain
+    _find(known, event)
 
 
-def _clock(event: NoiseExceedance, said: str) -> str:
+def _clock(event: AnyExceedance, said: str) -> str:
     """A kernel's word and that of a settings file are kept apart: a fine rests on it."""
     vouched = event.clock_vouched and said == ClockQuality.SYNCHRONISED
     return CLOCK_VOUCHED if vouched else said
 
 
-def _texts(event: NoiseExceedance) -> list[str]:
+def _texts(event: AnyExceedance) -> list[str]:
     """Plates that were read, the likeliest first."""
     return [one.text for one in sorted(event.plates, key=lambda one: -one.confidence)]
 
 
-def _detail(event: NoiseExceedance) -> dict[str, Any]:
+def _detail(event: AnyExceedance) -> dict[str, Any]:
     detail = event.model_dump(mode="json", exclude_none=True)
     if not event.plates:
         del detail["plates"]

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.cases.models import CaseAlert, CaseEvent, CaseRow
 from vigil_cloud.city_time import CITY_ZONE
+from vigil_cloud.identity.models import Location
 from vigil_cloud.noise.judging import FINE
 from vigil_cloud.noise.models import Complaint, Exceedance, Intersection, Placement
 from vigil_cloud.noise.register import civil_day
@@ -53,6 +54,13 @@ class NoiseStatistics(_Figures):
     start: date | None
     stop: date | None
     exceedances: int
+    """That found a case, so that somebody is to look at them."""
+    borderline: int
+    """Above the threshold, but not above the limit by more than the uncertainty."""
+    not_valid: int
+    """Whose level nothing can be founded on: flagged seconds, too little below the background."""
+    vetoed: int
+    """That were no vehicle."""
     cases: int
     """Exceedances of which a case was opened."""
     decided: int
@@ -105,6 +113,7 @@ def figures(
         .where(CaseRow.kind == KIND, *among)
         .order_by(Exceedance.started)
     ).all()
+    apart = _apart(session, start, stop, districts)
     opened = [_Decided(started, case) for started, case in rows]
     decided = [one for one in opened if one.case.outcome is not None]
     cases = {one.case.id: one for one in reversed(decided)}  # its earliest exceedance
@@ -122,6 +131,9 @@ def figures(
         start=start,
         stop=stop,
         exceedances=total,
+        borderline=apart["borderline"],
+        not_valid=apart["not-valid"],
+        vetoed=apart["vetoed"],
         cases=len(opened),
         decided=len(decided),
         violations=len(fines),
@@ -136,6 +148,28 @@ def figures(
         amount_twd=sum(case.amount_twd or 0 for case in standing),
         complaints=_complaints(session, now),
     )
+
+
+def _apart(
+    session: Session, start: date | None, stop: date | None, districts: Collection[str]
+) -> Counter[str]:
+    """What founds no case, by the reason; a veto counts before what the level came to."""
+    inside = select(Location.thing).where(
+        Location.kind == "device", Location.district.in_(sorted(districts))
+    )
+    among = [
+        Exceedance.alert_id.is_(None),
+        *([] if start is None else [Exceedance.started >= _midnight(start)]),
+        *([] if stop is None else [Exceedance.started < _midnight(stop)]),
+        *([] if not districts else [Exceedance.device.in_(inside)]),
+    ]
+    query = select(Exceedance.vetoed, Exceedance.decision, func.count()).where(*among)
+    found: Counter[str] = Counter()
+    for vetoed, decision, count in session.execute(
+        query.group_by(Exceedance.vetoed, Exceedance.decision)
+    ):
+        found["vetoed" if vetoed else decision or ""] += count
+    return found
 
 
 def _midnight(day: date) -> datetime:

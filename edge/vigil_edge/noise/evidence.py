@@ -14,32 +14,24 @@ import json
 import os
 import shutil
 import sys
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pydantic import BaseModel
-
-from vigil_edge.device.seam import Outgoing, PipelineContext
+from vigil_edge.device.seam import PipelineContext
+from vigil_edge.noise.case import FINDINGS, Case, Findings
+from vigil_edge.noise.event import announcement
 from vigil_edge.noise.listening import Recorded
-from vigil_edge.noise.meter.signs import GAIN_CHANGE
-from vigil_edge.noise.passage import Passage
 from vigil_edge.noise.pictures.frame import Frame
-from vigil_edge.noise.sound.clock import StreamTime
-from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.evidence import (
-    EvidenceClock,
     EvidenceFile,
     EvidenceManifest,
     EvidenceReference,
     EvidenceRole,
 )
-from vigil_schemas.noise import LevelCurve, NoiseExceedance
-from vigil_schemas.types import Lane, UtcDatetime
 
 ENCODE_WITHIN_S: Final = 120.0
 ENCODING_PRIORITY: Final = 5
@@ -47,7 +39,6 @@ ENCODING_PRIORITY: Final = 5
 MOST_BYTES: Final = 2 * 1024**3
 """Of cases that wait. While the cloud is away the sealed ones fill their own queue first;
 these must not fill the rest of the disk, which the outbox needs."""
-_NAMESPACE: Final = uuid.UUID("5f0d8a4e-6a0b-4d0c-9b39-0d6f2f7c1e11")
 _CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "audio.wav": ("audio", "audio/wav"),
     "video.webm": ("video", "video/webm"),
@@ -69,19 +60,6 @@ _CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
 """What of a case's folder is sealed, where it is there. Certificates beside it
 (``certificate-1.pdf`` …) are those that the settings name."""
 _CERTIFICATES: Final = {".pdf": "application/pdf", ".jpg": "image/jpeg", ".png": "image/png"}
-
-
-class Case(BaseModel):
-    """``case.json``: everything but the files."""
-
-    device: str
-    sound_started: UtcDatetime
-    sound_ended: UtcDatetime
-    calibration: dict[str, str | float]
-    exceedance: NoiseExceedance
-    clock: EvidenceClock | None = None
-    """As the recording ended."""
-    configuration_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,57 +121,6 @@ class Spool:
         return folder
 
 
-def exceedance(
-    gateway: str,
-    device: str,
-    threshold_db: float,
-    calibrated: bool,
-    passage: Passage,
-    time: StreamTime,
-) -> NoiseExceedance:
-    """The event as it can be told at once. Its id follows from device and beginning."""
-    started = time.at(passage.started_sample)
-    name = f"{gateway}/{device}/{started.isoformat()}/exceedance"
-    return NoiseExceedance(
-        exceedance_id=str(uuid.uuid5(_NAMESPACE, name)),
-        started=started,
-        ended=time.at(passage.ended_sample),
-        threshold_db=threshold_db,
-        LAFmax=round(passage.LAFmax, 2),
-        LAFmax_time=time.at(passage.LAFmax_sample),
-        LAE=round(passage.LAE, 2),
-        background_db=None if passage.background_db is None else round(passage.background_db, 2),
-        # Contract v1 has one word for sound that no case may rest on; it fails closed.
-        # A change of gain is a guess from the levels, and its false rate on passing vehicles is not
-        # known: it is told with the seconds and bars no case.
-        overload=passage.overload or bool(passage.flags - {GAIN_CHANGE}),
-        calibrated=calibrated,
-        phase="measured",
-    )
-
-
-def with_curve(event: NoiseExceedance, recorded: Recorded) -> NoiseExceedance:
-    """The event with its picture of the level, before and after included."""
-    curve = LevelCurve(
-        start=recorded.time.at(recorded.curve_first_sample),
-        interval_s=1.0 / SLICES_PER_SECOND,
-        LAF=[round(level, 2) for level in recorded.curve],
-    )
-    return event.model_copy(update={"level_curve": curve, "phase": "sealed"})
-
-
-def announcement(device: str, event: NoiseExceedance) -> Outgoing:
-    """The event on its way."""
-    return Outgoing(
-        lane=Lane.EVENT,
-        type=NoiseExceedance.TYPE,
-        subject=device,
-        time=event.ended,
-        data=event,
-        id=str(uuid.uuid5(_NAMESPACE, f"{event.exceedance_id}/{event.phase}")),
-    )
-
-
 async def send(context: PipelineContext, folder: Path) -> None:
     """Encode, deposit and announce one case, then remove it.
 
@@ -201,33 +128,39 @@ async def send(context: PipelineContext, folder: Path) -> None:
     deposit is the same zip. Raises ``OSError`` and what the context raises, and
     ``ValueError`` for a case that cannot be read.
     """
-    case = Case.model_validate_json(await asyncio.to_thread((folder / "case.json").read_bytes))
-    reference = await _deposited(context, folder, case)
-    event = case.exceedance.model_copy(update={"evidence": reference})
+    reference = await _deposited(context, folder)
+    case = await asyncio.to_thread(_read_case, folder)
+    event = case.exceedance.model_copy(update={"evidence": reference, "phase": "sealed"})
     await context.accept([announcement(case.device, event)])
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _deposited(context: PipelineContext, folder: Path, case: Case) -> EvidenceReference:
+def _read_case(folder: Path) -> Case:
+    return Case.model_validate_json((folder / "case.json").read_bytes())
+
+
+async def _deposited(context: PipelineContext, folder: Path) -> EvidenceReference:
     done = folder / "deposited.json"
     with contextlib.suppress(FileNotFoundError):
         return EvidenceReference.model_validate_json(await asyncio.to_thread(done.read_bytes))
-    manifest = await _prepared(context, folder, case)
+    manifest = await _prepared(context, folder)
     files = {file.name: folder / file.name for file in manifest.files}
     reference = await context.deposit(manifest, files)
     await asyncio.to_thread(_write_whole, done, reference.model_dump_json())
     return reference
 
 
-async def _prepared(context: PipelineContext, folder: Path, case: Case) -> EvidenceManifest:
-    """Encode and list the files, once: a deposit that is repeated is the same to the byte."""
+async def _prepared(context: PipelineContext, folder: Path) -> EvidenceManifest:
+    """Look at the case, list its files, once: a repeated deposit is the same to the byte."""
     kept = folder / "manifest.json"
     with contextlib.suppress(FileNotFoundError):
         text = await asyncio.to_thread(kept.read_bytes)
         if json.loads(text).get("version") == 2:  # else prepared before an upgrade: once more
             return EvidenceManifest.model_validate_json(text)
+    case = await asyncio.to_thread(_read_case, folder)
     if not await _encoded(context, folder):
         context.count("encoding-failed")
+    case = await asyncio.to_thread(_with_findings, context, folder, case)
     manifest = await asyncio.to_thread(_manifest, context.gateway, context.now(), folder, case)
     await asyncio.to_thread(_write_whole, kept, manifest.model_dump_json())
     return manifest
@@ -241,9 +174,24 @@ def _write_whole(path: Path, text: str) -> None:
     part.rename(path)
 
 
+def _with_findings(context: PipelineContext, folder: Path, case: Case) -> Case:
+    """The case with what was found in its sound and pictures, kept with it."""
+    try:
+        findings = Findings.model_validate_json((folder / FINDINGS).read_bytes())
+    except (FileNotFoundError, ValueError):
+        context.count("findings-failed")
+        findings = Findings.failed()
+    found = case.model_copy(update={"exceedance": findings.told(case.exceedance)})
+    _write_whole(folder / "case.json", found.model_dump_json())
+    content = json.loads((folder / "levels.json").read_bytes())
+    content["exceedance"] = _as_told(found)
+    _write_whole(folder / "levels.json", json.dumps(content, indent=1))
+    return found
+
+
 async def _encoded(context: PipelineContext, folder: Path) -> bool:
-    """Run the encoder on the folder; without its files the case is still a case."""
-    words = [sys.executable, "-m", "vigil_edge.noise.pictures.encode", str(folder)]
+    """Have somebody look at the folder; without findings and pictures the case is still a case."""
+    words = [sys.executable, "-m", "vigil_edge.noise.casework", str(folder)]
     quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
     return await context.work(
         words, priority=ENCODING_PRIORITY, within_s=ENCODE_WITHIN_S, environment=quiet
@@ -282,12 +230,16 @@ def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> Evidence
 def _levels(case: Case, pictures: list[Frame]) -> str:
     """``levels.json``: for people and programs that open the zip without the event."""
     content = {
-        "exceedance": case.exceedance.model_dump(mode="json", exclude_none=True),
+        "exceedance": _as_told(case),
         "sound_started": case.sound_started.isoformat(),
         "calibration": case.calibration,
         "video_started_s": pictures[0].time_s if pictures else None,
     }
     return json.dumps(content, indent=1)
+
+
+def _as_told(case: Case) -> dict[str, Any]:
+    return case.exceedance.model_dump(mode="json", exclude_none=True)
 
 
 def _sync(path: Path) -> None:

@@ -29,6 +29,7 @@ from vigil_edge.noise.sound.pcm import (
 )
 from vigil_edge.noise.sound.settings import AudioSettings
 
+_SECONDS_MOST: Final = 60
 _FLAGS_FINAL_S: Final = 2.0 + 2.0 / SLICES_PER_SECOND
 """So long after a passage all that its last second is flagged with is known."""
 
@@ -64,9 +65,10 @@ class Heard:
     """What one block brought."""
 
     seconds: list[tuple[datetime, Levels]]
-    ended: list[tuple[Passage, StreamTime]]
-    """Passages that are over; each is ``recorded`` once enough was heard after it."""
     recorded: list[Recorded]
+    """Passages after which enough was heard, and all that they are flagged with is known."""
+    others: list[dict[int, Levels]] = field(default_factory=list)
+    """Of each of ``seconds``, what the array's other channels heard, by channel."""
 
 
 @dataclass(slots=True)
@@ -79,8 +81,13 @@ class Listener:
     hysteresis_db: float
     before_s: float
     after_s: float
+    others: tuple[int, ...] = ()
+    """Further channels that are measured: the other microphones of an array."""
     clock: SampleClock = field(init=False)
     _instrument: Instrument = field(init=False)
+    _others: dict[int, Instrument] = field(init=False)
+    _heard_there: dict[int, deque[Levels]] = field(init=False)
+    """Seconds of the other channels that the measured one has not told yet."""
     _detector: PassageDetector = field(init=False)
     _ring: deque[tuple[int, Frames]] = field(init=False, default_factory=deque)
     _curve: deque[float] = field(init=False)
@@ -109,6 +116,17 @@ class Listener:
             # and the compiler would be 100 MB of a gateway's memory.
             compiled=False,
         )
+        self._others = {
+            channel: Instrument(
+                self.format,
+                scale(self.audio),
+                self.audio.full_scale_known,
+                "switched-on",
+                compiled=False,
+            )
+            for channel in self.others
+        }
+        self._heard_there = {channel: deque(maxlen=_SECONDS_MOST) for channel in self.others}
         span_s = self.before_s + LONGEST_S + HOLD_S + self.after_s + 2.0
         self._curve = deque(maxlen=int(span_s * SLICES_PER_SECOND))
         self._unsettled = int(SETTLE_S * rate_hz)
@@ -116,7 +134,10 @@ class Listener:
 
     def feed(self, frames: Frames, now: datetime) -> Heard:
         """A block that arrived at ``now`` (UTC)."""
-        units = self._units(frames)
+        units = self._units(frames, self.audio.channel)
+        for channel, instrument in self._others.items():
+            found = instrument.feed(self._units(frames, channel))
+            self._heard_there[channel].extend(found.seconds)
         settling, frames = frames[: self._unsettled], frames[self._unsettled :]
         self._unsettled -= len(settling)
         if len(frames):
@@ -150,31 +171,37 @@ class Listener:
         """Words for a measured channel that never said anything, naming those that did."""
         return self._silence.notice(self.audio.channel)
 
-    def _units(self, frames: Frames) -> Samples:
-        """The measured channel; a broken float must not poison the filters for good."""
-        units = channel_units(frames, self.audio.channel)
+    def _units(self, frames: Frames, channel: int) -> Samples:
+        """One channel; a broken float must not poison the filters for good."""
+        units = channel_units(frames, channel)
         most = MOST_PA / scale(self.audio)
         np.nan_to_num(units, copy=False, nan=0.0)  # infinite becomes the largest float
         return np.clip(units, -most, most, out=units)
 
     def _told(self, found: Measured, heard: int | None) -> Heard:
         if not self._heard:
-            return Heard([], [], [])
+            return Heard([], [])
         time = self.clock.snapshot()
         seconds = [(time.at(second.first_sample), second) for second in found.seconds]
         for slices in found.slices:
             self._curve.extend(level_db(float(value)) for value in slices.LAF_max)
             self._curve_end += len(slices)
-        ended = []
         for passage in found.passages:
-            ended.append((passage, self._begun or time))
+            self._waiting.append((passage, self._begun or time))
             self._begun = None
-        self._waiting.extend(ended)
         if self._detector.open_since is None:
             self._begun = None
         elif self._begun is None:
             self._begun = time
-        return Heard(seconds, ended, self._due(heard))
+        others = [
+            {
+                channel: there.popleft()
+                for channel, there in self._heard_there.items()
+                if there and there[0].first_sample == second.first_sample
+            }
+            for second in found.seconds
+        ]
+        return Heard(seconds, self._due(heard), others)
 
     def _due(self, heard: int | None) -> list[Recorded]:
         """Passages after which enough was heard; all of them where ``heard`` is None."""

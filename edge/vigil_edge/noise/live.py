@@ -12,18 +12,21 @@ from typing import Final
 import structlog
 
 from vigil_edge.device.seam import Outgoing, PipelineContext
-from vigil_edge.noise.evidence import Case, Spool, announcement, exceedance, send, with_curve
+from vigil_edge.noise.case import Case
+from vigil_edge.noise.channels import Channels
+from vigil_edge.noise.classify.live import classification
+from vigil_edge.noise.event import announcement, exceedance, place_of
+from vigil_edge.noise.evidence import Spool, send
 from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
 from vigil_edge.noise.meter.levels import FLOOR_DB, Levels
-from vigil_edge.noise.passage import HOLD_S, Passage
+from vigil_edge.noise.passage import HOLD_S
 from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.settings import PARAMETERS, NoiseSettings
 from vigil_edge.noise.sound.audio import open_source
-from vigil_edge.noise.sound.clock import StreamTime
 from vigil_schemas.contract import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState
-from vigil_schemas.noise import DOMAIN, NoiseExceedance
+from vigil_schemas.noise import DOMAIN, NoiseExceedance, founds_a_case
 from vigil_schemas.senml import Reading, pack
 from vigil_schemas.types import Lane, QartodFlag
 
@@ -44,9 +47,11 @@ class NoisePipeline:
     def __init__(self, settings: NoiseSettings, context: PipelineContext) -> None:
         self._settings = settings
         self._context = context
+        self._place = place_of(settings, context.gateway)
         self._spool = Spool(context.directory / "cases")
         self._cases: asyncio.Queue[Path] = asyncio.Queue()
         self._readings: list[Reading] = []
+        self._channels = Channels()
         self._camera: Camera | None = None
         self._camera_counted: dict[str, int] = {}
         self._camera_down_s = 0
@@ -92,6 +97,7 @@ class NoisePipeline:
             settings.hysteresis_db,
             settings.before_s,
             settings.after_s,
+            self._others(source.format.channels),
         )
         steps = 0
         try:
@@ -108,18 +114,24 @@ class NoisePipeline:
             await asyncio.shield(self._take(listener.flush(), listener.silence))
             await asyncio.shield(self._flush())
 
+    def _others(self, there: int) -> tuple[int, ...]:
+        """The array's channels beside the measured one, of so many; a WAV file may have fewer."""
+        array, measured = self._settings.array, self._settings.audio.channel
+        if array is None:
+            return ()
+        return tuple(each for each in array.of_channels if each != measured and each < there)
+
     async def _take(self, heard: Heard, silence: str | None) -> None:
-        for passage, clock in heard.ended:
-            await self._announce(self._exceedance(passage, clock))
         for recorded in heard.recorded:
             await self._keep(recorded)
+        for (_, levels), others in zip(heard.seconds, heard.others, strict=True):
+            self._channels.feed(levels, others)
         for time, levels in heard.seconds:
             self._observe(time, levels, silence)
         if heard.seconds and len(self._readings) >= BATCH_S * len(PARAMETERS):
             await self._flush()
 
     async def _announce(self, event: NoiseExceedance) -> None:
-        """Tell the measurement at once; the sealed case follows and says it again."""
         try:
             await self._context.accept([announcement(self._settings.device, event)])
         except (OSError, VigilError):
@@ -127,9 +139,41 @@ class NoisePipeline:
             self._context.count("announcement-not-kept")
 
     async def _keep(self, recorded: Recorded) -> None:
-        """Put a passage on disk and in the queue; the slow part happens elsewhere."""
+        """Tell what a passage comes to; where it founds a case put it on disk and in the queue:
+        the slow part happens elsewhere, and the sealed case says it again."""
+        event = exceedance(self._place, recorded)
+        if self._context.clock_vouched:
+            event = event.model_copy(update={"clock_vouched": True})
+        event = await self._classified(event, recorded)
+        self._count_decision(event)
+        await self._announce(event)
+        if founds_a_case(event) or self._settings.evidence_of == "all":
+            await self._write(event, recorded)
+
+    async def _classified(self, event: NoiseExceedance, recorded: Recorded) -> NoiseExceedance:
+        """With what the sound is. Takes a tenth of a second, and starting a program for it would
+        take more: in a thread, one at a time, since listening waits for it."""
+        if not self._settings.veto:
+            return event
+        rate_hz = recorded.time.rate_hz
+        try:
+            found = await asyncio.to_thread(classification, recorded.frames, rate_hz)
+        except Exception as error:  # noqa: BLE001 - without a veto reviewers hear it; it is counted
+            self._context.count("classifier-failed")
+            _log.error("a passage could not be classified", exc_info=error)
+            return event
+        if found is None:
+            self._context.count("passage-not-classified")
+        return event.model_copy(update={"classification": found})
+
+    def _count_decision(self, event: NoiseExceedance) -> None:
+        """What is not forwarded is seen in health."""
+        vetoed = event.classification is not None and event.classification.vetoed
+        decision = "not-judged" if event.judgement is None else event.judgement.decision
+        self._context.count(f"passage-{'vetoed' if vetoed else decision}")
+
+    async def _write(self, event: NoiseExceedance, recorded: Recorded) -> None:
         settings = self._settings
-        event = with_curve(self._exceedance(recorded.passage, recorded.time), recorded)
         case = Case(
             device=settings.device,
             sound_started=recorded.started,
@@ -138,6 +182,8 @@ class NoisePipeline:
             exceedance=event,
             clock=self._context.clock_state(),
             configuration_sha256=settings.digest(),
+            array=settings.array,
+            view=settings.camera.view if settings.camera else None,
         )
         pictures = self._camera.between(recorded.started, recorded.ended) if self._camera else []
         fps = settings.camera.fps if settings.camera else 10.0
@@ -147,22 +193,9 @@ class NoisePipeline:
             # Without a disk there is no evidence, but the fact itself can still be told.
             self._context.count("case-not-kept")
             self._report("degraded", "case-not-kept", f"a case cannot be written: {error}")
-            await self._announce(event)
+            await self._announce(event.model_copy(update={"phase": "sealed"}))
             return
         self._cases.put_nowait(folder)
-
-    def _exceedance(self, passage: Passage, time: StreamTime) -> NoiseExceedance:
-        settings = self._settings
-        event = exceedance(
-            self._context.gateway,
-            settings.device,
-            settings.threshold_db,
-            settings.audio.calibrated,
-            passage,
-            time,
-        )
-        vouched = self._context.clock_vouched
-        return event.model_copy(update={"clock_vouched": True}) if vouched else event
 
     def _calibration(self) -> dict[str, str | float]:
         audio = self._settings.audio
@@ -221,6 +254,8 @@ class NoisePipeline:
             return "degraded", "overload", "the input clips: lower the gain or set a wider range"
         if self._camera is not None and self._camera_down_s > CAMERA_GRACE_S:
             return "degraded", "camera-lost", self._camera.trouble
+        if self._channels.trouble is not None:
+            return "degraded", "channels-differ", self._channels.trouble
         if not self._settings.audio.calibrated:
             return (
                 "degraded",

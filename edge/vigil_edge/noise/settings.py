@@ -1,14 +1,16 @@
-"""``[[noise]]`` of ``gateway.toml``: a microphone, its calibration, and a camera."""
+"""``[[noise]]`` of ``gateway.toml``: microphones, their calibration and place, and a camera."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vigil_edge.configuration.device import DeviceSettings
+from vigil_edge.noise.bearing.array import ArraySettings
+from vigil_edge.noise.limits import LimitSettings
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_schemas.gateway import DeviceDescription
@@ -17,17 +19,62 @@ from vigil_schemas.noise import DOMAIN
 PARAMETERS = ["LAeq", "LAFmax", "LCeq", "LZeq"]
 
 
+class UncertaintySettings(BaseModel):
+    """``[noise.uncertainty]``: standard uncertainties of the instrument, dB."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calibration_db: Annotated[float, Field(ge=0, le=5)] = 0.15
+    """Of the calibrator and of setting the sensitivity by it."""
+    instrument_db: Annotated[float, Field(ge=0, le=5)] = 0.4
+    """Weighting, linearity, directivity, windscreen, temperature, for traffic."""
+    drift_db: Annotated[float, Field(ge=0, le=5)] = 0.1
+    """Of the sensitivity between two calibrations."""
+
+
+class DistanceSettings(BaseModel):
+    """``[noise.distance]``: where a limit holds for another distance than the microphone's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measured_m: Annotated[float, Field(gt=0, le=200)]
+    """From the microphone to the middle of the lane."""
+    uncertainty_m: Annotated[float, Field(ge=0, le=50)]
+    """Standard uncertainty of that."""
+    reference_m: Annotated[float, Field(gt=0, le=200)]
+    """What the limit is stated for."""
+
+
 class NoiseSettings(DeviceSettings):
     """One noise camera."""
 
     audio: AudioSettings
     camera: CameraSettings | None = None
+    array: ArraySettings | None = None
+    """Where the microphones stand, where there are several: bearings are told then."""
+    limits: Annotated[tuple[LimitSettings, ...], Field(max_length=64)] = ()
+    """What a passage is judged by; the first line that holds. Where none does, the threshold."""
+    uncertainty: UncertaintySettings = UncertaintySettings()
+    distance: DistanceSettings | None = None
+    veto: bool = True
+    """What the classifier takes for surely no vehicle founds no case."""
+    evidence_of: Literal["exceedances", "all"] = "exceedances"
+    """Of which passages sound and pictures are kept: those that found a case, or, while a place is
+    being tried out, every one."""
     threshold_db: Annotated[float, Field(ge=0, le=160)] = 86.0
     """LAF above this begins a passage, dB(A)."""
     hysteresis_db: Annotated[float, Field(ge=0, le=20)] = 3.0
     before_s: Annotated[float, Field(ge=0, le=30)] = 3.0
     after_s: Annotated[float, Field(ge=1, le=30)] = 3.0
     """Seconds of sound and picture kept around a passage."""
+
+    @model_validator(mode="after")
+    def _channels_are_there(self) -> Self:
+        if self.array is not None and self.audio.source != "wav":
+            there = self.audio.layout.channels
+            if max(self.array.of_channels) >= there:
+                raise ValueError(f"array: a microphone is on a channel beyond the {there} of audio")
+        return self
 
     def digest(self) -> str:
         """SHA-256 of the settings in force, as canonical JSON: what is sealed was measured under

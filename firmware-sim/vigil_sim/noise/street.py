@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import numpy as np
+
 from vigil_sim.clock import CityClock
 from vigil_sim.faults import Faults
 from vigil_sim.ledger import Ledger
@@ -12,9 +14,10 @@ from vigil_sim.noise.clock import StreetClock
 from vigil_sim.noise.film import Film, Shot
 from vigil_sim.noise.microphone import Microphone
 from vigil_sim.noise.mjpeg import Camera
+from vigil_sim.noise.propagation import SPEED_OF_SOUND
 from vigil_sim.noise.scenario import NoiseCamera, Passage, passages
 from vigil_sim.noise.sound import StreetSound, Vehicle, passage
-from vigil_sim.noise.vehicle import SAMPLE_RATE
+from vigil_sim.noise.vehicle import MICROPHONE_CENTRE, SAMPLE_RATE, TETRAHEDRON, microphone_array
 from vigil_sim.noise.view import View
 from vigil_sim.world import World
 
@@ -133,6 +136,11 @@ class Street:
     def section(self) -> dict[str, Any]:
         """This camera's part of its ``[[noise]]`` table."""
         settings = self._settings
+        camera: dict[str, Any] = {"source": "mjpeg", "address": self.camera_address}
+        camera["fps"] = settings.fps
+        whole = settings.channels == TETRAHEDRON
+        if whole:
+            camera["view"] = view_section(self.film.view)
         return {
             "threshold_db": settings.threshold_db,
             "before_s": 3.0,
@@ -144,5 +152,27 @@ class Street:
                 "channel": 0,
                 "full_scale_peak_db": settings.full_scale_peak_db,
             },
-            "camera": {"source": "mjpeg", "address": self.camera_address, "fps": settings.fps},
+            "camera": camera,
+            **({"array": array_section()} if whole else {}),
         }
+
+
+def array_section() -> dict[str, Any]:
+    """Where the microphones are about their middle."""
+    positions = microphone_array() - MICROPHONE_CENTRE
+    return {
+        "positions": np.round(positions, 5).tolist(),
+        "speed_of_sound": SPEED_OF_SOUND,
+    }
+
+
+def view_section(view: View) -> dict[str, Any]:
+    """The camera as the array sees it."""
+    position = np.asarray(view.position) - MICROPHONE_CENTRE
+    return {
+        "position": np.round(position, 3).tolist(),
+        "azimuth": view.yaw_deg,
+        "pitch": view.pitch_deg,
+        "field": view.field_deg,
+        "road_z": -float(MICROPHONE_CENTRE[2]),
+    }

@@ -20,12 +20,14 @@ VehicleKind = Literal["scooter", "car", "taxi", "van"]
 SAMPLE_RATE = 48_000
 MICROPHONE_CENTRE = np.array([4.0, 0.0, 4.0])
 ARRAY_RADIUS_M = 0.05
+TETRAHEDRON = 4
+"""Microphones of the whole array; with fewer, azimuths are ambiguous."""
 NEAR_LANE_Y = 2.7
 FAR_LANE_Y = 6.0
 SCOOTER_Y = 1.9
 
 
-def microphone_array(channels: int = 4) -> Array:
+def microphone_array(channels: int = TETRAHEDRON) -> Array:
     """Positions (channels, 3) in metres: the first ``channels`` corners of a tetrahedron."""
     corners = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
     return np.asarray(MICROPHONE_CENTRE + ARRAY_RADIUS_M * corners[:channels])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,10 +21,41 @@ NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 CHECKED = frozenset(
     {
         *("sensitivity", "certificate-verification", "certificate-comparison"),
-        *("certificate-calibration", "clock", "overload", "background", "wind", "rain", "limit"),
+        *(
+            "certificate-calibration",
+            "clock",
+            "overload",
+            "sound",
+            "background",
+            "wind",
+            "rain",
+            "limit",
+        ),
         *("sign", "evidence"),
     }
 )
+
+
+def heard(kind: str, *, vehicle: float) -> dict[str, Any]:
+    """What a gateway's classifier said."""
+    return {
+        "kind": kind,
+        "score": 0.98,
+        "vehicle": vehicle,
+        "vetoed": vehicle < 0.1,
+        "model": "test",
+    }
+
+
+def decided(corrected: float | None, uncertainty: float, **more: Any) -> dict[str, Any]:
+    """What a gateway made of the level."""
+    return {
+        "limit_db": 86.0,
+        "LAFmax_corrected": corrected,
+        "uncertainty_db": uncertainty,
+        "decision": "exceedance",
+        **more,
+    }
 
 
 @dataclass
@@ -39,6 +71,9 @@ class Passage:
     clock_quality: str | None = "synchronised"
     wind_m_s: float | None = 1.0
     rain: bool | None = False
+    findings: dict[str, Any] | None = field(
+        default_factory=lambda: {"classification": heard("vehicle", vehicle=0.98)}
+    )
 
 
 def certificate(kind: str, start: date, end: date) -> Certificate:
@@ -110,6 +145,31 @@ def test_one_thing_that_is_wrong_or_unknown_bars_a_fine(
     passage = replace(Passage(), **change)  # type: ignore[arg-type]  # by the table
     assert verdicts(passage)[code] == verdict
     assert code in bars(passage)
+
+
+@pytest.mark.parametrize(
+    ("judgement", "verdict"),
+    [
+        (decided(87.01, 1.0), "pass"),
+        # A borderline, also where the gateway was told of a lower limit than the register's.
+        (decided(87.0, 1.0), "fail"),
+        (decided(None, 1.0, decision="not-valid", reasons=["background"]), "fail"),
+        (decided(95.0, 1.0, decision="not-valid", reasons=["gain-change"]), "fail"),
+    ],
+)
+def test_the_limit_is_exceeded_only_beyond_the_uncertainty(
+    judgement: dict[str, Any], verdict: str
+) -> None:
+    passage = replace(Passage(), findings={**(Passage().findings or {}), "judgement": judgement})
+    assert verdicts(passage)["limit"] == verdict
+    assert ("limit" in bars(passage)) == (verdict == "fail")
+
+
+def test_what_is_no_vehicle_founds_no_fine_and_what_nobody_classified_is_shown_so() -> None:
+    siren = replace(Passage(), findings={"classification": heard("siren", vehicle=0.01)})
+    assert (verdicts(siren)["sound"], bars(siren)) == ("fail", {"sound"})
+    unheard = replace(Passage(), findings=None)
+    assert (verdicts(unheard)["sound"], bars(unheard)) == ("unknown", set())
 
 
 def test_wind_and_rain_that_nobody_measures_are_shown_as_unknown_and_bar_nothing() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from cloud_city import NOON, City, exceedance
 from vigil_schemas.evidence import EvidenceReference
+from vigil_schemas.noise import NoiseExceedance, NoiseExceedanceV1
 from vigil_schemas.types import isoformat_utc
 
 
@@ -43,6 +44,62 @@ def test_a_passage_whose_evidence_could_not_be_made_waits_for_none(city: City) -
     (alert,) = city.alerts("inspector")
 
     assert alert["evidence"]["state"] == "none"
+
+
+def judged(city: City, id: str, decision: str, vetoed: bool | None = None) -> NoiseExceedance:
+    said = exceedance(city.time, id).model_dump(exclude_none=True)
+    said |= {
+        "phase": "measured",
+        "flags": ["clipping"] if decision == "not-valid" else [],
+        "judgement": {
+            "limit_db": 86.0,
+            "LAFmax_corrected": 91.1,
+            "uncertainty_db": 0.9,
+            "decision": decision,
+        },
+    }
+    if vetoed is not None:
+        said["classification"] = {
+            "kind": "siren" if vetoed else "vehicle",
+            "score": 0.97,
+            "vehicle": 0.01 if vetoed else 0.97,
+            "vetoed": vetoed,
+            "model": "test",
+        }
+    return NoiseExceedance.model_validate(said)
+
+
+def test_what_founds_no_case_is_kept_and_counted_and_no_alert(city: City) -> None:
+    for number, (decision, vetoed) in enumerate(
+        [("exceedance", False), ("borderline", False), ("not-valid", None), ("exceedance", True)]
+    ):
+        city.send(judged(city, f"exceedance-{number}", decision, vetoed), "mic-1")
+    (alert,) = city.alerts("inspector")
+    assert alert["detail"]["exceedance_id"] == "exceedance-0"
+    client = city.client("inspector")
+    rows = client.get("/api/v1/noise/exceedances").json()["exceedances"]
+    found = {(row["decision"], row["vetoed"], row["alert_id"] is None) for row in rows}
+    assert found == {
+        ("exceedance", False, False),
+        ("borderline", False, True),
+        ("not-valid", None, True),
+        ("exceedance", True, True),
+    }
+    siren = next(row for row in rows if row["vetoed"])
+    assert siren["findings"]["classification"]["kind"] == "siren"
+    figures = client.get("/api/v1/noise/statistics").json()
+    counted = [figures[name] for name in ("exceedances", "borderline", "not_valid", "vetoed")]
+    assert counted == [1, 1, 1, 1]
+
+
+def test_a_gateway_of_before_goes_on_working(city: City) -> None:
+    said = exceedance(city.time).model_dump(include=set(NoiseExceedanceV1.model_fields))
+    city.send(NoiseExceedanceV1.model_validate(said), "mic-1")
+    (alert,) = city.alerts("inspector")
+    assert alert["detail"]["type"] == "noise-exceedance"
+    (row,) = city.client("inspector").get("/api/v1/noise/exceedances").json()["exceedances"]
+    assert (row["decision"], row["vetoed"], row["findings"]) == (None, None, None)
+    assert row["alert_id"] == alert["id"]
 
 
 def test_exceedances_are_listed_by_device_and_period(city: City) -> None:

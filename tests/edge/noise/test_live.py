@@ -47,6 +47,9 @@ def noise_camera(
         "device": "noise-1",
         "before_s": 1.0,
         "after_s": after_s,
+        # Of tones and single claps a case is made, too.
+        "veto": False,
+        "evidence_of": "all",
         "audio": {"full_scale_peak_db": FULL_SCALE_DB} | audio,
     }
     if camera_port is not None:
@@ -89,9 +92,10 @@ async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(
     (event,) = context.exceedances
     # It was told at once, and again when it had been sealed: the same measurement both times.
     (first,) = context.measured
-    assert first == event.model_copy(
-        update={"phase": "measured", "level_curve": None, "evidence": None}
-    )
+    found = dict.fromkeys(("evidence", "bearing", "vehicle", "plate_reading"))
+    assert first == event.model_copy(update={"phase": "measured", **found})
+    assert event.vehicle is not None
+    assert event.vehicle.abstained == "no-track", "nothing moves"
     assert len({item.id for item in context.accepted if item.type == NoiseExceedance.TYPE}) == 2
     assert event.LAFmax == pytest.approx(97, abs=0.05)
     assert event.background_db == pytest.approx(60, abs=0.2)

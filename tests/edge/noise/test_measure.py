@@ -22,6 +22,8 @@ from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_edge.noise.sound.wav import write_wav
 
 RATE = 48000
+ROUNDING_DB = 0.05
+"""Of that meter: it tells tenths."""
 FULL_SCALE_DB = 120.0
 UNIT_PA = 20.0
 Lines = list[dict[str, Any]]
@@ -62,8 +64,8 @@ def test_a_type_approved_meter_is_met_in_everything_it_says(
     total = measure(capsys, path, "--full-scale-peak-db", 128.1)[-1]
     for key, column in {"LAeq": "LAeq", "LAFmax": "LAFmax", "LAFmin": "LAFmin", "LAE": "LAE",
                         "LASmax": "LASmax", "LCeq": "LCeq", "LZeq": "LZeq"}.items():  # fmt: skip
-        assert abs(total[key] - float(report[column])) <= 0.15, key
-    assert abs(total["LCpeak"] - float(report["LCPKmax"])) <= 0.25
+        assert abs(total[key] - float(report[column])) <= 0.10 + ROUNDING_DB, key
+    assert abs(total["LCpeak"] - float(report["LCPKmax"])) <= 0.15 + ROUNDING_DB
     for percent, column in ((10, "LAF10.0%"), (50, "LAF50.0%"), (90, "LAF90.0%"), (95, "LAF95.0%")):
         # That meter's classes are 0.1 dB wide, and it names their lower ends.
         assert -0.05 <= total[f"LA{percent}"] - float(report[column]) <= 0.2

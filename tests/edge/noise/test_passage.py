@@ -117,13 +117,11 @@ def test_three_seconds_before_and_after_are_kept_of_every_channel() -> None:
 
 
 def test_what_shows_behind_a_passage_is_known_when_it_is_recorded() -> None:
-    """A change of gain: the announcement comes too early for it, the sealed case does not."""
+    """A change of gain right behind it is known two seconds later."""
     noise = np.random.default_rng(7).normal(size=13 * RATE)
     noise[int(5.6 * RATE) :] *= 10 ** (-12 / 20)
     heard = listened(listener(), noise, block=RATE // 20)
-    (told,) = (passage for each in heard for passage, _ in each.ended)
     (kept,) = recorded(heard)
-    assert kept.passage.started_sample == told.started_sample
     assert kept.passage.flags == {"gain-change"}
 
 

@@ -6,11 +6,11 @@ import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vigil_edge.noise.errors import ArrayUnusable
 
@@ -41,6 +41,35 @@ class ArrayDescription(BaseModel):
     facing: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)] | None = None
     """Azimuth, degrees counter-clockwise from +x, of the side on which the sources are: for
     arrays whose microphones stand in a line or on a wall, which cannot tell the two sides."""
+
+
+class ArraySettings(ArrayDescription):
+    """``[noise.array]``: the array of a live noise camera."""
+
+    channels: tuple[Annotated[int, Field(ge=0, le=63)], ...] | None = None
+    """Of the microphones, in the order of ``positions``; all channels in their order where it is
+    not given."""
+    north: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)] | None = None
+    """Azimuth of north, degrees counter-clockwise from +x."""
+
+    @model_validator(mode="after")
+    def _tells_bearings(self) -> Self:
+        if self.channels is not None and len(set(self.channels)) != len(self.positions):
+            raise ValueError("channels must name one channel for each of positions")
+        try:
+            MicrophoneArray.of(self)
+        except ArrayUnusable as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def of_channels(self) -> tuple[int, ...]:
+        """Of each microphone."""
+        return tuple(range(len(self.positions))) if self.channels is None else self.channels
+
+    def compass(self, azimuth: float) -> float | None:
+        """Clockwise from north; ``None`` where nobody said where north is."""
+        return None if self.north is None else round((self.north - azimuth) % 360.0, 1) % 360.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ card, docs/noise-classifier.md.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -46,6 +48,8 @@ class Classifier:
     second: Array
     """(networks, hidden + 1, kinds)."""
     threshold: float
+    name: str = ""
+    """Which model it is: a part of its file's digest."""
 
     def judge(self, features: Array) -> Verdict:
         """The class of one vector."""
@@ -69,10 +73,8 @@ class Classifier:
 @cache
 def shipped() -> Classifier:
     """The one that lies in the package."""
-    with (
-        resources.files("vigil_edge.noise.classify").joinpath(_FILE).open("rb") as file,
-        np.load(file, allow_pickle=False) as stored,
-    ):
+    content = resources.files("vigil_edge.noise.classify").joinpath(_FILE).read_bytes()
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         return Classifier(
             kinds=tuple(str(each) for each in stored["kinds"]),
             mean=stored["mean"].astype(np.float64),
@@ -80,4 +82,5 @@ def shipped() -> Classifier:
             first=stored["first"].astype(np.float64),
             second=stored["second"].astype(np.float64),
             threshold=float(stored["threshold"]),
+            name=f"sha256:{hashlib.sha256(content).hexdigest()[:16]}",
         )

@@ -55,11 +55,26 @@ def loudest_stretch(path: Path) -> Array:
             loudest = _loudest(file, rate_hz, blocks)
         with _sound(file) as (rate_hz, blocks):
             stretch = _cut(blocks, loudest, rate_hz)
+    return _resampled(stretch, rate_hz)
+
+
+def loudest_in(units: Array, rate_hz: int) -> Array:
+    """As ``loudest_stretch``, of finite sound in memory, (n, channels)."""
+    size = round(STEP_S * rate_hz)
+
+    def blocks() -> Iterator[Array]:
+        return (units[at : at + size] for at in range(0, len(units), size))
+
+    loudest = _loudest(None, rate_hz, blocks())
+    return _resampled(_cut(blocks(), loudest, rate_hz), rate_hz)
+
+
+def _resampled(stretch: Array, rate_hz: int) -> Array:
     common = math.gcd(RATE_HZ, rate_hz)
     return np.asarray(signal.resample_poly(stretch, RATE_HZ // common, rate_hz // common))
 
 
-def _loudest(path: Path, rate_hz: int, blocks: Iterator[Array]) -> Loudest:
+def _loudest(path: Path | None, rate_hz: int, blocks: Iterator[Array]) -> Loudest:
     b, a = signal.butter(1, _PASS_HZ, "highpass", fs=rate_hz)
     state: Array | None = None
     best, found, at = -1.0, Loudest(0, 0), 0

@@ -7,9 +7,8 @@ A flagged second is measured and told as any other, but no case may rest on it.
   and more. ``drop-out``: zeros, or one held value, in the midst of sound.
 - ``dc``: an offset that takes a tenth of the range, or (of unknown range) ten times the sound.
 - ``under-range``: the sound moves less than a step of the converter, or lies below the range.
-- ``gain-change``: every frequency grew or fell by as much, within 0.2 s, between two steady
-  levels: an automatic gain, or somebody's hand. Sound changes that are not steady before and
-  after, or that change the spectrum, are none; of a pure tone it cannot be told.
+- ``gain-change``: every band grew or fell by as much, within 0.2 s, between two steady levels: an
+  automatic gain, or somebody's hand (``gain.py``).
 - ``start-up``: the microphone was being switched on (``channel.startup_samples``).
 """
 
@@ -21,13 +20,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from vigil_edge.noise.meter.chain import Shapes
 from vigil_edge.noise.meter.clipping import Clipping
+from vigil_edge.noise.meter.gain import GainChanges
 from vigil_edge.noise.meter.levels import Slices
 from vigil_edge.noise.meter.weighting import Samples
-from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
 
 OVERLOAD: Final = "overload"
 CLIPPING: Final = "clipping"
@@ -49,20 +47,6 @@ _EDGE_SHARE: Final = 0.02
 """Of the swing: a run so near the end of it is a crest that was cut off."""
 _UNDER_STEPS: Final = 1.0
 _FULL_BITS: Final = 31
-_WINDOW: Final = 10
-"""Slices before and after a change that have to be steady."""
-_GAPS: Final = (1, 2, 4)
-"""Slices that the change itself may take."""
-_CHANGE_DB: Final = 2.5
-_ALIKE_DB: Final = 0.5
-"""By how much the change may differ between low and high frequencies."""
-_ALIKE_LOW_DB: Final = 2.5
-"""Rumble has few independent values in half a second."""
-_SCATTER_DB: Final = 1.2
-_TREND_DB: Final = 0.4
-"""Between the halves of a window: a source that passes drifts by more, and over the whole change by
-as much as a gain that is turned down."""
-_TONE: Final = 1.1
 
 
 @dataclass(slots=True)
@@ -79,13 +63,11 @@ class Signs:
     _bits: int = field(init=False, default=0)
     """Every bit that was ever set in a sample."""
     _heard: bool = field(init=False, default=False)
-    _features: Samples = field(init=False)
-    """Of the latest slices: mean squares of A, first and second difference, C, and of the sound
-    itself; shape (n, 5)."""
+    _gain: GainChanges = field(init=False)
 
     def __post_init__(self) -> None:
         self._clipping = Clipping(self.rate_hz)
-        self._features = np.zeros((0, 5))
+        self._gain = GainChanges(self.rate_hz)
 
     def second(self, parts: Sequence[Slices]) -> tuple[frozenset[str], frozenset[str]]:
         """Flags of the second that ends here, of which ``parts`` are all slices, and those that
@@ -104,7 +86,7 @@ class Signs:
         if SILENT not in found:
             loudness = sum(float(part.squares_A.sum()) for part in parts) / len(units)
             found |= self._range(units, loudness, deviation)
-        changed = self._gain(parts, shapes)
+        changed = self._gain.feed(parts, shapes, self._step)
         if changed:
             found.add(GAIN_CHANGE)
         self._heard |= SILENT not in found
@@ -149,44 +131,3 @@ class Signs:
             self._bits |= int(np.bitwise_or.reduce(whole))
         low = mean_square < self.lowest_mean_square
         return {UNDER_RANGE} if low or deviation < _UNDER_STEPS * self._step else set()
-
-    def _gain(self, parts: Sequence[Slices], shapes: Shapes) -> bool:
-        samples = np.concatenate([np.diff(part.edges) for part in parts])
-        sound = shapes.squares / samples - (shapes.total / samples) ** 2
-        loudness = np.concatenate([part.squares_A for part in parts])
-        lower = np.concatenate([part.squares_C for part in parts])
-        columns = (loudness, shapes.rises, shapes.bends, lower)
-        new = np.stack([*(column / samples for column in columns), sound], axis=1)
-        fresh = len(new)
-        self._features = np.concatenate([self._features, new])[-3 * SLICES_PER_SECOND :]
-        features = self._features
-        if len(features) < 2 * _WINDOW + 1 or (features <= 0.0).any():
-            return False
-        sums = np.concatenate([np.zeros((1, 5)), np.cumsum(features, axis=0)])
-        mean = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW
-        level = 10.0 * np.log10(mean)
-        steady = self._steady(features, mean)
-        for gap in _GAPS:
-            apart = _WINDOW + gap
-            if len(level) <= apart:
-                continue
-            change = level[apart:] - level[:-apart]
-            alike = np.ptp(change[:, :3], axis=1) <= _ALIKE_DB
-            alike &= np.abs(change[:, 3] - change[:, 0]) <= _ALIKE_LOW_DB
-            alike &= np.abs(change[:, 0]) >= _CHANGE_DB
-            # Only what this second brought: the rest was looked at before.
-            alike &= np.arange(len(change)) + apart + _WINDOW > len(features) - fresh
-            if (alike & steady[apart:] & steady[:-apart]).any():
-                return True
-        return False
-
-    @staticmethod
-    def _steady(features: Samples, mean: Samples) -> npt.NDArray[np.bool_]:
-        """Of each window: whether it neither scatters nor drifts, and is no tone."""
-        level = 10.0 * np.log10(features[:, (0, 2)])
-        windows = np.lib.stride_tricks.sliding_window_view(level, _WINDOW, axis=0)
-        half = _WINDOW // 2
-        drift = windows[..., half:].mean(axis=-1) - windows[..., :half].mean(axis=-1)
-        steady = (windows.std(axis=-1) <= _SCATTER_DB).all(axis=1)
-        steady &= (np.abs(drift) <= _TREND_DB).all(axis=1)
-        return np.asarray(steady & (mean[:, 2] * mean[:, 4] > _TONE * mean[:, 1] ** 2))

@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from vigil_edge.configuration.paths import resolve
+
+Metres = Annotated[float, Field(ge=-200, le=200, allow_inf_nan=False)]
+
+
+class ViewSettings(BaseModel):
+    """``[noise.camera.view]``: where the camera hangs and how it looks, in the coordinates of
+    ``[noise.array]``: what is seen in a picture is compared with where its sound came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    position: tuple[Metres, Metres, Metres]
+    """Of the lens; z up."""
+    azimuth: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
+    """Of the optical axis, degrees counter-clockwise from +x."""
+    pitch: Annotated[float, Field(ge=-30, le=85, allow_inf_nan=False)]
+    """Of the optical axis, degrees downwards."""
+    field: Annotated[float, Field(ge=5, le=150, allow_inf_nan=False)]
+    """Horizontal angle of view, degrees."""
+    road_z: Metres
+    """Height of the road: below the microphones, so negative where z is 0 at the array."""
+
+    @model_validator(mode="after")
+    def _above_the_road(self) -> Self:
+        if self.position[2] <= self.road_z:
+            raise ValueError("the camera hangs below the road: z points up")
+        return self
 
 
 class CameraSettings(BaseModel):
@@ -21,6 +54,7 @@ class CameraSettings(BaseModel):
     """http://…, rtsp://…, a path, or the index of a video device."""
     fps: Annotated[float, Field(gt=0, le=60)] = 10.0
     """At most this many frames a second are kept."""
+    view: ViewSettings | None = None
 
     @field_validator("address")
     @classmethod

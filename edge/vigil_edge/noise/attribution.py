@@ -1,0 +1,161 @@
+"""Which of the vehicles in the pictures was loud: bearings of the sound against tracks. Pure.
+
+What a vehicle gave off at one moment is heard later, by its distance over the speed of sound (20 m:
+58 ms, in which it drives 0.8 m at 50 km/h). So each sighting is dated by when it is heard, and
+compared with the bearing of that moment, while the passage is nearly as loud as at most.
+The answer is one track or none: where two stand within 10° of each other, where no track is where
+the sound comes from, or where the sound tells no direction, that is said instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil_edge.noise.pictures.tracks import Followed, Sighting, Track
+from vigil_edge.noise.pictures.view import View
+
+Array = npt.NDArray[np.float64]
+
+LOUD_DB: Final = 10.0
+"""Below LAFmax: so far the sound is the passage's own."""
+APART_DEG: Final = 10.0
+"""Two tracks nearer to each other than this cannot be told apart."""
+_MATCH_DEG: Final = 9.0
+"""Most between a track and its sound: what is seen is the vehicle's outline on the road, what is
+heard its exhaust or its tyres."""
+_LEAST_COMPARED: Final = 5
+_FARTHEST_M: Final = 80.0
+_GAP_S: Final = 0.5
+"""Between two sightings a track is taken to go on for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Bearings of a passage, each (n,)."""
+
+    time_s: Array
+    """Seconds since 1970: the middle of each window."""
+    azimuth: Array
+    """Degrees counter-clockwise from +x; NaN where it abstained."""
+    level_db: Array
+    """LAF then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """Number of the track among those followed; ``None`` with the reason."""
+
+    track: int | None
+    abstained: str | None
+    apart_deg: float = 0.0
+    compared: int = 0
+    travel_s: float = 0.0
+    """Of the loudest sound, from the vehicle to the microphones."""
+    rival_deg: float | None = None
+    seen: Sighting | None = None
+    """Nearest to the moment at which the loudest sound left it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """One track as the microphones hear it, each (n,)."""
+
+    heard_s: Array
+    azimuth: Array
+    travel_s: Array
+    sightings: tuple[Sighting, ...]
+
+    def at(self, time_s: Array) -> Array:
+        """Azimuth at these moments; NaN where it was not seen."""
+        if len(self.heard_s) < 2:
+            return np.full_like(time_s, np.nan)
+        turned = np.degrees(np.unwrap(np.radians(self.azimuth)))
+        found = np.interp(time_s, self.heard_s, turned, left=np.nan, right=np.nan)
+        after = np.searchsorted(self.heard_s, time_s).clip(1, len(self.heard_s) - 1)
+        gap = self.heard_s[after] - self.heard_s[after - 1]
+        return np.asarray(np.where(gap <= _GAP_S, found, np.nan))
+
+
+def attribute(
+    followed: Followed, view: View, origin: Array, speed_of_sound: float, sound: Sound
+) -> Attributed:
+    """``origin``: middle of the array, (3,), in the coordinates of ``view``."""
+    if not followed.tracks:
+        return Attributed(None, "no-track")
+    loud = sound.level_db >= np.nanmax(sound.level_db) - LOUD_DB
+    told = loud & np.isfinite(sound.azimuth)
+    if told.sum() < _LEAST_COMPARED:
+        return Attributed(None, "no-bearing")
+    heard = [_heard(track, view, origin, speed_of_sound) for track in followed.tracks]
+    seen = np.stack([one.at(sound.time_s[told]) for one in heard])
+    compared = np.isfinite(seen).sum(axis=1)
+    apart = np.abs((seen - sound.azimuth[told] + 180.0) % 360.0 - 180.0)
+    off = np.array(
+        [
+            float(np.nanmedian(row)) if count >= _LEAST_COMPARED else np.inf
+            for row, count in zip(apart, compared, strict=True)
+        ]
+    )
+    best = int(off.argmin())
+    if off[best] > _MATCH_DEG:
+        return Attributed(None, "no-match")
+    rival = _rival(seen, best, compared)
+    if rival is not None and rival < APART_DEG:
+        return Attributed(None, "several", rival_deg=rival)
+    loudest_s = float(sound.time_s[int(np.nanargmax(sound.level_db))])
+    near = int(np.abs(heard[best].heard_s - loudest_s).argmin())
+    return Attributed(
+        best,
+        None,
+        apart_deg=round(float(off[best]), 2),
+        compared=int(compared[best]),
+        travel_s=round(float(heard[best].travel_s[near]), 4),
+        rival_deg=rival,
+        seen=heard[best].sightings[near],
+    )
+
+
+def _heard(track: Track, view: View, origin: Array, speed_of_sound: float) -> _Heard:
+    """Where its outline meets the road; not where the picture's edge cuts that off."""
+    whole = tuple(each for each in track.sightings if not each.cut)
+    if not whole:
+        none = np.empty(0)
+        return _Heard(none, none, none, ())
+    foot = np.array([(each.box[0] + each.box[2] / 2, each.box[1] + each.box[3]) for each in whole])
+    way = view.on_road(foot) - origin
+    distance = np.linalg.norm(way, axis=1)
+    near = np.isfinite(distance) & (distance < _FARTHEST_M)
+    travel = distance[near] / speed_of_sound
+    times = np.array([each.time_s for each in whole])[near]
+    azimuth = np.degrees(np.arctan2(way[near, 1], way[near, 0])) % 360.0
+    order = np.argsort(times + travel, kind="stable")
+    kept = [each for each, keep in zip(whole, near, strict=True) if keep]
+    return _Heard(
+        (times + travel)[order],
+        azimuth[order],
+        travel[order],
+        tuple(kept[index] for index in order),
+    )
+
+
+def _rival(seen: Array, best: int, compared: npt.NDArray[np.int64]) -> float | None:
+    """How near the nearest other track came, while both were seen."""
+    nearest: list[float] = []
+    for index, row in enumerate(seen):
+        if index == best or not compared[index]:
+            continue
+        between = np.abs((row - seen[best] + 180.0) % 360.0 - 180.0)
+        if np.isfinite(between).any():
+            nearest.append(float(np.nanmedian(between)))
+    return round(min(nearest), 2) if nearest else None
+
+
+def level_at(curve_start_s: float, interval_s: float, curve: Sequence[float], at: Array) -> Array:
+    """LAF of a level curve at moments (n,), dB."""
+    times = curve_start_s + (np.arange(len(curve)) + 0.5) * interval_s
+    return np.interp(at, times, np.asarray(curve, dtype=np.float64))
