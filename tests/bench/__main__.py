@@ -14,6 +14,7 @@ BENCHES = (
     "plates",
     "classify",
     "gain",
+    "noise_chain",
     "water_replay",
     "rest",
     "latency",

@@ -57,7 +57,8 @@ def listen_to(file: WavFile, described: ArrayDescription, channels: Sequence[int
         raise ArrayUnusable(f"{file.path.name} has no channel {max(channels)}")
     heard = _heard(file, channels)
     if not heard.all():
-        silent = ", ".join(str(channels[index]) for index in np.flatnonzero(~heard))
+        dead = [channel for channel, alive in zip(channels, heard, strict=True) if not alive]
+        silent = ", ".join(map(str, dead))
         notices.append(f"no sound on channel {silent}: left out")
         if heard.sum() < 2:
             raise ArrayUnusable(f"{file.path.name}: fewer than two channels have sound")

@@ -129,7 +129,8 @@ class GainChanges:
         power = np.abs(np.fft.rfft(sound, axis=1)) ** 2 * (16.0 / 3.0) / size**2
         edges = np.searchsorted(np.fft.rfftfreq(size, 1.0 / self.rate_hz), self._edges())
         sums = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
-        return np.maximum(sums[:, edges[1:]] - sums[:, edges[:-1]], 1e-30)
+        bands: Samples = np.maximum(sums[:, edges[1:]] - sums[:, edges[:-1]], 1e-30)
+        return bands
 
     def _edges(self) -> Samples:
         edges = np.array(_BANDS_HZ)

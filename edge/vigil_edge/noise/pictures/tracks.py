@@ -142,7 +142,7 @@ def _read(path: Path) -> Small | None:
     except cv2.error:  # a header that asks for gigabytes
         return None
     if picture is None or picture.shape[1] <= _WIDTH:
-        return picture
+        return None if picture is None else np.asarray(picture, np.uint8)
     factor = _WIDTH / picture.shape[1]
     return np.asarray(
         cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
