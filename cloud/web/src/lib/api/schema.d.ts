@@ -4695,6 +4695,46 @@ export interface components {
             radius_m: number;
         };
         /**
+         * AttributedVehicle
+         * @description The one track in the pictures that the sound came from.
+         */
+        AttributedVehicle: {
+            /**
+             * Apart Deg
+             * @description Between the bearings of the sound and the track: the median over the time compared.
+             */
+            apart_deg: number;
+            /**
+             * Box
+             * @description x, y, width, height in pixels of the picture at ``box_time``.
+             */
+            box: number[];
+            /**
+             * Box Time
+             * @description Of the picture nearest to the moment at which the loudest sound left the vehicle.
+             */
+            box_time: string;
+            /**
+             * Compared
+             * @description Bearings that were compared with it.
+             */
+            compared: number;
+            /** Seen From */
+            seen_from: string;
+            /** Seen Until */
+            seen_until: string;
+            /**
+             * Track
+             * @description Number of the track within these pictures.
+             */
+            track: number;
+            /**
+             * Travel S
+             * @description How long that sound was on its way.
+             */
+            travel_s: number;
+        };
+        /**
          * AuditLine
          * @description Who did what, and when. A look is one line, from ``at`` until ``until``.
          */
@@ -5507,6 +5547,37 @@ export interface components {
         ChannelList: {
             /** Channels */
             channels: components["schemas"]["ChannelEntry"][];
+        };
+        /**
+         * Classification
+         * @description What a learnt classifier takes the sound for.
+         */
+        Classification: {
+            /**
+             * Kind
+             * @description Its class: ``vehicle``, ``siren``, ``horn``, ``rain``, ``dog`` and so on.
+             */
+            kind: string;
+            /**
+             * Model
+             * @description Version and digest of the model.
+             */
+            model: string;
+            /**
+             * Score
+             * @description The chance that it is this.
+             */
+            score: number;
+            /**
+             * Vehicle
+             * @description The chance that it is a vehicle's driving noise.
+             */
+            vehicle: number;
+            /**
+             * Vetoed
+             * @description Surely no vehicle: it founds no case.
+             */
+            vetoed: boolean;
         };
         /**
          * CloseCase
@@ -6838,6 +6909,7 @@ export interface components {
              * @description LAF exceeded 90 % of the time before the passage.
              */
             background_db: number | null;
+            bearing: components["schemas"]["SoundBearing"] | null;
             /**
              * Bearing Deg
              * @description Where the sound came from, clockwise from north.
@@ -6856,6 +6928,8 @@ export interface components {
             claimed_times: {
                 [key: string]: string;
             };
+            /** @description Absent where no classifier looked at it. */
+            classification: components["schemas"]["Classification"] | null;
             /**
              * Clock Vouched
              * @description True: the clock was called synchronised by the word of the gateway's settings alone.
@@ -6867,6 +6941,12 @@ export interface components {
             evidence: components["schemas"]["EvidenceReference"] | null;
             /** Exceedance Id */
             exceedance_id: string;
+            /**
+             * Flags
+             * @description Of the seconds that it touches: ``clipping``, ``drop-out``, ``gain-change`` and so on.
+             */
+            flags: string[];
+            judgement: components["schemas"]["Judgement"] | null;
             level_curve: components["schemas"]["LevelCurve"] | null;
             /**
              * Overload
@@ -6887,6 +6967,7 @@ export interface components {
             phase: "measured" | "sealed";
             /** Plate */
             plate: string | null;
+            plate_reading: components["schemas"]["PlateReading"] | null;
             /** Plates */
             plates: components["schemas"]["PlateCandidate"][];
             /**
@@ -6923,6 +7004,7 @@ export interface components {
             unread: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+            vehicle: components["schemas"]["VehicleFinding"] | null;
             /**
              * Withheld
              * @description There is personal content that the reader may not see.
@@ -6940,17 +7022,20 @@ export interface components {
             /** Lafmax */
             LAFmax: number;
             /** Alert Id */
-            alert_id: string;
+            alert_id: string | null;
             /** Background Db */
             background_db: number | null;
             /** Calibrated */
             calibrated: boolean;
+            /** Decision */
+            decision: ("exceedance" | "borderline" | "not-valid") | null;
             /** Device */
             device: string;
             /** Ended */
             ended: string;
             /** Evidence Sha256 */
             evidence_sha256: string | null;
+            findings: components["schemas"]["Findings"] | null;
             /** Gateway */
             gateway: string;
             /** Overload */
@@ -6961,6 +7046,8 @@ export interface components {
             threshold_db: number;
             /** Time Quality */
             time_quality: ("ahead" | "behind") | null;
+            /** Vetoed */
+            vetoed: boolean | null;
         };
         /**
          * ExceedanceList
@@ -7133,6 +7220,19 @@ export interface components {
             text: string;
             /** Version */
             version: number;
+        };
+        /**
+         * Findings
+         * @description Absent parts were not looked at.
+         */
+        Findings: {
+            bearing?: components["schemas"]["SoundBearing"] | null;
+            classification?: components["schemas"]["Classification"] | null;
+            /** Flags */
+            flags?: string[];
+            judgement?: components["schemas"]["Judgement"] | null;
+            plate_reading?: components["schemas"]["PlateReading"] | null;
+            vehicle?: components["schemas"]["VehicleFinding"] | null;
         };
         /**
          * FireAlarmEntry
@@ -8353,6 +8453,55 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * Judgement
+         * @description What a passage comes to by the rule of decision: an exceedance is only what stands above
+         *     the limit by more than the expanded uncertainty.
+         */
+        Judgement: {
+            /**
+             * Lafmax Corrected
+             * @description LAFmax without the background, at the reference distance; absent where the background
+             *     leaves no level of the passage.
+             */
+            LAFmax_corrected?: number | null;
+            /**
+             * Background La95 Db
+             * @description LAF exceeded 95 % of the time before the passage.
+             */
+            background_LA95_db?: number | null;
+            /**
+             * Components
+             * @description Each standard uncertainty, dB, by name.
+             */
+            components?: {
+                [key: string]: number;
+            };
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "exceedance" | "borderline" | "not-valid";
+            /**
+             * Limit Basis
+             * @description Which line of the gateway's table of limits held; absent where the trigger's threshold
+             *     stood in for a limit.
+             */
+            limit_basis?: string | null;
+            /** Limit Db */
+            limit_db: number;
+            /**
+             * Reasons
+             * @description Why it is not valid: flags of its seconds, ``background`` (less than 3 dB below),
+             *     ``background-not-measured``, ``not-calibrated``.
+             */
+            reasons?: string[];
+            /**
+             * Uncertainty Db
+             * @description Expanded, k = 2.
+             */
+            uncertainty_db: number;
+        };
+        /**
          * LastPlace
          * @description The newest sign of the person that has a place.
          */
@@ -8865,6 +9014,11 @@ export interface components {
             /** Appealed */
             appealed: number;
             /**
+             * Borderline
+             * @description Above the threshold, but not above the limit by more than the uncertainty.
+             */
+            borderline: number;
+            /**
              * Cases
              * @description Exceedances of which a case was opened.
              */
@@ -8880,8 +9034,16 @@ export interface components {
             days_to_decision_p90: number | null;
             /** Decided */
             decided: number;
-            /** Exceedances */
+            /**
+             * Exceedances
+             * @description That found a case, so that somebody is to look at them.
+             */
             exceedances: number;
+            /**
+             * Not Valid
+             * @description Whose level nothing can be founded on: flagged seconds, too little below the background.
+             */
+            not_valid: number;
             /**
              * Outcomes
              * @description Of decided cases.
@@ -8902,6 +9064,11 @@ export interface components {
             start: string | null;
             /** Stop */
             stop: string | null;
+            /**
+             * Vetoed
+             * @description That were no vehicle.
+             */
+            vetoed: number;
             /** Violations */
             violations: number;
         };
@@ -9355,6 +9522,40 @@ export interface components {
             confidence: number;
             /** Text */
             text: string;
+        };
+        /**
+         * PlateReading
+         * @description How a plate was read; the text itself is the first of ``plates``.
+         */
+        PlateReading: {
+            /**
+             * Abstained
+             * @description Why no text is given. ``not-attributed``: several vehicles, and none of them is known to have
+             *     been the loud one.
+             */
+            abstained?: ("no-camera" | "no-reader" | "no-plate" | "not-attributed" | "unsure" | "disagreement" | "failed") | null;
+            /**
+             * Characters
+             * @description Confidence of each character.
+             */
+            characters?: number[];
+            /**
+             * Confidence
+             * @default 0
+             */
+            confidence: number;
+            /**
+             * Pictures
+             * @description Pictures in which it was looked for.
+             * @default 0
+             */
+            pictures: number;
+            /**
+             * Votes
+             * @description Pictures that agree upon the text.
+             * @default 0
+             */
+            votes: number;
         };
         /**
          * PlatformDetail
@@ -10903,6 +11104,33 @@ export interface components {
             sites: components["schemas"]["SiteEntry"][];
         };
         /**
+         * SoundBearing
+         * @description Where the sound came from at LAFmax, as the microphone array tells it.
+         */
+        SoundBearing: {
+            /**
+             * Abstained
+             * @description Why there is no azimuth.
+             */
+            abstained?: ("no-array" | "low-confidence" | "too-short" | "failed") | null;
+            /**
+             * Azimuth Deg
+             * @description Counter-clockwise from the array's +x axis; absent where it cannot be told.
+             */
+            azimuth_deg?: number | null;
+            /**
+             * Confidence
+             * @description The chance that the source stands within 5° of it; of an abstention what it would be.
+             * @default 0
+             */
+            confidence: number;
+            /**
+             * Mirror Deg
+             * @description The other azimuth that sounds alike, of an array in a line or on a wall.
+             */
+            mirror_deg?: number | null;
+        };
+        /**
          * SourceEntry
          * @description Where the discharge came from and where it goes, as last calculated.
          */
@@ -11316,6 +11544,31 @@ export interface components {
              * @enum {string}
              */
             kind: "unusual";
+        };
+        /**
+         * VehicleFinding
+         * @description Which of the vehicles in the pictures was loud, or why that cannot be said.
+         */
+        VehicleFinding: {
+            /**
+             * Abstained
+             * @description ``no-view``: the settings do not say how the camera looks. ``no-bearing``: the sound told no
+             *     direction (low signal-to-noise ratio, or several sources). ``no-match``: no track was where the
+             *     sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°.
+             */
+            abstained?: ("no-camera" | "no-array" | "no-view" | "no-bearing" | "no-track" | "no-match" | "several" | "failed") | null;
+            /**
+             * Rival Deg
+             * @description How far from the best track the nearest other one stood while it was loud.
+             */
+            rival_deg?: number | null;
+            /**
+             * Tracks
+             * @description Vehicles that were followed in the pictures.
+             * @default 0
+             */
+            tracks: number;
+            vehicle?: components["schemas"]["AttributedVehicle"] | null;
         };
         /**
          * VisitDetail
