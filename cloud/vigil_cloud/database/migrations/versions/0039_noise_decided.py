@@ -1,13 +1,13 @@
 """noise: what gateways decide themselves; what founds no case has no alert
 
-Revision: 0039, after 0046
+Revision: 0039, after 0043
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = '0039'
-down_revision = '0046'
+down_revision = '0043'
 branch_labels = None
 depends_on = None
 
