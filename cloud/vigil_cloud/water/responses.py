@@ -23,6 +23,8 @@ from vigil_cloud.water.flow_balance import balanced
 
 _Spectrum = NDArray[np.complexfloating[Any, Any]]
 
+_FARTHEST_UP: Final = 7.0
+"""Lengths of dispersion over velocity: there a thousandth is left."""
 _DRAWN: Final = 1.6
 """So many times the flow that leaves a node must come to it for the rest to be drawn there."""
 
@@ -91,6 +93,8 @@ class Responses:
         for station in self._stations[reach]:
             if station.offset_m >= offset_m:
                 self._see(found, station, begun, station.offset_m - offset_m, offset_m)
+            elif (up := self._against(source, begun, offset_m - station.offset_m)) is not None:
+                self._see(found, station, up, 0.0, station.offset_m)
         at: dict[str, _Wave] = {}
         self._arrive(at, source, self._along(source, begun, source.length_m - offset_m, offset_m))
         for node in self._order[self._place[source.end] :]:
@@ -109,6 +113,17 @@ class Responses:
         u = flow / reach.area_m2
         return np.asarray(u / np.sqrt(u * u + 4 * reach.dispersion_m2_s * _rate(reach, self._s)))
 
+    def _against(self, reach: Reach, wave: _Wave, metres: float) -> _Wave | None:
+        """What dispersion carries up to a station so far above; ``None``: nothing to speak of."""
+        u = reach.velocity_m_s
+        if u * metres > _FARTHEST_UP * reach.dispersion_m2_s:
+            return None
+        root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * _rate(reach, self._s))
+        spectrum = wave.spectrum * np.exp(-(u + root) / (2 * reach.dispersion_m2_s) * metres)
+        left = exp(-u * metres / reach.dispersion_m2_s)
+        spread = 2 * reach.dispersion_m2_s * metres / u**3
+        return _Wave(spectrum, wave.gain * left, metres / u, spread, {reach.id: metres / u})
+
     def _see(
         self, found: dict[str, Response], station: Point, wave: _Wave, metres: float, from_m: float
     ) -> None:
@@ -117,11 +132,12 @@ class Responses:
         # Past the place goes the load; in so much water it is a concentration.
         past = self._flows[reach.id] + reach.inflow_m3_s * (from_m + metres) / reach.length_m
         there = there.part(1 / max(past, 0.05 * self._flows[reach.id]))
-        damped = np.fft.irfft(there.spectrum * self._window, self._count) / self.step_s
+        # Summed over time before it comes back to time: at the place itself it begins without end.
+        summed = np.fft.irfft(there.spectrum * self._window / self._s, self._count) / self.step_s
         half = self._count // 2
         grid = np.arange(half) * self.step_s
-        value = np.maximum(damped[:half] * np.exp(self._damping * grid), 0.0)
-        cumulated = np.concatenate(([0.0], np.cumsum((value[1:] + value[:-1]) / 2))) * self.step_s
+        value = np.maximum(summed[:half] * np.exp(self._damping * grid), 0.0)
+        cumulated = np.maximum.accumulate(value)
         found[station.id] = Response(
             there.mean_s, there.variance_s2, there.gain, there.travel_s, cumulated
         )

@@ -131,6 +131,16 @@ def test_a_response_is_that_of_the_exact_solver() -> None:
         assert one.mean_s == pytest.approx(mean, rel=0.02)
 
 
+def test_dispersion_carries_some_of_it_up_to_a_station_just_above() -> None:
+    document = valley()
+    document["features"].append(point("s-above", "station", "m1", 795))
+    channels = read(document)
+    found = Responses(channels, {"s-above"}, period_s=6 * 3600, count=4096).of("m1", 800.0)
+    upwards = np.exp(-0.5 * 5 / 3.0)  # of a steady source: velocity times metres over dispersion
+    assert found["s-above"].gain == pytest.approx(upwards / (2.8 * 0.5), rel=1e-6)
+    assert found["s-above"].cumulated[-1] == pytest.approx(found["s-above"].gain, rel=0.05)
+
+
 def with_noise(observed: dict[str, Observed], part: float, *, clipped: bool) -> dict[str, Observed]:
     """With noise that is there without a substance too: a part of the highest value."""
     random = np.random.default_rng(5)
