@@ -24,6 +24,8 @@ BENCHES = (
     "llrp",
     "rotating",
     "footprints",
+    "nuisance",
+    "supervision",
     "screen",
     "forgetting",
     "search",

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from data import ROOT
 from vigil_edge.checkin import pipeline as checkin
 from vigil_edge.checkin.settings import CheckinSettings
-from vigil_edge.smoke import pipeline as smoke
+from vigil_edge.smoke import descriptions as smoke
 from vigil_edge.smoke.settings import SmokeSettings
 from vigil_edge.water import pipeline as water
 from vigil_edge.water.settings import WaterSettings

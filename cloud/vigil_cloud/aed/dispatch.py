@@ -5,7 +5,9 @@ live calls. Nobody is called whose certificate has lapsed or who cannot be there
 
 A plan minimises the expected loss of survival (Larsen and others, Ann Emerg Med 1993: 2.3
 percentage points for each minute without CPR, 1.1 for each without a shock), given how likely
-each volunteer accepts by day or by night, and calls nobody who gains less than ``LEAST_GAIN``.
+each volunteer accepts by day or by night. Whoever is called may come, and whoever comes beyond one
+for each role came in vain: so each phase takes those who gain most for the chance that they come,
+until as many are expected as ``COMING`` says. Where few accept, more are called.
 ``choose`` is the seam for a better choice: it sees candidates alone.
 """
 
@@ -29,10 +31,14 @@ REACH_S: Final = 900.0
 PHASE_S: Final = 45.0
 """So long a phase may take to answer before the next is called."""
 PHASES: Final = 3
-MOST_CALLS: Final = 7
+MOST_CALLS: Final = 16
 """Of one phase."""
+COMING: Final = (3.4, 1.2, 0.8)
+"""So many are expected to accept in each phase, if nobody of an earlier one has."""
+SPARES: Final = 2
+"""So many of a phase's calls have somebody who follows where they decline."""
 LEAST_GAIN: Final = 0.3
-"""Percentage points of expected survival that a further call must bring."""
+"""Percentage points of expected survival that whoever follows a refusal must bring."""
 REFUSAL_S: Final = 20.0
 """After so long a refusal comes."""
 CPR_LOSS: Final = 2.3
@@ -217,7 +223,7 @@ def choose(candidates: Sequence[Candidate]) -> Iterator[Phase]:
     """Phase by phase, each as if nobody of an earlier one had accepted."""
     left = {one.who: one for one in candidates}
     for number in range(PHASES):
-        chosen = _phase(_nearest(left.values()))
+        chosen = _phase(_nearest(left.values()), COMING[number])
         if not chosen:
             return
         for one, _ in chosen:
@@ -272,21 +278,23 @@ def _instead(candidates: Iterable[Candidate], role: Role) -> Candidate | None:
     return min(able, key=_soonest(role), default=None)
 
 
-def _phase(candidates: Sequence[Candidate]) -> Chosen:
-    """First somebody for each role, then whoever gains most, until nobody gains enough."""
+def _phase(candidates: Sequence[Candidate], coming: float) -> Chosen:
+    """First somebody for each role, then whoever gains most for the chance that they come."""
     chosen = _first(candidates)
     while chosen and len(chosen) < MOST_CALLS:
+        if sum(one.accepts for one, _ in chosen) >= coming:
+            break
         taken = {one.who for one, _ in chosen}
         before = loss(chosen)
         options = [
-            (loss([*chosen, (one, role)]), one.who, role, one)
+            ((loss([*chosen, (one, role)]) - before) / one.accepts, one.who, role, one)
             for one, role in product(candidates, ROLES)
             if one.who not in taken and one.predicted(role) <= REACH_S
         ]
         if not options:
             break
-        after, _, role, one = min(options, key=lambda each: each[:3])
-        if before - after < LEAST_GAIN:
+        gain, _, role, one = min(options, key=lambda each: each[:3])
+        if gain >= 0:
             break
         chosen.append((one, role))
     return sorted(chosen, key=lambda each: (each[0].predicted(each[1]), each[0].who))

@@ -67,6 +67,8 @@ class Occurrence:
     audience: Audience = "all"
     """Who is told: everybody who may see it, the home alone or those who live there, or the home
     and the maintainers. A more severe occurrence widens it, nothing narrows it."""
+    quiet: bool = False
+    """Nobody is told of it by itself: it repeats what everybody whom it concerns is told of."""
     end_is_told: bool = True
     """``False``: that the device took it back is not the end; whoever leads tells that."""
     tell_again: str | None = None
@@ -104,7 +106,8 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
         if joined is not None:
             return joined
         row = _insert(session, occurrence, situation, now)
-        outbox.announce(session, row, now, "raised")
+        if not occurrence.quiet:
+            outbox.announce(session, row, now, "raised")
         feed.append(session, "alert", row.id, now)
         return row
     changed = _merge(session, row, occurrence)

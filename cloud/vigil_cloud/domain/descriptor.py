@@ -148,6 +148,10 @@ class Described:
     told_again: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Words of ``Occurrence.tell_again``, in both languages; a figure may stand behind one."""
 
+    instructions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """What whoever is told of an alert of this kind should do, in both languages; an alert's own
+    remedy counts before it."""
+
     handlers: tuple[Handler, ...] = ()
     reading_handlers: Callable[[Callable[[], datetime]], Sequence[ReadingHandler]] = _no_readings
     """Given the clock: what follows its devices' readings."""

@@ -24,8 +24,8 @@ from vigil_cloud.alerts.titles import in_case
 from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.config import Settings
 from vigil_cloud.domain.rights import PLATFORM
-from vigil_cloud.identity import audit
-from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity import audit, households
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader, reader_of
 from vigil_cloud.identity.roles import Role
@@ -310,6 +310,7 @@ def _compose_message(
             one.delivery.escalation,
             one.delivery.perhaps_told,
             offered,
+            _address(session, cipher, account, one.alert, now) if len(batch) == 1 else "",
         )
         for one in batch
     ]
@@ -401,6 +402,19 @@ def _is_home_of(session: Session, account: Account | None, alert: AlertRow, now:
         return False
     homes = reader_of(session, account, now).homes
     return any(home.household == alert.household for home in homes)
+
+
+def _address(
+    session: Session, cipher: Cipher, account: Account | None, alert: AlertRow, now: datetime
+) -> str:
+    """Of the home where it happens, to whoever belongs to it and to nobody else: others look at it
+    on pages that write down who did."""
+    if not alert.household or not _is_home_of(session, account, alert, now):
+        return ""
+    try:
+        return households.find(session, cipher, now, alert.household).described.address
+    except (households.UnknownHousehold, Undecipherable):
+        return ""
 
 
 def _may_open(reader: Reader | None, alert: AlertRow) -> bool:

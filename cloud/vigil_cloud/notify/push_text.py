@@ -64,7 +64,7 @@ def _title(telling: Telling, words: Words) -> str:
 
 def _body(alert: AlertRow, words: Words) -> str:
     severity = words.of(alert.severity, SEVERITY_ZH[alert.severity])
-    lines = [f"{severity} · {_time(alert)}"]
+    lines = [f"{severity} · {_time(alert)} (UTC+8)"]
     if alert.cleared is not None:
         lines.append(words.of(f"Over since {_stamp(alert)}", f"已解除：{_stamp(alert)}"))
     if alert.person_key is not None:

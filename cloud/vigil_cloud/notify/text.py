@@ -23,6 +23,7 @@ LONGEST_TITLE: Final = 200
 MOST_LINES: Final = 40
 """Alerts that one message names; of more it tells the number. Several services cut what is
 longer than 4,000 characters."""
+ZONE: Final = ("Taiwan time, UTC+8", "臺灣時間 UTC+8")
 SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
 _TOLD_AGAIN: Final = {
     "severity major": ("it is more severe", "情況加重"),
@@ -65,6 +66,8 @@ class Telling:
     escalation: bool = False
     perhaps_told: bool = False
     reply: Offered | None = None
+    address: str = ""
+    """Of the home where it happens, for those who belong to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def _replies(offered: Offered | None, words: Words) -> list[str]:
 
 
 def _single(cipher: Cipher, telling: Telling, words: Words, public_url: str) -> NotificationText:
-    lines = [*_why(telling, words), *_facts(telling.alert, words)]
+    lines = [*_why(telling, words), *_facts(telling.alert, words, telling.address)]
     if public_url:
         lines.append(alert_link(public_url, telling.alert.id))
     lines += _replies(telling.reply, words)
@@ -142,6 +145,7 @@ def _several(
     ]
     if (unnamed := len(told) - len(lines)) > 0:
         lines.append(words.of(f"… and {unnamed} more", f"…另有 {unnamed} 則"))
+    lines.append(words.of(f"Times are local ({ZONE[0]}).", f"時間為{ZONE[1]}。"))
     remedies = {_remedy(one.alert, words) for one in told} - {""}
     if len(remedies) == 1:
         lines += remedies
@@ -221,12 +225,15 @@ def _put(reason: str, known: Mapping[str, tuple[str, str]], words: Words) -> str
     return reason
 
 
-def _facts(alert: AlertRow, words: Words) -> list[str]:
+def _facts(alert: AlertRow, words: Words, address: str = "") -> list[str]:
     severity = words.of(alert.severity, SEVERITY_ZH[alert.severity])
+    began = city_stamp(alert.event_time)
     lines = [
         words.of(f"Severity: {severity}", f"等級：{severity}"),
-        words.of(f"Time: {city_stamp(alert.event_time)}", f"時間：{city_stamp(alert.event_time)}"),
+        words.of(f"Time: {began} ({ZONE[0]})", f"時間：{began}（{ZONE[1]}）"),
     ]
+    if address:
+        lines.append(words.of(f"Address: {address}", f"地址：{address}"))
     if alert.cleared is not None:
         over = city_stamp(alert.cleared)
         lines.append(words.of(f"Over since: {over}", f"已解除：{over}"))
@@ -281,4 +288,9 @@ def _doubts(detail: dict[str, Any], words: Words) -> list[str]:
 
 
 def _remedy(alert: AlertRow, words: Words) -> str:
-    return str(alert.detail.get(words.of("remedy", "remedy_zh")) or "")
+    """What to do: of this alert, else of its kind while it stands."""
+    own = str(alert.detail.get(words.of("remedy", "remedy_zh")) or "")
+    domain = described(alert.domain)
+    if own or domain is None or not (alert.active or alert.called_on):
+        return own
+    return words.of(*domain.instructions.get(alert.kind, ("", "")))

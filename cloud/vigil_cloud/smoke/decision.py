@@ -1,10 +1,11 @@
 """How a fire in a home goes on: whom it calls, and who may say that it is none. Pure.
 
 The home is asked first, for as long as its window. Without a word that counts, or at once where a
-second device of the home rings, heat joins smoke, or somebody says that it burns, neighbours,
-guardians and the emergency line are called. Whatever is unknown calls: a clock that went back, a
-code that nobody set, a wrong one, an alarm that fell silent. Only the home's code, given before a
-second device confirmed the fire, or whoever leads the call, takes it back.
+second device of the home rings, heat joins smoke, the signs add up to a fire (``grade``), or
+somebody says that it burns, neighbours, guardians and the emergency line are called. Whatever is
+unknown calls: a clock that went back, a code that nobody set, a wrong one, an alarm that fell
+silent. Only the home's code, given before a second device confirmed the fire, or whoever leads the
+call, takes it back.
 
 Events return the next state and are idempotent. What is to be done outside (tell people, call
 119, take it back) is counted up in the state and done by whoever holds it (``live``), so that a
@@ -14,9 +15,11 @@ process may die anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
+
+from vigil_cloud.smoke.grade import CALLS_AT, Setting, graded
 
 Phase = Literal["asking", "called", "false-alarm", "past", "over"]
 """``asking``: the home, until its window ends. ``called``: everybody, and 119. ``false-alarm``:
@@ -24,8 +27,12 @@ taken back, while its alarms still ring. ``past``: a late report of what its own
 before anybody could be asked: everybody knows, and whoever leads decides. ``over``."""
 WAITS: Final[frozenset[Phase]] = frozenset({"asking", "called", "past"})
 """While the emergency line is to be told, or is at work."""
-Reason = Literal["no-answer", "second-alarm", "heat", "rings-anew", "burns", "clock", "leader"]
-"""Why everybody was called."""
+Reason = Literal[
+    "no-answer", "second-alarm", "heat", "signs", "rings-anew", "burns", "clock", "leader"
+]
+"""Why everybody was called. ``signs``: none of them alone, all of them together."""
+HEAT: Final = "heat"
+"""A condition of its own, or a sign of an alarm that feels smoke as well."""
 End = Literal["code", "leader", "all-clear"]
 Cause = Literal["fire", "cooking", "steam", "test", "fault"]
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
@@ -97,6 +104,8 @@ class State:
     """At how many places it was known to be, the first one included."""
     ended_by: End | None = None
     cause: Cause | None = None
+    setting: Setting = field(default_factory=Setting)
+    """Of the home, for its grade."""
 
     @property
     def window_ends(self) -> datetime:
@@ -119,10 +128,11 @@ class State:
         return self.phase == "over" and (self.cause is not None or self.calls == 0)
 
 
-def opened(alarm: Alarm, window: timedelta) -> State:
-    """A first alarm: the home is asked."""
+def opened(alarm: Alarm, window: timedelta, setting: Setting | None = None) -> State:
+    """A first alarm: the home is asked, unless it says enough by itself."""
     window = min(max(window, LEAST_WINDOW), LONGEST_WINDOW)
-    return State(alarm.heard, window, alarms=(alarm,))
+    state = State(alarm.heard, window, alarms=(alarm,), setting=setting or Setting())
+    return _hastened(_hot_now(state, alarm), alarm.heard)
 
 
 def rings(state: State, alarm: Alarm) -> State:
@@ -133,18 +143,22 @@ def rings(state: State, alarm: Alarm) -> State:
         new = tuple(sign for sign in alarm.signs if sign not in known.signs)
         joined = replace(known, signs=(*known.signs, *new))
         state = replace(state, alarms=tuple(_replaced(state.alarms, joined)))
-        return _asked_again(state, alarm.heard) if new and known.over is None else state
+        if not new or known.over is not None:
+            return state
+        state = _asked_again(state, alarm.heard)
+        state = _called(state, "heat", alarm.heard) if HEAT in new else state
+        return _hastened(state, alarm.heard)
     others = state.alarms
     state = replace(state, alarms=(*others, alarm))
     now = alarm.heard
     if any(one.device != alarm.device for one in others):
         return _called(replace(state, confirmed=True), "second-alarm", now)
     lasting = [one for one in others if one.over is None]
-    if any({one.condition, alarm.condition} == {"smoke", "heat"} for one in lasting):
+    if any({one.condition, alarm.condition} == {"smoke", HEAT} for one in lasting):
         return _called(state, "heat", now)
     if state.phase == "called":
         return _called(state, "rings-anew", now)
-    return _asked_again(state, now)
+    return _hastened(_hot_now(_asked_again(state, now), alarm), now)
 
 
 def takes_in(state: State) -> bool:
@@ -314,6 +328,22 @@ def _asked_again(state: State, now: datetime) -> State:
     if state.phase not in {"false-alarm", "past"}:
         return state
     return replace(state, phase="asking", opened=now, asked=state.asked + 1, ended_by=None)
+
+
+def _hot_now(state: State, alarm: Alarm) -> State:
+    """An alarm that begins with the sign of heat is smoke that gets hot, unless it is a late
+    report: its end may come with it."""
+    hot = HEAT in alarm.signs and alarm.heard - alarm.began <= LATE
+    return _called(state, "heat", alarm.heard) if hot else state
+
+
+def _hastened(state: State, now: datetime) -> State:
+    """Nobody waits for the window to end where the signs add up. A late report keeps it: what it
+    says is of then."""
+    late = all(one.heard - one.began > LATE for one in state.alarms)
+    if state.phase != "asking" or late or graded(state, now).probability < CALLS_AT:
+        return state
+    return _called(state, "signs", now)
 
 
 def _no_fire(state: State, by: End) -> State:

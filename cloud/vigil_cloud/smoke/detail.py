@@ -36,6 +36,10 @@ class ConditionDetail(AlertDetail):
     """What could not be read."""
     battery_percent: Annotated[float | None, Field(ge=0, le=100)] = None
     link_quality: Annotated[int | None, Field(ge=0, le=255)] = None
+    times: int = 1
+    """How often it went on within minutes: one that flaps is told once."""
+    repeats: str | None = None
+    """The alert that counts it, of a fire that was told with another one."""
     emergency: EmergencyState | None = None
     """How 119 stands; null while nothing is known of it."""
 

@@ -23,6 +23,7 @@ from vigil_cloud.smoke.fire_routes import router as fire_router
 from vigil_cloud.smoke.fires import TOLD_AT_HOME
 from vigil_cloud.smoke.home_routes import router as home_router
 from vigil_cloud.smoke.homes import HomesOnFire
+from vigil_cloud.smoke.instructions import INSTRUCTIONS
 from vigil_cloud.smoke.live import Watch
 from vigil_cloud.smoke.models import AlarmCondition, Fire, FireAlarm
 from vigil_cloud.smoke.news import FIRES
@@ -70,6 +71,7 @@ DOMAIN: Final = CloudDomain(
     ),
     alarm_reading=READING,
     told_again=TOLD_AGAIN,
+    instructions=INSTRUCTIONS,
     details=(ConditionDetail, CodeLockedDetail, MovedDetail),
     handlers=(SmokeHandler(),),
     jobs=_jobs,

@@ -48,7 +48,9 @@ def list_fires(
         .limit(limit)
     )
     with services.sessions() as session:
-        return FireList(fires=presentation.entries(session, session.scalars(query).all()))
+        return FireList(
+            fires=presentation.entries(session, session.scalars(query).all(), services.now())
+        )
 
 
 @router.get("/mine", operation_id="list_my_fires")
@@ -62,7 +64,7 @@ def list_mine(
         query = query.where(Fire.phase != "over")
     with services.sessions() as session:
         rows = session.scalars(query).all() if homes else []
-        return FireList(fires=presentation.entries(session, rows))
+        return FireList(fires=presentation.entries(session, rows, services.now()))
 
 
 @router.get("/{fire}", operation_id="get_fire")
@@ -149,7 +151,7 @@ def record_cause(
         _close_case(desk, row, body)
         for act in ("acknowledged", "confirmed"):
             _take_alerts(desk.session, leader, row, services, act)
-        shown = presentation.entries(desk.session, [row])[0]
+        shown = presentation.entries(desk.session, [row], services.now())[0]
     services.changed.announce()
     return shown
 
@@ -181,7 +183,7 @@ def _changed(services: Services, fire: str, change: Callable[[Session, Fire], No
         feed.lock(session)
         row = fires.load(session, fire, lock=True)
         change(session, row)
-        shown = presentation.entries(session, [row])[0]
+        shown = presentation.entries(session, [row], services.now())[0]
     services.changed.announce()
     return shown
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.smoke.decision import Cause, End, Phase, Reason
+from vigil_cloud.smoke.grade import Ground
 from vigil_cloud.smoke.homes import Contact, NeedsHelp, Particulars
 from vigil_schemas.types import UtcDatetime
 
@@ -97,6 +98,10 @@ class FireEntry(_Told):
     reason: Reason | None
     confirmed: bool
     """Two devices of the home agree."""
+    probability: float
+    """That it burns, from 0 to 1: a grade of the signs, by which nobody is called later."""
+    grounds: list[Ground]
+    """What speaks for it and against it."""
     place: str
     place_zh: str
     opened: UtcDatetime

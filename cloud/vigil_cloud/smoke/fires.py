@@ -6,6 +6,7 @@ asks for outside is done afterwards (``live``), from the row alone.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
 from vigil_cloud.smoke import decision
 from vigil_cloud.smoke.decision import Alarm, CodeRefused, OutOfTurn, State
+from vigil_cloud.smoke.grade import NUISANCES, Setting
 from vigil_cloud.smoke.models import Fire, FireAlarm, FireStep, HomeSafety
 from vigil_schemas.smoke import DOMAIN
 
@@ -35,6 +37,11 @@ NEWS: Final = "fire"
 ERASED: Final = "erased"
 """Of a fire whose home was erased."""
 STATE: Final = TypeAdapter(State)
+KITCHEN: Final = re.compile(r"kitchen|cook|stove|廚|厨|灶", re.IGNORECASE)
+"""In the name of an alarm or of its place."""
+REMEMBERED: Final = timedelta(days=365)
+"""So long an earlier alarm says something of a home."""
+_EARLIER: Final = 20
 TOLD_AT_HOME: Final = frozenset({Role.FAMILY})
 """Roles with which accounts hear of what rings in their own homes."""
 
@@ -292,6 +299,13 @@ def alerts_of(session: Session, fire_id: str) -> Sequence[AlertRow]:
     return session.scalars(query).all()
 
 
+def told_of(session: Session, fire_id: str) -> Sequence[AlertRow]:
+    """Those of them that people are told of: not what repeats another one."""
+    found = alerts_of(session, fire_id)
+    known = {alert.id for alert in found}
+    return [alert for alert in found if alert.detail.get("repeats") not in known]
+
+
 def _led(state: State, what: str, now: datetime, cause: str) -> State:
     match what:
         case "acknowledge":
@@ -350,8 +364,9 @@ def _open(
 ) -> Fire:
     safety = session.get(HomeSafety, household) if household is not None else None
     window = timedelta(seconds=safety.window_s) if safety is not None else decision.WINDOW
-    state = decision.opened(alarm, window)
     place = place_of(session, alarm.device)
+    kitchen = KITCHEN.search(f"{place.name} {place.name_zh} {alarm.device}") is not None
+    state = decision.opened(alarm, window, _setting(session, home, kitchen, alarm.heard))
     row = Fire(
         id=str(uuid.uuid4()),
         home=home_of(household, gateway),
@@ -379,6 +394,22 @@ def _open(
     _call_on(session, row, alarm.heard)
     feed.append(session, NEWS, row.id, alarm.heard)
     return row
+
+
+def _setting(session: Session, home: str, kitchen: bool, now: datetime) -> Setting:
+    """What this home's earlier alarms were, as whoever led them said."""
+    if not home.startswith("household:"):
+        return Setting(kitchen)  # behind one gateway may be many homes
+    query = select(Fire).where(
+        Fire.home == home, Fire.phase == "over", Fire.opened >= now - REMEMBERED
+    )
+    rows = session.scalars(query.order_by(Fire.opened.desc()).limit(_EARLIER)).all()
+    causes = [state_of(row).cause for row in rows]
+    return Setting(
+        kitchen=kitchen,
+        nuisances=sum(cause in NUISANCES for cause in causes),
+        fires=causes.count("fire"),
+    )
 
 
 def standing(session: Session) -> int:

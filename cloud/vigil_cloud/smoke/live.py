@@ -39,6 +39,8 @@ from vigil_cloud.smoke.models import Fire
 EVERY: Final = timedelta(seconds=1)
 PLATFORM: Final = Reader(0, "platform", frozenset(Role))
 """Who opens a fire's case: nobody's account."""
+CALLED_FOR: Final = {"heat": "hot"}
+"""Reasons that are signs as well: told of an alarm, "heat" is not yet that 119 is called."""
 _log = structlog.get_logger(__name__)
 
 
@@ -193,7 +195,8 @@ def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -
     state, done = fires.state_of(row), DONE.validate_python(row.done)
     failed: list[Exception] = []
     if done.told < state.calls:
-        _widen(session, row, state.reason or "leader", state.calls, now)
+        reason = state.reason or "leader"
+        _widen(session, row, CALLED_FOR.get(reason, reason), state.calls, now)
         done = replace(done, told=state.calls)
     if state.phase == "past" and not done.past:
         _widen(session, row, "past", 0, now)
@@ -287,7 +290,7 @@ def _take_back(
 
 def _widen(session: Session, row: Fire, reason: str, number: int, now: datetime) -> None:
     """Neighbours, guardians and whoever works on fires: everybody who may hear of it."""
-    for alert in fires.alerts_of(session, row.id):
+    for alert in fires.told_of(session, row.id):
         widen(session, alert, "all", f"{reason} #{_mark(row, number)}", now)
 
 
@@ -299,7 +302,7 @@ def _mark(row: Fire, number: int) -> str:
 
 def _tell_clear(session: Session, row: Fire, state: State, now: datetime) -> None:
     word = "all-clear" if state.ended_by == "all-clear" else "no-fire"
-    for alert in fires.alerts_of(session, row.id):
+    for alert in fires.told_of(session, row.id):
         outbox.announce(
             session, alert, now, "stood-down", step=f"{word} #{_mark(row, state.clears)}"
         )

@@ -9,6 +9,7 @@ from typing import Final
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.emergency.cap import CapMessage, CapText, Status
 from vigil_cloud.smoke.decision import State
+from vigil_cloud.smoke.grade import Ground, graded
 from vigil_cloud.smoke.homes import Particulars
 from vigil_cloud.smoke.models import Fire
 
@@ -22,6 +23,7 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     "no-answer": ("nobody at home has answered", "住戶未回應"),
     "second-alarm": ("a second alarm of the home rings", "同一住家第二個警報器作響"),
     "heat": ("heat has joined the smoke", "煙霧並伴隨高溫"),
+    "signs": ("several signs of fire agree", "多項火災徵兆相符"),
     "rings-anew": ("an alarm rings anew", "警報器再次作響"),
     "burns": ("somebody there says that it burns", "現場人員回報失火"),
     "clock": ("the clock was set back while the home was asked", "詢問住戶期間系統時鐘倒退"),
@@ -31,6 +33,27 @@ ELSEWHERE: Final = (
     "It was told of before without this address; that call stands as well.",
     "先前通報時未載明此地址；先前之通報仍然有效。",
 )
+
+
+GROUNDS: Final[dict[Ground, tuple[str, str]]] = {
+    "single-alarm": ("an alarm rings", "警報器作響"),
+    "second-alarm": ("a second alarm of the home", "同一住家第二個警報器"),
+    "heat": ("heat", "高溫"),
+    "carbon-monoxide": ("carbon monoxide", "一氧化碳"),
+    "gas": ("gas", "瓦斯"),
+    "density": ("denser smoke", "煙霧變濃"),
+    "said-to-burn": ("somebody there says so", "現場人員回報"),
+    "no-answer": ("nobody answered", "住戶未回應"),
+    "lasting": ("it lasts", "持續作響"),
+    "night": ("at night", "夜間"),
+    "fires-before": ("an earlier fire there", "曾有火災"),
+    "cooking-hour": ("an hour of cooking", "用餐時段"),
+    "kitchen": ("in a kitchen", "位於廚房"),
+    "nuisance-before": ("earlier alarms there were none", "曾有非火災警報"),
+    "short": ("it fell silent within a minute", "一分鐘內停止"),
+    "fell-silent": ("it fell silent", "已停止作響"),
+    "taken-back": ("taken back", "已取消"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +135,11 @@ def identifier(fire: str, call: int) -> str:
 def _chinese(row: Fire, state: State, home: Home) -> CapText:
     place = _place(row, home)[1]
     what = "、".join(CONDITIONS.get(one.condition, (one.condition,) * 2)[1] for one in state.alarms)
+    why = REASONS[state.reason or "leader"][1]
     lines = [
-        f"{_clock(state)} 住宅用警報器作響（{what}），{REASONS[state.reason or 'leader'][1]}。",
+        f"{_clock(state)}（UTC+8）住宅用警報器作響（{what}），{why}。",
         ELSEWHERE[1] if state.addresses > 1 and state.calls > 1 else "",
+        _graded(state, 1),
         home.known.floor and f"樓層：{home.known.floor}。",
         *(f"需協助者：{one.name}（{one.need}）。" for one in home.known.needs_help),
         *(f"聯絡人：{one.name} {one.phone}。" for one in home.known.contacts),
@@ -137,6 +162,7 @@ def _english(row: Fire, state: State, home: Home) -> CapText:
         f"{_clock(state)} (UTC+8): alarms of the home ring ({what});"
         f" {REASONS[state.reason or 'leader'][0]}.",
         ELSEWHERE[0] if state.addresses > 1 and state.calls > 1 else "",
+        _graded(state, 0),
         home.known.floor and f"Floor: {home.known.floor}.",
         *(f"Needs help: {one.name} ({one.need})." for one in home.known.needs_help),
         *(f"Contact: {one.name} {one.phone}." for one in home.known.contacts),
@@ -150,6 +176,16 @@ def _english(row: Fire, state: State, home: Home) -> CapText:
         "Send the fire brigade.",
         place,
     )
+
+
+def _graded(state: State, language: int) -> str:
+    """As it was when 119 was called: the same text each time that this call is sent."""
+    grade = graded(state, state.called or state.opened)
+    words = [GROUNDS[ground][language] for ground in grade.grounds if ground != "single-alarm"]
+    percent = f"{100 * grade.probability:.0f} %"
+    if language:
+        return f"研判火災可能性 {percent}" + (f"（{'、'.join(words)}）。" if words else "。")
+    return f"Grade: {percent} likely to burn" + (f" ({', '.join(words)})." if words else ".")
 
 
 def _place(row: Fire, home: Home) -> tuple[str, str]:

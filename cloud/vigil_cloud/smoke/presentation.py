@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -24,17 +25,18 @@ from vigil_cloud.smoke.fire_schema import (
     FireEntry,
     FireStepEntry,
 )
+from vigil_cloud.smoke.grade import graded
 from vigil_cloud.smoke.live import DONE, home_of
 from vigil_cloud.smoke.models import Fire, HomeSafety
 
 
-def entries(session: Session, rows: Sequence[Fire]) -> list[FireEntry]:
+def entries(session: Session, rows: Sequence[Fire], now: datetime) -> list[FireEntry]:
     """Two statements, however many."""
     states = {row.id: fires.state_of(row) for row in rows}
     devices = {alarm.device for state in states.values() for alarm in state.alarms}
     places = places_of(session, devices)
     codes = _codes(session, {row.household for row in rows if row.household is not None})
-    return [FireEntry.model_validate(_common(row, places, codes)) for row in rows]
+    return [FireEntry.model_validate(_common(row, places, codes, now)) for row in rows]
 
 
 def card(session: Session, services: Services, row: Fire) -> FireCard:
@@ -50,7 +52,7 @@ def card(session: Session, services: Services, row: Fire) -> FireCard:
         away = round(distance_m(station, (here[0], here[1])))
     return FireCard.model_validate(
         {
-            **_common(row, places, codes),
+            **_common(row, places, codes, services.now()),
             "case": row.case_id,
             "leader": row.leader,
             "home_name": home.name if open_ else "",
@@ -79,8 +81,9 @@ def _calls(session: Session, row: Fire) -> list[EmergencyCall]:
     return [*found, *calls_of(session, f"smoke:{row.id}:")]
 
 
-def _common(row: Fire, places: Any, codes: dict[str, HomeSafety]) -> dict[str, Any]:
+def _common(row: Fire, places: Any, codes: dict[str, HomeSafety], now: datetime) -> dict[str, Any]:
     state = fires.state_of(row)
+    grade = graded(state, now)
     safety = codes.get(row.household or "")
     counts = (
         safety is not None
@@ -94,6 +97,8 @@ def _common(row: Fire, places: Any, codes: dict[str, HomeSafety]) -> dict[str, A
         "phase": state.phase,
         "reason": state.reason,
         "confirmed": state.confirmed,
+        "probability": grade.probability,
+        "grounds": list(grade.grounds),
         "place": row.place,
         "place_zh": row.place_zh,
         "opened": row.opened,

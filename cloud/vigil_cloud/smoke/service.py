@@ -24,7 +24,7 @@ from vigil_cloud.domain.aside import Aside
 from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.jobs.port import Job, in_transaction
-from vigil_cloud.smoke import fires
+from vigil_cloud.smoke import fires, flapping
 from vigil_cloud.smoke.decision import Alarm
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.names import row_of
@@ -76,8 +76,7 @@ class SmokeHandler:
         told = not event.active and aside.do(
             "end", lambda: not fires.is_led(session, condition_id), False
         )
-        occurrence = _occurrence(session, message, condition_id, event, verdict, end_is_told=told)
-        alert = record(session, occurrence, now)
+        alert = self._record(session, aside, message, condition_id, row, verdict, end_is_told=told)
         rings = verdict.severity == "critical" and event.active
         if rings:
             aside.do("title", lambda: _retitle(session, alert, verdict, event), None)
@@ -100,6 +99,56 @@ class SmokeHandler:
         if rings and known.cleared is None:
             aside.do("tests", lambda: self._end_tests(session, known, now), None)
         return aside.complaint
+
+    @staticmethod
+    def _record(  # noqa: PLR0913 - one event with all that was found out about it
+        session: Session,
+        aside: Aside,
+        message: Received,
+        condition_id: str,
+        row: AlarmCondition | None,
+        verdict: Verdict,
+        *,
+        end_is_told: bool,
+    ) -> AlertRow:
+        """Its alert: one of its own, or that of the flapping alarm which it rings on for."""
+        event, now = message.data, message.received
+        assert isinstance(event, AnyAlarm)  # noqa: S101 - ingest decodes by type
+        reference = condition_id.partition(":")[2]
+        if row is not None:
+            reference = aside.do("alert", lambda: flapping.reference_of(session, row), reference)
+            alert = session.get(AlertRow, row.alert_id)
+            if not event.active and alert is not None and flapping.ring_on(session, row):
+                return alert
+        occurrence = _occurrence(
+            session, message, reference, event, verdict, end_is_told=end_is_told
+        )
+        before = aside.do(
+            "flapping",
+            lambda: (
+                flapping.of_before(
+                    session, message.gateway, occurrence.device, event.condition, verdict, now
+                )
+                if row is None and event.active
+                else None
+            ),
+            None,
+        )
+        if before is None:
+            return record(session, occurrence, now)
+        if event.condition in FIRES:
+            repeats = {**occurrence.detail, flapping.REPEATS: before.id}
+            alert = record(session, replace(occurrence, detail=repeats, quiet=True), now)
+            flapping.count(session, before, now)
+            return alert
+        times = flapping.join(session, before, now)
+        again = occurrence.tell_again or flapping.reason(times)
+        detail = {**occurrence.detail, flapping.TIMES: times, "cleared": None}
+        _prefix, _, reference = before.key.partition(f":{message.gateway}:")
+        joined = replace(
+            occurrence, reference=reference, detail=detail, tell_again=again, supersedes=True
+        )
+        return record(session, joined, now)
 
     @staticmethod
     def _end_tests(session: Session, rings: AlarmCondition, now: datetime) -> None:
@@ -157,7 +206,7 @@ def call_fire(session: Session, row: AlarmCondition, reason: str, now: datetime)
         session,
         Occurrence(
             domain=DOMAIN,
-            reference=row.id.partition(":")[2],
+            reference=flapping.reference_of(session, row),
             kind=row.condition,
             gateway=row.gateway,
             device=row.device,
@@ -323,7 +372,7 @@ def _test_over(session: Session, row: AlarmCondition) -> datetime | None:
 def _occurrence(
     session: Session,
     message: Received,
-    condition_id: str,
+    reference: str,
     event: AnyAlarm,
     verdict: Verdict,
     *,
@@ -334,7 +383,7 @@ def _occurrence(
     title, title_zh = _titles(verdict, event, place.name, place.name_zh)
     return Occurrence(
         domain=DOMAIN,
-        reference=condition_id.partition(":")[2],
+        reference=reference,
         kind=verdict.kind,
         gateway=message.gateway,
         device=device,

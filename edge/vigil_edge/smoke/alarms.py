@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from vigil_edge.smoke import self_test, upkeep
+from vigil_edge.smoke import battery, self_test, upkeep
 from vigil_edge.smoke.age import AHEAD, OLD_AFTER, BridgeClock
 from vigil_edge.smoke.condition import (
     Active,
@@ -153,12 +153,14 @@ class Alarms:
         known.heard_us = known.heard_us or microseconds(now)
 
     def silent(self, limit: timedelta, now: datetime, moment: float) -> list[Told]:
-        """Alarms that have not been heard of for as long as this, with what to say of each."""
+        """Alarms that have not been heard of for too long, with what to say of each: for as long
+        as this at most, and sooner those that speak more often (``supervision``)."""
         self._follow_clock(now, moment)
-        before = microseconds(now - limit)
+        now_us, most_s = microseconds(now), limit.total_seconds()
         found: list[Told] = []
         for device, known in self._known.items():
-            if 0 < known.heard_us <= before and "link_lost" not in known.active:
+            before_us = now_us - round(known.rhythm.patience_s(most_s) * 1e6)
+            if 0 < known.heard_us <= before_us and "link_lost" not in known.active:
                 known.lost_by_silence = True
                 found += self._turn(device, known, "link_lost", True, now, moment)
         return found
@@ -216,8 +218,15 @@ class Alarms:
         elif not live and report.may_be_fire:
             known.remember(receipt.trace)
         if _is_life(known, report, receipt, live):
+            now_us = microseconds(receipt.now)
+            if known.spoke and known.heard_us:
+                known.rhythm.heard((now_us - known.heard_us) / 1e6)
             known.heard = known.spoke = True
-            known.heard_us = microseconds(receipt.now)
+            known.heard_us = now_us
+            if report.battery_percent is not None:
+                known.battery_track = battery.noted(
+                    known.battery_track, now_us, report.battery_percent
+                )
         elif report.last_seen is not None and not known.heard:
             # Its silence counts from when the bridge last heard it.
             stated_us = max(microseconds(report.last_seen), 1)
@@ -243,11 +252,12 @@ class Alarms:
             elif said is False and not _precedes(known, kind, report, receipt):
                 yield from self._turn(device, known, kind, False, time, moment)
         yield from self._smoke_rises(device, known, report.smoke_density)
+        yield from self._gets_hot(device, known, report.temperature, moment)
         if report.doubtful:
             yield from self._doubt(device, known, report, Active(microseconds(time), moment))
         elif report.has_fire_key and not _precedes(known, "unreadable", report, receipt):
             yield from self._turn(device, known, "unreadable", False, time, moment)
-        for condition, active in upkeep.conditions(report):
+        for condition, active in upkeep.conditions(report, _battery_days(known, report, receipt)):
             if active is not None:
                 yield from self._turn(device, known, condition, active, time, moment)
 
@@ -337,6 +347,13 @@ class Alarms:
                 active.signs.append("density")
             yield device, told(device, "smoke", known, active)
 
+    def _gets_hot(
+        self, device: str, known: Known, celsius: float | None, moment: float
+    ) -> Iterator[Told]:
+        """Heat beside smoke, from an alarm that tells a temperature and no heat of its own."""
+        if celsius is not None and known.warming.is_hot(celsius, moment):
+            yield from self._sign(device, known, "heat")
+
     def _no_test(self, device: str, known: Known) -> Iterator[Told]:
         for condition, active in known.active.items():
             if active.during_test and active.unconfirmed_us is None:
@@ -374,6 +391,16 @@ class Alarms:
         elif not active and before is not None:
             del known.active[condition]
             yield device, ended(device, condition, known, before, time)
+
+
+def _battery_days(known: Known, report: AlarmReport, receipt: Receipt) -> float | None:
+    """Until it is empty; of one that was warned of less, so that the warning does not flap."""
+    if report.battery_percent is None:
+        return None
+    days = battery.days_left(known.battery_track, microseconds(receipt.now), report.battery_percent)
+    if days is not None and "battery_alert" in known.active:
+        return days / battery.HYSTERESIS
+    return days
 
 
 def _is_life(known: Known, report: AlarmReport, receipt: Receipt, live: bool) -> bool:

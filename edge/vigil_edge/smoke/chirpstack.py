@@ -170,6 +170,7 @@ def _of_object(decoded: Pairs) -> AlarmReport:
                 lorawan.GS524N_MESSAGES[name.lower()],
                 battery=words.as_number(said.get("battery")),
                 density=words.as_number(said.get("concentration")),
+                temperature=words.as_number(said.get("temperature")),
             )
     if "smoke_chamber_failure" in said:
         return _of_tg563a(said)

@@ -11,6 +11,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from vigil_edge.smoke import supervision
+from vigil_edge.smoke.battery import Track
+from vigil_edge.smoke.supervision import Rhythm
+from vigil_edge.smoke.warming import Warming
 from vigil_edge.smoke.words import KINDS, Kind
 from vigil_schemas.senml import instant
 from vigil_schemas.smoke import SmokeAlarm, SmokeCondition
@@ -73,6 +77,10 @@ class Known:
     """Kinds of which a bare number is a concentration."""
     clear_density: float = 0.0
     battery: float | None = None
+    battery_track: Track = field(default_factory=list)
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    """How often it speaks when nothing happens."""
+    warming: Warming = field(default_factory=Warming)
     link: int | None = None
     density: float | None = None
     garbled: bool = False
@@ -165,11 +173,14 @@ def kept(known: Known, moment: float) -> dict[str, Any]:
             for condition, active in known.active.items()
         },
         "measured": sorted(known.measured),
+        "battery_track": known.battery_track,
         **{name: getattr(known, name) for name in _SAME},
     }
     found = {name: value for name, value in found.items() if value}
     if known.test_over is not None:
         found["test_over"] = moment - known.test_over
+    if rhythm := known.rhythm.kept():
+        found["rhythm"] = rhythm
     return found
 
 
@@ -180,10 +191,13 @@ def restored(state: Mapping[str, Any], moment: float) -> Known:
         for condition, (began_us, age, *rest) in state.get("active", {}).items()
     }
     over = state.get("test_over")
+    track: Track = [(at_us, percent) for at_us, percent in state.get("battery_track", ())]
     return Known(
         active=active,
         test_over=None if over is None else moment - over,
         measured=set(state.get("measured", ())),
+        battery_track=track,
+        rhythm=supervision.restored(state.get("rhythm", ())),
         **{name: state[name] for name in _SAME if name in state},
     )
 

@@ -21,7 +21,7 @@ def _settings() -> Any:
 
 
 def _describe(settings: BrokerSettings) -> list[DeviceDescription]:
-    from vigil_edge.smoke.pipeline import describe
+    from vigil_edge.smoke.descriptions import describe
 
     return describe(settings)
 

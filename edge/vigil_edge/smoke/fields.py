@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from vigil_edge.smoke import words
+from vigil_edge.smoke.payload import Pairs
 from vigil_edge.smoke.phrases import NEGATIVE, snake_case, word_set
 
 _TEST_KEYS: Final = (
@@ -50,6 +51,7 @@ _MUTED_KEYS: Final = (
     *("temporary_mute", "buzzer_mute", "buzzer_manual_mute", "silence_siren", "mute_alarm"),
 )
 _DENSITY_KEYS: Final = ("smoke_density", "smoke_concentration", "smoke_value")
+_OF_A_MEASURE: Final = frozenset({"value", "unit", "units", "raw", "text", "name"})
 _DENSITY_LIMIT: Final = 1e9
 _SECONDS_BELOW: Final = 1e11
 """A number below this is in seconds since 1970: as milliseconds it would lie before 1973."""
@@ -72,11 +74,19 @@ def _is_low(value: Any) -> bool | None:
     return False if known & _BATTERY_GOOD else None
 
 
+def _measured(key: str, value: Any) -> Any:
+    """``{"value": 85, "unit": "%"}`` is 85; what describes a fire key's state is read whole."""
+    if not isinstance(value, Pairs) or words.kind_of(key) is not None:
+        return value
+    said = {snake_case(name): inner for name, inner in value.pairs}
+    return said["value"] if "value" in said and set(said) <= _OF_A_MEASURE else value
+
+
 class Fields:
     """Typed reading of a payload that notes what it could not read."""
 
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
-        self.pairs = pairs
+        self.pairs = [(key, _measured(key, value)) for key, value in pairs]
         self.unreadable: list[str] = []
 
     def _values(self, keys: Collection[str]) -> list[tuple[str, Any]]:
@@ -188,6 +198,10 @@ class Fields:
     def smoke_density(self) -> float | None:
         """As the alarm says it, in its own unit."""
         return self._first_number(_DENSITY_KEYS)
+
+    def temperature(self) -> float | None:
+        """°C, of the air; chips have keys of their own."""
+        return self._first_number(("temperature",))
 
     def link_quality(self) -> int | None:
         """0 to 255."""

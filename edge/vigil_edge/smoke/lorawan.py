@@ -66,10 +66,17 @@ def gs524n(frame: bytes, _port: int | None = None) -> AlarmReport:
         raise FrameMalformed(said, may_be_fire=message in (_ALARM, _SILENT))
     if frame[1] >> 4 != _SMOKE_SENSOR:
         raise FrameMalformed(f"sensor type {frame[1] >> 4} is no smoke alarm (1)")
-    return gs524n_message(message, battery=frame[2], density=frame[3])
+    return gs524n_message(
+        message,
+        battery=frame[2],
+        density=frame[3],
+        temperature=int.from_bytes(frame[4:5], signed=True),
+    )
 
 
-def gs524n_message(message: int, *, battery: float | None, density: float | None) -> AlarmReport:
+def gs524n_message(
+    message: int, *, battery: float | None, density: float | None, temperature: float | None = None
+) -> AlarmReport:
     """What a message type means. It has room for one thing alone: of smoke, a "low battery" tells
     by its concentration only, and that there is none ends an alarm."""
     known = message in GS524N_MESSAGES.values()
@@ -92,6 +99,7 @@ def gs524n_message(message: int, *, battery: float | None, density: float | None
         battery_low=low,
         battery_percent=percent,
         smoke_density=density,
+        temperature=temperature,
         has_fire_key=smoke is not None,
         plainly_fire=True,
         unreadable=(*unreadable, *(() if battery is None or percent is not None else ("battery",))),

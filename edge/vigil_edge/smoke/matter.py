@@ -250,6 +250,10 @@ def _attributes(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple
         return
     if not isinstance(value, Pairs):
         return
+    named = _named_path(value)
+    if named is not None:
+        yield from _attributes(Pairs([named]), path, depth + 1)
+        return
     for key, inner in value.pairs:
         steps = (*path, *(key.replace(".", "/").split("/") if key not in _WRAPPERS else ()))
         address = _address(steps)
@@ -257,6 +261,31 @@ def _attributes(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple
             yield *address, inner
         elif isinstance(inner, Pairs | list):
             yield from _attributes(inner, steps, depth + 1)
+
+
+_PATHS: Final = ("path", "attributepath")
+_STEPS: Final = (
+    ("endpoint", "endpointid"),
+    ("cluster", "clusterid"),
+    ("attribute", "attributeid"),
+)
+
+
+def _named_path(value: Pairs) -> tuple[str, Any] | None:
+    """``{"cluster": 92, "attribute": 1, "value": 2}``, or with a ``path`` that says so: where it
+    is, and what it is."""
+    said = {_plain(key): inner for key, inner in value.pairs}
+    if "value" not in said:
+        return None
+    where = next((said[name] for name in _PATHS if name in said), None)
+    if isinstance(where, str) and "/" in where:
+        return where, said["value"]
+    if isinstance(where, Pairs):
+        said |= {_plain(key): inner for key, inner in where.pairs}
+    steps = [next((said[name] for name in names if name in said), None) for names in _STEPS]
+    if steps[1] is None or steps[2] is None:
+        return None
+    return "/".join(str(step) for step in steps if step is not None), said["value"]
 
 
 def _holds_more(value: Pairs) -> bool:
@@ -269,6 +298,8 @@ def _address(steps: tuple[str, ...]) -> tuple[int, int] | None:
     if not steps:
         return None
     parts = [step for step in steps if _plain(step) not in ("attributes", "attribute")]
+    if not parts:
+        return None
     cluster = _ALARM
     if len(parts) > 1:
         named = _CLUSTERS.get(_plain(parts[-2]), _number(parts[-2]))

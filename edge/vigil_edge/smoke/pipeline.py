@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext, SourceError
 from vigil_edge.mqtt import MqttPublish
-from vigil_edge.smoke import asking, zigbee2mqtt
+from vigil_edge.smoke import bridge_report
 from vigil_edge.smoke.age import BridgeClock
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
-from vigil_edge.smoke.bridge import Address, not_reached, said_time
 from vigil_edge.smoke.broker import BrokerSession
 from vigil_edge.smoke.condition import URGENT, event_id
-from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.health import Finding, ToldHealth, beside, judge
-from vigil_edge.smoke.observed import PARAMETERS, Observed
+from vigil_edge.smoke.observed import Observed
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import BrokerSettings, ZigbeeSettings
 from vigil_edge.smoke.sounding import Sounding
 from vigil_edge.smoke.spoken import Spoken
-from vigil_edge.smoke.words import Kind
-from vigil_edge.voice.errors import PromptUnreadable, VoiceFailed
 from vigil_edge.voice.speaker import Loudspeaker
-from vigil_schemas.commands import CommandArguments, Mute, PlayVoice, SelfTest
-from vigil_schemas.gateway import DeviceDescription
-from vigil_schemas.smoke import DOMAIN, SmokeAlarm
+from vigil_schemas.commands import CommandArguments, PlayVoice
+from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Lane
 
-TITLES: Final = {"zigbee2mqtt": "Zigbee2MQTT", "chirpstack": "ChirpStack", "matter": "Matter"}
 ALARMS: Final = "smoke/alarms"
 HEALTH: Final = "smoke/health"
 UNCONFIGURED: Final = "smoke/unconfigured"
@@ -47,41 +40,13 @@ _AGAIN_S: Final = 1.0
 _LAST_WORDS_S: Final = 20.0
 _WAITING_MOST: Final = 1000
 
-_OF_BRIDGE: Final = ("state", "devices", "health", "logging")
 
 _log = structlog.get_logger("smoke")
 
 
-def describe(settings: BrokerSettings) -> list[DeviceDescription]:
-    """The bridge, and each alarm behind it."""
-    driver = settings.driver
-    bridge = settings.described(DOMAIN, driver, [])
-    if not bridge.name:
-        title = TITLES[driver]
-        names = {"name": f"{title} bridge", "name_zh": f"{title} 橋接器"}
-        bridge = bridge.model_copy(update=names)
-    asked = [SelfTest.ACTION, Mute.ACTION] if isinstance(settings, ZigbeeSettings) else []
-    speaks = settings.voice is not None and settings.voice.enabled
-    bridge = bridge.model_copy(update={"commands": [PlayVoice.ACTION] if speaks else asked})
-    alarms = [
-        DeviceDescription(
-            commands=asked,
-            device=alarm.device,
-            domain=DOMAIN,
-            driver=driver,
-            name=alarm.name,
-            name_zh=alarm.name_zh,
-            latitude=alarm.latitude,
-            longitude=alarm.longitude,
-            parameters=PARAMETERS,
-        )
-        for alarm in settings.alarm
-    ]
-    return [bridge, *alarms]
-
-
-class Zigbee2MqttPipeline:
-    """Nothing is acknowledged to the broker before it is in the outbox."""
+class BrokerPipeline:
+    """Nothing is acknowledged to the broker before it is in the outbox. What its messages are, each
+    kind of broker knows by itself."""
 
     def __init__(
         self,
@@ -163,51 +128,29 @@ class Zigbee2MqttPipeline:
 
     def _topics(self) -> list[list[str]]:
         """What to subscribe to, and what else where the broker does not grant that."""
-        own = [f"{self._base}bridge/{topic}" for topic in _OF_BRIDGE]
-        for alarm in self._roster.configured:
-            own += [f"{self._base}{alarm}{below}" for below in ("", "/#")]
-        return [[f"{self._base}#"], own]
+        raise NotImplementedError
+
+    async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
+        """One message, as it was received at ``now`` and ``moment`` (monotonic, seconds)."""
+        raise NotImplementedError
 
     async def _speak(self) -> None:
         if self._spoken is not None:
             await self._spoken.run()
 
     async def command(self, device: str, arguments: CommandArguments) -> str:
-        """``SelfTest`` and ``Mute``, of an alarm that the bridge lists as able to; ``PlayVoice``
-        of the gateway's own loudspeaker."""
+        """``PlayVoice`` of the gateway's own loudspeaker; others of an alarm, where its bridge can
+        ask it."""
         if isinstance(arguments, PlayVoice):
             if self._spoken is None:
                 raise CommandRefused("voice-disabled", "this gateway has no loudspeaker")
             return self._spoken.command(arguments)
-        found = self._roster.settable(device)
-        if found is None:
-            message = f"{device} is not on the bridge's list of devices (yet)"
-            raise CommandRefused("not-on-bridge", message)
-        if self._session is None or self._bridge_online is False:
-            raise CommandRefused("bridge-offline", "Zigbee2MQTT is not there")
-        name, settable = found
-        if isinstance(arguments, Mute) and (hushed := self._hushed(device, settable)):
-            return hushed
-        self._session.publish(f"{self._base}{name}/set", asking.payload(arguments, settable))
-        if isinstance(arguments, SelfTest):
-            self._alarms.asked_to_test(device, self._context.monotonic())
-        return "asked over the bridge; what the alarm makes of it comes with its next message"
+        return self._ask(device, arguments)
 
-    def _hushed(self, device: str, settable: Mapping[str, Any]) -> str | None:
-        """The sirens of its groups, where that is allowed; ``None``: it has to be asked itself.
-
-        Raises ``CommandRefused`` for carbon monoxide and for a fire that grows.
-        """
-        try:
-            self._sounding.hush(device, self._context.monotonic())
-        except CommandRefused as error:
-            if error.code != "hush-nothing-sounds":
-                raise
-            return None
-        self._sound()
-        if asking.can(Mute, settable):
-            return None
-        return "the sirens of its groups are hushed for ten minutes; it has no mute of its own"
+    def _ask(self, device: str, arguments: CommandArguments) -> str:
+        """What an alarm is asked. Raises ``CommandRefused``."""
+        said = f"{device} cannot be asked for {arguments.ACTION} from here"
+        raise CommandRefused("not-on-bridge", said)
 
     def _sound(self) -> None:
         """Orders that are due now, before anything is written to disk."""
@@ -254,116 +197,6 @@ class Zigbee2MqttPipeline:
                 self._context.report("failed", "outbox-failed", str(error))
             await asyncio.sleep(_AGAIN_S)
 
-    async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
-        topic = message.topic
-        if topic is None:
-            self._context.count("smoke-topic-unreadable")
-            return
-        rest = topic.removeprefix(self._base)
-        if rest == topic:
-            return
-        if rest.startswith("bridge/"):
-            await self._of_bridge(rest.removeprefix("bridge/"), message, moment)
-        elif (found := self._roster.find(rest, message.payload)) is not None:
-            if found.attribute == "availability":
-                await self._available(found.name, message, now, moment)
-            else:
-                await self._heard(found, message, now, moment)
-
-    async def _of_bridge(self, topic: str, message: MqttPublish, moment: float) -> None:
-        if topic == "state":
-            await self._bridge_state(message.payload)
-        elif topic == "devices":
-            await self._take_list(message.payload)
-        elif topic == "health" and not message.retained:
-            time = said_time(message.payload)
-            if time is not None:
-                self._alarms.clock.prove(time, moment)
-        elif topic == "logging" and not message.retained:
-            names = not_reached(message.payload, self._roster.configured)
-            self._sounding.could_not(self._roster.configured[name] for name in names)
-
-    async def _bridge_state(self, payload: bytes) -> None:
-        """With the bridge away, every alarm is out of reach at once."""
-        online = zigbee2mqtt.online(payload)
-        if online is None or online is self._bridge_online:
-            return
-        was_away = self._bridge_online is False
-        self._bridge_online = online
-        self._report()
-        if was_away:  # what it was told meanwhile it has not heard: nor whom to stop
-            self._sounding.restart(self._alarms, self._context.monotonic())
-            self._sound()
-        # What the retained messages behind this one say comes first where it is back.
-        if not online:
-            await self._tell_health()
-
-    async def _take_list(self, payload: bytes) -> None:
-        if not self._roster.take(payload, self._alarms.active):
-            self._context.count("smoke-devices-unreadable")
-            return
-        self._show_unconfigured()
-        await self._tell_health()
-
-    async def _available(
-        self, name: str, message: MqttPublish, now: datetime, moment: float
-    ) -> None:
-        device = self._roster.configured.get(name)
-        if device is None or not message.payload:
-            return
-        online = zigbee2mqtt.online(message.payload)
-        if online is None:
-            self._context.count("smoke-availability-unreadable")
-            return
-        told = self._alarms.availability(device, online, now, moment, retained=message.retained)
-        await self._accept([device], now, told)
-
-    async def _heard(
-        self, found: Address, message: MqttPublish, now: datetime, moment: float
-    ) -> None:
-        """A device's own message, or one attribute of it."""
-        if not message.payload:
-            return  # a retained message being deleted
-        devices = self._roster.devices(found.name, self._alarms.active)
-        report = self._read(found, message, self._measured(found.name, devices))
-        if report is None:
-            await self._accept(devices, now, [])
-            return
-        if not devices:
-            if not report.plainly_fire and not self._roster.is_alarm(found.name):
-                # No alarm; but its time tells of the bridge's clock.
-                self._alarms.clock.is_live(
-                    report.last_seen, retained=message.retained, moment=moment, now=now
-                )
-                return
-            devices = [self._roster.found(found.name)]
-            self._show_unconfigured()
-        if not message.retained and self._bridge_online is None:
-            self._bridge_online = True  # as in Zigbee2MQTT without a retained state
-            self._report()
-        receipt = Receipt(
-            now=now,
-            moment=moment,
-            retained=message.retained,
-            trace=hashlib.sha256(f"{message.topic}\n".encode() + message.payload).hexdigest()[:16],
-            partial=found.attribute is not None,
-        )
-        told = [event for device in devices for event in self._derived(device, report, receipt)]
-        self._follow_sirens(found, message, report, [*devices, *(other for other, _ in told)])
-        await self._accept(devices, now, told, self._readings(found.name, report))
-
-    def _follow_sirens(
-        self, found: Address, message: MqttPublish, report: AlarmReport, devices: Sequence[str]
-    ) -> None:
-        device, moment = self._roster.configured.get(found.name), self._context.monotonic()
-        known = None if device is None else self._alarms.known(device)
-        self._sounding.follow(dict.fromkeys(devices), self._alarms, moment)
-        if device is not None and known is not None and known.live:
-            self._sounding.answered(device, found.attribute, message.payload, report)
-            if report.muted is not None:
-                self._sounding.button(device, report.muted, moment)
-        self._sound()
-
     def _readings(self, name: str, report: AlarmReport) -> AlarmReport | None:
         """What a configured alarm measures now: what a cache still shows of it is no reading."""
         device = self._roster.configured.get(name)
@@ -387,34 +220,6 @@ class Zigbee2MqttPipeline:
                 _log.exception("a message could not be followed", device=device)
                 self._restore()
         return []
-
-    def _measured(self, name: str, devices: Sequence[str]) -> set[Kind]:
-        found = set(self._roster.measured(name))
-        for device in devices:
-            known = self._alarms.known(device)
-            found |= known.measured if known is not None else set()
-        return found
-
-    def _read(
-        self, found: Address, message: MqttPublish, measured: set[Kind]
-    ) -> AlarmReport | None:
-        def read(without: Collection[str]) -> AlarmReport:
-            if found.attribute is None:
-                return zigbee2mqtt.read(message.payload, measured, without)
-            return zigbee2mqtt.read_attribute(found.attribute, message.payload, measured, without)
-
-        device = self._roster.configured.get(found.name)
-        try:
-            report = self._sounding.beside_orders(device, self._alarms, read)
-        except PayloadMalformed as error:
-            if found.name in self._roster.configured or self._roster.is_alarm(found.name):
-                self._context.count(error.code)
-            if found.name in self._roster.configured and not message.retained:
-                self._alarms.garbled(self._roster.configured[found.name])
-            return None
-        if report.unreadable and found.name in self._roster.configured:
-            self._context.count("smoke-payload-wrong-type")
-        return report
 
     # -- what follows
 
@@ -507,33 +312,16 @@ class Zigbee2MqttPipeline:
 
     def _report(self) -> None:
         """How the bridge does, as a device of its own."""
-        if self._waiting:
-            said = f"{len(self._waiting)} events wait in memory, alarms are still taken"
-            self._context.report("degraded", "outbox-full", said)
-        elif self._bridge_online is False:
-            said = "Zigbee2MQTT says that it is offline"
-            self._context.report("degraded", "bridge-offline", said)
-        elif self._bridge_online is None and self._waited:
-            topic = f"{self._base}bridge/state"
-            said = f"nothing on {topic}: is Zigbee2MQTT running, and base_topic its own?"
-            self._context.report("degraded", "bridge-unseen", said)
-        elif self._roster.unconfigured:
-            names = ", ".join(sorted(self._roster.unconfigured.values()))
-            said = f"alarms on the bridge that are in no [[smoke.alarm]]: {names}"
-            self._context.report("degraded", "alarms-unconfigured", said[:400])
-        elif self._only_own:
-            said = (
-                f"the broker lets this gateway subscribe to its own alarms only, not {self._base}#"
-            )
-            self._context.report("degraded", "bridge-hidden", said)
-        elif self._spoken is not None and self._spoken.trouble:
-            said = f"nothing can be said in the home: {self._spoken.trouble}"
-            self._context.report("degraded", VoiceFailed.code, said[:400])
-        elif self._spoken is not None and self._spoken.missing:
-            said = "; ".join(self._spoken.missing)
-            self._context.report("degraded", PromptUnreadable.code, said[:400])
-        else:
-            self._context.report("ok")
+        found = bridge_report.finding(
+            waiting=len(self._waiting),
+            online=self._bridge_online,
+            waited=self._waited,
+            unconfigured=self._roster.unconfigured.values(),
+            only_own=self._only_own,
+            base=self._base,
+            spoken=self._spoken,
+        )
+        self._context.report(*found)
 
     def _show_unconfigured(self) -> None:
         """The cloud learns of them by the birth, and people by the bridge's state."""

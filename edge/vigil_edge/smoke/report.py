@@ -38,6 +38,8 @@ class AlarmReport:
     """Zigbee LQI, 0 to 255."""
     smoke_density: float | None = None
     """In the device's own measure (mostly dB/m, ppm or a scale)."""
+    temperature: float | None = None
+    """Of the air at the alarm, °C."""
     last_seen: datetime | None = None
     has_fire_key: bool = False
     """Whether any fire key was there with a value that can be read."""

@@ -64,7 +64,8 @@ class BrokerSettings(DeviceSettings):
     password_file: ExistingFile | None = None
     ca_file: ExistingFile | None = None
     silent_after_s: Annotated[float, Field(ge=1, le=30 * 86_400)] | None = 90_000.0
-    """An alarm not heard of for this long has lost its link (25 h, as Zigbee2MQTT itself)."""
+    """An alarm not heard of for this long has lost its link (25 h, as Zigbee2MQTT itself). Once its
+    rhythm is known: after two hours, or two of its intervals, where that is less."""
     voice: Voice | None = None
     """A loudspeaker at this gateway, that speaks while an alarm sounds."""
     alarm: Annotated[list[Alarm], Field(min_length=1, max_length=500)]

@@ -18,9 +18,10 @@ from vigil_edge.smoke import payload as payloads
 from vigil_edge.smoke.alarms import Receipt
 from vigil_edge.smoke.chirpstack import Uplink
 from vigil_edge.smoke.errors import FrameMalformed, PayloadMalformed
-from vigil_edge.smoke.pipeline import Zigbee2MqttPipeline
+from vigil_edge.smoke.pipeline import BrokerPipeline
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.settings import BrokerSettings, ChirpStackSettings, MatterSettings
+from vigil_edge.smoke.zigbee_pipeline import Zigbee2MqttPipeline
 
 COUNTERS: Final = "smoke/counters"
 REPLAYED: Final = "smoke-frame-replayed"
@@ -30,7 +31,7 @@ FAR_FRAMES: Final = 16
 """A counter that begins again lies at least so far below the last one."""
 
 
-def build(settings: BrokerSettings, context: PipelineContext) -> Zigbee2MqttPipeline:
+def build(settings: BrokerSettings, context: PipelineContext) -> BrokerPipeline:
     """One broker, with all its alarms."""
     if isinstance(settings, ChirpStackSettings):
         return ChirpStackPipeline(settings, context)
@@ -39,7 +40,7 @@ def build(settings: BrokerSettings, context: PipelineContext) -> Zigbee2MqttPipe
     return Zigbee2MqttPipeline(settings, context)
 
 
-class _Source(Zigbee2MqttPipeline):
+class _Source(BrokerPipeline):
     """A broker without a bridge that speaks of itself: it is there while the broker is."""
 
     def __init__(self, settings: BrokerSettings, context: PipelineContext) -> None:

@@ -101,6 +101,7 @@ def _report(value: Any, measured: Collection[Kind], without: Collection[str] = (
         battery_percent=battery_percent,
         link_quality=fields.link_quality(),
         smoke_density=fields.smoke_density(),
+        temperature=fields.temperature(),
         last_seen=fields.instant("last_seen"),
         has_fire_key=any(said is not None for said in fires.said.values()),
         plainly_fire=fires.plainly,

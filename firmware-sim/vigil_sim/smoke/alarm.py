@@ -58,6 +58,8 @@ class ZigbeeAlarm:
     dialect: Dialect = "plain"
     senses_heat: bool = False
     """A combined alarm: its messages have ``heat``."""
+    celsius: Callable[[float], float] | None = None
+    """Of the air at the alarm, where it tells a temperature."""
     configured: bool = True
     """Whether the gateway's ``[[smoke.alarm]]`` names it; the bridge has it all the same."""
 
@@ -76,6 +78,7 @@ class Condition:
     heat: bool = False
     expired: bool = False
     """It says that its service life has ended."""
+    celsius: float | None = None
 
     @property
     def battery_low(self) -> bool:
@@ -87,7 +90,10 @@ class Condition:
         return (
             (self.smoke, self.test, self.tamper, self.battery_low, self.heat, self.expired)
             != (other.smoke, other.test, other.tamper, other.battery_low, other.heat, other.expired)
-        ) or abs(self.optical_density - other.optical_density) > 0.1
+        ) or (
+            abs(self.optical_density - other.optical_density) > 0.1
+            or abs((self.celsius or 0.0) - (other.celsius or 0.0)) > 1.0
+        )
 
 
 class SensingChamber:
@@ -125,6 +131,7 @@ class SensingChamber:
             reachable=not (faults.rebooting(t) or faults.in_state(t, "link-lost")),
             heat=self.heat,
             expired=self.expired,
+            celsius=alarm.celsius(t) if alarm.celsius is not None else None,
         )
 
     def link_quality(self) -> int:
@@ -154,6 +161,8 @@ def message(
         found["heat"] = condition.heat
     if condition.expired:
         found["lifecycle"] = True
+    if condition.celsius is not None:
+        found["temperature"] = round(condition.celsius, 1)
     if alarm.dialect == "state":
         found["smoke_state"] = "alarm" if found.pop("smoke") else "normal"
         found["battery_state"] = "low" if found.pop("battery_low") else "high"

@@ -178,6 +178,10 @@ def test_who_accepts_by_day_may_not_by_night() -> None:
     assert one.accepts(NOON.replace(hour=21, minute=59)) > 0.8
 
 
+def call_chance(found: Plan, who: str) -> float:
+    return next(one.accepts for one in found.candidates if one.who == who)
+
+
 def test_a_crowd_is_not_called_whole_and_who_declines_is_replaced() -> None:
     people = [volunteer(f"v{n:03}", at(10 * n)) for n in range(100)]
     found = plan(people, [Aed("hall", at(100))])
@@ -185,6 +189,7 @@ def test_a_crowd_is_not_called_whole_and_who_declines_is_replaced() -> None:
     for phase in found.phases:
         assert len(phase.calls) <= MOST_CALLS
         assert {"patient", "aed"} <= {call.role for call in phase.calls}
+    assert 3 <= sum(call_chance(found, call.who) for call in found.phases[0].calls) <= 5
     names = [call.who for phase in found.phases for call in (*phase.calls, *phase.spare)]
     assert len(set(names)) == len(names), "nobody is called twice"
     assert [phase.after_s for phase in found.phases] == sorted(p.after_s for p in found.phases)

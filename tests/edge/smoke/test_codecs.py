@@ -322,3 +322,51 @@ def test_one_bit_that_tipped_over_is_noticed(message: int, battery: int, bit: in
     frame[bit % 6] ^= 1 << (bit % 8)
     with pytest.raises(PayloadMalformed):
         lorawan.gs524n(bytes(frame))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"endpoint": 1, "cluster": 92, "attribute": 1, "value": 2},
+        {"node_id": 1, "endpoint_id": 1, "cluster_id": 92, "attribute_id": 1, "value": 2},
+        [{"attribute_path": "1/92/1", "value": 2}],
+        {"attributes": [{"path": "1/92/1", "value": 2}]},
+        {"attributePath": {"endpointId": 1, "clusterId": 92, "attributeId": 1}, "value": 2},
+        {"SmokeCoAlarm.Attributes.SmokeState": 2},
+        {"1/0x005C/0x0001": 2},
+        {"attribute": {"1/92/1": "kCritical"}},
+    ],
+)
+def test_matter_by_whatever_path_a_controller_gives(
+    capsys: pytest.CaptureFixture[str], payload: Any
+) -> None:
+    assert decoded(capsys, "matter", payload) == {"smoke": True}
+
+
+def test_a_key_that_only_says_attribute_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "0x005C" in refused(capsys, "matter", {"attribute": 1})
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        # The Things Network's device repository: what Netvox's own decoder says of an RA02A.
+        ({"Device": "RA02A", "Volt": 3, "FireAlarm": "Alarm", "HighTempAlarm": "Alarm"},
+         {"smoke": True, "heat": True}),
+        ({"Device": "RA02A", "Volt": 3, "FireAlarm": "NoAlarm", "HighTempAlarm": "NoAlarm"},
+         {"smoke": False, "heat": False}),
+        # The maker's decoder of a TG563A, as its README prints it.
+        ({"messageType": "Smoke Alarm Event", "temperature": 21,
+          "status": {"mounted": 1, "smokeAlarm": 1, "batteryLow": 0, "smokeChamberFailure": 0}},
+         {"smoke": True, "fault": False, "battery_low": False, "tamper": False}),
+        # Decoders that put a unit or a number beside each value.
+        ({"smokeAlarmStatus": {"value": "ALARM", "raw": 1},
+          "batteryPercentage": {"value": 85, "unit": "%"}, "batteryLowStatus": "NORMAL"},
+         {"smoke": True, "battery_percent": 85, "battery_low": False}),
+    ],
+)  # fmt: skip
+def test_what_public_decoders_say_of_an_uplink(
+    capsys: pytest.CaptureFixture[str], said: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    info = {"deviceProfileName": "Some alarm", "devEui": "24e124535b316056"}
+    assert decoded(capsys, "chirpstack", {"deviceInfo": info, "object": said}) == expected

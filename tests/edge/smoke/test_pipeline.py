@@ -16,7 +16,7 @@ from edge.memory_context import MemoryContext
 from edge.smoke.home import Home, ago, alarms, fires, listening, section
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import Outgoing, SourceError
-from vigil_edge.smoke import pipeline, sources
+from vigil_edge.smoke import descriptions, pipeline, sources
 from vigil_edge.smoke.alarms import Alarms, Receipt, Told
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.settings import ZigbeeSettings
@@ -219,7 +219,7 @@ def test_every_alarm_is_a_device_of_its_own(tmp_path: Path) -> None:
             ],
         }
     )
-    bridge, alarm = pipeline.describe(made)
+    bridge, alarm = descriptions.describe(made)
     assert bridge.device == "home-1.bridge"
     assert (alarm.device, alarm.name_zh, alarm.latitude) == ("home-1", "廚房", 23.5)
 

@@ -12,8 +12,9 @@ from edge.device import supervised
 from edge.memory_context import MemoryContext
 from edge.smoke.home import Home
 from vigil_edge.device.seam import CommandRefused
-from vigil_edge.smoke.pipeline import Zigbee2MqttPipeline, describe
+from vigil_edge.smoke.descriptions import describe
 from vigil_edge.smoke.spoken import AGAIN_S, MOST, Spoken, Voice
+from vigil_edge.smoke.zigbee_pipeline import Zigbee2MqttPipeline
 from vigil_edge.voice.errors import VoiceFailed
 from vigil_edge.voice.recording import Recording
 from vigil_schemas.commands import PlayVoice

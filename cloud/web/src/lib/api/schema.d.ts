@@ -5771,6 +5771,11 @@ export interface components {
              */
             raw: string | null;
             /**
+             * Repeats
+             * @description The alert that counts it, of a fire that was told with another one.
+             */
+            repeats: string | null;
+            /**
              * Shape Doubtful
              * @description What was not understood of the message, or of this detail as it was written.
              */
@@ -5789,6 +5794,12 @@ export interface components {
              * @description The device's clock was wrong: times are those of receipt.
              */
             time_quality: ("ahead" | "behind") | null;
+            /**
+             * Times
+             * @description How often it went on within minutes: one that flaps is told once.
+             * @default 1
+             */
+            times: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -7300,6 +7311,11 @@ export interface components {
             fire: string;
             /** Floor */
             floor: string;
+            /**
+             * Grounds
+             * @description What speaks for it and against it.
+             */
+            grounds: ("single-alarm" | "second-alarm" | "heat" | "carbon-monoxide" | "gas" | "density" | "said-to-burn" | "no-answer" | "lasting" | "night" | "fires-before" | "cooking-hour" | "kitchen" | "nuisance-before" | "short" | "fell-silent" | "taken-back")[];
             /** Home Name */
             home_name: string;
             /** Household */
@@ -7330,8 +7346,13 @@ export interface components {
             place: string;
             /** Place Zh */
             place_zh: string;
+            /**
+             * Probability
+             * @description That it burns, from 0 to 1: a grade of the signs, by which nobody is called later.
+             */
+            probability: number;
             /** Reason */
-            reason: ("no-answer" | "second-alarm" | "heat" | "rings-anew" | "burns" | "clock" | "leader") | null;
+            reason: ("no-answer" | "second-alarm" | "heat" | "signs" | "rings-anew" | "burns" | "clock" | "leader") | null;
             /** Residents */
             residents: string[];
             /**
@@ -7380,6 +7401,11 @@ export interface components {
             ended_by: ("code" | "leader" | "all-clear") | null;
             /** Fire */
             fire: string;
+            /**
+             * Grounds
+             * @description What speaks for it and against it.
+             */
+            grounds: ("single-alarm" | "second-alarm" | "heat" | "carbon-monoxide" | "gas" | "density" | "said-to-burn" | "no-answer" | "lasting" | "night" | "fires-before" | "cooking-hour" | "kitchen" | "nuisance-before" | "short" | "fell-silent" | "taken-back")[];
             /** Household */
             household: string | null;
             /**
@@ -7398,8 +7424,13 @@ export interface components {
             place: string;
             /** Place Zh */
             place_zh: string;
+            /**
+             * Probability
+             * @description That it burns, from 0 to 1: a grade of the signs, by which nobody is called later.
+             */
+            probability: number;
             /** Reason */
-            reason: ("no-answer" | "second-alarm" | "heat" | "rings-anew" | "burns" | "clock" | "leader") | null;
+            reason: ("no-answer" | "second-alarm" | "heat" | "signs" | "rings-anew" | "burns" | "clock" | "leader") | null;
             /** Window Ends */
             window_ends: string;
         };

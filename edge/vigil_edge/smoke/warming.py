@@ -1,0 +1,37 @@
+"""Whether the air at an alarm gets hot as in a fire, from the temperatures that it tells. Pure.
+
+As rate-of-rise heat detectors judge it: 8.3 K (15 °F) within a minute (UL 521), or a static 54 °C
+(EN 54-5, class A1). A value per minute or less is enough; of slower ones the rate counts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+RISE_K: Final = 8.3
+STATIC_C: Final = 54.0
+_LOOKED_BACK_S: Final = 600.0
+_MINUTE_S: Final = 60.0
+_MOST: Final = 128
+PLAUSIBLE_C: Final = (-40.0, 150.0)
+
+
+class Warming:
+    """One alarm's last minutes. Not kept over a restart: ten minutes later it knows as much."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque(maxlen=_MOST)
+
+    def is_hot(self, celsius: float, moment: float) -> bool:
+        """Take one value; ``moment`` is monotonic, seconds."""
+        if not PLAUSIBLE_C[0] <= celsius <= PLAUSIBLE_C[1]:
+            return False
+        while self._seen and moment - self._seen[0][0] > _LOOKED_BACK_S:
+            self._seen.popleft()
+        rises = any(
+            celsius - before >= RISE_K * max(1.0, (moment - at) / _MINUTE_S)
+            for at, before in self._seen
+        )
+        self._seen.append((moment, celsius))
+        return rises or celsius >= STATIC_C

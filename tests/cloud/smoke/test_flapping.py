@@ -1,0 +1,94 @@
+"""An alarm that goes on and off is one alert with a counter; what somebody ended is told anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from cloud_city import City
+from fire_town import CODE, Home, ring
+from vigil_cloud.alerts.models import OutboxEntry
+from vigil_schemas.smoke import SmokeAlarm
+
+
+def flap(city: City, number: int, *, condition: str = "battery_alert", gap_s: float = 20) -> None:
+    for active in (True, False):
+        told = SmokeAlarm.model_validate(
+            {
+                "alarm_id": f"{condition}-{number:04}",
+                "condition": condition,
+                "active": active,
+                "since": city.time,
+            }
+        )
+        city.send(told, "alarm-1")
+        city.later(seconds=gap_s)
+
+
+def alerts(city: City) -> list[dict[str, Any]]:
+    return city.alerts("dispatcher", domain="smoke")
+
+
+@pytest.mark.parametrize("condition", ["battery_alert", "link_lost", "tamper"])
+def test_a_flapping_alarm_is_one_alert_with_a_counter(city: City, condition: str) -> None:
+    for number in range(12):
+        flap(city, number, condition=condition)
+    (alert,) = alerts(city)
+    assert alert["detail"]["times"] == 12
+    assert alert["state"]["active"] is False
+    told = [line for line in alert["history"] if line["action"] == "told-again"]
+    assert [line["comment"] for line in told] == ["times 10"], "and one that goes on is told"
+
+
+def test_what_rings_again_after_minutes_is_another_alarm_twice(city: City) -> None:
+    for number in range(2):
+        flap(city, number, gap_s=100)
+    assert len(alerts(city)) == 2
+    for number in range(2, 5):
+        flap(city, number, gap_s=100)
+    assert len(alerts(city)) == 2, "from the third time on within ten minutes it is flapping"
+
+
+def test_the_end_of_an_earlier_one_told_twice_ends_nothing(city: City) -> None:
+    flap(city, 0)
+    told = {"condition": "battery_alert", "since": city.time}
+    city.send(SmokeAlarm(alarm_id="battery_alert-0001", active=True, **told), "alarm-1")
+    city.send(SmokeAlarm(alarm_id="battery_alert-0000", active=False, **told), "alarm-1")
+    (alert,) = alerts(city)
+    assert alert["state"]["active"] is True
+    city.send(SmokeAlarm(alarm_id="battery_alert-0001", active=False, **told), "alarm-1")
+    assert alerts(city)[0]["state"]["active"] is False
+
+
+def test_a_fire_that_somebody_ended_is_told_anew(home: Home) -> None:
+    """Given an alarm that was taken back with the code: it rings again, and everybody is asked."""
+    ring(home, alarm_id="first-alarm")
+    assert home.act("resident", "safe", {"code": CODE}).status_code == 200
+    home.later(seconds=5)
+    ring(home, active=False, alarm_id="first-alarm")
+    home.later(seconds=5)
+    ring(home, alarm_id="second-alarm")
+    assert len(alerts(home.city)) == 2
+    home.later(seconds=61)
+    assert home.fires()[0]["phase"] == "called"
+
+
+def test_a_fire_that_goes_on_and_off_is_asked_once_and_called(home: Home) -> None:
+    for number in range(6):
+        ring(home, alarm_id=f"flapping-{number}")
+        home.later(seconds=5)
+        ring(home, active=False, alarm_id=f"flapping-{number}")
+        home.later(seconds=5)
+    *repeated, alert = alerts(home.city)
+    assert alert["detail"]["times"] == 6
+    assert {one["detail"]["repeats"] for one in repeated} == {alert["id"]}
+    with home.city.services.sessions() as session:
+        raised = session.scalars(select(OutboxEntry).where(OutboxEntry.purpose == "raised")).all()
+        again = session.scalars(select(OutboxEntry).where(OutboxEntry.purpose == "again")).all()
+    assert {one.alert_id for one in raised} == {alert["id"]}, "one message"
+    assert {one.alert_id for one in again} <= {alert["id"]}
+    home.later(seconds=1)
+    (fire,) = home.fires()
+    assert (fire["phase"], fire["reason"]) == ("called", "no-answer")

@@ -1,0 +1,146 @@
+"""Silence, batteries and warmth: what an alarm's ordinary messages tell over time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.smoke.night import Night, at, short
+from vigil_edge.smoke.battery import AHEAD_DAYS, days_left, noted
+from vigil_edge.smoke.supervision import SHOWN_WITHIN_S, Rhythm, restored
+from vigil_edge.smoke.warming import Warming
+
+HOUR = 3600.0
+DAY = 86_400.0
+LIMIT = timedelta(hours=25)
+
+
+def lost(night: Night) -> list[str]:
+    return short([event for _, event in night.alarms.silent(LIMIT, night.now, night.moment)])
+
+
+@pytest.mark.parametrize(
+    ("every_s", "shown_s"), [(60, 7_190), (HOUR, 7_190), (6 * HOUR, 12 * HOUR), (DAY, 25 * HOUR)]
+)
+def test_a_loss_is_shown_in_two_hours_or_two_intervals(every_s: float, shown_s: float) -> None:
+    night = Night()
+    for _ in range(max(round(6 * HOUR / every_s), 6)):
+        night.say(smoke=False)
+        night.t += every_s
+    night.t += shown_s - every_s - 2
+    assert lost(night) == []
+    night.t += 3
+    assert lost(night) == ["+link_lost"]
+    assert short(night.say(smoke=False)) == ["-link_lost"]
+
+
+def test_an_alarm_of_which_little_is_known_has_the_longest_time() -> None:
+    night = Night()
+    night.say(smoke=False)
+    night.t += 24 * HOUR
+    assert lost(night) == []
+    night.t += HOUR
+    assert lost(night) == ["+link_lost"]
+
+
+def test_one_night_without_the_gateway_changes_no_rhythm() -> None:
+    rhythm = Rhythm()
+    for gap in (HOUR, HOUR, 9 * HOUR, HOUR):
+        rhythm.heard(gap)
+    assert rhythm.patience_s(25 * HOUR) == SHOWN_WITHIN_S
+
+
+@given(st.lists(st.floats(min_value=0.1, max_value=1e6), max_size=40))
+def test_a_rhythm_survives_a_restart_and_is_never_less_than_two_hours(gaps: list[float]) -> None:
+    rhythm = Rhythm()
+    for gap in gaps:
+        rhythm.heard(gap)
+    again = restored(rhythm.kept())
+    assert (again.interval_s, again.spell_s) == (rhythm.interval_s, rhythm.spell_s)
+    assert SHOWN_WITHIN_S <= rhythm.patience_s(90_000) <= 90_000
+    assert rhythm.patience_s(600) == 600
+
+
+def test_what_was_learned_is_kept() -> None:
+    night = Night()
+    for _ in range(6):
+        night.say(smoke=False, battery_percent=80)
+        night.t += HOUR
+    later = Night(night.alarms.state(night.now, night.moment))
+    assert later.known().rhythm == night.known().rhythm
+    assert later.known().battery_track == night.known().battery_track
+
+
+def test_a_battery_is_warned_of_a_month_ahead_and_once() -> None:
+    """One percent each three days; the device itself would say it at ten percent."""
+    night, told = Night(), {}
+    for day in range(100):
+        percent = 35 - day / 3
+        for event in night.say(smoke=False, battery_percent=max(percent, 0), battery_low=False):
+            told[day] = event.condition, event.active
+        night.t += DAY
+    (warned,) = told
+    assert told[warned] == ("battery_alert", True)
+    assert 90 - AHEAD_DAYS - 3 <= warned <= 60, "5 % are left after 90 days"
+
+
+def test_another_battery_ends_the_warning() -> None:
+    night = Night()
+    for day in range(60):
+        night.say(smoke=False, battery_percent=60 - day, battery_low=False)
+        night.t += DAY
+    assert "battery_alert" in night.alarms.active("kitchen")
+    assert short(night.say(smoke=False, battery_percent=100, battery_low=False)) == [
+        "-battery_alert"
+    ]
+
+
+def test_a_battery_that_wanders_with_the_weather_says_nothing() -> None:
+    track: list[tuple[int, float]] = []
+    for day in range(60):
+        percent = 90.0 - (day % 3)
+        moment = day * 86_400_000_000
+        track = noted(track, moment, percent)
+        assert days_left(track, moment, percent) is None
+    assert len(track) == 60
+
+
+@pytest.mark.parametrize(
+    ("seconds_and_celsius", "hot"),
+    [
+        ([(0, 24), (20, 28), (40, 33)], True),
+        ([(0, 24), (300, 33)], False),
+        ([(0, 24), (60, 32)], False),
+        ([(0, 53), (3600, 54)], True),
+        ([(0, 24), (10, 200)], False),
+    ],
+)
+def test_heat_rises_as_rate_of_rise_detectors_judge_it(
+    seconds_and_celsius: list[tuple[float, float]], hot: bool
+) -> None:
+    warming = Warming()
+    assert [warming.is_hot(celsius, s) for s, celsius in seconds_and_celsius][-1] is hot
+
+
+def test_smoke_that_gets_hot_is_told_again_with_the_sign_and_is_no_test() -> None:
+    night = Night()
+    night.say(smoke=False, temperature=24.0)
+    night.t += 30
+    assert [e.during_test for e in night.say(smoke=True, test=True, temperature=25.0)] == [
+        False,
+        True,
+    ]
+    night.t += 15
+    (told,) = night.say(smoke=True, test=True, temperature=40.0)
+    assert (told.condition, told.signs, told.during_test) == ("smoke", ["heat"], False)
+    assert told.since == at(30)
+
+
+def test_warm_air_without_smoke_is_none() -> None:
+    night = Night()
+    night.say(smoke=False, temperature=24.0)
+    night.t += 30
+    assert night.say(smoke=False, temperature=70.0) == []
