@@ -366,7 +366,7 @@ def _open(
     window = timedelta(seconds=safety.window_s) if safety is not None else decision.WINDOW
     place = place_of(session, alarm.device)
     kitchen = KITCHEN.search(f"{place.name} {place.name_zh} {alarm.device}") is not None
-    state = decision.opened(alarm, window, _setting(session, home, kitchen, alarm.heard))
+    state = decision.opened(alarm, window, _setting(session, household, kitchen, alarm.heard))
     row = Fire(
         id=str(uuid.uuid4()),
         home=home_of(household, gateway),
@@ -396,12 +396,13 @@ def _open(
     return row
 
 
-def _setting(session: Session, home: str, kitchen: bool, now: datetime) -> Setting:
-    """What this home's earlier alarms were, as whoever led them said."""
-    if not home.startswith("household:"):
-        return Setting(kitchen)  # behind one gateway may be many homes
+def _setting(session: Session, household: str | None, kitchen: bool, now: datetime) -> Setting:
+    """What this home's earlier alarms were, as whoever led them said. Behind a gateway of nobody's
+    home may be many homes."""
+    if household is None:
+        return Setting(kitchen)
     query = select(Fire).where(
-        Fire.home == home, Fire.phase == "over", Fire.opened >= now - REMEMBERED
+        Fire.household == household, Fire.phase == "over", Fire.opened >= now - REMEMBERED
     )
     rows = session.scalars(query.order_by(Fire.opened.desc()).limit(_EARLIER)).all()
     causes = [state_of(row).cause for row in rows]
