@@ -12,15 +12,12 @@ calls before the window ends, and it is shown to whoever is called.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal, Protocol
 
 from vigil_cloud.city_time import CITY_ZONE
-
-if TYPE_CHECKING:
-    from vigil_cloud.smoke.decision import State
 
 Ground = Literal[
     "single-alarm",
@@ -87,6 +84,42 @@ class Setting:
     """Earlier alarms of this home that were fires."""
 
 
+class _Rings(Protocol):
+    """What is looked at of one alarm (``decision.Alarm``)."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def condition(self) -> str: ...
+    @property
+    def began(self) -> datetime: ...
+    @property
+    def heard(self) -> datetime: ...
+    @property
+    def over(self) -> datetime | None: ...
+    @property
+    def signs(self) -> tuple[str, ...]: ...
+
+
+class _Burns(Protocol):
+    """What is looked at of one fire (``decision.State``)."""
+
+    @property
+    def alarms(self) -> Sequence[_Rings]: ...
+    @property
+    def ringing(self) -> Sequence[_Rings]: ...
+    @property
+    def confirmed(self) -> bool: ...
+    @property
+    def burns(self) -> datetime | None: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def phase(self) -> str: ...
+    @property
+    def setting(self) -> Setting: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Grade:
     """``grounds`` in the order of ``WEIGHTS``."""
@@ -95,18 +128,18 @@ class Grade:
     grounds: tuple[Ground, ...]
 
 
-def graded(state: State, now: datetime) -> Grade:
+def graded(state: _Burns, now: datetime) -> Grade:
     """Of one fire as it stands. ``now``: by our clock."""
     grounds = tuple(_grounds(state, now))
     odds = sum(WEIGHTS[ground] * _times(state, ground) for ground in grounds)
     return Grade(round(1 / (1 + math.exp(-odds)), 3), grounds)
 
 
-def _times(state: State, ground: Ground) -> int:
+def _times(state: _Burns, ground: Ground) -> int:
     return min(state.setting.nuisances, NUISANCES_COUNTED) if ground == "nuisance-before" else 1
 
 
-def _grounds(state: State, now: datetime) -> Iterator[Ground]:
+def _grounds(state: _Burns, now: datetime) -> Iterator[Ground]:
     """One of each. What makes it more likely stands whatever an alarm says afterwards."""
     signs = {sign for one in state.alarms for sign in one.signs}
     conditions = {one.condition for one in state.alarms}
@@ -131,7 +164,7 @@ def _grounds(state: State, now: datetime) -> Iterator[Ground]:
         yield "taken-back"
 
 
-def _of_duration(state: State, now: datetime) -> Iterator[Ground]:
+def _of_duration(state: _Burns, now: datetime) -> Iterator[Ground]:
     first = min(one.began for one in state.alarms)
     if state.ringing:
         if now - min(one.heard for one in state.ringing) >= LASTING:
@@ -142,7 +175,7 @@ def _of_duration(state: State, now: datetime) -> Iterator[Ground]:
     yield "short" if last - first < SHORT else "fell-silent"
 
 
-def _of_circumstances(state: State) -> Iterator[Ground]:
+def _of_circumstances(state: _Burns) -> Iterator[Ground]:
     hour = min(one.began for one in state.alarms).astimezone(CITY_ZONE).hour
     if hour >= NIGHT[0] or hour < NIGHT[1]:
         yield "night"

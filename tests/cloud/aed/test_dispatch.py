@@ -189,7 +189,7 @@ def test_a_crowd_is_not_called_whole_and_who_declines_is_replaced() -> None:
     for phase in found.phases:
         assert len(phase.calls) <= MOST_CALLS
         assert {"patient", "aed"} <= {call.role for call in phase.calls}
-    assert 3 <= sum(call_chance(found, call.who) for call in found.phases[0].calls) <= 5
+    assert 2 <= sum(call_chance(found, call.who) for call in found.phases[0].calls) <= 3
     names = [call.who for phase in found.phases for call in (*phase.calls, *phase.spare)]
     assert len(set(names)) == len(names), "nobody is called twice"
     assert [phase.after_s for phase in found.phases] == sorted(p.after_s for p in found.phases)
