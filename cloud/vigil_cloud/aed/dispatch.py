@@ -269,7 +269,8 @@ def _phase(candidates: Sequence[Candidate], coming: float) -> Chosen:
     who come is expected to bring one; then the soonest to the patient, until enough are expected.
     """
     chosen = _first(candidates)
-    for role, enough in (("aed", coming * WITH_AED), ("patient", coming)):
+    wanted: tuple[tuple[Role, float], ...] = (("aed", coming * WITH_AED), ("patient", coming))
+    for role, enough in wanted:
         expected = sum(one.accepts for one, has in chosen if role == "patient" or has == role)
         taken = {one.who for one, _ in chosen}
         for one in sorted(candidates, key=_soonest(role)):
