@@ -190,6 +190,9 @@ class Cloud:
             account_id=account_id,
             enabled=True,
             language="en",
+            domains=[],
+            minimum="info",
+            escalate_after_s=0,
         )
 
     def second(self, t: int, homes: list[Home]) -> None:
