@@ -1,7 +1,7 @@
 """20,000 smoke alarms of 10,000 homes on 40 bridges, supervised hourly.
 
-The edge's side: the state of 40 bridges with 500 alarms each over most of a day, each message read by
-the real codec. One in twenty alarms speaks every six hours only; 1 % of all messages are lost by
+The edge's side: the state of 40 bridges with 500 alarms each over most of a day, each message read
+by the real codec. One in twenty alarms speaks every six hours only; 1 % of all messages are lost by
 the radio; 200 alarms die. Told are: who was missed, who was accused wrongly, and how long a loss
 took to be shown. Batteries run down in half of them.
 
