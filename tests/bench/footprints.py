@@ -72,7 +72,7 @@ def people(city: City) -> None:
             insert(Device),
             [
                 {
-                    "device": f"station-{n}", "gateway": GATEWAY, "domain": "checkin",
+                    "device": f"bench-{n}", "gateway": GATEWAY, "domain": "checkin",
                     "driver": "ble", "name": f"Station {n}", "latitude": 23.4 + n / 2000,
                     "longitude": 120.4 + n % 14 / 200, "described": True, "updated": city.time,
                 }
@@ -94,7 +94,7 @@ def visits(city: City) -> None:
                 {
                     "id": f"{GATEWAY}:{number:08}", "tag": f"ibeacon:{'0' * 32}:1:{person}",
                     "person_key": f"p{person:05}", "gateway": GATEWAY,
-                    "device": f"station-{draw.randrange(STATIONS)}", "carrier": "ble",
+                    "device": f"bench-{draw.randrange(STATIONS)}", "carrier": "ble",
                     "arrived": begin, "last_seen": end, "departed": end, "sightings": 30,
                     "late": False,
                 }

@@ -165,14 +165,20 @@ class Radio:
                 self._fresh.know(path, interfaces["org.bluez.Device1"])
 
     def _on_advert(self, device: BLEDevice, data: AdvertisementData) -> None:
+        advertised, rssi = self._advertised(data), _strength(data.rssi)
+        if not advertised and rssi is None:
+            return  # its strength was withdrawn, as when a scan ends: the radio heard nothing
         self.adverts += 1
         moment = self._context.monotonic()
         for step in self.watchdog.heard(moment)[-1:]:
             self._context.count(f"ble-recovered-by-{step.value}")
-        advertised = self._advertised(data)
-        if not advertised:
-            return  # the signal strength changed, or was withdrawn: nobody said anything
-        rssi = _strength(data.rssi)
+        if advertised:  # else the signal strength changed: nobody said anything
+            self._note(device, advertised, rssi, moment)
+
+    def _note(
+        self, device: BLEDevice, advertised: Advertised, rssi: float | None, moment: float
+    ) -> None:
+        """Every frame of one advert."""
         beacons = advertisement.from_advertisement(advertised.manufacturer, advertised.services)
         for beacon in beacons:
             if isinstance(beacon, EddystoneTlm):
