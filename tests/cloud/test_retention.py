@@ -451,7 +451,8 @@ KEPT = {
     ),
     **dict.fromkeys(["accounts", "households", "districts"], "until somebody removes it"),
     **dict.fromkeys(
-        ["persons", "person_keys", "purpose_consents", "amulets"], "until the person is erased"
+        ["persons", "person_keys", "purpose_consents", "amulets", "rotating_beacons"],
+        "until the person is erased",
     ),
     **dict.fromkeys(
         (
