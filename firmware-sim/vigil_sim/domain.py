@@ -7,7 +7,7 @@ in its descriptor; ``vigil_sim.registry`` lists those that are shipped.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -103,6 +103,8 @@ class SimulatedDomain:
     """Of the demo: scenario, user names of relatives, and until when they may see (RFC 3339)."""
     people: Mapping[str, Act] = field(default_factory=dict)
     """Of the demo: what people do, by the happening's ``what``."""
+    phones: Callable[[Scenario], Collection[str]] = lambda _: ()
+    """Of the demo: user names of those who are told by Web Push, on a phone of the demo's own."""
     offers: Callable[[SignIn], Sequence[str]] = _nothing_offered
     """Of the demo that stays: what else there is to try out, a line each."""
     journeys: tuple[Journey, ...] = ()

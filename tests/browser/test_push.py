@@ -17,8 +17,8 @@ from playwright.sync_api import CDPSession, Page, expect
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import _is_accessible
 from browser.town import Town
-from push_service import Browser, PushService
 from servers import eventually
+from vigil_sim.push.service import Browser, PushService
 
 SUBSCRIBED_HERE = """([endpoint, keys]) => {
   let made = null;

@@ -11,6 +11,7 @@ again: an incident never hides a call that is due.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.service import Occurrence, record, reopen, state_of, tell_again
 from vigil_cloud.alerts.work import SEVERITIES
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.cases.models import CaseAlert, CaseRow
 from vigil_cloud.devices import shelves
 from vigil_cloud.identity import audit
@@ -131,8 +133,35 @@ def in_numbers(rules: Rules) -> dict[str, float]:
     }
 
 
-def set_rules(session: Session, given: Mapping[str, float], by: str, now: datetime) -> None:
-    """Change some of them. Raises ``BadRule``."""
+class RulesChanged(ApiError):
+    """Somebody else changed the rules since they were looked at."""
+
+    code: ClassVar[str] = "water-rules-changed"
+    remedy: ClassVar[str] = "Look at the rules as they are now, and decide again."
+    status: ClassVar[int] = 409
+
+    def __init__(self) -> None:
+        super().__init__("Somebody changed these rules since you looked at them.")
+
+
+def version_of(rules: Rules) -> str:
+    """What tells two states of the rules apart."""
+    return hashlib.sha256(repr(sorted(in_numbers(rules).items())).encode()).hexdigest()[:16]
+
+
+def set_rules(
+    session: Session,
+    given: Mapping[str, float],
+    by: str,
+    now: datetime,
+    *,
+    version: str | None = None,
+) -> None:
+    """Change some of them. ``version``: of those that the writer looked at; ``None``: of whatever
+    stands. Raises ``BadRule``, ``RulesChanged``."""
+    audit.lock(session)  # two writers at once: the second compares with what the first wrote
+    if version is not None and version != version_of(rules_of(session)):
+        raise RulesChanged
     for name, value in given.items():
         if not 0 <= value <= _MOST[name]:
             raise BadRule(f"{name} lies between 0 and {_MOST[name]:g}.")

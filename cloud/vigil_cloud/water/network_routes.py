@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.rights import require_alerts_of
@@ -111,15 +112,22 @@ def _import(services: Services, keeper: Reader, received: bytes, format: Format)
 def get_incident_rules(_reader: Inspecting, services: ServicesDependency) -> IncidentRulesEntry:
     """What belongs to one incident."""
     with services.sessions() as session:
-        return IncidentRulesEntry(**incidents.in_numbers(incidents.rules_of(session)))
+        return _rules(session)
 
 
 @router.put("/rules", operation_id="set_incident_rules")
 def set_incident_rules(
     body: IncidentRulesBody, keeper: Inspecting, services: ServicesDependency
 ) -> IncidentRulesEntry:
-    """Decide what belongs to one incident; it holds for what begins from now on."""
+    """Decide what belongs to one incident; it holds for what begins from now on. 409 where somebody
+    else decided meanwhile."""
     with writing(services.sessions) as session:
-        given = body.model_dump(exclude_none=True)
-        incidents.set_rules(session, given, keeper.username, services.now())
-        return IncidentRulesEntry(**incidents.in_numbers(incidents.rules_of(session)))
+        given = body.model_dump(exclude_none=True, exclude={"version"})
+        now, by = services.now(), keeper.username
+        incidents.set_rules(session, given, by, now, version=body.version)
+        return _rules(session)
+
+
+def _rules(session: Session) -> IncidentRulesEntry:
+    rules = incidents.rules_of(session)
+    return IncidentRulesEntry(**incidents.in_numbers(rules), version=incidents.version_of(rules))

@@ -174,6 +174,8 @@ class IncidentRulesEntry(_Answer):
     longest_hours: float
     false_per_week: float
     """False alarms of the detector per probe and week; 0: it calls nobody."""
+    version: str
+    """Of these rules as they stand: whoever changes them sends it along."""
 
 
 class Suspect(PointEntry):
@@ -306,6 +308,9 @@ class IncidentRulesBody(_Body):
     longest_hours: Annotated[float, Field(ge=0, le=168, allow_inf_nan=False)]
     false_per_week: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     """False alarms of the detector per probe and week; 0: it calls nobody. Left out: as it is."""
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """Of the rules that were looked at: where others stand by now nothing is changed (409). Left
+    out: whatever stands is replaced."""
 
 
 class GateOrderBody(_Body):

@@ -3,8 +3,22 @@
  * alone. */
 
 const WORDS = {
-  "zh-TW": { title: "守望", body: "請開啟頁面查看。", done: "已送出", undone: "尚未送出，請開啟頁面" },
-  en: { title: "Vigil", body: "Open the page to read it.", done: "Sent", undone: "Not sent: open the page" },
+  "zh-TW": {
+    title: "守望",
+    body: "請開啟頁面查看。",
+    done: "已送出",
+    undone: "尚未送出，請開啟頁面",
+    lost: "此裝置可能收不到警報",
+    reopen: "請開啟頁面並登入，以恢復通知。",
+  },
+  en: {
+    title: "Vigil",
+    body: "Open the page to read it.",
+    done: "Sent",
+    undone: "Not sent: open the page",
+    lost: "This device may hear of no alarm",
+    reopen: "Open the page and sign in: notifications begin again then.",
+  },
 };
 
 const wordsIn = (lang) => WORDS[lang] ?? WORDS["zh-TW"];
@@ -78,23 +92,38 @@ async function open(address) {
   return there ? there.focus() : self.clients.openWindow(address);
 }
 
-/* The service gave the browser another address: the cloud has to know it. */
+/* The service gave the browser another address: the cloud has to know it. Where that fails nobody
+ * would hear of a fire here, and nobody would know: so it is said. The page subscribes anew. */
 self.addEventListener("pushsubscriptionchange", (event) => {
-  event.waitUntil(renew(event));
+  event.waitUntil(renew(event).catch(() => tellLost()));
 });
 
 async function renew(event) {
   const session = await fetch("/api/v1/session");
-  if (!session.ok) return; // whoever signs in next is asked by the page
+  if (!session.ok) throw new Error("nobody is signed in");
   const { csrf } = await session.json();
   const options = event.oldSubscription?.options;
   const made =
     event.newSubscription ?? (options && (await self.registration.pushManager.subscribe(options)));
-  if (!made) return;
+  if (!made) throw new Error("no other subscription");
   const { endpoint, keys } = made.toJSON();
-  await fetch("/api/v1/push/subscription", {
+  const answer = await fetch("/api/v1/push/subscription", {
     method: "PUT",
     headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
     body: JSON.stringify({ endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth } }),
+  });
+  if (!answer.ok) throw new Error("not taken");
+}
+
+function tellLost() {
+  const lang = self.navigator?.language?.startsWith("en") ? "en" : "zh-TW";
+  const words = wordsIn(lang);
+  return self.registration.showNotification(words.lost, {
+    body: words.reopen,
+    lang,
+    tag: "notifications-lost",
+    requireInteraction: true,
+    icon: "/icon.svg",
+    data: { url: "/", lang, actions: [] },
   });
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -37,10 +38,12 @@ from vigil_sim.demo.processes import (
 )
 from vigil_sim.demo.servers import Influx, server, start_influxdb, start_mosquitto
 from vigil_sim.emergency.line import PATH
+from vigil_sim.push.service import Browser, PushService, Told
 
 EVIDENCE_TIMEOUT_S: Final = 60.0
 ALERT_TIMEOUT_S: Final = 90.0
 """After the timetable's end, for the last alert to arrive."""
+PHONE_TIMEOUT_S: Final = 20.0
 _NO_PROXY: Final = "127.0.0.1,localhost"
 
 
@@ -102,6 +105,9 @@ class Demo:
         self.broker_url = ""
         self.url = ""
         self.emergency_port = claim_port()
+        self.phones = PushService(heard=self._phone_rings)
+        """Of households: what their push service, which is ours here, hands on to them."""
+        self._rung: list[Told] = []
         self.began = time.monotonic()
 
     def _player(self, journeys: Asked | None) -> Player | None:
@@ -163,6 +169,7 @@ class Demo:
             "VIGIL_HTTP_PORT": str(chosen),
             "VIGIL_PUBLIC_URL": self.url,
             "VIGIL_EMERGENCY_URL": f"http://127.0.0.1:{self.emergency_port}{PATH}",
+            "VIGIL_PUSH_SERVICES": json.dumps([self.phones.origin]),
             **(self.influx.environment() if self.influx else {}),
         }
         if self.broker_url:
@@ -179,6 +186,19 @@ class Demo:
         self.children.finish("seed")
         self.children.start("cloud", [cloud, "serve"], environment=environment)
         self._wait("the cloud", f"{self.url}/readyz")
+        self._turn_phones_on()
+
+    def _turn_phones_on(self) -> None:
+        """As by a browser that somebody let show notifications; the sign-in lasts with it."""
+        owners = [one for each in self.domains.values() for one in each.phones(self.scenario)]
+        for name in sorted(set(owners)):
+            phone = Browser(self.phones, name)
+            with self._signed_in(name) as console:
+                console.put("/push/subscription", phone.subscription)
+
+    def _phone_rings(self, told: Told) -> None:
+        """In a thread of the service: said by whoever follows the night."""
+        self._rung.append(told)
 
     def _start_city(self, tokens: dict[str, str]) -> CityProcess:
         command = CityCommand(
@@ -248,11 +268,27 @@ class Demo:
                 self._follow_city()
                 self._still_hoping(deadline)
                 time.sleep(0.1)
+            self._hear_phones()
             self._verify(console)
+
+    def _hear_phones(self) -> None:
+        """A push service may be behind the page: it is waited for a little, and told either way."""
+        deadline = time.monotonic() + PHONE_TIMEOUT_S
+        while self.phones.browsers and not self.phones.told and time.monotonic() < deadline:
+            self._follow_city()
+            time.sleep(0.1)
+        self._follow_city()
+        if self.phones.browsers and not self.phones.told:
+            refused = f" (refused: {self.phones.refused[-1]})" if self.phones.refused else ""
+            self.step(f"no phone has shown anything yet{refused}")
 
     def _follow_city(self) -> None:
         """Say what happens out there, so that an alert can be seen to follow from it."""
         self.children.check()
+        while self._rung:
+            told = self._rung.pop(0)
+            whose = told.path.rpartition("/")[2]
+            self.step(f"📱 the phone of {whose} shows: {told.note.get('title', '')}")
         while (said := self.city.heard()) is not None:
             if said["kind"] == "emergency":
                 self.step(called_119(said))
@@ -403,4 +439,5 @@ def _played(options: Options, directory: Path) -> int:
     finally:
         if demo is not None:
             demo.children.stop()
+            demo.phones.close()
     return code

@@ -74,6 +74,12 @@ class Console:
             raise DemoFailed(f"POST {path}: {answer.status_code} {answer.text}")
         return answer.json()
 
+    def put(self, path: str, body: Mapping[str, Any]) -> None:
+        """One thing as it is to be. Raises ``DemoFailed`` with the problem's text."""
+        answer = self._http.put(path, json=body)
+        if not answer.is_success:
+            raise DemoFailed(f"PUT {path}: {answer.status_code} {answer.text}")
+
     def download(self, path: str) -> bytes:
         """One file. Raises ``DemoFailed``."""
         answer = self._http.get(path)

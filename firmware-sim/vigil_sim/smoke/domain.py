@@ -79,6 +79,11 @@ def seed(scenario: Scenario, _relatives: Sequence[str], _expires: str) -> list[S
     return found
 
 
+def residents(scenario: Scenario) -> set[str]:
+    """Who lives in its homes: a fire at home rings in the pocket."""
+    return {name for home in scenario.tables("home", Home) for name in home.residents}
+
+
 SMOKE: Final = SimulatedDomain(
     key="smoke",
     title="Smoke alarms",
@@ -91,6 +96,7 @@ SMOKE: Final = SimulatedDomain(
     happenings=(Fire,),
     tables={"home": ExtraTable(kind=Home, default=())},
     seed=seed,
+    phones=residents,
     alert=NightAlert(moment="since"),
     journeys=(FIRE_JOURNEY,),
 )

@@ -20,7 +20,7 @@ from vigil_sim.week.figures import Figure
 from vigil_sim.week.messages import Outboxes
 from vigil_sim.week.population import Population
 from vigil_sim.week.stage import Stage
-from vigil_sim.week.stand_ins import CAP, StandIns
+from vigil_sim.week.stand_ins import StandIns
 from vigil_sim.week.stories import presses
 from vigil_sim.week.stories.discharges import Discharges
 from vigil_sim.week.stories.everyday import Everyday
@@ -104,7 +104,7 @@ def play(
             children,
             directory,
             {
-                "VIGIL_EMERGENCY_URL": f"http://{outside.address}{CAP}",
+                "VIGIL_EMERGENCY_URL": outside.line.url,
                 "VIGIL_OFFLINE_AFTER_S": str(OFFLINE_AFTER_S),
                 "VIGIL_OPEN_ENROLMENT": "true",
             },
@@ -227,6 +227,7 @@ def _counted(
             "sealed packages uploaded": stage.people.requests["evidence"],
             "messages to telephones": stage.outside.counts["messages to telephones"],
             "calls to 119 (CAP)": stage.outside.counts["calls to 119"],
+            "calls that 119 refused": stage.outside.counts["calls that 119 refused"],
             "steps of the cloud's clock": stage.cloud.steps,
             "turns of jobs": stage.cloud.last.get("jobs", 0),
             "pieces of heavy work": stage.cloud.last.get("computed", 0),

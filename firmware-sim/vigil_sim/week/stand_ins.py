@@ -1,25 +1,28 @@
-"""What lies outside the city: telephones that get messages, and the emergency line (119)."""
+"""What lies outside the city: telephones that get messages, and the emergency line (119), which is
+the one of the demo: it reads CAP 1.2 and refuses what is none."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections import Counter, defaultdict
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-CAP: str = "/119"
+from vigil_sim.emergency.line import Answered, EmergencyLine
 
 
 class StandIns:
-    """One small web server on this machine. Everything is taken and answered."""
+    """Two small web servers on this machine."""
 
     def __init__(self) -> None:
         self.told: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         """Messages by telephone."""
-        self.emergency: list[str] = []
-        """CAP documents, as they came."""
         self.counts: Counter[str] = Counter()
+        self.line = EmergencyLine(heard=self._called)
+        asyncio.run(self.line.start())
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,15 +45,16 @@ class StandIns:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
 
     def _take(self, path: str, body: bytes) -> None:
-        if path == CAP:
-            self.emergency.append(body.decode("utf-8", "replace"))
-            self.counts["calls to 119"] += 1
-        else:
-            self.told[path.rpartition("/")[2]].append(json.loads(body))
-            self.counts["messages to telephones"] += 1
+        self.told[path.rpartition("/")[2]].append(json.loads(body))
+        self.counts["messages to telephones"] += 1
+
+    def _called(self, answered: Answered) -> None:
+        self.counts["calls to 119"] += 1
+        self.counts["calls that 119 refused"] += answered.status != HTTPStatus.OK
 
     def close(self) -> None:
         """Stop serving."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        asyncio.run(self.line.stop())

@@ -16,7 +16,6 @@ from sqlalchemy import func, select
 
 from cloud_city import NAME, City, alarm, visit
 from fire_town import Home
-from push_service import CURVE, Browser, PushService, decoded, decrypt
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import secret_key
@@ -32,6 +31,7 @@ from vigil_cloud.notify.web_push import addresses, vapid
 from vigil_cloud.notify.web_push.addresses import is_allowed
 from vigil_cloud.notify.web_push.encryption import LONGEST, encrypt
 from vigil_cloud.notify.web_push.note import Note
+from vigil_sim.push.service import CURVE, Browser, PushService, decoded, decrypt
 from webhook import deliveries
 
 SUBSCRIPTION = "/api/v1/push/subscription"

@@ -164,14 +164,22 @@ def test_on_the_command_line(city: City, tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_rules_of_incidents_are_decided_over_http(city: City) -> None:
     inspector = city.client("inspector")
     rules = inspector.get("/api/v1/water/rules").json()
-    assert rules == {
-        "join_minutes": 60.0,
-        "reopen_minutes": 120.0,
-        "neighbour_m": 5000.0,
-        "longest_hours": 24.0,
-    }
-    answer = inspector.put("/api/v1/water/rules", json={**rules, "join_minutes": 30})
-    assert answer.json() == {**rules, "join_minutes": 30.0}
+    version = rules.pop("version")
+    assert (
+        rules.items()
+        >= {
+            "join_minutes": 60.0,
+            "reopen_minutes": 120.0,
+            "neighbour_m": 5000.0,
+            "longest_hours": 24.0,
+        }.items()
+    )
+    changed = {**rules, "join_minutes": 30.0}
+    answer = inspector.put("/api/v1/water/rules", json={**changed, "version": version})
+    assert answer.json().items() >= changed.items()
+    # Somebody who looked before that does not undo it unseen
+    late = inspector.put("/api/v1/water/rules", json={**rules, "version": version})
+    assert (late.status_code, late.json()["code"]) == (409, "water-rules-changed")
     for wrong in ({**rules, "neighbour_m": 50_001}, {"join_minutes": 30}, {**rules, "limit": 1}):
         assert inspector.put("/api/v1/water/rules", json=wrong).status_code == 422
     assert inspector.get("/api/v1/water/rules").json()["join_minutes"] == 30.0

@@ -3484,7 +3484,8 @@ export interface paths {
         get: operations["get_incident_rules"];
         /**
          * Set Incident Rules
-         * @description Decide what belongs to one incident; it holds for what begins from now on.
+         * @description Decide what belongs to one incident; it holds for what begins from now on. 409 where somebody
+         *     else decided meanwhile.
          */
         put: operations["set_incident_rules"];
         post?: never;
@@ -8251,6 +8252,12 @@ export interface components {
             neighbour_m: number;
             /** Reopen Minutes */
             reopen_minutes: number;
+            /**
+             * Version
+             * @description Of the rules that were looked at: where others stand by now nothing is changed (409). Left
+             *     out: whatever stands is replaced.
+             */
+            version?: string | null;
         };
         /**
          * IncidentRulesEntry
@@ -8270,6 +8277,11 @@ export interface components {
             neighbour_m: number;
             /** Reopen Minutes */
             reopen_minutes: number;
+            /**
+             * Version
+             * @description Of these rules as they stand: whoever changes them sends it along.
+             */
+            version: string;
         };
         /**
          * InstrumentBody

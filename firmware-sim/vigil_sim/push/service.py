@@ -1,4 +1,4 @@
-"""A push service, and browsers that subscribe at it: RFC 8030, 8291 and 8292 from the other side.
+"""A push service, and phones that subscribe at it: RFC 8030, 8291 and 8292 from the other side.
 
 It shares no code with the sender: what it cannot read or does not trust it refuses, as the services
 of the browsers' makers do.
@@ -10,25 +10,38 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-CURVE = ec.SECP256R1()
+CURVE: Final = ec.SECP256R1()
+MOST_BYTES: Final = 4096
+"""Of one message, RFC 8030, 7.2."""
+
+
+class NotTrusted(Exception):
+    """What a message lacks."""
+
+
+def _require(right: bool, what: str) -> None:
+    if not right:
+        raise NotTrusted(what)
 
 
 def decoded(text: str) -> bytes:
+    """Of base64url without its padding."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def encoded(content: bytes) -> str:
+    """The reverse."""
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
@@ -39,11 +52,12 @@ def _hmac(key: bytes, content: bytes) -> bytes:
 
 
 def decrypt(body: bytes, private: ec.EllipticCurvePrivateKey, secret: bytes) -> bytes:
-    """As RFC 8291, 3.4 writes the steps down, with HMAC alone."""
+    """As RFC 8291, 3.4 writes the steps down, with HMAC alone. Raises ``NotTrusted``,
+    ``InvalidTag``, ``ValueError``."""
+    _require(21 <= len(body) <= MOST_BYTES, "it is too short or too long")
     salt, size, length = body[:16], int.from_bytes(body[16:20], "big"), body[20]
     sender, sealed = body[21 : 21 + length], body[21 + length :]
-    assert len(body) <= 4096
-    assert len(sealed) <= size, "one record"
+    _require(len(sealed) <= size, "it has more than one record")
     ours = _point(private)
     theirs = ec.EllipticCurvePublicKey.from_encoded_point(CURVE, sender)
     shared = private.exchange(ec.ECDH(), theirs)
@@ -53,8 +67,7 @@ def decrypt(body: bytes, private: ec.EllipticCurvePrivateKey, secret: bytes) -> 
     nonce = _hmac(pseudo, b"Content-Encoding: nonce\x00\x01")[:12]
     padded = AESGCM(key).decrypt(nonce, sealed, None)
     content, delimiter, rest = padded.rpartition(b"\x02")
-    assert delimiter == b"\x02"
-    assert set(rest) <= {0}
+    _require(delimiter == b"\x02" and set(rest) <= {0}, "its padding is none")
     return content
 
 
@@ -73,7 +86,7 @@ class Told:
 
 
 class Browser:
-    """Keys of one subscription."""
+    """One phone's subscription, with its keys."""
 
     def __init__(self, service: PushService, name: str) -> None:
         self.private = ec.generate_private_key(CURVE)
@@ -90,13 +103,16 @@ class Browser:
 
     @property
     def told(self) -> list[Told]:
+        """What it has shown so far."""
         return [one for one in self.service.told if one.path == self.path]
 
 
 class PushService:
-    """Answers as it is told; what it takes is decrypted as the browser would."""
+    """Answers as it is told; what it takes is decrypted as the browser would. ``heard`` is called
+    in a thread of its own for each message that was shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[Told], None] = lambda _: None) -> None:
+        self._heard = heard
         self.browsers: dict[str, Browser] = {}
         self.told: list[Told] = []
         self.refused: list[str] = []
@@ -108,7 +124,8 @@ class PushService:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = min(int(self.headers.get("content-length") or 0), MOST_BYTES + 1)
+                body = self.rfile.read(length)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 status = own._take(self.path, headers, body)
                 self.send_response(status)
@@ -117,7 +134,7 @@ class PushService:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                pass
+                """``heard`` tells it."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -134,38 +151,41 @@ class PushService:
         try:
             self._check(headers)
             note = json.loads(decrypt(body, browser.private, browser.secret))
-        except (AssertionError, KeyError, ValueError, InvalidSignature) as error:
+        except (NotTrusted, KeyError, ValueError, InvalidSignature, InvalidTag) as error:
             self.refused.append(f"{type(error).__name__}: {error}")
             return 403
-        self.told.append(Told(path, headers, note))
+        told = Told(path, headers, note)
+        self.told.append(told)
+        self._heard(told)
         return 201
 
     def _check(self, headers: Mapping[str, str]) -> None:
         """RFC 8292, 2 and 3; RFC 8030, 5."""
-        assert headers["content-encoding"] == "aes128gcm"
-        assert int(headers["ttl"]) > 0
-        assert headers["urgency"] in {"very-low", "low", "normal", "high"}
-        assert len(headers.get("topic", "")) <= 32
+        _require(headers["content-encoding"] == "aes128gcm", "its encoding is another")
+        _require(int(headers["ttl"]) > 0, "it has no time to live")
+        urgent = headers["urgency"] in {"very-low", "low", "normal", "high"}
+        _require(urgent and len(headers.get("topic", "")) <= 32, "its urgency or topic is none")
         scheme, _, rest = headers["authorization"].partition(" ")
         said = dict(part.strip().split("=", 1) for part in rest.split(","))
-        assert scheme == "vapid"
+        _require(scheme == "vapid", "nobody signs it")
         head, claims, signature = said["t"].split(".")
-        assert json.loads(decoded(head)) == {"typ": "JWT", "alg": "ES256"}
+        _require(json.loads(decoded(head)) == {"typ": "JWT", "alg": "ES256"}, "its head is another")
         asked = json.loads(decoded(claims))
-        assert asked["aud"] == self.origin
-        assert time.time() < asked["exp"] <= time.time() + 86400
-        assert asked["sub"].startswith(("mailto:", "https:"))
+        _require(asked["aud"] == self.origin, "it is for another service")
+        _require(time.time() < asked["exp"] <= time.time() + 86400, "its time is over or too long")
+        _require(asked["sub"].startswith(("mailto:", "https:")), "nobody can be asked about it")
         raw = decoded(signature)
-        assert len(raw) == 64
+        _require(len(raw) == 64, "its signature has another length")
         pair = encode_dss_signature(
             int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
         )
         key = ec.EllipticCurvePublicKey.from_encoded_point(CURVE, decoded(said["k"]))
         key.verify(pair, f"{head}.{claims}".encode(), ec.ECDSA(hashes.SHA256()))
         self.key = self.key or said["k"]
-        assert self.key == said["k"], "one key for all messages"
+        _require(self.key == said["k"], "its key is not the one of before")
 
     def close(self) -> None:
+        """Stop serving."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
