@@ -18,7 +18,7 @@ import numpy as np
 from browser.town import GATEWAY, KEY, MICROPHONE
 from vigil_edge.evidence.seal import seal
 from vigil_edge.noise import analysis
-from vigil_edge.noise.evidence import _CONTENTS
+from vigil_edge.noise.evidence import CONTENTS
 from vigil_edge.noise.pictures.blurred import blurred
 from vigil_edge.noise.plate.candidates import Picture
 from vigil_schemas.evidence import (
@@ -114,8 +114,8 @@ def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
             files=[
                 EvidenceFile(
                     name=name,
-                    role=_CONTENTS[name][0],
-                    media_type=_CONTENTS[name][1],
+                    role=CONTENTS[name][0],
+                    media_type=CONTENTS[name][1],
                     sha256=hashlib.sha256(content).hexdigest(),
                     size=len(content),
                 )

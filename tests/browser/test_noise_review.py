@@ -134,8 +134,10 @@ def test_a_reviewer_decides_with_six_keys_and_the_next_case_is_there(
     answer = phone.request.get(f"{town.url}/api/v1/cases/{case}/evidence/{sha256}.html")
     given = tmp_path / "given.html"
     given.write_bytes(answer.body())
-    alone = phone.context.new_page()
-    alone.context.set_offline(True)
+    browser = phone.context.browser
+    assert browser is not None
+    apart = browser.new_context(offline=True)
+    alone = apart.new_page()
     alone.goto(given.as_uri())
     expect(alone.locator("#verdict")).to_have_attribute("data-verdict", "holds")
     _until(alone, "document.querySelector('video').readyState >= 2")
@@ -147,3 +149,4 @@ def test_a_reviewer_decides_with_six_keys_and_the_next_case_is_there(
     alone.goto(given.as_uri())
     expect(alone.locator("#verdict")).to_have_attribute("data-verdict", "broken")
     expect(alone.locator("#faults")).to_have_text("blurred.webm")
+    apart.close()

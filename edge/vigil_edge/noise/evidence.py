@@ -39,7 +39,7 @@ ENCODING_PRIORITY: Final = 5
 MOST_BYTES: Final = 2 * 1024**3
 """Of cases that wait. While the cloud is away the sealed ones fill their own queue first;
 these must not fill the rest of the disk, which the outbox needs."""
-_CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
+CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "audio.wav": ("audio", "audio/wav"),
     "video.webm": ("video", "video/webm"),
     "overlay.webm": ("overlay", "video/webm"),
@@ -53,13 +53,10 @@ _CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "spectrogram.png": ("spectrogram", "image/png"),
     "spectrogram.json": ("spectrogram", "application/json"),
     "bearing.json": ("bearing", "application/json"),
-    "weather.json": ("weather", "application/json"),
-    "calibration.json": ("calibration", "application/json"),
-    "uncertainty.json": ("uncertainty", "application/json"),
 }
-"""What of a case's folder is sealed, where it is there. Certificates beside it
-(``certificate-1.pdf`` …) are those that the settings name."""
-_CERTIFICATES: Final = {".pdf": "application/pdf", ".jpg": "image/jpeg", ".png": "image/png"}
+"""What of a case's folder is sealed, where it is there. ``bearing.json``: ``{"start": time,
+"interval_s": s, "azimuth_deg": [degrees or null, …]}``; ``votes.json``: ``{"votes": [{"t": time,
+"text": …, "confidence": 0 to 1}, …]}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +197,7 @@ async def _encoded(context: PipelineContext, folder: Path) -> bool:
 
 def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> EvidenceManifest:
     files = []
-    certificates: dict[str, tuple[EvidenceRole, str]] = {
-        path.name: ("calibration", _CERTIFICATES[path.suffix])
-        for path in sorted(folder.glob("certificate-*"))
-    }
-    for name, (role, media_type) in (_CONTENTS | certificates).items():
+    for name, (role, media_type) in CONTENTS.items():
         path = folder / name
         if path.is_file() and path.stat().st_size:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
