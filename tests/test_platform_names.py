@@ -40,6 +40,7 @@ ALLOWED = {
     ("edge/vigil_edge/registry.py", "*"): "the one list of the edge's domains",
     ("firmware-sim/vigil_sim/registry.py", "*"): "the one list of simulated domains",
     ("schemas/vigil_schemas/domains.py", "*"): "the one list of contracts",
+    ("schemas/vigil_schemas/recordings/layout.py", "sonde"): "how people name a column of stations",
     ("schemas/vigil_schemas/evidence.py", "plate"): "a role of a file in the sealed contract",
     ("cloud/web/src/alert/EvidenceCard.svelte", "plate"): "the same role, shown",
     ("cloud/web/src/lib/i18n/en.ts", "plate"): "the same role's words",

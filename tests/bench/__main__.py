@@ -16,6 +16,7 @@ BENCHES = (
     "gain",
     "noise_chain",
     "water_replay",
+    "water_alarms",
     "rest",
     "latency",
     "alarm_lane",

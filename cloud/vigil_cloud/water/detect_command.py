@@ -147,7 +147,7 @@ class _Judged:
                 group, values = one.group, one.values
                 verdict = None if group is None or values is None else self._of(one, group, values)
                 train = self._until is not None and not (one.seconds or 0.0) > self._until
-                self._after += not train and one.seconds is not None
+                self._after += not train and verdict is not None
                 if verdict is None or train or not verdict.anomaly:
                     score = "0" if verdict is None or train else f"{verdict.score:.4g}"
                     yield one.text, 0, score, "none", ""

@@ -309,6 +309,7 @@ TABLE = [
     ),
     Row("GET /api/v1/water/excursions", LISTS_STREET),
     Row("GET /api/v1/water/probes/{device}/hours", LISTS_STREET),
+    Row("GET /api/v1/water/probes/{device}/detection", LISTS_STREET),
     Row("GET /api/v1/water/network", LISTS_STREET),
     Row("GET /api/v1/water/network/export", ON_THE_WATER | {ELSEWHERE}),
     Row("POST /api/v1/water/network/import", ON_THE_WATER | {ELSEWHERE}, {}),

@@ -32,15 +32,17 @@ class Kind:
     """Within this of zero the value may stand still: freezing water, a scale that begins there."""
     share_of: float = 0.0
     """A change below this share of the value is never a discharge."""
+    share_alone: float = 0.0
+    """The same where no other signal agrees."""
     rain: float = 0.0
     """By so much, in the signal's unit, rain may change it while it dilutes the water."""
 
 
 TEMPERATURE: Final = Kind("temperature", rises=False, falls=False, still=0.5)
 FLOW: Final = Kind("flow", rises=False, falls=False, still=0.0)
-CONDUCTIVITY: Final = Kind("conductivity", falls=False, empty=0.0, share_of=0.08)
-PH: Final = Kind("ph", calibration=0.3, calibration_share=0.0, empty=0.0, rain=0.5)
-OXYGEN: Final = Kind("oxygen", rises=False, calibration=0.6, empty=0.0, rain=2.0)
+CONDUCTIVITY: Final = Kind("conductivity", falls=False, empty=0.0, share_of=0.05, share_alone=0.15)
+PH: Final = Kind("ph", calibration=0.3, calibration_share=0.0, empty=0.0, rain=0.3)
+OXYGEN: Final = Kind("oxygen", rises=False, calibration=0.6, empty=0.0, rain=1.0)
 TURBIDITY: Final = Kind("turbidity", falls=False, calibration=1.0, calibration_share=0.1, still=0.0)
 OTHER: Final = Kind("other", still=0.0)
 

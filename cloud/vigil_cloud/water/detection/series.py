@@ -28,6 +28,11 @@ _JITTER: Final = 6
 _STANDING: Final = 12
 _PACE: Final = 0.3
 """Of its size, in the time over which spreads are learnt, the middle of the values moves."""
+BINS: Final = 48
+"""Of a day: what is usual at an hour (warmth, light, tides of use) is no event."""
+PROFILE_S: Final = 5 * 86400.0 / BINS
+"""Over five days the profile of a day is learnt."""
+PROFILE_MOST: Final = 0.2
 _KEPT = (
     *("value", "run", "slope", "spread", "level", "apart", "step", "steps", "count"),
     *(
@@ -59,6 +64,10 @@ class Tuning:
     """So many values in a row have to be away."""
     granted: int
     """Days of four weeks on which a threshold may be crossed."""
+    profile: float
+    """By so much of a value the profile of the day follows it."""
+    granted_away: int
+    """The same of what lasts, which calls inspectors."""
     y: float
     """Reduced variate of the wanted rate of false alarms (``Tail``)."""
 
@@ -68,13 +77,13 @@ class Series:
 
     __slots__ = (
         *("kind", "tuning", "tails", "jumping", "away_by", "still", "noisy"),
-        *(*_KEPT, "recent", "z", "jump", "away", "noise", "change"),
+        *(*_KEPT, "recent", "profile", "z", "jump", "away", "noise", "change", "residual"),
     )
 
     def __init__(self, kind: Kind, tuning: Tuning) -> None:
         self.kind, self.tuning = kind, tuning
         self.jumping = Tail(30.0, tuning.y, 0.12, tuning.granted)
-        self.away_by = Tail(30.0, tuning.y, 0.12, tuning.granted)
+        self.away_by = Tail(30.0, tuning.y, 0.12, tuning.granted_away)
         self.still = Tail(48.0, tuning.y, 0.3, 0)
         self.noisy = Tail(16.0, tuning.y, 0.4, 0)
         self.tails = (self.jumping, self.away_by, self.still, self.noisy)
@@ -87,11 +96,12 @@ class Series:
         self.size = self.usual = self.base_at = 0.0
         self.strong = False
         self.recent = [0.0] * tuning.persistent
-        self.z = self.jump = self.away = self.noise = self.change = 0.0
+        self.profile = [0.0] * BINS
+        self.z = self.jump = self.away = self.noise = self.change = self.residual = 0.0
 
-    def take(self, x: float, intervals: float) -> None:
-        """The next value, so many sampling intervals after the last: brings the scores up to
-        date."""
+    def take(self, x: float, intervals: float, hour: int = 0) -> None:
+        """The next value, so many sampling intervals after the last, in which of the ``BINS`` of
+        a day: brings the scores up to date."""
         if self.count == 0:
             self.value = self.level = self.usual = x
             self.count = self.run = 1
@@ -115,7 +125,7 @@ class Series:
         finest = _FINEST * self.step
         known = count > _LEARNING
         self._jump(d, intervals, share, finest, known)
-        self._level(x, intervals, share, finest, known)
+        self._level(x, intervals, share, finest, known, hour)
         # Jitter: how much each step differs from the last.
         turn = d - self.before
         if turn < 0:
@@ -149,15 +159,21 @@ class Series:
         self.slope = _DAMPED * (self.slope + _TREND * e / intervals)
         self.spread += share * ((size if size < most else most) - self.spread)
 
-    def _level(self, x: float, intervals: float, share: float, finest: float, known: bool) -> None:
-        apart = x - self.level
+    def _level(
+        self, x: float, intervals: float, share: float, finest: float, known: bool, hour: int
+    ) -> None:
+        usual = self.profile[hour]
+        apart = x - self.level - usual
+        self.residual = apart
         scale = hypot(self.apart, finest) + 1e-12
         size = apart if apart > 0 else -apart
         self.z = apart / scale
         most = _CLIP * scale if known else size
         follow = intervals / self.tuning.level
         clipped = most if apart > most else (-most if apart < -most else apart)
-        self.level += (follow if follow < 1 else 1.0) * clipped
+        self.level += (follow if follow < 1 else 1.0) * (usual + clipped)
+        if share:
+            self.profile[hour] = usual + self.tuning.profile * clipped
         self.apart += share * ((size if size < most else most) - self.apart)
         recent = self.recent
         recent.append(self.z)
@@ -174,7 +190,12 @@ class Series:
     def state(self) -> dict[str, Any]:
         """To be stored, as JSON."""
         kept = {name: _stored(getattr(self, name)) for name in _KEPT}
-        return {**kept, "recent": list(self.recent), "tails": [one.state() for one in self.tails]}
+        return {
+            **kept,
+            "recent": list(self.recent),
+            "profile": list(self.profile),
+            "tails": [one.state() for one in self.tails],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """As it was stored."""
@@ -182,6 +203,7 @@ class Series:
             value = state[name]
             setattr(self, name, float(value) if isinstance(value, str) else value)
         self.recent = list(state["recent"])
+        self.profile = list(state["profile"])
         for tail, stored in zip(self.tails, state["tails"], strict=True):
             tail.restore(stored)
 

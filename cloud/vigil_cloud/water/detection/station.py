@@ -14,7 +14,7 @@ from math import ceil, inf, isfinite, isnan, log, nan
 from typing import Any, Final
 
 from vigil_cloud.water.detection.kinds import CONDUCTIVITY, PH, Kind, kinds_of
-from vigil_cloud.water.detection.series import Series, Tuning
+from vigil_cloud.water.detection.series import BINS, PROFILE_MOST, PROFILE_S, Series, Tuning
 from vigil_cloud.water.detection.verdict import Finding, Setting, Verdict
 from vigil_cloud.water.detection.weather import Weather
 
@@ -42,14 +42,17 @@ _STRONG: Final = 2.0
 """Times the threshold: a step by itself is worth a word."""
 _A_LITTLE: Final = 0.5
 _LISTED: Final = 0.6
-_AGREE: Final = 1.5
+_AGREE: Final = 1.3
 """Sum of the shares of their thresholds from which several signals count as one event."""
+_SUPPORTS: Final = 0.7
+"""Share of its own threshold from which another signal says the same."""
 _TOLD_S: Final = 3600.0
 """An excursion is news for so long; then it lasts."""
 _AT_ONCE: Final = 9.0
 _SEVERAL: Final = 2
 _GRANTED: Final = 5
 """Days of four weeks that may cross a threshold, per false alarm a week."""
+_GRANTED_AWAY: Final = 2.5
 _MOST_GRANTED: Final = 14
 _LEARNT_FROM: Final = 25
 """Rows that tell how often a station is sampled."""
@@ -95,7 +98,9 @@ class Detector:
             memory=max(_MEMORY_S / interval_s, 48),
             level=min(max(_LEVEL_S / interval_s, 8), 24),
             persistent=min(max(ceil(_PERSISTENT_S / interval_s), 1), 6),
+            profile=min(interval_s / PROFILE_S, PROFILE_MOST),
             granted=min(round(_GRANTED * rate), _MOST_GRANTED),
+            granted_away=min(round(_GRANTED_AWAY * rate), _MOST_GRANTED),
             y=-log(-log(1 - chance)),
         )
         self.series = [Series(one, self._tuning) for one in self._kinds]
@@ -114,6 +119,7 @@ class Detector:
         there: list[int] = []
         gone: list[int] = []
         found: list[Finding] = []
+        hour = int(at_s % _DAY_S / _DAY_S * BINS)
         for number, x in enumerate(values):
             if x is None:
                 continue
@@ -123,7 +129,7 @@ class Detector:
             there.append(number)
             series = self.series[number]
             intervals = (at_s - series.since) / self.interval_s
-            series.take(x, max(intervals, 1.0) if series.count else 1.0)
+            series.take(x, max(intervals, 1.0) if series.count else 1.0, hour)
             if intervals > _GAP and series.count > 1:
                 series.jump = 0.0
                 series.base = nan
@@ -185,11 +191,11 @@ class Detector:
     def _joined(self, there: list[int]) -> None:
         """How far all signals are away together: a discharge moves several a little."""
         shares = []
-        basic = any(self.series[n].kind is PH and self.series[n].away > 1 for n in there)
+        basic = any(self.series[n].kind == PH and self.series[n].away > 1 for n in there)
         for number in there:
             one = self.series[number]
             away, kind = one.away, one.kind
-            if (kind.rises if away > 0 else kind.falls) or (basic and kind is CONDUCTIVITY):
+            if (kind.rises if away > 0 else kind.falls) or (basic and kind == CONDUCTIVITY):
                 shares.append(abs(away) / one.away_by.threshold)
         shares.sort()
         self._together = sum(shares[-3:]) if len(shares) > 1 and shares[-2] > _A_LITTLE else 0.0
@@ -310,10 +316,9 @@ class Detector:
             return Finding(name, "spike", "sensor", score, at_s, size)
         if abs(back) <= _STAYED * abs(size) or service or not self._quality(number):
             return None
-        if self._weather.is_water(one, back, base):
+        if self._weather.is_water(one, back, base, supported=self._supported(number)):
             return Finding(name, "excursion", "water", score, at_s, back)
-        rain = self._weather.flooded or (one.kind.share_of > 0 and size < 0)
-        return Finding(name, "step", "none", score, at_s, size) if one.strong and not rain else None
+        return None  # a calibration, or rain
 
     def _new_jump(
         self, at_s: float, number: int, jumped: list[int], service: bool, score: float
@@ -338,6 +343,19 @@ class Detector:
             one.level += size  # a calibration or rain: the level goes along
         return None  # whether it returns, the next value tells
 
+    def _supported(self, number: int) -> bool:
+        """Whether another signal moves as a discharge moves it at the same time: a calibration is
+        of one sensor, and rain dilutes."""
+        for other, one in enumerate(self.series):
+            if other == number or not self._quality(other) or one.since < self._last:
+                continue
+            if not (one.kind.rises if one.residual > 0 else one.kind.falls):
+                continue
+            share = max(abs(one.z) / one.away_by.threshold, one.jump / one.jumping.threshold)
+            if share > _SUPPORTS:
+                return True
+        return False
+
     def _quality(self, number: int) -> bool:
         kind = self.series[number].kind
         return kind.rises or kind.falls
@@ -350,7 +368,7 @@ class Detector:
         one, name = self.series[number], self.names[number]
         kind = one.kind
         away, tail = one.away, one.away_by
-        apart = one.value - one.level
+        apart = one.residual
         size = abs(away)
         eligible = kind.rises if away > 0 else kind.falls
         if not isnan(one.away_since):
@@ -399,7 +417,7 @@ class Detector:
 
     def state(self) -> dict[str, Any]:
         """To be stored, as JSON; some kilobytes a signal."""
-        own = [self._last, self._day, self._served, self._out, self._weather.flood_s]
+        own = [self._last, self._day, self._served, self._out, *self._weather.state()]
         return {
             "names": self.names,
             "interval_s": self.interval_s,
@@ -412,8 +430,9 @@ class Detector:
 
     def restore(self, state: dict[str, Any]) -> None:
         """As it was stored. Signals that it did not have then begin anew; others are forgotten."""
-        *own, self._weather.flood_s = map(float, state["own"])
-        self._last, self._day, self._served, self._out = own
+        own = list(map(float, state["own"]))
+        self._last, self._day, self._served, self._out = own[:4]
+        self._weather.restore(own[4:])
         places = {name: number for number, name in enumerate(state["names"])}
         self._first = [
             (row[0], [_kept(row, places.get(name)) for name in self.names])

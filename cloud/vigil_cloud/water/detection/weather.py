@@ -7,17 +7,20 @@ a direction of its own and by more than a calibration does.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import inf
+from math import inf, nan
 from typing import Final
 
-from vigil_cloud.water.detection.kinds import CONDUCTIVITY, Kind
+from vigil_cloud.water.detection.kinds import CONDUCTIVITY
 from vigil_cloud.water.detection.series import Series
 
 _FLOOD: Final = 4.0
 """Times its usual distance from its level: the stage says that it has rained."""
 _FLOODED_S: Final = 86400.0
-_DILUTING: Final = 2.0
-_DILUTED: Final = 0.97
+_SLOW_S: Final = 6 * 3600.0
+_DILUTED: Final = 0.985
+"""Of the conductance of the last hours: what is discharged brings ions, rain does not."""
+_DILUTED_S: Final = 12 * 3600.0
+"""So long rain lasts in the water after it was last seen to dilute it."""
 
 
 class Weather:
@@ -25,49 +28,85 @@ class Weather:
 
     def __init__(self) -> None:
         self.flood_s = -inf
-        """When the stage last stood far from its level; all that is remembered of earlier rows."""
+        """When the stage last stood far from its level."""
+        self.diluted_s = -inf
+        """When the conductance last did, below it."""
+        self.dry = inf
+        """The conductance before that."""
+        self.slow = nan
+        """The conductance of the last hours."""
         self._now_s = -inf
-        self._diluting = False
+        self._risen = False
 
     @property
     def flooded(self) -> bool:
         """Whether that was within the last day."""
         return self._now_s - self.flood_s <= _FLOODED_S
 
+    @property
+    def diluted(self) -> bool:
+        """Whether it has rained into the water lately, and nothing else came since."""
+        return self._now_s - self.diluted_s <= _DILUTED_S and not self._risen
+
+    def state(self) -> list[float]:
+        """All that is remembered of earlier rows."""
+        return [self.flood_s, self.diluted_s, self.dry, self.slow, self._now_s]
+
+    def restore(self, state: list[float]) -> None:
+        """As it was stored."""
+        self.flood_s, self.diluted_s, self.dry, self.slow, self._now_s = state
+
     def watch(self, at_s: float, signals: Iterable[Series]) -> None:
         """Take the signals of a row, after they have taken their values."""
-        self._now_s = at_s
-        self._diluting = False
+        since, self._now_s = at_s - self._now_s, at_s
+        self._risen = False
         for one in signals:
             if one.kind.name == "flow" and abs(one.z) > _FLOOD:
                 self.flood_s = at_s
-            if one.kind is CONDUCTIVITY and one.z < -_DILUTING and one.value < _DILUTED * one.level:
-                self._diluting = True
+            if one.kind == CONDUCTIVITY:
+                self._conductance(at_s, one.value, since)
 
-    def is_water(self, one: Series, size: float, base: float) -> bool:
-        """Whether a change is in a direction and of a size that a discharge has."""
+    def _conductance(self, at_s: float, x: float, since: float) -> None:
+        if not self.slow > 0 or since > 4 * _SLOW_S:
+            self.slow = x
+        if 0 < x < _DILUTED * self.slow:
+            if at_s - self.diluted_s > _DILUTED_S:
+                self.dry = self.slow
+            self.diluted_s = at_s
+        self._risen = x > self.slow / _DILUTED and x > self.dry / _DILUTED
+        self.slow += min(since / _SLOW_S, 1.0) * (x - self.slow)
+
+    def is_water(self, one: Series, size: float, base: float, *, supported: bool = False) -> bool:
+        """Whether a change is in a direction and of a size that a discharge has; ``supported``:
+        another signal says the same, so that it is no calibration."""
         kind = one.kind
         if not (kind.rises if size > 0 else kind.falls):
             return False
-        if self._raining(kind, size) or (one.value - one.usual) * size <= 0:
+        if self._raining(one, size) or (one.value - one.usual) * size <= 0:
             return False
-        return abs(size) > max(kind.calibration, kind.calibration_share * abs(base))
+        return supported or abs(size) > max(kind.calibration, kind.calibration_share * abs(base))
 
     def moved(self, one: Series, apart: float, joint: bool) -> bool:
         """Whether a lasting change is large enough for a discharge: half of that of a step, which
         may be a calibration, and less where several signals agree."""
         kind = one.kind
-        if self._raining(kind, apart):
+        if self._raining(one, apart):
             return False
         beyond = one.value - one.usual
-        if beyond * apart <= 0 or abs(beyond) < kind.share_of * abs(one.usual):
+        share = kind.share_of if joint else kind.share_alone
+        if beyond * apart <= 0 or abs(beyond) < share * abs(one.usual):
             return False  # back to what is usual
         if joint:
             return True
         least = max(kind.calibration, kind.calibration_share * abs(one.level)) / 2
-        return abs(apart) > max(least, kind.share_of * abs(one.level))
+        return abs(apart) > max(least, kind.share_alone * abs(one.level))
 
-    def _raining(self, kind: Kind, size: float) -> bool:
-        """Whether rain explains a change: more water, diluted, or what it washes in."""
-        raining = self.flooded or self._diluting
-        return raining if kind.name == "turbidity" else raining and abs(size) <= kind.rain
+    def _raining(self, one: Series, size: float) -> bool:
+        """Whether rain explains a change: more water, diluted, what it washes in, and the way back
+        to what was before."""
+        kind, raining = one.kind, self.flooded or self.diluted
+        if kind.name == "turbidity":
+            return raining
+        if kind == CONDUCTIVITY:
+            return self.diluted and one.value <= self.dry / _DILUTED
+        return raining and abs(size) <= kind.rain

@@ -1,0 +1,125 @@
+"""Of the alarms that inspectors get when a river's recording runs through a gateway: how many are
+faults of the sensor.
+
+Bounds are of each station the 0.1 % and 99.9 % quantiles of the corrected series (what a city knows
+of its water), the same for every row of what is compared: ``bounds_alone`` judges bare values;
+``gateway`` is what a gateway calls, with its quality control and two readings in a row. An alarm is
+a fault where an expert labelled a reading between its onset and the second reading after it.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil_edge.water.pipeline import Judge
+from vigil_edge.water.settings import WaterSettings
+from vigil_schemas.recordings.expected import limits_for
+from vigil_schemas.recordings.times import TimeReader, decide_order
+from vigil_schemas.water import WaterExcursion
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "water"
+SIGNALS = ("temp", "cond", "ph", "do")
+NONE = ("", "NULL", "NA", "-9999")
+LOWEST, HIGHEST = 0.001, 0.999
+NEAR = 2
+"""Readings after an onset that may carry its label."""
+Floats = NDArray[np.float64]
+
+
+class River(NamedTuple):
+    """Shapes (rows, signals)."""
+
+    times: list[datetime]
+    raw: Floats
+    corrected: Floats
+    labels: NDArray[np.bool_]
+
+
+def read(path: Path) -> River:
+    with gzip.open(path, "rt", encoding="utf-8-sig", newline=None) as file:
+        rows = list(csv.DictReader(file))
+
+    def numbers(form: str) -> Floats:
+        cells = [[row[form.format(one)] for one in SIGNALS] for row in rows]
+        return np.array([[np.nan if x in NONE else float(x) for x in row] for row in cells])
+
+    reader = TimeReader(decide_order(row["datetime"] for row in rows).order)
+    times = [reader.read(row["datetime"]) or datetime.min.replace(tzinfo=UTC) for row in rows]
+    labels = [[row[f"{one}_qual"] not in ("", "NULL", "nan") for one in SIGNALS] for row in rows]
+    return River(times, numbers("{}"), numbers("{}_cor"), np.array(labels))
+
+
+def bounds(river: River) -> list[tuple[float, float]]:
+    found = []
+    trusted = np.where(river.labels, np.nan, river.raw)  # what nobody had to correct
+    known = np.where(np.isnan(river.corrected), trusted, river.corrected)
+    for column in known.T:
+        low, high = np.nanquantile(column, [LOWEST, HIGHEST])
+        found.append((float(low), float(high)))
+    return found
+
+
+def settings(of: list[tuple[float, float]]) -> WaterSettings:
+    signals: list[dict[str, Any]] = []
+    for name, (low, high) in zip(SIGNALS, of, strict=True):
+        limits = limits_for(name)
+        signal: dict[str, Any] = {"name": name, "low": low, "high": high, "flat_s": limits.flat_s}
+        signal["spike_floor"] = limits.spike_floor or limits.spike_floor_share * high
+        if limits.fail is not None:
+            signal["range_fail"] = limits.fail
+        if limits.suspect is not None:
+            signal["range_suspect"] = limits.suspect
+        signals.append(signal)
+    return WaterSettings.model_validate(
+        {"device": "river", "driver": "modbus-tcp", "address": "127.0.0.1:502", "signal": signals}
+    )
+
+
+def of_gateway(river: River) -> Iterator[tuple[int, int]]:
+    """Row and column of each onset that a gateway sends."""
+    judge = Judge(settings(bounds(river)), None)
+    rows = {time: number for number, time in enumerate(river.times)}
+    for time, values in zip(river.times, river.raw.tolist(), strict=True):
+        given = [None if value != value else value for value in values]
+        for one in judge.outgoing([(time, given)]):
+            event = one.data
+            if isinstance(event, WaterExcursion) and event.phase == "onset":
+                yield rows[event.started], SIGNALS.index(event.parameter)
+
+
+def of_bounds(river: River) -> Iterator[tuple[int, int]]:
+    """The same of bare values, each beyond its bound."""
+    for column, (low, high) in enumerate(bounds(river)):
+        values = river.raw[:, column]
+        for beyond in (values > high, values < low):
+            for row in np.flatnonzero(np.diff(np.r_[False, beyond].astype(int)) == 1):
+                yield int(row), column
+
+
+def is_fault(river: River, row: int, column: int) -> bool:
+    return bool(river.labels[max(row - 1, 0) : row + NEAR + 1, column].any())
+
+
+def main() -> int:
+    paths = sorted(DATA.glob("lro_*.csv.gz"))
+    if not paths:
+        print("water_alarms skipped: the recordings are not beside the checkout")
+        return 0
+    rivers = [read(path) for path in paths]
+    for name, onsets in (("bounds_alone", of_bounds), ("gateway", of_gateway)):
+        found = [is_fault(river, *at) for river in rivers for at in onsets(river)]
+        print(f"water_alarms {name} alarms: {len(found)}")
+        print(f"water_alarms {name} sensor_fault_share: {np.mean(found or [0]):.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
