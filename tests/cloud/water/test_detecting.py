@@ -84,7 +84,9 @@ def judged(city: City) -> int:
     while True:
         with city.services.sessions() as session:
             if not detecting.waiting(session, city.time) and not session.scalar(
-                select(WorkRow.id).where(WorkRow.due <= city.time)
+                select(WorkRow.id).where(
+                    WorkRow.kind == WATER_DETECTION.name, WorkRow.due <= city.time
+                )
             ):
                 return done
         detecting.follow(Turn(city.services, city.time))
