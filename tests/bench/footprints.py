@@ -27,6 +27,7 @@ from vigil_cloud.checkin.models import Tag, Visit
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.identity.models import Consent, Guardian, Person
+from vigil_cloud.identity.persons import add_person
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 
@@ -51,7 +52,10 @@ def people(city: City) -> None:
             if column.key != "key"
         }
         keys = [f"p{number:05}" for number in range(PEOPLE)]
-        session.execute(insert(Person), [{"key": key, **columns} for key in keys])
+        for key in keys[:ASKED]:  # whose names are shown: each with a key of its own
+            add_person(session, city.cipher, key=key, name=key, now=city.time)
+        session.flush()
+        session.execute(insert(Person), [{"key": key, **columns} for key in keys[ASKED:]])
         session.execute(
             insert(Tag),
             [{"tag": f"ibeacon:{'0' * 32}:1:{n}", "person_key": key} for n, key in enumerate(keys)],
