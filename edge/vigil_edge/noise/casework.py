@@ -95,15 +95,16 @@ def _write_votes(folder: Path, frames: Frames, voted: Voted) -> None:
     content = {
         "plate": voted.text,
         "confidence": voted.confidence,
-        "pictures": [
+        "votes": [
             {
-                "time": _utc(frames[vote.frame][1]).isoformat(),
+                "t": _utc(frames[vote.frame][1]).isoformat(),
                 "box": [vote.plate.x, vote.plate.y, vote.plate.width, vote.plate.height],
                 "text": vote.text,
                 "confidence": vote.confidence,
                 "characters": [round(each, 3) for each in vote.characters],
             }
             for vote in voted.each
+            if vote.text is not None
         ],
     }
     (folder / VOTES).write_text(json.dumps(content))

@@ -10,7 +10,7 @@ from vigil_edge.device.seam import Outgoing
 from vigil_edge.noise.decision import Budget, Decision, Distance, Judged, judged
 from vigil_edge.noise.limits import LimitSettings, limit_at
 from vigil_edge.noise.listening import Recorded
-from vigil_edge.noise.meter.signs import GAIN_CHANGE, OVERLOAD
+from vigil_edge.noise.meter.signs import OVERLOAD
 from vigil_edge.noise.passage import Passage
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.noise.sound.clock import StreamTime
@@ -68,7 +68,7 @@ def exceedance(place: Place, recorded: Recorded) -> NoiseExceedance:
         LAE=round(passage.LAE, 2),
         background_db=_rounded(passage.background_db),
         # The word of version 1 for sound that no case may rest on; it fails closed.
-        overload=passage.overload or bool(_barring(passage)),
+        overload=passage.overload or bool(passage.flags),
         calibrated=place.calibrated,
         phase="measured",
         flags=sorted(passage.flags),
@@ -85,7 +85,7 @@ def _judgement(place: Place, passage: Passage, time: StreamTime) -> Judgement:
         passage.background_LA95_db,
         passage.background_scatter_db,
         limit_db,
-        flags=_barring(passage) | ({OVERLOAD} if passage.overload else frozenset()),
+        flags=passage.flags | ({OVERLOAD} if passage.overload else frozenset()),
         budget=place.budget,
         distance=place.distance,
     )
@@ -100,12 +100,6 @@ def _judgement(place: Place, passage: Passage, time: StreamTime) -> Judgement:
         decision=decision,
         reasons=list(reasons),
     )
-
-
-def _barring(passage: Passage) -> frozenset[str]:
-    # A change of gain is a guess from the levels, and its false rate on passing vehicles is not
-    # known: it is told with the seconds and bars no case.
-    return passage.flags - {GAIN_CHANGE}
 
 
 def _of_calibrated(place: Place, found: Judged) -> tuple[Decision, tuple[str, ...]]:
