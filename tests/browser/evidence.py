@@ -80,7 +80,7 @@ def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
         "sound_ended": (began + timedelta(seconds=2)).isoformat(),
         "video_started_s": began.timestamp(),
     }
-    votes = [{"t": one.isoformat(), "text": plate, "confidence": 0.9} for one in moments[20:30]]
+    votes = [{"time": one.isoformat(), "text": plate, "confidence": 0.9} for one in moments[20:30]]
     bearing = {
         "start": began.isoformat(),
         "interval_s": 0.04,
@@ -97,7 +97,7 @@ def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
         "spectrogram.png": bytes(cv2.imencode(".png", drawn[0])[1]),
         "spectrogram.json": drawn[1].encode(),
         "bearing.json": json.dumps(bearing).encode(),
-        "votes.json": json.dumps({"votes": votes}).encode(),
+        "votes.json": json.dumps({"pictures": votes}).encode(),
     }
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / name for name in files}

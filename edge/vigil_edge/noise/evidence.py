@@ -54,9 +54,7 @@ CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "spectrogram.json": ("spectrogram", "application/json"),
     "bearing.json": ("bearing", "application/json"),
 }
-"""What of a case's folder is sealed, where it is there. ``bearing.json``: ``{"start": time,
-"interval_s": s, "azimuth_deg": [degrees or null, …]}``; ``votes.json``: ``{"votes": [{"t": time,
-"text": …, "confidence": 0 to 1}, …]}``."""
+"""What of a case's folder is sealed, where it is there."""
 
 
 @dataclass(frozen=True, slots=True)
