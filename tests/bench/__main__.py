@@ -31,6 +31,7 @@ BENCHES = (
     "forgetting",
     "search",
     "search_map",
+    "locate",
     "aed_dispatch",
     "water_detector",
     "water_trace",

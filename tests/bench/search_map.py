@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_cloud.search import area, habits, rings, whereabouts
+from vigil_cloud.search import area, habits, reach, rings, whereabouts
 from vigil_cloud.search.ground import Ground, streets
 from vigil_cloud.search.regions import Raster
 from vigil_sim.checkin import wanderers
@@ -64,7 +64,7 @@ class _Place:
         ]
         self.ground: Ground = streets(lines)
         self.stations = [
-            whereabouts.Station(
+            reach.Station(
                 str(number),
                 self.metres(point),
                 float(town.range_m[number]),
@@ -72,7 +72,7 @@ class _Place:
             )
             for number, point in enumerate(town.stations)
         ]
-        self.hears = whereabouts.heard(self.ground.nodes, self.stations)
+        self.hears = reach.heard(self.ground.nodes, self.stations)
 
     def metres(self, point: Floats | tuple[float, float]) -> tuple[float, float]:
         latitude, longitude = wanderers.degrees(point)

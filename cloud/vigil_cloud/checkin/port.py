@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.models import StationSilence, Visit
 from vigil_cloud.checkin.news import visit_entry
 from vigil_cloud.checkin.schema import VisitEntry
 from vigil_cloud.checkin.visits import visits_between
@@ -45,6 +45,10 @@ class Station:
     latitude: float
     longitude: float
     online: bool
+    back_since: datetime | None = None
+    """Since when it works again, where we have known it silent."""
+    silent_since: datetime | None = None
+    """Its last sign, where it is not online."""
 
 
 def footprint(
@@ -73,12 +77,14 @@ def stations(session: Session) -> Sequence[Station]:
         .where(Device.domain == DOMAIN, Device.described)
         .order_by(Device.device)
     )
+    silences = {one.device: one for one in session.scalars(select(StationSilence))}
     found = []
     for device, gateway in session.execute(query):
         if device.latitude is None or device.longitude is None:
             continue
         name = device.name or device.name_zh or device.device
         online = gateway.connected and not gateway.offline and device.state != "failed"
+        silence = silences.get(device.device)
         found.append(
             Station(
                 device.device,
@@ -87,6 +93,14 @@ def stations(session: Session) -> Sequence[Station]:
                 device.latitude,
                 device.longitude,
                 online,
+                None if silence is None else silence.ended,
+                None if online else _silent_since(silence, gateway),
             )
         )
     return found
+
+
+def _silent_since(silence: StationSilence | None, gateway: Gateway) -> datetime | None:
+    if silence is not None and silence.ended is None:
+        return silence.since
+    return gateway.last_seen

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query
 from vigil_cloud import period
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import visits
+from vigil_cloud.checkin.last_place import last_place
 from vigil_cloud.checkin.news import visit_entry
-from vigil_cloud.checkin.schema import Footprints
+from vigil_cloud.checkin.schema import Footprints, LastPlaceEntry
 from vigil_cloud.checkin.stays import merged
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import consents
@@ -65,3 +66,19 @@ def get_footprints(
             automatic=refresh,
         )
     return Footprints(visits=merged(visit_entry(visit, place, now) for visit, place in found))
+
+
+@router.get("/{key}/last-place", operation_id="get_last_place")
+def get_last_place(
+    key: PersonKey,
+    reader: CurrentAccount,
+    services: ServicesDependency,
+    refresh: Annotated[
+        Truth, Query(description="an open page asks again by itself: its look lasts on")
+    ] = False,
+) -> LastPlaceEntry:
+    """Where the person was last, how old that is and how far it can be believed, and where they
+    usually are. Needs a valid consent; each look is written down for the guardian."""
+    consents.require_consent(reader, key)
+    with writing(services.sessions) as session:
+        return last_place(session, key, reader.username, services.now(), automatic=refresh)

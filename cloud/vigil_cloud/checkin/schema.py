@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_cloud.checkin.doubts import Doubt
@@ -76,3 +78,50 @@ class Footprints(BaseModel):
     """Oldest first."""
 
     visits: list[VisitEntry]
+
+
+class UsualPlace(BaseModel):
+    """A station at which the person often is."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    device: str
+    name: str
+    name_zh: str
+    latitude: float | None
+    longitude: float | None
+    visits: int
+    """Of the last sixty days."""
+    days: int
+    """On how many of them."""
+    hours: list[int]
+    """Hours of the day, UTC, at which they mostly are there."""
+    usual_now: bool
+    """Whether they often are there at this hour."""
+
+
+class LastSign(VisitEntry):
+    """The newest visit, with what can be said of it now."""
+
+    at: UtcDatetime
+    """The last sign of the person there."""
+    age_s: float
+    confidence: Literal["high", "medium", "low"]
+    """How far it says where the person is now."""
+    reasons: list[Literal["old", "very-old", "station-offline", "single-sign", "doubtful"]]
+    """Why the confidence is not high."""
+    station_online: bool
+    station_offline_since: UtcDatetime | None
+
+
+class LastPlaceEntry(BaseModel):
+    """Where somebody was last, in one look."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    last: LastSign | None
+    """null: no station has heard the person within what is kept."""
+    not_seen_since: UtcDatetime | None
+    """The last sign anywhere, where there is none of the last half hour."""
+    usual_places: list[UsualPlace]
+    """The most frequent first, ten at most."""

@@ -180,6 +180,21 @@ def footprints(  # noqa: PLR0913 - whose, when and who looks, all by name
 
     The caller has checked the consent. ``automatic``: an open page asks again by itself.
     """
+    note_look(session, person_key, start, stop, by, now, automatic=automatic)
+    return visits_between(session, person_key, start, stop)
+
+
+def note_look(  # noqa: PLR0913 - as footprints
+    session: Session,
+    person_key: str,
+    start: datetime,
+    stop: datetime,
+    by: str,
+    now: datetime,
+    *,
+    automatic: bool,
+) -> None:
+    """Somebody looks at where a person was in a period: one line, whatever the page asks for."""
     looks.note(
         session,
         account=by,
@@ -191,7 +206,6 @@ def footprints(  # noqa: PLR0913 - whose, when and who looks, all by name
         detail={"start": isoformat_utc(start), "stop": isoformat_utc(stop)},
         automatic=automatic,
     )
-    return visits_between(session, person_key, start, stop)
 
 
 def visits_between(

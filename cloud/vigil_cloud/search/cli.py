@@ -1,4 +1,4 @@
-"""``vigil-cloud search``: a search map from files, without a running city."""
+"""``vigil-cloud search``: a map from files without a running city, and the city's streets."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vigil_cloud.commands.opening import Commands, add_command, add_subject
+from vigil_cloud.commands.opening import Commands, add_command, add_subject, opened
 
 if TYPE_CHECKING:
     from vigil_cloud.search.probability_map import SearchMap
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Its one action, ``replay``."""
-    del common  # it opens no database
+    """``replay``, which opens no database, and ``streets``."""
     actions = add_subject(commands, "search", "searches for people")
     text = "where somebody was at a time, from their check-ins; one JSON object"
     replay = add_command(actions, "replay", _replay, text)
@@ -35,11 +34,29 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     replay.add_argument("--cells", type=Path, metavar="FILE.csv", help=cells)
     rings = "koester: the rings of distances alone, for comparison"
     replay.add_argument("--prior", choices=("filter", "koester"), default="filter", help=rings)
+    text = "the streets on which people are searched for, in place of those before"
+    streets = add_command(actions, "streets", _streets, text, common)
+    streets.add_argument("file", type=Path, metavar="STREETS.geojson")
+
+
+def _streets(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.search import ground, likely, replay_files
+
+    lines = replay_files.lines(options.file)
+    found = ground.streets(lines)
+    for note in found.notes:
+        sys.stderr.write(f"vigil-cloud: {note.text}\n")
+    with opened(options) as services, writing(services.sessions) as session:
+        likely.put_streets(session, lines, services.now())
+    length_km = float(found.length_m.sum()) / 2_000
+    print(f"{len(lines)} streets, {length_km:.1f} km; maps of searches follow them from now on")
+    return 0
 
 
 def _replay(options: argparse.Namespace) -> int:
     from vigil_cloud.search import probability_map, replay_files
-    from vigil_cloud.search.whereabouts import DETECTIONS_A_MINUTE
+    from vigil_cloud.search.reach import DETECTIONS_A_MINUTE
 
     at = _moment(options.at)
     stations = replay_files.stations(options.stations, DETECTIONS_A_MINUTE)
@@ -48,7 +65,7 @@ def _replay(options: argparse.Namespace) -> int:
     lines = None if options.streets is None else replay_files.lines(options.streets)
     found = probability_map.draw(stations, seen, at.timestamp(), lines, options.prior)
     for note in found.notes:
-        sys.stderr.write(f"vigil-cloud: {note}\n")
+        sys.stderr.write(f"vigil-cloud: {note.text}\n")
     features = found.geojson()
     for feature in features["features"]:
         feature["properties"]["time"] = at.isoformat()

@@ -10,6 +10,7 @@ from vigil_cloud.search import tip_pages
 from vigil_cloud.search.calls import SEARCH
 from vigil_cloud.search.details import CallDetail, FoundDetail, MissingDetail
 from vigil_cloud.search.kind import missing_person
+from vigil_cloud.search.likely import LIKELY, likely_job
 from vigil_cloud.search.personal import SearchesOfPersons
 from vigil_cloud.search.routes import router
 from vigil_cloud.search.service import person_seen
@@ -33,4 +34,6 @@ DOMAIN: Final = CloudDomain(
     },
     personal_records=(SearchesOfPersons(),),
     case_kinds=(missing_person(),),
+    jobs=lambda _settings: (likely_job(),),
+    work_kinds=(LIKELY,),
 )

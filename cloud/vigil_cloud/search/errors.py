@@ -40,3 +40,17 @@ class BadEntry(ApiError):
     code: ClassVar[str] = "bad-search-entry"
     remedy: ClassVar[str] = "Give a point, with a radius, or an area; and a time that has passed."
     status: ClassVar[int] = 422
+
+
+class NoSearchMap(ApiError):
+    """There is no map of where the person probably is, or none for this reader."""
+
+    code: ClassVar[str] = "no-search-map"
+    remedy: ClassVar[str] = (
+        "Wait a minute: it is drawn when a station or a report says where the person was. The"
+        " footprint needs a consent, or access with a reason."
+    )
+    status: ClassVar[int] = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no map of where the person probably is.")

@@ -26,7 +26,8 @@ Numbers = NDArray[np.int64]
 Line = Sequence[tuple[float, float]]
 """Longitude and latitude."""
 
-LONGEST_LINK_M: Final = 60.0
+LONGEST_LINK_M: Final = 200.0
+"""Some minutes' walk; people are followed along links as a whole."""
 _MOST_LINKS: Final = 16_000
 """Longer links are taken where a city has more street than this."""
 _SMALL_ISLAND: Final = 0.05
@@ -44,6 +45,13 @@ class BadStreets(VigilError):
     remedy: ClassVar[str] = (
         "Give GeoJSON with LineStrings in degrees that share their points where streets meet."
     )
+
+
+class Note(NamedTuple):
+    """What whoever reads a map should know of it: a code for pages, and words."""
+
+    code: str
+    text: str
 
 
 class Centre(NamedTuple):
@@ -84,7 +92,7 @@ class Ground:
     box: tuple[float, float, float, float]
     """West, south, east, north, metres: what a map shows."""
     streets: bool
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def middles(self) -> Floats:
@@ -114,13 +122,15 @@ def streets(lines: Sequence[Line]) -> Ground:
         ]
     )
     nodes, pieces = _merged(points, ends)
-    notes: list[str] = []
+    notes: list[Note] = []
     if _island_share(nodes, pieces) > _SMALL_ISLAND and len(pieces) <= _MOST_CROSSED:
         nodes, pieces = _crossed(nodes, pieces)
-        notes.append("streets cross without a common point; they are joined where they cross")
+        text = "streets cross without a common point; they are joined where they cross"
+        notes.append(Note("streets-crossed", text))
     nodes, pieces, joined = _bridged(nodes, pieces)
     if joined:
-        notes.append(f"{joined} small islands of streets are joined to the nearest street")
+        text = f"{joined} small islands of streets are joined to the nearest street"
+        notes.append(Note("islands-joined", text))
     nodes, pieces = _cut(nodes, pieces)
     return _ground(centre, nodes, pieces, (box[0], box[1], box[2], box[3]), True, notes)
 
@@ -148,7 +158,7 @@ def _ground(
     pieces: Numbers,
     box: tuple[float, float, float, float],
     drawn: bool,
-    notes: list[str],
+    notes: list[Note],
 ) -> Ground:
     length = np.hypot(*(nodes[pieces[:, 0]] - nodes[pieces[:, 1]]).T)
     begin, end = np.r_[pieces[:, 0], pieces[:, 1]], np.r_[pieces[:, 1], pieces[:, 0]]
@@ -237,19 +247,54 @@ def _crossed(nodes: Floats, pieces: Numbers) -> tuple[Floats, Numbers]:
 
 
 def _cut(nodes: Floats, pieces: Numbers) -> tuple[Floats, Numbers]:
-    """Pieces of at most a minute's walk, longer ones where there would be too many."""
-    begin, end = nodes[pieces[:, 0]], nodes[pieces[:, 1]]
-    length = np.hypot(*(end - begin).T)
-    longest = max(LONGEST_LINK_M, float(length.sum()) / _MOST_LINKS)
-    parts = np.maximum(1, np.ceil(length / longest)).astype(np.int64)
-    new_nodes, new_pieces, count = [nodes], [], len(nodes)
-    for number in np.unique(parts):
-        of = np.flatnonzero(parts == number)
-        inner = np.arange(1, number) / number
-        between = begin[of, None] + inner[None, :, None] * (end - begin)[of, None]
-        new_nodes.append(between.reshape(-1, 2))
-        names = count + np.arange(len(of) * (number - 1)).reshape(len(of), number - 1)
-        count += names.size
-        chain = np.concatenate([pieces[of, :1], names, pieces[of, 1:]], axis=1)
-        new_pieces.append(np.stack([chain[:, :-1], chain[:, 1:]], axis=-1).reshape(-1, 2))
-    return np.concatenate(new_nodes), np.concatenate(new_pieces)
+    """Links of even length between crossings, however a street's bends are drawn; longer ones
+    where there would be too many."""
+    total = float(np.hypot(*(nodes[pieces[:, 0]] - nodes[pieces[:, 1]]).T).sum())
+    longest = max(LONGEST_LINK_M, total / _MOST_LINKS)
+    new_nodes: list[Floats] = [nodes]
+    new_pieces: list[Numbers] = []
+    count = len(nodes)
+    for chain in _chains(len(nodes), pieces):
+        points = nodes[chain]
+        along = np.r_[0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
+        parts = max(1, int(np.ceil(along[-1] / longest)))
+        if chain[0] == chain[-1]:  # a ring has to have an inside
+            parts = max(parts, 3)
+        at = along[-1] * np.arange(1, parts) / parts
+        inner = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
+        names = np.r_[chain[0], count + np.arange(parts - 1), chain[-1]]
+        count += parts - 1
+        new_nodes.append(inner)
+        new_pieces.append(np.stack([names[:-1], names[1:]], axis=1))
+    joined = np.unique(np.sort(np.concatenate(new_pieces), axis=1), axis=0)
+    joined = joined[joined[:, 0] != joined[:, 1]]
+    used, named = np.unique(joined, return_inverse=True)
+    return np.concatenate(new_nodes)[used], named.reshape(joined.shape).astype(np.int64)
+
+
+def _chains(count: int, pieces: Numbers) -> list[list[int]]:
+    """Nodes from crossing (or end) to crossing, all pieces once."""
+    beside: list[list[int]] = [[] for _ in range(count)]
+    for number, (one, other) in enumerate(pieces.tolist()):
+        beside[one].append(number)
+        beside[other].append(number)
+    ends = pieces.tolist()
+    used = [False] * len(ends)
+    crossings = [node for node in range(count) if beside[node] and len(beside[node]) != 2]
+    rings = (node for node in range(count) if len(beside[node]) == 2)
+    found: list[list[int]] = []
+    for start in itertools.chain(crossings, rings):
+        for first in beside[start]:
+            if used[first]:
+                continue
+            chain, piece = [start], first
+            while True:
+                used[piece] = True
+                one, other = ends[piece]
+                chain.append(other if one == chain[-1] else one)
+                if len(beside[chain[-1]]) != 2 or chain[-1] == start:
+                    break
+                one, other = beside[chain[-1]]
+                piece = other if one == piece else one
+            found.append(chain)
+    return found

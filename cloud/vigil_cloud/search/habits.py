@@ -9,18 +9,31 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vigil_cloud.search.ground import Floats, Ground
 
 _NIGHT_S: Final = 5 * 3_600.0
 """A silence this long is mostly time at home."""
-_HOME_SCALE_M: Final = 400.0
+_NEAR_HOME_M: Final = 600.0
+"""How far the first and last stations of days lie from home; a tenth of them anywhere."""
+_ANYWHERE_M: Final = 2_000.0
+_WITNESSES: Final = 1.2
+"""So many independent stations one counts for, four or more twice as many: it is the same way home
+every day, and neighbouring stations stand on the same way."""
+_UNHEARD_M: Final = 600.0
+_UNHEARD: Final = 0.5
+"""How probably a station just beside a home is passed in some weeks; further off exponentially
+less. One that never heard the person speaks against the homes around it."""
+_HOME_KNOWN_M: Final = 150.0
 _NEW_VISIT_S: Final = 1_800.0
 _FAST_M_S: Final = 2.2
 _RIDE_M_S: Final = 5.0
 _HOMES: Final = 4
 _PLACES: Final = 5
 _HOUR_SPREAD: Final = 2.0
+_FEW_HOURS: Final = 0.2
+"""Added to each hour's count of check-ins: nobody keeps to the hours of a week for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,26 @@ class Habits:
     homes: int
     ride_share: float
     ride_m_s: float
+    at_home: Floats
+    """(nodes,): how probably each is the nearest to home; all 0 where nothing tells."""
+    hours: tuple[float, ...]
+    """How much of their days' check-ins each hour (of the epoch's days) has, sum 1."""
+
+    def about(self, ground: Ground, place_m: float) -> Floats:
+        """(nodes, goals): where somebody is who stays at a goal, each column's sum 1."""
+        found = np.zeros((len(ground.nodes), len(self.goals)))
+        apart = (
+            np.stack(
+                [np.hypot(*(ground.nodes - ground.nodes[goal]).T) for goal in self.goals], axis=1
+            )
+            if self.goals
+            else found
+        )
+        if self.homes:  # each stands for the corners that are nearest to it
+            nearest = apart[:, : self.homes].argmin(axis=1)
+            found[np.arange(len(nearest)), nearest] = self.at_home
+        found[:, self.homes :] = np.exp(-apart[:, self.homes :] / place_m)
+        return np.asarray(found / np.maximum(found.sum(axis=0), 1e-12))
 
 
 def of(
@@ -46,7 +79,8 @@ def of(
     times = np.array([at for _, at in seen])
     gaps = np.diff(times)
     share, speed = _rides(places, times)
-    homes, home_weights = _homes(ground, places, gaps, reach)
+    at_home = _at_home(ground, stations, seen, gaps, reach)
+    homes, home_weights = _representatives(ground, at_home)
     goals, weights = _places(ground, stations, seen)
     home_share = 0.5 if len(goals) else 1.0
     if len(homes) == 0:
@@ -60,7 +94,16 @@ def of(
         len(homes),
         share,
         speed,
+        at_home,
+        _hours(times),
     )
+
+
+def _hours(times: Floats) -> tuple[float, ...]:
+    """Each hour as busy as it and its neighbours were."""
+    counts = np.bincount((times % 86_400 // 3_600).astype(int), minlength=24) + _FEW_HOURS
+    smooth = counts + (np.roll(counts, 1) + np.roll(counts, -1)) / 2
+    return tuple(float(one) for one in smooth / smooth.sum())
 
 
 def _rides(places: Floats, times: Floats) -> tuple[float, float]:
@@ -75,27 +118,49 @@ def _rides(places: Floats, times: Floats) -> tuple[float, float]:
     return float(share), float(np.clip(np.median(ridden), 3.0, 15.0))
 
 
-def _homes(
-    ground: Ground, places: Floats, gaps: Floats, reach: Floats
-) -> tuple[np.ndarray, Floats]:
-    """The likeliest corners for home: near where long silences begin and end, and unheard."""
+def _at_home(
+    ground: Ground,
+    stations: Sequence[Any],
+    seen: Sequence[tuple[int, float]],
+    gaps: Floats,
+    reach: Floats,
+) -> Floats:
+    """(nodes,): near where long silences begin and end, and where no station hears them."""
     nights = np.flatnonzero(gaps >= _NIGHT_S)
     if not len(nights):
-        return np.zeros(0, dtype=int), np.zeros(0)
+        return np.zeros(len(ground.nodes))
+    numbers = np.array([number for number, _ in seen])
+    places = np.array([station.place for station in stations])
+    ends, counts = np.unique(np.r_[numbers[nights], numbers[nights + 1]], return_counts=True)
+    worth = np.sqrt(counts)
+    worth *= _WITNESSES * np.sqrt(min(len(ends), 4)) / worth.sum()
     score = np.zeros(len(ground.nodes))
-    for night in nights[-30:]:
-        for place in (places[night], places[night + 1]):
-            away = np.hypot(*(ground.nodes - place).T)
-            score += np.log(0.85 * np.exp(-away / _HOME_SCALE_M) + 0.15 * np.exp(-away / 3_000))
-    score /= max(1.0, len(nights[-30:]) / 4)  # the same way home every day is no new witness
+    for number, much in zip(ends, worth, strict=True):
+        away = np.hypot(*(ground.nodes - places[number]).T)
+        scaled = (_NEAR_HOME_M / _ANYWHERE_M) ** 2
+        score += much * np.log(
+            0.9 * np.exp(-away / _NEAR_HOME_M) + 0.1 * scaled * np.exp(-away / _ANYWHERE_M)
+        )
+    for number in np.setdiff1d(np.arange(len(stations)), numbers):
+        away = np.hypot(*(ground.nodes - places[number]).T)
+        score -= _UNHEARD * np.exp(-away / _UNHEARD_M)
     score[reach > 0.5] -= 5.0
     chance = np.exp(score - score.max())
-    chance /= chance.sum()
-    # Quantiles along the ranking: several corners stand for all that are likely.
-    order = np.argsort(-chance)
-    total = np.cumsum(chance[order])
-    picks = np.unique(order[np.searchsorted(total, (np.arange(_HOMES) + 0.5) / _HOMES)])
-    return picks, np.full(len(picks), 1.0 / len(picks))
+    return np.asarray(chance / chance.sum())
+
+
+def _representatives(ground: Ground, at_home: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Several corners that together stand for all that are likely, and how likely those are."""
+    if not at_home.any():
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    left, picks = at_home.copy(), []
+    for _ in range(_HOMES):
+        picks.append(int(left.argmax()))
+        away = np.hypot(*(ground.nodes - ground.nodes[picks[-1]]).T)
+        left = left * (1 - np.exp(-away / _HOME_KNOWN_M / 2))
+    apart = np.stack([np.hypot(*(ground.nodes - ground.nodes[one]).T) for one in picks])
+    weights = np.bincount(apart.argmin(axis=0), at_home, minlength=len(picks))
+    return np.array(picks, dtype=np.int64), np.asarray(weights)
 
 
 def _places(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -15,33 +15,43 @@ from vigil_cloud.cases.service import Desk
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.search import checkins, tips
-from vigil_cloud.search.models import Search, SearchEntry, SearchHit
+from vigil_cloud.search import checkins, exports, tips
+from vigil_cloud.search.likely import WORTH
+from vigil_cloud.search.models import Search, SearchEntry, SearchHit, SearchLikely
 from vigil_cloud.search.rings import URBAN
 from vigil_cloud.search.schema import (
     EntryShown,
     HitEntry,
     LastPlace,
+    Likely,
     RingEntry,
     SearchMap,
+    SearchPlan,
     StationEntry,
+    TaskEntry,
     WatchState,
 )
 from vigil_cloud.search.service import CLOTHES, ENTRY, LATE, PLACE
+from vigil_schemas.types import isoformat_utc
 
 FOOTPRINT: Final = timedelta(days=7)
 NEAR_M: Final = 5_000.0
 """Stations around the last place that are shown."""
 
 
+def shows(desk: Desk, case: CaseRow, search: Search) -> bool:
+    """Whether the reader is shown the footprint, and what is drawn from it."""
+    until = _access_until(desk, case)
+    # For a time that was asked for with a reason: a police account may be the guardian's own.
+    admitted = desk.reader.has(Role.POLICE) and until is not None and until > desk.now
+    return search.ended is None and (admitted or search.person_key in desk.reader.consented)
+
+
 def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
     """``address``: where people reach this city. The caller has asked whether the reader sees the
     case, and writes the look down."""
     until = _access_until(desk, case)
-    # For a time that was asked for with a reason: a police account may be the guardian's own.
-    admitted = desk.reader.has(Role.POLICE) and until is not None and until > desk.now
-    consented = search.person_key in desk.reader.consented
-    shown = search.ended is None and (admitted or consented)
+    shown = shows(desk, case, search)
     visits: list[checkins.VisitEntry] = []
     if shown:
         since = desk.now - FOOTPRINT
@@ -61,6 +71,7 @@ def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
         last_seen=search.last_seen,
         last_place=last,
         rings=[RingEntry(share=r.share, radius_m=r.radius_m) for r in URBAN] if last else [],
+        likely=likely_of(desk, search) if shown else None,
         footprint=visits,
         footprint_withheld=not shown,
         stations=_stations(desk, last, {hit.device for hit in hits}),
@@ -69,6 +80,36 @@ def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
         watch=_watch(desk, search),
         guardian=search.person_key in guarded_by(desk.session, desk.reader.account_id),
         link=_link(desk, search, address),
+    )
+
+
+def likely_of(desk: Desk, search: Search) -> Likely | None:
+    """As it was drawn last, with the stations' names. ``None``: nothing is known yet."""
+    row = desk.session.get(SearchLikely, search.case_id)
+    if row is None or not row.drawn:
+        return None
+    named = {one.device: one for one in checkins.stations(desk.session)}
+    following = [
+        {
+            "device": one["device"],
+            "name": named[one["device"]].name,
+            "name_zh": named[one["device"]].name_zh,
+            "latitude": named[one["device"]].latitude,
+            "longitude": named[one["device"]].longitude,
+            "probability": one["probability"],
+        }
+        for one in row.drawn["next_stations"]
+        if one["device"] in named
+    ]
+    return Likely.model_validate(
+        {
+            "at": row.at,
+            "since": datetime.fromtimestamp(row.drawn["since_s"], UTC),
+            "contours": row.drawn["contours"],
+            "next_stations": following,
+            "segments": row.drawn["segments"],
+            "notes": row.drawn["notes"],
+        }
     )
 
 
@@ -182,6 +223,7 @@ def _entries(desk: Desk, search: Search, sealer: sealing.Sealer) -> list[EntrySh
                 "longitude": row.longitude,
                 "radius_m": row.radius_m,
                 "area": row.area or [],
+                "worth": WORTH[row.kind] if row.worth is None else row.worth,
             }
         )
         for row in rows
@@ -200,3 +242,54 @@ def _watch(desk: Desk, search: Search) -> WatchState | None:
         unable=now.unable,
         left_out=now.left_out,
     )
+
+
+def planned(likely: Likely, team_hours: float) -> SearchPlan:
+    """``team_hours`` shared out over the map's segments."""
+    from vigil_cloud.search import planning  # not loaded by whoever asks for the map alone
+
+    found = [
+        planning.Segment(one.name, one.corners, one.probability, one.way_m, one.covered)
+        for one in likely.segments
+    ]
+    tasks = planning.plan(found, team_hours)
+    corners = {one.name: one.corners for one in found}
+    return SearchPlan(
+        at=likely.at,
+        team_hours=team_hours,
+        found=sum(task.gain for task in tasks),
+        tasks=[TaskEntry(corners=corners[task.name], **task._asdict()) for task in tasks],
+    )
+
+
+def sheet_of(shown: SearchMap, likely: Likely) -> exports.Sheet:
+    """What is exported: everything that has a place, and names nobody."""
+    shapes = [
+        exports.region(one.probability, one.area_km2, one.polygons) for one in likely.contours
+    ]
+    shapes += [exports.segment(one.name, one.probability, one.corners) for one in likely.segments]
+    shapes += [
+        exports.area(f"Searched (POD {one.worth:.0%})", isoformat_utc(one.at), one.area)
+        for one in shown.entries
+        if one.area
+    ]
+    points = [
+        exports.Point(f"Next: {one.name}", f"{one.probability:.0%}", one.longitude, one.latitude)
+        for one in likely.next_stations
+    ]
+    last = shown.last_place
+    if last is not None:
+        at = isoformat_utc(last.at)
+        points.insert(
+            0,
+            exports.Point(
+                f"Last place {last.name}", last.source, last.longitude, last.latitude, at
+            ),
+        )
+    for one in shown.entries:
+        if one.latitude is not None and one.longitude is not None:
+            at = isoformat_utc(one.at)
+            points.append(
+                exports.Point(f"{one.kind} ({one.worth:.0%})", "", one.longitude, one.latitude, at)
+            )
+    return exports.Sheet(f"Search {shown.number}", isoformat_utc(likely.at), shapes, points)

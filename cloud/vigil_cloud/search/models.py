@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -84,3 +85,31 @@ class SearchEntry(Base):
     radius_m: Mapped[float | None] = mapped_column(Float)
     area: Mapped[list[list[float]] | None] = mapped_column(JSON(none_as_null=True))
     """A polygon's corners, longitude and latitude; in place of a point."""
+    worth: Mapped[float | None] = mapped_column(Float)
+    """How reliable what was seen is, or how probably they would have been found where it was
+    searched (POD); ``None``: as ``likely.WORTH`` says."""
+
+
+class SearchLikely(Base):
+    """Where the person probably is, as the worker drew it last; gone with the search's end."""
+
+    __tablename__ = "search_likely"
+
+    case_id: Mapped[str] = mapped_column(
+        ForeignKey("searches.case_id", ondelete="CASCADE"), primary_key=True
+    )
+    at: Mapped[datetime]
+    """For which moment."""
+    drawn: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """``likely.Drawn``, as JSON."""
+
+
+class CityStreets(Base):
+    """The streets on which people are followed; the latest import counts, alone."""
+
+    __tablename__ = "city_streets"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    imported: Mapped[datetime]
+    lines: Mapped[bytes] = mapped_column(LargeBinary)
+    """zlib of a JSON list of lines of [longitude, latitude]."""

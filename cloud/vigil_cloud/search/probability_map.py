@@ -9,8 +9,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from vigil_cloud.search import area, habits, regions, rings, whereabouts
-from vigil_cloud.search.ground import Centre, Floats, Ground, free_ground
+from vigil_cloud.search import area, habits, reach, regions, rings, whereabouts
+from vigil_cloud.search.clues import Brought
+from vigil_cloud.search.ground import Centre, Floats, Ground, Note, free_ground
 from vigil_cloud.search.ground import streets as street_ground
 from vigil_cloud.search.regions import Raster
 from vigil_cloud.search.replay_files import Listed, Seen
@@ -33,7 +34,8 @@ class SearchMap:
     raster: Raster
     centre: Centre
     next_stations: list[tuple[str, float]]
-    notes: list[str]
+    notes: list[Note]
+    ground: Ground
 
     def contours(self) -> list[dict[str, float]]:
         """Share and area of each region."""
@@ -58,14 +60,15 @@ class SearchMap:
                     "properties": {**contour, "time": self.at_s},
                     "geometry": {
                         "type": "MultiPolygon",
-                        "coordinates": self._polygons(contour["probability"]),
+                        "coordinates": self.polygons(contour["probability"]),
                     },
                 }
                 for contour in self.contours()
             ],
         }
 
-    def _polygons(self, share: float) -> list[list[list[list[float]]]]:
+    def polygons(self, share: float) -> list[list[list[list[float]]]]:
+        """Outlines of one region in degrees: each its outer ring and its holes."""
         corner = np.array([self.raster.west, self.raster.south])
         return [
             [
@@ -93,39 +96,46 @@ def draw(
     at_s: float,
     lines: Sequence[Sequence[tuple[float, float]]] | None,
     prior: Prior = "filter",
+    brought: Sequence[Brought] = (),
 ) -> SearchMap:
-    """``seen``: of one person, oldest first, none after ``at_s``. Raises ``BadStreets``."""
+    """``seen``: of one person, oldest first, none after ``at_s``; ``brought``: what people saw and
+    searched since the last of them. Raises ``BadStreets``."""
     ground = _free(listed, seen, at_s) if lines is None else street_ground(lines)
     stations = _placed(ground, listed)
     numbers = {station.name: number for number, station in enumerate(stations)}
     been = [(numbers[one.station], one.at_s) for one in seen]
     if prior == "koester":
         raster = _ring_raster(ground, stations[been[-1][0]].place)
-        return SearchMap(at_s, raster, ground.centre, [], ground.notes)
-    hears = whereabouts.heard(ground.nodes, stations)
+        return SearchMap(at_s, raster, ground.centre, [], ground.notes, ground)
+    hears = reach.heard(ground.nodes, stations)
     known = habits.of(ground, stations, hears, been)
     before = been[-2] if len(been) > 1 else None
-    belief = whereabouts.believe(ground, stations, been[-1], before, known, at_s)
+    placed = [one.placed(ground.centre) for one in brought]
+    clues = [one for one in placed if one is not None]
+    belief = whereabouts.believe(ground, stations, been[-1], before, known, at_s, clues=clues)
     raster = area.raster(ground, belief)
     notes = [*ground.notes, *_off_the_streets(ground, stations[been[-1][0]])]
     if known.homes:
-        notes.append("their home counts a fifth of what their habits say: look there first")
-    return SearchMap(at_s, raster, ground.centre, _next(ground, stations, belief, at_s), notes)
+        text = "their home counts a fifth of what their habits say: look there first"
+        notes.append(Note("home-first", text))
+    following = _next(ground, stations, belief, at_s)
+    return SearchMap(at_s, raster, ground.centre, following, notes, ground)
 
 
-def _off_the_streets(ground: Ground, last: whereabouts.Station) -> list[str]:
+def _off_the_streets(ground: Ground, last: reach.Station) -> list[Note]:
     away_m = float(np.hypot(*(ground.nodes - np.array(last.place)).T).min())
     if away_m <= last.range_m + _BESIDE_M:
         return []
-    return [f"the last station, {last.name!r}, stands {away_m:.0f} m from all streets"]
+    text = f"the last station, {last.name!r}, stands {away_m:.0f} m from all streets"
+    return [Note("far-from-streets", text)]
 
 
-def _placed(ground: Ground, listed: Sequence[Listed]) -> list[whereabouts.Station]:
+def _placed(ground: Ground, listed: Sequence[Listed]) -> list[reach.Station]:
     places = ground.centre.metres(
         np.array([one.latitude for one in listed]), np.array([one.longitude for one in listed])
     )
     return [
-        whereabouts.Station(
+        reach.Station(
             *(one.name, (float(place[0]), float(place[1])), one.range_m),
             *(one.online_since, one.online_until, one.detections_a_minute),
         )
@@ -141,10 +151,10 @@ def _free(listed: Sequence[Listed], seen: Sequence[Seen], at_s: float) -> Ground
     places = centre.metres(
         np.array([one.latitude for one in listed]), np.array([one.longitude for one in listed])
     )
-    reach = min(_FARTHEST_M, 3_000.0 + max(0.0, at_s - seen[-1].at_s) * 5.0)
-    near = places[(np.abs(places) <= reach).all(axis=1)]
-    low = np.maximum(near.min(axis=0) - _MARGIN_M, -reach)
-    high = np.minimum(near.max(axis=0) + _MARGIN_M, reach)
+    far = min(_FARTHEST_M, 3_000.0 + max(0.0, at_s - seen[-1].at_s) * 5.0)
+    near = places[(np.abs(places) <= far).all(axis=1)]
+    low = np.maximum(near.min(axis=0) - _MARGIN_M, -far)
+    high = np.minimum(near.max(axis=0) + _MARGIN_M, far)
     return free_ground(centre, (float(low[0]), float(low[1]), float(high[0]), float(high[1])))
 
 
@@ -167,7 +177,7 @@ def _ring_raster(ground: Ground, place: tuple[float, float]) -> Raster:
 
 def _next(
     ground: Ground,
-    stations: Sequence[whereabouts.Station],
+    stations: Sequence[reach.Station],
     belief: whereabouts.Belief,
     at_s: float,
 ) -> list[tuple[str, float]]:
@@ -184,8 +194,8 @@ def _next(
     apart = np.hypot(
         points[:, None, 0] - places[None, :, 0], points[:, None, 1] - places[None, :, 1]
     )
-    reach = np.array([station.range_m * station.detections_a_minute for station in online])
-    pull = reach * np.exp(-apart / _NEXT_SCALE_M)
+    strength = np.array([station.range_m * station.detections_a_minute for station in online])
+    pull = strength * np.exp(-apart / _NEXT_SCALE_M)
     total = pull.sum(axis=1)
     likely = ((mass / np.where(total > 0, total, 1.0)) @ pull) / mass.sum()
     best = np.argsort(-likely)[:_NEXT]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy import select
 
 from vigil_cloud.alerts import feed
@@ -20,17 +20,20 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.schema import AuditLines, audit_line
 from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.qr_code import address_of, drawn
-from vigil_cloud.search import service, statistics, tips
-from vigil_cloud.search.map import draw
+from vigil_cloud.search import exports, service, statistics, tips
+from vigil_cloud.search.errors import NoSearchMap
+from vigil_cloud.search.map import draw, likely_of, planned, sheet_of, shows
 from vigil_cloud.search.models import Search
 from vigil_cloud.search.schema import (
     AddEntry,
     EndSearch,
+    Likely,
     OpenSearch,
     OpenSearches,
     Reported,
     ReportMissing,
     SearchMap,
+    SearchPlan,
 )
 from vigil_cloud.search.statistics import SearchStatistics
 
@@ -120,18 +123,71 @@ def get_search_map(
     with bench.writing() as desk:
         case, search = service.require(desk, case_id)
         shown = draw(desk, case, search, address_of(bench.services.settings, request))
-        looks.note(
-            desk.session,
-            now=desk.now,
-            account=desk.reader.username,
-            action="location.read",
-            subject="search",
-            thing=case.id,
-            person_key=search.person_key,
-            detail={"case": case.number, "case_id": case.id},
-            automatic=refresh,
-        )
+        _note(desk, case, "location.read", refresh=refresh)
     return shown
+
+
+@router.get("/cases/{case_id}/plan", operation_id="get_search_plan")
+def get_search_plan(
+    case_id: CaseId,
+    bench: BenchDependency,
+    team_hours: Annotated[float, Query(gt=0, le=10_000, allow_inf_nan=False)] = 4.0,
+) -> SearchPlan:
+    """Where to send whom: so many hours of teams, shared out so that they raise the probability of
+    finding the person most. Of the map as it was drawn last."""
+    with bench.writing() as desk:
+        case, likely = _likely(desk, case_id)
+        _note(desk, case, "location.read", refresh=False)
+    return planned(likely, team_hours)
+
+
+@router.get(
+    "/cases/{case_id}/export.{form}",
+    operation_id="export_search_map",
+    response_class=Response,
+    responses={200: {"description": "The map as a file", "content": {"*/*": {}}}},
+)
+def export_search_map(
+    case_id: CaseId,
+    form: Annotated[exports.Format, Path(description="geojson, kml or gpx")],
+    bench: BenchDependency,
+) -> Response:
+    """The map for other programs (CalTopo and SARTopo read it): regions, segments, the last place,
+    next stations, what people saw and searched. It names nobody."""
+    with bench.writing() as desk:
+        case, likely = _likely(desk, case_id)
+        search = desk.session.get_one(Search, case_id)
+        shown = draw(desk, case, search, "")
+        _note(desk, case, "location.exported", refresh=False)
+    name = f"search-{case.number}.{form}"
+    return Response(
+        exports.written(sheet_of(shown, likely), form),
+        media_type=exports.MEDIA[form],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _likely(desk: Desk, case_id: str) -> tuple[CaseRow, Likely]:
+    """Raises ``NoSearchMap`` where there is none for this reader, and what ``require`` raises."""
+    case, search = service.require(desk, case_id)
+    found = likely_of(desk, search) if shows(desk, case, search) else None
+    if found is None:
+        raise NoSearchMap
+    return case, found
+
+
+def _note(desk: Desk, case: CaseRow, action: str, *, refresh: bool) -> None:
+    looks.note(
+        desk.session,
+        now=desk.now,
+        account=desk.reader.username,
+        action=action,
+        subject="search",
+        thing=case.id,
+        person_key=case.person_key,
+        detail={"case": case.number, "case_id": case.id},
+        automatic=refresh,
+    )
 
 
 @router.get("/cases/{case_id}/looks", operation_id="list_search_looks")

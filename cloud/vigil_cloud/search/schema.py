@@ -72,6 +72,9 @@ class AddEntry(_Body):
     radius_m: Annotated[float, Field(gt=0, le=20_000, allow_inf_nan=False)] | None = None
     area: Annotated[list[Corner], Field(max_length=200)] = []
     """Corners, longitude and latitude; at least three."""
+    worth: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = None
+    """How probably it was the person who was seen, or would have been found where it was searched
+    (POD); null: as usual (0.6 and 0.7)."""
 
 
 class EndSearch(Looked):
@@ -147,6 +150,8 @@ class EntryShown(_Answer):
     longitude: float | None
     radius_m: float | None
     area: list[list[float]]
+    worth: float
+    """How reliable what was seen is, or the probability of detection (POD) of the search there."""
 
 
 class WatchState(_Answer):
@@ -160,6 +165,82 @@ class WatchState(_Answer):
     """Of an earlier release: their visits are looked at when they come."""
     left_out: int
     """Of the person's tags: so many found no room on the list."""
+
+
+class Contour(_Answer):
+    """The smallest region in which the person is with that probability."""
+
+    probability: float
+    area_km2: float
+    polygons: list[list[list[list[float]]]]
+    """Each its outer ring and its holes, longitude and latitude."""
+
+
+class NextStation(_Answer):
+    """A station that may hear the person next."""
+
+    device: str
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    probability: float
+
+
+class SegmentEntry(_Answer):
+    """A square to be searched."""
+
+    name: str
+    """Column and row, as said by radio."""
+    corners: list[list[float]]
+    probability: float
+    """That the person is there now (POA)."""
+    way_m: float
+    """To be walked for a probability of detection of 63 %."""
+    covered: float
+    """How probably the person would have been found there already (POD)."""
+
+
+class Likely(_Answer):
+    """Where the person probably is: an estimate, drawn by the worker every few minutes."""
+
+    at: UtcDatetime
+    """For which moment."""
+    since: UtcDatetime
+    """Of the last sign that it begins with."""
+    contours: list[Contour]
+    next_stations: list[NextStation]
+    """The likeliest first."""
+    segments: list[SegmentEntry]
+    """The likeliest first."""
+    notes: list[str]
+    """``no-streets``, ``home-first``, ``far-from-streets``, ``islands-joined``,
+    ``streets-crossed``."""
+
+
+class TaskEntry(_Answer):
+    """What a plan asks of one segment."""
+
+    name: str
+    corners: list[list[float]]
+    hours: float
+    """Of one team."""
+    detection: float
+    """POD of these hours."""
+    gain: float
+    """By how much they raise the probability that the person is found."""
+
+
+class SearchPlan(_Answer):
+    """The hours at hand shared out so that the person is found most probably."""
+
+    at: UtcDatetime
+    """Of the map that it goes by."""
+    team_hours: float
+    found: float
+    """The probability that the person is found by it."""
+    tasks: list[TaskEntry]
+    """The greatest gain first."""
 
 
 class SearchMap(_Answer):
@@ -180,6 +261,8 @@ class SearchMap(_Answer):
     last_place: LastPlace | None
     rings: list[RingEntry]
     """Around the last place."""
+    likely: Likely | None
+    """null: withheld like the footprint, or not drawn yet."""
     footprint: list[VisitEntry]
     """Of the last seven days, oldest first."""
     footprint_withheld: bool

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -23,7 +23,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.search import calls, checkins
 from vigil_cloud.search.errors import AlreadySearched, BadEntry, NotASearch, SearchOver
-from vigil_cloud.search.models import Search, SearchEntry, SearchHit
+from vigil_cloud.search.models import Search, SearchEntry, SearchHit, SearchLikely
 
 KIND: Final = "search"
 WATCHED_FOR: Final = timedelta(days=7)
@@ -63,6 +63,7 @@ class Entry:
     longitude: float | None = None
     radius_m: float | None = None
     area: Sequence[Sequence[float]] = ()
+    worth: float | None = None
 
 
 def report(desk: Desk, said: Report) -> CaseRow:
@@ -209,6 +210,7 @@ def end(session: Session, search: Search, case: CaseRow, now: datetime) -> None:
     if search.ended is not None:
         return
     search.ended = now
+    session.execute(delete(SearchLikely).where(SearchLikely.case_id == search.case_id))
     checkins.unwatch(session, search.case_id)
     guardians = consents.guardians_of(session, search.person_key)
     disclosures.end(session, search.case_id, now)
@@ -252,7 +254,7 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
         before = (known.first, known.last)
         known.first, known.last = min(known.first, seen.first), max(known.last, seen.last)
         if (known.first, known.last) != before:
-            _show(session, search, seen.received)
+            show(session, search, seen.received)
         return
     hit = SearchHit(
         case_id=search.case_id,
@@ -274,10 +276,10 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
         late = seen.received - seen.last > LATE
         place = place_of(session, seen.device)
         calls.tell_hit(session, case, hit, place, late=late, now=seen.received)
-    _show(session, search, seen.received)
+    show(session, search, seen.received)
 
 
-def _show(session: Session, search: Search, now: datetime) -> None:
+def show(session: Session, search: Search, now: datetime) -> None:
     """Open pages ask again: they go by the version. It is no step, so nobody's is refused."""
     case = session.get_one(CaseRow, search.case_id)
     case.version += 1
@@ -312,6 +314,7 @@ def add_entry(desk: Desk, case_id: str, entry: Entry) -> CaseRow:
             longitude=entry.longitude,
             radius_m=entry.radius_m,
             area=[list(corner) for corner in entry.area] or None,
+            worth=entry.worth,
         )
     )
     words = {"seen": "Seen by somebody", "searched": "Searched"}[entry.kind]

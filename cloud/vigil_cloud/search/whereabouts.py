@@ -1,17 +1,21 @@
 """Where somebody is now: a Bayesian filter over the streets. Pure.
 
-The state of a person is a link of a street in a direction, a halt at a corner, or a way to a place
-of theirs; all of it is followed exactly (no samples), a minute at a time:
+The state of a person is a link of a street in a direction, a halt at a corner, a way to a place of
+theirs or a stay there; all of it is followed exactly (no samples), a few minutes at a time:
 
-- **astray**: roughly in one of eight directions, or without any, for a distance drawn from four
-  lengths that together give Koester's distances for dementia; then a halt, for hours;
-- **habit**: the shortest way to a place that their own check-ins name (home among them), on foot
-  or by whatever is faster if their own legs between stations show that they use it;
-- **ride**: by bus or bicycle along the shortest ways from the last station, on from there on foot.
+- **astray**: roughly in one of six directions, or without any, for a distance drawn from two
+  lengths that together give Koester's distances for dementia; then a halt, for hours. Some go by
+  bus first;
+- **usual life**: the shortest way to a place that their own check-ins name (home among them), on
+  foot or by whatever is faster if their own legs between stations show that they use it; a stay;
+  home; another place at the hours at which they are out;
+- from usual life people go **astray** at an unknown time: who is missed now has been gone for
+  hours, not for days. How long ago the last check-in is says how many were astray by then.
 
-Each minute, what a station would have heard is taken off: a station that is online and within
-reach hears a beacon at its rate, and a person's next check-in is written no sooner than ten minutes
-after the last. What remains is the probability.
+Each step, what a station would have heard is taken off: a station that is online and within reach
+hears a beacon at its rate, and a person's next check-in is written no sooner than ten minutes after
+the last. What remains is the probability. What people say they saw, and where it was searched in
+vain, are taken in when they were (``clues``).
 """
 
 from __future__ import annotations
@@ -22,36 +26,21 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
 
-from vigil_cloud.search import rings
+from vigil_cloud.search import reach, rings, turns
+from vigil_cloud.search.clues import Clue
 from vigil_cloud.search.ground import Floats, Ground, Numbers
 from vigil_cloud.search.habits import Habits
+from vigil_cloud.search.reach import HOLD_OFF_S, Station
 
-HOLD_OFF_S: Final = 600.0
-DETECTIONS_A_MINUTE: Final = 0.5
-_HEADINGS: Final = 8
-_ANGLES: Final = np.arange(_HEADINGS) * 2 * np.pi / _HEADINGS
-_DIRECTIONS: Final = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _FASTEST_M_S: Final = 6.0
-_NEGLIGIBLE: Final = 1e-5
+_NEGLIGIBLE: Final = 1e-6
 _IMPOSSIBLE: Final = 1e-250
-_EDGE_M: Final = 12.0
-"""Reach of a radio ends softly; people also walk beside the street's middle line."""
+_MOST_MOVES: Final = 0.95
+_DAY_S: Final = 86_400.0
 
 
 Singles = NDArray[np.float32]
-
-
-class Station(NamedTuple):
-    """``place`` in metres; times in seconds of the epoch, infinite where it always is online."""
-
-    name: str
-    place: tuple[float, float]
-    range_m: float
-    online_since: float = -np.inf
-    online_until: float = np.inf
-    detections_a_minute: float = DETECTIONS_A_MINUTE
 
 
 class Walk(NamedTuple):
@@ -65,13 +54,9 @@ class Walk(NamedTuple):
 class Model:
     """What is believed of people before anything is known of this one."""
 
-    walks: tuple[Walk, ...] = (
-        Walk(300.0, 0.25),
-        Walk(1_500.0, 0.3),
-        Walk(5_000.0, 0.25),
-        Walk(15_000.0, 0.2),
-    )
-    pace_m_s: float = 0.9
+    walks: tuple[Walk, ...] = (Walk(600.0, 0.47), Walk(6_500.0, 0.53))
+    pace_m_s: float = 0.8
+    """With rests."""
     towards: float = 2.5
     """How much somebody astray prefers their direction: exp(towards · cos(turn from it))."""
     straight: float = 2.5
@@ -80,10 +65,14 @@ class Model:
     """Share of those."""
     away: float = 1.0
     """The same, at first, for the direction in which they came to the last station."""
-    leave_halt_per_h: float = 0.3
-    leave_place_per_h: float = 0.25
-    habit: float = 0.3
-    """Share that follows a habit; the rest is astray."""
+    leave_halt_per_h: float = 0.1
+    gone_median_s: float = 2.6 * 3_600.0
+    """How long ago somebody went astray who is missed now; log-normal."""
+    gone_spread: float = 0.75
+    usual: float = 0.2
+    """Share of those who go on as they use to, also now: at a place of theirs, or on the way."""
+    leave_place_per_h: float = 1.0
+    outings_a_day: float = 1.5
     still_at_home: float = 0.2
     """Of those who should be at home by their habits: who is missed was looked for there."""
     place_m: float = 120.0
@@ -92,10 +81,10 @@ class Model:
     ride_wait_s: float = 240.0
     spread: float = 0.05
     """Share for whatever is not thought of: Koester's distances alone."""
-    step_s: float = 90.0
-    recent_s: float = 4 * 3_600.0
+    step_s: float = 150.0
+    recent_s: float = 6 * 3_600.0
     """Before that, time is followed in ``old_steps`` coarse steps."""
-    old_steps: int = 60
+    old_steps: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +95,6 @@ class Belief:
     nodes: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class _Ways:
-    """The turns of a ground: computed once for all steps."""
-
-    turns: list[csr_array]
-    """(links, links), from column to row: for each direction, and for none."""
-    leave: csr_array
-    """(links, nodes): out of a halt, any way."""
-
-
 def believe(  # noqa: PLR0913 - what is known of somebody, by name
     ground: Ground,
     stations: Sequence[Station],
@@ -124,9 +103,10 @@ def believe(  # noqa: PLR0913 - what is known of somebody, by name
     habits: Habits,
     at_s: float,
     model: Model = Model(),
+    clues: Sequence[Clue] = (),
 ) -> Belief:
     """``last`` and ``before``: station and time of the newest check-in and the one before."""
-    return _Filter(ground, stations, last, before, habits, at_s, model).run()
+    return _Filter(ground, stations, last, before, habits, at_s, model, clues).run()
 
 
 class _Filter:
@@ -139,47 +119,72 @@ class _Filter:
         habits: Habits,
         at_s: float,
         model: Model,
+        clues: Sequence[Clue],
     ) -> None:
         self._ground, self._stations, self._habits, self._model = ground, stations, habits, model
-        self._last, self._at_s = last, at_s
-        self._hears_links = _reach(ground.middles, stations)
-        self._hears_nodes = _reach(ground.nodes, stations)
-        self._ways = _ways(ground, model)
-        heading = _heading(stations, last, before)
-        self._kinds = np.full(_HEADINGS + 1, (1 - model.aimless) / _HEADINGS)
+        self._last, self._before, self._at_s = last, before, at_s
+        known = (one for one in clues if last[1] <= one.at_s <= at_s)
+        self._clues = sorted(known, key=lambda one: one.at_s)
+        self._clues_left = list(self._clues)
+        self._hears_links = reach.along_links(ground, stations)
+        self._hears_nodes = reach.at_points(ground.nodes, stations)
+        self._ways = turns.ways(
+            ground, model.towards, model.straight, model.pace_m_s * model.step_s
+        )
+        self._kinds = np.full(turns.HEADINGS + 1, (1 - model.aimless) / turns.HEADINGS)
         self._kinds[-1] = model.aimless
-        self._first_kinds = self._kinds.copy()
-        if heading is not None:
-            liking = np.exp(model.away * (_DIRECTIONS @ heading))
-            self._first_kinds[:-1] = (1 - model.aimless) * liking / liking.sum()
+        self._lengths = np.array([walk.length_m for walk in model.walks])
+        shares = np.array([walk.share for walk in model.walks])
+        self._fresh = (self._kinds[:, None, None] * shares).astype(np.float32)
         self._goals = list(habits.goals)
-        self._parents = [_parents(ground, goal) for goal in self._goals]
+        self._parents = [turns.parents(ground, goal) for goal in self._goals]
         self._begin()
 
     def _begin(self) -> None:
         """Within reach of the last station, and what they are about."""
         ground, model, habits = self._ground, self._model, self._habits
-        near = _around(ground.nodes, self._stations[self._last[0]])
-        out = np.asarray(self._ways.leave @ near)
+        near = reach.around(ground.nodes, self._stations[self._last[0]])
         nodes = len(ground.nodes)
-        habit = model.habit if self._goals else 0.0
-        self.riders = habits.ride_share * (1 - habit)
-        on_foot = 1 - habit - self.riders
-        self.walking = (on_foot * self._first_kinds[:, None] * out).astype(np.float32)
+        gone = 1 - self._gone_since(self._at_s - self._last[1])
+        usual = 1 - (1 - model.usual) * gone if self._goals else 0.0
+        self.riders = habits.ride_share * (1 - usual)
+        on_foot = 1 - usual - self.riders
+        out = np.asarray(self._ways.leave @ near)
+        first = self._fresh * (self._first_kinds() / self._kinds)[:, None, None]
+        self.walking = (on_foot * first * out[None, :, None]).astype(np.float32)
         self.halted = np.zeros(nodes)
-        away_m = _distances(ground, int(near.argmax()))
+        away_m = turns.distances(ground, int(near.argmax()))
         self._by_distance = np.argsort(away_m)
         self._away_m = away_m[self._by_distance]
-        weights = np.array(list(habits.weights))
+        weights = np.array(habits.weights)
         self.going = np.zeros((nodes, 2, len(self._goals)))
         for kind, share in enumerate((1 - habits.ride_share, habits.ride_share)):
-            self.going[:, kind] = habit * share * near[:, None] * weights
-        self.there = np.zeros(len(self._goals))
-        self._about = np.zeros((nodes, len(self._goals)))
-        for number, goal in enumerate(self._goals):
-            apart = np.hypot(*(ground.nodes - ground.nodes[goal]).T)
-            around = np.exp(-apart / model.place_m)
-            self._about[:, number] = around / around.sum()
+            self.going[:, kind] = usual * share * near[:, None] * weights
+        self.there = np.zeros((nodes, len(self._goals)))
+        self._about = habits.about(ground, model.place_m)
+        self._bus = np.zeros(nodes)
+        for number, weight in enumerate(weights):
+            apart = np.hypot(*(ground.nodes - ground.nodes[self._goals[number]]).T)
+            far = np.exp(-apart / model.ride_length_m) * (apart > 500)
+            self._bus += weight * far / max(far.sum(), 1e-12)
+
+    def _first_kinds(self) -> Floats:
+        """Headings of who was astray at the last station: rather on than back."""
+        heading = _heading(self._stations, self._last, self._before)
+        kinds = self._kinds.copy()
+        if heading is not None:
+            liking = np.exp(self._model.away * (turns.DIRECTIONS @ heading))
+            kinds[:-1] = (1 - self._model.aimless) * liking / liking.sum()
+        return kinds
+
+    def _gone_since(self, ago_s: float) -> float:
+        """How many of those who are missed now have gone astray within so long."""
+        from scipy.special import ndtr
+
+        model = self._model
+        if ago_s <= 0:
+            return 0.0
+        return float(ndtr(np.log(ago_s / model.gone_median_s) / model.gone_spread))
 
     def run(self) -> Belief:
         elapsed = max(0.0, self._at_s - self._last[1])
@@ -191,17 +196,24 @@ class _Filter:
         if recent > 0:
             steps = int(np.ceil(recent / model.step_s))
             self._pass(self._at_s - recent, recent, steps)
-        links = self.walking.sum(axis=0, dtype=np.float64)
+        self._take_in(self._at_s)
+        links = self.walking.sum(axis=(0, 2), dtype=np.float64)
         nodes = self.halted + self.going.sum(axis=(1, 2))
         self._shell(nodes, elapsed, self.riders)
-        there = self.there.copy()
-        there[: self._habits.homes] *= model.still_at_home
-        nodes += self._about @ there
+        self.there[:, : self._habits.homes] *= model.still_at_home
+        nodes += self.there.sum(axis=1)
+        return self._with_rings(links, nodes, elapsed)
+
+    def _with_rings(self, links: Floats, nodes: Floats, elapsed_s: float) -> Belief:
+        rest = self._rings(elapsed_s)
+        for clue in self._clues:  # also of what is not thought of, where nobody moves
+            rest *= clue.factors(self._ground.nodes, self._ground.box)
+        rest /= max(float(rest.sum()), _IMPOSSIBLE)
         total = float(links.sum() + nodes.sum())
         if total < _IMPOSSIBLE:  # every way would have been heard: nothing but the rings is left
-            return Belief(np.zeros_like(links), self._rings(elapsed))
-        spread = model.spread
-        nodes = (1 - spread) * nodes / total + spread * self._rings(elapsed)
+            return Belief(np.zeros_like(links), rest)
+        spread = self._model.spread
+        nodes = (1 - spread) * nodes / total + spread * rest
         return Belief((1 - spread) * links / total, nodes)
 
     def _rings(self, elapsed_s: float) -> Floats:
@@ -216,14 +228,14 @@ class _Filter:
     def _pass(self, begin_s: float, span_s: float, steps: int) -> None:
         step_s, model = span_s / steps, self._model
         pace, length = model.pace_m_s, self._ground.length_m
-        advance = np.minimum(pace * step_s / length, 0.95).astype(np.float32)
-        walked_m = advance * length
+        advance = np.minimum(pace * step_s / length, _MOST_MOVES).astype(np.float32)
+        stay = np.exp(-length[:, None] / self._lengths).astype(np.float32)
         jumps = self._jumps(step_s)
-        leave_halt = -np.expm1(-self._model.leave_halt_per_h * step_s / 3600)
-        leave_place = -np.expm1(-self._model.leave_place_per_h * step_s / 3600)
+        leave_halt = -np.expm1(-model.leave_halt_per_h * step_s / 3600)
         mask: tuple[bool, ...] | None = None
         for number in range(steps):
             now = begin_s + (number + 0.5) * step_s
+            self._take_in(now)
             online = tuple(self._online(now))
             if online != mask:
                 mask = online
@@ -234,49 +246,40 @@ class _Filter:
                     ]
                 )
                 at_links, at_nodes = self._hears_links @ rate, self._hears_nodes @ rate
-                walk_silent = np.exp(-at_links * walked_m / pace).astype(np.float32)
+                walk_silent = np.exp(-at_links * length / pace).astype(np.float32)
                 halt_silent = np.exp(-at_nodes * step_s)
                 go_silent = self._silent_ways(at_nodes, jumps)
-            since = now - self._last[1]
-            stop = self._stops(since * pace)
-            self._walk(advance, np.exp(-stop * walked_m).astype(np.float32), walk_silent)
-            self._alight(since, step_s)
+            self._walk(advance, stay, walk_silent)
             self._go(jumps, go_silent)
-            self._leave(leave_halt, leave_place)
+            self._leave(now, step_s, leave_halt)
             self.halted *= halt_silent
-            self.there *= self._about.T @ halt_silent
+            self.there *= halt_silent[:, None]
 
     def _online(self, now: float) -> list[bool]:
         heard_again = now >= self._last[1] + HOLD_OFF_S
         return [heard_again and s.online_since <= now < s.online_until for s in self._stations]
 
-    def _stops(self, walked_m: float) -> float:
-        """How many halt a metre, of those who have walked so far."""
-        lengths = np.array([walk.length_m for walk in self._model.walks])
-        left = np.array([walk.share for walk in self._model.walks]) * np.exp(-walked_m / lengths)
-        return float((left / lengths).sum() / max(left.sum(), 1e-12)) if left.any() else 1e-4
-
     def _walk(self, advance: Singles, stay: Singles, silent: Singles) -> None:
-        moving = self.walking * advance
+        moving = self.walking * advance[:, None]
         self.walking -= moving
-        moving *= silent
+        moving *= silent[:, None]
         on = moving * stay
         moving -= on
-        halting = moving.sum(axis=0, dtype=np.float64)
+        halting = moving.sum(axis=0).sum(axis=1, dtype=np.float64)
         self.halted += np.bincount(self._ground.end, halting, minlength=len(self.halted))
         for kind, turn in enumerate(self._ways.turns):
             self.walking[kind] += turn @ on[kind]
 
-    def _alight(self, since_s: float, step_s: float) -> None:
-        """Who leaves the bus in this step, as far along the ways as it has come."""
+    def _alighting(self, since_s: float, step_s: float) -> Floats | None:
+        """(nodes,): who leaves the bus in this step, as far along the ways as it has come."""
         if since_s < self._model.ride_wait_s or self.riders < _NEGLIGIBLE:
-            return
+            return None
         ridden_m = self._habits.ride_m_s * step_s
         alighting = self.riders * -np.expm1(-ridden_m / self._model.ride_length_m)
         self.riders -= alighting
         nodes = np.zeros(len(self.halted))
         self._shell(nodes, since_s, alighting)
-        self.walking += (self._kinds[:, None] * (self._ways.leave @ nodes)).astype(np.float32)
+        return nodes
 
     def _shell(self, nodes: Floats, since_s: float, share: float) -> None:
         """``share`` spread over where a ride of so long leads."""
@@ -314,56 +317,83 @@ class _Filter:
         for kind, row in enumerate(jumps):
             for number, (to, share, _) in enumerate(row):
                 mass = self.going[:, kind, number]
-                if not mass.any():
+                if mass.sum() < _NEGLIGIBLE:
                     continue
                 moving = mass * share
                 mass -= moving
                 mass += np.bincount(to, moving * silent[kind][number], minlength=len(mass))
                 goal = self._goals[number]
-                self.there[number] += mass[goal]
+                self.there[:, number] += mass[goal] * self._about[:, number]
                 mass[goal] = 0.0
 
-    def _leave(self, halt: float, place: float) -> None:
-        leaving = self.halted * halt
+    def _leave(self, now: float, step_s: float, leave_halt: float) -> None:
+        """Out of a halt, off a bus, and out of usual life: all of them walk astray from here on.
+        Others go on with their usual day."""
+        leaving = self.halted * leave_halt
         self.halted -= leaving
-        going = self.there * place
-        self.there -= going
-        leaving += self._about @ going
-        self.walking += (self._kinds[:, None] * (self._ways.leave @ leaving)).astype(np.float32)
+        if self._goals:
+            self._live_on(now, step_s)
+            astray = self.there * self._going_astray(now, step_s)
+            self.there -= astray
+            ridden = self._habits.ride_share * float(astray.sum())
+            leaving += (1 - self._habits.ride_share) * astray.sum(axis=1) + ridden * self._bus
+        alighting = self._alighting(now - self._last[1], step_s)
+        if alighting is not None:
+            leaving += alighting
+        out = np.asarray(self._ways.leave @ leaving).astype(np.float32)
+        self.walking += self._fresh * out[None, :, None]
 
+    def _going_astray(self, now: float, step_s: float) -> float:
+        """The share that goes astray in this step, of those who lived as they use to until now."""
+        usual = self._model.usual
+        ago = self._at_s - now
+        before, after = (self._gone_since(ago + side * step_s / 2) for side in (1, -1))
+        return (1 - usual) * (before - after) / ((1 - usual) * before + usual)
 
-def heard(points: Floats, stations: Sequence[Station]) -> Floats:
-    """(points,): how much of a beacon there some station hears, 0 to 1."""
-    best = np.zeros(len(points))
-    reach = _reach(points, stations).tocoo()
-    np.maximum.at(best, reach.row, reach.data)
-    return best
+    def _live_on(self, now: float, step_s: float) -> None:
+        """Home from a place; out to a place at the hours at which they are out."""
+        homes, habits, model = self._habits.homes, self._habits, self._model
+        weights = np.array(habits.weights)
+        if not homes or homes == len(weights):
+            return
+        hour = int(now % _DAY_S // 3_600) % 24
+        out_per_h = model.outings_a_day * habits.hours[hour]
+        to_home, to_places = weights[:homes].copy(), weights[homes:].copy()
+        for some, into, goals, per_h in (
+            (slice(homes, None), slice(None, homes), to_home, model.leave_place_per_h),
+            (slice(None, homes), slice(homes, None), to_places, out_per_h),
+        ):
+            leaving = self.there[:, some] * -np.expm1(-per_h * step_s / 3600)
+            total = float(leaving.sum())
+            if total < _NEGLIGIBLE or goals.sum() <= 0:
+                continue
+            self.there[:, some] -= leaving
+            begin = leaving.sum(axis=1)
+            for kind, share in enumerate((1 - habits.ride_share, habits.ride_share)):
+                self.going[:, kind, into] += share * begin[:, None] * (goals / goals.sum())
 
+    def _take_in(self, now: float) -> None:
+        """What people said and searched until now."""
+        while self._clues_left and self._clues_left[0].at_s <= now:
+            clue = self._clues_left.pop(0)
+            at_nodes = clue.factors(self._ground.nodes, self._ground.box)
+            at_links = clue.factors(self._ground.middles, self._ground.box).astype(np.float32)
+            if clue.anywhere:  # it may also be true where nothing was thought of
+                self._open_up(now)
+            self.walking *= at_links[:, None]
+            self.halted *= at_nodes
+            self.going *= at_nodes[:, None, None]
+            self.there *= at_nodes[:, None]
 
-def _reach(points: Floats, stations: Sequence[Station]) -> csr_array:
-    """(points, stations): how much of a beacon at each point each station hears, 0 to 1."""
-    from scipy.spatial import cKDTree
-
-    shape = (len(points), len(stations))
-    if not stations:
-        return csr_array(shape)
-    places = np.array([station.place for station in stations])
-    reach = np.array([station.range_m for station in stations])
-    within = cKDTree(points).query_ball_point(places, reach + 2 * _EDGE_M)
-    rows = np.concatenate([np.array(some, dtype=np.int64) for some in within])
-    columns = np.repeat(np.arange(len(stations)), [len(some) for some in within])
-    apart = np.hypot(*(points[rows] - places[columns]).T)
-    values = np.clip((reach[columns] - apart) / _EDGE_M / 2 + 0.5, 0, 1)
-    return csr_array((values, (rows, columns)), shape=shape)
-
-
-def _around(nodes: Floats, station: Station) -> Floats:
-    """(nodes,): where somebody is whom the station has just heard."""
-    apart = np.hypot(*(nodes - np.array(station.place)).T)
-    inside = np.clip((station.range_m - apart) / _EDGE_M / 2 + 0.5, 0, 1)
-    if not inside.any():
-        inside[apart.argmin()] = 1.0
-    return np.asarray(inside / inside.sum())
+    def _open_up(self, now: float) -> None:
+        """A share of all is anywhere within Koester's distances, and walks."""
+        spread = self._model.spread
+        total = float(self.walking.sum() + self.halted.sum() + self.going.sum() + self.there.sum())
+        for mass in (self.walking, self.halted, self.going, self.there):
+            mass *= 1 - spread
+        rest = self._rings(now - self._last[1]) * total * spread
+        out = np.asarray(self._ways.leave @ rest)
+        self.walking += (self._fresh * out[None, :, None]).astype(np.float32)
 
 
 def _heading(
@@ -375,51 +405,3 @@ def _heading(
     way = np.array(stations[last[0]].place) - np.array(stations[before[0]].place)
     far = float(np.hypot(*way))
     return way / far if far > 1 else None
-
-
-def _ways(ground: Ground, model: Model) -> _Ways:
-    links, nodes = len(ground.begin), len(ground.nodes)
-    all_links = np.arange(links)
-    step = (ground.nodes[ground.end] - ground.nodes[ground.begin]) / ground.length_m[:, None]
-    order = np.argsort(ground.begin, kind="stable")
-    first = np.searchsorted(ground.begin[order], np.arange(nodes + 1))
-    ways_out = np.diff(first)
-    counts = ways_out[ground.end]
-    source = np.repeat(all_links, counts)
-    offset = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
-    target = order[first[ground.end[source]] + offset]
-    back = (target == (source + links // 2) % links) & (counts[source] > 1)
-    structure = csr_array((np.arange(len(source)), (target, source)), shape=(links, links))
-    place = structure.data.copy()
-    likings = [model.towards * (step @ direction)[target] for direction in _DIRECTIONS]
-    likings.append(model.straight * (step[source] * step[target]).sum(axis=1))
-    turns = []
-    for liking in likings:
-        weight = np.where(back, 0.1, 1.0) * np.exp(liking)
-        weight /= np.bincount(source, weight, minlength=links)[source]
-        data = weight[place].astype(np.float32)
-        turns.append(csr_array((data, structure.indices, structure.indptr), shape=(links, links)))
-    leave = csr_array(
-        (1.0 / ways_out[ground.begin], (all_links, ground.begin)), shape=(links, nodes)
-    )
-    return _Ways(turns, leave)
-
-
-def _distances(ground: Ground, node: int) -> Floats:
-    """(nodes,): along the streets from ``node``, metres."""
-    from scipy.sparse.csgraph import dijkstra
-
-    return np.asarray(dijkstra(_graph(ground), indices=node))
-
-
-def _graph(ground: Ground) -> csr_array:
-    nodes = len(ground.nodes)
-    return coo_array((ground.length_m, (ground.begin, ground.end)), shape=(nodes, nodes)).tocsr()
-
-
-def _parents(ground: Ground, goal: int) -> Numbers:
-    """(nodes,): the next node of the shortest way to ``goal``; its own for the goal."""
-    from scipy.sparse.csgraph import dijkstra
-
-    before = dijkstra(_graph(ground), indices=goal, return_predecessors=True)[1].astype(np.int64)
-    return np.asarray(np.where(before < 0, goal, before))

@@ -70,11 +70,12 @@ class Town:
 @dataclass(frozen=True, slots=True)
 class Wanderer:
     """``checkins``: seconds and number of the station, until ``at_s``; ``place`` is where they
-    are then, metres."""
+    are then, metres; ``home`` is where they live."""
 
     checkins: tuple[tuple[float, int], ...]
     at_s: float
     place: tuple[float, float]
+    home: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,10 @@ def wanderer(place: Town, seed: int, *, days: int = 21, longest_h: float = 6.0) 
     if not checkins:
         return None
     spot = _place(parts, at_s) + _off_street(rng)
-    return Wanderer(checkins, at_s, (float(spot[0]), float(spot[1])))
+    lives = place.crossings[home]
+    return Wanderer(
+        checkins, at_s, (float(spot[0]), float(spot[1])), (float(lives[0]), float(lives[1]))
+    )
 
 
 def _uneven(rng: np.random.Generator, width_m: float, block_m: float) -> Floats:

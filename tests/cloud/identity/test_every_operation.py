@@ -208,6 +208,17 @@ def on_search(operation: str, body: Any = None, **more: Any) -> Row:
 
 ENDED = {"version": 999, "outcome": "home", "text": "at home"}
 SEEN = {"kind": "seen", "at": "2026-03-01T03:00:00Z", "latitude": 23.4, "longitude": 120.4}
+NOT_DRAWN = [
+    Row(
+        f"GET /api/v1/search/cases/{{case_id}}/{what}",
+        frozenset(),
+        address=f"/api/v1/search/cases/{{search-case}}/{what.replace('{form}', 'kml')}",
+        hidden=True,
+        knows=POLICE,
+    )
+    for what in ("plan", "export.{form}")
+]
+"""Of a map that the worker has not drawn; who sees one that it has is in ``search/test_likely``."""
 TABLE = [
     Row("GET /api/v1/session", ALL),
     Row("GET /api/v1/screen", ALL),
@@ -248,6 +259,7 @@ TABLE = [
     Row("GET /api/v1/search/open", RELATIVES),
     Row("GET /api/v1/search/statistics", ADMINISTER),
     on_search("GET /api/v1/search/cases/{case_id}/map"),
+    *NOT_DRAWN,
     on_search("POST /api/v1/search/cases/{case_id}/entries", SEEN),
     on_search("POST /api/v1/search/cases/{case_id}/end", ENDED),
     on_search("POST /api/v1/search/cases/{case_id}/link"),
@@ -263,6 +275,7 @@ TABLE = [
     Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),
     Row("GET /api/v1/people/mine", ALL),
     Row("GET /api/v1/people/{key}/footprints", WITH_CONSENT),
+    Row("GET /api/v1/people/{key}/last-place", WITH_CONSENT),
     Row("GET /api/v1/people/{key}/audit", GUARD),
     Row("GET /api/v1/people/{key}/consents", GUARD),
     Row("POST /api/v1/people/{key}/consents", GUARD, {"account": "family", "expires": LATER}),

@@ -10,6 +10,8 @@ import type { Mark } from "../../lib/map/marker";
 
 export type SearchMap = components["schemas"]["SearchMap"];
 export type Reported = components["schemas"]["Reported"];
+export type Likely = components["schemas"]["Likely"];
+export type Plan = components["schemas"]["SearchPlan"];
 export type Report = components["schemas"]["ReportMissing"];
 export type Entry = components["schemas"]["AddEntry"];
 
@@ -55,6 +57,52 @@ export const end = async (
     }),
   );
 
+export const plan = async (id: string, team_hours: number, signal: AbortSignal): Promise<Plan> =>
+  answer(
+    api.GET("/api/v1/search/cases/{case_id}/plan", {
+      params: { path: { case_id: id }, query: { team_hours } },
+      signal,
+    }),
+  );
+
+export const EXPORTS = ["geojson", "kml", "gpx"] as const;
+export const exportAddress = (id: string, form: (typeof EXPORTS)[number]): string =>
+  `/api/v1/search/cases/${id}/export.${form}`;
+
+/** From where the person most probably is outwards. */
+export const SHADES: Record<number, string> = { 0.5: "#b91c1c", 0.8: "#c2560a", 0.95: "#a16207" };
+const PLANNED = "#1d4ed8";
+
+/** The regions that hold 50, 80 and 95 %, the widest first: a smaller one lies on top of it. */
+export function likelyAreas(likely: Likely | null): Area[] {
+  const wide = [...(likely?.contours ?? [])].sort((a, b) => b.probability - a.probability);
+  return wide.flatMap((one) =>
+    one.polygons.flatMap(([outer, ...holes]): Area[] =>
+      outer
+        ? [
+            {
+              name: "",
+              quiet: true,
+              beyond: one.probability > 0.6,
+              corners: outer.slice(0, -1) as Position[],
+              holes: holes.map((hole) => hole.slice(0, -1) as Position[]),
+              colour: SHADES[one.probability] ?? PLANNED,
+            },
+          ]
+        : [],
+    ),
+  );
+}
+
+/** Where a plan sends people, by the segments' names. */
+export const taskAreas = (planned: Plan | null): Area[] =>
+  (planned?.tasks ?? []).map((one) => ({
+    name: one.name,
+    corners: one.corners as Position[],
+    beyond: true,
+    colour: PLANNED,
+  }));
+
 /** Stations, and what was seen: each place once, the newest sign of the person pulsing. */
 export function marksOf(map: SearchMap, language: Language): Mark[] {
   const heard = new Set(map.hits.map((hit) => hit.device));
@@ -87,7 +135,8 @@ export function marksOf(map: SearchMap, language: Language): Mark[] {
 /** Rings around the last place, and the places that were searched. */
 export function areasOf(map: SearchMap, searched: string): Area[] {
   const centre = map.last_place ? positionOf(map.last_place) : null;
-  const rings = centre
+  // The estimate says more than distances alone.
+  const rings = centre && !map.likely
     ? map.rings.map((ring): Area => ({
         name: `${Math.round(ring.share * 100)} %`,
         corners: circle(centre, ring.radius_m),

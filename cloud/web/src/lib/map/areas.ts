@@ -13,6 +13,12 @@ export interface Area {
   heat?: number;
   /** The map is not made so wide that all of it is seen. */
   beyond?: boolean;
+  /** Parts of it that do not belong to it. */
+  holes?: readonly (readonly Position[])[];
+  /** Any colour of CSS in place of the usual one. */
+  colour?: string;
+  /** One of many: neither a name nor its corners are shown. */
+  quiet?: boolean;
 }
 
 const FEWEST = 3;
@@ -29,21 +35,33 @@ function middle(corners: readonly Position[]): Position {
   return [sum[0] / corners.length, sum[1] / corners.length];
 }
 
-function features({ name, corners, open, heat }: Area): Feature[] {
+const closed = (corners: readonly Position[]): number[][] => [
+  ...corners.map((one) => [...one]),
+  [...(corners[0] ?? [])],
+];
+
+function features({ name, corners, open, heat, holes, colour, quiet }: Area): Feature[] {
   const [first] = corners;
   if (!first) return [];
   const ring = corners.map((one) => [...one]);
-  const properties = heat === undefined ? {} : { heat };
+  const properties = {
+    ...(heat === undefined ? {} : { heat }),
+    ...(colour ? { colour } : {}),
+  };
   const shape: Feature[] =
     open || corners.length < FEWEST
       ? [{ type: "Feature", properties, geometry: { type: "LineString", coordinates: ring } }]
       : [
           {
             type: "Feature",
-            properties: {},
-            geometry: { type: "Polygon", coordinates: [[...ring, [...first]]] },
+            properties,
+            geometry: {
+              type: "Polygon",
+              coordinates: [closed(corners), ...(holes ?? []).map(closed)],
+            },
           },
         ];
+  if (quiet) return corners.length > 1 ? shape : [];
   const labels = name ? [point(middle(corners), { name })] : corners.map((one) => point(one, {}));
   return [...(corners.length > 1 ? shape : []), ...labels];
 }

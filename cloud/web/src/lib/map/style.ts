@@ -167,7 +167,7 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
         type: "fill",
         source: "areas",
         filter: ["==", ["geometry-type"], "Polygon"],
-        paint: { "fill-color": AREA, "fill-opacity": 0.14 },
+        paint: { "fill-color": ["coalesce", ["get", "colour"], AREA], "fill-opacity": 0.14 },
       },
       {
         id: "area-borders",
@@ -176,7 +176,11 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
         filter: ["!=", ["geometry-type"], "Point"],
         layout: { "line-join": "round" },
         paint: {
-          "line-color": ["interpolate", ["linear"], HEAT, 0, AREA, 1, HOT],
+          "line-color": [
+            "coalesce",
+            ["get", "colour"],
+            ["interpolate", ["linear"], HEAT, 0, AREA, 1, HOT],
+          ],
           "line-width": ["+", 2.5, ["*", 6, HEAT]],
         },
       },

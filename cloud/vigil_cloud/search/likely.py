@@ -1,0 +1,244 @@
+"""Where the person of an open search probably is: asked for by a job, drawn by a worker.
+
+Nothing of it is done while a message is taken in or a page waits. A map is drawn anew when somebody
+was heard, seen or searched for since, and every few minutes anyway: time itself moves people.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.database.engine import writing
+from vigil_cloud.jobs.models import WorkRow
+from vigil_cloud.jobs.port import Job, Turn
+from vigil_cloud.jobs.work import ATTEMPTS, SOON, WorkKind, enqueue
+from vigil_cloud.search import checkins, service
+from vigil_cloud.search.models import CityStreets, Search, SearchEntry, SearchHit, SearchLikely
+from vigil_cloud.services import Services
+
+if TYPE_CHECKING:
+    from vigil_cloud.search.clues import Brought
+    from vigil_cloud.search.replay_files import Listed, Seen
+
+EVERY: Final = timedelta(seconds=5)
+DRAWN_AGAIN: Final = timedelta(minutes=5)
+HISTORY: Final = timedelta(days=21)
+"""Of the person's own check-ins: where they live and go."""
+RANGE_M: Final = 80.0
+"""Of a beacon at a wall in a street, where nothing else is known."""
+WORTH: Final = {"seen": 0.6, "tip": 0.3, "searched": 0.7}
+"""Where nobody said it: how reliable a sighting is, and the POD of a search."""
+_REPORT: Final = "report"
+_REPORT_M: Final = 150.0
+_SIGNS_APART: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a map is drawn from."""
+
+    stations: Sequence[Listed]
+    seen: Sequence[Seen]
+    at_s: float
+    lines: Sequence[Sequence[tuple[float, float]]] | None
+    brought: Sequence[Brought]
+
+
+def likely_job() -> Job:
+    """Asks for the maps that are due."""
+    return Job("search-maps", EVERY, _ask, waiting=lambda session, now: bool(due(session, now)))
+
+
+def _ask(turn: Turn) -> None:
+    with writing(turn.services.sessions) as session:
+        for case_id in due(session, turn.now):
+            enqueue(session, LIKELY, case_id, {"case": case_id}, now=turn.now, priority=SOON)
+
+
+def due(session: Session, now: datetime) -> list[str]:
+    """Open searches whose map is old, or older than what is known, and not asked for yet."""
+    query = (
+        select(Search.case_id, SearchLikely.at)
+        .outerjoin(SearchLikely, SearchLikely.case_id == Search.case_id)
+        .where(Search.ended.is_(None))
+    )
+    found = []
+    for case_id, at in session.execute(query):
+        old = at is None or now - at >= DRAWN_AGAIN or _news(session, case_id) > at
+        if old and not _asked(session, case_id, now):
+            found.append(case_id)
+    return found
+
+
+def _news(session: Session, case_id: str) -> datetime:
+    """When anything was heard or brought last."""
+    opened = session.scalar(select(Search.opened).where(Search.case_id == case_id))
+    hit = session.scalar(select(func.max(SearchHit.received)).where(SearchHit.case_id == case_id))
+    entry = session.scalar(
+        select(func.max(SearchEntry.entered)).where(SearchEntry.case_id == case_id)
+    )
+    return max(one for one in (opened, hit, entry) if one is not None)
+
+
+def _asked(session: Session, case_id: str, now: datetime) -> bool:
+    """Under way; or given up just now: the same again would fail again."""
+    row = session.scalar(
+        select(WorkRow).where(WorkRow.kind == LIKELY.name, WorkRow.key == case_id).limit(1)
+    )
+    if row is None:
+        return False
+    return row.attempts < ATTEMPTS or now - row.due < DRAWN_AGAIN
+
+
+def load(services: Services, payload: Mapping[str, Any]) -> Asked | None:
+    """What is known now; ``None`` where there is nobody to search for, or nothing is known."""
+    now = services.now()
+    with services.sessions() as session:
+        search = session.get(Search, payload["case"])
+        if search is None or search.ended is not None:
+            return None
+        return _known(session, search, now)
+
+
+def _known(session: Session, search: Search, now: datetime) -> Asked | None:
+    from vigil_cloud.search.replay_files import Listed, Seen
+
+    stations = [_listed(one) for one in checkins.stations(session)]
+    names = {one.name for one in stations}
+    visits = checkins.footprint(session, search.person_key, now - HISTORY, now, now)
+    signs = [
+        (at, one.device)
+        for one in visits
+        if one.doubt != "replayed"  # whoever replays an id is not who it was
+        for at in _signs(one.arrived, one.last_seen)
+    ]
+    hits = session.scalars(select(SearchHit).where(SearchHit.case_id == search.case_id))
+    signs += [(at, one.device) for one in hits for at in _signs(one.first, one.last)]
+    if search.latitude is not None and search.longitude is not None:
+        at = search.last_seen or search.opened
+        signs.append((at, _REPORT))
+        names.add(_REPORT)
+        stations.append(
+            Listed(_REPORT, search.latitude, search.longitude, _REPORT_M, inf, inf, 0.0)
+        )
+    seen = [Seen(at.timestamp(), name) for at, name in sorted(signs) if name in names and at <= now]
+    if not seen:
+        return None
+    return Asked(stations, seen, now.timestamp(), streets(session), _brought(session, search))
+
+
+def _signs(first: datetime, last: datetime) -> list[datetime]:
+    """A stay is heard again every ten minutes; its two ends are what counts."""
+    return [first, last] if last - first >= _SIGNS_APART else [last]
+
+
+def _listed(one: checkins.Station) -> Listed:
+    from vigil_cloud.search.reach import DETECTIONS_A_MINUTE
+    from vigil_cloud.search.replay_files import Listed
+
+    since = -inf if one.back_since is None else one.back_since.timestamp()
+    until = inf if one.online else -inf
+    if one.silent_since is not None:
+        until = one.silent_since.timestamp()
+    return Listed(
+        one.device, one.latitude, one.longitude, RANGE_M, since, until, DETECTIONS_A_MINUTE
+    )
+
+
+def _brought(session: Session, search: Search) -> list[Brought]:
+    from vigil_cloud.search.clues import Brought
+
+    rows = session.scalars(select(SearchEntry).where(SearchEntry.case_id == search.case_id))
+    return [
+        Brought(
+            "searched" if row.kind == "searched" else "seen",
+            row.at.timestamp(),
+            WORTH[row.kind] if row.worth is None else row.worth,
+            row.latitude,
+            row.longitude,
+            row.radius_m,
+            row.area or [],
+        )
+        for row in rows
+    ]
+
+
+def compute(asked: Asked | None) -> dict[str, Any] | None:
+    """``Drawn``, as JSON: in a process of its own."""
+    if asked is None:
+        return None
+    from vigil_cloud.search import planning, probability_map
+    from vigil_cloud.search.clues import Searched
+    from vigil_cloud.search.ground import BadStreets
+
+    codes = [] if asked.lines else ["no-streets"]
+    try:
+        drawn = probability_map.draw(
+            asked.stations, asked.seen, asked.at_s, asked.lines, brought=asked.brought
+        )
+    except BadStreets:  # they were looked at when they came in; a map without them is one
+        codes.append("no-streets")
+        drawn = probability_map.draw(
+            asked.stations, asked.seen, asked.at_s, None, brought=asked.brought
+        )
+    clues = [one.placed(drawn.centre) for one in asked.brought]
+    searched = [one for one in clues if isinstance(one, Searched)]
+    return {
+        "at_s": asked.at_s,
+        "since_s": asked.seen[-1].at_s,
+        "contours": [
+            {**one, "polygons": drawn.polygons(one["probability"])} for one in drawn.contours()
+        ],
+        "next_stations": [
+            {"device": name, "probability": round(p, 4)} for name, p in drawn.next_stations
+        ],
+        "segments": [one._asdict() for one in planning.segments(drawn, searched)],
+        "notes": [*codes, *(note.code for note in drawn.notes)],
+    }
+
+
+def store(
+    session: Session, payload: Mapping[str, Any], result: dict[str, Any] | None, now: datetime
+) -> None:
+    """In place of the one before, while the search goes on; open pages ask again."""
+    search = session.get(Search, payload["case"])
+    if search is None or search.ended is not None:
+        return
+    row = session.get(SearchLikely, search.case_id)
+    if row is None:
+        row = SearchLikely(case_id=search.case_id, at=now, drawn={})
+        session.add(row)
+    at = now if result is None else datetime.fromtimestamp(result["at_s"], now.tzinfo)
+    row.at, row.drawn = at, result or {}
+    service.show(session, search, now)
+
+
+def streets(session: Session) -> list[list[tuple[float, float]]] | None:
+    """The city's, longitude and latitude; ``None``: none were imported."""
+    row = session.get(CityStreets, 1)
+    if row is None:
+        return None
+    found: list[list[tuple[float, float]]] = json.loads(zlib.decompress(row.lines))
+    return found
+
+
+def put_streets(
+    session: Session, lines: Sequence[Sequence[tuple[float, float]]], now: datetime
+) -> None:
+    """In place of those before. The caller has drawn a ground of them."""
+    session.execute(delete(CityStreets))
+    packed = zlib.compress(json.dumps([[list(point) for point in line] for line in lines]).encode())
+    session.add(CityStreets(id=1, imported=now, lines=packed))
+    session.flush()
+
+
+LIKELY: Final = WorkKind("search-map", load, compute, store, most_waiting=200)

@@ -1,0 +1,80 @@
+"""What stations hear of a beacon, by how far it is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from vigil_cloud.search.ground import Floats, Ground
+
+HOLD_OFF_S: Final = 600.0
+DETECTIONS_A_MINUTE: Final = 0.5
+_EDGE_M: Final = 12.0
+"""Reach of a radio ends softly; people also walk beside the street's middle line."""
+_SAMPLE_M: Final = 15.0
+
+
+class Station(NamedTuple):
+    """``place`` in metres; times in seconds of the epoch, infinite where it always is online."""
+
+    name: str
+    place: tuple[float, float]
+    range_m: float
+    online_since: float = -np.inf
+    online_until: float = np.inf
+    detections_a_minute: float = DETECTIONS_A_MINUTE
+
+
+def heard(points: Floats, stations: Sequence[Station]) -> Floats:
+    """(points,): how much of a beacon there some station hears, 0 to 1."""
+    best = np.zeros(len(points))
+    reach = at_points(points, stations).tocoo()
+    np.maximum.at(best, reach.row, reach.data)
+    return best
+
+
+def at_points(points: Floats, stations: Sequence[Station]) -> csr_array:
+    """(points, stations): how much of a beacon at each point each station hears, 0 to 1."""
+    from scipy.spatial import cKDTree
+
+    shape = (len(points), len(stations))
+    if not stations:
+        return csr_array(shape)
+    places = np.array([station.place for station in stations])
+    reach = np.array([station.range_m for station in stations])
+    within = cKDTree(points).query_ball_point(places, reach + 2 * _EDGE_M)
+    rows = np.concatenate([np.array(some, dtype=np.int64) for some in within])
+    columns = np.repeat(np.arange(len(stations)), [len(some) for some in within])
+    apart = np.hypot(*(points[rows] - places[columns]).T)
+    values = np.clip((reach[columns] - apart) / _EDGE_M / 2 + 0.5, 0, 1)
+    return csr_array((values, (rows, columns)), shape=shape)
+
+
+def along_links(ground: Ground, stations: Sequence[Station]) -> csr_array:
+    """(links, stations): the same of each link, the mean over its length. A link is longer than
+    some stations reach."""
+    half = len(ground.begin) // 2
+    begin, end = ground.nodes[ground.begin[:half]], ground.nodes[ground.end[:half]]
+    samples = max(1, int(np.ceil(np.median(ground.length_m) / _SAMPLE_M)))
+    shares = (np.arange(samples) + 0.5) / samples
+    points = begin[:, None] + shares[None, :, None] * (end - begin)[:, None]
+    hears = at_points(points.reshape(-1, 2), stations).tocoo()
+    # Entries of one link and station are added up.
+    one_way = csr_array(
+        (hears.data / samples, (hears.row // samples, hears.col)), shape=(half, len(stations))
+    )
+    from scipy.sparse import vstack
+
+    return csr_array(vstack([one_way, one_way]))
+
+
+def around(nodes: Floats, station: Station) -> Floats:
+    """(nodes,): where somebody is whom the station has just heard."""
+    apart = np.hypot(*(nodes - np.array(station.place)).T)
+    inside = np.clip((station.range_m - apart) / _EDGE_M / 2 + 0.5, 0, 1)
+    if not inside.any():
+        inside[apart.argmin()] = 1.0
+    return np.asarray(inside / inside.sum())

@@ -1,0 +1,219 @@
+"""Where the person of an open search probably is: by the worker, on the case, as files."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud.search.conftest import LOOKS, Missing, lines, sighting
+from cloud_city import NAME
+from vigil_cloud.database.engine import writing
+from vigil_cloud.jobs import work
+from vigil_cloud.search import likely, planning
+from vigil_cloud.search.clues import Searched, Sighting, within
+from vigil_cloud.search.models import SearchLikely
+
+STEP = 0.002
+AREA = [[120.44, 23.47], [120.46, 23.47], [120.46, 23.49], [120.44, 23.49]]
+
+
+def drawn(missing: Missing) -> int:
+    """What the job and the worker do, in this process."""
+    services, count = missing.city.services, 0
+    with writing(services.sessions) as session:
+        for case_id in likely.due(session, missing.city.time):
+            work.enqueue(session, likely.LIKELY, case_id, {"case": case_id}, now=missing.city.time)
+    kinds = {likely.LIKELY.name: likely.LIKELY}
+    while piece := work.take(services.sessions, kinds, "here", missing.city.time):
+        result = likely.compute(likely.load(services, piece.payload))
+        work.finish(services.sessions, likely.LIKELY, piece, result, missing.city.time)
+        count += 1
+    return count
+
+
+def reported(missing: Missing) -> str:
+    """Two hours after she was at the temple, and a police account has access."""
+    missing.was_at("station-1", timedelta(hours=2), "visit-before")
+    case: str = missing.report()["case_id"]
+    missing.access("police", case)
+    return case
+
+
+def segments(missing: Missing, case: str) -> dict[str, dict[str, Any]]:
+    found = missing.map("police", case)["likely"]["segments"]
+    return {one["name"]: one for one in found}
+
+
+def test_a_map_is_drawn_once_and_again_when_something_is_known(missing: Missing) -> None:
+    case = reported(missing)
+    assert missing.map("police", case)["likely"] is None
+    assert drawn(missing) == 1
+    shown = missing.map("police", case)["likely"]
+    areas = [one["area_km2"] for one in shown["contours"]]
+    assert [one["probability"] for one in shown["contours"]] == [0.5, 0.8, 0.95]
+    assert areas == sorted(areas)
+    assert "no-streets" in shown["notes"]
+    assert {one["device"] for one in shown["next_stations"]} <= {"station-1", "station-2"}
+    assert sum(one["probability"] for one in shown["segments"]) <= 1.0001
+
+    missing.city.later(seconds=30)
+    assert drawn(missing) == 0, "nothing is new"
+    missing.city.send(sighting(missing.city), "station-2")
+    assert drawn(missing) == 1
+    near = missing.map("police", case)["likely"]
+    assert near["contours"][0]["area_km2"] < areas[0], "she was heard just now"
+    missing.city.later(minutes=6)
+    assert drawn(missing) == 1, "time moves people"
+
+
+def test_what_people_saw_and_searched_moves_the_map(missing: Missing) -> None:
+    case = reported(missing)
+    drawn(missing)
+    best = max(segments(missing, case).values(), key=lambda one: float(one["probability"]))
+    missing.city.later(seconds=10)
+    corners = best["corners"]
+    missing.add("police", case, kind="searched", area=corners, text="Walked", worth=0.9)
+    assert drawn(missing) == 1
+    after = segments(missing, case).get(best["name"])
+    assert after is None or after["probability"] < best["probability"] / 2
+    assert after is None or after["covered"] == pytest.approx(0.9)
+
+    missing.city.later(seconds=10)
+    place = {"latitude": 23.4853, "longitude": 120.4553}
+    missing.add("police", case, kind="seen", text="Shopkeeper", worth=0.95, **place)
+    assert drawn(missing) == 1
+    top = missing.map("police", case)["likely"]["segments"][0]
+    middle = np.mean(np.array(top["corners"]), axis=0)
+    assert middle == pytest.approx([place["longitude"], place["latitude"]], abs=0.004)
+    entries = missing.map("police", case)["entries"]
+    assert [one["worth"] for one in entries] == [0.9, 0.95]
+
+
+def test_a_plan_says_how_probably_it_finds_her(missing: Missing) -> None:
+    case = reported(missing)
+    client = missing.city.client("police")
+    refused = client.get(f"/api/v1/search/cases/{case}/plan")
+    assert (refused.status_code, refused.json()["code"]) == (404, "no-search-map")
+    drawn(missing)
+
+    def plan(hours: float) -> dict[str, Any]:
+        path = f"/api/v1/search/cases/{case}/plan"
+        found: dict[str, Any] = client.get(path, params={"team_hours": hours}).json()
+        return found
+
+    few, many = plan(2), plan(20)
+    assert 0 < few["found"] < many["found"] < 1
+    assert sum(one["hours"] for one in many["tasks"]) == pytest.approx(20, rel=0.05)
+    gains = [one["gain"] for one in many["tasks"]]
+    assert gains == sorted(gains, reverse=True)
+    assert client.get(f"/api/v1/search/cases/{case}/plan?team_hours=-1").status_code == 422
+
+
+def test_exports_are_read_by_other_programs_and_name_nobody(missing: Missing) -> None:
+    case = reported(missing)
+    drawn(missing)
+    client = missing.city.client("police")
+
+    def file(form: str) -> bytes:
+        answer = client.get(f"/api/v1/search/cases/{case}/export.{form}")
+        assert answer.status_code == 200, answer.text
+        assert f".{form}" in answer.headers["content-disposition"]
+        return bytes(answer.content)
+
+    shapes = json.loads(file("geojson"))["features"]
+    shares = [one["properties"]["probability"] for one in shapes[:3]]
+    assert shares == [0.5, 0.8, 0.95]
+    assert {one["geometry"]["type"] for one in shapes} == {"MultiPolygon", "Point"}
+    kml = ElementTree.fromstring(file("kml"))
+    space = {"k": "http://www.opengis.net/kml/2.2"}
+    assert len(kml.findall(".//k:Placemark", space)) == len(shapes)
+    gpx = ElementTree.fromstring(file("gpx"))
+    points = gpx.findall(".//{http://www.topografix.com/GPX/1/1}wpt")
+    assert any("Temple gate" in str(one.findtext("{*}name")) for one in points)
+    for form in ("geojson", "kml", "gpx"):
+        assert NAME.encode() not in file(form)
+    assert ("police", "location.exported") in [
+        (who, what) for who, what, _ in lines(missing.city, "location.exported", *LOOKS)
+    ]
+    assert client.get(f"/api/v1/search/cases/{case}/export.csv").status_code == 422
+
+
+def test_it_is_shown_like_the_footprint_and_gone_with_the_end(missing: Missing) -> None:
+    case = reported(missing)
+    drawn(missing)
+    guardian = missing.map("family", case)
+    assert guardian["footprint_withheld"] is True, "a guardian without a consent"
+    assert guardian["likely"] is None
+    assert missing.city.client("family").get(f"/api/v1/search/cases/{case}/plan").status_code == 404
+    missing.end("police", case)
+    with missing.city.services.sessions() as session:
+        assert session.get(SearchLikely, case) is None
+    assert drawn(missing) == 0
+
+
+def test_streets_that_an_operator_imported_are_followed(missing: Missing, tmp_path: Path) -> None:
+    along = [[[120.43 + x * STEP, 23.47 + y * STEP] for x in range(12)] for y in range(12)]
+    grid = along + [list(line) for line in zip(*along, strict=True)]
+    as_lines = [[(x, y) for x, y in line] for line in grid]
+    with writing(missing.city.services.sessions) as session:
+        likely.put_streets(session, as_lines, missing.city.time)
+    with missing.city.services.sessions() as session:
+        kept = likely.streets(session)
+        assert kept is not None
+        assert len(kept) == 24
+    case = reported(missing)
+    drawn(missing)
+    assert "no-streets" not in missing.map("police", case)["likely"]["notes"]
+
+
+def test_nobody_knows_where_she_was(missing: Missing) -> None:
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+    assert drawn(missing) == 1
+    assert missing.map("police", case)["likely"] is None
+    assert drawn(missing) == 0, "asked again in a few minutes, not at once"
+
+
+hours = st.floats(0.1, 500.0)
+chances = st.lists(st.floats(1e-3, 0.1), min_size=1, max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(chances, hours)
+def test_no_hour_of_a_plan_is_better_spent_elsewhere(
+    chance: list[float], team_hours: float
+) -> None:
+    """The gain of the last minute is the same wherever anybody is sent, and smaller elsewhere."""
+    found = [planning.Segment(str(n), [], p, 500.0 + 37 * n, 0.0) for n, p in enumerate(chance)]
+    tasks = planning.plan(found, team_hours)
+    paces = {one.name: planning.SWEEP_M_H / one.way_m for one in found}
+    spent = {one.name: one.hours for one in tasks}
+    last = [
+        one.probability * paces[one.name] * np.exp(-paces[one.name] * spent.get(one.name, 0.0))
+        for one in found
+    ]
+    used = [last[n] for n, one in enumerate(found) if spent.get(one.name, 0.0) > 0.05]
+    if used:
+        assert max(used) <= min(used) * 1.05
+        assert max(last) <= max(used) * 1.2
+    assert sum(spent.values()) <= team_hours * 1.001
+
+
+def test_a_sighting_that_may_be_wrong_leaves_the_rest_possible() -> None:
+    box = (0.0, 0.0, 4_000.0, 4_000.0)
+    points = np.array([[1_000.0, 1_000.0], [3_000.0, 3_000.0]])
+    here, there = Sighting(0.0, (1_000.0, 1_000.0), 0.5).factors(points, box)
+    assert there == pytest.approx(0.5)
+    assert here > 50
+    assert Sighting(0.0, (1_000.0, 1_000.0), 0.0).factors(points, box) == pytest.approx([1, 1])
+    square = [(0.0, 0.0), (2_000.0, 0.0), (2_000.0, 2_000.0), (0.0, 2_000.0)]
+    assert within(points, square).tolist() == [True, False]
+    assert Searched(0.0, 0.7, corners=square).factors(points, box) == pytest.approx([0.3, 1.0])
