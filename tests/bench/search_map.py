@@ -162,6 +162,7 @@ def main() -> int:
             one = wanderers.wanderer(town, SEED * 1_000_000 + start + number)
             if one is not None:
                 found.append(place.judge(one))
+        sys.stderr.write(f"search_map: {start + IN_A_TOWN} of {WANDERERS}\n")
     print(f"search_map people: {len(found)}")
     for number, share in enumerate(SHARES):
         percent = round(100 * share)

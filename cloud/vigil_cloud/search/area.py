@@ -15,15 +15,18 @@ CELL_M: Final = 50.0
 _SAMPLE_M: Final = 15.0
 _OFF_STREET: Final = ((11.0, 0.5), (27.0, 0.35), (55.0, 0.15))
 """Gaussians (metres, share) that together have a median of about 15 m beside a street."""
-_CERTAINTY: Final = 0.78
-"""Exponent on the probabilities: a filter that counts every minute of silence as a witness of its
-own is surer than it is right. Set so that regions hold what they say of simulated people."""
+_CERTAINTY: Final = 1.05
+"""Exponent on the probabilities, set so that regions hold what they say of simulated people."""
+_MARGIN_CELLS: Final = 2
+"""Around the streets' box: who leaves the last street may be beyond it."""
 _MOST_FINE_CELLS: Final = 1_500_000
 
 
 def raster(ground: Ground, belief: Belief) -> Raster:
-    """Cells of 25 m (50 m of a wide map) over the ground's box and a margin of one cell."""
-    west, south, east, north = ground.box
+    """Cells of 25 m (50 m of a wide map) over the ground's box and a margin."""
+    margin = _MARGIN_CELLS * CELL_M
+    west, south = ground.box[0] - margin, ground.box[1] - margin
+    east, north = ground.box[2] + margin, ground.box[3] + margin
     size = CELL_M / 2
     if (east - west) * (north - south) / size**2 > _MOST_FINE_CELLS:
         size = CELL_M

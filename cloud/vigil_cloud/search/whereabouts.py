@@ -79,7 +79,7 @@ class Model:
     """A place of theirs is known as well as this."""
     ride_length_m: float = 3_000.0
     ride_wait_s: float = 240.0
-    spread: float = 0.05
+    spread: float = 0.03
     """Share for whatever is not thought of: Koester's distances alone."""
     step_s: float = 150.0
     recent_s: float = 6 * 3_600.0
