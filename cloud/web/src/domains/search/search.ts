@@ -136,13 +136,14 @@ export function marksOf(map: SearchMap, language: Language): Mark[] {
 export function areasOf(map: SearchMap, searched: string): Area[] {
   const centre = map.last_place ? positionOf(map.last_place) : null;
   // The estimate says more than distances alone.
-  const rings = centre && !map.likely
-    ? map.rings.map((ring): Area => ({
-        name: `${Math.round(ring.share * 100)} %`,
-        corners: circle(centre, ring.radius_m),
-        beyond: true,
-      }))
-    : [];
+  const rings =
+    centre && !map.likely
+      ? map.rings.map((ring): Area => ({
+          name: `${Math.round(ring.share * 100)} %`,
+          corners: circle(centre, ring.radius_m),
+          beyond: true,
+        }))
+      : [];
   const places = map.entries.flatMap((one): Area[] => {
     const name = one.text || searched;
     if (one.area.length > 2) return [{ name, corners: one.area as Position[] }];
