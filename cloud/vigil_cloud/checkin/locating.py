@@ -1,11 +1,9 @@
 """Where a beacon is among sensors, second by second, from signal strengths. Pure.
 
-A hidden Markov model on a grid: strength falls with the logarithm of distance, at an exponent that
-is the hall's own and one of the model's hidden values; what each sensor reads too high or too low
-(antenna, wall, case) is unknown and learned from the walk itself, never from where anybody was;
-people walk at a walking pace. Looking ahead, forward and backward passes are joined; without, the
-forward pass alone. Constants are physics, or were set in simulated halls (``make bench
-ARGS=locate``).
+A hidden Markov model on a grid: strength falls with the logarithm of distance; what each sensor
+reads too high or too low (antenna, wall, case) is unknown and learned from the walk itself, never
+from where anybody was; people walk at a walking pace. Looking ahead, forward and backward passes
+are joined; without, the forward pass alone.
 """
 
 from __future__ import annotations
@@ -19,37 +17,20 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
+_EXPONENT: Final = 1.5
+"""Halls guide waves along: less than the 2 of free space."""
+_NOISE_DB: Final = 6.0
+"""Fading and bodies, of the mean of one second."""
+_BIAS_DB: Final = 3.0
+_NEAREST_M: Final = 1.0
+_PACE_M: Final = 0.7
+"""Standard deviation of a second's step along each axis."""
 _MARGIN_M: Final = 1.0
-_MOST_CELLS: Final = 4_000
-_ROUNDS: Final = 3
-_TINY: Final = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Physics:
-    """What is believed of halls, people and radios."""
-
-    exponents: tuple[float, ...] = (1.5, 2.0, 2.6)
-    """Halls guide waves along (less than the 2 of free space); things between dim them."""
-    above_m: float = 1.2
-    """How much higher a sensor hangs than a beacon is carried: nobody is nearer."""
-    noise_db: float = 6.0
-    """Shadows and bodies, of the mean of one second."""
-    fading_db: float = 4.0
-    """Of a single advert, beside that."""
-    bias_db: float = 3.0
-    pace_m: float = 0.7
-    """Standard deviation of a second's step along each axis."""
-    common: float = 0.8
-    """How much of a second's mean deviation is the carrier's body and not distance."""
-    worth: float = 0.5
-    """Of a second's witness: shadows last for some steps, so seconds are not independent."""
-    independent: float = 0.2
-    """The same of readings, where biases are learned."""
-    tails: float = 4.0
-    """Degrees of freedom of Student's t: a wall in the way throws nobody across the hall."""
+_MOST_CELLS: Final = 6_000
+_COMMON: Final = 0.8
+"""How much of a second's mean deviation is the carrier's body and not distance."""
+_ROUNDS: Final = 4
 
 
 class Sensor(NamedTuple):
@@ -70,35 +51,35 @@ class Fix:
 
 
 def locate(
-    sensors: Sequence[Sensor],
-    heard: Sequence[tuple[float, int, float]],
-    *,
-    causal: bool,
-    physics: Physics = Physics(),
+    sensors: Sequence[Sensor], heard: Sequence[tuple[float, int, float]], *, causal: bool
 ) -> list[Fix]:
     """``heard``: time in seconds, number of the sensor, dBm; in order of time.
 
-    Looking ahead takes some 50 kB of memory a second of the track, ``causal`` next to none.
+    Looking ahead takes some 150 kB of memory a second of the track, ``causal`` next to none.
     """
-    seconds, strengths, counts = _by_second(len(sensors), heard)
-    hall = _Hall(sensors, physics)
-    beliefs: Iterable[Singles] = (
-        hall.causal(strengths, counts) if causal else hall.smoothed(strengths, counts)
-    )
+    seconds, strengths = _by_second(len(sensors), heard)
+    grid = _grid(sensors)
+    places = np.array([sensor.place for sensor in sensors])
+    apart = np.hypot(grid[0][..., None] - places[:, 0], grid[1][..., None] - places[:, 1])
+    expected = -10 * _EXPONENT * np.log10(np.maximum(apart, _NEAREST_M))
+    cell_m = float(grid[0][1, 0] - grid[0][0, 0])
+    sigma = _PACE_M / cell_m
+    beliefs: Iterable[Floats]
+    if causal:
+        beliefs = _causal(strengths, expected, sigma)
+    else:
+        beliefs = _smoothed(strengths, expected, sigma)
+    closest = apart.argmin(axis=-1)
     fixes = []
     for second, belief in zip(seconds, beliefs, strict=True):
-        here = belief.sum(axis=0, dtype=np.float64)
-        mass = np.bincount(hall.closest.ravel(), here.ravel(), minlength=len(sensors))
-        x, y = float((here * hall.x).sum()), float((here * hall.y).sum())
+        mass = np.bincount(closest.ravel(), belief.ravel(), minlength=len(sensors))
+        x, y = float((belief * grid[0]).sum()), float((belief * grid[1]).sum())
         fixes.append(Fix(second, x, y, sensors[int(mass.argmax())].name))
     return fixes
 
 
-def _by_second(
-    sensors: int, heard: Sequence[tuple[float, int, float]]
-) -> tuple[list[int], Floats, Floats]:
-    """Every second from the first to the last, and (seconds, sensors) means and how many were
-    heard; NaN: none."""
+def _by_second(sensors: int, heard: Sequence[tuple[float, int, float]]) -> tuple[list[int], Floats]:
+    """Every second from the first to the last, and (seconds, sensors) means; NaN: not heard."""
     at = np.floor(np.array([time for time, _, _ in heard])).astype(np.int64)
     first = int(at[0])
     total = np.zeros((int(at[-1]) - first + 1, sensors))
@@ -107,109 +88,91 @@ def _by_second(
         total[second, sensor] += strength
         count[second, sensor] += 1
     with np.errstate(invalid="ignore"):
-        means = total / np.where(count > 0, count, np.nan)
-    return list(range(first, int(at[-1]) + 1)), means, count
+        return list(range(first, int(at[-1]) + 1)), total / np.where(count > 0, count, np.nan)
 
 
-class _Hall:
-    """The grid, (exponents, x, y); what is believed of the exponent goes with each cell."""
+def _grid(sensors: Sequence[Sensor]) -> tuple[Floats, Floats]:
+    places = np.array([sensor.place for sensor in sensors])
+    low, high = places.min(axis=0) - _MARGIN_M, places.max(axis=0) + _MARGIN_M
+    cell = max(0.4, float(np.sqrt(np.prod(high - low) / _MOST_CELLS)))
+    xs, ys = (np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True))
+    x, y = np.meshgrid(xs, ys, indexing="ij")
+    return x, y
 
-    def __init__(self, sensors: Sequence[Sensor], physics: Physics) -> None:
-        self._physics = physics
-        places = np.array([sensor.place for sensor in sensors])
-        low, high = places.min(axis=0) - _MARGIN_M, places.max(axis=0) + _MARGIN_M
-        cell = max(0.4, float(np.sqrt(np.prod(high - low) / _MOST_CELLS)))
-        xs, ys = (np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True))
-        self.x, self.y = np.meshgrid(xs, ys, indexing="ij")
-        apart = np.hypot(self.x[..., None] - places[:, 0], self.y[..., None] - places[:, 1])
-        self.closest = apart.argmin(axis=-1)
-        loss = -10 * np.log10(np.hypot(apart, physics.above_m))
-        self._expected = np.array(physics.exponents)[:, None, None, None] * loss
-        self._sigma = (0.0, physics.pace_m / cell, physics.pace_m / cell)
-        self._flat = np.full(self._expected.shape[:3], 1 / self._expected[..., 0].size)
 
-    def smoothed(self, strengths: Floats, counts: Floats) -> list[Singles]:
-        """What is believed of each second, with all of them known."""
-        level, bias = self._first_guess(strengths), np.zeros(self._expected.shape[::3])
-        heard = counts > 0
-        beliefs: list[Singles] = []
-        for _ in range(_ROUNDS):
-            beliefs = self._both_ways(strengths, counts, level, bias)
-            total, weight = np.zeros_like(bias), np.zeros_like(bias)
-            for row, those, belief in zip(strengths, heard, beliefs, strict=True):
-                self._learn(row, those, belief, total, weight)
-            level, bias = self._calibrated(total, weight, level)
-        return beliefs
+def _likelihood(row: Floats, expected: Floats, level: float, bias: Floats) -> Floats:
+    """Of each cell; heavy tails, so that a body in the way does not throw the beacon across."""
+    heard = np.isfinite(row)
+    if not heard.any():
+        return np.ones(expected.shape[:-1])
+    off = (row[heard] - level - bias[heard] - expected[..., heard]) / _NOISE_DB
+    # A body dims all sensors alike: what they have in common says little.
+    off -= _COMMON * off.mean(axis=-1, keepdims=True)
+    log = -2.5 * np.log1p(off**2 / 4).sum(axis=-1)
+    return np.asarray(np.exp(log - log.max()))
 
-    def causal(self, strengths: Floats, counts: Floats) -> Iterator[Singles]:
-        """The same, with the seconds before known alone; so of level and biases."""
-        belief = self._flat
-        level, bias = self._first_guess(strengths[:1]), np.zeros(self._expected.shape[::3])
-        total, weight = np.zeros_like(bias), np.zeros_like(bias)
-        for row, count in zip(strengths, counts, strict=True):
-            belief = self._moved(belief) * self._likelihood(row, count, level, bias)
-            belief = belief / belief.sum()
-            yield belief.astype(np.float32)
-            self._learn(row, count > 0, belief.astype(np.float32), total, weight)
-            level, bias = self._calibrated(total, weight, level)
 
-    def _first_guess(self, strengths: Floats) -> Floats:
-        """(exponents,): the level at 1 m, as if the beacon were anywhere."""
-        known = strengths[np.isfinite(strengths)]
-        middle = float(np.median(known)) if len(known) else -75.0
-        return np.asarray(middle - np.median(self._expected, axis=(1, 2, 3)))
+def _moved(belief: Floats, sigma: float) -> Floats:
+    spread = np.maximum(gaussian_filter(belief, sigma, mode="nearest"), 0) + 1e-12
+    return np.asarray(spread / spread.sum())
 
-    def _likelihood(self, row: Floats, count: Floats, level: Floats, bias: Floats) -> Floats:
-        """Of each exponent and cell."""
-        heard, physics = count > 0, self._physics
-        if not heard.any():
-            return np.ones_like(self._flat)
-        noise = np.sqrt(physics.noise_db**2 + physics.fading_db**2 / count[heard])
-        want = self._expected[..., heard] + (level[:, None] + bias[:, heard])[:, None, None, :]
-        off = (row[heard] - want) / noise
-        # A body dims all sensors alike: what they have in common says little.
-        off -= physics.common * off.mean(axis=-1, keepdims=True)
-        tails = physics.tails
-        log = -physics.worth * (tails + 1) / 2 * np.log1p(off**2 / tails).sum(axis=-1)
-        return np.asarray(np.exp(log - log.max()))
 
-    def _moved(self, belief: Floats) -> Floats:
-        spread = np.maximum(gaussian_filter(belief, self._sigma, mode="nearest"), 0)
-        spread = spread + 1e-12
-        return np.asarray(spread / spread.sum())
+def _first_guess(strengths: Floats, expected: Floats) -> float:
+    """The level at 1 m, as if the beacon were anywhere."""
+    return float(np.nanmedian(strengths) - np.median(expected))
 
-    def _both_ways(
-        self, strengths: Floats, counts: Floats, level: Floats, bias: Floats
-    ) -> list[Singles]:
-        belief, beliefs = self._flat, []
-        for row, count in zip(strengths, counts, strict=True):
-            belief = self._moved(belief) * self._likelihood(row, count, level, bias)
-            belief = belief / belief.sum()
-            beliefs.append(belief.astype(np.float32))
-        back = self._flat
-        for number in range(len(beliefs) - 1, -1, -1):
-            joined = beliefs[number] * back
-            beliefs[number] = (joined / joined.sum()).astype(np.float32)
-            likely = self._likelihood(strengths[number], counts[number], level, bias)
-            back = self._moved(back * likely)
-        return beliefs
 
-    def _learn(
-        self, row: Floats, heard: NDArray[np.bool_], belief: Singles, total: Floats, weight: Floats
-    ) -> None:
-        """Add what each exponent would have each sensor deviate by."""
-        share = belief.sum(axis=(1, 2), dtype=np.float64)
-        mean = np.einsum("nxy,nxys->ns", belief, self._expected) / np.maximum(share, _TINY)[:, None]
-        total[:, heard] += row[heard] - mean[:, heard]
-        weight[:, heard] += 1
+def _smoothed(strengths: Floats, expected: Floats, sigma: float) -> list[Floats]:
+    level, bias = _first_guess(strengths, expected), np.zeros(expected.shape[-1])
+    beliefs: list[Floats] = []
+    for _ in range(_ROUNDS):
+        beliefs = _both_ways(strengths, expected, level, bias, sigma)
+        mean = np.array([(one[..., None] * expected).sum(axis=(0, 1)) for one in beliefs])
+        heard = np.isfinite(strengths)
+        off = np.where(heard, strengths - mean, 0.0)
+        level = float(np.nanmedian(strengths - mean - bias))
+        bias = _bias(off.sum(axis=0) - level * heard.sum(axis=0), heard.sum(axis=0))
+    return beliefs
 
-    def _calibrated(self, total: Floats, weight: Floats, level: Floats) -> tuple[Floats, Floats]:
-        """Level and biases, these drawn towards none."""
-        known = weight[0] > 0
-        if not known.any():
-            return level, np.zeros_like(total)
-        mean = total / np.maximum(weight, 1)
-        level = np.median(mean[:, known], axis=1)
-        worth = weight * self._physics.independent
-        shrink = worth / (worth + (self._physics.noise_db / self._physics.bias_db) ** 2)
-        return level, np.where(known, (mean - level[:, None]) * shrink, 0.0)
+
+def _bias(total: Floats, count: Floats) -> Floats:
+    """Drawn towards none; readings a second apart are not independent: a fifth as many count."""
+    worth = count / 5
+    mean = total / np.maximum(count, 1)
+    return np.asarray(mean * worth / (worth + (_NOISE_DB / _BIAS_DB) ** 2))
+
+
+def _both_ways(
+    strengths: Floats, expected: Floats, level: float, bias: Floats, sigma: float
+) -> list[Floats]:
+    likely = [_likelihood(row, expected, level, bias) for row in strengths]
+    flat = np.full(likely[0].shape, 1 / likely[0].size)
+    forth, belief = [], flat
+    for one in likely:
+        belief = _moved(belief, sigma) * one
+        belief = belief / belief.sum()
+        forth.append(belief)
+    beliefs, back = [], flat
+    for one, before in zip(reversed(likely), reversed(forth), strict=True):
+        joined = before * back
+        beliefs.append(joined / joined.sum())
+        back = _moved(back * one, sigma)
+    return beliefs[::-1]
+
+
+def _causal(strengths: Floats, expected: Floats, sigma: float) -> Iterator[Floats]:
+    """Level and biases are those of the seconds before."""
+    shape = expected.shape[:-1]
+    belief = np.full(shape, 1 / (shape[0] * shape[1]))
+    level, bias = _first_guess(strengths[:1], expected), np.zeros(expected.shape[-1])
+    total, count = np.zeros_like(bias), np.zeros_like(bias)
+    for row in strengths:
+        belief = _moved(belief, sigma) * _likelihood(row, expected, level, bias)
+        belief = belief / belief.sum()
+        yield belief
+        heard = np.isfinite(row)
+        off = row - (belief[..., None] * expected).sum(axis=(0, 1))
+        total[heard] += off[heard]
+        count[heard] += 1
+        level = float(np.median(total[count > 0] / count[count > 0])) if heard.any() else level
+        bias = _bias(total - level * count, count)

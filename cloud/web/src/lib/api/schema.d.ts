@@ -2484,6 +2484,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{key}/last-place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Last Place
+         * @description Where the person was last, how old that is and how far it can be believed, and where they
+         *     usually are. Needs a valid consent; each look is written down for the guardian.
+         */
+        get: operations["get_last_place"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people/{key}/rules": {
         parameters: {
             query?: never;
@@ -2695,6 +2716,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/search/cases/{case_id}/export.{form}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Search Map
+         * @description The map for other programs (CalTopo and SARTopo read it): regions, segments, the last place,
+         *     next stations, what people saw and searched. It names nobody.
+         */
+        get: operations["export_search_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/search/cases/{case_id}/link": {
         parameters: {
             query?: never;
@@ -2773,6 +2815,27 @@ export interface paths {
          *     transaction that shows them, for the guardian to see.
          */
         get: operations["get_search_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/cases/{case_id}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Search Plan
+         * @description Where to send whom: so many hours of teams, shared out so that they raise the probability of
+         *     finding the person most. Of the map as it was drawn last.
+         */
+        get: operations["get_search_plan"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3647,6 +3710,12 @@ export interface components {
              * @default
              */
             text: string;
+            /**
+             * Worth
+             * @description How probably it was the person who was seen, or would have been found where it was searched
+             *     (POD); null: as usual (0.6 and 0.7).
+             */
+            worth?: number | null;
         };
         /**
          * Added
@@ -5997,6 +6066,21 @@ export interface components {
             phone: string;
         };
         /**
+         * Contour
+         * @description The smallest region in which the person is with that probability.
+         */
+        Contour: {
+            /** Area Km2 */
+            area_km2: number;
+            /**
+             * Polygons
+             * @description Each its outer ring and its holes, longitude and latitude.
+             */
+            polygons: number[][][][];
+            /** Probability */
+            probability: number;
+        };
+        /**
          * Credentials
          * @description What is typed at the door.
          */
@@ -6732,6 +6816,11 @@ export interface components {
             radius_m: number | null;
             /** Text */
             text: string;
+            /**
+             * Worth
+             * @description How reliable what was seen is, or the probability of detection (POD) of the search there.
+             */
+            worth: number;
         };
         /**
          * ErasureEntry
@@ -8566,6 +8655,115 @@ export interface components {
             source: "report" | "visit" | "hit";
         };
         /**
+         * LastPlaceEntry
+         * @description Where somebody was last, in one look.
+         */
+        LastPlaceEntry: {
+            /** @description null: no station has heard the person within what is kept. */
+            last: components["schemas"]["LastSign"] | null;
+            /**
+             * Not Seen Since
+             * @description The last sign anywhere, where there is none of the last half hour.
+             */
+            not_seen_since: string | null;
+            /**
+             * Usual Places
+             * @description The most frequent first, ten at most.
+             */
+            usual_places: components["schemas"]["UsualPlace"][];
+        };
+        /**
+         * LastSign
+         * @description The newest visit, with what can be said of it now.
+         */
+        LastSign: {
+            /** Age S */
+            age_s: number;
+            /**
+             * Also
+             * @description Names of other stations that heard it.
+             */
+            also?: string[];
+            /** Arrived */
+            arrived: string;
+            /**
+             * At
+             * @description The last sign of the person there.
+             */
+            at: string;
+            /**
+             * Clock Quality
+             * @description What the gateway says of its clock (``synchronised``, …).
+             */
+            clock_quality: string | null;
+            /**
+             * Confidence
+             * @description How far it says where the person is now.
+             * @enum {string}
+             */
+            confidence: "high" | "medium" | "low";
+            /** Departed */
+            departed: string | null;
+            /** Device */
+            device: string;
+            /**
+             * Doubt
+             * @description It may be a copy of the beacon, or one that was replayed.
+             */
+            doubt: ("replayed" | "two-places" | "too-fast") | null;
+            /** Last Seen */
+            last_seen: string;
+            /**
+             * Late
+             * @description It was told long after it had ended: where the person was, and not where they are.
+             */
+            late: boolean;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /**
+             * Merged
+             * @description Further visits that are part of this stay.
+             */
+            merged?: string[];
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Present
+             * @description Whether it goes on as far as can be known: a sign within half an hour, and no departure.
+             */
+            present: boolean;
+            /**
+             * Reasons
+             * @description Why the confidence is not high.
+             */
+            reasons: ("old" | "very-old" | "station-offline" | "single-sign" | "doubtful")[];
+            /**
+             * Sightings
+             * @description How often it was heard; 1: a single sign, somebody who passed.
+             */
+            sightings: number;
+            /**
+             * Silent Since
+             * @description The last sign of the station itself, where it fell silent while the visit went on.
+             */
+            silent_since: string | null;
+            /** Station Offline Since */
+            station_offline_since: string | null;
+            /** Station Online */
+            station_online: boolean;
+            /**
+             * Still Since
+             * @description Since when the amulet has not moved: perhaps nobody wears it.
+             */
+            still_since: string | null;
+            /** Visit Id */
+            visit_id: string;
+        };
+        /**
          * LatestReading
          * @description ``t`` in seconds since 1970 UTC; ``flag`` is QARTOD's.
          */
@@ -8608,6 +8806,40 @@ export interface components {
             interval_s: number;
             /** Start */
             start: string;
+        };
+        /**
+         * Likely
+         * @description Where the person probably is: an estimate, drawn by the worker every few minutes.
+         */
+        Likely: {
+            /**
+             * At
+             * @description For which moment.
+             */
+            at: string;
+            /** Contours */
+            contours: components["schemas"]["Contour"][];
+            /**
+             * Next Stations
+             * @description The likeliest first.
+             */
+            next_stations: components["schemas"]["NextStation"][];
+            /**
+             * Notes
+             * @description ``no-streets``, ``home-first``, ``far-from-streets``, ``islands-joined``,
+             *     ``streets-crossed``.
+             */
+            notes: string[];
+            /**
+             * Segments
+             * @description The likeliest first.
+             */
+            segments: components["schemas"]["SegmentEntry"][];
+            /**
+             * Since
+             * @description Of the last sign that it begins with.
+             */
+            since: string;
         };
         /**
          * LimitBody
@@ -9038,6 +9270,24 @@ export interface components {
              */
             endpoint: string;
             keys: components["schemas"]["PushKeys"];
+        };
+        /**
+         * NextStation
+         * @description A station that may hear the person next.
+         */
+        NextStation: {
+            /** Device */
+            device: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Probability */
+            probability: number;
         };
         /**
          * NoiseStatistics
@@ -10558,6 +10808,8 @@ export interface components {
              * @description As reported.
              */
             last_seen: string | null;
+            /** @description null: withheld like the footprint, or not drawn yet. */
+            likely: components["schemas"]["Likely"] | null;
             /**
              * Link
              * @description Under it passers-by report what they saw; null: there is none.
@@ -10579,6 +10831,29 @@ export interface components {
             /** Version */
             version: number;
             watch: components["schemas"]["WatchState"] | null;
+        };
+        /**
+         * SearchPlan
+         * @description The hours at hand shared out so that the person is found most probably.
+         */
+        SearchPlan: {
+            /**
+             * At
+             * @description Of the map that it goes by.
+             */
+            at: string;
+            /**
+             * Found
+             * @description The probability that the person is found by it.
+             */
+            found: number;
+            /**
+             * Tasks
+             * @description The greatest gain first.
+             */
+            tasks: components["schemas"]["TaskEntry"][];
+            /** Team Hours */
+            team_hours: number;
         };
         /**
          * SearchStatistics
@@ -10640,6 +10915,34 @@ export interface components {
              * @enum {string}
              */
             kind: "seen";
+        };
+        /**
+         * SegmentEntry
+         * @description A square to be searched.
+         */
+        SegmentEntry: {
+            /** Corners */
+            corners: number[][];
+            /**
+             * Covered
+             * @description How probably the person would have been found there already (POD).
+             */
+            covered: number;
+            /**
+             * Name
+             * @description Column and row, as said by radio.
+             */
+            name: string;
+            /**
+             * Probability
+             * @description That the person is there now (POA).
+             */
+            probability: number;
+            /**
+             * Way M
+             * @description To be walked for a probability of detection of 63 %.
+             */
+            way_m: number;
         };
         /**
          * SeriesEntry
@@ -11521,6 +11824,31 @@ export interface components {
             tag: string | null;
         };
         /**
+         * TaskEntry
+         * @description What a plan asks of one segment.
+         */
+        TaskEntry: {
+            /** Corners */
+            corners: number[][];
+            /**
+             * Detection
+             * @description POD of these hours.
+             */
+            detection: number;
+            /**
+             * Gain
+             * @description By how much they raise the probability that the person is found.
+             */
+            gain: number;
+            /**
+             * Hours
+             * @description Of one team.
+             */
+            hours: number;
+            /** Name */
+            name: string;
+        };
+        /**
          * TokenEntry
          * @description Shown once: only its digest is kept.
          */
@@ -11587,6 +11915,42 @@ export interface components {
              * @enum {string}
              */
             kind: "unusual";
+        };
+        /**
+         * UsualPlace
+         * @description A station at which the person often is.
+         */
+        UsualPlace: {
+            /**
+             * Days
+             * @description On how many of them.
+             */
+            days: number;
+            /** Device */
+            device: string;
+            /**
+             * Hours
+             * @description Hours of the day, UTC, at which they mostly are there.
+             */
+            hours: number[];
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Usual Now
+             * @description Whether they often are there at this hour.
+             */
+            usual_now: boolean;
+            /**
+             * Visits
+             * @description Of the last sixty days.
+             */
+            visits: number;
         };
         /**
          * VehicleFinding
@@ -16459,6 +16823,40 @@ export interface operations {
             };
         };
     };
+    get_last_place: {
+        parameters: {
+            query?: {
+                /** @description an open page asks again by itself: its look lasts on */
+                refresh?: boolean;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LastPlaceEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_person_rules: {
         parameters: {
             query?: never;
@@ -16842,6 +17240,42 @@ export interface operations {
             };
         };
     };
+    export_search_map: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+                /** @description geojson, kml or gpx */
+                form: "geojson" | "kml" | "gpx";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The map as a file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     make_search_link: {
         parameters: {
             query?: never;
@@ -17005,6 +17439,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchMap"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_search_plan: {
+        parameters: {
+            query?: {
+                team_hours?: number;
+            };
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPlan"];
                 };
             };
             /** @description A problem document */
