@@ -256,7 +256,7 @@ def report(cloud: Cloud, homes: list[Home], events_: dict[Kind, int]) -> None:
         asked = {row.household: row for row in session.scalars(select(Fire)) if row.household}
         called: dict[str, datetime] = {}
         for call in session.scalars(select(EmergencyCall).order_by(EmergencyCall.asked)):
-            fire = call.key.split(":")[1]
+            fire = call.id.split(":")[1]
             home_key = next((key for key, row in asked.items() if row.id == fire), "")
             called.setdefault(home_key, call.asked)
         late = [
