@@ -16,7 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from vigil_cloud.checkin.eid import BLOCK_S, SLACK_S, Key, Offset, Table, ids, judged
+from vigil_cloud.checkin.eid import BLOCK_S, SLACK_S, Key, Offset, ids, judged
+from vigil_cloud.checkin.eid_table import Table
 
 KEYS: Final = 10_000
 LOOKS: Final = 20_000

@@ -11,7 +11,7 @@ import csv
 import threading
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, delete, func, select
@@ -26,13 +26,15 @@ from vigil_cloud.checkin.eid import (
     Key,
     Match,
     Offset,
-    Table,
     ids,
     judged,
 )
 from vigil_cloud.checkin.models import RotatingBeacon
 from vigil_cloud.identity.cipher import Cipher
 from vigil_schemas.errors import VigilError
+
+if TYPE_CHECKING:
+    from vigil_cloud.checkin.eid_table import Table
 
 SENT: Final = "eddystone-eid:"
 OWN: Final = "rotating:"
@@ -174,6 +176,9 @@ def _table(session: Session) -> tuple[list[str], Table]:
 
 
 def _made(session: Session) -> tuple[list[str], Table]:
+    # Not at the top: numpy is for whoever resolves, not for every process and command.
+    from vigil_cloud.checkin.eid_table import Table
+
     cipher: Cipher = session.info[CIPHER]
     columns = select(
         RotatingBeacon.tag, RotatingBeacon.key, RotatingBeacon.exponent, RotatingBeacon.zero

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -44,7 +45,7 @@ _WAITING_MOST: Final = 1000
 _log = structlog.get_logger("smoke")
 
 
-class BrokerPipeline:
+class BrokerPipeline(ABC):
     """Nothing is acknowledged to the broker before it is in the outbox. What its messages are, each
     kind of broker knows by itself."""
 
@@ -126,13 +127,13 @@ class BrokerPipeline:
         """What every topic begins with."""
         return f"{settings.base_topic}/" if isinstance(settings, ZigbeeSettings) else ""
 
+    @abstractmethod
     def _topics(self) -> list[list[str]]:
         """What to subscribe to, and what else where the broker does not grant that."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _take(self, message: MqttPublish, now: datetime, moment: float) -> None:
         """One message, as it was received at ``now`` and ``moment`` (monotonic, seconds)."""
-        raise NotImplementedError
 
     async def _speak(self) -> None:
         if self._spoken is not None:

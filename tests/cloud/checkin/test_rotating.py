@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from cloud_city import NOON, City
 from vigil_cloud.alerts.feed import FeedEntry
 from vigil_cloud.checkin import rotating
-from vigil_cloud.checkin.eid import DRIFT, SLACK_S, Key, Offset, Table, ids, judged
+from vigil_cloud.checkin.eid import DRIFT, SLACK_S, Key, Offset, ids, judged
+from vigil_cloud.checkin.eid_table import Table
 from vigil_cloud.checkin.models import RotatingBeacon, Visit, Watch
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.checkin.watching import _entries
