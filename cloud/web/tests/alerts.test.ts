@@ -116,6 +116,11 @@ describe("footprints", () => {
     departed: null,
     silent_since: null,
     present: true,
+    clock_quality: null,
+    doubt: null,
+    late: false,
+    sightings: 1,
+    still_since: null,
   });
   const visits = [
     visit("market", "2026-11-23T12:00:00Z"),

@@ -163,7 +163,7 @@ export function strokes(points: readonly Point[], most_jump = Infinity): Point[]
 export const COMPLETING = 3;
 
 export function completed(typed: string, read: readonly string[]): string | null {
-  const plain = (text: string) => text.replace(/[^0-9A-Za-z一-鿿]/g, "").toUpperCase();
+  const plain = (text: string) => text.replace(/[^0-9A-Za-z\u4e00-\u9fff]/g, "").toUpperCase();
   const end = plain(typed);
   if (end.length !== COMPLETING) return null;
   const fitting = [...new Set(read.map(plain))].filter(
