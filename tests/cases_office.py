@@ -114,6 +114,7 @@ class Office:
         with city.services.sessions() as session:
             found = session.get(Exceedance, f"{GATEWAY}:{id}")
             assert found is not None
+            assert found.alert_id is not None, "it founds no case"
             return found.alert_id
 
     def noise(

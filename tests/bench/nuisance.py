@@ -262,6 +262,7 @@ def report(cloud: Cloud, homes: list[Home], events_: dict[Kind, int]) -> None:
         late = [
             (row.due - row.queued).total_seconds()
             for row in session.scalars(select(Delivery).where(Delivery.purpose == "raised"))
+            if row.queued is not None
         ]
     nuisance = [home for home in homes if home.kind not in chamber.FIRES]
     count = sum(events_[kind] for kind in events_ if kind not in chamber.FIRES)
@@ -289,16 +290,11 @@ def timings(homes: list[Home], called: dict[str, datetime]) -> None:
             continue
         if at is None:
             continue
-        signs = {"two": home.second, "heat": home.hot}
-        sign = min(
-            (name for name in signs if signs[name] is not None),
-            key=lambda name: signs[name],  # type: ignore[arg-type,return-value]
-            default="window",
-        )
-        since = signs.get(sign) or home.first
-        if sign != "window" and at < since:  # type: ignore[operator]
-            sign, since = "window", home.first  # the window was over before
-        waits[sign].append((at - since).total_seconds())  # type: ignore[operator]
+        signs = [(home.second, "two"), (home.hot, "heat")]
+        known = [(when, name) for when, name in signs if when is not None and when <= at]
+        # Where none came before the call, the window was over.
+        since, sign = min(known, default=(home.first, "window"))
+        waits[sign].append((at - since).total_seconds())
     print(f"nuisance_fires_not_called: {missed}")
     for name, found in waits.items():
         print(f"nuisance_119_{name}_count: {len(found)}")

@@ -117,7 +117,7 @@ def main() -> int:
     for name, onsets in (("bounds_alone", of_bounds), ("gateway", of_gateway)):
         found = [is_fault(river, *at) for river in rivers for at in onsets(river)]
         print(f"water_alarms {name} alarms: {len(found)}")
-        print(f"water_alarms {name} sensor_fault_share: {np.mean(found or [0]):.3f}")
+        print(f"water_alarms {name} sensor_fault_share: {np.mean(found or [False]):.3f}")
     return 0
 
 

@@ -168,9 +168,9 @@ def jet_m_s(kilowatts: float, height_m: float, away_m: float) -> float:
     if kilowatts <= 0:
         return _QUIET_AIR_M_S
     if away_m / height_m <= 0.15:
-        speed = 0.96 * (kilowatts / height_m) ** (1 / 3)
+        speed = 0.96 * math.pow(kilowatts / height_m, 1 / 3)
     else:
-        speed = 0.195 * kilowatts ** (1 / 3) * math.sqrt(height_m) / away_m ** (5 / 6)
+        speed = 0.195 * math.cbrt(kilowatts) * math.sqrt(height_m) / math.pow(away_m, 5 / 6)
     return max(speed, _QUIET_AIR_M_S)
 
 
@@ -179,8 +179,8 @@ def jet_k(kilowatts: float, height_m: float, away_m: float) -> float:
     if kilowatts <= 0:
         return 0.0
     if away_m / height_m <= 0.18:
-        return 16.9 * kilowatts ** (2 / 3) / height_m ** (5 / 3)
-    return 5.38 * (kilowatts / away_m) ** (2 / 3) / height_m
+        return 16.9 * math.pow(kilowatts, 2 / 3) / math.pow(height_m, 5 / 3)
+    return 5.38 * math.pow(kilowatts / away_m, 2 / 3) / height_m
 
 
 def _obscuration(per_m: float) -> float:

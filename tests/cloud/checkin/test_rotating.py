@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from cloud_city import NOON, City
-from vigil_cloud.alerts.feed import FeedEntry
+from vigil_cloud.alerts.models import FeedEntry
 from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.eid import DRIFT, SLACK_S, Key, Offset, ids, judged
 from vigil_cloud.checkin.eid_table import Table

@@ -21,7 +21,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
 from vigil_schemas.checkin import CheckinVisit
 
-HOME = {"latitude": 23.60, "longitude": 120.44, "radius_m": 500.0}
+HOME: dict[str, Any] = {"latitude": 23.60, "longitude": 120.44, "radius_m": 500.0}
 """13 km from where the test's stations are."""
 
 

@@ -208,7 +208,7 @@ def test_in_pieces_or_at_once_the_same_is_found(city: City, learnt: tuple[City, 
     with city.services.sessions() as session:
         state = session.get_one(DetectorState, SONDE)
         asked = detecting.Asked(SONDE, state.version, state.state, sorted(NAMES), [], 0, 0.4)
-    rows = [
+    rows: list[tuple[float, list[float | None], frozenset[str]]] = [
         (
             (NOON + number * QUARTER).timestamp(),
             [float(row[NAMES.index(name)]) for name in sorted(NAMES)],

@@ -13,7 +13,7 @@ from vigil_edge.device.seam import Outgoing
 from vigil_edge.water.pipeline import Judge, describe
 from vigil_edge.water.settings import WaterSettings
 from vigil_schemas.senml import SenmlRecord
-from vigil_schemas.types import Lane, QartodFlag
+from vigil_schemas.types import Lane, Model, QartodFlag
 from vigil_schemas.water import WaterExcursion
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -57,7 +57,10 @@ def settings(derived: list[dict[str, Any]] = DERIVED) -> WaterSettings:
 
 def records(out: list[Outgoing]) -> dict[str, SenmlRecord]:
     packs = [one.data for one in out if one.lane is Lane.OBSERVATION]
-    found = [record for one in packs for record in one]  # type: ignore[union-attr, attr-defined]
+    found: list[SenmlRecord] = []
+    for pack in packs:
+        assert not isinstance(pack, Model)
+        found += pack
     base = found[0].bn or ""
     return {((r.bn or base) + (r.n or "")).rpartition(":")[2]: r for r in found}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -25,9 +26,9 @@ def test_a_fire_that_grows_faster_is_found_sooner() -> None:
         rings(run(chamber.burning(alpha, soot_g_g=0.13, heat_kj_g=26.0, most_kw=1000)))
         for alpha in (2.93, 11.72, 46.9)
     ]
-    assert None not in found
-    assert found == sorted(found, reverse=True)
-    assert 20 < (found[1] or 0) < 180, "a medium fire is found in one to three minutes"
+    slow, medium, fast = (math.inf if one is None else one for one in found)
+    assert math.inf > slow >= medium >= fast
+    assert 20 < medium < 180, "a medium fire is found in one to three minutes"
 
 
 def test_a_smouldering_fire_is_cold_and_slow() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from math import sqrt
 
 import numpy as np
@@ -21,12 +22,14 @@ def test_depths_are_those_of_macdonald() -> None:
     flow, manning = 2.0, 0.033
 
     def depth(x: float) -> float:
-        return (4 / GRAVITY) ** (1 / 3) * (1 + 0.5 * np.exp(-16 * (x / 1000 - 0.5) ** 2))
+        return math.cbrt(4 / GRAVITY) * (1 + 0.5 * math.exp(-16 * (x / 1000 - 0.5) ** 2))
 
     def slope(x: float) -> float:
         h = depth(x)
         rises = (depth(x + 1e-3) - depth(x - 1e-3)) / 2e-3
-        return (1 - flow**2 / (GRAVITY * h**3)) * rises + manning**2 * flow**2 / h ** (10 / 3)
+        return (1 - flow**2 / (GRAVITY * h**3)) * rises + (manning * flow) ** 2 / math.pow(
+            h, 10 / 3
+        )
 
     places = np.linspace(0, 1000, 2001)
     found = profile(lambda _: flow, slope, depth(1000.0), places.tolist(), width=1.0,
