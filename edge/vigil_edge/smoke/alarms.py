@@ -37,6 +37,8 @@ _RISES_TOLD: Final = 6
 _ZIGBEE2MQTT: Final = datetime(2018, 1, 1, tzinfo=UTC)
 """Nothing was ever ``last_seen`` before there was Zigbee2MQTT."""
 _CLEAR_FADES: Final = 0.95
+_AWAY_S: Final = 900.0
+"""Longer than what was kept is ever old: so long nobody was here to hear an alarm."""
 _CLOCK_STEP_US: Final = 1_000_000
 """The wall clock moved this much more, or less, than time passed: it was set, or we slept."""
 
@@ -78,6 +80,14 @@ class Alarms:
             self._known = {
                 device: restored(entry, moment - away) for device, entry in found["devices"].items()
             }
+            self._forgive(round(away * 1e6) if away > _AWAY_S else 0, microseconds(now))
+
+    def _forgive(self, away_us: int, now_us: int) -> None:
+        """That nobody was here is no alarm's silence: after a power cut of hours each of them would
+        be told as lost. Nor was any heard after now, by a clock that begins anew."""
+        for known in self._known.values():
+            if known.heard_us:
+                known.heard_us = min(known.heard_us + away_us, now_us)
 
     def state(self, now: datetime, moment: float) -> bytes:
         """For the constructor of another run."""

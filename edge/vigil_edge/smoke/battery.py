@@ -26,8 +26,8 @@ Track = list[tuple[int, float]]
 
 
 def noted(track: Track, at_us: int, percent: float) -> Track:
-    """With one more value."""
-    if track and percent > track[-1][1] + _REPLACED:
+    """With one more value. After another battery, or a clock that was days ahead, it begins anew."""
+    if track and (percent > track[-1][1] + _REPLACED or at_us < track[-1][0] - _DAY_US):
         track = []
     if track and at_us - track[-1][0] < _DAY_US:
         return track

@@ -1,7 +1,8 @@
 """Whether the air at an alarm gets hot as in a fire, from the temperatures that it tells. Pure.
 
 As rate-of-rise heat detectors judge it: 8.3 K (15 °F) within a minute (UL 521), or a static 54 °C
-(EN 54-5, class A1). A value per minute or less is enough; of slower ones the rate counts.
+(EN 54-5, class A1). A value per minute or less is enough; of slower ones the rate counts. Where it
+was as hot ten minutes before it is the sun on a roof: only what rises counts there.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ class Warming:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque(maxlen=_MOST)
+        self._before_c: float | None = None
+        """The newest value that is older than what is looked back at."""
 
     def is_hot(self, celsius: float, moment: float) -> bool:
         """Take one value; ``moment`` is monotonic, seconds."""
         if not PLAUSIBLE_C[0] <= celsius <= PLAUSIBLE_C[1]:
             return False
         while self._seen and moment - self._seen[0][0] > _LOOKED_BACK_S:
-            self._seen.popleft()
+            self._before_c = self._seen.popleft()[1]
         rises = any(
             celsius - before >= RISE_K * max(1.0, (moment - at) / _MINUTE_S)
             for at, before in self._seen
         )
         self._seen.append((moment, celsius))
-        return rises or celsius >= STATIC_C
+        usual = self._before_c is not None and self._before_c >= STATIC_C
+        return rises or (celsius >= STATIC_C and not usual)

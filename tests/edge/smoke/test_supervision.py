@@ -64,6 +64,43 @@ def test_a_rhythm_survives_a_restart_and_is_never_less_than_two_hours(gaps: list
     assert rhythm.patience_s(600) == 600
 
 
+def test_hours_in_which_nobody_listened_are_no_alarms_silence() -> None:
+    """After a power cut at the gateway; what falls silent afterwards is shown as ever."""
+    night = Night()
+    for _ in range(6):
+        night.say(smoke=False)
+        night.t += HOUR
+    night.restart(away_s=6 * HOUR)
+    assert lost(night) == []
+    night.t += HOUR + 1_000
+    assert lost(night) == ["+link_lost"], "an hour before, and the rest of two hours since"
+
+
+def test_a_short_restart_forgives_no_silence() -> None:
+    night = Night()
+    for _ in range(6):
+        night.say(smoke=False)
+        night.t += HOUR
+    for _ in range(8):
+        night.restart(away_s=600)
+    assert lost(night) == ["+link_lost"]
+
+
+def test_a_clock_that_begins_anew_makes_no_lost_alarm_heard() -> None:
+    """A board without a battery starts in the past, until a time server says how late it is."""
+    night = Night()
+    for _ in range(6):
+        night.say(smoke=False)
+        night.t += HOUR
+    night.ahead_s = -1_000 * DAY
+    later = Night(night.alarms.state(at(night.t), night.moment), ahead_s=night.ahead_s)
+    later.t = 60
+    assert lost(later) == []
+    later.ahead_s = 0
+    later.t += 2 * HOUR
+    assert lost(later) == ["+link_lost"]
+
+
 def test_what_was_learned_is_kept() -> None:
     night = Night()
     for _ in range(6):
@@ -108,6 +145,14 @@ def test_a_battery_that_wanders_with_the_weather_says_nothing() -> None:
     assert len(track) == 60
 
 
+def test_a_clock_that_was_years_ahead_stops_no_reckoning() -> None:
+    day_us = 86_400_000_000
+    track = noted([(9_000 * day_us, 90.0)], 0, 89.0)
+    for day in range(1, 30):
+        track = noted(track, day * day_us, 89.0 - day)
+    assert days_left(track, 29 * day_us, 60.0) == pytest.approx(55.0)
+
+
 @pytest.mark.parametrize(
     ("seconds_and_celsius", "hot"),
     [
@@ -115,6 +160,9 @@ def test_a_battery_that_wanders_with_the_weather_says_nothing() -> None:
         ([(0, 24), (300, 33)], False),
         ([(0, 24), (60, 32)], False),
         ([(0, 53), (3600, 54)], True),
+        ([(0, 55), (300, 56), (3600, 56)], False),  # the sun on a roof
+        ([(0, 55), (3600, 56), (3630, 65)], True),
+        ([(0, 56), (3600, 40), (7200, 56)], True),
         ([(0, 24), (10, 200)], False),
     ],
 )
