@@ -19,6 +19,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import reopen, tell_again
+from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.smoke import fires
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.verdict import FIRES, Verdict
@@ -30,6 +31,7 @@ OFTEN: Final = 3
 TIMES: Final = "times"
 """Why people are told again, with a figure behind it."""
 REPEATS: Final = "repeats"
+_TOLD_IN: Final = frozenset({"asking", "called"})
 _TOLD_AT: Final = (10, 100, 1_000, 10_000)
 """One that goes on flapping needs somebody who looks at it."""
 
@@ -63,9 +65,19 @@ def of_before(
     )
     if not same or not _is_flapping(last, len(known), now):
         return None
-    if condition in FIRES and not verdict.in_test and not fires.is_led(session, last.id):
+    if condition in FIRES and not verdict.in_test and not _is_told(session, last, now):
         return None
     return alert
+
+
+def _is_told(session: Session, last: AlarmCondition, now: datetime) -> bool:
+    """Whether the home where it stands is asked, or everybody is called, because of what it said
+    last: not by a report of what was over before (``past``), and not where it has moved since."""
+    fire = fires.of_condition(session, last.id)
+    if fire is None or fire.phase not in _TOLD_IN:
+        return False
+    household = situation_of(session, last.device, last.gateway, now).household
+    return fire.home == fires.home_of(household, last.gateway)
 
 
 def _is_flapping(last: AlarmCondition, known: int, now: datetime) -> bool:

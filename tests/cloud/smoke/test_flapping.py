@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from cloud_city import City
-from fire_town import CODE, Home, ring
+from fire_town import CODE, HOME, KITCHEN, Home, ring
 from vigil_cloud.alerts.models import OutboxEntry
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import households
 from vigil_schemas.smoke import SmokeAlarm
 
 
@@ -75,6 +78,40 @@ def test_a_fire_that_somebody_ended_is_told_anew(home: Home) -> None:
     assert home.fires()[0]["phase"] == "called"
 
 
+def raised(home: Home) -> list[str]:
+    """Alerts that people are told of by themselves, the oldest first."""
+    with home.city.services.sessions() as session:
+        query = select(OutboxEntry.alert_id).where(OutboxEntry.purpose == "raised")
+        return list(session.scalars(query.order_by(OutboxEntry.id)))
+
+
+def test_what_rings_behind_a_late_report_of_the_same_alarm_is_told(home: Home) -> None:
+    """Of what was over hours ago nobody is asked: whoever is asleep there must hear of this one."""
+    began, over = home.city.time - timedelta(hours=3), home.city.time - timedelta(hours=2)
+    ring(home, alarm_id="hours-ago", since=began)
+    ring(home, active=False, alarm_id="hours-ago", since=over)
+    home.later(seconds=1)
+    assert home.fires()[0]["phase"] == "past"
+    home.later(seconds=5)
+    ring(home, alarm_id="this-moment")
+    assert home.fires()[0]["phase"] == "asking"
+    now, _before = alerts(home.city)
+    assert now["detail"]["repeats"] is None
+    assert now["id"] in raised(home)
+
+
+def test_what_rings_on_elsewhere_is_told_there(home: Home) -> None:
+    """Its fire stays where it began; nobody there is at the alarm any more."""
+    ring(home, alarm_id="in-its-home")
+    home.later(seconds=5)
+    ring(home, active=False, alarm_id="in-its-home")
+    with writing(home.city.services.sessions) as session:
+        households.take_device(session, HOME, KITCHEN, by="test", now=home.city.time)
+    home.later(seconds=5)
+    ring(home, alarm_id="in-nobodys")
+    assert len(raised(home)) == 2
+
+
 def test_a_fire_that_goes_on_and_off_is_asked_once_and_called(home: Home) -> None:
     for number in range(6):
         ring(home, alarm_id=f"flapping-{number}")
@@ -85,9 +122,8 @@ def test_a_fire_that_goes_on_and_off_is_asked_once_and_called(home: Home) -> Non
     assert alert["detail"]["times"] == 6
     assert {one["detail"]["repeats"] for one in repeated} == {alert["id"]}
     with home.city.services.sessions() as session:
-        raised = session.scalars(select(OutboxEntry).where(OutboxEntry.purpose == "raised")).all()
         again = session.scalars(select(OutboxEntry).where(OutboxEntry.purpose == "again")).all()
-    assert {one.alert_id for one in raised} == {alert["id"]}, "one message"
+    assert set(raised(home)) == {alert["id"]}, "one message"
     assert {one.alert_id for one in again} <= {alert["id"]}
     home.later(seconds=1)
     (fire,) = home.fires()
