@@ -40,7 +40,8 @@ static const char *const PROBE = "probe-1", *const SMOKE = "alarm-1";
 
 struct kept { int lane, length; uint64_t number; char payload[BYTES]; };
 struct done { char id[65]; bool accepted; };
-struct owed { char id[33], since[32], until[32]; }; /* an alarm that got no number yet; until: over */
+/* An alarm that got no number yet (until: over), behind the end of the one before it. */
+struct owed { char id[33], since[32], until[32], ended[33], ended_at[32]; };
 
 static struct {
     char epoch[17], alarm_id[33];
@@ -259,21 +260,22 @@ static bool tell_alarm(const char *id, bool active, const char *since) {
     return tell(ALARM, "city.vigil.smoke.alarm.v2", SMOKE, data);
 }
 
-/* Everything that waits is an alarm: this one is not refused but owed. One is enough: it rings since
- * the first that is owed, and is over if the last says so. */
+/* Everything that waits is an alarm: this one is not refused but owed. One is enough, behind the end
+ * of the one before it: it rings since the first that is owed, and is over if the last says so. What
+ * follows is told under its name. */
 static void owe(bool active, const char *since) {
-    if (!*state.owed.id) {
-        strcpy(state.owed.id, state.alarm_id);
-        strcpy(active ? state.owed.since : state.owed.until, since);
-    } else if (active) {
-        if (!*state.owed.since) {
-            strcpy(state.owed.id, state.alarm_id);
-            strcpy(state.owed.since, since);
+    struct owed *owed = &state.owed;
+    if (!*owed->id) strcpy(owed->id, state.alarm_id);
+    if (active && !*owed->since) {
+        if (*owed->until) {
+            strcpy(owed->ended, owed->id);
+            strcpy(owed->ended_at, owed->until);
         }
-        *state.owed.until = 0;
-    } else {
-        strcpy(state.owed.until, since);
+        strcpy(owed->id, state.alarm_id);
+        strcpy(owed->since, since);
     }
+    if (active) *owed->until = 0; else strcpy(owed->until, since);
+    memcpy(state.alarm_id, owed->id, sizeof state.alarm_id);
     fprintf(stderr, "gateway: full of alarms: this one is told as soon as one is receipted\n");
     save();
 }
@@ -287,6 +289,11 @@ static void alarm_changed(bool active) {
 }
 
 static void tell_owed(void) {
+    if (*state.owed.ended) {
+        if (!tell_alarm(state.owed.ended, false, state.owed.ended_at)) return;
+        *state.owed.ended = 0;
+        save();
+    }
     if (*state.owed.since && tell_alarm(state.owed.id, true, state.owed.since)) {
         *state.owed.since = 0;
         if (!*state.owed.until) *state.owed.id = 0;

@@ -166,15 +166,16 @@ class Gateway:
         return self.tell("alarm", "city.vigil.smoke.alarm.v2", SMOKE, json.dumps(data))
 
     def owe(self, active, since):
-        """One is enough: it rings since the first that is owed, and is over if the last says so."""
+        """One is enough, behind the end of the one before it: it rings since the first that is
+        owed, and is over if the last says so. What follows is told under its name."""
         state = self.store.state
-        owed = state["owed"] or {"id": state["alarm"], "since": None, "until": None}
-        if active:
-            if owed["since"] is None:
-                owed["id"], owed["since"] = state["alarm"], since
-            owed["until"] = None
-        else:
-            owed["until"] = since
+        owed = state["owed"] or {"id": state["alarm"], "since": None, "until": None, "ended": None}
+        if active and owed["since"] is None:
+            if owed["until"] is not None:
+                owed["ended"] = [owed["id"], owed["until"]]
+            owed["id"], owed["since"] = state["alarm"], since
+        owed["until"] = None if active else since
+        state["alarm"] = owed["id"]
         state["owed"] = owed
         said("full of alarms: this one is told as soon as one is receipted")
         self.store.save()
@@ -184,6 +185,10 @@ class Gateway:
         owed = state["owed"]
         if owed is None:
             return
+        if owed["ended"] is not None:
+            if not self.alarm(owed["ended"][0], False, owed["ended"][1]):
+                return
+            owed["ended"] = None
         if owed["since"] is not None and self.alarm(owed["id"], True, owed["since"]):
             owed["since"] = None
         if owed["since"] is None:

@@ -283,6 +283,31 @@ def test_an_alarm_behind_nothing_but_alarms_is_owed_and_told(tmp_path: Path) -> 
     assert onset["alarm_id"] == end["alarm_id"]
 
 
+@pytest.mark.parametrize("heard_before", [False, True])
+def test_everything_that_rang_behind_a_full_store_ends(tmp_path: Path, heard_before: bool) -> None:
+    """What is owed as one is told as one, and so is what follows: nothing rings for good."""
+    client = loaded("client_that_ends")
+    gateway = offline(client, tmp_path)
+    for _ in range(client.KEPT // 2 - heard_before):
+        gateway.tell_alarm(True)
+        gateway.tell_alarm(False)
+    if heard_before:
+        gateway.tell_alarm(False)
+        assert gateway.tell_alarm(True), "the last that found room: its end is owed"
+        assert not gateway.tell_alarm(False)
+    for active in (True, False, True):
+        assert not gateway.tell_alarm(active)
+    told: dict[str, bool] = {}
+    for stored in range(1, client.KEPT + 1):
+        told |= {one["alarm_id"]: one["active"] for one in kept_alarms(gateway)}
+        source = f"/gw-1/alarm/{gateway.store.state['epoch']}"
+        gateway.receipt({"source": source, "stored": stored})
+    assert gateway.tell_alarm(False)
+    told |= {one["alarm_id"]: one["active"] for one in kept_alarms(gateway)}
+    assert gateway.store.state["owed"] is None
+    assert set(told.values()) == {False}
+
+
 @pytest.mark.parametrize(
     ("answer", "refused"),
     [
