@@ -339,9 +339,10 @@ def _hot_now(state: State, alarm: Alarm) -> State:
 
 def _hastened(state: State, now: datetime) -> State:
     """Nobody waits for the window to end where the signs add up. A late report keeps it: what it
-    says is of then."""
+    says is of then. What a home is known for makes nobody there wait longer than elsewhere."""
     late = all(one.heard - one.began > LATE for one in state.alarms)
-    if state.phase != "asking" or late or graded(state, now).probability < CALLS_AT:
+    known = replace(state, setting=Setting(fires=state.setting.fires))
+    if state.phase != "asking" or late or graded(known, now).probability < CALLS_AT:
         return state
     return _called(state, "signs", now)
 

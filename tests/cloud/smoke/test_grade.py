@@ -97,8 +97,17 @@ def test_no_grade_delays_a_call(setting: Setting, said: list[tuple[str, set[str]
         assert decision.tick(state, at + WINDOW).calls == 1
         states.append(state)
     assert 0 <= graded(states[0], at).probability <= 1
-    if states[0].phase == "asking" and not setting.fires:
+    if states[0].phase == "asking":
         assert states[0].window_ends == at + WINDOW
+        assert states[1].phase == "asking", "a home that is known for its cooking waits no longer"
+
+
+def test_a_kitchen_that_is_known_for_its_toast_is_called_as_soon() -> None:
+    state = decision.opened(alarm(at=NIGHT), WINDOW, Setting(kitchen=True, nuisances=3))
+    state = decision.rings(state, alarm(condition="co", at=NIGHT + 3 * S))
+    state = decision.rings(state, alarm(at=NIGHT + 9 * S, began=NIGHT, signs=("density",)))
+    assert (state.phase, state.reason) == ("called", "signs")
+    assert graded(state, NIGHT + 9 * S).probability < CALLS_AT, "it is shown as it is"
 
 
 def test_the_home_is_asked_and_the_dispatcher_sees_why(home: Home) -> None:
