@@ -28,6 +28,7 @@ from pydantic import Field, SecretStr, ValidationError, create_model, model_vali
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts import feed
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import revoked
 from vigil_cloud.devices.seen import enrol
@@ -53,6 +54,7 @@ from vigil_cloud.seed_homes import (
     SeedDistrict,
     SeedHousehold,
     SeedMember,
+    gives_devices,
     put_districts,
     put_homes,
 )
@@ -176,6 +178,8 @@ def apply(services: Services, seed: Seed) -> None:
     cipher = Cipher(services.settings.secret)
     now = services.now()
     with writing(services.sessions) as session:
+        if gives_devices(session, seed.household):
+            feed.lock(session)  # before the audit log, as everybody does
         put_districts(session, seed.district, now)
         for account in seed.account:
             _account(session, account, now, services.settings.demo)

@@ -92,6 +92,23 @@ def put_districts(session: Session, wanted: Sequence[SeedDistrict], now: datetim
             districts.place(session, "gateway", gateway, one.id, by=SEEDER, now=now)
 
 
+def gives_devices(session: Session, homes: Sequence[SeedHousehold]) -> bool:
+    """Whether a home is given a device that it never had: what rings there is its own then."""
+    gone = _erased(session, homes)
+    wanted = ((home, one) for home in homes if home.key not in gone for one in home.devices)
+    return any(not _was_given(session, home, device) for home, device in wanted)
+
+
+def _erased(session: Session, homes: Sequence[SeedHousehold]) -> set[str]:
+    erased = person_keys.erased(session, (households.own_key(home.key) for home in homes))
+    return {home.key for home in homes if households.own_key(home.key) in erased}
+
+
+def _was_given(session: Session, home: SeedHousehold, device: str) -> bool:
+    there = (HouseholdDevice.household == home.key, HouseholdDevice.device == device)
+    return session.scalar(select(HouseholdDevice.id).where(*there).limit(1)) is not None
+
+
 def put_homes(
     session: Session,
     cipher: Cipher,
@@ -100,16 +117,14 @@ def put_homes(
     now: datetime,
 ) -> None:
     """After accounts and persons. Raises ``BadSeed`` for a member of no home."""
-    erased = person_keys.erased(session, (households.own_key(home.key) for home in homes))
-    gone = {home.key for home in homes if households.own_key(home.key) in erased}
+    gone = _erased(session, homes)
     for home in homes:
         if home.key in gone:
             _log.warning("seed-left-out", household=home.key, reason="this household was erased")
             continue
         households.put(session, cipher, home.key, home.described, by=SEEDER, now=now)
         for device in home.devices:
-            there = (HouseholdDevice.household == home.key, HouseholdDevice.device == device)
-            if session.scalar(select(HouseholdDevice.id).where(*there).limit(1)) is None:
+            if not _was_given(session, home, device):
                 households.give_device(session, home.key, device, by=SEEDER, now=now)
     for member in members:
         if member.household not in gone:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
@@ -12,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from cases_office import Office
 from cloud_city import City, alarm, visit
+from vigil_cloud import seed
 from vigil_cloud.alerts import feed
 from vigil_cloud.checkin import hosts
 from vigil_cloud.database.engine import writing
@@ -47,8 +49,23 @@ def locks_watched(engine: Engine) -> Iterator[list[tuple[str, ...]]]:
         event.remove(engine, "before_cursor_execute", executed)
 
 
-def test_whoever_takes_both_heads_takes_the_feeds_first(city: City) -> None:
+SEED = """
+[[district]]
+id = "east"
+name = "East"
+name_zh = "東區"
+[[household]]
+key = "third"
+name = "Third"
+district = "east"
+devices = ["alarm-1"]
+"""
+
+
+def test_whoever_takes_both_heads_takes_the_feeds_first(city: City, tmp_path: Path) -> None:
     office = Office(city)
+    file = tmp_path / "seed.toml"
+    file.write_text(SEED)
     with locks_watched(city.services.engine) as taken:
         case = office.noise()
         office.decide("ana", case, "dismissed")
@@ -76,6 +93,8 @@ def test_whoever_takes_both_heads_takes_the_feeds_first(city: City) -> None:
             city.later(seconds=1)
             with writing(city.services.sessions) as session:
                 households.give_device(session, key, "alarm-1", by=by, now=city.time)
+        city.later(seconds=1)
+        seed.apply(city.services, seed.read(file))
         with writing(city.services.sessions) as session:
             hosts.withdraw_links(session, "station-1", by=by, now=city.time)
         for one in city.listed("dispatcher", domain="smoke"):
