@@ -27,7 +27,7 @@ Track = list[tuple[int, float]]
 
 def noted(track: Track, at_us: int, percent: float) -> Track:
     """With one more value. After another battery, or a clock that was days ahead, it begins anew."""
-    if track and (percent > track[-1][1] + _REPLACED or at_us < track[-1][0] - _DAY_US):
+    if track and (percent > _settled(track) + _REPLACED or at_us < track[-1][0] - _DAY_US):
         track = []
     if track and at_us - track[-1][0] < _DAY_US:
         return track
@@ -39,7 +39,14 @@ def days_left(track: Track, at_us: int, percent: float) -> float | None:
     if not track:
         return None
     began_us, began = track[0]
+    percent = max(percent, _settled(track))
     days, drop = (at_us - began_us) / _DAY_US, began - percent
     if days < _LEAST_DAYS or drop < _LEAST_DROP:
         return None
     return max(percent - EMPTY_PERCENT, 0.0) / (drop / days)
+
+
+def _settled(track: Track) -> float:
+    """The better of the last two days: one value that is off is no battery that runs out, and its
+    end none that was replaced."""
+    return max(percent for _, percent in track[-2:])
