@@ -26,7 +26,7 @@ Track = list[tuple[int, float]]
 
 
 def noted(track: Track, at_us: int, percent: float) -> Track:
-    """With one more value. After another battery, or a clock that was days ahead, it begins anew."""
+    """With one more value; anew after another battery, or a clock that was days ahead."""
     if track and (percent > _settled(track) + _REPLACED or at_us < track[-1][0] - _DAY_US):
         track = []
     if track and at_us - track[-1][0] < _DAY_US:
