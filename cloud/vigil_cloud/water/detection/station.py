@@ -13,59 +13,29 @@ from itertools import pairwise
 from math import ceil, inf, isfinite, isnan, log, nan
 from typing import Any, Final
 
-from vigil_cloud.water.detection.kinds import CONDUCTIVITY, PH, Kind, kinds_of
+from vigil_cloud.water.detection.judging import Judge
+from vigil_cloud.water.detection.kinds import Kind, kinds_of
 from vigil_cloud.water.detection.series import BINS, PROFILE_MOST, PROFILE_S, Series, Tuning
 from vigil_cloud.water.detection.verdict import Finding, Setting, Verdict
-from vigil_cloud.water.detection.weather import Weather
 
 _DAY_S: Final = 86400.0
 _MEMORY_S: Final = 3 * _DAY_S
 _LEVEL_S: Final = 2 * 3600.0
 _PERSISTENT_S: Final = 240.0
 """Samples closer than this: what is away for less is no excursion."""
-_SERVICE: Final = 4
-"""Intervals after a probe was out of the water: steps of the others are of the same visit."""
-_VISIT_S: Final = 3600.0
-_SETTLING_S: Final = 6 * 3600.0
-_QUIET_S: Final = 12 * 3600.0
-_LOUDER: Final = 2.0
-"""So much higher are thresholds while one is told anyhow."""
-_LOWER: Final = 0.5
-"""In the intervals of a service."""
-_LONGEST_S: Final = 12 * 3600.0
-"""What is away for longer is the new level."""
 _GAP: Final = 8
 """After so many intervals without a value nothing is foretold."""
-_RETURNED: Final = 0.35
-_STAYED: Final = 0.5
-_STRONG: Final = 2.0
-"""Times the threshold: a step by itself is worth a word."""
-_A_LITTLE: Final = 0.5
-_LISTED: Final = 0.6
-_AGREE: Final = 1.3
-"""Sum of the shares of their thresholds from which several signals count as one event."""
-_SUPPORTS: Final = 0.7
-"""Share of its own threshold from which another signal says the same."""
-_TOLD_S: Final = 3600.0
-"""An excursion is news for so long; then it lasts."""
-_AT_ONCE: Final = 9.0
-_SEVERAL: Final = 2
 _GRANTED: Final = 5
 """Days of four weeks that may cross a threshold, per false alarm a week."""
 _GRANTED_AWAY: Final = 2.5
 _MOST_GRANTED: Final = 14
 _LEARNT_FROM: Final = 25
 """Rows that tell how often a station is sampled."""
-_SHORTEST_STILL_S: Final = 6 * 3600.0
-_COLLAPSED: Final = 0.5
-"""Conductance does not fall by half within an interval: the probe is out, fouled or broken."""
 _HELD_S: Final = 3600.0
 """Held beside a missing value for longer: a visit is shorter, and told by what is missing."""
-_SHORTEST_STILL: Final = 3
-_MOST_SCORE: Final = 999.0
 
 
-class Detector:
+class Detector(Judge):
     """Of one station. ``interval_s``: how often it is sampled, about."""
 
     def __init__(
@@ -75,18 +45,11 @@ class Detector:
         setting: Setting | None = None,
         kinds: Sequence[Kind] | None = None,
     ) -> None:
-        self.names = list(names)
+        super().__init__(names)
         self._setting = setting or Setting()
         self._kinds = list(kinds or kinds_of(names))
         self._first: list[tuple[float, list[float | None]]] = []
-        self.interval_s = 0.0
-        self.series: list[Series] = []
-        self._together = 0.0
-        self.lasting: list[str] = []
-        """Signals whose excursion was told and lasts."""
-        self._last = self._day = nan
-        self._served = self._out = -inf
-        self._weather = Weather()
+        self._day = nan
         if interval_s is not None:
             self._begin(interval_s)
 
@@ -147,30 +110,6 @@ class Detector:
                     tail.end_day()
             self._day += _DAY_S * ((at_s - self._day) // _DAY_S)
 
-    def _verdict(self, at_s: float, there: list[int], found: list[Finding]) -> Verdict:
-        service = at_s - self._served <= max(
-            min(_SERVICE * self.interval_s, _VISIT_S), self.interval_s
-        )
-        settling = at_s - self._out <= _SETTLING_S
-        self._weather.watch(at_s, (self.series[number] for number in there))
-        self._joined(there)
-        jumped = self._jumped(at_s, there, service)
-        moved = self._moved_at_once(at_s, there) if self._tuning.persistent > 1 else ()
-        for number in there:
-            one = self._judged(at_s, number, jumped, service, settling)
-            if number in moved and (one is None or one.type != "water"):
-                one = moved[number]
-            if one is not None:
-                found.append(one)
-        if not found:
-            return Verdict()
-        if any(one.reason in ("collapsed", "empty") for one in found):
-            self._served = at_s
-        water = any(one.type == "water" for one in found)
-        score = min(max(one.score for one in found), _MOST_SCORE)
-        sensor = any(one.type == "sensor" for one in found)
-        return Verdict(True, score, "water" if water else "sensor" if sensor else "none", found)
-
     def _learn(self, at_s: float, values: Sequence[float | None]) -> Verdict:
         """The first rows, which tell how often there is one: only what is missing is known."""
         self._last = at_s
@@ -188,47 +127,6 @@ class Detector:
         found = [Finding(one, "missing", "sensor", 1.0, at_s, nan) for one in gone]
         return Verdict(bool(found), float(bool(found)), "sensor" if found else "none", found)
 
-    def _joined(self, there: list[int]) -> None:
-        """How far all signals are away together: a discharge moves several a little."""
-        shares = []
-        basic = any(self.series[n].kind == PH and self.series[n].away > 1 for n in there)
-        for number in there:
-            one = self.series[number]
-            away, kind = one.away, one.kind
-            if (kind.rises if away > 0 else kind.falls) or (basic and kind == CONDUCTIVITY):
-                shares.append(abs(away) / one.away_by.threshold)
-        shares.sort()
-        self._together = sum(shares[-3:]) if len(shares) > 1 and shares[-2] > _A_LITTLE else 0.0
-
-    def _moved_at_once(self, at_s: float, there: list[int]) -> dict[int, Finding]:
-        """Where samples are close: signals that have jumped within the same minutes and stay there.
-        By chance hardly ever two of them do."""
-        stayed = []
-        longest = (self._tuning.persistent + 3) * self.interval_s
-        for number in there:
-            one = self.series[number]
-            if not self._quality(number):
-                continue
-            if one.jump > _AT_ONCE and (isnan(one.base) or at_s - one.base_at > longest):
-                one.base, one.size, one.base_at = one.value - one.change, one.change, at_s
-            elif not isnan(one.base):
-                age = at_s - one.base_at
-                gone = one.value - one.base
-                if abs(gone) < _STAYED * abs(one.size) or gone * one.size <= 0 or age > longest:
-                    one.base = nan
-                elif age >= (self._tuning.persistent - 1) * self.interval_s:
-                    stayed.append(number)
-        if len(stayed) < _SEVERAL:
-            return {}
-        found = {}
-        for number in stayed:
-            one = self.series[number]
-            gone = one.value - one.base
-            found[number] = Finding(
-                self.names[number], "excursion", "water", 1.0, one.base_at, gone
-            )
-        return found
-
     def _missing(
         self, at_s: float, there: list[int], gone: list[int], found: list[Finding]
     ) -> None:
@@ -242,178 +140,6 @@ class Detector:
         held = [n for n in there if (self.series[n].run - 1) * self.interval_s >= _HELD_S]
         if held and len(held) >= len(there) - 1:
             found += [Finding(self.names[n], "held", "sensor", 1.0, at_s, 0.0) for n in held]
-
-    def _jumped(self, at_s: float, there: list[int], service: bool) -> list[int]:
-        """Signals that have jumped just now; their tails learn of it."""
-        jumped = []
-        for number in there:
-            one = self.series[number]
-            threshold = one.jumping.threshold * (
-                _LOWER if service else (_LOUDER if at_s < one.quiet_until else 1.0)
-            )
-            if one.jump > threshold and one.jump > 4:
-                jumped.append(number)
-            if not service:
-                tail = one.jumping
-                if one.jump > tail.highest:
-                    tail.highest = one.jump
-        return jumped
-
-    def _judged(
-        self, at_s: float, number: int, jumped: list[int], service: bool, settling: bool
-    ) -> Finding | None:
-        one, name = self.series[number], self.names[number]
-        x, kind = one.value, one.kind
-        quick = self._tuning.persistent == 1
-        if kind.empty is not None and x <= kind.empty:
-            self._served = self._out = at_s
-            if isnan(one.normal) and one.count > 1 and x != one.change:
-                one.normal, one.base_at = x - one.change, at_s
-            one.base = nan
-            return Finding(name, "empty", "sensor", 1.0, at_s, x)
-        finding: Finding | None = None
-        if quick:
-            finding = self._step(at_s, number, jumped, service)
-        away = self._away(at_s, number, jumped, settling)
-        if finding is None or (away is not None and away.type == "water"):
-            finding = away or finding
-        if finding is None:
-            finding = self._sensor(at_s, number, settling)
-        if finding is not None and finding.reason != "missing":
-            one.quiet_until = at_s + _QUIET_S
-        return finding
-
-    def _step(self, at_s: float, number: int, jumped: list[int], service: bool) -> Finding | None:
-        """Jumps: what becomes of the last one, and what a new one is taken for."""
-        one = self.series[number]
-        score = max(one.jump / one.jumping.threshold, 1.0)
-        if not isnan(one.normal):
-            return self._collapsed(at_s, number, score)
-        if not isnan(one.base) and (found := self._after_jump(at_s, number, service, score)):
-            return found
-        return self._new_jump(at_s, number, jumped, service, score) if number in jumped else None
-
-    def _collapsed(self, at_s: float, number: int, score: float) -> Finding | None:
-        one, name = self.series[number], self.names[number]
-        if abs(one.value - one.normal) < _RETURNED * abs(one.normal):
-            one.normal = nan
-            one.anew(one.value)
-            return Finding(name, "spike", "sensor", score, at_s, one.change)
-        if at_s - one.base_at > _LONGEST_S:
-            one.normal = nan
-            one.anew(one.value)
-            return None
-        return Finding(name, "collapsed", "sensor", 1.0, one.base_at, one.value - one.normal)
-
-    def _after_jump(self, at_s: float, number: int, service: bool, score: float) -> Finding | None:
-        """One value later: it was a spike, or it lasts."""
-        one, name = self.series[number], self.names[number]
-        base, size = one.base, one.size
-        one.base = nan
-        back = one.value - base
-        if abs(back) < _RETURNED * abs(size):
-            one.anew(one.value)
-            return Finding(name, "spike", "sensor", score, at_s, size)
-        if abs(back) <= _STAYED * abs(size) or service or not self._quality(number):
-            return None
-        if self._weather.is_water(one, back, base, supported=self._supported(number)):
-            return Finding(name, "excursion", "water", score, at_s, back)
-        return None  # a calibration, or rain
-
-    def _new_jump(
-        self, at_s: float, number: int, jumped: list[int], service: bool, score: float
-    ) -> Finding | None:
-        one, name = self.series[number], self.names[number]
-        kind, size = one.kind, one.change
-        base = one.value - size
-        one.base, one.size, one.base_at, one.strong = base, size, at_s, bool(score > _STRONG)
-        if kind.share_of > 0 and one.value < _COLLAPSED * min(one.usual, base):
-            self._served = at_s
-            one.normal, one.base = base, nan
-            return Finding(name, "step", "sensor", score, at_s, size)
-        if service and kind.name != "flow":
-            one.anew(one.value)
-            return Finding(name, "step", "sensor", score, at_s, size)
-        together = [other for other in jumped if other != number and self._quality(other)]
-        if together and self._quality(number):
-            if any(self._beyond(self.series[other]) for other in (number, *together)):
-                return Finding(name, "excursion", "water", score, at_s, size)
-            return Finding(name, "step", "sensor", score, at_s, size) if one.strong else None
-        if not self._weather.is_water(one, size, base):
-            one.level += size  # a calibration or rain: the level goes along
-        return None  # whether it returns, the next value tells
-
-    def _supported(self, number: int) -> bool:
-        """Whether another signal moves as a discharge moves it at the same time: a calibration is
-        of one sensor, and rain dilutes."""
-        for other, one in enumerate(self.series):
-            if other == number or not self._quality(other) or one.since < self._last:
-                continue
-            if not (one.kind.rises if one.residual > 0 else one.kind.falls):
-                continue
-            share = max(abs(one.z) / one.away_by.threshold, one.jump / one.jumping.threshold)
-            if share > _SUPPORTS:
-                return True
-        return False
-
-    def _quality(self, number: int) -> bool:
-        kind = self.series[number].kind
-        return kind.rises or kind.falls
-
-    def _beyond(self, one: Series) -> bool:
-        return self._weather.is_water(one, one.change, one.value - one.change)
-
-    def _away(self, at_s: float, number: int, jumped: list[int], settling: bool) -> Finding | None:
-        """Away from the level for a while."""
-        one, name = self.series[number], self.names[number]
-        kind = one.kind
-        away, tail = one.away, one.away_by
-        apart = one.residual
-        size = abs(away)
-        eligible = kind.rises if away > 0 else kind.falls
-        if not isnan(one.away_since):
-            if at_s - one.away_since > _LONGEST_S:
-                one.anew(one.value)
-                return None
-            if size > tail.threshold * _LOWER:
-                if at_s - one.away_since >= _TOLD_S:
-                    self.lasting.append(name)
-                    return None
-                score = size / tail.threshold
-                return Finding(name, "excursion", "water", score, one.away_since, apart)
-            one.away_since = nan
-            return None
-        if not eligible or jumped == [number]:
-            return None  # one value by itself may be a spike: the next one tells
-        louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
-        alone = size / tail.threshold
-        joint = self._together / _AGREE if alone > _LISTED else 0.0
-        if max(alone, joint) > louder and self._weather.moved(one, apart, joint > louder):
-            one.away_since = at_s
-            tail.highest = max(tail.highest, size)
-            return Finding(name, "excursion", "water", max(alone, joint), at_s, apart)
-        if not settling and size > tail.highest:
-            tail.highest = size
-        return None
-
-    def _sensor(self, at_s: float, number: int, settling: bool) -> Finding | None:
-        one, name = self.series[number], self.names[number]
-        kind = one.kind
-        loud = one.noisy
-        louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
-        noisy = one.noise > loud.threshold * louder
-        if not settling and one.noise > loud.highest:
-            loud.highest = one.noise
-        if kind.still is None or abs(one.value) > kind.still:
-            still, run = one.still, float(one.run)
-            if run > max(still.threshold, _SHORTEST_STILL_S / self.interval_s, _SHORTEST_STILL):
-                since = at_s - (run - 1) * self.interval_s
-                return Finding(name, "stuck", "sensor", run / still.threshold, since, 0.0)
-            if run > still.highest:
-                still.highest = run
-        if noisy and self._quality(number) and not self._weather.flooded:
-            return Finding(name, "noise", "sensor", one.noise / loud.threshold, at_s, one.jitter)
-        return None
 
     def state(self) -> dict[str, Any]:
         """To be stored, as JSON; some kilobytes a signal."""
