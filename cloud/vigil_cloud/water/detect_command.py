@@ -94,12 +94,18 @@ def _until(text: str | None, rows: RowReader[Detector]) -> float | None:
 
 
 def _refuse_same(recording: Path, out: Path) -> None:
-    """What is read must not be written over."""
-    same = recording.resolve() == out.resolve()
-    with suppress(FileNotFoundError):
-        same = same or recording.samefile(out)
+    """What is read must not be written over, nor by what is written on the way."""
+    same = False
+    for written in (out, _part_of(out)):
+        same = same or recording.resolve() == written.resolve()
+        with suppress(FileNotFoundError):
+            same = same or recording.samefile(written)
     if same:
         raise OptionWrong(f"--out {out} is the recording itself: name another file")
+
+
+def _part_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.part")
 
 
 @contextmanager
@@ -109,7 +115,7 @@ def _written(out: Path) -> Iterator[IO[str]]:
         with out.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
-    part = out.with_name(f"{out.name}.part")
+    part = _part_of(out)
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             yield file

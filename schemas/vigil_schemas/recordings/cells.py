@@ -95,6 +95,9 @@ FAMILY: Final = _family()
 FILL: Final = 1e20
 _FILL_END: Final = 1e39
 """Between them lies what fills up gaps as a single float: 1e30, 9.96921e36 of netCDF."""
+MOST_WORDS: Final = 1000
+OTHER_WORDS: Final = "(others)"
+"""A column of remarks is counted, and not kept."""
 _OVERLOAD: Final = 9.9e37
 """Of instruments that speak SCPI."""
 
@@ -152,7 +155,8 @@ class CellReader:
         more = _AND_MORE.fullmatch(plain)
         if more is not None and (bound := self.number(more[1].strip())) is not None:
             return Cell(bound, "high")
-        self.dropped[plain[:40]] += 1
+        words, word = self.dropped, plain[:40]
+        words[word if word in words or len(words) < MOST_WORDS else OTHER_WORDS] += 1
         return _NOTHING
 
     def seen(self, previous: float | None) -> None:

@@ -10,17 +10,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from vigil_schemas.recordings import layout
 from vigil_schemas.recordings.cells import SENTINELS, CellReader, Commas, decide_commas
-from vigil_schemas.recordings.errors import StationUnknown
+from vigil_schemas.recordings.errors import OptionWrong, StationUnknown
 from vigil_schemas.recordings.expected import ANYTHING, doubtful_unit, limits_for
 from vigil_schemas.recordings.layout import Rows, TimeColumns, cell
 from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.recordings.recording import Recording
 from vigil_schemas.recordings.tally import Tally
 
+MOST_GROUPS: Final = 10_000
+"""What sets more series apart than this is no station: each of them takes memory."""
 Judge = TypeVar("Judge")
 """Whatever judges one series: it has a state of its own."""
 
@@ -122,9 +124,19 @@ class Series(ABC, Generic[Judge]):
         unit = "" if self._unit_at is None else cell(cells, self._unit_at).strip()
         group = self._groups.get((*key, unit))
         if group is None:
+            if len(self._groups) >= MOST_GROUPS:
+                raise self._too_many()
             group = self._new([item] if self._long else None, item, unit)
             self._groups[*key, unit] = group
         return group
+
+    def _too_many(self) -> OptionWrong:
+        header, places = self._recording.header, (self.station_at, self._item_at, self._unit_at)
+        columns = ", ".join(repr(header[at]) for at in places if at is not None)
+        return OptionWrong(
+            f"{columns} set more than {MOST_GROUPS} series apart; --station COLUMN=NAME takes one"
+            " of them"
+        )
 
     def of_all(self, rows: Sequence[list[str]]) -> Group[Judge] | None:
         """The group of all these rows, which are whole; ``None`` where they are of several."""

@@ -336,6 +336,18 @@ def test_stations_of_one_file_are_judged_apart(
     assert "2 stations" in err
 
 
+def test_a_column_that_is_no_station_takes_no_memory_without_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vigil_schemas.recordings.series.MOST_GROUPS", 3)
+    table, flags = tmp_path / "r.csv", tmp_path / "flags.csv"
+    rows = [f"2026-01-01T00:{minute:02},visit-{minute},400" for minute in range(9)]
+    table.write_text("\n".join(["at,station,cond", *rows]), "utf-8")
+    code, err = run(capsys, table, "--time", "at", "--signals", "cond", "--out", flags)
+    assert (code, err.count("\n"), flags.exists()) == (2, 1, False)
+    assert "'station' set more than 3 series apart" in err
+
+
 def test_the_recording_is_never_written_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -347,6 +359,11 @@ def test_the_recording_is_never_written_over(
         assert (code, err.count("\n")) == (2, 1)
         assert "is the recording itself" in err
     assert table.read_text("utf-8").startswith("at,cond")
+    part = table.rename(tmp_path / "flags.csv.part")
+    asked = ("--time", "at", "--signals", "cond", "--out", tmp_path / "flags.csv")
+    code, err = run(capsys, part, *asked)
+    assert (code, err.count("\n")) == (2, 1)
+    assert part.read_text("utf-8").startswith("at,cond")
 
 
 def test_a_value_beyond_the_scale_keeps_its_direction(

@@ -14,6 +14,7 @@ import pytest
 
 from vigil_edge.cli import main
 from vigil_edge.water.qc import SignalQc
+from vigil_schemas.recordings import cells
 from vigil_schemas.recordings.limits import Limits
 
 ROWS = ["2020-01-01 00:00,7.1", "2020-01-01 00:15,7.2", "2020-01-01 00:30,7.3"]
@@ -43,6 +44,18 @@ def read(capsys: pytest.CaptureFixture[str], path: Path, content: bytes) -> list
         else:
             assert (row["flags"]["ph"] == 9) == (row["values"]["ph"] is None)
     return rows
+
+
+def test_a_column_of_remarks_is_counted_and_not_kept(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells, "MOST_WORDS", 3)
+    remarks = [f"2020-01-02 00:{minute:02},cleaned no. {minute}" for minute in range(9)]
+    path = tmp_path / "r.csv"
+    path.write_bytes(table(*ROWS, *remarks))
+    status, rows, err = played(capsys, path)
+    assert (status, len(rows)) == (0, 12)
+    assert any("9 cells cannot be read: '(others)' 6" in line for line in err)
 
 
 @pytest.mark.parametrize(
