@@ -30,6 +30,9 @@ from vigil_cloud.water.transport import (
 
 _PARTS: Final = 48
 """Of a release on a clock that does not run evenly."""
+_EVEN: Final = 8192
+"""Values on the water's clock, at least: between them lines are straight, whatever the step is that
+was asked for."""
 
 
 class Pace:
@@ -97,6 +100,17 @@ def pace_of(channels: Channels) -> Pace | None:
     return Pace(*zip(*channels.velocity_factor, strict=True))
 
 
+def beside(channels: Channels, first_s: float, last_s: float) -> str | None:
+    """What is odd where the velocity is a series of quite another time, in words."""
+    series = channels.velocity_factor
+    if not series or (series[0][0] <= last_s and first_s <= series[-1][0]) or len(series) == 1:
+        return None
+    return (
+        "velocity_factor says nothing of the time that is asked for (are its times in seconds, and"
+        " the others in ISO 8601?): its nearest value counts throughout"
+    )
+
+
 def trace_in(
     channels: Channels, observed: Mapping[str, Observed], prior: Prior | None = None
 ) -> Traced:
@@ -126,7 +140,7 @@ def concentrations_in(
     if pace is None:
         return concentrations(transport, times_s, sources, inflows)
     water = pace.water_s(times_s)
-    even = np.linspace(float(water[0]), float(water[-1]), 2 * len(water))
+    even = np.linspace(float(water[0]), float(water[-1]), max(2 * len(water), _EVEN))
     found = concentrations(
         transport,
         even,

@@ -80,9 +80,16 @@ class Responses:
                 self._stations[point.reach].append(point)
         window = np.sinc(np.arange(len(self._s)) / (len(self._s) - 1))
         self._window: NDArray[np.float64] = window
-        self._whole = {
-            name: self._passed(one, one.length_m) for name, one in channels.reaches.items()
-        }
+        self._beyond: set[str] = set()
+        """Nodes below which a station lies: further down nothing is asked for."""
+        for node in reversed(self._order):
+            if any(self._asked(one) for one in self._starts[node]):
+                self._beyond.add(node)
+        self._whole: dict[str, tuple[_Spectrum, float, float, float]] = {}
+
+    def _asked(self, reach: Reach) -> bool:
+        """Whether a station is on it or below it."""
+        return bool(self._stations.get(reach.id)) or reach.end in self._beyond
 
     def of(self, reach: str, offset_m: float) -> dict[str, Response]:
         """By station; those that none of it passes are not in it."""
@@ -90,22 +97,25 @@ class Responses:
         source = self._channels.reaches[reach]
         flow = source.flow_m3_s + source.inflow_m3_s * offset_m / source.length_m
         begun = _Wave(self._entry(source, flow), 1.0, 0.0, 0.0, {})
-        for station in self._stations[reach]:
+        for station in self._stations.get(reach, ()):
             if station.offset_m >= offset_m:
                 self._see(found, station, begun, station.offset_m - offset_m, offset_m)
             elif (up := self._against(source, begun, offset_m - station.offset_m)) is not None:
                 self._see(found, station, up, 0.0, station.offset_m)
         at: dict[str, _Wave] = {}
-        self._arrive(at, source, self._along(source, begun, source.length_m - offset_m, offset_m))
+        if source.end in self._beyond:
+            passed = self._along(source, begun, source.length_m - offset_m, offset_m)
+            self._arrive(at, source, passed)
         for node in self._order[self._place[source.end] :]:
             wave = at.get(node)
             if wave is None:
                 continue
-            for one in self._starts[node]:
+            for one in filter(self._asked, self._starts[node]):
                 leaves = wave.part(self._share(one))
-                for station in self._stations[one.id]:
+                for station in self._stations.get(one.id, ()):
                     self._see(found, station, leaves, station.offset_m, 0.0)
-                self._arrive(at, one, self._along(one, leaves, one.length_m, 0.0))
+                if one.end in self._beyond:
+                    self._arrive(at, one, self._along(one, leaves, one.length_m, 0.0))
         return found
 
     def _entry(self, reach: Reach, flow: float) -> _Spectrum:
@@ -143,10 +153,12 @@ class Responses:
         )
 
     def _along(self, reach: Reach, wave: _Wave, metres: float, from_m: float) -> _Wave:
-        if metres == reach.length_m:
-            passed = self._whole[reach.id]
-        else:
+        if metres != reach.length_m:
             passed = self._passed(reach, metres, from_m)
+        elif (known := self._whole.get(reach.id)) is not None:
+            passed = known
+        else:
+            passed = self._whole[reach.id] = self._passed(reach, metres)
         spectrum, left, mean, variance = passed
         return _Wave(
             wave.spectrum * spectrum,

@@ -39,6 +39,9 @@ _ANYWHERE: Final = 0.1
 """The share of discharges that come from no registered outfall."""
 _GRID: Final = 1024
 _FINEST_GRID: Final = 8192
+_HELD: Final = 8_000_000
+"""Complex values that are kept of all reaches together (128 MB): thousands of them have a coarser
+grid."""
 _PER_CURVE: Final = 10
 """Steps of the grid of times in one standard deviation of the narrowest curve."""
 _LONGEST_S: Final = 3 * 86400.0
@@ -97,10 +100,12 @@ def trace(
     seen = [one for one in every if one.seen]
     if not seen:
         return Traced([], 0.0, 0.0)
-    responses = _responses(channels, every, seen)
+    above = _above(channels, [channels.points[one.station].reach for one in seen])
+    responses = _responses(channels, every, seen, len(above))
+    candidates = [one for one in _candidates(channels, prior) if one.reach in above]
     trials = [
         (candidate, trial.improve(_FIRST_STEPS) - log(candidate.prior), trial)
-        for candidate, trial in _trials(channels, responses, every, seen, prior)
+        for candidate, trial in _trials(candidates, responses, every, seen)
     ]
     trials.sort(key=lambda one: one[1])
     fits = [
@@ -111,27 +116,46 @@ def trace(
     return _weighed(fits, [one.station for one in seen])
 
 
-def _responses(channels: Channels, every: Sequence[Curve], seen: Sequence[Curve]) -> Responses:
+def _above(channels: Channels, reaches: Sequence[str]) -> set[str]:
+    """Reaches whose water comes past all of these, which are among them: of a whole city's network
+    the others need no response."""
+    into: dict[str, list[Reach]] = defaultdict(list)
+    for one in channels.reaches.values():
+        into[one.end].append(one)
+    found: set[str] | None = None
+    for name in reaches:
+        passing, waiting = {name}, [channels.reaches[name].start]
+        while waiting:
+            for one in into[waiting.pop()]:
+                if one.id not in passing:
+                    passing.add(one.id)
+                    waiting.append(one.start)
+        found = passing if found is None else found & passing
+    return found or set()
+
+
+def _responses(
+    channels: Channels, every: Sequence[Curve], seen: Sequence[Curve], reaches: int
+) -> Responses:
     looked_at = max(float(one.times[-1]) for one in every) - min(
         float(one.times[0]) for one in every
     )
     longest = _longest_s(channels, [channels.points[one.station] for one in seen])
     period = max(min(longest, max(5.2 * looked_at, _LONGEST_S)), 60.0)
     narrowest = sqrt(max(min(one.variance_s2 for one in seen), 1.0))
-    count = _GRID
-    while period / count > narrowest / _PER_CURVE and count < _FINEST_GRID:
+    count, finest = _GRID, min(_FINEST_GRID, _HELD // max(reaches, 1))
+    while period / count > narrowest / _PER_CURVE and 2 * count <= finest:
         count *= 2
     return Responses(channels, {one.station for one in every}, period_s=period, count=count)
 
 
 def _trials(
-    channels: Channels,
+    candidates: Sequence[_Candidate],
     responses: Responses,
     every: Sequence[Curve],
     seen: Sequence[Curve],
-    prior: Prior | None,
 ) -> Iterator[tuple[_Candidate, Trial]]:
-    for candidate in _candidates(channels, prior):
+    for candidate in candidates:
         found = responses.of(candidate.reach, candidate.offset_m)
         if all(one.station in found and found[one.station].passes for one in seen):
             blank = [one for one in every if not one.seen and one.station in found]

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("time", "station", "value")
 _SHOWN: Final = 5
+_FIRST_S: Final = datetime(2, 1, 1, tzinfo=UTC).timestamp()
+_LAST_S: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
+_AHEAD_S: Final = 86400.0
+"""Seconds: so far ahead a clock may be wrong, or in another zone."""
 
 
 class BadObservations(VigilError):
@@ -48,14 +52,17 @@ def trace(options: argparse.Namespace) -> int:
     """Print the suspects, the likeliest first. Raises ``BadChannels``, ``BadObservations``,
     ``OSError``."""
     from vigil_cloud.water import channels
-    from vigil_cloud.water.pace import trace_in
+    from vigil_cloud.water.pace import beside, trace_in
     from vigil_cloud.water.plume_forecast import forecast
 
     network = channels.load(options.network)
     observed, zone, notes = _read(options.observations, network)
     traced = trace_in(network, observed)
     suspects = traced.suspects
+    first = min(float(one.times_s[0]) for one in observed.values())
     last = max(float(one.times_s[-1]) for one in observed.values())
+    if odd := beside(network, first, last):
+        notes.append(odd)
     ahead = forecast(network, traced, observed, now_s=last)
     for note in notes:
         sys.stderr.write(f"vigil-cloud: {note}\n")
@@ -65,7 +72,9 @@ def trace(options: argparse.Namespace) -> int:
     def moment(seconds: float) -> float | str:
         if zone is None:
             return round(seconds, 1)
-        shown = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds))
+        # What says nothing of when has an interval that no calendar goes on to.
+        bounded = min(max(seconds, _FIRST_S), _LAST_S)
+        shown = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(bounded))
         return shown.astimezone(zone).isoformat()
 
     found = [
@@ -124,7 +133,8 @@ def _taken(
     of: dict[str, dict[float, float]] = defaultdict(dict)
     mistakes: list[str] = []
     zones: set[tzinfo | None] = set()
-    twice = blank = 0
+    before: dict[str, float] = {}
+    twice = blank = backward = 0
     for line, row in enumerate(rows, 2):
         try:
             at, zone = _moment(row["time"] or "")
@@ -137,6 +147,8 @@ def _taken(
         if not isfinite(value):
             blank += 1
             continue
+        backward += at < before.get(station, at)
+        before[station] = at
         twice += at in of[station]
         of[station][at] = value
     if len({zone is None for zone in zones}) > 1:
@@ -146,6 +158,10 @@ def _taken(
     if mistakes:
         raise BadObservations(mistakes)
     notes = [f"{blank} rows without a value were left out"] if blank else []
+    if backward:
+        notes.append(f"{backward} rows are earlier than the one before of their station: sorted")
+    if None not in zones:
+        notes += _future(of)
     notes += [
         f"{station} has fewer than {SPARSE} values: they count as samples, not as a curve"
         for station, held in sorted(of.items())
@@ -159,6 +175,20 @@ def _taken(
     }
     zone = next(iter(zones))
     return observed, zone, notes
+
+
+def _future(of: dict[str, dict[float, float]]) -> list[str]:
+    """Take out what lies in the future: one wrong stamp would stretch the time that is looked at.
+    Where everything does, it is of a simulation."""
+    latest = datetime.now(UTC).timestamp() + _AHEAD_S
+    ahead = [(station, at) for station, held in of.items() for at in held if at > latest]
+    if not ahead:
+        return []
+    if len(ahead) == sum(map(len, of.values())):
+        return ["every row lies in the future"]
+    for station, at in ahead:
+        del of[station][at]
+    return [f"{len(ahead)} rows lie in the future and were left out"]
 
 
 def _moment(text: str) -> tuple[float, tzinfo | None]:

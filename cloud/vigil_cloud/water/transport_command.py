@@ -88,12 +88,14 @@ def _print(
 ) -> None:
     import numpy as np
 
-    from vigil_cloud.water.pace import concentrations_in
+    from vigil_cloud.water.pace import beside, concentrations_in
     from vigil_cloud.water.transport import Transport
 
     station = network.point(options.station, "station")
     transport = Transport(network, station, [one.outfall for one in sources])
     _tell_of_what_does_not_count(network, sources, transport)
+    if odd := beside(network, moments[0], moments[-1]):
+        _tell(odd)
     found = concentrations_in(network, transport, np.array(moments), sources, inflows)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("time", "concentration"))

@@ -12,7 +12,7 @@ import pytest
 from channel_files import network, point, reach
 from vigil_cloud.cli import main
 from vigil_cloud.water.channels import Channels, read
-from vigil_cloud.water.responses import Responses, moments
+from vigil_cloud.water.responses import Response, Responses, moments
 from vigil_cloud.water.source_tracing import Observed, Suspect, trace
 from vigil_cloud.water.transport import Discharge, Pulse, Transport, concentrations
 
@@ -279,6 +279,81 @@ def test_suspects_are_sorted(files: tuple[Path, Path]) -> None:
     suspects: list[Suspect] = trace(truth, seen(truth, source, 2)).suspects
     ranked = [one.probability for one in suspects]
     assert ranked == sorted(ranked, reverse=True)
+
+
+def test_only_what_flows_past_the_stations_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of a city's network costs nothing."""
+    truth = read(valley())
+    source = Discharge(truth.points["west-high"], 4.0, 6 * 3600.0, 7 * 3600.0)
+    asked: list[str] = []
+    original = Responses.of
+
+    def of(self: Responses, reach: str, offset_m: float) -> dict[str, Response]:
+        asked.append(reach)
+        return original(self, reach, offset_m)
+
+    monkeypatch.setattr(Responses, "of", of)
+    west = {name: one for name, one in seen(truth, source, 3).items() if name == "s-west"}
+    assert trace(truth, west).suspects[0].outfall == "west-high"
+    assert asked == ["w1"]
+
+
+def told(content: list[str], files: tuple[Path, Path], capsys: Any) -> tuple[Any, list[str]]:
+    files[1].write_text("\n".join(content), "utf-8")
+    code, out, err = run(capsys, *files)
+    answer = json.loads(out)
+    assert (code, err.splitlines()) == (0, [f"vigil-cloud: {note}" for note in answer["notes"]])
+    return answer["suspects"], answer["notes"]
+
+
+def test_rows_that_are_odd_are_told_and_change_little(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reordered, an hour of NaN, far ahead, a day late."""
+    head, *rows = files[1].read_text("utf-8").splitlines()[:-2]
+    usual, notes = told([head, *rows], files, capsys)
+    assert notes == []
+    found, notes = told([head, *reversed(rows)], files, capsys)
+    assert found == usual
+    assert "earlier than the one before" in notes[0]
+    hour = [row.rpartition(",")[0] + ",NaN" if "T10:" in row else row for row in rows]
+    found, notes = told([head, *hour], files, capsys)
+    assert found[0]["outfall"] == usual[0]["outfall"]
+    assert "without a value" in notes[0]
+    ahead = "2999-01-01T00:00:00+08:00,s-end,40"
+    found, notes = told([head, *rows[:20], ahead, *rows[20:]], files, capsys)
+    assert found == usual
+    assert any("1 rows lie in the future" in note for note in notes)
+    late = rows[20].replace("2026-05-01", "2026-04-30")
+    found, notes = told([head, *rows[:20], late, *rows[20:]], files, capsys)
+    assert found[0]["outfall"] == usual[0]["outfall"]
+    assert "earlier than the one before" in notes[0]
+
+
+def test_a_velocity_that_is_a_series_counts_in_both_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the one makes with a series the other finds with it, and not without."""
+    canal, table = tmp_path / "canal.geojson", tmp_path / "seen.csv"
+    slower = [[0, 1.0], [21_600, 1.0], [25_200, 0.5], [72_000, 0.5]]
+    canal.write_text(json.dumps({**valley(), "velocity_factor": slower}), "utf-8")
+    asked = ["--release", "canal,4,21600,25200", "--until", "72000", "--step", "300"]
+    assert main(["water", "transport", str(canal), *asked, "--station", "s-end"]) == 0
+    made = capsys.readouterr().out.splitlines()[1:]
+    rows = [line.replace(",", ",s-end,") for line in made]
+    rows += [f"{at},s-join,0" for at in range(0, 72_000, 300)]  # above the outfall
+    table.write_text("\n".join(["time,station,value", *rows]), "utf-8")
+
+    def first() -> Any:
+        code, out, _ = run(capsys, canal, table)
+        assert code == 0
+        return next(one for one in json.loads(out)["suspects"] if one["outfall"] == "canal")
+
+    found = first()
+    assert found["start"][0] < 21_600 < found["start"][1]
+    assert found["mass"][0] < 14_400 < found["mass"][1]
+    canal.write_text(json.dumps(valley()), "utf-8")
+    assert first()["start"][0] > found["start"][1], "it would have begun later"
 
 
 def test_a_single_value_is_told(

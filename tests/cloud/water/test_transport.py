@@ -327,9 +327,48 @@ def test_the_command_prints_moments_for_moments(
     assert "p does not flow past the station" in err
 
 
+def test_water_that_runs_twice_as_fast_comes_at_half_the_time(
+    canal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``velocity_factor``, whatever step is asked for; and one of another time is told."""
+    plain = json.loads(canal.read_text("utf-8"))
+    usual = ["--release", "o,4320000,0", "--station", "s", "--until", 15_000, "--step", 1_000]
+    canal.write_text(json.dumps({**plain, "velocity_factor": [[0, 2.0]]}), "utf-8")
+    code, out, err = run(capsys, canal, *usual)
+    time, value = out.splitlines()[11].split(",")
+    assert (code, time, "velocity_factor" in err) == (0, "10000", False)
+    assert float(value) == pytest.approx(108.999, abs=0.01)
+    year = [["2026-05-01T00:00:00Z", 1.0], ["2026-05-02T00:00:00Z", 2.0]]
+    canal.write_text(json.dumps({**plain, "velocity_factor": year}), "utf-8")
+    code, out, err = run(capsys, canal, *usual)
+    assert (code, "velocity_factor says nothing of the time" in err) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "series",
+    ["fast", [], [[0]], [[0, 0]], [[0, -1]], [[0, float("nan")]], [[3600, 1], [0, 1]],
+     [[0, 1], [0, 2]], [["yesterday", 1]], [[0, "1"]]],
+)  # fmt: skip
+def test_a_series_of_velocities_that_is_none_is_refused(
+    canal: Path, capsys: pytest.CaptureFixture[str], series: Any
+) -> None:
+    plain = json.loads(canal.read_text("utf-8"))
+    canal.write_text(json.dumps({**plain, "velocity_factor": series}), "utf-8")
+    usual = ["--release", "o,1,0", "--station", "s", "--until", "9000", "--step", "60"]
+    code, out, err = run(capsys, canal, *usual)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "velocity_factor" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--release", "o,nan,0"], "no number"),
+        (["--release", "o,1,nan"], "no number"),
+        (["--release", "o,1,0", "--until", "inf"], "no number"),
+        (["--release", "o,1,0", "--step", "nan"], "no number"),
+        (["--inflow-concentration", "nan,0,10"], "no number"),
+        (["--inflow-concentration", "1,10,10"], "not later"),
         (["--release", "o,1"], "2 parts"),
         (["--release", "nobody,1,0"], "no outfall 'nobody'"),
         (["--release", "o,-1,0"], "below 0"),
