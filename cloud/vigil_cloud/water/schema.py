@@ -271,6 +271,7 @@ class SourceEntry(_Answer):
     """Best first."""
     frames: TraceFrames
     notes: list[str]
+    notes_zh: list[str]
 
 
 class IncidentEntry(_Answer):

@@ -17,7 +17,7 @@ from vigil_cloud.water import channels as files
 from vigil_cloud.water.channels import Channels, Point
 from vigil_cloud.water.pace import Pace
 from vigil_cloud.water.plume_forecast import Arrival, Forecast, forecast
-from vigil_cloud.water.source_input import Case, Signal
+from vigil_cloud.water.source_input import Case, Note, Signal
 from vigil_cloud.water.source_tracing import Suspect, Traced, trace
 from vigil_cloud.water.station_curves import Floats, Observed, curves
 from vigil_cloud.water.trace_schema import (
@@ -41,6 +41,10 @@ _PER_CASE: Final = 2.0
 _UNBOUNDED: Final = 50.0
 """A mass known no better than by this factor is not shown."""
 _PACES: Final = 500
+_UNEXPLAINED: Final = Note(
+    "no station has seen anything that a release in this network explains",
+    "各測站所見無法以此水路網中的排放解釋",
+)
 
 
 def calculate(case: Case) -> TraceResult:
@@ -61,7 +65,7 @@ def calculate(case: Case) -> TraceResult:
     found = forecast(network, traced, observed, [*gates, *below], now_s=now_s)
     notes = list(case.notes)
     if not traced.suspects:
-        notes.append("no station has seen anything that a release in this network explains")
+        notes.append(_UNEXPLAINED)
     return _Written(case, pace).result(traced, found, stations, notes)
 
 
@@ -154,7 +158,7 @@ class _Written:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(bounded))
 
     def result(
-        self, traced: Traced, found: Forecast, stations: list[TraceStation], notes: list[str]
+        self, traced: Traced, found: Forecast, stations: list[TraceStation], notes: list[Note]
     ) -> TraceResult:
         return TraceResult(
             suspects=[self._suspect(one, found) for one in traced.suspects[:_KEPT]],
@@ -176,7 +180,8 @@ class _Written:
                 times=[self.moment(at) for at in found.frame_times_s],
                 reaches={name: list(values) for name, values in found.frames.items()},
             ),
-            notes=notes,
+            notes=[one.english for one in notes],
+            notes_zh=[one.chinese for one in notes],
         )
 
     def _arrival(self, one: Arrival) -> TraceArrival:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Note(NamedTuple):
+    """What whoever reads the outcome should know, in both languages."""
+
+    english: str
+    chinese: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,6 @@ class Case:
     """By reach: moments and m/s."""
     before: Mapping[str, int]
     """By outfall: cases in which it was the source."""
-    notes: Sequence[str]
+    notes: Sequence[Note]
     onset_s: float
     now_s: float

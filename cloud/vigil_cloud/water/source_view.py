@@ -47,6 +47,7 @@ def source_of(session: Session, incident: str) -> SourceEntry | None:
         return SourceEntry(
             at=row.at, problem=row.problem, suspects=[], unexplained=1.0, misfit=0.0, stations=[],
             arrivals=[], samples=[], frames=TraceFrames(times=[], reaches={}), notes=[],
+            notes_zh=[],
         )  # fmt: skip
     places = _Register(session, result)
     return SourceEntry(
@@ -60,6 +61,7 @@ def source_of(session: Session, incident: str) -> SourceEntry | None:
         samples=[one for it in result.samples if (one := places.sample(it)) is not None],
         frames=result.frames,
         notes=result.notes,
+        notes_zh=result.notes_zh or result.notes,  # of before there were any
     )
 
 

@@ -6,8 +6,8 @@ stations below see the plume later. The inspector's alert is told the likeliest 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.sealing import whole_of
 from vigil_cloud.cases.models import CaseEvent, CaseRow
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.jobs.work import SOON, WorkKind, enqueue
@@ -30,7 +31,7 @@ from vigil_cloud.water.models import (
     VelocityReading,
     WaterPoint,
 )
-from vigil_cloud.water.source_input import Case, Signal
+from vigil_cloud.water.source_input import Case, Note, Signal
 from vigil_cloud.water.trace_schema import TraceResult
 from vigil_schemas.types import QartodFlag
 
@@ -41,10 +42,13 @@ FOLLOWED: Final = timedelta(hours=8)
 LONGEST: Final = timedelta(days=3)
 WINDOW_S: Final = 60.0
 MOST_STATIONS: Final = 60
+"""Whose readings are fetched: those of the incident, then the nearest along the water."""
 CONDUCTANCE: Final = "specific_conductance"
 TIMED: Final = ("pH", "turbidity_FNU")
 _FOUND: Final = ("fine", "source-found")
 _PROBLEM: Final = 400
+_SAME: Final = 0.1
+"""A probability that differs by less is no news for an alert's history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class _Rows:
 
     features: list[dict[str, Any]]
     stations: dict[str, WaterPoint]
-    notes: list[str]
+    notes: list[Note]
 
 
 def ask(session: Session, incident: str, now: datetime) -> None:
@@ -77,6 +81,7 @@ def load(services: Services, payload: Mapping[str, Any]) -> Case | None:
         rows = _register(session, begin, end)
         if not any(device in rows.stations for device in hit):
             return None
+        rows = _around(rows, hit.keys())
         found = before_of(session)
         velocities = _velocities(session, begin, end)
         onset = incident.started.timestamp()
@@ -90,7 +95,6 @@ def load(services: Services, payload: Mapping[str, Any]) -> Case | None:
 
 def _register(session: Session, begin: datetime, end: datetime) -> _Rows:
     """As GeoJSON: the same reader checks it as the files of the command lines."""
-    notes: list[str] = []
     measured: dict[str, list[float]] = defaultdict(list)
     query = select(VelocityReading).where(VelocityReading.at >= begin, VelocityReading.at <= end)
     for reading in session.scalars(query):
@@ -99,12 +103,7 @@ def _register(session: Session, begin: datetime, end: datetime) -> _Rows:
         {"type": "Feature", "geometry": {"type": "LineString"}, "properties": _reach(row, measured)}
         for row in session.scalars(select(Reach).order_by(Reach.id))
     ]
-    guessed = sorted(
-        one["properties"]["id"] for one in features if one["properties"].pop("guessed")
-    )
-    if guessed:
-        shown = ", ".join(guessed[:5]) + (" …" if len(guessed) > 5 else "")
-        notes.append(f"section or velocity not registered, taken as usual: {shown}")
+    lengths = {one["properties"]["id"]: one["properties"]["length_m"] for one in features}
     stations = {}
     for point in session.scalars(select(WaterPoint).order_by(WaterPoint.id)):
         features.append(
@@ -115,13 +114,60 @@ def _register(session: Session, begin: datetime, end: datetime) -> _Rows:
                     "id": point.id,
                     "kind": point.kind,
                     "reach": point.reach,
-                    "offset_m": point.offset_m,
+                    # The register rounds; one point beyond its canal would stop every search.
+                    "offset_m": min(point.offset_m, lengths.get(point.reach, point.offset_m)),
                 },
             }
         )
         if point.kind == "station" and point.device is not None:
             stations[point.device] = point
-    return _Rows(features, stations, notes)
+    return _Rows(features, stations, [])
+
+
+def _around(rows: _Rows, hit: Set[str]) -> _Rows:
+    """The canals that hang together with those of the incident's probes: the rest of a city says
+    nothing of it, costs time, and a mistake there must not stop the search here."""
+    tags = [one["properties"] for one in rows.features]
+    ends = {one["id"]: (one["from"], one["to"]) for one in tags if "length_m" in one}
+    touching: dict[str, list[str]] = defaultdict(list)
+    for name, nodes in ends.items():
+        for node in nodes:
+            touching[node].append(name)
+    away: dict[str, int] = {rows.stations[one].reach: 0 for one in hit if one in rows.stations}
+    waiting = deque(sorted(away))
+    while waiting:
+        name = waiting.popleft()
+        for other in (one for node in ends[name] for one in touching.pop(node, ())):
+            if other not in away:
+                away[other] = away[name] + 1
+                waiting.append(other)
+    features = [
+        feature
+        for feature, one in zip(rows.features, tags, strict=True)
+        if one.get("reach", one["id"]) in away
+    ]
+    near = sorted(
+        ((device, point) for device, point in rows.stations.items() if point.reach in away),
+        key=lambda one: (one[0] not in hit, away[one[1].reach], one[1].id),
+    )
+    notes = list(rows.notes)
+    guessed = sorted(
+        one["id"] for feature in features if (one := feature["properties"]).pop("guessed", False)
+    )
+    if guessed:
+        shown = ", ".join(guessed[:5]) + (" …" if len(guessed) > 5 else "")
+        notes.append(
+            Note(
+                f"section or velocity not registered, taken as usual: {shown}",
+                f"未登錄斷面或流速，採一般值：{shown}",
+            )
+        )
+    if len(near) > MOST_STATIONS:
+        more = len(near) - MOST_STATIONS
+        notes.append(
+            Note(f"{more} stations farther away were not looked at", f"未納入較遠的 {more} 個測站")
+        )
+    return _Rows(features, dict(near[:MOST_STATIONS]), notes)
 
 
 def _reach(row: Reach, measured: Mapping[str, list[float]]) -> dict[str, Any]:
@@ -233,17 +279,33 @@ def store(
         ),
         [{"incident": incident.id, "at": now, "problem": problem, "result": result}],
     )
-    if isinstance(found, TraceResult):
-        _tell(session, incident, found, now)
+    _tell(session, incident, found if isinstance(found, TraceResult) else None, now)
     until = incident.started + LONGEST
     if now < until and (incident.ended is None or now < incident.ended + FOLLOWED):
         ask(session, incident.id, now)
 
 
-def _tell(session: Session, incident: Incident, found: TraceResult, now: datetime) -> None:
-    first = next(iter(found.suspects), None)
-    if first is None or session.get(AlertRow, incident.alert_id) is None:
+def _tell(session: Session, incident: Incident, found: TraceResult | None, now: datetime) -> None:
+    """The alert names the likeliest with its probability, and nobody once nobody is suspected."""
+    alert = session.get(AlertRow, incident.alert_id)
+    if alert is None:
         return
+    first = None if found is None else next(iter(found.suspects), None)
+    known = whole_of(session, alert)
+    if first is None:
+        if known.get("suspect") is not None:
+            nobody = {"suspect": None, "suspect_name": "", "suspect_name_zh": ""}
+            detail = {**nobody, "suspect_probability": None}
+            amendment = Amendment(detail=detail, reason="no source explains it")
+            amend(session, incident.alert_id, amendment, now)
+        return
+    before = known.get("suspect_probability")
+    if (
+        known.get("suspect") == (first.outfall or first.reach)
+        and before is not None
+        and abs(before - first.probability) < _SAME
+    ):
+        return  # looked at every few minutes for days: its history is read by people
     point = session.get(WaterPoint, first.outfall) if first.outfall else None
     reach = session.get(Reach, first.reach)
     named = point or reach

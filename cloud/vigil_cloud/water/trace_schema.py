@@ -87,6 +87,7 @@ class TraceResult(_Kept):
     samples: list[TraceSample]
     frames: TraceFrames
     notes: list[str]
+    notes_zh: list[str] = []
 
 
 class TraceEntry(_Kept):

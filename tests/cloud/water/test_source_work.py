@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import func, select
 
 from cloud_city import GATEWAY, City, excursion
+from vigil_cloud.alerts.models import AlertHistory
 from vigil_cloud.cases.models import CaseEvent, CaseRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.jobs.worker import Worker
 from vigil_cloud.timeseries.port import Point, Series
+from vigil_cloud.water import source_work
 from vigil_cloud.water.channels import BadChannels
+from vigil_cloud.water.models import WaterPoint
 from vigil_cloud.water.source_case import calculate
 from vigil_cloud.water.source_input import Case, Signal
 from vigil_cloud.water.source_work import SOURCE_TRACE, before_of
@@ -112,6 +116,67 @@ def test_an_incident_is_told_where_it_came_from_and_where_it_goes(canal: City) -
     assert lines[0] == "time,device,parameter,value,flag"
     assert len(lines) > 100
     assert all(line.split(",")[1] == UPPER for line in lines[1:])
+
+
+def test_an_alert_names_nobody_once_nobody_is_suspected(canal: City) -> None:
+    discharge(canal)
+    canal.send(excursion(canal.time), UPPER)
+    canal.later(hours=3)
+    assert Worker(canal.services, [SOURCE_TRACE], "worker", apart=False).do_one()
+    (alert,) = canal.alerts("inspector", domain="water")
+    assert alert["detail"]["suspect"] is not None
+    assert 0 < alert["detail"]["suspect_probability"] <= 1
+    payload = {"incident": alert["detail"]["incident"]}
+
+    def lines() -> int:
+        with canal.services.sessions() as session:
+            return session.scalar(select(func.count()).select_from(AlertHistory)) or 0
+
+    # Looked at again, with the same outcome, it is no news
+    before = lines()
+    again = source_work.compute(source_work.load(canal.services, payload))
+    assert isinstance(again, TraceResult)
+    with writing(canal.services.sessions) as session:
+        source_work.store(session, payload, again, canal.time)
+    assert lines() == before
+
+    # and where nothing explains it any more, no name stays behind
+    with writing(canal.services.sessions) as session:
+        source_work.store(session, payload, "the water flows in a circle", canal.time)
+    (alert,) = canal.alerts("inspector", domain="water")
+    assert alert["detail"]["suspect"] is None
+    assert alert["detail"]["suspect_name"] == ""
+    assert alert["detail"]["suspect_probability"] is None
+
+
+def test_only_what_hangs_together_with_the_incident_is_looked_at(
+    canal: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given another part of the city, a point that rounding put beyond its canal, and more stations
+    than are fetched."""
+    pond = geojson().replace("23.4", "23.5").replace('"b"', '"pond-b"')
+    for name in ("r1", "r2", "r3", "r4", "s1", "s2", "o-plating", "o-yard", "o-below", "g1", "f1"):
+        pond = pond.replace(f'"{name}"', f'"pond-{name}"')
+    for name in ("a", "c", "d", "e"):
+        pond = pond.replace(f'"from": "{name}"', f'"from": "pond-{name}"')
+        pond = pond.replace(f'"to": "{name}"', f'"to": "pond-{name}"')
+    pond = pond.replace(UPPER, "sonde-8").replace(LOWER, "sonde-9")
+    answer = canal.client("inspector").post("/api/v1/water/network/import", content=pond.encode())
+    assert answer.is_success, answer.text
+    with writing(canal.services.sessions) as session:
+        session.get_one(WaterPoint, "o-plating").offset_m *= 1000
+    monkeypatch.setattr(source_work, "MOST_STATIONS", 1)
+    discharge(canal)
+    canal.send(excursion(canal.time), UPPER)
+    (alert,) = canal.alerts("inspector", domain="water")
+    found = source_work.load(canal.services, {"incident": alert["detail"]["incident"]})
+    assert found is not None
+    names = {one["properties"]["id"] for one in found.features}
+    assert {"r1", "r2", "r3", "r4", "s1", "s2", "o-plating"} <= names
+    assert not [name for name in names if name.startswith("pond")]
+    assert {one.station for one in found.signals} == {"s1"}, "the one that was hit"
+    assert any("1 stations farther away" in note.english for note in found.notes)
+    assert calculate(found).suspects
 
 
 def case_(features: list[dict[str, Any]], signals: list[Signal], **more: Any) -> Case:

@@ -11496,6 +11496,8 @@ export interface components {
             misfit: number;
             /** Notes */
             notes: string[];
+            /** Notes Zh */
+            notes_zh: string[];
             /**
              * Problem
              * @description Why nothing could be calculated.
