@@ -27,6 +27,7 @@ PlatformKind = Literal[
     "clock-stepped",
     "machine-clock",
     "sensor-fault",
+    "incident-failed",
 ]
 
 
@@ -164,6 +165,11 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " again; readings while somebody works on it belong into a maintenance window.",
         "此感測器的讀值屬本身故障，並非量測對象的變化：請清潔、校正或更換，或檢查線路。"
         "讀值恢復合理後會自動解除；維護作業期間請設定維護時段。",
+    ),
+    "incident-failed": Remedy(
+        "People were called, but the event could not be joined to an incident, or nobody looks for"
+        " its source. Read the error and the log; close this once the cause is mended.",
+        "已通知相關人員，但事件無法併入事故，或無法推算來源。請查看錯誤與日誌，排除後關閉。",
     ),
 }
 

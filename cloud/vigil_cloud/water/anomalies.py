@@ -8,6 +8,7 @@ inspectors'.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,9 @@ _OTHERS_LAST: Final = timedelta(hours=6)
 _RECURS: Final = 6
 """Faults of a day that are told though each is over at once."""
 _RECENT: Final = timedelta(days=1)
+"""What was last seen longer ago is history: it is written down, and sends nobody."""
+_LONGEST_NAME: Final = 130
+_LONGEST_SUBJECT: Final = 60
 _WORDS: Final = {
     "missing": ("no reading", "無讀值"),
     "empty": ("not in the water", "離水"),
@@ -75,8 +79,11 @@ def follow(
     changed: Sequence[Anomaly],
     standing: Sequence[Anomaly],
     now: datetime,
+    *,
+    anew: bool = False,
 ) -> None:
-    """Write down what changed, tell what is to be told, in the caller's transaction."""
+    """Write down what changed, tell what is to be told, in the caller's transaction. ``anew``: what
+    was known of earlier rows is lost, so nothing that is open will ever be said to be over."""
     known = session.get(Device, state.device)
     station = _Station(
         state.device,
@@ -84,13 +91,16 @@ def follow(
         state.device if known is None else known.name or state.device,
         state.device if known is None else known.name_zh or known.name or state.device,
     )
-    if changed:
+    if changed or anew:
         feed.lock(session)
+    if anew:
+        _end_all(session, station, now)
     calls = rules_of(session).false_per_week > 0
     for one in changed:
         row = _written(session, state, one, now)
-        if one.type == "water" and calls and one.found_s * 1e6 > state.armed_us:
-            _event(session, station, one, row, now)
+        if one.type == "water":
+            may_call = calls and one.found_s * 1e6 > state.armed_us
+            _event(session, station, one, row, now, may_call=may_call)
     if known is not None:
         _notice(session, station, standing, now)
 
@@ -121,11 +131,20 @@ def _written(session: Session, state: DetectorState, one: Anomaly, now: datetime
 
 
 def _event(
-    session: Session, station: _Station, one: Anomaly, row: AnomalyRow, now: datetime
+    session: Session,
+    station: _Station,
+    one: Anomaly,
+    row: AnomalyRow,
+    now: datetime,
+    *,
+    may_call: bool,
 ) -> None:
-    name = f"{station.gateway}:detector-{station.device}-{one.key}"[:130]
+    """``may_call``: what goes on is brought up to date whether new ones call or not."""
+    name = excursion_name(station.gateway, station.device, one)
     excursion = session.get(Excursion, name)
     if excursion is None:
+        if not may_call:
+            return
         excursion = Excursion(
             id=name,
             gateway=station.gateway,
@@ -140,20 +159,80 @@ def _event(
             incident=None,
         )
         row.excursion = name
-        told = _Told(session, station, row, excursion, now)
-        onsets.begin(session, excursion, onsets.Onset({}, now, told.alert), Aside(session))
+        told, aside = _Told(session, station, row, excursion, now), Aside(session)
+        onsets.begin(session, excursion, onsets.Onset({}, now, told.alert), aside)
+        _tell_failed(session, station, aside, now)
         return
     excursion.extreme_value = one.extreme
-    if one.over and excursion.ended is None:
-        excursion.ended = row.ended
-        incident = None if excursion.incident is None else session.get(Incident, excursion.incident)
-        told = _Told(session, station, row, excursion, now)
-        if incident is None:
-            told.alert(active=False, incident=None)
-            return
-        if incident.founder == excursion.id:  # whether it is over, all of the incident decides
-            told.alert(active=True, incident=incident.id)
-        incidents.settle(session, incident, now)
+    if one.over:
+        _end(session, station, row, excursion, now)
+
+
+def excursion_name(gateway: str, device: str, one: Anomaly) -> str:
+    """The same whenever it is worked out. Cut off, a name would lose its time, and a later event
+    would be taken for this one."""
+    name = f"{gateway}:detector-{device}-{one.key}"
+    return name if len(name) <= _LONGEST_NAME else f"{gateway}:detector-{_short(name)}"
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def _end(
+    session: Session, station: _Station, row: AnomalyRow, excursion: Excursion, now: datetime
+) -> None:
+    if excursion.ended is not None:
+        return
+    excursion.ended = row.ended
+    incident = None if excursion.incident is None else session.get(Incident, excursion.incident)
+    told = _Told(session, station, row, excursion, now)
+    if incident is None:
+        told.alert(active=False, incident=None)
+        return
+    if incident.founder == excursion.id:  # whether it is over, all of the incident decides
+        told.alert(active=True, incident=incident.id)
+    incidents.settle(session, incident, now)
+
+
+def _end_all(session: Session, station: _Station, now: datetime) -> None:
+    """Everything that is open ends where it was last seen: what begins anew knows nothing of it,
+    and an alert must not stand for good."""
+    query = select(AnomalyRow).where(
+        AnomalyRow.device == station.device, AnomalyRow.ended.is_(None)
+    )
+    for row in session.scalars(query).all():
+        row.ended = row.last
+        excursion = None if row.excursion is None else session.get(Excursion, row.excursion)
+        if excursion is not None:
+            _end(session, station, row, excursion, now)
+
+
+def _tell_failed(session: Session, station: _Station, aside: Aside, now: datetime) -> None:
+    """People were called; whoever maintains the cloud hears what else went wrong, until an event of
+    this probe goes through."""
+    subject = _subject("incident", station.device)
+    complaint = aside.complaint
+    if complaint is None:
+        clear_platform(session, "incident-failed", subject, now=now)
+        return
+    raise_platform(
+        session,
+        "incident-failed",
+        subject,
+        severity="major",
+        title=f"{station.name}: an event was told, but its incident failed",
+        title_zh=f"{station.name_zh}：事件已通知，但事故處理失敗",
+        device=station.device,
+        detail={"explanation": complaint.detail},
+        now=now,
+    )
+
+
+def _subject(what: str, device: str) -> str:
+    """Of at most 60 characters, by which alerts are told apart."""
+    subject = f"{what}:{device}"
+    return subject if len(subject) <= _LONGEST_SUBJECT else f"{what}:{_short(device)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +296,9 @@ def _notice(
     wrong = {
         one.signal: one.reason
         for one in standing
-        if one.type == "sensor" and _lasts(one) >= _LASTS.get(one.reason, _OTHERS_LAST)
+        if one.type == "sensor"
+        and _time(one.last_s) > now - _RECENT
+        and _lasts(one) >= _LASTS.get(one.reason, _OTHERS_LAST)
     }
     recent = select(AnomalyRow.parameter, AnomalyRow.reason).where(
         AnomalyRow.device == station.device,
@@ -225,14 +306,14 @@ def _notice(
         AnomalyRow.found > now - _RECENT,
     )
     often: dict[str, list[str]] = {}
-    for parameter, reason in session.execute(recent):
+    for parameter, reason in session.execute(recent.order_by(AnomalyRow.found)):
         often.setdefault(parameter, []).append(reason)
     wrong |= {
         parameter: reasons[-1]
         for parameter, reasons in often.items()
         if len(reasons) >= _RECURS and parameter not in wrong
     }
-    subject = f"sensor:{station.device}"
+    subject = _subject("sensor", station.device)
     if not wrong:
         clear_platform(session, "sensor-fault", subject, gateway=station.gateway, now=now)
         return

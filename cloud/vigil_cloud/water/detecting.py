@@ -128,6 +128,7 @@ def _due(now_us: int) -> Select[str]:
     until = func.coalesce(DetectorState.until_us, 0)
     newest = NewestReadings.newest_us
     whole: ColumnElement[bool] = or_(newest <= now_us - WINDOW_US, newest >= until + WINDOW_US)
+    asked = func.coalesce(DetectorState.asked_us, 0)
     return (
         select(NewestReadings.device)
         .outerjoin(DetectorState, DetectorState.device == NewestReadings.device)
@@ -137,10 +138,11 @@ def _due(now_us: int) -> Select[str]:
                 newest >= until,
                 until + WINDOW_US <= now_us,
                 whole,
-                func.coalesce(DetectorState.asked_us, 0) <= now_us - WINDOW_US,
+                # Asked for in the future: the clock was set back since, and nobody waits for it.
+                or_(asked <= now_us - WINDOW_US, asked > now_us),
             )
         )
-        .order_by(func.coalesce(DetectorState.asked_us, 0), NewestReadings.device)
+        .order_by(asked, NewestReadings.device)
     )
 
 
@@ -183,11 +185,8 @@ def _rows(
 ) -> tuple[list[str], list[Row]]:
     latest = services.timeseries.latest(device)
     newest = max((one.time for one in latest.values()), default=None)
-    names = sorted(
-        name
-        for name, one in latest.items()
-        if newest and newest - one.time <= GONE_AFTER and THE_SAME.get(name) not in latest
-    )
+    given = {name for name, one in latest.items() if newest and newest - one.time <= GONE_AFTER}
+    names = sorted(name for name in given if THE_SAME.get(name) not in given)
     found: dict[float, dict[str, tuple[float | None, int]]] = {}
     for series in services.timeseries.series(device) if first_us < stop_us else ():
         if series.parameter not in names or series.domain != DOMAIN:
@@ -281,7 +280,8 @@ def store(session: Session, payload: Mapping[str, Any], judged: Judged, now: dat
         _log.info("detection-overtaken", device=device)  # another piece of work was faster
         return
     newest = session.get(NewestReadings, device)
-    newest_us = 0 if newest is None else newest.newest_us
+    # A reading ahead of our clock is waited for: nothing of it can be judged before.
+    newest_us = 0 if newest is None else min(newest.newest_us, microseconds(now))
     if row.version == 0:
         row.armed_us = newest_us
     row.version += 1
@@ -292,7 +292,8 @@ def store(session: Session, payload: Mapping[str, Any], judged: Judged, now: dat
     if judged.error:
         _log.error("detector-begun-anew", device=device, error=judged.error)
         row.error, row.error_at = judged.error, now
-    anomalies.follow(session, row, judged.changed, judged.standing, now)
+    anew = bool(judged.error)
+    anomalies.follow(session, row, judged.changed, judged.standing, now, anew=anew)
     if newest_us >= row.until_us + WINDOW_US:
         enqueue(session, WATER_DETECTION, device, {"device": device}, now=now, priority=LATER)
 

@@ -32,8 +32,8 @@ class Onset:
 
 
 def begin(session: Session, row: Excursion, onset: Onset, aside: Aside) -> None:
-    """The row is stored, and somebody is told."""
-    if _joined(session, row, onset):
+    """The row is stored, and somebody is told; what else failed is in ``aside``."""
+    if _joined(session, row, onset, aside):
         _trace(session, row, onset, aside)
         return
     alert = onset.alert(row.ended is None, incidents.incident_id(row.id))
@@ -56,9 +56,10 @@ def _found(session: Session, row: Excursion, alert_id: str) -> None:
     session.flush()
 
 
-def _joined(session: Session, row: Excursion, onset: Onset) -> bool:
+def _joined(session: Session, row: Excursion, onset: Onset, aside: Aside) -> bool:
     """Whether it is part of an incident from now on. Where that cannot be told it is not: what
-    belongs together is a convenience, and no reason to lose an alarm."""
+    belongs together is a convenience, and no reason to lose an alarm. ``aside`` says that it
+    failed, to whoever can mend it."""
     try:
         with session.begin_nested():
             incident = incidents.find(session, row, onset.now)
@@ -70,8 +71,9 @@ def _joined(session: Session, row: Excursion, onset: Onset) -> bool:
             incidents.settle(session, incident, onset.now)
     except SQLAlchemyError:  # ingest tries again, or waits for the database
         raise
-    except Exception:  # noqa: BLE001 - an alarm is not lost for it
+    except Exception as error:  # noqa: BLE001 - an alarm is not lost for it
         _log.exception("incident-not-told", excursion=row.id)
+        aside.failed.append(f"join: {type(error).__name__}: {error}")
         row.incident = None
         return False
     return True

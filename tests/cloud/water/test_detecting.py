@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isnan
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from cloud_city import GATEWAY, NOON, City, excursion
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform import standing
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import NewestReadings
@@ -23,7 +24,9 @@ from vigil_cloud.jobs.port import Turn
 from vigil_cloud.jobs.worker import Worker
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_cloud.water import detecting, incidents
+from vigil_cloud.water.anomalies import excursion_name
 from vigil_cloud.water.detecting import WATER_DETECTION, WINDOW_US
+from vigil_cloud.water.detection.ledger import Anomaly
 from vigil_cloud.water.models import AnomalyRow, DetectorState, Excursion
 from vigil_schemas.senml import microseconds
 from vigil_schemas.types import QartodFlag
@@ -290,3 +293,119 @@ def test_a_probe_that_was_taken_away_is_forgotten(learnt: tuple[City, Floats]) -
     judged(city)
     with city.services.sessions() as session:
         assert list(session.scalars(select(DetectorState.device))) == ["sonde-2"]
+
+
+def failing(*_: object) -> None:
+    raise ValueError("the register is torn")
+
+
+def test_an_event_whose_incident_fails_calls_all_the_same_and_is_told(
+    learnt: tuple[City, Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, values = learnt
+    monkeypatch.setattr(incidents, "find", failing)
+    values[4:8, 1] += 150e-4
+    goes_on(city, values[:8])
+    (alert,) = water(city)
+    assert alert["state"]["active"]
+    with city.services.sessions() as session:
+        (told,) = standing(session, "incident-failed")
+        assert "the register is torn" in str(told.detail["explanation"])
+
+    # and that is over with the next one that goes through
+    monkeypatch.undo()
+    values[100:104, 1] += 150e-4
+    goes_on(city, values[8:104], 8)
+    with city.services.sessions() as session:
+        assert len(session.scalars(select(AlertRow).where(AlertRow.domain == "water")).all()) == 2
+        assert standing(session, "incident-failed") == []
+
+
+def test_what_was_open_ends_where_the_detector_is_begun_anew(
+    learnt: tuple[City, Floats],
+) -> None:
+    city, values = learnt
+    values[4:, 1] += 150e-4
+    goes_on(city, values[:8])
+    (alert,) = water(city)
+    assert alert["state"]["active"]
+    with writing(city.services.sessions) as session:
+        session.get_one(DetectorState, SONDE).state = b"torn"
+    goes_on(city, values[8:10])
+    (alert,) = water(city)
+    assert not alert["state"]["active"]
+    with city.services.sessions() as session:
+        assert all(row.ended for row in session.scalars(select(Excursion)))
+    assert all(row.ended for row in found(city))
+
+
+def test_what_goes_on_ends_though_nothing_calls_any_more(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    values[4:12, 1] += 150e-4
+    goes_on(city, values[:8])
+    with writing(city.services.sessions) as session:
+        incidents.set_rules(session, {"false_per_week": 0}, "inspector", city.time)
+    goes_on(city, values[8:40], 8)
+    (alert,) = water(city)
+    assert not alert["state"]["active"]
+
+
+def test_a_reading_ahead_of_our_clock_is_waited_for(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    city.time += timedelta(minutes=2)
+    stored(city, values[:1], city.time + timedelta(minutes=5))
+    detecting.follow(Turn(city.services, city.time))
+    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    assert [worker.do_one() for _ in range(3)] == [True, False, False], "not again and again"
+    with city.services.sessions() as session:
+        row = session.get_one(DetectorState, SONDE)
+        assert row.until_us <= microseconds(city.time)
+    city.later(minutes=7)
+    assert judged(city) == 1
+
+
+def test_a_clock_that_was_set_back_leaves_nobody_unasked(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    with writing(city.services.sessions) as session:
+        session.get_one(DetectorState, SONDE).asked_us = microseconds(city.time + timedelta(days=1))
+    stored(city, values[:1], NOON)
+    city.time = NOON + timedelta(minutes=2)
+    assert judged(city) == 1
+
+
+def test_faults_of_long_ago_send_nobody(city: City) -> None:
+    values = canal(LEARNT)
+    values[110:250, 3] = values[110, 3]
+    stored(city, values, NOON - LEARNT * QUARTER)
+    city.time = NOON - QUARTER + timedelta(minutes=2)
+    judged(city)
+    assert any(one.reason == "stuck" for one in found(city))
+    shown = city.alerts("administrator", domain="platform")
+    assert [one for one in shown if one["kind"] == "sensor-fault"] == []
+
+
+def test_what_a_probe_gave_once_does_not_hide_what_it_gives_now(city: City) -> None:
+    def reading(name: str, at: datetime) -> Point:
+        return Point(Series("water", GATEWAY, SONDE, name), microseconds(at), 0.05, 1)
+
+    points = [
+        reading("specific_conductance", NOON - timedelta(days=10)),
+        reading("conductivity", NOON),
+        reading("pH", NOON),
+    ]
+    city.services.timeseries.write(points)
+    with writing(city.services.sessions) as session:
+        record_newest(session, {SONDE: {one.series.parameter: one for one in points}})
+    asked = detecting.load(city.services, {"device": SONDE})
+    assert asked.names == ["conductivity", "pH"]
+
+
+def test_long_names_keep_events_apart() -> None:
+    def name(at: float) -> str:
+        one = Anomaly("specific_conductance", "water", "excursion", at, at, at, 1.0, 1.0, 1.0, 2.0)
+        return excursion_name("g" * 63, "d" * 64, one)
+
+    first, second = name(NOON.timestamp()), name(NOON.astimezone(UTC).timestamp() + 60)
+    assert first != second
+    assert len(first) <= 130
+    assert first == name(NOON.timestamp())

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cloud_city import NOON, City, excursion
+from cloud_city import GATEWAY, NOON, City, excursion
+from gateways import event
+from ingest_bench import Bench, Recorder
+from vigil_cloud.domain.aside import BESIDE_FAILED
+from vigil_cloud.water import incidents
+from vigil_cloud.water.service import WaterHandler
 from vigil_cloud.water.titles import titles
 from vigil_schemas.types import QartodFlag
 
@@ -102,3 +107,21 @@ def test_inspectors_read_milligrams_and_microsiemens() -> None:
     assert titles(excursion(NOON).model_copy(update={"limit": 0.075}))[0] == (
         "Conductivity above 750 µS/cm"
     )
+
+
+def test_an_excursion_whose_incident_fails_is_told_and_leaves_a_dead_letter(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ValueError("the register is torn")
+
+    monkeypatch.setattr(incidents, "find", failing)
+    told = excursion(city.time)
+    payload = event(GATEWAY, 1, told, subject="sonde-1", time=city.time, lane="event")
+    bench = Bench(city.services, Recorder(), [city.time])
+    bench.writer([WaterHandler()]).store([bench.arrived(f"vigil/v1/{GATEWAY}/event", payload)])
+    (alert,) = city.alerts("inspector")
+    assert alert["state"]["active"]
+    (letter,) = bench.dead_letters()
+    assert letter.reason == BESIDE_FAILED
+    assert "the register is torn" in letter.detail
