@@ -294,9 +294,9 @@ def _tell(session: Session, incident: Incident, found: TraceResult | None, now: 
     known = whole_of(session, alert)
     if first is None:
         if known.get("suspect") is not None:
-            nobody = {"suspect": None, "suspect_name": "", "suspect_name_zh": ""}
-            detail = {**nobody, "suspect_probability": None}
-            amendment = Amendment(detail=detail, reason="no source explains it")
+            nobody: dict[str, Any] = {"suspect": None, "suspect_name": "", "suspect_name_zh": ""}
+            nobody |= {"suspect_probability": None}
+            amendment = Amendment(detail=nobody, reason="no source explains it")
             amend(session, incident.alert_id, amendment, now)
         return
     before = known.get("suspect_probability")
