@@ -18,9 +18,11 @@ import numpy as np
 from browser.town import GATEWAY, KEY, MICROPHONE
 from vigil_edge.evidence.seal import seal
 from vigil_edge.noise import analysis
+from vigil_edge.noise.casework import votes_told
 from vigil_edge.noise.evidence import CONTENTS
 from vigil_edge.noise.pictures.blurred import blurred
-from vigil_edge.noise.plate.candidates import Picture
+from vigil_edge.noise.plate.candidates import Picture, Plate
+from vigil_edge.noise.plate.votes import Vote, Voted
 from vigil_schemas.evidence import (
     EvidenceFile,
     EvidenceLink,
@@ -80,7 +82,10 @@ def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
         "sound_ended": (began + timedelta(seconds=2)).isoformat(),
         "video_started_s": began.timestamp(),
     }
-    votes = [{"time": one.isoformat(), "text": plate, "confidence": 0.9} for one in moments[20:30]]
+    crop = Plate(10, 10, 40, 12, 0.9)
+    each = tuple(Vote(n, crop, plate, 0.9, (0.9,) * len(plate)) for n in range(20, 30))
+    voted = Voted(plate, 0.9, len(each), len(each), each[0].characters, None, each, None)
+    votes = votes_told(voted, [one.timestamp() for one in moments])
     bearing = {
         "start": began.isoformat(),
         "interval_s": 0.04,
@@ -97,7 +102,7 @@ def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
         "spectrogram.png": bytes(cv2.imencode(".png", drawn[0])[1]),
         "spectrogram.json": drawn[1].encode(),
         "bearing.json": json.dumps(bearing).encode(),
-        "votes.json": json.dumps({"pictures": votes}).encode(),
+        "votes.json": json.dumps(votes).encode(),
     }
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / name for name in files}

@@ -30,6 +30,8 @@ _MATCH_DEG: Final = 9.0
 heard its exhaust or its tyres."""
 _LEAST_COMPARED: Final = 5
 _FARTHEST_M: Final = 80.0
+_RISEN_DB: Final = 3.0
+"""Above the valley beside a passage: what is louder again behind it is something else."""
 _GAP_S: Final = 0.5
 """Between two sightings a track is taken to go on for so long."""
 
@@ -118,6 +120,26 @@ def attribute(
         rival_deg=rival,
         seen=heard[best].sightings[near],
     )
+
+
+def own_part(level_db: Array, loudest: int) -> slice:
+    """Of levels (n,) the stretch about the passage's loudest moment that is its own: within
+    ``LOUD_DB``, and to the valley on either side. What passes before or after it may be louder."""
+    least = level_db[loudest] - LOUD_DB
+    before = _to_valley(level_db[loudest::-1], least)
+    after = _to_valley(level_db[loudest:], least)
+    return slice(loudest - before, loudest + after + 1)
+
+
+def _to_valley(level_db: Array, least: float) -> int:
+    """How far the level falls, from its first value on."""
+    valley = 0
+    for index, level in enumerate(level_db):
+        if level < least or level > level_db[valley] + _RISEN_DB:
+            break
+        if level <= level_db[valley]:
+            valley = index
+    return valley
 
 
 def _heard(track: Track, view: View, origin: Array, speed_of_sound: float) -> _Heard:

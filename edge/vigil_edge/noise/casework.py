@@ -11,19 +11,20 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
-from vigil_edge.noise.attribution import Attributed, Sound, attribute, level_at
+from vigil_edge.noise.attribution import Attributed, Sound, attribute, level_at, own_part
 from vigil_edge.noise.bearing.command import listen_to
 from vigil_edge.noise.bearing.estimate import INTERVAL_S, Bearing
 from vigil_edge.noise.case import FINDINGS, TRACE, VOTES, Case, Findings
-from vigil_edge.noise.pictures.encode import BestPlate, FindPlate, encode, measure
+from vigil_edge.noise.pictures.encode import BestPlate, FindPlate, best_plate, encode, measure
 from vigil_edge.noise.pictures.reading import Frames, frames_of
 from vigil_edge.noise.pictures.rows import rows_of
 from vigil_edge.noise.pictures.tracks import Followed, Track, follow
@@ -62,9 +63,9 @@ def work(folder: Path) -> None:
         measure(folder)
 
 
-def look(folder: Path) -> FindPlate | None:
+def look(folder: Path) -> FindPlate:
     """Write ``findings.json``, ``bearing.json`` and ``votes.json``; returns how the plate that
-    people are shown is found, where that is not left to ``best_plate``. Raises as ``work``."""
+    people are shown is found. Raises as ``work``."""
     case = Case.model_validate_json((folder / "case.json").read_bytes())
     frames = frames_of(folder)[0]
     try:
@@ -86,18 +87,20 @@ def look(folder: Path) -> FindPlate | None:
     part.write_text(findings.model_dump_json(exclude_none=True))
     part.rename(folder / FINDINGS)
     if voted is not None:
-        _write_votes(folder, frames, voted)
+        said = votes_told(voted, [time_s for _, time_s in frames])
+        (folder / VOTES).write_text(json.dumps(said))
     return _shown(seen, voted)
 
 
-def _write_votes(folder: Path, frames: Frames, voted: Voted) -> None:
-    """``votes.json``: what each picture was read as."""
-    content = {
+def votes_told(voted: Voted, moments: Sequence[float]) -> dict[str, Any]:
+    """``votes.json``: what each picture was read as. ``moments``: of the pictures, seconds since
+    1970."""
+    return {
         "plate": voted.text,
         "confidence": voted.confidence,
         "votes": [
             {
-                "t": _utc(frames[vote.frame][1]).isoformat(),
+                "t": _utc(moments[vote.frame]).isoformat(),
                 "box": [vote.plate.x, vote.plate.y, vote.plate.width, vote.plate.height],
                 "text": vote.text,
                 "confidence": vote.confidence,
@@ -107,7 +110,6 @@ def _write_votes(folder: Path, frames: Frames, voted: Voted) -> None:
             if vote.text is not None
         ],
     }
-    (folder / VOTES).write_text(json.dumps(content))
 
 
 def _trace(folder: Path, case: Case) -> list[Bearing]:
@@ -178,7 +180,8 @@ def _attributed(case: Case, followed: Followed, trace: list[Bearing]) -> Attribu
     level = level_at(curve.start.timestamp(), curve.interval_s, curve.LAF, times)
     view = View(case.view, followed.width, followed.height)
     origin = np.asarray(array.positions, dtype=np.float64).mean(axis=0)
-    sound = Sound(times, np.array(azimuths), level)
+    own = own_part(level, int(np.abs(times - case.exceedance.LAFmax_time.timestamp()).argmin()))
+    sound = Sound(times[own], np.array(azimuths)[own], level[own])
     return attribute(followed, view, origin, array.speed_of_sound, sound)
 
 
@@ -205,13 +208,14 @@ def _plate(frames: Frames, seen: Seen) -> Voted | None:
     return read_several(list(rows_of(seen.plates_of, frames)))
 
 
-def _shown(seen: Seen, voted: Voted | None) -> FindPlate | None:
+def _shown(seen: Seen, voted: Voted | None) -> FindPlate:
     """What people are shown as the plate: that of the vehicle, or nothing where it could be
-    another's. Where nothing could be followed, the most plate-like row of all."""
-    if not seen.finding.tracks:
-        return None
+    another's. Where nothing could be followed, one that moves: what stands is a parked one's."""
 
-    def find(_frames: Frames, _loudest_s: float) -> BestPlate | None:
+    def find(frames: Frames, loudest_s: float) -> BestPlate | None:
+        if not seen.finding.tracks:
+            found = best_plate(frames, loudest_s)
+            return found if found is not None and found.moves else None
         best = None if voted is None else voted.best
         picture = None if best is None else best.picture()
         if best is None or picture is None:

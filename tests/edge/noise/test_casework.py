@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.noise.pass_by import CAR, SCOOTER, Passing, case_folder, looked_at
+from vigil_edge.noise.attribution import own_part
 from vigil_edge.noise.case import Findings
 
 
@@ -41,6 +43,25 @@ def test_the_vehicle_is_named_and_its_plate_read(alone: tuple[Path, Findings]) -
     assert found.plate_reading.abstained is None
     assert [one.text for one in found.plates] == ["MKJ8527"]
     assert {"bearing.json", "votes.json"} <= {path.name for path in folder.iterdir()}
+
+
+def test_what_passes_right_before_or_after_is_not_the_passage() -> None:
+    # Every 40 ms: one of 98 dB, this passage of 92 dB, and one of 95 dB, each 2 s behind the other.
+    times = np.arange(0, 8, 0.04)
+    levels = np.full_like(times, 60.0)
+    for at, peak in ((2.0, 98.0), (4.0, 92.0), (6.0, 95.0)):
+        levels = np.maximum(levels, peak - 12.0 * np.abs(times - at))
+    own = own_part(levels, int(np.abs(times - 4.0).argmin()))
+    assert levels[own].max() == pytest.approx(92, abs=0.5)
+    assert times[own][0] > 3.0
+    assert times[own][-1] < 5.0
+    assert len(times[own]) > 30
+    # and alone it is all that stands within 10 dB of it, a gear change included
+    change = 2.0 * ((times > 4.3) & (times < 4.5))
+    alone = np.maximum(60.0, 92.0 - 8.0 * np.abs(times - 4.0) - change)
+    part = own_part(alone, 100)
+    assert np.flatnonzero(alone >= alone.max() - 10.0).tolist() == list(range(200))[part]
+    assert own_part(np.array([90.0]), 0) == slice(0, 1)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ interface Bearing {
 }
 
 interface Votes {
-  pictures: { time: string; text: string | null; confidence?: number }[];
+  votes: { t: string; text: string; confidence?: number }[];
 }
 
 interface SpectrogramFacts {
@@ -129,11 +129,11 @@ export async function passageOf(alert: Alert, signal: AbortSignal): Promise<Pass
       t: seconds(bearing?.start ?? "") - origin + index * (bearing?.interval_s ?? 0),
       value,
     })),
-    votes: (votes?.pictures ?? []).flatMap((one) =>
-      one.text === null
-        ? []
-        : [{ t: seconds(one.time) - origin, text: one.text, confidence: one.confidence ?? null }],
-    ),
+    votes: (votes?.votes ?? []).map((one) => ({
+      t: seconds(one.t) - origin,
+      text: one.text,
+      confidence: one.confidence ?? null,
+    })),
     plates: files
       .filter((file) => file.role === "plate")
       .map((file) => evidenceAddress(alert.evidence.sha256 ?? "", file.name)),
