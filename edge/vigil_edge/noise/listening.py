@@ -193,15 +193,18 @@ class Listener:
             self._begun = None
         elif self._begun is None:
             self._begun = time
-        others = [
-            {
-                channel: there.popleft()
-                for channel, there in self._heard_there.items()
-                if there and there[0].first_sample == second.first_sample
-            }
-            for second in found.seconds
-        ]
+        others = [self._beside(second) for second in found.seconds]
         return Heard(seconds, self._due(heard), others)
+
+    def _beside(self, second: Levels) -> dict[int, Levels]:
+        """The same second of the other channels; what the measured one did not tell is dropped."""
+        found = {}
+        for channel, there in self._heard_there.items():
+            while there and there[0].first_sample < second.first_sample:
+                there.popleft()
+            if there and there[0].first_sample == second.first_sample:
+                found[channel] = there.popleft()
+        return found
 
     def _due(self, heard: int | None) -> list[Recorded]:
         """Passages after which enough was heard; all of them where ``heard`` is None."""

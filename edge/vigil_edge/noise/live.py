@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import aclosing
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -103,7 +104,8 @@ class NoisePipeline:
         try:
             async with aclosing(source.blocks()) as blocks:
                 async for frames in blocks:
-                    await self._take(listener.feed(frames, self._context.now()), listener.silence)
+                    heard = listener.feed(frames, self._context.now())
+                    await _to_the_end(self._take(heard, listener.silence))
                     if self._camera is not None:
                         self._camera.hold(listener.kept_since)
                     if listener.clock.stepped > steps:
@@ -155,9 +157,12 @@ class NoisePipeline:
         take more: in a thread, one at a time, since listening waits for it."""
         if not self._settings.veto:
             return event
-        rate_hz = recorded.time.rate_hz
+        passage, first = recorded.passage, recorded.first_sample
+        within = passage.started_sample - first, passage.ended_sample - first
         try:
-            found = await asyncio.to_thread(classification, recorded.frames, rate_hz)
+            found = await asyncio.to_thread(
+                classification, recorded.frames, recorded.time.rate_hz, within
+            )
         except Exception as error:  # noqa: BLE001 - without a veto reviewers hear it; it is counted
             self._context.count("classifier-failed")
             _log.error("a passage could not be classified", exc_info=error)
@@ -303,6 +308,16 @@ class NoisePipeline:
             # Listening goes on: a passage can still be kept while the outbox is mended.
             self._context.count("readings-delayed")
             self._readings = readings[-KEPT_S * len(PARAMETERS) :]
+
+
+async def _to_the_end(step: Coroutine[Any, Any, None]) -> None:
+    """Also where it is cancelled meanwhile: the listener has let go of the passages in it."""
+    task = asyncio.ensure_future(step)
+    try:
+        await asyncio.shield(task)
+    finally:
+        if not task.done():
+            await asyncio.wait({task})
 
 
 def _of_a_second(levels: Levels) -> list[tuple[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from vigil_edge.cli import main
-from vigil_edge.noise.classify import reading
+from vigil_edge.noise.classify import live, reading
 from vigil_edge.noise.classify.features import RATE_HZ, features
 from vigil_edge.noise.classify.model import shipped
 from vigil_edge.noise.errors import AudioDecoderMissing, AudioUnsupported
@@ -63,6 +64,31 @@ def test_a_passage_of_the_street_simulator_is_a_vehicle_at_any_rate(
     assert [line["file"] for line in lines] == [str(file) for file in files]
     assert [line["vetoed"] for line in lines] == [False, False]
     assert all(0 <= float(str(line["score"])) <= 1 for line in lines)
+
+
+def test_of_a_live_passage_its_own_sound_decides_and_only_a_sure_veto_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A siren of twice the amplitude begins right behind the passage of a scooter.
+    scooter, siren = clip("vehicle", UNSEEN), clip("siren", UNSEEN + 1)
+    scooter = scooter[: 5 * RATE_HZ] / np.abs(scooter).max()
+    sound = np.concatenate([scooter, 2 * siren[: 5 * RATE_HZ] / np.abs(siren).max()])
+    frames = np.asarray(sound / 2, np.float32)[:, np.newaxis]
+    within = RATE_HZ, len(scooter) - 3 * RATE_HZ
+    of_all = reading.loudest_in(frames.astype(np.float64), RATE_HZ)
+    own = reading.loudest_in(frames.astype(np.float64), RATE_HZ, within)
+    assert np.abs(of_all).max() > np.abs(own).max()
+    # Then what the model vetoes with a doubt founds a case, and what is surely none does not
+    strict = replace(shipped(), threshold=1.0)
+    monkeypatch.setattr(live, "shipped", lambda: strict)
+    doubted = live.classification(frames, RATE_HZ, within)
+    assert doubted is not None
+    assert doubted.vehicle >= live.SURELY
+    assert not doubted.vetoed
+    sure = live.classification(frames[len(scooter) :], RATE_HZ)
+    assert sure is not None
+    assert sure.vehicle < live.SURELY
+    assert sure.vetoed
 
 
 def test_the_loudest_event_decides_wherever_it_is_and_in_whatever_channel(tmp_path: Path) -> None:

@@ -58,14 +58,15 @@ def loudest_stretch(path: Path) -> Array:
     return _resampled(stretch, rate_hz)
 
 
-def loudest_in(units: Array, rate_hz: int) -> Array:
-    """As ``loudest_stretch``, of finite sound in memory, (n, channels)."""
+def loudest_in(units: Array, rate_hz: int, within: tuple[int, int] | None = None) -> Array:
+    """As ``loudest_stretch``, of finite sound in memory, (n, channels). ``within``: samples from
+    first to last, about the loudest moment of which it is."""
     size = round(STEP_S * rate_hz)
 
     def blocks() -> Iterator[Array]:
         return (units[at : at + size] for at in range(0, len(units), size))
 
-    loudest = _loudest(None, rate_hz, blocks())
+    loudest = _loudest(None, rate_hz, blocks(), within)
     return _resampled(_cut(blocks(), loudest, rate_hz), rate_hz)
 
 
@@ -74,7 +75,12 @@ def _resampled(stretch: Array, rate_hz: int) -> Array:
     return np.asarray(signal.resample_poly(stretch, RATE_HZ // common, rate_hz // common))
 
 
-def _loudest(path: Path | None, rate_hz: int, blocks: Iterator[Array]) -> Loudest:
+def _loudest(
+    path: Path | None,
+    rate_hz: int,
+    blocks: Iterator[Array],
+    within: tuple[int, int] | None = None,
+) -> Loudest:
     b, a = signal.butter(1, _PASS_HZ, "highpass", fs=rate_hz)
     state: Array | None = None
     best, found, at = -1.0, Loudest(0, 0), 0
@@ -86,7 +92,8 @@ def _loudest(path: Path | None, rate_hz: int, blocks: Iterator[Array]) -> Loudes
         passed, state = signal.lfilter(b, a, block, axis=0, zi=state)
         power = np.mean(passed**2, axis=0)
         channel = int(power.argmax())
-        if power[channel] > best:
+        wanted = within is None or (at <= within[1] and at + len(block) > within[0])
+        if wanted and power[channel] > best:
             best, found = float(power[channel]), Loudest(at + len(block) // 2, channel)
         at += len(block)
     if at == 0:
