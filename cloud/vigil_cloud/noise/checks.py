@@ -205,7 +205,8 @@ def _sound(measured: Measured) -> Check:
         f"Taken for {heard.kind} ({heard.score:.2f}); a vehicle: {heard.vehicle:.2f}.",
         f"辨識為 {heard.kind}（{heard.score:.2f}）；車輛：{heard.vehicle:.2f}。",
     )
-    return Check("sound", words, "fail" if heard.vetoed else "pass", reason, required=False)
+    verdict: Verdict = "pass" if heard.kind == "vehicle" else "unknown"
+    return Check("sound", words, "fail" if heard.vetoed else verdict, reason, required=False)
 
 
 def _background(measured: Measured, margin: float) -> Check:
