@@ -46,7 +46,7 @@ def place_of(settings: NoiseSettings, gateway: str) -> Place:
         settings.audio.calibrated,
         settings.limits,
         Budget(own.calibration_db, own.instrument_db, own.drift_db),
-        None if far is None else Distance(far.measured_m, far.uncertainty_m, far.reference_m),
+        None if far is None else far.of_decision,
     )
 
 

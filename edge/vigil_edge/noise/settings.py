@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.noise.bearing.array import ArraySettings
+from vigil_edge.noise.decision import Distance
 from vigil_edge.noise.limits import LimitSettings
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.sound.settings import AudioSettings
@@ -44,6 +45,11 @@ class DistanceSettings(BaseModel):
     reference_m: Annotated[float, Field(gt=0, le=200)]
     """What the limit is stated for."""
 
+    @property
+    def of_decision(self) -> Distance:
+        """As the rule of decision takes it."""
+        return Distance(self.measured_m, self.uncertainty_m, self.reference_m)
+
 
 class NoiseSettings(DeviceSettings):
     """One noise camera."""
@@ -62,7 +68,8 @@ class NoiseSettings(DeviceSettings):
     """Of which passages sound and pictures are kept: those that found a case, or, while a place is
     being tried out, every one."""
     threshold_db: Annotated[float, Field(ge=0, le=160)] = 86.0
-    """LAF above this begins a passage, dB(A)."""
+    """LAF above this begins a passage, dB(A); no higher than any of ``limits`` at the
+    microphone."""
     hysteresis_db: Annotated[float, Field(ge=0, le=20)] = 3.0
     before_s: Annotated[float, Field(ge=0, le=30)] = 3.0
     after_s: Annotated[float, Field(ge=1, le=30)] = 3.0
@@ -74,6 +81,20 @@ class NoiseSettings(DeviceSettings):
             there = self.audio.layout.channels
             if max(self.array.of_channels) >= there:
                 raise ValueError(f"array: a microphone is on a channel beyond the {there} of audio")
+        return self
+
+    @model_validator(mode="after")
+    def _what_exceeds_a_limit_is_noticed(self) -> Self:
+        far = self.distance
+        nearer_db = 0.0 if far is None else far.of_decision.correction_db
+        for line in self.limits:
+            if self.threshold_db > line.limit_db - nearer_db + 1e-9:
+                raise ValueError(
+                    f"threshold_db must be at most {line.limit_db - nearer_db:.1f}: what is louder"
+                    f" than the limit of {line.limit_db:g} dB would else never be looked at"
+                )
+        if nearer_db > 0 and not self.limits:
+            raise ValueError("distance needs limits: threshold_db is a level at the microphone")
         return self
 
     def digest(self) -> str:

@@ -12,6 +12,7 @@ from vigil_edge.noise.event import Place, exceedance
 from vigil_edge.noise.limits import LimitSettings, limit_at
 from vigil_edge.noise.listening import Recorded
 from vigil_edge.noise.passage import Passage
+from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.noise.sound.clock import StreamTime
 from vigil_schemas.noise import NoiseExceedance, founds_a_case
 
@@ -111,6 +112,43 @@ def test_a_night_belongs_to_the_day_on_which_it_began() -> None:
     sunday = LimitSettings(limit_db=80.0, days=("sun",), since=time(22), until=time(6))
     assert limit_at([sunday], datetime.fromisoformat("2026-03-02T05:00+08:00")) is sunday
     assert limit_at([sunday], datetime.fromisoformat("2026-03-02T22:30+08:00")) is None
+
+
+@pytest.mark.parametrize(
+    ("threshold_db", "distance", "refused"),
+    [
+        (80.0, None, None),
+        (80.1, None, "at most 80.0"),
+        # 7.5 m away and stated for 5 m: 3.52 dB louder there.
+        (76.4, (7.5, 5.0), None),
+        (80.0, (7.5, 5.0), "at most 76.5"),
+        (84.0, (5.0, 7.5), "at most 83.5"),
+    ],
+)
+def test_nothing_above_a_limit_stays_below_the_trigger(
+    threshold_db: float, distance: tuple[float, float] | None, refused: str | None
+) -> None:
+    section: dict[str, object] = {
+        "device": "mic-1",
+        "threshold_db": threshold_db,
+        "audio": {"source": "wav", "address": "street.wav"},
+        "limits": [{"limit_db": 86.0}, {"limit_db": 80.0, "since": "22:00", "until": "06:00"}],
+    }
+    if distance is not None:
+        names = ("measured_m", "reference_m")
+        section["distance"] = dict(zip(names, distance, strict=True)) | {"uncertainty_m": 0.1}
+    if refused is None:
+        assert NoiseSettings.model_validate(section).limits
+        return
+    with pytest.raises(ValueError, match=refused):
+        NoiseSettings.model_validate(section)
+
+
+def test_a_distance_that_makes_levels_higher_needs_limits() -> None:
+    distance = {"measured_m": 7.5, "uncertainty_m": 0.1, "reference_m": 5.0}
+    audio = {"source": "wav", "address": "street.wav"}
+    with pytest.raises(ValueError, match="needs limits"):
+        NoiseSettings.model_validate({"device": "mic-1", "audio": audio, "distance": distance})
 
 
 def test_the_limit_that_holds_is_told_with_the_event() -> None:
