@@ -9,7 +9,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -20,6 +20,9 @@ from vigil_edge.evidence.queue import EvidenceQueue
 _CHUNK: Final = 256 * 1024
 _INVALID: Final = "evidence-invalid"
 """The cloud's code for a zip that is not whole or not what was sealed: it never will be."""
+_TOO_NEW: Final = "manifest.json: version:"
+"""How the answer of a cloud begins that knows no such version of the manifest yet, and finds
+nothing else: it takes the same zip once it is upgraded."""
 _TOO_LARGE_S: Final = 600.0
 """Between tries of one that is refused for its size, which a proxy's setting may mend."""
 _LONGEST_S: Final = 3600.0
@@ -190,10 +193,20 @@ class Uploader:
             self._all_wait_s = _wait_s(response, self._now())
             return False
         # One that the cloud stumbles over must not be the first to be tried again each time.
-        self._later(
-            path, max(_wait_s(response, self._now()), _TOO_LARGE_S if status == 413 else 0.0)
-        )
+        self._later(path, max(_wait_s(response, self._now()), self._least_s(response)))
         return status < 500
+
+    def _least_s(self, response: httpx.Response) -> float:
+        """Before one that will be taken only after somebody did something is tried again."""
+        if _too_new(response):
+            self._count("evidence-cloud-too-old")
+            _log.error(
+                "the cloud knows no evidence of this version; it is kept and offered again",
+                code="evidence-cloud-too-old",
+                remedy="upgrade the cloud",
+            )
+            return _LONGEST_S
+        return _TOO_LARGE_S if response.status_code == 413 else 0.0
 
     async def _put_away(self, path: Path, away: Callable[[], None]) -> None:
         try:
@@ -221,13 +234,25 @@ def _for_good(response: httpx.Response) -> bool:
     later, a token that was changed, a proxy that is set wrongly. An answer that names a time
     to come again is none for ever either.
     """
-    if response.status_code != 422 or "Retry-After" in response.headers:
+    if response.status_code != 422 or "Retry-After" in response.headers or _too_new(response):
         return False
+    return _problem(response).get("code", _INVALID) == _INVALID
+
+
+def _too_new(response: httpx.Response) -> bool:
+    """Whether a later version of the cloud would take the same zip."""
+    said = _problem(response)
+    detail = said.get("detail")
+    return said.get("code") == _INVALID and isinstance(detail, str) and detail.startswith(_TOO_NEW)
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """Of an answer (RFC 9457); empty where it holds none."""
     try:
-        problem = response.json()
+        said = response.json()
     except ValueError:
-        return True
-    return not isinstance(problem, dict) or problem.get("code", _INVALID) == _INVALID
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _wait_s(response: httpx.Response, now: datetime) -> float:
