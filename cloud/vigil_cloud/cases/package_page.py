@@ -10,15 +10,16 @@ from vigil_cloud.evidence.verification import holds
 from vigil_cloud.services import Services
 from vigil_schemas.evidence import MANIFEST_NAME, SIGNATURE_NAME
 
-LARGEST_BYTES = 64 * 1024 * 1024
-"""Of the files in it; a page is held in memory."""
+LARGEST_BYTES = 16 * 1024 * 1024
+"""Of the files in it; a page is held in memory, several times over."""
 
 
 def page_of(services: Services, kind: CaseKind, row: EvidenceRow) -> bytes | None:
-    """``None`` where the kind has no such page, the package holds too much, or no announced key of
-    its gateway fits: a page that cannot be verified says nothing. Raises ``ObjectMissing``,
+    """``None`` where the kind has no such page, the package holds too much, no announced key of its
+    gateway fits (a page that cannot be verified says nothing), or the package is of version 1: what
+    that shows of people and plates was chosen for officials alone. Raises ``ObjectMissing``,
     ``ObjectsUnavailable``."""
-    if kind.page is None:
+    if kind.page is None or row.manifest.get("version") == 1:
         return None
     listed = {file["name"]: file for file in row.manifest["files"]}
     names = kind.page.wanted({name: file["role"] for name, file in listed.items()})

@@ -3,7 +3,6 @@ announced, and by its place in the gateway's chain."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -49,11 +48,14 @@ def verified_again(services: Services, row: EvidenceRow) -> EvidenceVerification
     service.keep_room(services, row.size)
     with services.sessions() as session:
         keys = public_keys(session, row.gateway)
-    with tempfile.NamedTemporaryFile(dir=services.settings.data_dir, suffix=".zip") as file:
-        for chunk in services.objects.read(row.object_name):
-            file.write(chunk)
-        file.flush()
-        key, found = _best(Path(file.name), row.gateway, keys)
+    copy = service.new_upload(services)  # where what a killed process leaves is cleared away
+    try:
+        with copy.open("wb") as file:
+            for chunk in services.objects.read(row.object_name):
+                file.write(chunk)
+        key, found = _best(copy, row.gateway, keys)
+    finally:
+        copy.unlink(missing_ok=True)
     faults = [str(fault) for fault in found.faults]
     if key is None:
         faults.append(f"{row.gateway}: no public key of this gateway is known")

@@ -155,3 +155,18 @@ async def test_a_package_goes_through_queue_page_and_chain(
     broken = reviewer.get(address).json()
     assert not broken["verified"]
     assert [one.partition(":")[0] for one in broken["faults"]] == ["overlay.webm"]
+
+
+def test_a_package_of_version_1_leaves_the_house_in_no_page(office: Office) -> None:
+    """Its crop of a plate may be a parked vehicle's."""
+    case = office.noise()
+    inspector = office.city.client("inspector")
+    (sha256,) = office.see("inspector", case["id"])["evidence"]
+    assert inspector.get(f"/api/v1/evidence/{sha256}.zip").status_code == 200
+    answer = inspector.get(f"/api/v1/cases/{case['id']}/evidence/{sha256}.html")
+    assert (answer.status_code, answer.json()["code"]) == (404, "evidence-unknown")
+    bundle = inspector.get(f"/api/v1/cases/{case['id']}/dossier.zip")
+    with zipfile.ZipFile(io.BytesIO(bundle.content)) as archive:
+        assert [name for name in archive.namelist() if name.startswith("evidence/")] == [
+            f"evidence/{sha256}.zip"
+        ]
