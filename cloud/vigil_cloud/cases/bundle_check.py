@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from vigil_cloud.cases.bundle import DOSSIER, FOLDER, KEYS, PAPER, README
 from vigil_cloud.evidence.layout import PACKAGE, Fault
-from vigil_cloud.evidence.verification import LARGEST_ZIP, examine
+from vigil_cloud.evidence.verification import LARGEST_ZIP, Bounded, examine
 from vigil_schemas.dossier import CaseDossier, digest_of
 
-LARGEST_TEXT: Final = 64 * 1024 * 1024
+LARGEST_TEXT: Final = 16 * 1024 * 1024
 _CHUNK: Final = 256 * 1024
 _BROKEN: Final = (
     *(zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, RuntimeError),
@@ -39,6 +39,9 @@ class Examined:
     was issued, the audit chain of the city tells (``case.dossier-issued``)."""
     packages: list[str] = field(default_factory=list)
     """Digests of those whose seal holds."""
+    pages: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of each page of a package as it lies there. It verifies what it shows by itself, but
+    nothing in the file seals the page: the city makes the same one again."""
     key_given: bool = False
     """By whoever asks; else the keys are those that the file itself brings."""
     faults: list[Fault] = field(default_factory=list)
@@ -46,7 +49,7 @@ class Examined:
 
 def is_bundle(path: Path) -> bool:
     """Whether it holds a dossier. Raises ``OSError`` where the file cannot be opened."""
-    with path.open("rb") as file:
+    with Bounded(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 return DOSSIER in archive.namelist()
@@ -58,6 +61,8 @@ def examine_bundle(path: Path, key: bytes | None) -> Examined:
     """Everything that is wrong with it. ``key``: of the gateway, as the asker knows it."""
     found = Examined(key_given=key is not None)
     try:
+        with Bounded(path) as file, zipfile.ZipFile(file):
+            pass  # its list of contents is no longer than any case needs
         with zipfile.ZipFile(path) as archive:
             _examine(archive, key, found)
     except _BROKEN as error:
@@ -97,9 +102,13 @@ def _examine(archive: zipfile.ZipFile, key: bytes | None, found: Examined) -> No
 
 
 def _page(archive: zipfile.ZipFile, page: zipfile.ZipInfo | None, found: Examined) -> None:
-    """It verifies itself where it is opened; here only whether it is whole."""
-    if page is not None and (wrong := _digest_of(archive, page)[1]) is not None:
+    if page is None:
+        return
+    digest, wrong = _digest_of(archive, page)
+    if wrong is not None:
         found.faults.append(Fault(page.filename, wrong))
+    else:
+        found.pages[page.filename] = digest
 
 
 def _dossier(said: Any, found: Examined) -> CaseDossier | None:

@@ -97,6 +97,7 @@ def _verify_bundle(path: Path, key: bytes | None) -> int:
         "case": dossier.number,
         "sha256": dossier.sha256,
         "paper": found.paper,
+        "pages": found.pages,
         "made": isoformat_utc(dossier.made),
         "evidence": found.packages,
         "key": "given" if found.key_given else "from the file itself",

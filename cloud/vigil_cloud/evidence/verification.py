@@ -87,11 +87,12 @@ class EvidenceTooLarge(ApiError):
         self.most_bytes = most_bytes
 
 
-class _Bounded(io.FileIO):
+class Bounded(io.FileIO):
     """A file of which nobody takes more than a little at once: the list of contents is read
     in one piece, as long as the archive itself says, before anything can be checked."""
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file. Raises ``zipfile.BadZipFile`` for more than ``LARGEST_READ``."""
         if size is None or size < 0:  # to the end
             size = os.fstat(self.fileno()).st_size - self.tell()
         if size > LARGEST_READ:
@@ -130,7 +131,7 @@ def verified(
 def _sealed_with(path: Path, public_keys: Sequence[bytes]) -> bytes | None:
     """The key of the seal, found before every file is read."""
     with contextlib.suppress(*_BROKEN):
-        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
+        with Bounded(path) as file, zipfile.ZipFile(file) as archive:
             entries = {info.filename: info for info in archive.infolist()}
             text = _small(archive, entries, MANIFEST_NAME, LARGEST_MANIFEST, Finding())
             seal = _small(archive, entries, SIGNATURE_NAME, SIGNATURE_BYTES, Finding())
@@ -152,7 +153,7 @@ def examine(path: Path, *, public_key: bytes, gateway: str | None = None) -> Fin
     """Everything that is wrong with a package. Raises ``OSError`` where the file cannot be
     opened."""
     found = Finding()
-    with _Bounded(path) as file:
+    with Bounded(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > LARGEST_ZIP:
             found.faults.append(Fault(PACKAGE, f"is larger than {LARGEST_ZIP} bytes"))

@@ -70,6 +70,7 @@ def checks(measured: Measured, holding: Holding, *, package: Verdict) -> list[Ch
         _clock(measured),
         _overload(measured),
         _sound(measured),
+        _vehicle(measured),
         _background(measured, holding.rules.background_margin_db),
         _wind(measured, holding.rules.wind_limit_m_s),
         _rain(measured),
@@ -207,6 +208,42 @@ def _sound(measured: Measured) -> Check:
     )
     verdict: Verdict = "pass" if heard.kind == "vehicle" else "unknown"
     return Check("sound", words, "fail" if heard.vetoed else verdict, reason, required=False)
+
+
+_UNATTRIBUTED: Final[dict[str | None, Words]] = {
+    "several": Words("Two vehicles stood within 10° of each other.", "兩車方位相差不到 10 度。"),
+    "no-match": Words(
+        "No vehicle in the pictures stood where the sound came from.",
+        "影像中無車輛位於聲音來向。",
+    ),
+    "no-bearing": Words("The sound told no direction.", "聲音無法定出方位。"),
+    "no-track": Words("No vehicle could be followed in the pictures.", "影像中無可追蹤之車輛。"),
+    "no-camera": Words("There are no pictures.", "無影像。"),
+}
+
+
+def _vehicle(measured: Measured) -> Check:
+    words = Words("The loud vehicle is told from others", "已辨別發聲車輛")
+    said = findings.read(measured.findings).vehicle
+    found = None if said is None else said.vehicle
+    if said is not None and found is not None:
+        reason = Words(
+            f"Of {said.tracks} that moved in the pictures, the one {found.apart_deg:.0f}° from"
+            " where the sound came from.",
+            f"影像中 {said.tracks} 輛移動車輛之一，與聲音方位相差 {found.apart_deg:.0f} 度。",
+        )
+        return Check("vehicle", words, "pass", reason, required=False)
+    why = _UNATTRIBUTED.get(None if said is None else said.abstained, _NOBODY_LOOKED)
+    reason = Words(
+        f"{why.english} Judge from film and sound whether it is one, and which.",
+        f"{why.chinese}請由影像與聲音判斷是否可確認及為何車。",
+    )
+    return Check("vehicle", words, "unknown", reason, required=False)
+
+
+_NOBODY_LOOKED: Final = Words(
+    "Its gateway compared no bearing with the pictures.", "閘道器未比對聲音方位與影像。"
+)
 
 
 def _background(measured: Measured, margin: float) -> Check:

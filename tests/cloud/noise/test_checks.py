@@ -26,6 +26,7 @@ CHECKED = frozenset(
             "clock",
             "overload",
             "sound",
+            "vehicle",
             "background",
             "wind",
             "rain",
@@ -44,6 +45,24 @@ def heard(kind: str, *, vehicle: float) -> dict[str, Any]:
         "vehicle": vehicle,
         "vetoed": vehicle < 0.1,
         "model": "test",
+    }
+
+
+def seen(abstained: str | None = None) -> dict[str, Any]:
+    """What a gateway found in the pictures."""
+    if abstained is not None:
+        return {"tracks": 2, "abstained": abstained}
+    moment = NOON.isoformat()
+    return {
+        "tracks": 2,
+        "vehicle": {
+            "track": 0,
+            **dict.fromkeys(("seen_from", "seen_until", "box_time"), moment),
+            "box": [10, 20, 30, 40],
+            "travel_s": 0.02,
+            "apart_deg": 3.2,
+            "compared": 25,
+        },
     }
 
 
@@ -72,7 +91,10 @@ class Passage:
     wind_m_s: float | None = 1.0
     rain: bool | None = False
     findings: dict[str, Any] | None = field(
-        default_factory=lambda: {"classification": heard("vehicle", vehicle=0.98)}
+        default_factory=lambda: {
+            "classification": heard("vehicle", vehicle=0.98),
+            "vehicle": seen(),
+        }
     )
 
 
@@ -173,6 +195,14 @@ def test_what_is_no_vehicle_founds_no_fine_and_what_nobody_classified_is_shown_s
     assert (verdicts(saw)["sound"], bars(saw)) == ("unknown", set())
     unheard = replace(Passage(), findings=None)
     assert (verdicts(unheard)["sound"], bars(unheard)) == ("unknown", set())
+
+
+@pytest.mark.parametrize("abstained", ["several", "no-match", "no-array", "failed", None])
+def test_which_vehicle_it_was_is_told_or_left_to_people(abstained: str | None) -> None:
+    found = {} if abstained is None else {"vehicle": seen(abstained)}
+    passage = replace(Passage(), findings=found)
+    assert verdicts(passage)["vehicle"] == "unknown"
+    assert bars(passage) == set()
 
 
 def test_wind_and_rain_that_nobody_measures_are_shown_as_unknown_and_bar_nothing() -> None:
