@@ -198,7 +198,7 @@ class Listener:
 
     def _beside(self, second: Levels) -> dict[int, Levels]:
         """The same second of the other channels; what the measured one did not tell is dropped."""
-        found = {}
+        found: dict[int, Levels] = {}
         for channel, there in self._heard_there.items():
             while there and there[0].first_sample < second.first_sample:
                 there.popleft()
