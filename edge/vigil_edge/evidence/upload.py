@@ -236,7 +236,7 @@ def _for_good(response: httpx.Response) -> bool:
     """
     if response.status_code != 422 or "Retry-After" in response.headers or _too_new(response):
         return False
-    return _problem(response).get("code", _INVALID) == _INVALID
+    return bool(_problem(response).get("code", _INVALID) == _INVALID)
 
 
 def _too_new(response: httpx.Response) -> bool:
