@@ -3,6 +3,8 @@
 Revision: 0045, after 0038
 """
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -44,6 +46,28 @@ def upgrade() -> None:
     ),
     sa.PrimaryKeyConstraint('person_key', 'kind', name=op.f('pk_person_rules'))
     )
+    _as_before()
+
+
+def _as_before() -> None:
+    """Until now each visit was told: who is enrolled already has the rule that goes on so, until
+    a guardian ends it."""
+    persons = sa.table('persons', sa.column('key', sa.String(64)))
+    rules = sa.table(
+        'person_rules',
+        sa.column('person_key', sa.String(64)),
+        sa.column('kind', sa.String(20)),
+        sa.column('settings', sa.JSON()),
+        sa.column('changed', UtcDateTime),
+    )
+    everybody = sa.select(
+        persons.c.key,
+        sa.literal('seen', sa.String(20)),
+        sa.literal({}, sa.JSON()),
+        sa.literal(datetime.now(UTC), UtcDateTime),
+    )
+    columns = ['person_key', 'kind', 'settings', 'changed']
+    op.execute(sa.insert(rules).from_select(columns, everybody))
 
 
 def downgrade() -> None:
