@@ -48,6 +48,52 @@ def test_a_guardian_sees_who_looked_and_takes_a_consent_back(window: OpenWindow)
     expect(given).to_have_count(0)
 
 
+def test_a_guardian_sets_and_ends_what_she_is_told_of(window: OpenWindow) -> None:
+    page = window("mei").go("/family")
+    before = page.locator('[data-rule="seen"]')
+    expect(before).to_contain_text("each stay at a station")
+    page.get_by_role("button", name="Set a rule").click()
+    form = page.get_by_role("form", name="Set a rule")
+    form.get_by_label("Tell when").select_option("unseen")
+    form.get_by_label("Tell nothing in quiet hours").check()
+    form.get_by_label("Quiet from").fill("23:30")
+    form.get_by_label("Quiet until").fill("06:00")
+    # What the browser would let through the server refuses, and the form says so.
+    form.evaluate("form => (form.noValidate = true)")
+    form.get_by_label("Hours (1 to 168)").fill("0")
+    form.get_by_role("button", name="Set", exact=True).click()
+    expect(form.get_by_role("alert")).to_be_visible()
+    form.get_by_label("Hours (1 to 168)").fill("30")
+    form.get_by_role("button", name="Set", exact=True).click()
+    entry = page.locator('[data-rule="unseen"]')
+    expect(entry).to_contain_text("after 30 hours")
+    expect(entry).to_contain_text("quiet from 23:30 to 06:00")
+
+    entry.get_by_role("button", name="Change").click()
+    expect(form.get_by_label("Hours (1 to 168)")).to_have_value("30")
+    form.get_by_label("Hours (1 to 168)").fill("48")
+    form.get_by_label("Tell nothing in quiet hours").uncheck()
+    form.get_by_role("button", name="Set", exact=True).click()
+    expect(entry).to_contain_text("after 48 hours")
+    expect(entry).not_to_contain_text("quiet")
+
+    page.get_by_role("button", name="Set a rule").click()
+    form.get_by_label("Tell when").select_option("at-night")
+    form.get_by_label("Latitude").fill("23.48")
+    form.get_by_label("Longitude").fill("120.45")
+    form.get_by_label("Radius in metres").fill("700")
+    form.get_by_label("Night until").fill("04:30")
+    form.get_by_role("button", name="Set", exact=True).click()
+    expect(page.locator('[data-rule="at-night"]')).to_contain_text("outside of 700 m")
+    expect(page.locator('[data-rule="at-night"]')).to_contain_text("from 22:00 to 04:30")
+
+    for kind in ("unseen", "at-night"):
+        page.locator(f'[data-rule="{kind}"]').get_by_role("button", name="End").click()
+        page.get_by_role("dialog").get_by_role("button", name="End").click()
+        expect(page.locator(f'[data-rule="{kind}"]')).to_have_count(0)
+    expect(before).to_have_count(1)
+
+
 def test_without_consent_there_is_nobody_to_see(window: OpenWindow) -> None:
     page = window("lone").go("/")
     expect(page.get_by_text("Nobody is entrusted to you")).to_be_visible()

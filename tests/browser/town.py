@@ -102,6 +102,7 @@ def _seed(hook: str) -> str:
     parts += _noise_register()
     parts.append(_toml("person", key="grandmother", name=NAMES["grandmother"], guardians=["mei"]))
     parts.append(_toml("person", key="stranger", name=NAMES["stranger"]))
+    parts.append(_toml("person_rule", person="grandmother", kind="seen"))
     parts.append(_toml("tag", tag=GRANDMOTHER, person="grandmother"))
     parts.append(_toml("tag", tag=STRANGER, person="stranger"))
     parts.append(_toml("household", key="temple", name="Temple", devices=[MARKET]))
