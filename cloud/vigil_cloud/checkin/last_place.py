@@ -16,6 +16,7 @@ from vigil_cloud.checkin.models import StationSilence, Visit
 from vigil_cloud.checkin.news import PRESENT_WITHIN, visit_entry
 from vigil_cloud.checkin.schema import LastPlaceEntry, LastSign, UsualPlace
 from vigil_cloud.checkin.visits import note_look
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.devices.models import Device, Gateway
 
 USUAL: Final = timedelta(days=60)
@@ -114,14 +115,21 @@ def usual_places(session: Session, person_key: str, now: datetime) -> list[Usual
     """Where they were on two days or more of the last sixty, the most frequent first."""
     rows = session.execute(
         select(Visit.device, Visit.arrived, Visit.last_seen)
-        .where(Visit.person_key == person_key, Visit.arrived >= now - USUAL)
+        .where(
+            Visit.person_key == person_key,
+            Visit.arrived >= now - USUAL,
+            Visit.doubt.is_(None),  # where a copy of the amulet was is no habit
+        )
         .order_by(Visit.arrived.desc())
         .limit(_MOST_VISITS)
     ).all()
     visits: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
     for device, arrived, seen in rows:
         visits[device].append((arrived, seen))
-    days = {device: len({one.date() for one, _ in some}) for device, some in visits.items()}
+    days = {  # of the city
+        device: len({one.astimezone(CITY_ZONE).date() for one, _ in some})
+        for device, some in visits.items()
+    }
     often = sorted(
         (device for device, count in days.items() if count >= _FEWEST_DAYS),
         key=lambda device: (-days[device], -len(visits[device]), device),

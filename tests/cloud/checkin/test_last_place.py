@@ -91,6 +91,15 @@ def test_usual_places_are_of_several_days_with_their_hours(related: City) -> Non
     assert usual["usual_now"] is True
 
 
+def test_one_morning_in_the_city_is_one_day(related: City) -> None:
+    """Half past seven and half past eight in Taipei lie on two days of UTC."""
+    midnight = related.time.replace(hour=0, minute=0)
+    for number, minutes in enumerate((-30, 30)):
+        at = midnight + timedelta(minutes=minutes)
+        related.send(visit(at, "departed", id=f"visit-early-{number}"), "station-2")
+    assert last_place(related)["usual_places"] == []
+
+
 def test_without_a_consent_nothing_is_told_and_each_look_is_one_line(related: City) -> None:
     related.account("stranger")
     assert asked(related, "stranger").status_code == 403
