@@ -133,8 +133,10 @@ class Radio:
                 return
             except RadioFailed:
                 # A stalled adapter may refuse a scan as well: the next step may mend that.
-                if not left and step is self._furthest():
-                    raise
+                if not left:
+                    if step is self._furthest():
+                        raise
+                    self.watchdog.failed(self._context.monotonic())
             await asyncio.sleep(_BACK_PAUSE_S if left else 0)
 
     async def close(self) -> None:

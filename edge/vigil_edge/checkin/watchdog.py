@@ -47,6 +47,7 @@ class Watchdog:
         self._tried: list[Step] = []
         self._next = math.inf
         self._rounds = 0
+        self._broken = False
         self.stalled = False
         """The silence is no chance."""
 
@@ -56,10 +57,16 @@ class Watchdog:
         return bool(self._tried)
 
     def began(self, moment: float) -> None:
-        """The scan began for the first time."""
+        """The scan began, for the first time or again."""
+        self._broken = False
         if self._heard is None:
             self._since = self._rate_at = moment
             self._next = moment + self._silence_s
+
+    def failed(self, moment: float) -> None:
+        """The scan could not be begun again: that is no quiet street, and the next step is due."""
+        self._broken = self.stalled = True
+        self._next = moment + self._recovery_s
 
     def heard(self, moment: float) -> list[Step]:
         """An advert of any device; what had been tried, where that ended a silence."""
@@ -68,7 +75,7 @@ class Watchdog:
         self._rate_at = self._since = self._heard = moment
         self._next = moment + self._silence_s
         tried, self._tried = self._tried, []
-        self._rounds, self.stalled = 0, False
+        self._rounds, self._broken, self.stalled = 0, False, False
         return tried
 
     def due(self, moment: float, *, others_hear: bool = False) -> Step | None:
@@ -76,7 +83,7 @@ class Watchdog:
         ``others_hear``: another radio at this place is not silent."""
         if moment < self._next:
             return None
-        self.stalled = others_hear or self._no_chance()
+        self.stalled = others_hear or self._broken or self._no_chance()
         step = self._step()
         self._tried.append(step)
         last = step is Step.SERVICE or not self.stalled

@@ -57,6 +57,20 @@ def test_a_street_that_empties_at_night_is_no_stall() -> None:
     assert {step for _, step in steps(dog, moment, moment + 3600)} == {Step.SCAN}
 
 
+def test_a_scan_that_cannot_be_begun_again_is_no_quiet_street() -> None:
+    dog = Watchdog(SILENCE, heartbeat=False)
+    dog.began(0)
+    busy(dog, 0, 3600, 60)
+    ((moment, step),) = steps(dog, 3600, 3660)
+    assert (step, dog.stalled) == (Step.SCAN, False)
+    dog.failed(moment)
+    assert dog.stalled
+    assert [step for _, step in steps(dog, moment, moment + 30)] == [Step.ADAPTER, Step.SERVICE]
+    dog.began(moment + 30)
+    assert {step for _, step in steps(dog, moment + 30, moment + 3600)} == {Step.SCAN}
+    assert not dog.stalled
+
+
 def test_with_a_heartbeat_silence_is_always_a_stall() -> None:
     dog = Watchdog(SILENCE, heartbeat=True)
     dog.began(0)
