@@ -122,7 +122,12 @@ def _known(session: Session, search: Search, now: datetime) -> Asked | None:
         for at in _signs(one.arrived, one.last_seen)
     ]
     hits = session.scalars(select(SearchHit).where(SearchHit.case_id == search.case_id))
-    signs += [(at, one.device) for one in hits for at in _signs(one.first, one.last)]
+    signs += [
+        (at, one.device)
+        for one in hits
+        if "identity" not in one.doubts  # the same; what else is doubtful of a visit counts above
+        for at in _signs(one.first, one.last)
+    ]
     if search.latitude is not None and search.longitude is not None:
         at = search.last_seen or search.opened
         signs.append((at, _REPORT))

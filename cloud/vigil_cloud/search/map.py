@@ -269,7 +269,13 @@ def sheet_of(shown: SearchMap, likely: Likely) -> exports.Sheet:
     ]
     shapes += [exports.segment(one.name, one.probability, one.corners) for one in likely.segments]
     shapes += [
-        exports.area(f"Searched (POD {one.worth:.0%})", isoformat_utc(one.at), one.area)
+        exports.area(
+            f"Searched (POD {one.worth:.0%})"
+            if one.kind == "searched"
+            else f"{one.kind} ({one.worth:.0%})",
+            isoformat_utc(one.at),
+            one.area,
+        )
         for one in shown.entries
         if one.area
     ]

@@ -137,7 +137,8 @@ def get_search_plan(
     finding the person most. Of the map as it was drawn last."""
     with bench.writing() as desk:
         case, likely = _likely(desk, case_id)
-        _note(desk, case, "location.read", refresh=False)
+        # An open page asks for it with each new map: that is no look of its own.
+        _note(desk, case, "location.read", refresh=True)
     return planned(likely, team_hours)
 
 

@@ -281,7 +281,10 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
 
 def show(session: Session, search: Search, now: datetime) -> None:
     """Open pages ask again: they go by the version. It is no step, so nobody's is refused."""
-    case = session.get_one(CaseRow, search.case_id)
+    feed.lock(session)
+    session.flush()
+    # As it is now: two that count from the same version would look like one change.
+    case = session.get_one(CaseRow, search.case_id, with_for_update=True)
     case.version += 1
     session.flush()
     feed.append(session, "case", case.id, now)

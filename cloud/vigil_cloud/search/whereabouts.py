@@ -205,10 +205,13 @@ class _Filter:
         return self._with_rings(links, nodes, elapsed)
 
     def _with_rings(self, links: Floats, nodes: Floats, elapsed_s: float) -> Belief:
-        rest = self._rings(elapsed_s)
+        rings_alone = self._rings(elapsed_s)
+        rest = rings_alone.copy()
         for clue in self._clues:  # also of what is not thought of, where nobody moves
             rest *= clue.factors(self._ground.nodes, self._ground.box)
-        rest /= max(float(rest.sum()), _IMPOSSIBLE)
+        kept = float(rest.sum())
+        # What people are certain of may leave no place at all: then it cannot be so.
+        rest = rest / kept if kept >= _IMPOSSIBLE else rings_alone
         total = float(links.sum() + nodes.sum())
         if total < _IMPOSSIBLE:  # every way would have been heard: nothing but the rings is left
             return Belief(np.zeros_like(links), rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.search.conftest import LOOKS, Missing, lines, sighting
-from cloud_city import NAME
+from cloud_city import GATEWAY, NAME
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.erasure import erase
 from vigil_cloud.jobs import work
-from vigil_cloud.search import likely, planning
-from vigil_cloud.search.clues import Searched, Sighting, within
-from vigil_cloud.search.models import SearchLikely
+from vigil_cloud.search import likely, planning, probability_map
+from vigil_cloud.search.clues import Brought, Searched, Sighting, within
+from vigil_cloud.search.models import SearchHit, SearchLikely
+from vigil_cloud.search.replay_files import Listed, Seen
 
 STEP = 0.002
 AREA = [[120.44, 23.47], [120.46, 23.47], [120.46, 23.49], [120.44, 23.49]]
@@ -138,6 +141,14 @@ def test_exports_are_read_by_other_programs_and_name_nobody(missing: Missing) ->
     gpx = ElementTree.fromstring(file("gpx"))
     points = gpx.findall(".//{http://www.topografix.com/GPX/1/1}wpt")
     assert any("Temple gate" in str(one.findtext("{*}name")) for one in points)
+    # Where somebody was seen was not searched.
+    missing.add("police", case, kind="seen", area=AREA, text="Seen here", worth=0.4)
+    missing.add("police", case, kind="searched", area=AREA, text="Walked", worth=0.9)
+    titles = [one["properties"]["title"] for one in json.loads(file("geojson"))["features"]]
+    assert [title for title in titles if title.startswith(("seen", "Searched"))] == [
+        "seen (40%)",
+        "Searched (POD 90%)",
+    ]
     for form in ("geojson", "kml", "gpx"):
         assert NAME.encode() not in file(form)
     assert ("police", "location.exported") in [
@@ -154,6 +165,15 @@ def test_it_is_shown_like_the_footprint_and_gone_with_the_end(missing: Missing) 
     assert guardian["likely"] is None
     assert missing.city.client("family").get(f"/api/v1/search/cases/{case}/plan").status_code == 404
     missing.end("police", case)
+    with missing.city.services.sessions() as session:
+        assert session.get(SearchLikely, case) is None
+    assert drawn(missing) == 0
+
+
+def test_it_is_destroyed_with_the_person(missing: Missing) -> None:
+    case = reported(missing)
+    drawn(missing)
+    erase(missing.city.services, "p1", by="administrator")
     with missing.city.services.sessions() as session:
         assert session.get(SearchLikely, case) is None
     assert drawn(missing) == 0
@@ -180,6 +200,34 @@ def test_nobody_knows_where_she_was(missing: Missing) -> None:
     assert drawn(missing) == 1
     assert missing.map("police", case)["likely"] is None
     assert drawn(missing) == 0, "asked again in a few minutes, not at once"
+
+
+def test_a_replayed_identity_draws_nobody_there(missing: Missing) -> None:
+    case = reported(missing)
+    hit = {"gateway": GATEWAY, "received": missing.city.time, "at_once": True}
+    with writing(missing.city.services.sessions) as session:
+        for device, doubts in (("station-1", ["identity"]), ("station-2", ["time"])):
+            heard = {"first": missing.city.time, "last": missing.city.time}
+            session.add(SearchHit(case_id=case, device=device, doubts=doubts, **hit, **heard))
+    asked = likely.load(missing.city.services, {"case": case})
+    assert asked is not None
+    now = missing.city.time.timestamp()
+    assert [one.station for one in asked.seen if one.at_s == now] == ["station-2"]
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [
+        Brought("seen", 600.0, 1.0, latitude=23.6, longitude=120.44),
+        Brought("searched", 600.0, 1.0, latitude=23.48, longitude=120.44, radius_m=20_000.0),
+    ],
+    ids=["seen where nobody gets", "everything searched"],
+)
+def test_what_people_are_certain_of_leaves_a_map(brought: Brought) -> None:
+    listed = [Listed("temple", 23.48, 120.44, 80.0, -inf, inf, 0.5)]
+    found = probability_map.draw(listed, [Seen(0.0, "temple")], 900.0, None, brought=[brought])
+    assert found.raster.mass.sum() == pytest.approx(1.0)
+    assert [0 < one["area_km2"] < 100 for one in found.contours()] == [True] * 3
 
 
 hours = st.floats(0.1, 500.0)
