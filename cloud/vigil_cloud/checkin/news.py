@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.places import Place
+from vigil_cloud.alerts.places import Place, place_of
 from vigil_cloud.checkin.doubts import Doubt
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.checkin.schema import VisitEntry, VisitNews
@@ -70,7 +70,11 @@ def _render(services: Services, session: Session, numbers: Mapping[str, int]) ->
             visit.last_seen + _AROUND,
             services.now(),
         )
-        entry = next(stay for stay in stays if visit.id in {stay.visit_id, *stay.merged})
+        own = (stay for stay in stays if visit.id in {stay.visit_id, *stay.merged})
+        # Of a flood of visits not all are read: then it stands for itself.
+        entry = next(own, None) or visit_entry(
+            visit, place_of(session, visit.device), services.now()
+        )
         news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
         json = news.model_dump_json()
         yield Change(numbers[visit.id], VISITS.name, visit.id, DOMAIN, visit.person_key, json)

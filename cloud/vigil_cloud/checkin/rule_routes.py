@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.checkin.models import PersonRule
+from vigil_cloud.checkin.relatives import SEEN, end_told
 from vigil_cloud.checkin.rules import KINDS, RuleBody, end_for, put_rule, quiet, read
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit, consents, persons
@@ -91,6 +92,8 @@ def delete_person_rule(
         if row is None:
             return
         end_for(session, row, now, now)
+        if kind == SEEN:
+            end_told(session, key, now)
         session.delete(row)
         audit.append(
             session, at=now, account=reader.username, action="rule.removed", subject=kind,

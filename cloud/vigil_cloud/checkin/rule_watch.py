@@ -30,13 +30,16 @@ def rule_job(offline_after: timedelta) -> Job:
 def follow(offline_after: timedelta, session: Session, now: datetime) -> bool:
     """Raise what has come to hold. Idempotent. A cloud that hears no gateway tells nobody that
     somebody was not seen; nor is anybody told of a time before the rule was set."""
-    due = [one for one in _last_seen(session) if _holds(*one, now)][:_AT_ONCE]
-    if not due or deaf(session, now, offline_after):
+    if not _due(session, now) or deaf(session, now, offline_after):
         return False
-    feed.lock(session)
-    for row, visit in due:
+    feed.lock(session)  # somebody may be heard, or a rule end, until it is ours: look again
+    for row, visit in _due(session, now):
         raise_for(session, row, read(row), visit, visit.last_seen, now)
     return True
+
+
+def _due(session: Session, now: datetime) -> list[tuple[PersonRule, Visit]]:
+    return [one for one in _last_seen(session) if _holds(*one, now)][:_AT_ONCE]
 
 
 def _last_seen(session: Session) -> list[tuple[PersonRule, Visit]]:
@@ -55,7 +58,8 @@ def _last_seen(session: Session) -> list[tuple[PersonRule, Visit]]:
         .join(Visit, Visit.id == last)
         .where(PersonRule.kind.in_(_OF_SILENCE), PersonRule.reference.is_(None))
     )
-    return [(row, visit) for row, visit in session.execute(query)]
+    fresh = {"populate_existing": True}
+    return [(row, visit) for row, visit in session.execute(query, execution_options=fresh)]
 
 
 def _holds(row: PersonRule, visit: Visit, now: datetime) -> bool:

@@ -35,6 +35,8 @@ DAY_MINUTES: Final = 1440
 _HABIT: Final = timedelta(days=60)
 _HABIT_VISITS: Final = 20
 """So many visits of the last two months, before a place can be unusual."""
+DOUBTFUL: Final = (" (doubtful: perhaps a copy of the amulet)", "（可疑，可能是複製的平安符）")
+"""Behind every title of a visit that may not be theirs."""
 Minute = Annotated[int, Field(ge=0, lt=DAY_MINUTES)]
 
 
@@ -204,26 +206,28 @@ def tell_of_visit(
     """Raise or end what the person's rules say of this visit, but "each stay"
     (``relatives.tell_relatives``). The caller holds ``feed.lock``."""
     place = place_of(session, visit.device)
+    says_now = not visit.late and now - visit.last_seen <= FRESH
+    says_now = says_now and not _overtaken(session, visit)
     for row in rows:
         rule = read(row)
-        if visit.late or now - visit.last_seen > FRESH:
+        if isinstance(rule, Unseen | AmuletSilent):
+            # A copy of the amulet must not end it.
+            if not visit.doubt and now - visit.last_seen < timedelta(hours=rule.hours):
+                end_for(session, row, visit.last_seen, now)
             continue
-        holds = _holds(session, rule, visit, place)
+        holds = _holds(session, rule, visit, place) if says_now else None
         if holds and not quiet(row, now):
             since = visit.arrived
             if isinstance(rule, NotWorn) and visit.still_since is not None:
                 since = visit.still_since
             raise_for(session, row, rule, visit, since, now, marks)
-        elif holds is False:  # None: nothing can be said
+        elif holds is False and not visit.doubt:  # None: nothing can be said
             end_for(session, row, visit.last_seen, now)
 
 
 def _holds(session: Session, rule: Rule, visit: Visit, place: Place) -> bool | None:
     """Whether it is to be told; ``False`` ends what stands, ``None`` leaves it alone."""
     match rule:
-        case Unseen() | AmuletSilent():
-            # A copy of the amulet must not end it.
-            return None if visit.doubt else False
         case LeftZone():
             return _outside(rule, place)
         case AtNight():
@@ -239,6 +243,18 @@ def _holds(session: Session, rule: Rule, visit: Visit, place: Place) -> bool | N
             return since is not None and visit.last_seen - since >= timedelta(hours=rule.hours)
         case _:
             return None
+
+
+def _overtaken(session: Session, visit: Visit) -> bool:
+    """Whether they were heard elsewhere since. A station says minutes later that somebody left it:
+    that says nothing of where they are by then."""
+    later = select(Visit.id).where(
+        Visit.person_key == visit.person_key,
+        Visit.last_seen > visit.last_seen,
+        Visit.device != visit.device,
+        Visit.doubt.is_(None),
+    )
+    return session.scalar(later.limit(1)) is not None
 
 
 def _outside(zone: _Zone, place: Place) -> bool | None:
@@ -278,6 +294,8 @@ def raise_for(  # noqa: PLR0913 - what is told of one rule
     place = place_of(session, visit.device)
     row.reference = _reference(row, now)
     title, title_zh = _titles(rule, place)
+    if visit.doubt is not None:
+        title, title_zh = title + DOUBTFUL[0], title_zh + DOUBTFUL[1]
     occurrence = Occurrence(
         domain=DOMAIN,
         reference=row.reference,

@@ -13,8 +13,8 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import rotating, visits
 from vigil_cloud.checkin.models import Amulet, PersonRule, Tag
-from vigil_cloud.checkin.relatives import SEEN, tell_relatives, told_of
-from vigil_cloud.checkin.rules import quiet, tell_of_visit
+from vigil_cloud.checkin.relatives import SEEN, is_told, tell_relatives
+from vigil_cloud.checkin.rules import tell_of_visit
 from vigil_cloud.domain.aside import Aside
 from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.domain.presence import PersonSeen, TagSeen
@@ -92,7 +92,7 @@ class CheckinHandler:
             if other is not visit:
                 feed.append(session, "visit", other.id, now)
         seen_rule = next((row for row in rules if row.kind == SEEN), None)
-        if seen_rule is not None and (not quiet(seen_rule, now) or told_of(session, visit)):
+        if is_told(session, seen_rule, visit, now):
             tell_relatives(session, visit, now, message.marks)
         if others := [row for row in rules if row.kind != SEEN]:
             told = dict(message.marks)

@@ -10,8 +10,8 @@ from sqlalchemy import Select, and_, false, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.checkin.models import Visit
-from vigil_cloud.checkin.relatives import tell_relatives, wants_visits
+from vigil_cloud.checkin.models import PersonRule, Visit
+from vigil_cloud.checkin.relatives import SEEN, is_told, tell_relatives
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.jobs.port import Job, in_transaction
 
@@ -66,7 +66,8 @@ def follow_stations(offline_after: timedelta, session: Session, now: datetime) -
     back = session.execute(returning, execution_options=fresh).all()
     for visit, gateway, device in fallen:
         visit.silent_since = _last_sign(gateway, device, now - offline_after) or now
-        if visit.person_key is not None and wants_visits(session, visit.person_key):
+        rule = session.get(PersonRule, (visit.person_key or "", SEEN))
+        if is_told(session, rule, visit, now):
             tell_relatives(session, visit, now)
     for visit, _, _ in back:
         visit.silent_since = None

@@ -69,6 +69,8 @@ def merge(
         session.add(visit)
     else:
         before = _said(visit)
+    if last_seen >= visit.last_seen:
+        visit.still_since = event.still_since  # ``None``: it has moved since
     visit.arrived = min(visit.arrived, arrived)
     visit.last_seen = max(visit.last_seen, last_seen)
     if visit.departed is None and departed is not None:
@@ -81,7 +83,6 @@ def merge(
     visit.battery_mv = event.battery_mv or visit.battery_mv
     if event.temperature_c is not None:
         visit.temperature_c = event.temperature_c
-    visit.still_since = event.still_since or visit.still_since
     if event.passages and len(event.passages) >= len(visit.passages or ()):
         visit.passages = [passage.model_dump(mode="json") for passage in event.passages]
     levels = [rssi for rssi in (visit.rssi_max_dbm, event.rssi_max_dbm) if rssi is not None]

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from cloud_city import GATEWAY, NOON, TAG, City, visit
-from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.models import AlertRow, OutboxEntry
 from vigil_cloud.checkin.models import PersonRule, Visit
 from vigil_cloud.checkin.rule_watch import follow
 from vigil_cloud.checkin.rules import within
+from vigil_cloud.checkin.silence import follow_stations
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.models import Gateway
+from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.identity.erasure import erase
+from vigil_cloud.identity.roles import Role
 from vigil_schemas.checkin import CheckinVisit
 
 HOME: dict[str, Any] = {"latitude": 23.60, "longitude": 120.44, "radius_m": 500.0}
@@ -195,6 +198,165 @@ def test_what_stands_ends_with_its_rule(ruled: City) -> None:
     assert len(titles(ruled)) == 1
     ruled.client("family").delete("/api/v1/people/p1/rules/left-zone")
     assert titles(ruled) == []
+
+
+def moved(city: City, device: str) -> None:
+    """The station stands at home."""
+    with writing(city.services.sessions) as session:
+        row = session.get_one(Device, device)
+        row.latitude, row.longitude = HOME["latitude"], HOME["longitude"]
+
+
+def test_whoever_left_home_is_not_at_home_again_when_the_station_says_that_they_left(
+    ruled: City,
+) -> None:
+    ruled.rule("left-zone", **HOME)
+    moved(ruled, "station-1")
+    ruled.send(told(NOON), "station-1")
+    ruled.later(hours=1)
+    ruled.send(told(ruled.time), "station-2")
+    assert len(titles(ruled)) == 1
+    # Told as soon as nothing was heard for five minutes: of before the other station.
+    left = {"phase": "departed", "last_seen": ruled.time - timedelta(minutes=10)}
+    ruled.later(minutes=2)
+    ruled.send(told(NOON, **left), "station-1")
+    assert len(titles(ruled)) == 1
+
+
+def test_whoever_is_home_again_is_not_outside_when_the_station_says_that_they_left(
+    ruled: City,
+) -> None:
+    ruled.rule("left-zone", **HOME)
+    moved(ruled, "station-1")
+    ruled.send(told(NOON), "station-2")
+    assert len(titles(ruled)) == 1
+    ruled.later(hours=1)
+    ruled.send(told(ruled.time), "station-1")
+    left = {"phase": "departed", "last_seen": ruled.time - timedelta(minutes=10)}
+    ruled.later(minutes=2)
+    ruled.send(told(NOON, **left), "station-2")
+    assert titles(ruled) == []
+
+
+def test_a_copy_of_the_amulet_at_home_ends_nothing(ruled: City) -> None:
+    ruled.rule("left-zone", **HOME)
+    moved(ruled, "station-1")
+    ruled.send(told(NOON), "station-2")
+    ruled.later(minutes=1)
+    ruled.send(told(ruled.time), "station-1")
+    with ruled.services.sessions() as session:
+        assert {one.doubt for one in session.scalars(select(Visit))} == {"too-fast"}
+    assert len(titles(ruled)) == 1
+    ruled.rule("seen")
+    ruled.later(minutes=1)
+    ruled.send(told(NOON, last_seen=ruled.time), "station-2")
+    assert any("doubtful" in title for title in titles(ruled))
+
+
+def test_a_late_word_of_them_ends_that_they_were_not_seen(ruled: City) -> None:
+    ruled.rule("unseen", hours=12)
+    ruled.send(visit(NOON, "departed"), "station-1")
+    ruled.later(hours=13)
+    watch(ruled)
+    assert len(titles(ruled)) == 1
+    ago = {"phase": "departed", "last_seen": ruled.time - timedelta(hours=2)}
+    ruled.send(told(ruled.time - timedelta(hours=3), **ago), "station-2")
+    assert titles(ruled) == []
+
+
+def test_an_amulet_that_moves_again_is_worn(ruled: City) -> None:
+    ruled.rule("not-worn", hours=12)
+    ruled.later(hours=14)
+    lay = {"still_since": NOON + timedelta(hours=1), "last_seen": ruled.time}
+    ruled.send(told(NOON, **lay), "station-1")
+    assert len(titles(ruled)) == 1
+    ruled.later(minutes=10)
+    ruled.send(told(NOON, last_seen=ruled.time), "station-1")
+    assert titles(ruled) == []
+
+
+def test_a_visit_that_is_told_of_is_over_with_the_rule_of_each_stay(ruled: City) -> None:
+    ruled.rule("seen")
+    ruled.send(told(NOON), "station-1")
+    assert len(titles(ruled)) == 1
+    assert ruled.client("family").delete("/api/v1/people/p1/rules/seen").status_code == 204
+    assert titles(ruled) == []
+    ruled.later(minutes=10)
+    ruled.send(told(NOON, last_seen=ruled.time), "station-1")
+    assert titles(ruled) == []
+
+
+def test_rules_are_destroyed_with_the_person(ruled: City) -> None:
+    ruled.rule("left-zone", **HOME)
+    ruled.send(told(NOON), "station-1")
+    erase(ruled.services, "p1", by="operator")
+    watch(ruled)
+    with ruled.services.sessions() as session:
+        assert session.scalars(select(PersonRule)).all() == []
+        assert session.scalars(select(AlertRow).where(AlertRow.active)).all() == []
+
+
+def test_people_are_told_of_a_stay_once_however_many_visits_it_has(ruled: City) -> None:
+    ruled.rule("seen")
+
+    def announced() -> list[str]:
+        with ruled.services.sessions() as session:
+            query = select(AlertRow.device, OutboxEntry.purpose).join(
+                AlertRow, AlertRow.id == OutboxEntry.alert_id
+            )
+            rows = session.execute(query.order_by(OutboxEntry.id))
+            return [f"{device} {purpose}" for device, purpose in rows]
+
+    ruled.send(told(NOON), "station-1")
+    ruled.later(minutes=4)
+    ruled.send(told(NOON, last_seen=ruled.time, phase="departed"), "station-1")
+    once = ["station-1 raised", "station-1 all-clear"]
+    assert announced() == once
+    # Ten minutes later again, and at the same time beside it, at the same place.
+    ruled.later(minutes=10)
+    again = ruled.time
+    ruled.send(told(again), "station-1")
+    ruled.later(minutes=1)
+    ruled.send(told(ruled.time), "station-1")
+    ruled.send(told(ruled.time, visit_id="visit-beside"), "station-2")
+    ruled.later(minutes=4)
+    ruled.send(told(again, last_seen=ruled.time, phase="departed"), "station-1")
+    assert announced() == once
+    assert len(titles(ruled)) >= 1, "what goes on is shown all the same"
+    # After a longer pause it is another stay.
+    ruled.later(hours=2)
+    ruled.send(told(ruled.time), "station-1")
+    assert announced()[-1] == "station-1 raised"
+
+
+def test_a_station_that_falls_silent_in_quiet_hours_tells_of_nobody(ruled: City) -> None:
+    ruled.rule("seen", quiet=(11 * 60, 14 * 60))
+    ruled.send(told(NOON), "station-1")
+    with writing(ruled.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).last_seen = NOON
+    ruled.later(minutes=5)
+    with writing(ruled.services.sessions) as session:
+        assert follow_stations(timedelta(minutes=3), session, ruled.time) is True
+    with ruled.services.sessions() as session:
+        assert session.scalars(select(AlertRow)).all() == []
+
+
+def test_a_relative_neither_reads_nor_sets_what_the_guardian_is_told(ruled: City) -> None:
+    """With a consent to see where the person is, and without being the guardian."""
+    ruled.account("aunt", Role.FAMILY)
+    ruled.consent("aunt")
+    ruled.rule("unseen", hours=12)
+    path = "/api/v1/people/p1/rules"
+    for username in ("aunt", "administrator", "police"):
+        client = ruled.client(username)
+        answers = (
+            client.get(path),
+            client.put(path, json={"rule": {"kind": "seen"}}),
+            client.delete(f"{path}/unseen"),
+        )
+        assert [one.status_code for one in answers] == [403, 403, 403], username
+    with ruled.services.sessions() as session:
+        assert session.scalars(select(PersonRule.kind)).all() == ["unseen"]
 
 
 @given(st.integers(0, 1439), st.integers(0, 1439), st.integers(0, 1439))
