@@ -28,6 +28,14 @@ SentId = Annotated[
 ]
 """What version 2 adds: ``eddystone-eid:{what is sent now}``, which changes every few minutes and
 says whose it is to nobody but the cloud, and ``altbeacon:{id, 20 bytes}``."""
+CarriedId = Annotated[
+    str,
+    Field(
+        pattern=r"^(ibeacon:[0-9a-f]{32}:\d{1,5}:\d{1,5}|eddystone-uid:[0-9a-f]{20}:[0-9a-f]{12}"
+        r"|epc:[0-9a-f]{8,124}|altbeacon:[0-9a-f]{40})$"
+    ),
+]
+"""What somebody may carry under the identity that it sends: of either version, and for good."""
 MOST_PASSAGES: Final = 20
 
 

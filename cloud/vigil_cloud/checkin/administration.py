@@ -15,7 +15,7 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import PersonKey, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
-from vigil_schemas.checkin import TagId
+from vigil_schemas.checkin import CarriedId
 
 router = APIRouter(tags=["people"])
 Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
@@ -36,7 +36,7 @@ def list_people(_administrator: Administrator, services: ServicesDependency) -> 
 @router.put("/people/{key}/tags/{tag}", status_code=204, operation_id="give_tag")
 def give_tag(
     key: PersonKey,
-    tag: Annotated[TagId, Path()],
+    tag: Annotated[CarriedId, Path()],
     administrator: Administrator,
     services: ServicesDependency,
 ) -> None:
@@ -47,7 +47,7 @@ def give_tag(
 
 @router.delete("/tags/{tag}", status_code=204, operation_id="take_tag")
 def take_tag(
-    tag: Annotated[TagId, Path()], administrator: Administrator, services: ServicesDependency
+    tag: Annotated[CarriedId, Path()], administrator: Administrator, services: ServicesDependency
 ) -> None:
     """The tag is nobody's from now on."""
     with writing(services.sessions) as session:

@@ -32,10 +32,10 @@ from vigil_cloud.domain.registry import tag_owner
 from vigil_cloud.identity import audit, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.persons import BadEnrolment
-from vigil_schemas.checkin import DOMAIN, TagId
+from vigil_schemas.checkin import DOMAIN, CarriedId
 
 End = Literal["lost", "returned"]
-BEACONS: Final = ("ibeacon:", "eddystone-uid:")
+BEACONS: Final = ("ibeacon:", "eddystone-uid:", "altbeacon:")
 """What a person wears; a sticker is on a thing."""
 LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Of codes: Crockford's, without the letters that look like others."""
@@ -47,7 +47,7 @@ MOST_CARRIED: Final = 5
 _BETWEEN: Final = re.compile(r"[\s\u2010-\u2015\u2212-]")
 """Spaces and dashes between the groups, as keyboards and phones write them."""
 _LOOKS_LIKE: Final = str.maketrans("OIL", "011")
-_TAG: Final[TypeAdapter[str]] = TypeAdapter(TagId)
+_TAG: Final[TypeAdapter[str]] = TypeAdapter(CarriedId)
 _CODE: Final = "amulet code v1"
 _HANDLE: Final = "amulet handle v1"
 

@@ -16,9 +16,9 @@ from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.identity import audit, consents, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.persons import BadEnrolment
-from vigil_schemas.checkin import TagId
+from vigil_schemas.checkin import CarriedId
 
-_TAG: Final[TypeAdapter[str]] = TypeAdapter(TagId)
+_TAG: Final[TypeAdapter[str]] = TypeAdapter(CarriedId)
 
 
 def take_tag(session: Session, tag: str, *, by: str, now: datetime) -> None:

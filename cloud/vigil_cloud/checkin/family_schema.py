@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.checkin.invitations import Capacity, State
 from vigil_cloud.identity.schema import Username
-from vigil_schemas.checkin import TagId
+from vigil_schemas.checkin import CarriedId
 from vigil_schemas.types import UtcDatetime
 
 NO_NUL = r"^[^\x00]*$"
@@ -175,7 +175,7 @@ class EndAmulet(_Body):
 class AddAmulets(_Body):
     """Beacons of the city's own for the stock."""
 
-    tags: Annotated[list[TagId], Field(min_length=1, max_length=200)]
+    tags: Annotated[list[CarriedId], Field(min_length=1, max_length=200)]
 
 
 class NewAmulet(_Answer):

@@ -14,13 +14,13 @@ from vigil_cloud.checkin.rules import RULE, RuleBody, put_rule
 from vigil_cloud.domain.descriptor import SeedPart
 from vigil_cloud.domain.seeding import SEEDER, BadSeed, Section
 from vigil_cloud.identity import person_keys, persons
-from vigil_schemas.checkin import TagId
+from vigil_schemas.checkin import CarriedId
 
 
 class SeedTag(Section):
     """One ``[[tag]]`` table."""
 
-    tag: TagId
+    tag: CarriedId
     person: str
 
 

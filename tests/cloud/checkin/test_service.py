@@ -14,6 +14,7 @@ from vigil_cloud.checkin.silence import follow_stations
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity.roles import Role
+from vigil_schemas.checkin import CheckinVisitV2
 from vigil_schemas.types import isoformat_utc
 
 
@@ -44,6 +45,20 @@ def test_a_relative_reads_who_came_where_until_they_left(city: City) -> None:
     assert alert["title"] == f"{NAME} was at Temple gate"
     assert alert["state"]["active"] is False
     assert alert["cleared"] == isoformat_utc(NOON + timedelta(minutes=4))
+
+
+def test_an_altbeacon_is_carried_like_any_other(city: City) -> None:
+    tag = f"altbeacon:{'1f' * 20}"
+    city.consent("family")
+    given = city.client("administrator").put(f"/api/v1/people/p1/tags/{tag}")
+    assert given.status_code == 204, given.text
+    heard = visit(city.time).model_dump() | {"tag": tag}
+    city.send(CheckinVisitV2.model_validate(heard), "station-1")
+    city.later(seconds=1)
+    (seen,) = city.client("family").get("/api/v1/people/p1/footprints").json()["visits"]
+    assert seen["name"] == "Temple gate"
+    with city.services.sessions() as session:
+        assert session.scalars(select(Visit.person_key)).all() == ["p1"]
 
 
 def test_footprints_are_the_stations_in_order(city: City) -> None:
