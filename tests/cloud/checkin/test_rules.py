@@ -317,7 +317,7 @@ def test_people_are_told_of_a_stay_once_however_many_visits_it_has(ruled: City) 
     again = ruled.time
     ruled.send(told(again), "station-1")
     ruled.later(minutes=1)
-    ruled.send(told(ruled.time), "station-1")
+    ruled.send(told(again, last_seen=ruled.time), "station-1")
     ruled.send(told(ruled.time, visit_id="visit-beside"), "station-2")
     ruled.later(minutes=4)
     ruled.send(told(again, last_seen=ruled.time, phase="departed"), "station-1")
