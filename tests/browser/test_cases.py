@@ -35,8 +35,7 @@ def test_on_a_phone_in_chinese_with_a_photograph_and_a_note(
     expect(page.get_by_role("heading", name="限值")).to_have_count(0)
     expect(page.get_by_text("2500 µS/cm").first).to_be_visible()
 
-    page.get_by_role("button", name="承辦").click()
-    page.get_by_role("dialog").get_by_role("button", name="承辦").click()
+    # Whoever opens it and may decide it has it in charge.
     expect(page.get_by_role("button", name="承辦", exact=True)).to_have_count(0)
 
     sent = tmp_path / "pipe.jpg"

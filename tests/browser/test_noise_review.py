@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import PHONE, OpenWindow
@@ -53,6 +55,14 @@ def _until(page: Page, condition: str) -> None:
 def _shot(page: Page, name: str) -> None:
     if SHOTS:
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Of this module alone: what the others leave waiting would stand in the queue as well."""
+    made = Town(tmp_path_factory.mktemp("review-town"))
+    yield made
+    made.close()
 
 
 def test_a_reviewer_decides_with_six_keys_and_the_next_case_is_there(

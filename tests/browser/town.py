@@ -109,6 +109,9 @@ def _seed(hook: str) -> str:
     parts.append(_toml("member", household="temple", account="temple", relation="contact"))
     parts.append(_toml("consent", person="grandmother", account="mei", expires=expires))
     parts += [
+        _toml("person_rule", person=person, kind="seen") for person in ("grandmother", "stranger")
+    ]
+    parts += [
         _toml("channel", name=f"phone of the {role}", url=hook, role=role, language=language)
         for role, language in (("inspector", "zh-TW"), ("dispatcher", "en"))
     ]
@@ -341,6 +344,19 @@ class Town:
             csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
             answer = http.post(f"/alerts/{alert}/{action}", json={"comment": ""}, headers=csrf)
             answer.raise_for_status()
+
+    def end_fires(self) -> None:
+        """The administrator takes every fire on and stands it down."""
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
+            who = {"username": "admin", "password": PASSWORD}
+            http.post("/session", json=who).raise_for_status()
+            csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
+            for fire in http.get("/smoke/fires").raise_for_status().json()["fires"]:
+                if fire["phase"] == "over":
+                    continue
+                for what in ("acknowledge", "stand-down"):
+                    path = f"/smoke/fires/{fire['fire']}/lead/{what}"
+                    http.post(path, headers=csrf).raise_for_status()
 
     def furnish(self) -> None:
         """A district with an outline, and the Lins' home in it with its alarm and its people."""

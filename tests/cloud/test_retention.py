@@ -436,7 +436,7 @@ KEPT = {
     **dict.fromkeys(
         [
             *("audit_head", "change_head", "feed_head", "watch_list_head", "secret_key"),
-            *("clock_mark", "push_keys"),
+            *("clock_mark", "push_keys", "city_streets"),
         ],
         "one row",
     ),

@@ -27,10 +27,10 @@ class Sender(small.Gateway):  # type: ignore[misc]  # MicroPython has no types
     devices: list[dict[str, Any]]
 
     def composed(
-        self, channel: str, event_type: str, subject: str, data: Any, number: int | None = None
+        self, channel: str, event_type: str, subject: str, data: str, number: int | None = None
     ) -> Any:
         if event_type == "city.vigil.gateway.birth.v1":
-            data["devices"] = self.devices
+            data = json.dumps(json.loads(data) | {"devices": self.devices})
         return super().composed(channel, event_type, subject, data, number)
 
 
@@ -39,6 +39,7 @@ def main() -> int:
     store = small.Store(file)
     gateway = Sender("127.0.0.1", int(port), name, store)
     gateway.devices = json.loads(devices)
+    gateway.clock_kept = True  # it is this machine's
 
     def told(_: Any, line: str) -> None:
         if not line:
@@ -47,7 +48,7 @@ def main() -> int:
         done = store.state.setdefault("told", [])
         if fact["key"] not in done:
             done.append(fact["key"])  # on the disk together with its message
-            gateway.tell(fact["lane"], fact["type"], fact["subject"], fact["data"])
+            gateway.tell(fact["lane"], fact["type"], fact["subject"], json.dumps(fact["data"]))
         sys.stdout.write(f"kept {fact['key']}\n")
         sys.stdout.flush()
 

@@ -73,6 +73,9 @@ class Worker:
             outcome = "failed"
             raise
         except Exception as error:  # noqa: BLE001 - what a piece of work raises is written down as its outcome
+            if self._stopping.is_set():  # its process was ended under it: that is no failure
+                outcome = "stopped"
+                return True
             outcome = "failed"
             _log.warning("work-failed", kind=piece.kind, key=piece.key, exc_info=error)
             told = f"{type(error).__name__}: {error}"

@@ -56,6 +56,10 @@ GROUNDS: Final[dict[Ground, tuple[str, str]]] = {
 }
 
 
+LEAST_TOLD: Final = 0.5
+"""Of grades in what 119 is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Where it is and what is known of it."""
@@ -179,8 +183,11 @@ def _english(row: Fire, state: State, home: Home) -> CapText:
 
 
 def _graded(state: State, language: int) -> str:
-    """As it was when 119 was called: the same text each time that this call is sent."""
+    """As it was when 119 was called: the same text each time that this call is sent. A low grade is
+    not told: it is no measured probability, and nobody shall come slower for it."""
     grade = graded(state, state.called or state.opened)
+    if grade.probability < LEAST_TOLD:
+        return ""
     words = [GROUNDS[ground][language] for ground in grade.grounds if ground != "single-alarm"]
     percent = f"{100 * grade.probability:.0f} %"
     if language:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -22,7 +22,6 @@ from vigil_cloud.devices import clocks
 from vigil_cloud.devices.clocks import put_right
 from vigil_cloud.domain.aside import Aside
 from vigil_cloud.domain.port import Complaint, Received
-from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.jobs.port import Job, in_transaction
 from vigil_cloud.smoke import fires, flapping
 from vigil_cloud.smoke.decision import Alarm
@@ -96,7 +95,7 @@ class SmokeHandler:
             )
         elif alarm is not None and _is_fire(event, verdict):
             _open_fire(session, aside, known, alert, alarm)
-        if rings and known.cleared is None:
+        if rings and known.cleared is None and around.others_test:
             aside.do("tests", lambda: self._end_tests(session, known, now), None)
         return aside.complaint
 
@@ -286,8 +285,8 @@ def _home_first(session: Session, message: Received, event: AnyAlarm, verdict: V
     if not event.active or not _is_fire(event, verdict):
         return verdict
     now, device = message.received, message.envelope.subject
-    household = situation_of(session, device, message.gateway, now).household
-    if fires.asks_first(session, household, now) and not fires.is_called(session, household):
+    household = fires.home_to_ask(session, device, now)
+    if household is not None and not fires.is_called(session, household):
         return verdict._replace(audience="residents")
     return verdict
 
@@ -315,9 +314,10 @@ def _circumstances(
     lasting = select(AlarmCondition).where(
         AlarmCondition.gateway == message.gateway,
         AlarmCondition.cleared.is_(None),
-        AlarmCondition.heard.is_not(None),
+        or_(AlarmCondition.heard > now - NEIGHBOURS, AlarmCondition.in_test),
     )
-    found = session.scalars(lasting.where(AlarmCondition.heard > now - NEIGHBOURS)).all()
+    lasts = session.scalars(lasting).all()
+    found = [one for one in lasts if one.heard is not None and one.heard > now - NEIGHBOURS]
     return Circumstances(
         now,
         testing=any(
@@ -337,6 +337,7 @@ def _circumstances(
         and not row.in_test
         and not _is_unconfirmed(session, row),
         unconfirmed_before=row is not None and _is_unconfirmed(session, row),
+        others_test=any(one.in_test and one is not row for one in lasts),
     )
 
 

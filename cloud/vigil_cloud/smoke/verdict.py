@@ -101,6 +101,8 @@ class Circumstances:
     """This very condition was told as a fire already: it never becomes less."""
     unconfirmed_before: bool = False
     """It was told as a possible fire, from an old report."""
+    others_test: bool = True
+    """Others behind the gateway ring as a mere test, as far as is known."""
 
 
 class Verdict(NamedTuple):

@@ -302,14 +302,15 @@ def join(
     row.incident, row.alert_id = incident.id, incident.alert_id
     session.flush()
     alert = session.get_one(AlertRow, incident.alert_id)
-    others = [one.started for one in excursions_of(session, incident.id) if one.id != row.id]
+    rows = excursions_of(session, incident.id)
+    others = [one.started for one in rows if one.id != row.id]
     in_hand = alert.acknowledged or alert.confirmed or state_of(alert).shelved(now)
     # After so long whoever was told of the others does not expect it any more.
     late = bool(others) and row.started - max(others) > rules_of(session).join
     if row.ended is None and not alert.active:
         reopen(session, alert, now)
         incident.ended = None
-    _say(session, incident, alert, marks, now)
+    _say(session, incident, alert, rows, marks, now)
     if in_hand or late:
         # Their people are told, once for each excursion; until somebody has it in hand again,
         # what follows soon calls nobody.
@@ -340,10 +341,10 @@ def _say(
     session: Session,
     incident: Incident,
     alert: AlertRow,
+    rows: Sequence[Excursion],
     marks: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    rows = excursions_of(session, incident.id)
     devices = list(dict.fromkeys(row.device for row in rows))
     first = next((row for row in rows if row.id == incident.founder), rows[0])
     english, chinese = titles(first)

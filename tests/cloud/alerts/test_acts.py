@@ -193,6 +193,13 @@ def test_what_is_confirmed_but_not_over_is_not_done(city: City) -> None:
     (still,) = city.listed("dispatcher", state="in_progress")
     assert still["state"]["active"] is True
     city.send(alarm(city.time, active=False), "alarm-1")
+    # It fell silent, and people are called for its fire until somebody ends that.
+    (still,) = city.listed("dispatcher", state="in_progress")
+    assert still["state"]["active"] is False
+    (fire,) = city.client("dispatcher").get("/api/v1/smoke/fires").json()["fires"]
+    for what in ("acknowledge", "stand-down"):
+        said = city.client("dispatcher").post(f"/api/v1/smoke/fires/{fire['fire']}/lead/{what}")
+        assert said.is_success, said.text
     assert city.listed("dispatcher", state=["new", "in_progress"]) == []
 
 

@@ -17,7 +17,7 @@ from gateways import EPOCH, birth, death, event
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.aed import AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
-from vigil_schemas.checkin import CheckinSighting
+from vigil_schemas.checkin import CheckinSighting, CheckinSightingV2, CheckinVisitV2
 from vigil_schemas.contract import DOWNWARD, PAYLOADS
 from vigil_schemas.control import RefusalReason
 from vigil_schemas.evidence import EvidenceReference
@@ -34,7 +34,7 @@ from vigil_schemas.gateway import (
     SettingMistake,
     SourceHealth,
 )
-from vigil_schemas.noise import LevelCurve
+from vigil_schemas.noise import LevelCurve, NoiseExceedanceV1
 from vigil_schemas.smoke import SmokeAlarmV1
 from vigil_schemas.types import ClockQuality, Lane, Model
 from vigil_schemas.water import WaterExcursionV1
@@ -87,7 +87,14 @@ def examples() -> dict[str, tuple[str, str, Model]]:
     seen = CheckinSighting(
         sighting_id="sighting-1", tag=TAG, carrier="uhf", seen=NOON, rssi_dbm=-60.0, antenna=1
     )
+    old_noise = NoiseExceedanceV1.model_validate(
+        {k: v for k, v in noise.model_dump().items() if k in NoiseExceedanceV1.model_fields}
+    )
+    sent = {"tag": "eddystone-eid:00112233445566ff"}
     found: list[tuple[str, str, Model]] = [
+        ("event", "mic-1", old_noise),
+        ("event", "station-1", CheckinVisitV2.model_validate(full_visit.model_dump() | sent)),
+        ("event", "station-1", CheckinSightingV2.model_validate(seen.model_dump() | sent)),
         ("event", "mic-1", noise),
         ("event", "sonde-1", water),
         ("event", "sonde-1", old_water),

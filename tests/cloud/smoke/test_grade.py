@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloud.smoke.test_decision import NOON, S, alarm
 from fire_town import BEDROOM, CODE, Home, ring
-from vigil_cloud.smoke import decision
+from vigil_cloud.smoke import decision, message
 from vigil_cloud.smoke.decision import State
 from vigil_cloud.smoke.grade import CALLS_AT, Setting, graded
 
@@ -135,3 +135,11 @@ def test_what_a_home_is_known_for_is_remembered(home: Home) -> None:
     (shown,) = home.fires("resident")
     assert "nuisance-before" in shown["grounds"]
     assert shown["phase"] == "asking"
+
+
+def test_a_low_grade_is_not_told_to_119() -> None:
+    """Nobody shall come slower for what is judgement and no measured probability."""
+    kitchen = decision.opened(alarm(), WINDOW, Setting(kitchen=True, nuisances=4))
+    two = decision.rings(decision.opened(alarm(), WINDOW), alarm("bedroom", NOON + 5 * S))
+    assert message._graded(decision.tick(kitchen, NOON + 60 * S), 0) == ""
+    assert "likely to burn" in message._graded(two, 0)
