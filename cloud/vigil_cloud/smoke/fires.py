@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -22,8 +22,8 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.identity import audit
-from vigil_cloud.identity.models import Account, HouseholdDevice, HouseholdMember
-from vigil_cloud.identity.reader import Relation, device_at, member_at
+from vigil_cloud.identity.models import Account, HouseholdMember
+from vigil_cloud.identity.reader import Relation, member_at
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
 from vigil_cloud.smoke import decision
@@ -120,42 +120,24 @@ def asks_first(session: Session, household: str | None, now: datetime) -> bool:
     is known, everybody is told at once: nobody would hear of it while the home is asked."""
     if household is None:
         return False
-    return _reached(session, _residents(now).where(HouseholdMember.household == household)) != []
-
-
-def home_to_ask(session: Session, device: str, now: datetime) -> str | None:
-    """The home in which the device stands, if it is to be asked first (``asks_first``). One
-    statement: every fire waits for it."""
-    here = (HouseholdDevice.device == device, device_at(now))
-    homes = _residents(now).join(
-        HouseholdDevice, HouseholdDevice.household == HouseholdMember.household
-    )
-    return next(iter(_reached(session, homes.where(*here))), None)
-
-
-def _residents(now: datetime) -> Select[str, list[str], list[str], float]:
-    return (
-        select(HouseholdMember.household, Account.roles, Channel.domains, Channel.escalate_after_s)
-        .join(Account, HouseholdMember.account_id == Account.id)
+    query = (
+        select(Account.roles, Channel.domains, Channel.escalate_after_s)
+        .join(HouseholdMember, HouseholdMember.account_id == Account.id)
         .join(Channel, Channel.account_id == Account.id)
         .where(
+            HouseholdMember.household == household,
             HouseholdMember.relation == Relation.RESIDENT.value,
             member_at(now),
             Account.active,
             Channel.enabled,
         )
     )
-
-
-def _reached(session: Session, query: Select[str, list[str], list[str], float]) -> list[str]:
-    """Homes of the residents whom a message reaches at once."""
-    return [
-        row.household
-        for row in session.execute(query)
-        if row.escalate_after_s == 0
+    return any(
+        row.escalate_after_s == 0
         and (not row.domains or DOMAIN in row.domains)
         and not TOLD_AT_HOME.isdisjoint(row.roles)
-    ]
+        for row in session.execute(query)
+    )
 
 
 def is_called(session: Session, household: str | None) -> bool:

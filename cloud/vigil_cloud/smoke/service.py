@@ -22,6 +22,7 @@ from vigil_cloud.devices import clocks
 from vigil_cloud.devices.clocks import put_right
 from vigil_cloud.domain.aside import Aside
 from vigil_cloud.domain.port import Complaint, Received
+from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.jobs.port import Job, in_transaction
 from vigil_cloud.smoke import fires, flapping
 from vigil_cloud.smoke.decision import Alarm
@@ -285,8 +286,8 @@ def _home_first(session: Session, message: Received, event: AnyAlarm, verdict: V
     if not event.active or not _is_fire(event, verdict):
         return verdict
     now, device = message.received, message.envelope.subject
-    household = fires.home_to_ask(session, device, now)
-    if household is not None and not fires.is_called(session, household):
+    household = situation_of(session, device, message.gateway, now).household
+    if fires.asks_first(session, household, now) and not fires.is_called(session, household):
         return verdict._replace(audience="residents")
     return verdict
 

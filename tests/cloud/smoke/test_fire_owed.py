@@ -22,7 +22,7 @@ from webhook import Hook, channel
 BOOK_KEEPING = [
     "vigil_cloud.smoke.fires.alarm_rings",
     "vigil_cloud.smoke.fires.is_called",
-    "vigil_cloud.smoke.fires.home_to_ask",
+    "vigil_cloud.smoke.service.situation_of",
     "vigil_cloud.smoke.service._circumstances",
     "vigil_cloud.smoke.service.SmokeHandler._end_tests",
     "vigil_cloud.devices.clocks.behind",
