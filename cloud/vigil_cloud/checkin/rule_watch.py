@@ -1,5 +1,5 @@
-"""Rules that follow silence: somebody was not seen, an amulet was not heard, and what began in
-hours of quiet and still holds after them."""
+"""Rules that follow silence: somebody was not seen, an amulet was not heard. What began in the
+quiet hours and still holds is raised after them."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 Each person has at most one rule of a kind, set by a guardian within bounds, with hours of quiet.
 Rules that follow a visit are asked as it comes, and only while it says something of now: what is
-told late, or of before, raises nothing. Rules that follow silence are asked by a job
-(``rule_watch``), which also raises after the quiet hours what began in them and still holds.
+told late, or of before, raises nothing; what began in the quiet hours is raised with the first
+sign after them that it still holds. Rules that follow silence are asked by a job (``rule_watch``),
+which raises after the quiet hours what still holds, sign or none.
 """
 
 from __future__ import annotations

@@ -164,6 +164,16 @@ def fail(sessions: sessionmaker[Session], piece: Piece, error: str, now: datetim
         )
 
 
+def release(sessions: sessionmaker[Session], piece: Piece, now: datetime) -> None:
+    """Its worker was stopped under it: another begins it at once, and it has not failed."""
+    with writing(sessions) as session:
+        session.execute(
+            update(WorkRow)
+            .where(WorkRow.id == piece.id, WorkRow.token == piece.token)
+            .values(leased_until=None, due=now, attempts=WorkRow.attempts - 1)
+        )
+
+
 def _count_dropped(session: Session, kind: str, now: datetime) -> None:
     insert_missing(session, WorkDropped, [{"kind": kind, "count": 0, "last": now}])
     session.execute(

@@ -49,7 +49,7 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """What is under way is begun again by another, after its lease."""
+        """What is under way is begun again by another."""
         self._stopping.set()
         self._end_pool()
         if self._thread.is_alive():
@@ -75,6 +75,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - what a piece of work raises is written down as its outcome
             if self._stopping.is_set():  # its process was ended under it: that is no failure
                 outcome = "stopped"
+                work.release(sessions, piece, self._services.now())
                 return True
             outcome = "failed"
             _log.warning("work-failed", kind=piece.kind, key=piece.key, exc_info=error)

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 import heavy_work
+import servers
 from cloud_city import City
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import FeedEntry
@@ -50,6 +52,10 @@ def ask(city: City, kind: WorkKind, number: int, key: str = "", priority: int = 
             now=city.time,
             priority=priority,
         )
+
+
+def has_begun(worker: Worker) -> bool:
+    return worker._pool is not None
 
 
 def results(city: City) -> list[str]:
@@ -150,6 +156,23 @@ def test_work_that_fails_is_begun_again_then_given_up_and_told(
     assert told(city) == []
     for one in (worker, good):
         one.stop()
+
+
+def test_a_worker_that_is_stopped_leaves_its_piece_to_another(city: City) -> None:
+    """As often as processes are restarted under it: that is no failure of the piece."""
+    ask(city, kind(), 3)
+    for number in range(ATTEMPTS + 1):
+        stopped = Worker(city.services, [kind(heavy_work.hangs)], f"worker-{number}")
+        stopped.start()
+        servers.eventually(partial(has_begun, stopped), "its process")
+        stopped.stop()
+    with city.services.sessions() as session:
+        row = session.scalars(select(WorkRow)).one()
+        assert (row.error, row.attempts, row.leased_until) == (None, 0, None)
+    good = Worker(city.services, [kind()], "worker")
+    assert good.do_one()
+    good.stop()
+    assert results(city) == ["3=9"]
 
 
 def test_who_lost_the_piece_stores_nothing(city: City) -> None:
