@@ -1,0 +1,185 @@
+"""A city in which each operation of `operation_rights` finds what it is about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from cases_office import Office, picture
+from cloud_city import DEVICES, GATEWAY, TAG, City, exceedance, visit
+from operation_people import (
+    AT_HOME,
+    CONTACT,
+    ELSEWHERE,
+    EVIDENCE,
+    GUARDIAN,
+    KEEPS_ELSEWHERE,
+    KEEPS_THERE,
+    LEFT,
+    POLICY,
+    RELATIVE,
+    RESIDENT,
+    THERE,
+)
+from vigil_cloud.alerts import shelving
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.checkin import amulets
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.shelves import Wanted
+from vigil_cloud.identity import districts, households
+from vigil_cloud.identity.reader import Relation
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
+from vigil_cloud.notify.channels import put_channel
+from vigil_cloud.notify.escalation import policies
+from vigil_cloud.notify.escalation.policy import parse
+from vigil_cloud.refusals.models import DeadLetter
+from vigil_cloud.smoke.models import Fire
+from vigil_schemas.evidence import EvidenceReference
+from waterways import geojson
+
+
+def prepared(city: City) -> dict[str, str]:
+    """One thing of each kind, and what stands for it in addresses."""
+    for name in (RELATIVE, GUARDIAN):
+        city.account(name, Role.FAMILY)
+    city.guardian(GUARDIAN)
+    consent = city.consent(RELATIVE)
+    city.account("leaver", Role.VOLUNTEER)
+    place(city)
+    with writing(city.services.sessions) as session:
+        put_channel(session, city.cipher, name="hook", url="json://127.0.0.1", role=Role.POLICE)
+        policies.put(session, parse(POLICY), by="operator", now=city.time)
+    city.one_of_each()
+    gates = close_a_gate(city)
+    sha256, body = EVIDENCE
+    reference = EvidenceReference(sha256=sha256, size=len(body))
+    city.send(exceedance(city.time, "exceedance-2", evidence=reference), "mic-1")
+    stored = city.anonymous().put(
+        f"/api/v1/gateways/{GATEWAY}/evidence/{sha256}",
+        content=body,
+        headers={"Authorization": f"Bearer {city.token()}"},
+    )
+    assert stored.status_code == 201, stored.text
+    refuse_a_check_in(city)
+    told = city.client(GUARDIAN).post("/api/v1/search/reports", json={"person_key": "p1"})
+    assert told.status_code == 201, told.text
+    invited = city.client(GUARDIAN).post("/api/v1/people/p1/invitations", json={}).json()
+    with city.services.sessions() as session:
+        alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
+        (burning,) = session.scalars(select(Fire.id))
+    return {
+        **alerts,
+        **gates,
+        **put_aside(city),
+        **open_cases(city),
+        "invitation": invited["id"],
+        "amulet": amulets.handle_of(city.cipher, TAG),
+        "search-case": told.json()["case_id"],
+        "fire": burning,
+        "sha256": sha256,
+        "file": "plate.png",
+        "key": "p1",
+        "consent": str(consent),
+        "device": "mic-1",
+        "gateway": GATEWAY,
+        "parameter": "level",
+        "number": "1",
+        "tag": TAG,
+        "name": "hook",
+        "username": "leaver",
+        "household": "h1",
+        "site": "aed-hall",
+        "district": "east",
+        "guardian": GUARDIAN,
+    }
+
+
+def close_a_gate(city: City) -> dict[str, str]:
+    """An incident, and an association that is told of it."""
+    client = city.client("inspector")
+    brought = client.post("/api/v1/water/network/import", content=geojson().encode())
+    assert brought.is_success, brought.text
+    (alert,) = city.alerts("inspector", domain="water")
+    incident = alert["detail"]["incident"]
+    asked = client.post(f"/api/v1/water/incidents/{incident}/gates/close", json={"gate": "g1"})
+    assert asked.is_success, asked.text
+    (order,) = client.get("/api/v1/irrigation/orders").json()["orders"]
+    return {"incident": incident, "order": order["id"]}
+
+
+def put_aside(city: City) -> dict[str, str]:
+    """One shelf of each device that the table ends one of."""
+    wanted = Wanted("shelved", "painting", city.time + timedelta(hours=1))
+    with writing(city.services.sessions) as session:
+        return {
+            f"{device}-shelf": str(
+                shelving.begin(session, device, wanted, by="operator", now=city.time).id
+            )
+            for device in ("alarm-1", "mic-1", "station-1")
+        }
+
+
+def open_cases(city: City) -> dict[str, str]:
+    """One of each kind, with a deadline and a photograph."""
+    office = Office(city)
+    names: dict[str, str] = {}
+    for kind, case in (("noise-case", office.noise()), ("water-case", office.water())):
+        case = office.photograph("inspector", case["id"], picture())
+        names |= {
+            kind: case["id"],
+            f"{kind}-deadline": str(case["deadlines"][0]["id"]),
+            f"{kind}-photograph": case["photographs"][0]["id"],
+        }
+    return names
+
+
+def place(city: City) -> None:
+    """Everything stands in the east; the smoke alarm in a home there."""
+    city.account(LEFT, Role.FAMILY)
+    for name in AT_HOME:
+        city.account(name, Role.FAMILY)
+    limited = {THERE: "east", ELSEWHERE: "west", KEEPS_THERE: "east", KEEPS_ELSEWHERE: "west"}
+    for name in limited:
+        city.account(name, Role.INSPECTOR if name.startswith("inspector") else Role.MAINTAINER)
+    by, now = "operator", city.time
+    with writing(city.services.sessions) as session:
+        for district in ("east", "west"):
+            districts.put(session, district, district, district, by=by, now=now)
+        for name, district in limited.items():
+            districts.limit(session, account_named(session, name), [district], by=by, now=now)
+        for device in DEVICES:
+            districts.place(session, "device", device, "east", by=by, now=now)
+        districts.place(session, "gateway", GATEWAY, "east", by=by, now=now)
+        home = households.Described("Chen", "7 Zhongshan Road", "east")
+        households.put(session, city.cipher, "h1", home, by=by, now=now)
+        households.give_device(session, "h1", "alarm-1", by=by, now=now)
+        for name in (RESIDENT, CONTACT, LEFT):
+            number = households.add_member(
+                session,
+                "h1",
+                account=account_named(session, name),
+                relation=Relation(name) if name != LEFT else Relation.RESIDENT,
+                by=by,
+                now=now,
+            )
+        households.remove_member(session, "h1", number, by=by, now=now)
+
+
+def refuse_a_check_in(city: City) -> None:
+    payload = visit(city.time).model_dump_json().encode()
+    with writing(city.services.sessions) as session:
+        session.add(
+            DeadLetter(
+                gateway=GATEWAY,
+                topic=f"vigil/v1/{GATEWAY}/event",
+                reason="stale",
+                detail=f"the visit of {TAG} lies too far back",
+                payload=payload,
+                size=len(payload),
+                digest="0" * 64,
+                first_received=city.time,
+                last_received=city.time,
+            )
+        )
