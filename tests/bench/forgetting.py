@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 import servers
 from browser.conftest import FLAGS, WAIT_MS
 from browser.forgetting import PLACES, Guardian, gone_after, live
-from browser.town import GRANDMOTHER, MARKET, NAMES, PASSWORD, Town
+from browser.town import Town
+from browser.town_seed import GRANDMOTHER, MARKET, NAMES, PASSWORD
 
 TURNS: Final = 10
 

@@ -20,7 +20,8 @@ from playwright.sync_api import (
 )
 
 import servers
-from browser.town import PASSWORD, Town
+from browser.town import Town
+from browser.town_seed import PASSWORD
 
 DESKTOP: Final = (1440, 900)
 PHONE: Final = (390, 844)

@@ -15,7 +15,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from browser.town import GATEWAY, KEY, MICROPHONE
+from browser.town_seed import GATEWAY, KEY, MICROPHONE
 from vigil_edge.evidence.seal import seal
 from vigil_edge.noise import analysis
 from vigil_edge.noise.casework import votes_told

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import DESKTOP, PHONE, OpenWindow
-from browser.town import CANAL, KITCHEN, Town
+from browser.town import Town
+from browser.town_seed import CANAL, KITCHEN
 
 
 def key_of_its_own(word: str) -> str:

@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import _is_accessible
-from browser.town import PASSWORD, Town
+from browser.town import Town
+from browser.town_seed import PASSWORD
 from vigil_schemas.aed import AedCall
 
 CABINET = "aed-hall"

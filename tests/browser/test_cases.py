@@ -9,7 +9,8 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from browser.conftest import PHONE, OpenWindow
-from browser.town import PASSWORD, Town
+from browser.town import Town
+from browser.town_seed import PASSWORD
 from cases_office import picture
 
 

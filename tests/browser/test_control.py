@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 
 import servers
 from browser.conftest import DESKTOP, PHONE, OpenWindow
-from browser.town import KITCHEN, Town
+from browser.town import Town
+from browser.town_seed import KITCHEN
 from gateways import birth, event, new_name
 from vigil_schemas.control import Command, Configuration
 from vigil_schemas.gateway import (

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from playwright.sync_api import expect
 
 from browser.conftest import OpenWindow
-from browser.town import CANAL, Town
+from browser.town import Town
+from browser.town_seed import CANAL
 from vigil_schemas.senml import Reading
 from vigil_schemas.types import QartodFlag
 

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from browser.conftest import DESKTOP, PHONE, OpenWindow, Window
-from browser.town import CANAL, Town
+from browser.town import Town
+from browser.town_seed import CANAL
 
 UNKNOWN = "tidegate"
 ICON = "M4 4h16v16H4V4Z"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from browser.conftest import OpenWindow
-from browser.town import GRANDMOTHER, MARKET, NAMES, PARK, STRANGER, Town
+from browser.town import Town
+from browser.town_seed import GRANDMOTHER, MARKET, NAMES, PARK, STRANGER
 
 
 def test_a_relative_sees_the_way_of_her_own_person_alone(window: OpenWindow, town: Town) -> None:
@@ -36,6 +37,8 @@ def test_a_new_visit_appears_by_itself(window: OpenWindow, town: Town) -> None:
 
 
 def test_a_guardian_sees_who_looked_and_takes_a_consent_back(window: OpenWindow) -> None:
+    # A look of before: this one is written down as the page is loaded.
+    window("mei").go("/family").locator(".live.live i").first.wait_for()
     page = window("mei").go("/family")
     looked = page.get_by_role("listitem").filter(has_text="looked at places")
     expect(looked.first).to_contain_text("mei")

@@ -13,7 +13,8 @@ from playwright.sync_api import expect
 
 from browser.conftest import DESKTOP, PHONE, OpenWindow
 from browser.forgetting import LEFT, PLACES, Guardian, gone_after, live
-from browser.town import GRANDMOTHER, MARKET, NAMES, PARK, Town
+from browser.town import Town
+from browser.town_seed import GRANDMOTHER, MARKET, NAMES, PARK
 
 SIZES: Final = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 

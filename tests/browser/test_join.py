@@ -8,7 +8,8 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import settle
-from browser.town import MARKET, NAMES, Town
+from browser.town import Town
+from browser.town_seed import MARKET, NAMES
 
 FREE = "ibeacon:0123456789abcdef0123456789abcdef:2:1"
 PHRASE = "seven green umbrellas waiting"

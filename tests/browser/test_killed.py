@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Page, expect
 import servers
 from browser.conftest import FLAGS, PHONE, WAIT_MS, OpenWindow, _sign_in
 from browser.test_water import write_on_site
-from browser.town import PASSWORD, Town
+from browser.town import Town
+from browser.town_seed import PASSWORD
 from cases_office import picture
 from servers import eventually, free_port
 

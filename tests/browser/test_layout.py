@@ -14,7 +14,8 @@ from playwright.sync_api import Page, expect
 import servers
 from browser.conftest import DESKTOP, PHONE, OpenWindow, Window
 from browser.evidence import reference, sealed_evidence
-from browser.town import CANAL, GRANDMOTHER, MARKET, Town
+from browser.town import Town
+from browser.town_seed import CANAL, GRANDMOTHER, MARKET
 
 Scheme = Literal["light", "dark"]
 PAGES = (

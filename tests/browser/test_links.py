@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import DESKTOP, PHONE, OpenWindow
-from browser.town import PASSWORD, Town
+from browser.town import Town
+from browser.town_seed import PASSWORD
 from servers import eventually
 
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

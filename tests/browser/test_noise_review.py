@@ -15,7 +15,8 @@ from playwright.sync_api import Page, expect
 from browser.conftest import PHONE, OpenWindow
 from browser.evidence import reference, sealed_passage
 from browser.test_layout import _fits, _is_accessible
-from browser.town import MICROPHONE, PASSWORD, Town, _exceedance
+from browser.town import Town, _exceedance
+from browser.town_seed import MICROPHONE, PASSWORD
 from vigil_schemas.noise import PlateCandidate
 
 SHOTS = os.environ.get("VIGIL_SCREENSHOTS")

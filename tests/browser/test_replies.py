@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import OpenWindow
-from browser.town import CANAL, Town
+from browser.town import Town
+from browser.town_seed import CANAL
 from servers import eventually
 
 

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import _is_accessible
-from browser.town import GRANDMOTHER, MARKET, NAMES, PARK, Town
+from browser.town import Town
+from browser.town_seed import GRANDMOTHER, MARKET, NAMES, PARK
 from cases_office import picture
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from browser.conftest import OpenWindow
-from browser.town import PASSWORD
+from browser.town_seed import PASSWORD
 
 
 def _fill(page: Page, username: str, password: str) -> None:

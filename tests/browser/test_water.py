@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import _is_accessible
-from browser.town import CANAL, Town
+from browser.town import Town
+from browser.town_seed import CANAL
 from cases_office import picture
 from waterways import geojson
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from unittest import mock
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import servers
+from browser.town_seed import (
+    CANAL,
+    DEVICES,
+    EAST,
+    GATEWAY,
+    KEY,
+    KITCHEN,
+    MICROPHONE,
+    PARK,
+    PASSWORD,
+    TOKEN,
+    settle,
+)
 from gateways import EPOCH, Gateway, birth, event
-from revisions import bring_up
-from vigil_cloud import seed
-from vigil_cloud.config import load
-from vigil_cloud.stores import build_services
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.contract import observation_type
 from vigil_schemas.control import RefusalReason
@@ -37,132 +43,6 @@ from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Domain, Model, QartodFlag
 from vigil_schemas.water import WaterExcursion
 from webhook import Hook
-
-EAST: Final = ((23.470, 120.452), (23.470, 120.475), (23.490, 120.475), (23.490, 120.452))
-"""Corners of a district, latitude and longitude."""
-PASSWORD: Final = "three calm herons fishing"
-GATEWAY: Final = "gw-town"
-TOKEN: Final = "token-of-the-town"
-GRANDMOTHER: Final = "ibeacon:0123456789abcdef0123456789abcdef:1:7"
-STRANGER: Final = "ibeacon:0123456789abcdef0123456789abcdef:1:8"
-KEY: Final = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
-
-MICROPHONE, CANAL, MARKET, PARK, KITCHEN = (
-    "mic-zhongshan",
-    "sonde-canal",
-    "station-market",
-    "station-park",
-    "alarm-lin",
-)
-_DEVICES: Final = (
-    (MICROPHONE, "noise", "pcm", "Zhongshan Road crossing", "中山路口", 23.4801, 120.4492),
-    (CANAL, "water", "modbus-tcp", "Canal outfall 3", "排水口三號", 23.4722, 120.4379),
-    (MARKET, "checkin", "ble", "Nanmen Market", "南門市場", 23.4752, 120.4501),
-    (PARK, "checkin", "ble", "Chiayi Park gate", "嘉義公園大門", 23.4815, 120.4668),
-    (KITCHEN, "smoke", "zigbee2mqtt", "Lin home, kitchen", "林宅廚房", 23.4779, 120.4552),
-)
-ACCOUNTS: Final = {
-    "admin": ("值班中心", ["administrator", "inspector", "dispatcher"], "en"),
-    "inspector": ("王稽查員", ["inspector"], "en"),
-    "reviewer-a": ("甲審查員", ["reviewer"], "en"),
-    "reviewer-b": ("乙審查員", ["reviewer"], "en"),
-    "officer": ("林警員", ["police"], "en"),
-    "keeper": ("維護員", ["maintainer"], "zh-TW"),
-    "mei": ("林美玲", ["family"], "zh-TW"),
-    "lone": ("獨居", ["family"], "en"),
-    "farmers": ("道將圳水利小組", ["irrigation"], "zh-TW"),
-    "vera": ("志工維拉", ["volunteer"], "en"),
-    "bureau": ("衛生局收案員", ["registrar"], "en"),
-    "temple": ("廟公", ["host"], "zh-TW"),
-}
-NAMES: Final = {"grandmother": "林奶奶", "stranger": "陳爺爺"}
-
-
-def _toml(table: str, /, **values: Any) -> str:
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    return f"[[{table}]]\n" + "\n".join(lines) + "\n"
-
-
-def _seed(hook: str) -> str:
-    expires = (datetime.now(UTC) + timedelta(days=7)).isoformat()
-    parts = [
-        _toml(
-            "account",
-            username=name,
-            password=PASSWORD,
-            roles=roles,
-            display_name=shown,
-            language=language,
-        )
-        for name, (shown, roles, language) in ACCOUNTS.items()
-    ]
-    # Each discharge of a test is its own; what begins at one moment belongs together.
-    parts.append(_toml("incident_rules", longest_hours=0.0))
-    parts.append(_toml("gateway", id=GATEWAY, token=TOKEN))
-    parts += _noise_register()
-    parts.append(_toml("person", key="grandmother", name=NAMES["grandmother"], guardians=["mei"]))
-    parts.append(_toml("person", key="stranger", name=NAMES["stranger"]))
-    parts.append(_toml("person_rule", person="grandmother", kind="seen"))
-    parts.append(_toml("tag", tag=GRANDMOTHER, person="grandmother"))
-    parts.append(_toml("tag", tag=STRANGER, person="stranger"))
-    parts.append(_toml("household", key="temple", name="Temple", devices=[MARKET]))
-    parts.append(_toml("member", household="temple", account="temple", relation="contact"))
-    parts.append(_toml("consent", person="grandmother", account="mei", expires=expires))
-    parts += [
-        _toml("person_rule", person=person, kind="seen") for person in ("grandmother", "stranger")
-    ]
-    parts += [
-        _toml("channel", name=f"phone of the {role}", url=hook, role=role, language=language)
-        for role, language in (("inspector", "zh-TW"), ("dispatcher", "en"))
-    ]
-    return "\n".join(parts)
-
-
-def _noise_register() -> list[str]:
-    """One crossing, its limit, and an instrument whose certificates hold."""
-    today = datetime.now(UTC).date()
-    span = {
-        "valid_from": (today - timedelta(days=30)).isoformat(),
-        "valid_until": (today + timedelta(days=30)).isoformat(),
-    }
-    meter = {"instrument": "XL2-1", "issuer": "Laboratory of the town"}
-    since = datetime.now(UTC) - timedelta(days=30)
-    return [
-        _toml(
-            "noise_intersection",
-            id="zhongshan",
-            name="Zhongshan Road crossing",
-            name_zh="中山路口",
-            latitude=23.4801,
-            longitude=120.4492,
-        ),
-        # JSON writes an inline table otherwise than TOML does.
-        "[[noise_road]]\n"
-        'intersection = "zhongshan"\nvalid_from = "2026-01-01"\nsign_distance_m = 120.0\n'
-        'limits = [{ limit_db = 86.0 }]\nbasis = "Announcement 115-001"\n',
-        "[[noise_rules]]\n"
-        'valid_from = "2026-01-01"\npenalties = [{ over_db = 0.0, amount_twd = 3600 }]\n',
-        _toml("noise_instrument", serial="XL2-1", maker="NTi", model="XL2"),
-        *(
-            _toml("noise_certificate", kind=kind, number=f"{kind}-1", **meter, **span)
-            for kind in ("verification", "comparison", "calibration")
-        ),
-        _toml(
-            "noise_placement",
-            device=MICROPHONE,
-            since=since.isoformat(),
-            intersection="zhongshan",
-            instrument="XL2-1",
-        ),
-    ]
-
-
-def _settle(file: Path, hook: str, environment: dict[str, str]) -> None:
-    """As ``vigil-cloud seed`` does, without a process that loads everything for it."""
-    file.write_text(_seed(hook), "utf-8")
-    with mock.patch.dict(os.environ, environment), closing(build_services(load(None))) as services:
-        bring_up(services.engine)
-        seed.apply(services, seed.read(file))
 
 
 class Town:
@@ -184,7 +64,7 @@ class Town:
         """What messages arrive at, as on the phones of inspectors and dispatchers."""
         self.sessions: dict[str, Any] = {}
         """Cookies of who has signed in already, by username."""
-        _settle(folder / "seed.toml", self.hook.url, environment)
+        settle(folder / "seed.toml", self.hook.url, environment)
         self._server = servers.Server(
             "vigil-cloud",
             [sys.executable, "-m", "vigil_cloud", "serve"],
@@ -321,6 +201,15 @@ class Town:
         )
         return alarm_id
 
+    @contextmanager
+    def _administrator(self) -> Iterator[httpx.Client]:
+        """The API as the administrator sees it."""
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
+            who = {"username": "admin", "password": PASSWORD}
+            http.post("/session", json=who).raise_for_status()
+            http.headers["X-CSRF-Token"] = http.get("/session").json()["csrf"]
+            yield http
+
     def newest_alert(self, domain: Domain) -> str:
         """Its id, as the administrator's list tells it; waits until there is one."""
         found: list[dict[str, Any]] = []
@@ -330,40 +219,29 @@ class Town:
             found[:] = answer.raise_for_status().json()["alerts"]
             return bool(found)
 
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
-            who = {"username": "admin", "password": PASSWORD}
-            http.post("/session", json=who).raise_for_status()
+        with self._administrator() as http:
             servers.eventually(asked, f"an alert of {domain}")
         return str(found[0]["id"])
 
     def act(self, alert: str, action: str) -> None:
         """The administrator acknowledges or confirms it."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
-            who = {"username": "admin", "password": PASSWORD}
-            http.post("/session", json=who).raise_for_status()
-            csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
-            answer = http.post(f"/alerts/{alert}/{action}", json={"comment": ""}, headers=csrf)
+        with self._administrator() as http:
+            answer = http.post(f"/alerts/{alert}/{action}", json={"comment": ""})
             answer.raise_for_status()
 
     def end_fires(self) -> None:
         """The administrator takes every fire on and stands it down."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
-            who = {"username": "admin", "password": PASSWORD}
-            http.post("/session", json=who).raise_for_status()
-            csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
+        with self._administrator() as http:
             for fire in http.get("/smoke/fires").raise_for_status().json()["fires"]:
                 if fire["phase"] == "over":
                     continue
                 for what in ("acknowledge", "stand-down"):
                     path = f"/smoke/fires/{fire['fire']}/lead/{what}"
-                    http.post(path, headers=csrf).raise_for_status()
+                    http.post(path).raise_for_status()
 
     def furnish(self) -> None:
         """A district with an outline, and the Lins' home in it with its alarm and its people."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=60, trust_env=False) as http:
-            who = {"username": "admin", "password": PASSWORD}
-            http.post("/session", json=who).raise_for_status()
-            http.headers["X-CSRF-Token"] = http.get("/session").json()["csrf"]
+        with self._administrator() as http:
             corners = [
                 {"latitude": latitude, "longitude": longitude} for latitude, longitude in EAST
             ]
@@ -378,10 +256,7 @@ class Town:
     @contextmanager
     def policy(self, document: dict[str, Any]) -> Iterator[None]:
         """A policy that is in force meanwhile."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as http:
-            who = {"username": "admin", "password": PASSWORD}
-            http.post("/session", json=who).raise_for_status()
-            http.headers["X-CSRF-Token"] = http.get("/session").json()["csrf"]
+        with self._administrator() as http:
             path = f"/escalation-policies/{document['name']}"
             http.put(path, json=document).raise_for_status()
             try:
@@ -487,7 +362,7 @@ class Town:
                 latitude=latitude,
                 longitude=longitude,
             )
-            for device, domain, driver, name, name_zh, latitude, longitude in _DEVICES
+            for device, domain, driver, name, name_zh, latitude, longitude in DEVICES
         ]
         public = KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
         said = birth(now, devices, public_key=public)
@@ -496,7 +371,7 @@ class Town:
             event(GATEWAY, None, said, subject=GATEWAY, time=now, lane="status"),
             retain=True,
         )
-        for device, *_ in _DEVICES:
+        for device, *_ in DEVICES:
             failed = device == PARK
             self.send(
                 DeviceHealth(
