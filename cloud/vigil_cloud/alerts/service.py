@@ -29,6 +29,8 @@ from vigil_schemas.types import Domain, isoformat_utc
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
 Audience = Literal["residents", "home", "home-and-maintainers", "all"]
+REPEATS: Final = "repeats"
+"""Key of a ``quiet`` alert's detail: the alert that it repeats, whose people are its own."""
 AUDIENCES: Final = ("residents", "home", "home-and-maintainers", "all")
 """Ever wider. ``residents``: those who live there, with the home's own channels, before its
 contact persons and guardians."""

@@ -1,6 +1,7 @@
 """Reminders: what is critical, stands, and nobody has acknowledged is told again and again.
 
-Whoever was told of the alert is told that it still stands. There is one such delivery for each
+Whoever was told of the alert is told that it still stands; of one that only repeats another,
+whoever was told of that, once nobody is called for it any more. There is one such delivery for each
 alert and channel, queued anew each time, so that a fire that rings for a month leaves one row.
 """
 
@@ -17,6 +18,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.aside import in_work
 from vigil_cloud.alerts.coverage import is_held
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.service import REPEATS, state_of
 from vigil_cloud.database.engine import writing
 from vigil_cloud.notify.models import REMINDER, Delivery, Escalation
 
@@ -64,10 +66,23 @@ def _due(now: datetime, every: timedelta) -> ColumnElement[bool]:
 def _queue(session: Session, alert: AlertRow, now: datetime) -> None:
     """For each channel that has been told, or that an older release gave up on, and has nothing
     of this alert waiting."""
+    alerts = [alert.id, *_repeated(session, alert, now)]
     rows = session.execute(
-        select(Delivery.channel_id, Delivery.state).where(Delivery.alert_id == alert.id)
+        select(Delivery.channel_id, Delivery.state).where(Delivery.alert_id.in_(alerts))
     ).all()
     requeue(session, alert.id, {row.channel_id for row in rows if row.state in _HAD}, now)
+
+
+def _repeated(session: Session, alert: AlertRow, now: datetime) -> list[str]:
+    """The alert that this one repeats, where that calls nobody and nobody has taken it on: over, or
+    put aside. Its people were told of this trouble as well, and nobody else was."""
+    key = alert.detail.get(REPEATS)
+    first = session.get(AlertRow, key) if isinstance(key, str) else None
+    if first is None:
+        return []
+    state = state_of(first)
+    speaks = state.calls(now) or (state.stands and state.acknowledged)
+    return [] if speaks else [first.id]
 
 
 def requeue(session: Session, alert_id: str, channel_ids: Collection[int], now: datetime) -> None:

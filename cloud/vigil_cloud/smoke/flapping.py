@@ -4,7 +4,8 @@ What goes on again within ``GAP`` of its own end, or for the third time within `
 same alarm once more. A fault, a battery or a link joins the alert of before, which is open again
 and counts. Each fire has an alert of its own, which ends with it; of one that repeats another
 nobody is told by itself, while people are called to that one: it counts there. What somebody has
-ended, or what an alert was closed for, is told anew.
+ended, or what an alert was closed for, is told anew; so is a fire that rings again while the alert
+of before is put aside: what somebody wanted to hear no more of was that one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import reopen, tell_again
+from vigil_cloud.alerts.service import REPEATS, reopen, state_of, tell_again
 from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.smoke import fires
 from vigil_cloud.smoke.models import AlarmCondition
@@ -30,7 +31,6 @@ WINDOW: Final = timedelta(minutes=10)
 OFTEN: Final = 3
 TIMES: Final = "times"
 """Why people are told again, with a figure behind it."""
-REPEATS: Final = "repeats"
 _TOLD_IN: Final = frozenset({"asking", "called"})
 _TOLD_AT: Final = (10, 100, 1_000, 10_000)
 """One that goes on flapping needs somebody who looks at it."""
@@ -65,8 +65,12 @@ def of_before(
     )
     if not same or not _is_flapping(last, len(known), now):
         return None
-    if condition in FIRES and not verdict.in_test and not _is_told(session, last, now):
-        return None
+    if condition in FIRES and not verdict.in_test:
+        assert alert is not None  # noqa: S101 - ``same`` has looked
+        state = state_of(alert)
+        aside = state.shelved(now) or state.in_work(now)
+        if aside or not _is_told(session, last, now):
+            return None
     return alert
 
 

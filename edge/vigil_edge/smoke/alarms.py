@@ -16,6 +16,7 @@ from typing import Final
 from vigil_edge.smoke import battery, self_test, upkeep
 from vigil_edge.smoke.age import AHEAD, OLD_AFTER, BridgeClock
 from vigil_edge.smoke.condition import (
+    URGENT,
     Active,
     Known,
     ended,
@@ -229,7 +230,7 @@ class Alarms:
             known.remember(receipt.trace)
         if _is_life(known, report, receipt, live):
             now_us = microseconds(receipt.now)
-            if known.spoke and known.heard_us:
+            if known.spoke and known.heard_us and not _something_happens(known, report):
                 known.rhythm.heard((now_us - known.heard_us) / 1e6)
             known.heard = known.spoke = True
             known.heard_us = now_us
@@ -417,6 +418,15 @@ def _is_life(known: Known, report: AlarmReport, receipt: Receipt, live: bool) ->
     """An attribute without a time is none where another attribute tells the time."""
     untold = receipt.partial and report.last_seen is None and known.newest_us is not None
     return live and not untold
+
+
+def _something_happens(known: Known, report: AlarmReport) -> bool:
+    """An alarm that rings, is tested or is about to speaks more often than its supervision asks."""
+    return (
+        report.may_be_fire
+        or bool(report.test)
+        or any(condition in URGENT for condition in known.active)
+    )
 
 
 def _precedes(

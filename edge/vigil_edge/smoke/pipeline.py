@@ -248,6 +248,10 @@ class BrokerPipeline(ABC):
         for reading in due:
             self._observed.sent(device, reading, self._context.monotonic())
 
+    def _own_state(self) -> dict[str, bytes]:
+        """What this kind of broker keeps beside that."""
+        return {}
+
     def _say_aloud(self, told: Sequence[Told]) -> None:
         """Before anything is kept: whoever sleeps there must wake though the disk is full."""
         if self._spoken is not None:
@@ -269,6 +273,7 @@ class BrokerPipeline(ABC):
             HEALTH: self._told.state(),
             UNCONFIGURED: self._roster.state(),
             SIRENS: self._sounding.state(),
+            **self._own_state(),
         }
         try:
             await self._context.accept(out, state)

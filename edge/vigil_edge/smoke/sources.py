@@ -17,6 +17,7 @@ from vigil_edge.smoke import chirpstack, matter
 from vigil_edge.smoke import payload as payloads
 from vigil_edge.smoke.alarms import Receipt
 from vigil_edge.smoke.chirpstack import Uplink
+from vigil_edge.smoke.counters import Frame, FrameCounts
 from vigil_edge.smoke.errors import FrameMalformed, PayloadMalformed
 from vigil_edge.smoke.pipeline import BrokerPipeline
 from vigil_edge.smoke.report import AlarmReport
@@ -27,8 +28,6 @@ COUNTERS: Final = "smoke/counters"
 REPLAYED: Final = "smoke-frame-replayed"
 RESTARTED: Final = "smoke-counter-restarted"
 UNKNOWN: Final = "smoke-unknown-device"
-FAR_FRAMES: Final = 16
-"""A counter that begins again lies at least so far below the last one."""
 
 
 def build(settings: BrokerSettings, context: PipelineContext) -> BrokerPipeline:
@@ -103,11 +102,10 @@ class ChirpStackPipeline(_Source):
 
     def __init__(self, settings: ChirpStackSettings, context: PipelineContext) -> None:
         super().__init__(settings, context)
-        self._counters: dict[str, tuple[str | None, int, str | None]] = {}
-        """By DevEUI: its address, the last counter, and which uplink that was; of this run. A
-        counter that is replayed after a restart is as old as its ``time`` says."""
-        self._anew: dict[str, int] = {}
-        """By DevEUI: the last counter of what may be a session that began again."""
+        self._counts = FrameCounts(context.state(COUNTERS), context.monotonic())
+
+    def _own_state(self) -> dict[str, bytes]:
+        return {COUNTERS: self._counts.state()}
 
     def _topics(self) -> list[list[str]]:
         return [[f"application/{self._settings.application or '+'}/device/+/event/+"]]
@@ -129,40 +127,31 @@ class ChirpStackPipeline(_Source):
         if name is None:
             self._context.count(PayloadMalformed.code)
             return
-        replayed = kind == "up" and self._is_replayed(name, uplink)
-        if replayed:
-            self._context.count(REPLAYED)
         if name not in self._roster.configured and not uplink.report.has_fire_key:
             return
+        replayed = kind == "up" and self._is_replayed(name, uplink, moment)
+        if replayed:
+            self._context.count(REPLAYED)
         # Without its time, which may be a new one, it is nothing that happens now.
         report = replace(uplink.report, last_seen=None) if replayed else uplink.report
         await self._taken(name, report, message, now, moment, old=replayed)
 
-    def _is_replayed(self, eui: str, uplink: Uplink) -> bool:
-        """A counter that is not above the last one of the same session, but for the same uplink
-        delivered again. It is no life; a fire in it is shown as unconfirmed."""
+    def _is_replayed(self, eui: str, uplink: Uplink, moment: float) -> bool:
+        """A frame that was played again is no life; a fire in it is shown as unconfirmed."""
         if uplink.counter is None:
             return False
-        address, last, identity = self._counters.get(eui, (None, -1, None))
-        if uplink.identity is not None and uplink.identity == identity:
-            return False
-        if uplink.address == address and uplink.counter <= last:
-            if not self._began_again(eui, uplink.counter, last):
-                return True
+        report = uplink.report
+        frame = Frame(
+            uplink.counter,
+            uplink.address,
+            uplink.identity,
+            fire=report.may_be_fire,
+            content=repr(replace(report, last_seen=None)).encode(),
+        )
+        found = self._counts.take(eui, frame, moment)
+        if found == "restarted":
             self._context.count(RESTARTED)
-        self._anew.pop(eui, None)
-        self._counters[eui] = (uplink.address, uplink.counter, uplink.identity)
-        return False
-
-    def _began_again(self, eui: str, counter: int, last: int) -> bool:
-        """A device activated by personalisation keeps its address and counts from 0 after each
-        restart. Told from a repetition by its 0, far below the last one, or by a second counter
-        that rises: what is repeated rises no more than it did, and stays behind the last."""
-        if last - counter < FAR_FRAMES:
-            return False
-        before = self._anew.get(eui)
-        self._anew[eui] = counter
-        return counter == 0 or (before is not None and counter > before)
+        return found == "repeated"
 
 
 class MatterPipeline(_Source):

@@ -3,11 +3,16 @@
 As rate-of-rise heat detectors judge it: 8.3 K (15 °F) within a minute (UL 521), or a static 54 °C
 (EN 54-5, class A1). A value per minute or less is enough; of slower ones the rate counts. Where it
 was as hot ten minutes before it is the sun on a roof: only what rises counts there.
+
+A rise begins at a value that another one beside it confirms: a single cold one among warm ones (a
+sensor that starts, a bus that fails) is no air that was cold, and what follows it has not risen. A
+single hot one counts at once: that a fire is told late would be worse.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 RISE_K: Final = 8.3
@@ -34,8 +39,19 @@ class Warming:
             self._before_c = self._seen.popleft()[1]
         rises = any(
             celsius - before >= RISE_K * max(1.0, (moment - at) / _MINUTE_S)
-            for at, before in self._seen
+            for at, before in self._confirmed()
         )
         self._seen.append((moment, celsius))
         usual = self._before_c is not None and self._before_c >= STATIC_C
         return rises or (celsius >= STATIC_C and not usual)
+
+    def _confirmed(self) -> Iterator[tuple[float, float]]:
+        """Values of the last minutes that the one before or the one after agrees with: not colder
+        than both by as much as a rise is."""
+        values = list(self._seen)
+        for index, (at, celsius) in enumerate(values):
+            before = values[index - 1][1] if index else self._before_c
+            after = values[index + 1][1] if index + 1 < len(values) else None
+            beside = [one for one in (before, after) if one is not None]
+            if any(one - celsius < RISE_K for one in beside):
+                yield at, celsius

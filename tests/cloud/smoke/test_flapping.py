@@ -13,7 +13,9 @@ from fire_town import CODE, HOME, KITCHEN, Home, ring
 from vigil_cloud.alerts.models import OutboxEntry
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import households
+from vigil_cloud.notify.reminders import remind
 from vigil_schemas.smoke import SmokeAlarm
+from webhook import Hook, channel
 
 
 def flap(city: City, number: int, *, condition: str = "battery_alert", gap_s: float = 20) -> None:
@@ -128,3 +130,56 @@ def test_a_fire_that_goes_on_and_off_is_asked_once_and_called(home: Home) -> Non
     home.later(seconds=1)
     (fire,) = home.fires()
     assert (fire["phase"], fire["reason"]) == ("called", "no-answer")
+
+
+def test_what_repeats_a_fire_is_reminded_of_though_its_fire_is_over(home: Home) -> None:
+    """Given that everybody was told of the first alert, and an alarm that goes on ringing."""
+    hook = Hook()
+    channel(home.city, hook.url, "neighbour", username="neighbour")
+    ring(home, alarm_id="first-alarm")
+    home.later(seconds=61)
+    home.told()
+    ring(home, active=False, alarm_id="first-alarm")
+    home.later(seconds=5)
+    ring(home, alarm_id="second-alarm")
+    assert len(raised(home)) <= 1
+    services = home.city.services
+    home.city.later(seconds=700)
+    remind(services.sessions, services.now(), timedelta(seconds=600))
+    home.told()
+    told = len(hook.received)
+    assert home.act("dispatcher", "lead/all-clear").status_code == 200
+    home.look()
+    home.told()
+    home.told()
+    cleared = len(hook.received)
+    assert cleared > told
+    home.city.later(seconds=700)
+    assert remind(services.sessions, services.now(), timedelta(seconds=600)) == 1
+    home.told()
+    assert len(hook.received) == cleared + 1, "it rings still, and somebody hears of it"
+    hook.close()
+
+
+@pytest.mark.parametrize("aside", ["shelve", "service"])
+def test_a_fire_rings_anew_though_somebody_put_its_first_alert_aside(
+    home: Home, aside: str
+) -> None:
+    ring(home, alarm_id="first-alarm")
+    (alert,) = alerts(home.city)
+    until = (home.city.time + timedelta(minutes=20)).isoformat()
+    body = {"until": until} | ({"out_of_service": True} if aside == "service" else {})
+    client = home.city.client("maintainer")
+    client.post(f"/api/v1/alerts/{alert['id']}/{aside}", json=body).raise_for_status()
+    home.later(seconds=5)
+    ring(home, active=False, alarm_id="first-alarm")
+    home.later(seconds=5)
+    ring(home, alarm_id="second-alarm")
+    home.later(seconds=5)
+    ring(home, active=False, alarm_id="second-alarm")
+    home.later(seconds=5)
+    ring(home, alarm_id="third-alarm")
+    third, second, first = alerts(home.city)
+    assert second["detail"]["repeats"] is None
+    assert third["detail"]["repeats"] == second["id"], "and that one counts from now on"
+    assert set(raised(home)) == {first["id"], second["id"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,75 @@ def test_one_night_without_the_gateway_changes_no_rhythm() -> None:
     for gap in (HOUR, HOUR, 9 * HOUR, HOUR):
         rhythm.heard(gap)
     assert rhythm.patience_s(25 * HOUR) == SHOWN_WITHIN_S
+
+
+def quiet(night: Night, hours: float, every_s: float) -> list[str]:
+    """It speaks as ever, and the pipeline looks every hour and just before each message."""
+    found: list[str] = []
+    end = night.t + hours * HOUR
+    while night.t < end:
+        until = night.t + every_s
+        while night.t + HOUR < until:
+            night.t += HOUR
+            found += lost(night)
+        night.t = until
+        found += lost(night)
+        night.say(smoke=False)
+    return found
+
+
+@pytest.mark.parametrize("every_h", [4, 12, 24])
+@pytest.mark.parametrize("chatter_s", [20.0, 300.0])
+def test_a_flapping_alarm_is_accused_of_no_silence_afterwards(
+    every_h: int, chatter_s: float
+) -> None:
+    night = Night()
+    assert quiet(night, 5 * every_h, every_h * HOUR) == []
+    for number in range(round(8 * HOUR / chatter_s)):
+        night.t += chatter_s
+        night.say(smoke=number % 2 == 0)
+    night.say(smoke=False)
+    assert quiet(night, 5 * every_h, every_h * HOUR) == []
+
+
+@pytest.mark.parametrize("every_h", [4, 12, 24])
+def test_an_alarm_that_tells_of_warm_air_for_hours_is_accused_of_no_silence(every_h: int) -> None:
+    """Values between heartbeats, as they change."""
+    night, gaps = Night(), random.Random(every_h)
+    for _ in range(2):
+        end = night.t + 4 * HOUR
+        while night.t < end:
+            night.t += gaps.expovariate(1 / 240)
+            night.say(smoke=False, temperature=gaps.uniform(20, 27))
+        assert quiet(night, 5 * every_h, every_h * HOUR) == []
+
+
+def test_what_comes_to_speak_more_often_is_supervised_so_in_the_end() -> None:
+    night = Night()
+    quiet(night, 40, 8 * HOUR)
+    assert night.known().rhythm.interval_s == pytest.approx(8 * HOUR)
+    quiet(night, 40, HOUR)
+    assert night.known().rhythm.patience_s(90_000) == SHOWN_WITHIN_S
+
+
+def test_messages_that_are_lost_now_and_then_change_no_rhythm_for_long() -> None:
+    rhythm = Rhythm()
+    for hour in range(480):
+        rhythm.heard(2 * HOUR if hour % 17 == 0 else HOUR)
+        assert rhythm.patience_s(90_000) == SHOWN_WITHIN_S or hour < 3
+    for gap in (2 * HOUR, HOUR, 2 * HOUR):
+        rhythm.heard(gap)
+    for _ in range(30):
+        rhythm.heard(HOUR)
+    assert rhythm.patience_s(90_000) == SHOWN_WITHIN_S
+
+
+def test_what_an_earlier_release_learned_is_learned_anew_by_what_agrees() -> None:
+    rhythm = restored([0.0, 0.0, 60.0, 60.0, 60.0, 60.0])
+    assert rhythm.patience_s(90_000) == 90_000
+    for _ in range(6):
+        rhythm.heard(HOUR)
+    assert rhythm.patience_s(90_000) == SHOWN_WITHIN_S
 
 
 @given(st.lists(st.floats(min_value=0.1, max_value=1e6), max_size=40))
@@ -175,6 +245,14 @@ def test_a_clock_that_was_years_ahead_stops_no_reckoning() -> None:
         ([(0, 55), (3600, 56), (3630, 65)], True),
         ([(0, 56), (3600, 40), (7200, 56)], True),
         ([(0, 24), (10, 200)], False),
+        # One cold value among warm ones, wherever it stands, is no air that was cold.
+        ([(0, 24), (20, 2), (40, 24)], False),
+        ([(0, 0), (20, 24)], False),
+        ([(0, 0), (20, 24), (40, 24.5)], False),
+        ([(0, -20), (700, 24), (720, 24)], False),
+        ([(0, 24), (20, -20), (40, 24), (60, -20), (80, 24)], False),
+        ([(0, 24), (20, 2), (40, 26), (60, 33)], True),
+        ([(0, 24), (3600, 30), (3620, 40)], True),
     ],
 )
 def test_heat_rises_as_rate_of_rise_detectors_judge_it(
